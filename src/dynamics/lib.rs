@@ -1,0 +1,1 @@
+//! Potentials, orbits, actions and angles in plain f64.

@@ -1,0 +1,3 @@
+//! `actionfinder`: declarative experiment pipelines for action-angle dynamics.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Learned canonical maps: generating functions and their training on libtorch.

@@ -1,0 +1,47 @@
+//! Why a stage body did not end well.
+
+use std::path::PathBuf;
+
+/// The error of a stage body. Science crates have typed errors of their own; a body turns them into this one.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The run was cancelled; whatever the checkpoint folder holds is kept.
+    #[error("cancelled")]
+    Cancelled,
+    /// The data or parameters do not allow a result.
+    #[error("{message}")]
+    Failed {
+        /// What happened, with numbers, files and rows.
+        message: String,
+        /// What the user can do.
+        hint: Option<String>,
+    },
+    /// A file could not be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A broken promise of this program.
+    #[error("bug: {0}")]
+    Bug(String),
+}
+
+impl StageError {
+    /// A failure of the data or the parameters.
+    pub fn failed(message: impl ToString) -> Self {
+        Self::Failed { message: message.to_string(), hint: None }
+    }
+
+    /// The same with a hint.
+    pub fn with_hint(message: impl ToString, hint: impl Into<String>) -> Self {
+        Self::Failed { message: message.to_string(), hint: Some(hint.into()) }
+    }
+
+    /// A file error.
+    pub fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        Self::Io { path: path.into(), source }
+    }
+}

@@ -1,0 +1,18 @@
+//! A content-hashed pipeline runner: spec → plan → execute → report. It knows no science, no tensors, no data frames.
+//!
+//! * [`stage`]: what a stage kind is: typed parameters, ports, a revision, a body.
+//! * [`ports`]: what flows between stages, and how two ends are checked against each other.
+//! * [`catalog`]: the list of stage kinds a program knows.
+//! * [`graph`]: a pipeline with parameters substituted and sweep points expanded; nothing hashed yet.
+//! * [`event`]: what a run tells; sinks only draw.
+//! * [`context`]: everything a stage body may touch.
+
+pub mod catalog;
+pub mod context;
+pub mod error;
+pub mod event;
+pub mod graph;
+pub mod ports;
+pub mod stage;
+
+pub use arrow_schema;

@@ -1,0 +1,140 @@
+//! What a stage kind is.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::context::StageContext;
+use crate::error::StageError;
+use crate::ports::{Connected, InputPort, OutputPort};
+
+/// Where a body runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the program itself, on CPU threads.
+    Here,
+    /// In a worker process that loads libtorch, on the CPU or a GPU.
+    Worker,
+}
+
+/// How a body ended when it did not fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// All outputs are written.
+    Complete,
+    /// The stage found that it cannot give its outputs for these data, and that this is a result to report
+    /// (for example: these orbits are unbound in the toy potential). Outputs written so far are kept, stages
+    /// downstream are skipped, the run goes on and ends well.
+    Finding {
+        /// One line.
+        title: String,
+        /// The numbers and rows.
+        detail: String,
+    },
+}
+
+/// A parameter whose value is wrong in a way its type cannot say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Path below `with`, such as `["toy", "mass"]`; empty for the parameters as a whole.
+    pub at: Vec<String>,
+    /// What is wrong, with the number.
+    pub message: String,
+    /// What would be right.
+    pub hint: Option<String>,
+}
+
+impl Fault {
+    /// A fault of the parameter at `at`, a dotted path below `with`.
+    pub fn new(at: &str, message: impl Into<String>) -> Self {
+        let at = at.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        Self { at, message: message.into(), hint: None }
+    }
+}
+
+/// A file outside the store that a stage reads. Its content, not its path, enters the fingerprint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileParameter {
+    /// Name of the parameter that holds the path, directly below `with`.
+    pub parameter: &'static str,
+    /// The path as the user wrote it: absolute, or relative to the YAML file.
+    pub path: PathBuf,
+}
+
+/// A stage kind: the parameter struct is the stage.
+///
+/// Parameters are deserialised from `with:` (deny unknown fields), defaults filled in; their serialised form enters the
+/// fingerprint, except the parameters named by [`Stage::files`].
+pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
+    /// The key in YAML.
+    const KIND: &'static str;
+    /// One line for `schema`, `new` and the docs.
+    const ABOUT: &'static str;
+    /// Raised whenever output bytes or their meaning change.
+    const REVISION: u32;
+    /// Where the body runs.
+    const PLACE: Place = Place::Here;
+
+    /// Input ports; may depend on the parameters.
+    fn inputs(&self) -> Vec<InputPort>;
+
+    /// Output ports, given what is connected; `Err` says why these inputs do not fit, naming the input port.
+    fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String>;
+
+    /// Checks beyond types: ranges, exclusive parameters. All faults, not only the first.
+    fn check(&self) -> Vec<Fault> {
+        Vec::new()
+    }
+
+    /// Files of the user that the body reads through [`StageContext::file`].
+    fn files(&self) -> Vec<FileParameter> {
+        Vec::new()
+    }
+
+    /// The body. A kind of [`Place::Worker`] is never run here: its body is in the worker's library.
+    fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError>;
+}
+
+/// [`Stage`] without its type, as the runner holds it.
+pub trait AnyStage: Send + Sync {
+    /// See [`Stage::inputs`].
+    fn inputs(&self) -> Vec<InputPort>;
+    /// See [`Stage::outputs`].
+    fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String>;
+    /// See [`Stage::check`].
+    fn check(&self) -> Vec<Fault>;
+    /// See [`Stage::files`].
+    fn files(&self) -> Vec<FileParameter>;
+    /// Parameters with defaults filled in.
+    fn parameters(&self) -> serde_json::Value;
+    /// See [`Stage::run`].
+    fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError>;
+}
+
+impl<S: Stage> AnyStage for S {
+    fn inputs(&self) -> Vec<InputPort> {
+        Stage::inputs(self)
+    }
+
+    fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
+        Stage::outputs(self, connected)
+    }
+
+    fn check(&self) -> Vec<Fault> {
+        Stage::check(self)
+    }
+
+    fn files(&self) -> Vec<FileParameter> {
+        Stage::files(self)
+    }
+
+    fn parameters(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
+        Stage::run(self, context)
+    }
+}

@@ -1,0 +1,1 @@
+//! Arrow tables with units, kept as Parquet.

@@ -1,0 +1,1 @@
+//! The stage kinds: parameters, ports, and bodies that need no libtorch.
