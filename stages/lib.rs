@@ -1,1 +1,10 @@
 //! The stage kinds: parameters, ports, and bodies that need no libtorch.
+//!
+//! One file per kind; the parameter struct is the stage. What several kinds share: [`parameters`] (parameter types),
+//! [`columns`] (table columns with units). The list of kinds is the program's `src/catalog.rs`.
+
+pub mod columns;
+pub mod parameters;
+pub mod predict;
+pub mod train_actions;
+pub mod train_inverse;

@@ -1,1 +1,3 @@
 //! Learned canonical maps: generating functions and their training on libtorch.
+
+pub mod paper;
