@@ -1,0 +1,132 @@
+//! The columns of every table: name, unit, frame, description, said once.
+
+use runner::arrow_schema::{DataType, Field, Schema};
+use runner::ports::column;
+
+/// A required column of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Name in tables.
+    pub name: &'static str,
+    /// Unit string.
+    pub unit: &'static str,
+    /// `galactocentric`, `heliocentric` or `""`.
+    pub frame: &'static str,
+    /// One line.
+    pub description: &'static str,
+}
+
+impl Column {
+    /// The Arrow field, f64 and not null.
+    pub fn field(&self) -> Field {
+        column(self.name, DataType::Float64, self.unit, self.frame, self.description)
+    }
+}
+
+const fn galactocentric(name: &'static str, unit: &'static str, description: &'static str) -> Column {
+    Column { name, unit, frame: "galactocentric", description }
+}
+
+const fn heliocentric(name: &'static str, unit: &'static str, description: &'static str) -> Column {
+    Column { name, unit, frame: "heliocentric", description }
+}
+
+/// Time along the orbit.
+pub const TIME: Column = Column { name: "t", unit: "Gyr", frame: "", description: "time along the orbit" };
+
+/// Positions.
+pub const POSITION: [Column; 3] = [
+    galactocentric("x", "kpc", "position towards x"),
+    galactocentric("y", "kpc", "position towards y"),
+    galactocentric("z", "kpc", "height above the plane"),
+];
+
+/// Velocities.
+pub const VELOCITY: [Column; 3] = [
+    galactocentric("vx", "km/s", "velocity along x"),
+    galactocentric("vy", "km/s", "velocity along y"),
+    galactocentric("vz", "km/s", "velocity along z"),
+];
+
+/// Positions, then velocities.
+pub const CARTESIAN: [Column; 6] =
+    [POSITION[0], POSITION[1], POSITION[2], VELOCITY[0], VELOCITY[1], VELOCITY[2]];
+
+/// Actions, in the order φ, z, r.
+pub const ACTIONS: [Column; 3] = [
+    galactocentric("J_phi", "km/s kpc", "azimuthal action, the z component of angular momentum"),
+    galactocentric("J_z", "km/s kpc", "vertical action"),
+    galactocentric("J_r", "km/s kpc", "radial action"),
+];
+
+/// Angles, in the order φ, z, r.
+pub const ANGLES: [Column; 3] = [
+    galactocentric("theta_phi", "rad", "azimuthal angle, in [0, 2 pi)"),
+    galactocentric("theta_z", "rad", "vertical angle, in [0, 2 pi)"),
+    galactocentric("theta_r", "rad", "radial angle, in [0, 2 pi), 0 at pericentre"),
+];
+
+/// Frequencies, in the order φ, z, r.
+pub const FREQUENCIES: [Column; 3] = [
+    galactocentric("Omega_phi", "km/s/kpc", "azimuthal frequency"),
+    galactocentric("Omega_z", "km/s/kpc", "vertical frequency"),
+    galactocentric("Omega_r", "km/s/kpc", "radial frequency"),
+];
+
+/// What is observed of a star.
+pub const OBSERVABLES: [Column; 6] = [
+    heliocentric("distance", "kpc", "distance from the Sun"),
+    heliocentric("l", "deg", "Galactic longitude"),
+    heliocentric("b", "deg", "Galactic latitude"),
+    heliocentric("v_los", "km/s", "line-of-sight velocity relative to the Sun"),
+    heliocentric("mu_l_cosb", "mas/yr", "proper motion in Galactic longitude, times cos b"),
+    heliocentric("mu_b", "mas/yr", "proper motion in Galactic latitude"),
+];
+
+/// Energy per mass.
+pub const ENERGY: Column = galactocentric("energy", "(km/s)^2", "energy per mass");
+
+/// `stream` and `star`, which name a row.
+pub fn identity() -> [Field; 2] {
+    [
+        column("stream", DataType::Int64, "", "", "number of the stream; a stream is one orbit"),
+        column("star", DataType::Int64, "", "", "number of the star in its stream"),
+    ]
+}
+
+/// A table of `stream`, `star` and columns.
+pub fn stars(groups: &[&[Column]]) -> Schema {
+    let columns = groups.iter().flat_map(|group| group.iter().map(Column::field));
+    Schema::new(identity().into_iter().chain(columns).collect::<Vec<_>>())
+}
+
+/// The needs of an input port: `stream`, `star` and columns.
+pub fn needs(groups: &[&[Column]]) -> Vec<(&'static str, &'static str)> {
+    let columns = groups.iter().flat_map(|group| group.iter().map(|column| (column.name, column.unit)));
+    [("stream", ""), ("star", "")].into_iter().chain(columns).collect()
+}
+
+/// The history of a training; `loss_unit` is that of the losses.
+pub fn history(loss_unit: &str) -> Schema {
+    Schema::new(vec![
+        column("epoch", DataType::Int64, "", "", "epoch, from 1"),
+        column("train_loss", DataType::Float64, loss_unit, "", "loss over the training streams"),
+        column("validation_loss", DataType::Float64, loss_unit, "", "loss over the validation streams"),
+        column("learning_rate", DataType::Float64, "", "", "learning rate at the end of the epoch"),
+        column("seconds", DataType::Float64, "s", "", "wall-clock time since the training began"),
+        column("best", DataType::Boolean, "", "", "whether this epoch's weights were kept"),
+    ])
+}
+
+/// The toy potential of a network: one row.
+pub fn toy() -> Schema {
+    Schema::new(vec![
+        column("mass", DataType::Float64, "M_sun", "", "mass of the toy isochrone"),
+        column("scale", DataType::Float64, "kpc", "", "scale length of the toy isochrone"),
+    ])
+}
+
+/// Points that are unbound in a potential.
+pub fn unbound() -> Schema {
+    stars(&[&[ENERGY]])
+}

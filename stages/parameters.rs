@@ -1,0 +1,119 @@
+//! Parameter types that several stage kinds share. Units are those of every boundary: kpc, km/s, M_sun, Gyr.
+
+use runner::stage::Fault;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A quantity that must be positive and finite, so that a wrong value is reported where it stands.
+macro_rules! positive_quantity {
+    ($(#[doc = $doc:literal] $name:ident, $noun:literal, $unit:literal;)*) => {$(
+        #[doc = $doc]
+        #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
+        #[serde(try_from = "f64", into = "f64")]
+        #[schemars(transparent, extend("exclusiveMinimum" = 0))]
+        pub struct $name(f64);
+
+        impl $name {
+            /// The value.
+            pub fn get(self) -> f64 {
+                self.0
+            }
+        }
+
+        impl TryFrom<f64> for $name {
+            type Error = String;
+
+            fn try_from(value: f64) -> Result<Self, String> {
+                if value.is_finite() && value > 0.0 {
+                    Ok(Self(value))
+                } else {
+                    Err(format!(concat!($noun, " must be positive", " (", $unit, "), not {}"), value))
+                }
+            }
+        }
+
+        impl From<$name> for f64 {
+            fn from(quantity: $name) -> f64 {
+                quantity.0
+            }
+        }
+    )*};
+}
+
+positive_quantity! {
+    #[doc = "A mass in M_sun."] SolarMasses, "a mass", "M_sun";
+    #[doc = "A length in kpc."] Kpc, "a length", "kpc";
+    #[doc = "A time in Gyr."] Gyr, "a time", "Gyr";
+    #[doc = "A speed in km/s."] KmPerSecond, "a speed", "km/s";
+}
+
+/// Mass and scale of a spherical potential with two parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MassAndScale {
+    /// Total mass, M_sun.
+    pub mass: SolarMasses,
+    /// Scale length, kpc.
+    pub scale: Kpc,
+}
+
+/// A gravitational potential.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum PotentialParameters {
+    /// The isochrone sphere: −GM / (b + √(b² + r²)).
+    Isochrone(MassAndScale),
+    /// The Plummer sphere: −GM / √(a² + r²).
+    Plummer(MassAndScale),
+}
+
+/// Position and velocity of the Sun; see [`crate::columns::OBSERVABLES`] for what is observed from there.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SunParameters {
+    /// Distance from the Galactic centre in the plane, kpc.
+    pub r0: f64,
+    /// Height above the plane, kpc.
+    pub z: f64,
+    /// Peculiar velocity towards the Galactic centre, km/s.
+    pub u: f64,
+    /// Peculiar velocity in the direction of rotation, km/s.
+    pub v: f64,
+    /// Peculiar velocity towards the north Galactic pole, km/s.
+    pub w: f64,
+    /// Speed of the local standard of rest, km/s.
+    pub v_lsr: f64,
+}
+
+impl Default for SunParameters {
+    fn default() -> Self {
+        Self { r0: 8.122, z: 0.0, u: 11.1, v: 7.2, w: 7.25, v_lsr: 243.0 }
+    }
+}
+
+impl SunParameters {
+    /// Faults of the values, at `at` below `with`.
+    pub fn faults(&self, at: &str) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let fields =
+            [("r0", self.r0), ("z", self.z), ("u", self.u), ("v", self.v), ("w", self.w), ("v_lsr", self.v_lsr)];
+        for (name, value) in fields {
+            if !value.is_finite() {
+                faults.push(Fault::new(&format!("{at}.{name}"), format!("must be a finite number, not {value}")));
+            }
+        }
+        if self.r0 <= 0.0 {
+            let message = format!("must be positive (kpc), not {}", self.r0);
+            faults.push(Fault::new(&format!("{at}.r0"), message));
+        }
+        faults
+    }
+}
+
+/// A fault if `value` is not above zero.
+pub fn positive<T: PartialOrd + Default + std::fmt::Display>(at: &str, value: Option<T>) -> Option<Fault> {
+    let value = value?;
+    // Written so that NaN, which compares as nothing, is a fault.
+    let is_positive = value > T::default();
+    (!is_positive).then(|| Fault::new(at, format!("must be positive, not {value}")))
+}

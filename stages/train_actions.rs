@@ -1,0 +1,197 @@
+//! Trains a network that maps positions and velocities to actions and angles. The body is in the worker's library.
+
+use runner::context::StageContext;
+use runner::error::StageError;
+use runner::ports::{Connected, InputPort, OutputPort};
+use runner::stage::{Fault, Outcome, Place, Stage};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::columns::{self, CARTESIAN, Column, OBSERVABLES};
+use crate::parameters::{Kpc, SolarMasses, SunParameters, positive};
+
+/// `train_actions`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainActions {
+    /// Formulation of the generating function.
+    pub network: Network,
+    /// The toy isochrone whose actions and angles are corrected.
+    pub toy: ToyParameters,
+    /// Which columns are read.
+    pub inputs: Inputs,
+    /// The Sun, for `inputs: observables`.
+    pub sun: SunParameters,
+    /// Symmetry imposed on the map.
+    pub symmetry: Symmetry,
+    /// Whether the map is made odd under time reversal.
+    pub time_reversal: bool,
+    /// What is minimised; left out, the network's own choice: `spread` for smooth, `full` for paper.
+    pub loss: Option<Loss>,
+    /// Passes over the training streams; left out, the network's own choice, as for all that follow.
+    pub epochs: Option<u32>,
+    /// Streams in one optimisation step.
+    pub batch: Option<u32>,
+    /// Learning rate at its highest.
+    pub learning_rate: Option<f64>,
+    /// Width of the hidden layers.
+    pub width: Option<u32>,
+    /// Number of hidden layers.
+    pub depth: Option<u32>,
+    /// Probability of dropping a unit, in [0, 1).
+    pub dropout: Option<f64>,
+    /// Seed of weights and batches.
+    pub seed: u64,
+}
+
+/// Formulation of the generating function.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// A small network of phase-space features, trained on the spread of the actions along streams.
+    #[default]
+    Smooth,
+    /// The networks G and P of Ibata et al. (2021).
+    Paper,
+}
+
+/// The toy potential.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ToyParameters {
+    /// Mass, M_sun; left out, found from the training streams.
+    pub mass: Option<SolarMasses>,
+    /// Scale length, kpc; left out, found from the training streams.
+    pub scale: Option<Kpc>,
+    /// Whether mass and scale are refined in training.
+    pub free: bool,
+}
+
+impl Default for ToyParameters {
+    fn default() -> Self {
+        Self { mass: None, scale: None, free: true }
+    }
+}
+
+/// Which columns a network reads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Inputs {
+    /// `x y z vx vy vz`.
+    #[default]
+    Cartesian,
+    /// `distance l b v_los mu_l_cosb mu_b`.
+    Observables,
+}
+
+impl Inputs {
+    /// The columns.
+    pub fn columns(self) -> &'static [Column; 6] {
+        match self {
+            Self::Cartesian => &CARTESIAN,
+            Self::Observables => &OBSERVABLES,
+        }
+    }
+}
+
+/// Symmetry imposed on the map.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Symmetry {
+    /// None.
+    #[default]
+    None,
+    /// About the z axis: `J_phi` is not corrected.
+    Axisymmetric,
+    /// About the centre: only radial modes.
+    Spherical,
+}
+
+/// What is minimised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// Ibata et al. (2021), Eq. 12: actions and angles.
+    Full,
+    /// Ibata et al. (2021), Eq. 19: the spread of the actions along each stream.
+    Spread,
+}
+
+impl TrainActions {
+    /// The loss that is minimised.
+    pub fn resolved_loss(&self) -> Loss {
+        self.loss.unwrap_or(match self.network {
+            Network::Smooth => Loss::Spread,
+            Network::Paper => Loss::Full,
+        })
+    }
+}
+
+impl Stage for TrainActions {
+    const KIND: &'static str = "train_actions";
+    const ABOUT: &'static str = "Train a network that maps positions and velocities to actions and angles";
+    const REVISION: u32 = 1;
+    const PLACE: Place = Place::Worker;
+
+    fn inputs(&self) -> Vec<InputPort> {
+        let needs = columns::needs(&[self.inputs.columns()]);
+        vec![
+            InputPort::table("train", &needs),
+            InputPort::table("validation", &needs).optional(),
+            InputPort::network("start").optional(),
+        ]
+    }
+
+    fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
+        let loss_unit = match self.resolved_loss() {
+            Loss::Full => "",
+            Loss::Spread => "km/s kpc",
+        };
+        Ok(vec![
+            OutputPort::network("network"),
+            OutputPort::table("history", columns::history(loss_unit)),
+            OutputPort::table("toy", columns::toy()),
+            OutputPort::table("unbound", columns::unbound()),
+        ])
+    }
+
+    fn check(&self) -> Vec<Fault> {
+        let mut faults = self.sun.faults("sun");
+        faults.extend(self.toy.faults(self.network));
+        faults.extend(positive("epochs", self.epochs));
+        faults.extend(positive("batch", self.batch));
+        faults.extend(positive("learning_rate", self.learning_rate));
+        faults.extend(positive("width", self.width));
+        faults.extend(positive("depth", self.depth));
+        if let Some(dropout) = self.dropout.filter(|dropout| !(0.0..1.0).contains(dropout)) {
+            faults.push(Fault::new("dropout", format!("must be at least 0 and below 1, not {dropout}")));
+        }
+        faults
+    }
+
+    fn run(&self, _context: &mut StageContext) -> Result<Outcome, StageError> {
+        Err(StageError::Bug("train_actions runs in the worker".to_owned()))
+    }
+}
+
+impl ToyParameters {
+    fn faults(&self, network: Network) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        match (self.mass, self.scale) {
+            (Some(_), Some(_)) => {}
+            (Some(_), None) => faults.push(Fault::new("toy", "has a mass but no scale")),
+            (None, Some(_)) => faults.push(Fault::new("toy", "has a scale but no mass")),
+            (None, None) if network == Network::Paper => {
+                faults.push(Fault::new("toy", "network: paper needs a mass and a scale to start from"));
+            }
+            (None, None) if !self.free => {
+                faults.push(Fault::new("toy", "free: false needs a mass and a scale"));
+            }
+            (None, None) => {}
+        }
+        for fault in &mut faults {
+            fault.hint = Some("for example: toy: { mass: 3.0e11, scale: 5.0 } (M_sun, kpc)".to_owned());
+        }
+        faults
+    }
+}
