@@ -1,3 +1,13 @@
 //! Learned canonical maps: generating functions and their training on libtorch.
 
+pub mod error;
+pub mod isochrone;
 pub mod paper;
+pub mod sky;
+pub mod training;
+pub mod weights;
+
+pub use error::Error;
+
+#[cfg(test)]
+mod test_support;

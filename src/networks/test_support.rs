@@ -1,0 +1,71 @@
+//! Helpers of the tests.
+
+use dynamics as _;
+use rand::Rng;
+use tch::{Kind, Tensor};
+
+use crate::isochrone::Isochrone;
+use crate::training::generator;
+
+/// Asserts that the Jacobian of `function` by autograd agrees with central differences of relative step `step`, to
+/// `tolerance` relative to the largest entry of each row.
+pub fn assert_gradient(point: &Tensor, step: f64, tolerance: f64, function: impl Fn(&Tensor) -> Tensor) {
+    let point = point.detach().copy().set_requires_grad(true);
+    let outputs = function(&point).view(-1);
+    let inputs = point.numel() as i64;
+    let mut numeric = Vec::new();
+    for index in 0..inputs {
+        let width = step * point.view(-1).double_value(&[index]).abs().max(1e-3);
+        let shifted = |sign: f64| {
+            let mut values = Vec::<f64>::try_from(point.detach().view(-1)).expect("values");
+            values[index as usize] += sign * width;
+            tch::no_grad(|| function(&Tensor::from_slice(&values).view(point.size().as_slice())).view(-1))
+        };
+        // Fourth order: the step can be large, so rounding stays small.
+        let near = shifted(1.0) - shifted(-1.0);
+        let far = shifted(2.0) - shifted(-2.0);
+        numeric.push((near * 8.0 - far) / (12.0 * width));
+    }
+    let numeric = Tensor::stack(&numeric, -1);
+    for row in 0..outputs.numel() as i64 {
+        let gradient = Tensor::run_backward(&[outputs.get(row)], &[&point], true, false)[0].view(-1);
+        let scale = numeric.get(row).abs().max().double_value(&[]).max(1e-12);
+        let error = (gradient - numeric.get(row)).abs().max().double_value(&[]) / scale;
+        assert!(error < tolerance, "output {row}: relative error {error:e}");
+    }
+}
+
+/// Bound points like those of section 6.1: [count, 3] positions and velocities, away from the singular orbits.
+pub fn halo_points(count: usize, seed: u64) -> (Tensor, Tensor) {
+    let mut random = generator(seed, "halo points", 0);
+    let mut numbers = |low: f64, high: f64| random.random_range(low..high);
+    let (mut x, mut v) = (Vec::new(), Vec::new());
+    for _ in 0..count {
+        for _ in 0..3 {
+            x.push(numbers(-9.0, 9.0));
+            v.push(numbers(-140.0, 140.0));
+        }
+    }
+    let shape = [count as i64, 3];
+    (Tensor::from_slice(&x).view(shape), Tensor::from_slice(&v).view(shape))
+}
+
+/// The isochrone of section 6.1.
+pub fn paper_isochrone() -> Isochrone {
+    Isochrone::new(3.334e11, 5.0, tch::Device::Cpu)
+}
+
+/// The largest |a − b|.
+pub fn distance(a: &Tensor, b: &Tensor) -> f64 {
+    (a - b).abs().max().to_kind(Kind::Double).double_value(&[])
+}
+
+/// The largest |a − b| of angles, around the circle.
+pub fn angle_distance(a: &Tensor, b: &Tensor) -> f64 {
+    let turn = std::f64::consts::TAU;
+    let difference = (a - b) / turn;
+    ((&difference - difference.round()) * turn)
+        .abs()
+        .max()
+        .double_value(&[])
+}
