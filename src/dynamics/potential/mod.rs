@@ -1,0 +1,173 @@
+//! Gravitational potentials of static galaxies.
+//!
+//! Every potential is immutable, checked on construction, and gives potential, acceleration, Hessian and density at a
+//! point. The same laws ([`laws`]) are tested on every member of [`catalogue`].
+
+mod composite;
+mod disc;
+mod galaxy;
+mod isochrone;
+mod kepler;
+mod logarithmic;
+mod miyamoto_nagai;
+mod multipole;
+mod nfw;
+mod plummer;
+mod polar_table;
+mod spherical;
+mod spheroid;
+
+#[cfg(test)]
+pub(crate) mod laws;
+
+pub use composite::Composite;
+pub use disc::Disc;
+pub use galaxy::{Galaxy, dehnen_binney_98_1, piffl_14};
+pub use isochrone::Isochrone;
+pub use kepler::Kepler;
+pub use logarithmic::Logarithmic;
+pub use miyamoto_nagai::MiyamotoNagai;
+pub use multipole::Resolution;
+pub use nfw::Nfw;
+pub use plummer::Plummer;
+pub use spherical::SphericalProfile;
+pub use spheroid::Spheroid;
+
+use crate::phase_space::PhaseSpace;
+use crate::units::GRAVITATIONAL_CONSTANT;
+
+/// What a potential looks the same under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Symmetry {
+    /// Every rotation about the origin.
+    Spherical,
+    /// Rotations about the z axis, and z → −z.
+    Axisymmetric,
+    /// Reflections in the three coordinate planes.
+    Triaxial,
+}
+
+/// A static gravitational potential, in the frame of its centre.
+pub trait Potential: Send + Sync {
+    /// Φ(x) in (km/s)², at x in kpc.
+    fn potential(&self, x: [f64; 3]) -> f64;
+
+    /// −∇Φ in (km/s)²/kpc.
+    fn acceleration(&self, x: [f64; 3]) -> [f64; 3];
+
+    /// ∂²Φ/∂x_i∂x_j in (km/s)²/kpc².
+    fn hessian(&self, x: [f64; 3]) -> [[f64; 3]; 3];
+
+    /// Mass density in M_sun/kpc³.
+    fn density(&self, x: [f64; 3]) -> f64;
+
+    /// Φ and −∇Φ together, where that costs less than asking for each.
+    fn potential_and_acceleration(&self, x: [f64; 3]) -> (f64, [f64; 3]) {
+        (self.potential(x), self.acceleration(x))
+    }
+
+    /// Its symmetry; the weakest claim is always true.
+    fn symmetry(&self) -> Symmetry {
+        Symmetry::Triaxial
+    }
+
+    /// Φ at infinity, above which no orbit is bound; infinite for a logarithmic halo.
+    fn potential_at_infinity(&self) -> f64 {
+        0.0
+    }
+
+    /// Energy v²/2 + Φ(x) in (km/s)².
+    fn energy(&self, point: &PhaseSpace) -> f64 {
+        point.kinetic_energy() + self.potential(point.x)
+    }
+}
+
+/// Passes every method on, so that a `&P`, `Box<P>` or `Arc<P>` is a potential too.
+macro_rules! delegate {
+    ($($pointer:ty),*) => {$(
+        impl<P: Potential + ?Sized> Potential for $pointer {
+            fn potential(&self, x: [f64; 3]) -> f64 {
+                (**self).potential(x)
+            }
+            fn acceleration(&self, x: [f64; 3]) -> [f64; 3] {
+                (**self).acceleration(x)
+            }
+            fn hessian(&self, x: [f64; 3]) -> [[f64; 3]; 3] {
+                (**self).hessian(x)
+            }
+            fn density(&self, x: [f64; 3]) -> f64 {
+                (**self).density(x)
+            }
+            fn potential_and_acceleration(&self, x: [f64; 3]) -> (f64, [f64; 3]) {
+                (**self).potential_and_acceleration(x)
+            }
+            fn symmetry(&self) -> Symmetry {
+                (**self).symmetry()
+            }
+            fn potential_at_infinity(&self) -> f64 {
+                (**self).potential_at_infinity()
+            }
+            fn energy(&self, point: &PhaseSpace) -> f64 {
+                (**self).energy(point)
+            }
+        }
+    )*};
+}
+delegate!(&P, Box<P>, std::sync::Arc<P>);
+
+/// A parameter outside its range.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{potential}: {parameter} must be {requirement}, not {value}")]
+pub struct InvalidParameter {
+    /// The potential, as named in [`catalogue`].
+    pub potential: &'static str,
+    /// The parameter.
+    pub parameter: &'static str,
+    /// The value given.
+    pub value: f64,
+    /// What it has to be.
+    pub requirement: &'static str,
+}
+
+/// `value` if it is positive and finite.
+pub(crate) fn positive(potential: &'static str, parameter: &'static str, value: f64) -> Result<f64, InvalidParameter> {
+    if value > 0.0 && value.is_finite() {
+        Ok(value)
+    } else {
+        Err(InvalidParameter { potential, parameter, value, requirement: "positive and finite" })
+    }
+}
+
+/// `value` if it is zero or positive, and finite.
+pub(crate) fn not_negative(potential: &'static str, parameter: &'static str, value: f64) -> Result<f64, InvalidParameter> {
+    if value >= 0.0 && value.is_finite() {
+        Ok(value)
+    } else {
+        Err(InvalidParameter { potential, parameter, value, requirement: "zero or positive, and finite" })
+    }
+}
+
+/// The density that Poisson's equation ∇²Φ = 4πGρ gives for a Hessian.
+pub(crate) fn poisson_density(hessian: [[f64; 3]; 3]) -> f64 {
+    (hessian[0][0] + hessian[1][1] + hessian[2][2]) / (4.0 * std::f64::consts::PI * GRAVITATIONAL_CONSTANT)
+}
+
+/// One instance of every potential, by name: the list that the law suite runs over.
+///
+/// A name is the type's name in snake case, with a suffix where a type has several instances.
+pub fn catalogue() -> Vec<(&'static str, Box<dyn Potential>)> {
+    fn valid<P: Potential + 'static>(potential: Result<P, InvalidParameter>) -> Option<Box<dyn Potential>> {
+        potential.ok().map(|potential| Box::new(potential) as Box<dyn Potential>)
+    }
+    let entries = [
+        ("kepler", valid(Kepler::new(1e11))),
+        ("isochrone", valid(Isochrone::new(3.334e11, 5.0))),
+        ("plummer", valid(Plummer::new(5e5, 0.02))),
+        ("nfw", valid(Nfw::new(1e12, 20.0))),
+        ("miyamoto_nagai", valid(MiyamotoNagai::new(6.8e10, 3.0, 0.28))),
+        ("logarithmic_axisymmetric", valid(Logarithmic::axisymmetric(220.0, 1.0, 0.8))),
+        ("logarithmic_triaxial", valid(Logarithmic::new(220.0, 2.0, [1.0, 0.9, 0.7]))),
+        ("composite", Composite::milky_way_like().ok().map(|potential| Box::new(potential) as Box<dyn Potential>)),
+    ];
+    entries.into_iter().filter_map(|(name, entry)| entry.map(|entry| (name, entry))).collect()
+}
