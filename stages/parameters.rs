@@ -10,7 +10,7 @@ macro_rules! positive_quantity {
         #[doc = $doc]
         #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
         #[serde(try_from = "f64", into = "f64")]
-        #[schemars(transparent, extend("exclusiveMinimum" = 0))]
+        #[schemars(extend("exclusiveMinimum" = 0))]
         pub struct $name(f64);
 
         impl $name {

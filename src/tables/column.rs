@@ -1,0 +1,76 @@
+//! Typed access to columns.
+
+use arrow::array::{Array, BooleanArray, Float64Array, Int64Array, PrimitiveArray, StringArray};
+use arrow::datatypes::ArrowPrimitiveType;
+use arrow::record_batch::RecordBatch;
+
+use crate::error::TableError;
+
+/// The numbers of a column without missing values.
+pub fn f64_column<'a>(table: &'a RecordBatch, name: &str) -> Result<&'a [f64], TableError> {
+    let array = typed::<Float64Array>(table, name, "Float64")?;
+    values(array, name)
+}
+
+/// The numbers of several columns, in the order of `names`.
+pub fn f64_columns<'a, const N: usize>(
+    table: &'a RecordBatch,
+    names: [&str; N],
+) -> Result<[&'a [f64]; N], TableError> {
+    let mut columns: [&[f64]; N] = [&[]; N];
+    for (column, name) in columns.iter_mut().zip(names) {
+        *column = f64_column(table, name)?;
+    }
+    Ok(columns)
+}
+
+/// The integers of a column without missing values.
+pub fn i64_column<'a>(table: &'a RecordBatch, name: &str) -> Result<&'a [i64], TableError> {
+    let array = typed::<Int64Array>(table, name, "Int64")?;
+    values(array, name)
+}
+
+/// The truth values of a column without missing values.
+pub fn bool_column(table: &RecordBatch, name: &str) -> Result<Vec<bool>, TableError> {
+    let array = typed::<BooleanArray>(table, name, "Boolean")?;
+    none_missing(array, name)?;
+    Ok(array.values().iter().collect())
+}
+
+/// The texts of a column without missing values.
+pub fn str_column<'a>(table: &'a RecordBatch, name: &str) -> Result<Vec<&'a str>, TableError> {
+    let array = typed::<StringArray>(table, name, "Utf8")?;
+    none_missing(array, name)?;
+    Ok((0..array.len()).map(|row| array.value(row)).collect())
+}
+
+fn typed<'a, A: Array + 'static>(table: &'a RecordBatch, name: &str, expected: &str) -> Result<&'a A, TableError> {
+    let Some(array) = table.column_by_name(name) else {
+        let there = table.schema_ref().fields().iter().map(|field| field.name().clone()).collect();
+        return Err(TableError::NoColumn { column: name.to_owned(), there });
+    };
+    array.as_any().downcast_ref::<A>().ok_or_else(|| TableError::WrongType {
+        column: name.to_owned(),
+        expected: expected.to_owned(),
+        found: array.data_type().to_string(),
+    })
+}
+
+fn values<'a, T: ArrowPrimitiveType>(
+    array: &'a PrimitiveArray<T>,
+    name: &str,
+) -> Result<&'a [T::Native], TableError> {
+    none_missing(array, name)?;
+    Ok(array.values())
+}
+
+/// An error if the column has missing values.
+pub(crate) fn none_missing(array: &dyn Array, name: &str) -> Result<(), TableError> {
+    match array.null_count() {
+        0 => Ok(()),
+        count => {
+            let row = (0..array.len()).find(|&row| array.is_null(row)).unwrap_or_default();
+            Err(TableError::Missing { column: name.to_owned(), row, count })
+        }
+    }
+}
