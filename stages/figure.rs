@@ -1,0 +1,169 @@
+//! Draws a picture of a table, as SVG for the report and for papers.
+
+mod actions_along_orbits;
+mod loss_curves;
+mod orbits;
+mod panel;
+mod residuals;
+
+use runner::arrow_schema::{DataType, SchemaRef};
+use runner::context::StageContext;
+use runner::error::StageError;
+use runner::ports::{Connected, InputPort, OutputPort, connected_schema, unit_of};
+use runner::stage::{Outcome, Stage};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tables::RecordBatch;
+
+use crate::columns::{self, ACTIONS, POSITION};
+use crate::io::TableContext;
+
+/// `figure`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Figure {
+    /// What is drawn.
+    pub draw: Draw,
+}
+
+/// What is drawn, and from which input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Draw {
+    /// Training and validation loss against epoch, from `history`.
+    LossCurves,
+    /// Histograms of predicted − true, from `residuals`, the second output of `compare`.
+    Residuals,
+    /// Positions from above and in the meridional plane, from `stars`.
+    Orbits,
+    /// Deviations of the actions along each orbit, from `stars` with actions.
+    ActionsAlongOrbits,
+}
+
+impl Draw {
+    fn port(self) -> &'static str {
+        match self {
+            Self::LossCurves => "history",
+            Self::Residuals => "residuals",
+            Self::Orbits | Self::ActionsAlongOrbits => "stars",
+        }
+    }
+}
+
+impl Stage for Figure {
+    const KIND: &'static str = "figure";
+    const ABOUT: &'static str = "Draw loss curves, residuals, the sample of orbits, or actions along orbits";
+    const REVISION: u32 = 1;
+
+    fn inputs(&self) -> Vec<InputPort> {
+        let needs = match self.draw {
+            // The unit of a loss depends on the loss, so only its columns are asked for, in `outputs`.
+            Draw::LossCurves => vec![("epoch", "")],
+            Draw::Residuals => columns::needs(&[]),
+            Draw::Orbits => columns::needs(&[&POSITION]),
+            Draw::ActionsAlongOrbits => columns::needs(&[&ACTIONS]),
+        };
+        vec![InputPort::table(self.draw.port(), &needs)]
+    }
+
+    fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
+        let port = self.draw.port();
+        if let Some(schema) = connected_schema(connected, port) {
+            if self.draw == Draw::LossCurves {
+                let missing = ["train_loss", "validation_loss", "best"].into_iter();
+                if let Some(name) = missing.into_iter().find(|name| schema.column_with_name(name).is_none()) {
+                    return Err(format!("{port}: has no column {name}, as the history of a training does"));
+                }
+            }
+            if self.draw == Draw::Residuals && residual_columns(schema).is_empty() {
+                return Err(format!("{port}: has no column of numbers besides stream and star"));
+            }
+        }
+        Ok(vec![OutputPort::figure("figure")])
+    }
+
+    fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
+        let table = context.read_table(self.draw.port())?;
+        let svg = self.svg(&table)?;
+        let path = context.output("figure")?;
+        std::fs::write(path, svg).map_err(|source| StageError::io(path, source))?;
+        Ok(Outcome::Complete)
+    }
+}
+
+impl Figure {
+    /// The picture of `table`.
+    fn svg(&self, table: &RecordBatch) -> Result<String, StageError> {
+        let svg = match self.draw {
+            Draw::LossCurves => loss_curves::loss_curves(&history(table)?),
+            Draw::Residuals => residuals::residuals(&residual_values(table)?),
+            Draw::Orbits => orbits::orbits(&stars(table)?),
+            Draw::ActionsAlongOrbits => {
+                let (tracks, along) = tracks(table)?;
+                actions_along_orbits::actions_along_orbits(&tracks, along)
+            }
+        };
+        svg.map_err(StageError::failed)
+    }
+}
+
+fn f64s(table: &RecordBatch, name: &str) -> Result<Vec<f64>, StageError> {
+    tables::f64_column(table, name).map(<[f64]>::to_vec).map_err(StageError::failed)
+}
+
+fn i64s<'a>(table: &'a RecordBatch, name: &str) -> Result<&'a [i64], StageError> {
+    tables::i64_column(table, name).map_err(StageError::failed)
+}
+
+fn unit(schema: &SchemaRef, name: &str) -> String {
+    schema.column_with_name(name).map_or("", |(_, field)| unit_of(field)).to_owned()
+}
+
+fn history(table: &RecordBatch) -> Result<loss_curves::History, StageError> {
+    Ok(loss_curves::History {
+        epoch: i64s(table, "epoch")?.iter().map(|&epoch| epoch as f64).collect(),
+        train: f64s(table, "train_loss")?,
+        validation: f64s(table, "validation_loss")?,
+        best: tables::bool_column(table, "best").map_err(StageError::failed)?,
+        unit: unit(&table.schema(), "train_loss"),
+    })
+}
+
+fn residual_columns(schema: &SchemaRef) -> Vec<&str> {
+    let numbers = schema.fields().iter().filter(|field| field.data_type() == &DataType::Float64);
+    numbers.map(|field| field.name().as_str()).collect()
+}
+
+fn residual_values(table: &RecordBatch) -> Result<Vec<residuals::Residuals>, StageError> {
+    let schema = table.schema();
+    let column = |name: &str| {
+        Ok(residuals::Residuals { name: name.to_owned(), unit: unit(&schema, name), values: f64s(table, name)? })
+    };
+    residual_columns(&schema).into_iter().map(column).collect()
+}
+
+fn stars(table: &RecordBatch) -> Result<orbits::Stars, StageError> {
+    let [x, y, z] = crate::io::columns(table, &POSITION)?;
+    let position = x.iter().zip(y).zip(z).map(|((&x, &y), &z)| [x, y, z]).collect();
+    Ok(orbits::Stars { stream: i64s(table, "stream")?.to_vec(), position })
+}
+
+/// The rows of each stream, in the order of time where it is known.
+fn tracks(table: &RecordBatch) -> Result<(Vec<actions_along_orbits::Track>, &'static str), StageError> {
+    let actions = crate::io::columns(table, &ACTIONS)?;
+    let (stream, star) = (i64s(table, "stream")?, i64s(table, "star")?);
+    let time = table.column_by_name("t").map(|_| f64s(table, "t")).transpose()?;
+    let along: Vec<f64> = time.clone().unwrap_or_else(|| star.iter().map(|&star| star as f64).collect());
+    let mut rows: Vec<usize> = (0..stream.len()).collect();
+    rows.sort_by(|&a, &b| stream[a].cmp(&stream[b]).then(along[a].total_cmp(&along[b])));
+    let track = |rows: &[usize]| actions_along_orbits::Track {
+        stream: stream[rows[0]],
+        along: rows.iter().map(|&row| along[row]).collect(),
+        actions: actions.map(|values| rows.iter().map(|&row| values[row]).collect()),
+    };
+    let tracks = rows.chunk_by(|&a, &b| stream[a] == stream[b]).map(track).collect();
+    Ok((tracks, if time.is_some() { "t / Gyr" } else { "star" }))
+}
+
+#[cfg(test)]
+mod tests;
