@@ -4,6 +4,7 @@ pub mod error;
 pub mod isochrone;
 pub mod paper;
 pub mod sky;
+pub mod smooth;
 pub mod training;
 pub mod weights;
 

@@ -1,0 +1,146 @@
+//! What the network sees: smooth functions of the toy point (x, v) = Toy(θ, J') and of J', so that the generating
+//! function is periodic in θ by construction.
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::dual::Dual;
+use crate::isochrone::{Isochrone, dot, part};
+
+/// Symmetry imposed on the map.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Symmetry {
+    /// None.
+    #[default]
+    None,
+    /// About the z axis, and of the two sides of the plane z = 0: J_φ is not corrected.
+    Axisymmetric,
+    /// About the centre: only J_r is corrected.
+    Spherical,
+}
+
+/// Which features there are, and their scales.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Features {
+    /// Symmetry of G.
+    pub symmetry: Symmetry,
+    /// Whether G is odd under time reversal.
+    pub time_reversal: bool,
+    /// Typical distance from the centre, kpc.
+    pub length: f64,
+    /// Typical speed, km/s.
+    pub speed: f64,
+}
+
+/// Features of points, with their derivatives by the toy angles where these were asked for.
+#[derive(Debug)]
+pub struct Sight {
+    /// […, features].
+    pub values: Tensor,
+    /// […, 3, features].
+    pub tangents: Option<Tensor>,
+    /// What the outputs of the network are multiplied with, […, outputs].
+    pub factors: Tensor,
+    /// […, 3, outputs].
+    pub factor_tangents: Option<Tensor>,
+}
+
+/// A distance below which |z| and the cylindrical radius are softened, in units of the typical distance.
+const SOFTENING: f64 = 0.05;
+
+impl Features {
+    /// How many outputs the network has: G = p·o₁ + q·o₂ + o₃ with p ∝ x·v, q ∝ z v_z.
+    pub fn outputs(&self) -> i64 {
+        let odd = if self.symmetry == Symmetry::Spherical { 1 } else { 2 };
+        odd + i64::from(!self.time_reversal)
+    }
+
+    /// Features at the toy points of (θ, J'), by plain tensors: differentiate with autograd.
+    pub fn at(&self, toy: &Isochrone, angles: &Tensor, actions: &Tensor) -> Sight {
+        let (x, v) = toy.to_cartesian(angles, actions);
+        let components = |y: &Tensor| [0, 1, 2].map(|axis| Dual::constant(part(y, axis)));
+        self.collect(&components(&x), &components(&v), actions)
+    }
+
+    /// Features at the toy points of (θ, J') and their derivatives by θ, in closed form; no graph is made.
+    pub fn with_tangents(&self, toy: &Isochrone, angles: &Tensor, actions: &Tensor) -> Sight {
+        tch::no_grad(|| {
+            let (x, v) = toy.to_cartesian(angles, actions);
+            let (flow_x, flow_v) = toy.flows(&x, &v);
+            let components = |y: &Tensor, flow: &Tensor| {
+                [0, 1, 2].map(|axis| Dual { value: part(y, axis), tangent: Some(part(flow, axis)) })
+            };
+            self.collect(&components(&x, &flow_x), &components(&v, &flow_v), actions)
+        })
+    }
+
+    fn collect(&self, [x, y, z]: &[Dual; 3], [vx, vy, vz]: &[Dual; 3], actions: &Tensor) -> Sight {
+        let (h, u) = (1.0 / self.length, 1.0 / self.speed);
+        let ([x, y, z], [vx, vy, vz]) = ([x, y, z].map(|a| a.scale(h)), [vx, vy, vz].map(|a| a.scale(u)));
+        let plane = x.square().add(&y.square());
+        let r = plane.add(&z.square()).sqrt();
+        let radius = plane.plus(SOFTENING * SOFTENING).sqrt();
+        let planar = x.mul(&vx).add(&y.mul(&vy));
+        let q = z.mul(&vz);
+        let p = planar.add(&q);
+        let radial = p.div(&r);
+        let total = actions.select(-1, 0).abs() + part(actions, 1) + part(actions, 2);
+        let share = |j: Tensor| Dual::constant(j / &total);
+
+        let mut features = vec![
+            r.ln(),
+            radial.saturated_square(),
+            Dual::constant((&total * (h * u)).log()),
+            share(part(actions, 2)),
+        ];
+        if !self.time_reversal {
+            features.push(p.saturated());
+            features.push(radial.saturated());
+        }
+        if self.symmetry != Symmetry::Spherical {
+            features.push(z.square().plus(SOFTENING * SOFTENING).ln().scale(0.5));
+            features.push(vz.saturated_square());
+            features.push(z.div(&r).square());
+            features.push(p.mul(&q).saturated());
+            features.push(share(part(actions, 0).abs()));
+            if !self.time_reversal {
+                features.push(q.saturated());
+                features.push(planar.div(&radius));
+            }
+        }
+        if self.symmetry == Symmetry::None {
+            features.extend([x.div(&radius), y.div(&radius), z.scale(1.0)]);
+            if !self.time_reversal {
+                features.extend([vx, vy, vz, share(part(actions, 0))]);
+            }
+        }
+        let mut factors = vec![p];
+        if self.symmetry != Symmetry::Spherical {
+            factors.push(q);
+        }
+        if !self.time_reversal {
+            factors.push(Dual::constant(Tensor::ones_like(&total)));
+        }
+        let (values, tangents) = stack(&features);
+        let (factors, factor_tangents) = stack(&factors);
+        Sight { values, tangents, factors, factor_tangents }
+    }
+}
+
+/// Scales of the data: the medians of distance (kpc) and speed (km/s).
+pub(crate) fn scales(x: &Tensor, v: &Tensor) -> (f64, f64) {
+    let median = |y: &Tensor| dot(y, y).sqrt().median().double_value(&[]);
+    (median(x), median(v))
+}
+
+fn stack(duals: &[Dual]) -> (Tensor, Option<Tensor>) {
+    let values: Vec<Tensor> = duals.iter().map(|dual| dual.value.shallow_clone()).collect();
+    let any = duals.iter().find_map(|dual| dual.tangent.as_ref());
+    let tangents = any.map(|like| {
+        let zero = Tensor::zeros_like(like);
+        let tangents: Vec<&Tensor> = duals.iter().map(|dual| dual.tangent.as_ref().unwrap_or(&zero)).collect();
+        Tensor::stack(&tangents, -1)
+    });
+    (Tensor::stack(&values, -1), tangents)
+}

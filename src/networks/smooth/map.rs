@@ -1,0 +1,282 @@
+//! The smooth generating function G(θ, J') and the canonical map it makes.
+
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+use super::features::{Features, Sight, Symmetry, scales};
+use crate::error::Error;
+use crate::isochrone::Isochrone;
+use crate::training::{generator, normal};
+use crate::weights::Weights;
+
+/// Value of the metadata `network` in a file of this map.
+pub const NETWORK: &str = "smooth";
+
+/// Form of the generating function.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Symmetry of G.
+    pub symmetry: Symmetry,
+    /// Whether G is odd under time reversal.
+    pub time_reversal: bool,
+    /// Width of the hidden layers.
+    pub width: i64,
+    /// Number of hidden layers.
+    pub depth: i64,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { symmetry: Symmetry::None, time_reversal: false, width: 64, depth: 3 }
+    }
+}
+
+/// The canonical map J = J' + ∂G/∂θ, θ' = θ + ∂G/∂J', from the toy's (θ, J) to (θ', J').
+///
+/// G(θ, J') = A Σ_k c_k o_k − (its value at θ = 0), where o is a multilayer perceptron with SiLU of the standardised
+/// features at the toy point of (θ, J'), and c = (p, q, 1); p ∝ x·v, q ∝ z v_z.
+#[derive(Debug)]
+pub struct SmoothMap {
+    /// The toy model.
+    pub toy: Isochrone,
+    pub(crate) shape: Shape,
+    pub(crate) features: Features,
+    centre: Tensor,
+    width: Tensor,
+    /// Weight and bias of each layer in turn.
+    pub(crate) parameters: Vec<Tensor>,
+}
+
+impl SmoothMap {
+    /// A map whose G is zero, made for points like those of (`x`, `v`), whose features it standardises.
+    ///
+    /// **Shape** [streams, stars, 3]. **Fails when** a point is unbound in the toy.
+    pub fn new(toy: Isochrone, shape: Shape, x: &Tensor, v: &Tensor, seed: u64) -> Result<Self, Error> {
+        tch::no_grad(|| {
+            let (length, speed) = scales(x, v);
+            let features = Features { symmetry: shape.symmetry, time_reversal: shape.time_reversal, length, speed };
+            let found = toy.from_cartesian(x, v)?;
+            let sight = features.at(&toy, &found.angles, &floored(&found.actions));
+            let values = sight.values.view([-1, *sight.values.size().last().unwrap_or(&1)]);
+            let centre = values.mean_dim(0, false, Kind::Double);
+            let width = values.std_dim(0, true, false).clamp_min(1e-6);
+
+            let device = x.device();
+            let mut random = generator(seed, "weights", 0);
+            let mut parameters = Vec::new();
+            let mut inputs = centre.size1()?;
+            for _ in 0..shape.depth {
+                parameters.push(normal(&[inputs, shape.width], (1.0 / inputs as f64).sqrt(), &mut random));
+                parameters.push(normal(&[shape.width], 0.1, &mut random));
+                inputs = shape.width;
+            }
+            let outputs = features.outputs();
+            parameters.push(Tensor::zeros([inputs, outputs], (Kind::Double, Device::Cpu)));
+            parameters.push(Tensor::zeros([outputs], (Kind::Double, Device::Cpu)));
+            let parameters = parameters.into_iter().map(|p| p.to_device(device).set_requires_grad(true)).collect();
+            Ok(Self { toy, shape, features, centre, width, parameters })
+        })
+    }
+
+    /// Unit of G, km/s kpc.
+    fn amplitude(&self) -> f64 {
+        0.1 * self.features.length * self.features.speed
+    }
+
+    /// G(θ, J') itself, up to a function of J' (rad km/s kpc); differentiate with autograd. **Shape** […, 3] → […].
+    pub fn generating_function(&self, angles: &Tensor, actions: &Tensor) -> Tensor {
+        let sight = self.features.at(&self.toy, angles, actions);
+        let mut hidden = (sight.values - &self.centre) / &self.width;
+        let last = self.parameters.len() - 2;
+        for layer in (0..last).step_by(2) {
+            hidden = (hidden.matmul(&self.parameters[layer]) + &self.parameters[layer + 1]).silu();
+        }
+        let outputs = hidden.matmul(&self.parameters[last]) + &self.parameters[last + 1];
+        (outputs * sight.factors).sum_dim_intlist(-1, false, Kind::Double) * self.amplitude()
+    }
+
+    /// Standardised features with tangents at (θ, J'), all that a training step needs to know of them.
+    pub(crate) fn look(&self, angles: &Tensor, actions: &Tensor) -> Sight {
+        tch::no_grad(|| {
+            let sight = self.features.with_tangents(&self.toy, angles, actions);
+            let values = (sight.values - &self.centre) / &self.width;
+            let tangents = sight.tangents.map(|tangents| (tangents / &self.width).contiguous());
+            let factor_tangents = sight.factor_tangents.map(|tangents| tangents * self.amplitude());
+            Sight { values, tangents, factors: sight.factors * self.amplitude(), factor_tangents }
+        })
+    }
+
+    /// ∂G/∂θ from features: the value and its three derivatives are pushed through the network together, so that the
+    /// gradient with respect to the weights needs only one ordinary backward pass. **Shape** […, 3].
+    pub(crate) fn slope(&self, sight: &Sight) -> Tensor {
+        let (Some(tangents), Some(factor_tangents)) = (&sight.tangents, &sight.factor_tangents) else {
+            return Tensor::zeros_like(&sight.values);
+        };
+        let mut value = sight.values.shallow_clone();
+        let mut tangent = tangents.shallow_clone();
+        let last = self.parameters.len() - 2;
+        for layer in (0..last).step_by(2) {
+            let (weight, bias) = (&self.parameters[layer], &self.parameters[layer + 1]);
+            let input = value.matmul(weight) + bias;
+            let gate = input.sigmoid();
+            value = &input * &gate;
+            // (a σ(a))′ = σ + a σ (1 − σ) = σ + silu (1 − σ)
+            let rate: Tensor = &gate + &value * (1.0 - &gate);
+            tangent = tangent.matmul(weight) * rate.unsqueeze(-2);
+        }
+        let outputs = value.matmul(&self.parameters[last]) + &self.parameters[last + 1];
+        let output_tangents = tangent.matmul(&self.parameters[last]);
+        let terms = output_tangents * sight.factors.unsqueeze(-2) + factor_tangents * outputs.unsqueeze(-2);
+        terms.sum_dim_intlist(-1, false, Kind::Double)
+    }
+
+    /// One damped step of the fixed point J' = ⟨J − ∂G/∂θ(θ, J')⟩ over the stars of each stream.
+    ///
+    /// **Shape** angles, actions […, stars, 3], weights […, stars, 1], J' […, 1, 3].
+    pub(crate) fn refine(&self, points: &ToyPoints, refined: &Tensor, damping: f64) -> Tensor {
+        tch::no_grad(|| {
+            let slope = self.slope(&self.look(&points.angles, &refined.expand_as(&points.actions)));
+            let next = points.mean(&(&points.actions - slope));
+            floored(&(refined * (1.0 - damping) + next * damping))
+        })
+    }
+
+    /// (θ', J') of toy points, 30 damped iterations; J' is common to the stars of a stream.
+    ///
+    /// **Shape** two of […, stars, 3]. With one star a stream this is the plain canonical map.
+    pub fn predict(&self, points: &ToyPoints) -> (Tensor, Tensor) {
+        self.predict_with(points, 30, 0.7)
+    }
+
+    pub(crate) fn predict_with(&self, points: &ToyPoints, iterations: usize, damping: f64) -> (Tensor, Tensor) {
+        let mut refined = floored(&points.mean(&points.actions));
+        for _ in 0..iterations {
+            refined = self.refine(points, &refined, damping);
+        }
+        let refined = refined.expand_as(&points.actions).contiguous();
+        let shift = self.angle_shift(&points.angles, &refined);
+        (crate::isochrone::wrap(&(&points.angles + shift)), refined)
+    }
+
+    /// ∂G/∂J' at (θ, J'), with G(0, J') subtracted so that θ' = 0 where θ = 0.
+    fn angle_shift(&self, angles: &Tensor, refined: &Tensor) -> Tensor {
+        let refined = refined.detach().set_requires_grad(true);
+        tch::with_grad(|| {
+            let g = self.generating_function(&angles.detach(), &refined)
+                - self.generating_function(&Tensor::zeros_like(angles), &refined);
+            Tensor::run_backward(&[g.sum(Kind::Double)], &[&refined], false, false)[0].detach()
+        })
+    }
+
+    /// The file's content: weights and what is needed to use them.
+    pub fn to_weights(&self) -> Result<Weights, Error> {
+        let mut weights = Weights::default();
+        weights.insert_list("parameters", &self.parameters);
+        weights.insert("centre", &self.centre);
+        weights.insert("width", &self.width);
+        weights.insert("toy.gm", &self.toy.gm);
+        weights.insert("toy.scale", &self.toy.scale);
+        weights.metadata.insert("map".to_owned(), "actions".to_owned());
+        weights.metadata.insert("network".to_owned(), NETWORK.to_owned());
+        weights.insert_json("shape", &self.shape)?;
+        weights.insert_json("features", &self.features)?;
+        Ok(weights)
+    }
+
+    /// The map of a file.
+    pub fn from_weights(weights: &Weights, device: Device) -> Result<Self, Error> {
+        let get = |name: &str| weights.tensor(name).map(|tensor| tensor.to_device(device));
+        let shape: Shape = weights.json("shape")?;
+        let parameters = (0..2 * (shape.depth + 1))
+            .map(|index| get(&format!("parameters.{index}")).map(|tensor| tensor.set_requires_grad(true)))
+            .collect::<Result<_, _>>()?;
+        let toy = Isochrone { gm: get("toy.gm")?, scale: get("toy.scale")? };
+        Ok(Self {
+            toy,
+            shape,
+            features: weights.json("features")?,
+            centre: get("centre")?,
+            width: get("width")?,
+            parameters,
+        })
+    }
+}
+
+/// J_z and J_r of at least 1e-3 km/s kpc: below, the toy angles have no meaning.
+pub(crate) fn floored(actions: &Tensor) -> Tensor {
+    let flat = actions.narrow(-1, 0, 1);
+    Tensor::cat(&[flat, actions.narrow(-1, 1, 2).clamp_min(1e-3)], -1)
+}
+
+/// Positions and velocities of streams; shorter streams are filled up with stars of weight zero.
+#[derive(Debug)]
+pub struct Streams {
+    /// Positions [streams, stars, 3], kpc.
+    pub x: Tensor,
+    /// Velocities [streams, stars, 3], km/s.
+    pub v: Tensor,
+    /// 1 for a star, 0 for a filler: [streams, stars, 1].
+    pub weights: Tensor,
+}
+
+impl Streams {
+    /// Streams of equally many stars.
+    pub fn new(x: Tensor, v: Tensor) -> Self {
+        let weights = Tensor::ones_like(&x.narrow(-1, 0, 1));
+        Self { x, v, weights }
+    }
+
+    /// The number of streams.
+    pub fn len(&self) -> usize {
+        self.x.size()[0] as usize
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Toy angles and actions. **Fails when** a point is unbound.
+    pub fn toy_points(&self, toy: &Isochrone) -> Result<ToyPoints, Error> {
+        let found = tch::no_grad(|| toy.from_cartesian(&self.x, &self.v))?;
+        Ok(ToyPoints { angles: found.angles, actions: found.actions, weights: self.weights.shallow_clone() })
+    }
+}
+
+/// Toy angles and actions of streams.
+#[derive(Debug)]
+pub struct ToyPoints {
+    /// […, stars, 3], rad.
+    pub angles: Tensor,
+    /// […, stars, 3], km/s kpc.
+    pub actions: Tensor,
+    /// […, stars, 1].
+    pub weights: Tensor,
+}
+
+impl ToyPoints {
+    /// Mean over the stars of each stream: […, stars, 3] → […, 1, 3].
+    pub(crate) fn mean(&self, values: &Tensor) -> Tensor {
+        mean(values, &self.weights)
+    }
+
+    /// Every star as a stream of its own: for predictions that use nothing but the star itself.
+    pub fn single(&self) -> Self {
+        Self {
+            angles: self.angles.unsqueeze(-2),
+            actions: self.actions.unsqueeze(-2),
+            weights: Tensor::ones_like(&self.weights.unsqueeze(-2)),
+        }
+    }
+
+    /// Mean absolute deviation of `values` from the stream means, over stars and components.
+    pub(crate) fn spread(&self, values: &Tensor) -> f64 {
+        let deviation = (values - self.mean(values)).abs() * &self.weights;
+        (deviation.sum(Kind::Double) / (self.weights.sum(Kind::Double) * 3.0)).double_value(&[])
+    }
+}
+
+/// Weighted mean over the stars.
+pub(crate) fn mean(values: &Tensor, weights: &Tensor) -> Tensor {
+    (values * weights).sum_dim_intlist(-2, true, Kind::Double) / weights.sum_dim_intlist(-2, true, Kind::Double)
+}

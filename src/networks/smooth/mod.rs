@@ -1,0 +1,11 @@
+//! The smooth formulation: a small network of phase-space features as generating function, trained on the spread of
+//! the actions along streams (no labels).
+
+pub mod dual;
+pub mod features;
+pub mod map;
+pub mod train;
+
+pub use features::Symmetry;
+pub use map::{Shape, SmoothMap, Streams, ToyPoints};
+pub use train::{Options, Trained, train};
