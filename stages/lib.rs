@@ -4,6 +4,7 @@
 //! [`columns`] (table columns with units). The list of kinds is the program's `src/catalog.rs`.
 
 pub mod columns;
+pub mod figure;
 pub mod io;
 pub mod parameters;
 pub mod predict;
