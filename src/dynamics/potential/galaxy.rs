@@ -1,0 +1,230 @@
+//! Galaxies of double-exponential discs and spheroids, in the form of GalPot.
+//!
+//! The thin structure of the discs is analytic ([`Disc`]); the discs' residual density and the spheroids go through
+//! one multipole expansion ([`Multipole`]), tabulated once as a twice differentiable function ([`PolarTable`]). So one
+//! force costs the same for any number of spheroids and any l_max.
+
+use super::disc::Disc;
+use super::multipole::{Multipole, Resolution};
+use super::polar_table::PolarTable;
+use super::spheroid::Spheroid;
+use super::{InvalidParameter, Potential, Symmetry, not_negative, positive};
+
+/// An axisymmetric galaxy.
+///
+/// Φ = Σ_discs 4πG Σ(r) H(z) + Σ_l Φ_l(r) P_l(cos θ)
+///
+/// **Units**: kpc, km/s, M_sun.
+/// **Source**: Dehnen & Binney (1998), section 2.3.
+/// **Accuracy**: force to 1e-5 in the median and 1e-4 at worst of the converged expansion at the default
+/// [`Resolution`]; force, Hessian and potential are derivatives of one function.
+/// **Fails when**: never; the centre of a cusp has force 0 and a Hessian floored at 1e-12 kpc.
+#[derive(Debug, Clone)]
+pub struct Galaxy {
+    discs: Vec<Disc>,
+    spheroids: Vec<Spheroid>,
+    table: PolarTable,
+}
+
+/// Radii below this count as this, kpc: a cusp's centre stays finite.
+const SMALLEST_RADIUS: f64 = 1e-12;
+
+impl Galaxy {
+    /// The galaxy of these components at the default resolution.
+    pub fn new(discs: Vec<Disc>, spheroids: Vec<Spheroid>) -> Result<Self, InvalidParameter> {
+        Self::with_resolution(discs, spheroids, Resolution::default())
+    }
+
+    /// The same with a given resolution.
+    pub fn with_resolution(
+        discs: Vec<Disc>,
+        spheroids: Vec<Spheroid>,
+        resolution: Resolution,
+    ) -> Result<Self, InvalidParameter> {
+        let (inner, outer, thinnest) = Self::check(&discs, &spheroids)?;
+        let density = |radius: f64, z: f64| {
+            discs.iter().map(|disc| disc.residual_density(radius, z)).sum::<f64>()
+                + spheroids
+                    .iter()
+                    .map(|spheroid| spheroid.density(radius, z))
+                    .sum::<f64>()
+        };
+        let multipole = Multipole::expand(density, inner, outer, thinnest, resolution);
+        let table = PolarTable::new(&multipole, resolution.angular_nodes);
+        Ok(Self {
+            discs,
+            spheroids,
+            table,
+        })
+    }
+
+    /// Checks the parameters; gives the innermost and outermost radius of the grid and the thinnest disc, kpc.
+    fn check(discs: &[Disc], spheroids: &[Spheroid]) -> Result<(f64, f64, f64), InvalidParameter> {
+        let bad = |parameter, value, requirement| InvalidParameter {
+            potential: "galaxy",
+            parameter,
+            value,
+            requirement,
+        };
+        if discs.is_empty() && spheroids.is_empty() {
+            return Err(bad("number of components", 0.0, "at least one"));
+        }
+        let (mut inner, mut outer, mut thinnest) = (f64::INFINITY, 0.0_f64, 1e3_f64);
+        for disc in discs {
+            not_negative("galaxy", "surface_density", disc.surface_density)?;
+            let length = positive("galaxy", "scale_length", disc.scale_length)?;
+            let height = positive("galaxy", "scale_height", disc.scale_height)?;
+            not_negative("galaxy", "hole_radius", disc.hole_radius)?;
+            inner = inner.min(1e-3 * length.min(height));
+            outer = outer.max(100.0 * length.max(height));
+            thinnest = thinnest.min(height);
+        }
+        for spheroid in spheroids {
+            not_negative("galaxy", "density", spheroid.density)?;
+            positive("galaxy", "axis_ratio", spheroid.axis_ratio)?;
+            let scale = positive("galaxy", "scale_radius", spheroid.scale_radius)?;
+            let cut = spheroid.cutoff_radius;
+            if cut.is_nan() || cut <= 0.0 {
+                return Err(bad("cutoff_radius", cut, "positive, or infinite for none"));
+            }
+            if spheroid.inner_slope.is_nan() || spheroid.inner_slope >= 2.5 {
+                return Err(bad("inner_slope", spheroid.inner_slope, "below 2.5"));
+            }
+            if spheroid.outer_slope.is_nan() || (cut.is_infinite() && spheroid.outer_slope <= 2.1) {
+                return Err(bad(
+                    "outer_slope",
+                    spheroid.outer_slope,
+                    "above 2.1 where there is no cut-off",
+                ));
+            }
+            inner = inner.min(1e-3 * scale.min(cut));
+            outer = outer.max(if cut.is_finite() { 10.0 * cut } else { 1e4 * scale });
+        }
+        Ok((inner, outer, thinnest))
+    }
+
+    /// Model 1 of Dehnen & Binney (1998).
+    pub fn dehnen_binney_98_1() -> Result<Self, InvalidParameter> {
+        let (discs, spheroids) = dehnen_binney_98_1();
+        Self::new(discs, spheroids)
+    }
+
+    /// The model of Piffl et al. (2014).
+    pub fn piffl_14() -> Result<Self, InvalidParameter> {
+        let (discs, spheroids) = piffl_14();
+        Self::new(discs, spheroids)
+    }
+
+    /// Its discs.
+    pub fn discs(&self) -> &[Disc] {
+        &self.discs
+    }
+
+    /// Its spheroids.
+    pub fn spheroids(&self) -> &[Spheroid] {
+        &self.spheroids
+    }
+}
+
+/// Discs and spheroids of model 1 of Dehnen & Binney (1998).
+pub fn dehnen_binney_98_1() -> (Vec<Disc>, Vec<Spheroid>) {
+    (
+        vec![
+            disc(1.182e8, 2.0, 1.0, 0.0),
+            disc(1.655e9, 2.0, 0.18, 0.0),
+            disc(1.32e8, 4.0, 0.04, 4.0),
+        ],
+        vec![
+            spheroid(7.111e8, 0.8, -2.0, 2.959, 3.83, 1000.0),
+            spheroid(4.271e8, 0.6, 1.8, 1.8, 1.0, 1.9),
+        ],
+    )
+}
+
+/// Discs and spheroids of the model of Piffl et al. (2014).
+pub fn piffl_14() -> (Vec<Disc>, Vec<Spheroid>) {
+    (
+        vec![
+            disc(5.707e8, 2.68, 0.2, 0.0),
+            disc(2.51e8, 2.68, 0.7, 0.0),
+            disc(9.45e7, 5.36, 0.04, 4.0),
+        ],
+        vec![
+            spheroid(9.49e10, 0.5, 0.0, 1.8, 0.075, 2.1),
+            spheroid(1.816e7, 1.0, 1.0, 3.0, 14.4, 1e5),
+        ],
+    )
+}
+
+fn disc(surface_density: f64, scale_length: f64, scale_height: f64, hole_radius: f64) -> Disc {
+    Disc {
+        surface_density,
+        scale_length,
+        scale_height,
+        hole_radius,
+    }
+}
+
+fn spheroid(density: f64, axis_ratio: f64, inner: f64, outer: f64, scale_radius: f64, cutoff_radius: f64) -> Spheroid {
+    Spheroid {
+        density,
+        axis_ratio,
+        inner_slope: inner,
+        outer_slope: outer,
+        scale_radius,
+        cutoff_radius,
+    }
+}
+
+fn radius(x: [f64; 3]) -> f64 {
+    (x[0] * x[0] + x[1] * x[1] + x[2] * x[2]).sqrt().max(SMALLEST_RADIUS)
+}
+
+impl Potential for Galaxy {
+    fn potential(&self, x: [f64; 3]) -> f64 {
+        self.potential_and_acceleration(x).0
+    }
+
+    fn acceleration(&self, x: [f64; 3]) -> [f64; 3] {
+        self.potential_and_acceleration(x).1
+    }
+
+    fn potential_and_acceleration(&self, x: [f64; 3]) -> (f64, [f64; 3]) {
+        let r = radius(x);
+        let (mut potential, mut acceleration) = (0.0, [0.0; 3]);
+        self.table.add_force(x, r, &mut potential, &mut acceleration);
+        for disc in &self.discs {
+            disc.add_force(x, r, &mut potential, &mut acceleration);
+        }
+        (potential, acceleration)
+    }
+
+    fn hessian(&self, x: [f64; 3]) -> [[f64; 3]; 3] {
+        let r = radius(x);
+        let mut hessian = [[0.0; 3]; 3];
+        self.table.add_hessian(x, r, &mut hessian);
+        for disc in &self.discs {
+            disc.add_hessian(x, r, &mut hessian);
+        }
+        hessian
+    }
+
+    /// The components' density, not the expansion's.
+    fn density(&self, x: [f64; 3]) -> f64 {
+        let (radius, z) = (x[0].hypot(x[1]), x[2]);
+        self.discs.iter().map(|disc| disc.density(radius, z)).sum::<f64>()
+            + self
+                .spheroids
+                .iter()
+                .map(|spheroid| spheroid.density(radius, z))
+                .sum::<f64>()
+    }
+
+    fn symmetry(&self) -> Symmetry {
+        Symmetry::Axisymmetric
+    }
+}
+
+#[cfg(test)]
+#[path = "galaxy_tests.rs"]
+mod tests;
