@@ -27,7 +27,10 @@ impl PhaseSpace {
 
     /// The same point with its velocity reversed.
     pub fn reversed(&self) -> Self {
-        Self { x: self.x, v: self.v.map(|v| -v) }
+        Self {
+            x: self.x,
+            v: self.v.map(|v| -v),
+        }
     }
 }
 
@@ -105,7 +108,11 @@ pub struct UnboundRows {
 }
 
 fn first_rows(rows: &[UnboundRow]) -> String {
-    let mut text: Vec<String> = rows.iter().take(5).map(|bad| format!("{} (energy {:.6e})", bad.row, bad.energy)).collect();
+    let mut text: Vec<String> = rows
+        .iter()
+        .take(5)
+        .map(|bad| format!("{} (energy {:.6e})", bad.row, bad.energy))
+        .collect();
     if rows.len() > 5 {
         text.push("…".to_owned());
     }
@@ -120,10 +127,17 @@ pub(crate) fn collect_rows<T>(answers: Vec<Result<T, Unbound>>) -> Result<Vec<T>
     for (row, answer) in answers.into_iter().enumerate() {
         match answer {
             Ok(value) => good.push(value),
-            Err(unbound) => rows.push(UnboundRow { row, energy: unbound.energy }),
+            Err(unbound) => rows.push(UnboundRow {
+                row,
+                energy: unbound.energy,
+            }),
         }
     }
-    if rows.is_empty() { Ok(good) } else { Err(UnboundRows { rows, total }) }
+    if rows.is_empty() {
+        Ok(good)
+    } else {
+        Err(UnboundRows { rows, total })
+    }
 }
 
 /// a · b.
@@ -133,7 +147,11 @@ pub(crate) fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
 
 /// a × b.
 pub(crate) fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+    [
+        a[1] * b[2] - a[2] * b[1],
+        a[2] * b[0] - a[0] * b[2],
+        a[0] * b[1] - a[1] * b[0],
+    ]
 }
 
 /// |a| without overflow.

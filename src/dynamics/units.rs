@@ -44,15 +44,24 @@ mod tests {
         // The project's figure rests on an older parsec, 8e-12 from this one; no time here is known so well.
         assert!((gyr_in_s / kpc_in_km / KPC_PER_KM_S_GYR - 1.0).abs() < 1e-11);
         let mas = std::f64::consts::PI / 180.0 / 3.6e6;
-        assert!((mas * kpc_in_km / 31_557_600.0 / KM_S_PER_KPC_MAS_YR - 1.0).abs() < 1e-15, "only rounding remains");
+        assert!(
+            (mas * kpc_in_km / 31_557_600.0 / KM_S_PER_KPC_MAS_YR - 1.0).abs() < 1e-15,
+            "only rounding remains"
+        );
     }
 
     #[test]
     fn angles_wrap_into_their_interval() {
         for angle in [-1e-300, -1e-17, 0.0, 7.0, -7.0, 1e3, std::f64::consts::TAU] {
             let wrapped = wrap_angle(angle);
-            assert!((0.0..std::f64::consts::TAU).contains(&wrapped), "{angle} gave {wrapped}");
-            assert!(((wrapped - angle) / std::f64::consts::TAU - ((wrapped - angle) / std::f64::consts::TAU).round()).abs() < 1e-13);
+            assert!(
+                (0.0..std::f64::consts::TAU).contains(&wrapped),
+                "{angle} gave {wrapped}"
+            );
+            assert!(
+                ((wrapped - angle) / std::f64::consts::TAU - ((wrapped - angle) / std::f64::consts::TAU).round()).abs()
+                    < 1e-13
+            );
         }
         assert!((wrap_difference(6.2) + 0.083_185_307_179_586).abs() < 1e-14);
     }

@@ -14,7 +14,12 @@ impl Composite {
     pub fn new(components: Vec<Arc<dyn Potential>>) -> Result<Self, InvalidParameter> {
         if components.is_empty() {
             let requirement = "at least one";
-            return Err(InvalidParameter { potential: "composite", parameter: "number of components", value: 0.0, requirement });
+            return Err(InvalidParameter {
+                potential: "composite",
+                parameter: "number of components",
+                value: 0.0,
+                requirement,
+            });
         }
         Ok(Self { components })
     }
@@ -73,10 +78,17 @@ impl Potential for Composite {
     }
 
     fn symmetry(&self) -> Symmetry {
-        self.components.iter().map(|component| component.symmetry()).max().unwrap_or(Symmetry::Triaxial)
+        self.components
+            .iter()
+            .map(|component| component.symmetry())
+            .max()
+            .unwrap_or(Symmetry::Triaxial)
     }
 
     fn potential_at_infinity(&self) -> f64 {
-        self.components.iter().map(|component| component.potential_at_infinity()).sum()
+        self.components
+            .iter()
+            .map(|component| component.potential_at_infinity())
+            .sum()
     }
 }

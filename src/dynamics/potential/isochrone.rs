@@ -17,7 +17,10 @@ pub struct Isochrone {
 impl Isochrone {
     /// An isochrone of `mass` M_sun and `scale` b in kpc, both positive.
     pub fn new(mass: f64, scale: f64) -> Result<Self, InvalidParameter> {
-        Ok(Self { mass: positive("isochrone", "mass", mass)?, scale: positive("isochrone", "scale", scale)? })
+        Ok(Self {
+            mass: positive("isochrone", "mass", mass)?,
+            scale: positive("isochrone", "scale", scale)?,
+        })
     }
 
     /// Total mass in M_sun.

@@ -18,7 +18,9 @@ impl Kepler {
 
     /// A point of `mass` M_sun, positive.
     pub fn new(mass: f64) -> Result<Self, InvalidParameter> {
-        Ok(Self { mass: positive("kepler", "mass", mass)? })
+        Ok(Self {
+            mass: positive("kepler", "mass", mass)?,
+        })
     }
 
     /// Mass in M_sun.
@@ -30,7 +32,11 @@ impl Kepler {
 impl SphericalProfile for Kepler {
     fn phi(&self, r: f64) -> f64 {
         let gm = GRAVITATIONAL_CONSTANT * self.mass;
-        if r > Self::RADIUS { -gm / r } else { -gm * (1.5 - 0.5 * (r / Self::RADIUS).powi(2)) / Self::RADIUS }
+        if r > Self::RADIUS {
+            -gm / r
+        } else {
+            -gm * (1.5 - 0.5 * (r / Self::RADIUS).powi(2)) / Self::RADIUS
+        }
     }
 
     fn dphi_over_r(&self, r: f64) -> f64 {
@@ -42,7 +48,11 @@ impl SphericalProfile for Kepler {
     }
 
     fn rho(&self, r: f64) -> f64 {
-        if r > Self::RADIUS { 0.0 } else { self.mass / (4.0 / 3.0 * PI * Self::RADIUS.powi(3)) }
+        if r > Self::RADIUS {
+            0.0
+        } else {
+            self.mass / (4.0 / 3.0 * PI * Self::RADIUS.powi(3))
+        }
     }
 }
 

@@ -20,7 +20,11 @@ impl Logarithmic {
         positive("logarithmic", "axis ratio p", axes[0])?;
         positive("logarithmic", "axis ratio q", axes[1])?;
         positive("logarithmic", "axis ratio s", axes[2])?;
-        Ok(Self { velocity: positive("logarithmic", "velocity", velocity)?, core: positive("logarithmic", "core", core)?, axes })
+        Ok(Self {
+            velocity: positive("logarithmic", "velocity", velocity)?,
+            core: positive("logarithmic", "core", core)?,
+            axes,
+        })
     }
 
     /// The halo that is round about the z axis with the axis ratio `flattening` = s.
@@ -28,25 +32,29 @@ impl Logarithmic {
         Self::new(velocity, core, [1.0, 1.0, flattening])
     }
 
-    /// x_i / axis_i², and r_c² + Σ x_i²/axis_i².
+    /// x_i / axis_i², and their sum times x_i: m² = Σ x_i²/axis_i².
     fn parts(&self, x: [f64; 3]) -> ([f64; 3], f64) {
         let scaled = [0, 1, 2].map(|i| x[i] / (self.axes[i] * self.axes[i]));
-        (scaled, self.core * self.core + x[0] * scaled[0] + x[1] * scaled[1] + x[2] * scaled[2])
+        (scaled, x[0] * scaled[0] + x[1] * scaled[1] + x[2] * scaled[2])
     }
 }
 
 impl Potential for Logarithmic {
     fn potential(&self, x: [f64; 3]) -> f64 {
-        0.5 * self.velocity * self.velocity * self.parts(x).1.ln()
+        // The constant apart, so that small differences inside the core keep their digits.
+        let core = self.core * self.core;
+        0.5 * self.velocity * self.velocity * (core.ln() + (self.parts(x).1 / core).ln_1p())
     }
 
     fn acceleration(&self, x: [f64; 3]) -> [f64; 3] {
-        let (scaled, square) = self.parts(x);
+        let (scaled, m2) = self.parts(x);
+        let square = self.core * self.core + m2;
         scaled.map(|scaled| -self.velocity * self.velocity * scaled / square)
     }
 
     fn hessian(&self, x: [f64; 3]) -> [[f64; 3]; 3] {
-        let (scaled, square) = self.parts(x);
+        let (scaled, m2) = self.parts(x);
+        let square = self.core * self.core + m2;
         let unit = self.velocity * self.velocity / square;
         let mut hessian = [[0.0; 3]; 3];
         for i in 0..3 {

@@ -28,7 +28,12 @@ impl MiyamotoNagai {
     fn parts(&self, x: [f64; 3]) -> (f64, f64, f64, f64) {
         let zeta = (x[2] * x[2] + self.height * self.height).sqrt();
         let sum = self.radius + zeta;
-        (GRAVITATIONAL_CONSTANT * self.mass, zeta, sum, x[0] * x[0] + x[1] * x[1] + sum * sum)
+        (
+            GRAVITATIONAL_CONSTANT * self.mass,
+            zeta,
+            sum,
+            x[0] * x[0] + x[1] * x[1] + sum * sum,
+        )
     }
 }
 

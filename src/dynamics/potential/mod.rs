@@ -134,16 +134,30 @@ pub(crate) fn positive(potential: &'static str, parameter: &'static str, value: 
     if value > 0.0 && value.is_finite() {
         Ok(value)
     } else {
-        Err(InvalidParameter { potential, parameter, value, requirement: "positive and finite" })
+        Err(InvalidParameter {
+            potential,
+            parameter,
+            value,
+            requirement: "positive and finite",
+        })
     }
 }
 
 /// `value` if it is zero or positive, and finite.
-pub(crate) fn not_negative(potential: &'static str, parameter: &'static str, value: f64) -> Result<f64, InvalidParameter> {
+pub(crate) fn not_negative(
+    potential: &'static str,
+    parameter: &'static str,
+    value: f64,
+) -> Result<f64, InvalidParameter> {
     if value >= 0.0 && value.is_finite() {
         Ok(value)
     } else {
-        Err(InvalidParameter { potential, parameter, value, requirement: "zero or positive, and finite" })
+        Err(InvalidParameter {
+            potential,
+            parameter,
+            value,
+            requirement: "zero or positive, and finite",
+        })
     }
 }
 
@@ -157,7 +171,9 @@ pub(crate) fn poisson_density(hessian: [[f64; 3]; 3]) -> f64 {
 /// A name is the type's name in snake case, with a suffix where a type has several instances.
 pub fn catalogue() -> Vec<(&'static str, Box<dyn Potential>)> {
     fn valid<P: Potential + 'static>(potential: Result<P, InvalidParameter>) -> Option<Box<dyn Potential>> {
-        potential.ok().map(|potential| Box::new(potential) as Box<dyn Potential>)
+        potential
+            .ok()
+            .map(|potential| Box::new(potential) as Box<dyn Potential>)
     }
     let entries = [
         ("kepler", valid(Kepler::new(1e11))),
@@ -165,9 +181,25 @@ pub fn catalogue() -> Vec<(&'static str, Box<dyn Potential>)> {
         ("plummer", valid(Plummer::new(5e5, 0.02))),
         ("nfw", valid(Nfw::new(1e12, 20.0))),
         ("miyamoto_nagai", valid(MiyamotoNagai::new(6.8e10, 3.0, 0.28))),
-        ("logarithmic_axisymmetric", valid(Logarithmic::axisymmetric(220.0, 1.0, 0.8))),
-        ("logarithmic_triaxial", valid(Logarithmic::new(220.0, 2.0, [1.0, 0.9, 0.7]))),
-        ("composite", Composite::milky_way_like().ok().map(|potential| Box::new(potential) as Box<dyn Potential>)),
+        (
+            "logarithmic_axisymmetric",
+            valid(Logarithmic::axisymmetric(220.0, 1.0, 0.8)),
+        ),
+        (
+            "logarithmic_triaxial",
+            valid(Logarithmic::new(220.0, 2.0, [1.0, 0.9, 0.7])),
+        ),
+        ("galaxy_dehnen_binney_98_1", valid(Galaxy::dehnen_binney_98_1())),
+        ("galaxy_piffl_14", valid(Galaxy::piffl_14())),
+        (
+            "composite",
+            Composite::milky_way_like()
+                .ok()
+                .map(|potential| Box::new(potential) as Box<dyn Potential>),
+        ),
     ];
-    entries.into_iter().filter_map(|(name, entry)| entry.map(|entry| (name, entry))).collect()
+    entries
+        .into_iter()
+        .filter_map(|(name, entry)| entry.map(|entry| (name, entry)))
+        .collect()
 }

@@ -20,7 +20,10 @@ pub struct Nfw {
 impl Nfw {
     /// A halo of characteristic `mass` 4πρ₀r_s³ in M_sun and `scale` r_s in kpc, both positive.
     pub fn new(mass: f64, scale: f64) -> Result<Self, InvalidParameter> {
-        Ok(Self { mass: positive("nfw", "mass", mass)?, scale: positive("nfw", "scale", scale)? })
+        Ok(Self {
+            mass: positive("nfw", "mass", mass)?,
+            scale: positive("nfw", "scale", scale)?,
+        })
     }
 
     /// Characteristic mass 4πρ₀r_s³ in M_sun.

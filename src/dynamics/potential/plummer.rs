@@ -17,7 +17,10 @@ pub struct Plummer {
 impl Plummer {
     /// A sphere of `mass` M_sun and `scale` a in kpc, both positive.
     pub fn new(mass: f64, scale: f64) -> Result<Self, InvalidParameter> {
-        Ok(Self { mass: positive("plummer", "mass", mass)?, scale: positive("plummer", "scale", scale)? })
+        Ok(Self {
+            mass: positive("plummer", "mass", mass)?,
+            scale: positive("plummer", "scale", scale)?,
+        })
     }
 
     /// Total mass in M_sun.

@@ -1,0 +1,82 @@
+//! Orbits in a static potential.
+
+pub mod leapfrog;
+
+use crate::phase_space::PhaseSpace;
+use crate::potential::Potential;
+use rayon::prelude::*;
+
+/// Where a star was at the times asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Orbit {
+    /// One point per time asked for.
+    pub points: Vec<PhaseSpace>,
+    /// The greatest |E(t) − E(0)| / |E(0)| over every step and every point.
+    pub energy_error: f64,
+    /// How many steps were taken.
+    pub steps: usize,
+    /// The step in Gyr.
+    pub step: f64,
+}
+
+/// Why an orbit has no points.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum OrbitError {
+    /// A time is not finite, or out of order.
+    #[error("times must be finite and must not turn back, but time {index} is {time} Gyr")]
+    Times {
+        /// Its index.
+        index: usize,
+        /// The time in Gyr.
+        time: f64,
+    },
+    /// The step is not positive and finite.
+    #[error("the step must be positive and finite, not {step} Gyr")]
+    Step {
+        /// The step in Gyr.
+        step: f64,
+    },
+    /// The start, or the potential there, is not finite.
+    #[error("the start is not finite, or its energy {energy} (km/s)² is not finite or zero")]
+    Start {
+        /// Energy in (km/s)².
+        energy: f64,
+    },
+    /// The integration reached a point that is not finite.
+    #[error("the orbit ceases to be finite at {time} Gyr")]
+    NotFinite {
+        /// The time in Gyr.
+        time: f64,
+    },
+    /// No step within reach conserves energy well enough.
+    #[error("energy is conserved only to {achieved:.1e} with {steps} steps, not to {tolerance:.1e}")]
+    Tolerance {
+        /// The least error achieved.
+        achieved: f64,
+        /// How many steps that took.
+        steps: usize,
+        /// The error asked for.
+        tolerance: f64,
+    },
+}
+
+/// Integrates many orbits in parallel by leapfrog, each with the step that conserves its energy to `tolerance`.
+///
+/// `times[i]` (Gyr, in order) are those of orbit `i`. `progress(n)` is told how many more orbits are done. An orbit that
+/// fails has its error at its place.
+pub fn integrate_all<P: Potential + ?Sized>(
+    potential: &P,
+    starts: &[PhaseSpace],
+    times: &[Vec<f64>],
+    tolerance: f64,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Vec<Result<Orbit, OrbitError>> {
+    (starts, times)
+        .into_par_iter()
+        .map(|(start, times)| {
+            let orbit = leapfrog::integrate_to_tolerance(potential, start, times, tolerance);
+            progress(1);
+            orbit
+        })
+        .collect()
+}
