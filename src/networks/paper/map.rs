@@ -1,0 +1,372 @@
+//! The canonical map of the paper: toy (θ, J) → (θ', J') by a generating function G, → (θ'', J'') by a change of angles P.
+//!
+//! Actions here are in the network's unit, 4000 km/s kpc; angles in radians; components in the order φ, z, r.
+
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+use super::layers::{Dropout, Network, Prepared, Shape};
+
+/// The unit of actions inside the networks, km/s kpc: 20 kpc times 200 km/s.
+pub const ACTION_UNIT: f64 = 4000.0;
+
+/// Size of the two networks.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Architecture {
+    /// Largest width of both.
+    pub width: i64,
+    /// Blocks of G.
+    pub generating_depth: i64,
+    /// Blocks of P.
+    pub point_depth: i64,
+    /// Probability of dropout in blocks of width 256 or more.
+    pub dropout: f64,
+}
+
+impl Architecture {
+    /// As in the paper: G of 17.5 M and P of 9 M parameters.
+    pub const PAPER: Self = Self {
+        width: 1024,
+        generating_depth: 15,
+        point_depth: 11,
+        dropout: 0.5,
+    };
+
+    /// Of another width and depth; P has 11 blocks for every 15 of G.
+    pub fn sized(width: i64, depth: i64, dropout: f64) -> Self {
+        Self {
+            width,
+            generating_depth: depth,
+            point_depth: ((depth * 11 + 7) / 15).max(1),
+            dropout,
+        }
+    }
+}
+
+/// How J' is found and G evaluated in a training step.
+///
+/// The authors' program draws new dropout masks in each of the up to ten evaluations of the iteration, so its J' never
+/// settles (it is the image of a randomly thinned G of a randomly thinned J'), and takes ∂G/∂θ and ∂G/∂J' from two more
+/// draws, so the map of a training step is not canonical. [`Evaluation::AUTHORS`] does the same. [`Evaluation::FAST`] finds
+/// the fixed point of the whole network, from the J' of the epoch before, and takes both derivatives from one evaluation with
+/// one set of masks: the same objective at about a quarter of the cost.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Most steps of the iteration.
+    pub steps: usize,
+    /// Whether the iteration draws dropout masks.
+    pub dropout_in_iteration: bool,
+    /// Whether ∂G/∂θ and ∂G/∂J' come from two evaluations.
+    pub separate: bool,
+    /// Whether the iteration starts from the stream's J' of the epoch before.
+    pub warm: bool,
+}
+
+impl Evaluation {
+    /// As the authors' program.
+    pub const AUTHORS: Self = Self {
+        steps: 10,
+        dropout_in_iteration: true,
+        separate: true,
+        warm: false,
+    };
+    /// Without repeated work.
+    pub const FAST: Self = Self {
+        steps: 10,
+        dropout_in_iteration: false,
+        separate: false,
+        warm: true,
+    };
+}
+
+/// When the iteration for J' ends early: largest and mean change of a step, in the network's unit (the authors' values).
+const TRAINING_TOLERANCE: (f64, f64) = (5e-5, 1e-6);
+
+/// The same for predictions: 4e-9 km/s kpc.
+const PREDICTION_TOLERANCE: (f64, f64) = (1e-12, 1e-12);
+
+/// Most steps of the iteration for predictions.
+const PREDICTION_STEPS: usize = 60;
+
+/// Points in one evaluation of a prediction: bounds the memory of the widest networks to about 1 GB.
+const CHUNK: i64 = 4096;
+
+/// The two networks.
+#[derive(Debug)]
+pub struct PaperMap {
+    architecture: Architecture,
+    generating: Network,
+    point: Network,
+}
+
+/// (θ'', J'') of stars, and J' of their streams.
+#[derive(Debug)]
+pub struct Image {
+    /// θ'', radians.
+    pub theta: Tensor,
+    /// J'', network unit.
+    pub action: Tensor,
+    /// Mean J' of each stream, cut off from the graph.
+    pub mean: Tensor,
+}
+
+/// What [`PreparedMap::predict`] gives.
+#[derive(Debug)]
+pub struct Prediction {
+    /// θ'', radians, not wrapped.
+    pub theta: Tensor,
+    /// J'', network unit.
+    pub action: Tensor,
+    /// Stars for which the iteration for J' did not end.
+    pub unconverged: usize,
+}
+
+impl PaperMap {
+    /// Initial weights.
+    pub fn new(architecture: Architecture, random: &mut ChaCha8Rng, device: Device) -> Self {
+        let shape = |inputs, outputs, depth| Shape {
+            inputs,
+            outputs,
+            width: architecture.width,
+            depth,
+            dropout: architecture.dropout,
+        };
+        let generating = Network::new(shape(9, 3, architecture.generating_depth), random, device);
+        Self {
+            architecture,
+            generating,
+            point: Network::new(shape(6, 6, architecture.point_depth), random, device),
+        }
+    }
+
+    /// Its size.
+    pub fn architecture(&self) -> Architecture {
+        self.architecture
+    }
+
+    /// Trainable tensors with their names, in a fixed order.
+    pub fn parameters(&self) -> Vec<(String, Tensor)> {
+        let named = |prefix: &str, network: &Network| -> Vec<(String, Tensor)> {
+            network
+                .parameters()
+                .into_iter()
+                .map(|(name, tensor)| (format!("{prefix}.{name}"), tensor))
+                .collect()
+        };
+        let mut list = named("generating", &self.generating);
+        list.extend(named("point", &self.point));
+        list
+    }
+
+    /// The map for the present weights.
+    pub fn prepare(&self) -> PreparedMap {
+        let generating = self.generating.prepare();
+        PreparedMap {
+            detached: generating.detached(),
+            generating,
+            point: self.point.prepare(),
+        }
+    }
+}
+
+/// The map for one set of weights.
+#[derive(Debug)]
+pub struct PreparedMap {
+    generating: Prepared,
+    detached: Prepared,
+    point: Prepared,
+}
+
+impl PreparedMap {
+    /// Mean J' of each stream: iterates J' ← ⟨J − ∂G/∂θ(θ, J')⟩ from `start`, or from the stream's mean J.
+    ///
+    /// **Shape** (streams, stars, 3) twice, (streams, 3) → (streams, 3), steps taken
+    pub fn mean_actions(
+        &self,
+        theta: &Tensor,
+        action: &Tensor,
+        start: Option<&Tensor>,
+        evaluation: &Evaluation,
+        training: bool,
+    ) -> (Tensor, usize) {
+        let dropout = if training && evaluation.dropout_in_iteration {
+            Dropout::Drawn
+        } else {
+            Dropout::Off
+        };
+        let (theta, action) = (theta.detach(), action.detach());
+        let mut mean = start.map_or_else(|| stream_mean(&action).squeeze_dim(1), Tensor::shallow_clone);
+        for step in 1..=evaluation.steps {
+            let (by_theta, _) = gradients(&self.detached, &theta, &spread_out(&mean, &theta), dropout, false);
+            let next = stream_mean(&(&action - by_theta)).squeeze_dim(1);
+            let change = (&next - &mean).abs();
+            mean = next;
+            let (largest, average) = TRAINING_TOLERANCE;
+            if change.max().double_value(&[]) < largest && change.mean(Kind::Double).double_value(&[]) < average {
+                return (mean, step);
+            }
+        }
+        (mean, evaluation.steps)
+    }
+
+    /// (θ'', J'') of the stars of streams whose mean J' is `mean`, with the graph for training.
+    ///
+    /// J' = J − ∂G/∂θ, θ' = θ + ∂G/∂J', θ'' = P(θ'), J'' = (∂θ'/∂θ'')ᵀ J'
+    ///
+    /// **Shape** (streams, stars, 3) twice, (streams, 3)
+    ///
+    /// **Source** Ibata et al. (2021), Eq. 5–8 and the listing in the appendix
+    pub fn image(&self, theta: &Tensor, action: &Tensor, mean: &Tensor, separate: bool, dropout: Dropout) -> Image {
+        let (by_theta, mut by_action) = gradients(&self.generating, theta, &spread_out(mean, theta), dropout, true);
+        let refined = action - by_theta;
+        if separate {
+            let again = stream_mean(&refined).expand_as(&refined).contiguous();
+            by_action = gradients(&self.generating, theta, &again, dropout, true).1;
+        }
+        let (theta, columns) = self.change_of_angles(&(theta + by_action), dropout);
+        let mean = stream_mean(&refined.detach()).squeeze_dim(1);
+        Image {
+            theta,
+            action: covariant(&columns, &refined),
+            mean,
+        }
+    }
+
+    /// θ'' for toy angles of zero on tori of mean action J', for the loss of the angles' zero point.
+    ///
+    /// **Shape** (streams, 3) → (streams, 3)
+    pub fn angles_at_zero(&self, mean: &Tensor, dropout: Dropout) -> Tensor {
+        let zero = mean.detach().zeros_like().unsqueeze(1);
+        let (_, by_action) = gradients(&self.generating, &zero, &mean.detach().unsqueeze(1), dropout, true);
+        self.change_of_angles(&by_action, dropout).0.squeeze_dim(1)
+    }
+
+    /// θ'' = θ' + atan2(o₀₋₂, o₃₋₅) and its Jacobian, one tensor ∂θ''/∂θ'_j for each j.
+    fn change_of_angles(&self, theta: &Tensor, dropout: Dropout) -> (Tensor, [Tensor; 3]) {
+        let shape = theta.size();
+        let flat = theta.reshape([-1, 3]);
+        let (cosine, sine) = (flat.cos(), flat.sin());
+        let unit = Tensor::eye(3, (Kind::Double, flat.device())).unsqueeze(1);
+        let tangents = Tensor::cat(&[-sine.unsqueeze(0) * &unit, cosine.unsqueeze(0) * &unit], -1);
+        let (o, along) = self
+            .point
+            .forward_with_tangents(&Tensor::cat(&[cosine, sine], -1), &tangents, dropout);
+        let (y, x) = (o.narrow(-1, 0, 3), o.narrow(-1, 3, 3));
+        let (by_y, by_x) = (along.narrow(-1, 0, 3), along.narrow(-1, 3, 3));
+        let turned = (&x * by_y - &y * by_x) / (x.square() + y.square());
+        let jacobian = turned + unit;
+        let column = |j: i64| jacobian.get(j).reshape(&shape);
+        ((flat + y.atan2(&x)).reshape(&shape), [column(0), column(1), column(2)])
+    }
+
+    /// (θ'', J'') of single stars, each with its own J', without dropout.
+    ///
+    /// The iteration is damped when it does not contract: the factor is halved for stars whose last step grew.
+    ///
+    /// **Shape** (stars, 3) twice
+    pub fn predict(&self, theta: &Tensor, action: &Tensor) -> Prediction {
+        let stars = theta.size()[0];
+        let mut parts = (Vec::new(), Vec::new());
+        let mut unconverged = 0;
+        for first in (0..stars).step_by(CHUNK as usize) {
+            let length = CHUNK.min(stars - first);
+            let theta = theta.narrow(0, first, length).detach().unsqueeze(1);
+            let action = action.narrow(0, first, length).detach().unsqueeze(1);
+            let (own, open) = self.own_actions(&theta, &action);
+            unconverged += open;
+            let (by_theta, by_action) = gradients(&self.detached, &theta, &own, Dropout::Off, false);
+            tch::no_grad(|| {
+                let (angles, columns) = self.change_of_angles(&(&theta + by_action), Dropout::Off);
+                parts.0.push(angles.squeeze_dim(1));
+                parts.1.push(covariant(&columns, &(&action - by_theta)).squeeze_dim(1));
+            });
+        }
+        if stars == 0 {
+            return Prediction {
+                theta: theta.detach(),
+                action: action.detach(),
+                unconverged,
+            };
+        }
+        Prediction {
+            theta: Tensor::cat(&parts.0, 0),
+            action: Tensor::cat(&parts.1, 0),
+            unconverged,
+        }
+    }
+
+    /// J' of single stars, and for how many the iteration did not end.
+    fn own_actions(&self, theta: &Tensor, action: &Tensor) -> (Tensor, usize) {
+        let mut own = action.shallow_clone();
+        let mut damping = Tensor::ones_like(action).narrow(-1, 0, 1);
+        let mut before = damping.full_like(f64::INFINITY);
+        let mut open = 0;
+        for _ in 0..PREDICTION_STEPS {
+            let (by_theta, _) = gradients(&self.detached, theta, &own, Dropout::Off, false);
+            let step = action - by_theta - &own;
+            let size = step.abs().amax([-1_i64].as_slice(), true);
+            open = usize::try_from(size.ge(PREDICTION_TOLERANCE.0).sum(Kind::Int64).int64_value(&[])).unwrap_or(0);
+            if open == 0 {
+                break;
+            }
+            damping = damping
+                .where_self(&size.lt_tensor(&before), &(&damping * 0.5))
+                .clamp_min(0.05);
+            own = &own + step * &damping;
+            before = size;
+        }
+        (own, open)
+    }
+}
+
+/// ∂G/∂θ and ∂G/∂J' for G = atan2(o₁, o₀) + o₂ with o = net(cos θ, sin θ, J'): one reverse pass gives both.
+/// With `graph`, they can be differentiated again.
+fn gradients(network: &Prepared, theta: &Tensor, action: &Tensor, dropout: Dropout, graph: bool) -> (Tensor, Tensor) {
+    tch::with_grad(|| {
+        let (theta, action) = (tracked(theta), tracked(action));
+        let features = Tensor::cat(&[theta.cos(), theta.sin(), action.shallow_clone()], -1).reshape([-1, 9]);
+        let o = network.forward(&features, dropout);
+        let generating = o.select(-1, 1).atan2(&o.select(-1, 0)) + o.select(-1, 2);
+        let mut found =
+            Tensor::run_backward(&[generating.sum(Kind::Double)], &[theta, action], graph, graph).into_iter();
+        match (found.next(), found.next()) {
+            (Some(by_theta), Some(by_action)) => (by_theta, by_action),
+            _ => unreachable!("one gradient for each of two inputs"),
+        }
+    })
+}
+
+fn tracked(tensor: &Tensor) -> Tensor {
+    if tensor.requires_grad() {
+        tensor.shallow_clone()
+    } else {
+        tensor.detach().set_requires_grad(true)
+    }
+}
+
+/// Mean over the stars of each stream, (streams, 1, 3).
+fn stream_mean(values: &Tensor) -> Tensor {
+    values.mean_dim([1_i64].as_slice(), true, Kind::Double)
+}
+
+/// One row per stream to one row per star.
+fn spread_out(mean: &Tensor, like: &Tensor) -> Tensor {
+    mean.unsqueeze(1).expand_as(like).contiguous()
+}
+
+/// Solves Σ_i K_ij J''_i = J'_j for K_ij = ∂θ''_i/∂θ'_j given by its columns j: the actions of a change of angles.
+///
+/// The solution by Cramer's rule: J''ᵢ = (J', k_{i+1}, k_{i+2}) / det K with k_i the rows.
+fn covariant(columns: &[Tensor; 3], action: &Tensor) -> Tensor {
+    let row = |i: i64| Tensor::stack(&columns.each_ref().map(|column| column.select(-1, i)), -1);
+    let rows = [row(0), row(1), row(2)];
+    let cross: [Tensor; 3] = std::array::from_fn(|i| rows[(i + 1) % 3].linalg_cross(&rows[(i + 2) % 3], -1));
+    let dot = |a: &Tensor, b: &Tensor| (a * b).sum_dim_intlist([-1_i64].as_slice(), false, Kind::Double);
+    let determinant = dot(&rows[0], &cross[0]);
+    Tensor::stack(&cross.each_ref().map(|normal| dot(normal, action) / &determinant), -1)
+}
+
+#[cfg(test)]
+#[path = "map_tests.rs"]
+mod tests;
