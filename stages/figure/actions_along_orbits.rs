@@ -36,7 +36,7 @@ pub fn actions_along_orbits(tracks: &[Track], along: &str) -> Result<String, Dra
             }
             if component == 0 {
                 let names = tracks.iter().zip(SERIES).map(|(track, colour)| (format!("stream {}", track.stream), colour));
-                panel.legend(&names.collect::<Vec<_>>())?;
+                panel.legend(&names.collect::<Vec<_>>(), 15)?;
             }
         }
         Ok(())

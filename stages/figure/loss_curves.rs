@@ -43,6 +43,6 @@ pub fn loss_curves(history: &History) -> Result<String, DrawError> {
             panel.ring(point, SERIES[1])?;
             legend.push((format!("best: epoch {}", point.0), INK));
         }
-        panel.legend(&legend)
+        panel.legend(&legend, 15)
     })
 }

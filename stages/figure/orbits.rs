@@ -26,26 +26,25 @@ pub fn orbits(stars: &Stars) -> Result<String, DrawError> {
     streams.dedup();
     let picked: Vec<i64> = streams.iter().take(SERIES.len()).copied().collect();
     let title = "Positions of the stars from above and in the meridional plane";
-    draw((760, 400), title, |canvas| {
+    draw((760, 412), title, |canvas| {
         let draw_panel = |frame, x, y, at: &dyn Fn(&[f64; 3]) -> (f64, f64)| {
             one(canvas, frame, (x, y), stars, &picked, stride, at)
         };
-        let frame = |left| Frame { left, top: 44, width: 308, height: 300 };
-        let left = draw_panel(
+        let frame = |left| Frame { left, top: 56, width: 300, height: 300 };
+        draw_panel(
             frame(56),
             Axis::linear(-wide, wide, "x / kpc"),
             Axis::linear(-wide, wide, "y / kpc"),
             &above,
         )?;
-        drop(left);
         let right = draw_panel(
-            frame(436),
+            frame(444),
             Axis::linear(0.0, far, "R / kpc"),
             Axis::linear(-high, high, "z / kpc"),
             &cylindrical,
         )?;
         let names = picked.iter().zip(SERIES).map(|(stream, colour)| (format!("stream {stream}"), colour));
-        right.legend(&names.collect::<Vec<_>>())
+        right.legend(&names.collect::<Vec<_>>(), 42)
     })
 }
 

@@ -105,11 +105,12 @@ impl Axis {
 }
 
 fn linear_ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
-    let rough = (high - low) / count.max(1) as f64;
-    let power = 10f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|m| m * power).into_iter().find(|&s| s >= rough * 0.999).unwrap_or(power);
-    let (first, last) = ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
-    (first..=last).map(|n| n as f64 * step).collect()
+    let power = 10f64.powf(((high - low) / count.max(1) as f64).log10().floor() - 1.0);
+    let steps = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0].map(|multiple| multiple * power);
+    let ends = |step: f64| ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
+    let few = |step: &f64| ends(*step).1 - ends(*step).0 < count.max(2) as i64;
+    let step = steps.into_iter().find(few).unwrap_or(steps[9]);
+    (ends(step).0..=ends(step).1).map(|n| n as f64 * step).collect()
 }
 
 fn log_ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
@@ -190,12 +191,12 @@ impl<'a, 'b> Panel<'a, 'b> {
     fn axes(&self) -> Result<(), DrawError> {
         let Frame { left, top, width, height } = self.frame;
         let (bottom, right) = (top + height, left + width);
-        for value in self.x.ticks((width / 80).max(2) as usize) {
+        for value in self.x.ticks((width / 54).max(3) as usize) {
             let (x, _) = self.pixel(value, self.y.low);
             self.stroke(&[(x, top * SCALE), (x, bottom * SCALE)], INK.mix(0.10), 1)?;
             self.text(&tick_label(value), (x, bottom * SCALE + 6 * SCALE), HPos::Center, VPos::Top, INK.mix(0.75))?;
         }
-        for value in self.y.ticks((height / 40).max(2) as usize) {
+        for value in self.y.ticks((height / 36).max(3) as usize) {
             let (_, y) = self.pixel(self.x.low, value);
             self.stroke(&[(left * SCALE, y), (right * SCALE, y)], INK.mix(0.10), 1)?;
             self.text(&tick_label(value), (left * SCALE - 6 * SCALE, y), HPos::Right, VPos::Center, INK.mix(0.75))?;
@@ -269,25 +270,20 @@ impl<'a, 'b> Panel<'a, 'b> {
         Ok(())
     }
 
-    /// A legend on one line above the frame, at its right.
-    pub fn legend(&self, entries: &[(String, RGBColor)]) -> Result<(), DrawError> {
-        let mut right = (self.frame.left + self.frame.width) * SCALE;
-        let y = self.frame.top * SCALE - 15 * SCALE;
-        for (name, colour) in entries.iter().rev() {
-            self.text(name, (right, y), HPos::Right, VPos::Center, INK.mix(1.0))?;
-            right -= name.chars().count() as i32 * TEXT * 53 / 100 + 8 * SCALE;
-            let key = [(right - 18 * SCALE, y), (right, y)];
-            self.stroke(&key, colour.mix(1.0), 3 * SCALE as u32)?;
-            right -= 34 * SCALE;
+    /// A legend on one line, `rise` pixels above the frame, ending at its right edge.
+    pub fn legend(&self, entries: &[(String, RGBColor)], rise: i32) -> Result<(), DrawError> {
+        let key = 26 * SCALE;
+        // The canvas does not know its font: half an em is the width of an average letter.
+        let width = |name: &str| key + name.chars().count() as i32 * TEXT / 2 + 18 * SCALE;
+        let right = (self.frame.left + self.frame.width) * SCALE + 10 * SCALE;
+        let mut left = right - entries.iter().map(|(name, _)| width(name)).sum::<i32>();
+        let y = (self.frame.top - rise) * SCALE;
+        for (name, colour) in entries {
+            self.stroke(&[(left, y), (left + 20 * SCALE, y)], colour.mix(1.0), 3 * SCALE as u32)?;
+            self.text(name, (left + key, y), HPos::Left, VPos::Center, INK.mix(1.0))?;
+            left += width(name);
         }
         Ok(())
-    }
-
-    /// A short text in the upper right corner of the frame.
-    pub fn corner(&self, text: &str) -> Result<(), DrawError> {
-        let Frame { left, top, width, .. } = self.frame;
-        let at = ((left + width - 4) * SCALE, (top + 4) * SCALE);
-        self.text(text, at, HPos::Right, VPos::Top, INK.mix(0.85))
     }
 }
 
@@ -321,7 +317,8 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_inside() {
-        assert_eq!(linear_ticks(0.0, 1.0, 5), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
+        assert_eq!(linear_ticks(0.0, 1.0, 6), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
+        assert_eq!(linear_ticks(-0.9, 0.9, 3), [-0.5, 0.0, 0.5]);
         assert_eq!(Axis::linear(-7.0, 13.0, "").ticks(4), [-5.0, 0.0, 5.0, 10.0]);
         assert_eq!(log_ticks(0.05, 30.0, 6), [0.1, 1.0, 10.0]);
         assert!(log_ticks(1e-12, 1e12, 6).len() <= 7);

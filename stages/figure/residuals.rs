@@ -19,7 +19,7 @@ const BINS: usize = 41;
 pub fn residuals(columns: &[Residuals]) -> Result<String, DrawError> {
     let rows = columns.len().div_ceil(3).max(1) as i32;
     let across = columns.len().clamp(1, 3) as i32;
-    draw((760, 250 * rows), "Histograms of predicted minus true values", |canvas| {
+    draw((760, 250 * rows), "Histograms of predicted minus true values, in stars", |canvas| {
         for (n, column) in columns.iter().enumerate() {
             let (row, place) = (n as i32 / 3, n as i32 % 3);
             let pitch = 760 / across;
@@ -35,14 +35,12 @@ fn panel(canvas: &super::panel::Canvas, frame: Frame, column: &Residuals, series
     let (bars, beyond) = histogram(&column.values, reach);
     let highest = bars.iter().map(|bar| bar.2).fold(1.0, f64::max);
     let label = format!("Δ{}{}", symbol(&column.name), per_unit(&column.unit));
-    let count = if frame.left < 100 { "stars" } else { "" };
-    let y = Axis::linear(0.0, highest * 1.25, count);
+    let beyond = if beyond > 0 { format!(", {beyond} beyond") } else { String::new() };
+    let heading = format!("median |Δ| {}{beyond}", tick_label(round(quantile(&column.values, 0.5), 2)));
+    let y = Axis::linear(0.0, highest * 1.08, heading);
     let panel = Panel::new(canvas, frame, Axis::linear(-reach, reach, label), y)?;
-    panel.bars(&bars, SERIES[series])?;
-    panel.vertical(0.0, INK.mix(0.5))?;
-    let median = quantile(&column.values, 0.5);
-    let out = if beyond > 0 { format!(", {beyond} beyond") } else { String::new() };
-    panel.corner(&format!("median |Δ| {}{out}", tick_label(round(median, 2))))
+    panel.vertical(0.0, INK.mix(0.4))?;
+    panel.bars(&bars, SERIES[series])
 }
 
 /// Column names with the letters of the papers.
