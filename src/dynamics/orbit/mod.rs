@@ -1,5 +1,7 @@
 //! Orbits in a static potential.
 
+pub mod dense;
+mod dop853_tableau;
 pub mod leapfrog;
 
 use crate::phase_space::PhaseSpace;
