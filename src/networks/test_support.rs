@@ -1,10 +1,10 @@
 //! Helpers of the tests.
 
-use dynamics as _;
 use rand::Rng;
 use tch::{Kind, Tensor};
 
 use crate::isochrone::Isochrone;
+use crate::smooth::Streams;
 use crate::training::generator;
 
 /// Asserts that the Jacobian of `function` by autograd agrees with central differences of relative step `step`, to
@@ -68,4 +68,17 @@ pub fn angle_distance(a: &Tensor, b: &Tensor) -> f64 {
         .abs()
         .max()
         .double_value(&[])
+}
+
+/// Exact orbits in the isochrone of section 6.1, `stars` points each at random times within 0.3 Gyr.
+pub fn halo_streams(count: usize, stars: usize, seed: u64) -> Streams {
+    let (mut x, v) = halo_points(count, seed);
+    x = x.unsqueeze(1);
+    let found = paper_isochrone().from_cartesian(&x, &v.unsqueeze(1)).expect("bound");
+    let mut random = generator(seed, "times", 0);
+    let times: Vec<f64> = (0..count * stars).map(|_| random.random_range(0.0..0.3)).collect();
+    let times = Tensor::from_slice(&times).view([count as i64, stars as i64, 1]);
+    let angles = &found.angles + found.frequencies * times;
+    let (x, v) = paper_isochrone().to_cartesian(&angles, &found.actions.expand_as(&angles));
+    Streams::new(x, v)
 }

@@ -4,8 +4,13 @@
 pub mod dual;
 pub mod features;
 pub mod map;
+pub mod toy;
 pub mod train;
 
 pub use features::Symmetry;
 pub use map::{Shape, SmoothMap, Streams, ToyPoints};
+pub use toy::{fit_toy, unbound_energies};
 pub use train::{Options, Trained, train};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+#![allow(clippy::unwrap_used)]
+use std::time::Duration;
+
+use tch::{Device, Kind, Tensor};
+
+use super::*;
+use crate::error::Error;
+use crate::isochrone::Isochrone;
+use crate::test_support::{angle_distance, distance, halo_points, halo_streams, paper_isochrone};
+use crate::training::{EpochRecord, Unwatched, Watcher, generator, normal};
+use crate::weights::{Checkpoint, Weights};
+
+const SYMMETRIES: [Symmetry; 3] = [Symmetry::None, Symmetry::Axisymmetric, Symmetry::Spherical];
+
+/// A map with random weights everywhere, so that laws are not tested on the identity.
+fn random_map(symmetry: Symmetry, time_reversal: bool) -> SmoothMap {
+    let (x, v) = halo_points(200, 11);
+    let shape = Shape { symmetry, time_reversal, width: 16, depth: 2 };
+    let mut map = SmoothMap::new(paper_isochrone(), shape, &x.unsqueeze(1), &v.unsqueeze(1), 3).unwrap();
+    let last = map.parameters.len() - 2;
+    let size = map.parameters[last].size();
+    map.parameters[last] = normal(&size, 0.05, &mut generator(5, "test", 0)).set_requires_grad(true);
+    map
+}
+
+fn points(count: usize, seed: u64) -> ToyPoints {
+    let (x, v) = halo_points(count, seed);
+    Streams::new(x.unsqueeze(1), v.unsqueeze(1)).toy_points(&paper_isochrone()).unwrap()
+}
+
+fn quick(epochs: usize) -> Options {
+    let shape = Shape { width: 16, depth: 2, ..Shape::default() };
+    Options { shape, epochs, batch: 8, refresh: 3, ..Options::for_streams(24) }
+}
+
+fn wrong_toy() -> Isochrone {
+    Isochrone::new(3.334e11 * 1.1, 5.5, Device::Cpu)
+}
+
+#[test]
+fn the_pushed_slope_is_the_gradient_of_the_generating_function() {
+    for symmetry in SYMMETRIES {
+        for time_reversal in [false, true] {
+            let map = random_map(symmetry, time_reversal);
+            let points = points(50, 1);
+            let actions = map::floored(&points.actions);
+            let angles = points.angles.detach().set_requires_grad(true);
+            let sum = map.generating_function(&angles, &actions).sum(Kind::Double);
+            let gradient = Tensor::run_backward(&[sum], &[&angles], false, false);
+            let slope = map.slope(&map.look(&points.angles, &actions));
+            // The toy point is found through Kepler's equation on both ways; slopes are of order 10 to 100.
+            let size = gradient[0].abs().max().double_value(&[]);
+            assert!(size > 1.0);
+            assert!(distance(&gradient[0], &slope) < 1e-9 * size, "{symmetry:?} {time_reversal}");
+        }
+    }
+}
+
+#[test]
+fn the_map_of_random_weights_is_canonical() {
+    let map = random_map(Symmetry::None, false);
+    let stars = 4;
+    let (x, v) = halo_points(stars, 7);
+    let point = Tensor::cat(&[x, v], -1);
+    let widths = [2e-3, 2e-3, 2e-3, 4e-2, 4e-2, 4e-2];
+    let steps = [-3.0, -2.0, -1.0, 1.0, 2.0, 3.0];
+    let eye = Tensor::eye(6, (Kind::Double, Device::Cpu)) * Tensor::from_slice(&widths).unsqueeze(-1);
+    // [axis, step, star, 6], mapped all at once.
+    let shifts = eye.view([6, 1, 1, 6]) * Tensor::from_slice(&steps).view([1, 6, 1, 1]);
+    let moved = (point + shifts).view([-1, 1, 6]);
+    let streams = Streams::new(moved.narrow(-1, 0, 3), moved.narrow(-1, 3, 3));
+    let (angles, actions) = map.predict_with(&streams.toy_points(&map.toy).unwrap(), 100, 0.7);
+    let shape = [6, 6, stars as i64, 3];
+    let (angles, actions) = (angles.view(shape), actions.view(shape));
+    let turn = std::f64::consts::TAU;
+    let difference = |values: &Tensor, step: i64| values.select(1, 2 + step) - values.select(1, 3 - step);
+    let slope = |values: &Tensor, wrap: bool| {
+        let part = |step: i64| {
+            let raw = difference(values, step);
+            if wrap { &raw - (&raw / turn).round() * turn } else { raw }
+        };
+        // Sixth order, over steps 1, 2, 3 and their opposites; [axis, star, 3].
+        (part(1) * 45.0 - part(2) * 9.0 + part(3)) / (Tensor::from_slice(&widths).view([6, 1, 1]) * 60.0)
+    };
+    let jacobians = Tensor::cat(&[slope(&angles, true), slope(&actions, false)], -1);
+    let eye = Tensor::eye(3, (Kind::Double, Device::Cpu));
+    let zero = Tensor::zeros_like(&eye);
+    let omega = Tensor::cat(&[&Tensor::cat(&[&zero, &eye], 1), &Tensor::cat(&[&-&eye, &zero], 1)], 0);
+    for star in 0..stars as i64 {
+        let jacobian = jacobians.select(1, star).tr();
+        let product = jacobian.matmul(&omega).matmul(&jacobian.tr());
+        // Differences are good to about 1e-9; products of entries up to 1e3 and 1e-1 follow.
+        assert!(distance(&product, &omega) < 1e-6, "star {star}: {:e}", distance(&product, &omega));
+    }
+}
+
+#[test]
+fn symmetric_maps_leave_alone_what_they_must() {
+    let points = points(30, 2);
+    for (symmetry, untouched) in [(Symmetry::Axisymmetric, 1), (Symmetry::Spherical, 2)] {
+        let (_, actions) = random_map(symmetry, false).predict(&points);
+        // Rounding of sums of a few hundred.
+        assert!(distance(&actions.narrow(-1, 0, untouched), &points.actions.narrow(-1, 0, untouched)) < 1e-9);
+        assert!(distance(&actions, &points.actions) > 1.0);
+    }
+}
+
+#[test]
+fn a_map_odd_in_time_gives_reversed_stars_the_same_actions() {
+    for symmetry in SYMMETRIES {
+        let map = random_map(symmetry, true);
+        let (x, v) = halo_points(30, 3);
+        let place = |v: &Tensor| {
+            let points = Streams::new(x.unsqueeze(1), v.unsqueeze(1)).toy_points(&map.toy).unwrap();
+            map.predict(&points).1
+        };
+        let (forward, backward) = (place(&v), place(&-&v));
+        // J_φ changes sign, J_z and J_r stay.
+        assert!(distance(&forward.narrow(-1, 1, 2), &backward.narrow(-1, 1, 2)) < 1e-7, "{symmetry:?}");
+        assert!(distance(&forward.narrow(-1, 0, 1), &-backward.narrow(-1, 0, 1)) < 1e-7, "{symmetry:?}");
+    }
+}
+
+#[test]
+fn angle_zero_stays_zero() {
+    let map = random_map(Symmetry::None, false);
+    let actions = map::floored(&points(20, 4).actions);
+    let start = ToyPoints { angles: Tensor::zeros_like(&actions), actions, weights: Tensor::ones([20, 1, 1], (Kind::Double, Device::Cpu)) };
+    let (angles, _) = map.predict(&start);
+    assert!(angle_distance(&angles, &Tensor::zeros_like(&angles)) < 1e-12);
+}
+
+#[test]
+fn an_exact_toy_needs_no_correction() {
+    let streams = halo_streams(24, 6, 1);
+    let trained = train(&streams, None, &paper_isochrone(), &quick(6), &mut Checkpoint::none(), &mut Unwatched).unwrap();
+    let points = streams.toy_points(&paper_isochrone()).unwrap();
+    let (angles, actions) = trained.map.predict(&points);
+    // 1e-4 relative is asked for: actions are of order 1000.
+    assert!(distance(&actions, &points.actions) < 1e-3);
+    assert!(angle_distance(&angles, &points.angles) < 1e-4);
+}
+
+#[test]
+fn training_on_a_wrong_toy_finds_the_actions() {
+    let streams = halo_streams(64, 8, 2);
+    let test = halo_streams(64, 8, 3);
+    let options = Options { epochs: 60, ..quick(0) };
+    let trained = train(&streams, Some(&test), &wrong_toy(), &options, &mut Checkpoint::none(), &mut Unwatched).unwrap();
+    let truth = test.toy_points(&paper_isochrone()).unwrap();
+    let toy = test.toy_points(&wrong_toy()).unwrap();
+    let error = |actions: &Tensor| (actions - &truth.actions).abs().mean(Kind::Double).double_value(&[]);
+    let (before, after) = (error(&toy.actions), error(&trained.map.predict(&toy).1));
+    // A small net and a few seconds remove at least nine tenths of the toy's error.
+    assert!(after < 0.1 * before, "{before} {after}");
+    let first = trained.history.first().unwrap().train_loss;
+    assert!(trained.history.last().unwrap().train_loss < 0.1 * first);
+}
+
+#[test]
+fn ten_points_can_be_fitted_closely() {
+    let streams = halo_streams(2, 5, 4);
+    let options = Options { epochs: 600, batch: 2, learning_rate: 1e-2, ..quick(0) };
+    let trained = train(&streams, None, &wrong_toy(), &options, &mut Checkpoint::none(), &mut Unwatched).unwrap();
+    let begin = trained.history[0].train_loss;
+    let end = trained.history.last().unwrap().train_loss;
+    assert!(end < 1e-3 * begin, "{begin} {end}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_another_does_not() {
+    let streams = halo_streams(24, 6, 5);
+    let bytes = |seed| {
+        let options = Options { seed, ..quick(5) };
+        let trained = train(&streams, None, &wrong_toy(), &options, &mut Checkpoint::none(), &mut Unwatched).unwrap();
+        trained.map.to_weights().unwrap().to_bytes().unwrap()
+    };
+    assert_eq!(bytes(1), bytes(1));
+    assert_ne!(bytes(1), bytes(2));
+}
+
+/// Asks to stop after some epochs.
+struct Impatient(usize);
+
+impl Watcher for Impatient {
+    fn epoch(&mut self, _record: &EpochRecord, _total: usize) {
+        self.0 -= 1;
+    }
+
+    fn stop(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+#[test]
+fn an_interrupted_training_ends_with_the_same_bytes() {
+    let (streams, held_out) = (halo_streams(24, 6, 6), halo_streams(8, 6, 7));
+    let folder = tempfile::tempdir().unwrap();
+    let go = |checkpoint: &mut Checkpoint, watcher: &mut dyn Watcher| {
+        train(&streams, Some(&held_out), &wrong_toy(), &quick(11), checkpoint, watcher)
+    };
+    let whole = go(&mut Checkpoint::none(), &mut Unwatched).unwrap();
+    for epochs in [1, 4] {
+        let mut checkpoint = Checkpoint::new(folder.path(), Duration::from_secs(3600));
+        match go(&mut checkpoint, &mut Impatient(epochs)) {
+            Err(Error::Stopped { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let resumed = go(&mut Checkpoint::new(folder.path(), Duration::ZERO), &mut Unwatched).unwrap();
+    let bytes = |trained: &Trained| trained.map.to_weights().unwrap().to_bytes().unwrap();
+    assert_eq!(bytes(&whole), bytes(&resumed));
+    let losses = |trained: &Trained| -> Vec<(usize, f64, f64, bool)> {
+        trained.history.iter().map(|r| (r.epoch, r.train_loss, r.validation_loss, r.best)).collect()
+    };
+    assert_eq!(losses(&whole), losses(&resumed));
+}
+
+#[test]
+fn a_saved_map_predicts_the_same() {
+    let map = random_map(Symmetry::Axisymmetric, false);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("map.safetensors");
+    map.to_weights().unwrap().save(&file).unwrap();
+    let read = SmoothMap::from_weights(&Weights::load(&file).unwrap(), Device::Cpu).unwrap();
+    let points = points(10, 8);
+    let ((angles, actions), (angles2, actions2)) = (map.predict(&points), read.predict(&points));
+    assert!(angles.equal(&angles2) && actions.equal(&actions2));
+}
+
+#[test]
+fn fillers_change_nothing() {
+    let short = halo_streams(10, 5, 9);
+    let filled = |tensor: &Tensor| Tensor::cat(&[tensor, &tensor.narrow(1, 0, 2)], 1);
+    let weights = Tensor::cat(&[&short.weights, &Tensor::zeros([10, 2, 1], (Kind::Double, Device::Cpu))], 1);
+    let long = Streams { x: filled(&short.x), v: filled(&short.v), weights };
+    let map = random_map(Symmetry::None, false);
+    let place = |streams: &Streams| map.predict(&streams.toy_points(&map.toy).unwrap()).1.narrow(1, 0, 5);
+    // The same sums in another order.
+    assert!(distance(&place(&short), &place(&long)) < 1e-9);
+}
+
+#[test]
+fn the_toy_is_found_from_the_streams() {
+    let streams = halo_streams(60, 8, 10);
+    for start in [None, Some((4.5e11, 7.0))] {
+        let toy = fit_toy(&streams, start).unwrap();
+        // The spread vanishes at the truth, and the simplex ends at 1e-5 in the logarithms.
+        assert!((toy.mass() / 3.334e11 - 1.0).abs() < 1e-3, "{} {}", toy.mass(), toy.scale_kpc());
+        assert!((toy.scale_kpc() / 5.0 - 1.0).abs() < 1e-3);
+    }
+}
+
+#[test]
+fn a_toy_that_leaves_stars_unbound_is_reported_with_rows() {
+    let streams = halo_streams(20, 4, 11);
+    let light = Isochrone::new(8e10, 5.0, Device::Cpu);
+    let listed = unbound_energies(&light, &streams.x, &streams.v).unwrap();
+    assert!(!listed.is_empty() && listed.iter().all(|&(row, energy)| row < 80 && energy >= 0.0));
+    match train(&streams, None, &light, &quick(1), &mut Checkpoint::none(), &mut Unwatched) {
+        Err(Error::Unbound { rows, points }) => {
+            assert_eq!((rows.len(), points), (listed.len(), 80));
+        }
+        other => panic!("{other:?}"),
+    }
+}
