@@ -1,8 +1,14 @@
 //! Tables in and out of a stage body.
 
+use std::sync::Arc;
+
+use dynamics::phase_space::PhaseSpace;
+use runner::arrow_schema::Schema;
 use runner::context::StageContext;
 use runner::error::StageError;
 use tables::{RecordBatch, TableError, Values};
+
+use crate::columns::Column;
 
 /// Reading and writing the tables of a [`StageContext`].
 pub trait TableContext {
@@ -51,7 +57,7 @@ pub fn column<'a>(table: &'a RecordBatch, name: &str) -> Result<&'a [f64], Stage
 /// Several columns, in the order of `columns`.
 pub fn columns<'a, const N: usize>(
     table: &'a RecordBatch,
-    columns: &[crate::columns::Column; N],
+    columns: &[Column; N],
 ) -> Result<[&'a [f64]; N], StageError> {
     tables::f64_columns(table, columns.map(|column| column.name)).map_err(StageError::failed)
 }
@@ -60,4 +66,31 @@ pub fn columns<'a, const N: usize>(
 pub fn identity(table: &RecordBatch) -> Result<(&[i64], &[i64]), StageError> {
     let column = |name| tables::i64_column(table, name).map_err(StageError::failed);
     Ok((column("stream")?, column("star")?))
+}
+
+/// The phase-space points of a table's rows.
+pub fn points(table: &RecordBatch) -> Result<Vec<PhaseSpace>, StageError> {
+    let [x, y, z, vx, vy, vz] = columns(table, &crate::columns::CARTESIAN)?;
+    let point = |row: usize| PhaseSpace::new([x[row], y[row], z[row]], [vx[row], vy[row], vz[row]]);
+    Ok((0..table.num_rows()).map(point).collect())
+}
+
+/// The schema `input` without `names`, followed by `more`.
+pub fn replaced(input: &Schema, names: &[&str], more: &[Column]) -> Schema {
+    let kept = input.fields().iter().filter(|field| !names.contains(&field.name().as_str()));
+    let more = more.iter().map(|column| Arc::new(column.field()));
+    Schema::new(kept.cloned().chain(more).collect::<Vec<_>>())
+}
+
+/// The columns of `table` that `schema` also has, to be written with more.
+pub fn kept<'a>(table: &'a RecordBatch, schema: &Schema) -> Vec<(&'a str, Values)> {
+    let fields = table.schema_ref().fields().iter().zip(table.columns());
+    let kept = fields.filter(|(field, _)| schema.column_with_name(field.name()).is_some());
+    kept.map(|(field, array)| (field.name().as_str(), array.clone().into())).collect()
+}
+
+/// Runs `work` on as many threads as the stage may use.
+pub fn on_threads<T: Send>(context: &StageContext, work: impl FnOnce() -> T + Send) -> Result<T, StageError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(context.threads.max(1)).build();
+    Ok(pool.map_err(StageError::failed)?.install(work))
 }

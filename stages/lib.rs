@@ -4,9 +4,16 @@
 //! [`columns`] (table columns with units). The list of kinds is the program's `src/catalog.rs`.
 
 pub mod columns;
+pub mod compare;
+pub mod estimate_actions;
 pub mod figure;
+pub mod import_streams;
+pub mod integrate_orbits;
 pub mod io;
+pub mod observe;
 pub mod parameters;
 pub mod predict;
+pub mod split;
 pub mod train_actions;
 pub mod train_inverse;
+pub mod units;

@@ -1,5 +1,8 @@
 //! Parameter types that several stage kinds share. Units are those of every boundary: kpc, km/s, M_sun, Gyr.
 
+use dynamics::potential::{InvalidParameter, Isochrone, Plummer, Potential};
+use dynamics::sky::Sun;
+use runner::error::StageError;
 use runner::stage::Fault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +14,7 @@ macro_rules! positive_quantity {
         #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
         #[serde(try_from = "f64", into = "f64")]
         #[schemars(extend("exclusiveMinimum" = 0))]
-        pub struct $name(f64);
+        pub struct $name(pub(crate) f64);
 
         impl $name {
             /// The value.
@@ -116,4 +119,26 @@ pub fn positive<T: PartialOrd + Default + std::fmt::Display>(at: &str, value: Op
     // Written so that NaN, which compares as nothing, is a fault.
     let is_positive = value > T::default();
     (!is_positive).then(|| Fault::new(at, format!("must be positive, not {value}")))
+}
+
+impl PotentialParameters {
+    /// The potential.
+    pub fn build(&self) -> Result<Box<dyn Potential>, StageError> {
+        fn boxed<P: Potential + 'static>(
+            potential: Result<P, InvalidParameter>,
+        ) -> Result<Box<dyn Potential>, StageError> {
+            potential.map(|potential| Box::new(potential) as Box<dyn Potential>).map_err(StageError::failed)
+        }
+        match self {
+            Self::Isochrone(with) => boxed(Isochrone::new(with.mass.get(), with.scale.get())),
+            Self::Plummer(with) => boxed(Plummer::new(with.mass.get(), with.scale.get())),
+        }
+    }
+}
+
+impl From<&SunParameters> for Sun {
+    fn from(sun: &SunParameters) -> Self {
+        let SunParameters { r0, z, u, v, w, v_lsr } = *sun;
+        Self { r0, z, u, v, w, v_lsr }
+    }
 }

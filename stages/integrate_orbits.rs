@@ -1,0 +1,286 @@
+//! Integrates a sample of orbits in a potential and takes stars from each: one orbit is one stream.
+
+use dynamics::orbit::{Orbit, integrate_all};
+use dynamics::phase_space::PhaseSpace;
+use dynamics::potential::Potential;
+use dynamics::sample;
+use rand::Rng;
+use rand_distr::StandardNormal;
+use runner::context::StageContext;
+use runner::error::StageError;
+use runner::ports::{Connected, InputPort, OutputPort};
+use runner::stage::{Fault, Outcome, Stage};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::columns::{self, CARTESIAN, POSITION, TIME, VELOCITY};
+use crate::io::{TableContext, identity, on_threads, points};
+use crate::parameters::{Gyr, KmPerSecond, Kpc, PotentialParameters, positive};
+
+/// `integrate_orbits`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IntegrateOrbits {
+    /// The potential.
+    pub potential: PotentialParameters,
+    /// Where the orbits start.
+    #[serde(default)]
+    pub sample: Sample,
+    /// The halo sample, for `sample: halo`.
+    #[serde(default)]
+    pub halo: HaloSample,
+    /// Number of orbits; left out where the sample says it.
+    #[serde(default)]
+    pub streams: Option<u32>,
+    /// Stars taken from each orbit.
+    #[serde(default = "default_stars")]
+    pub stars: u32,
+    /// Time that each orbit is followed, Gyr.
+    #[serde(default = "default_duration")]
+    pub duration: Gyr,
+    /// When stars are taken.
+    #[serde(default)]
+    pub times: Times,
+    /// Greatest relative change of energy along an orbit; the leapfrog's step is chosen for it.
+    #[serde(default = "default_tolerance")]
+    pub energy_tolerance: f64,
+    /// Seed of the sample and the times.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// Where orbits start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sample {
+    /// Halo stars: Ibata et al. (2021), section 6.1.
+    #[default]
+    Halo,
+    /// The orbits thin, thick, halo, stream (streams 0 to 3): Ibata et al. (2021), section 6.4.
+    TestOrbits,
+    /// The rows of the table connected to the input port `starts`.
+    Starts,
+}
+
+/// The halo sample: a radius uniform between two, a direction uniform on the sphere, a velocity in a direction uniform
+/// on the sphere with the magnitude of a normal deviate. Starts that are unbound are drawn again.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HaloSample {
+    /// Smallest radius, kpc.
+    pub inner_radius: Kpc,
+    /// Greatest radius, kpc.
+    pub outer_radius: Kpc,
+    /// Standard deviation of the normal deviate, km/s.
+    pub dispersion: KmPerSecond,
+}
+
+impl Default for HaloSample {
+    fn default() -> Self {
+        Self {
+            inner_radius: Kpc(sample::HALO_INNER_RADIUS),
+            outer_radius: Kpc(sample::HALO_OUTER_RADIUS),
+            dispersion: KmPerSecond(sample::HALO_DISPERSION),
+        }
+    }
+}
+
+/// When stars are taken along an orbit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Times {
+    /// At random times, uniform over the duration.
+    #[default]
+    Random,
+    /// At equal intervals duration / stars, from 0.
+    Regular,
+}
+
+fn default_stars() -> u32 {
+    8
+}
+
+fn default_duration() -> Gyr {
+    Gyr(0.1)
+}
+
+fn default_tolerance() -> f64 {
+    1e-7
+}
+
+/// The four test orbits of Sanders & Binney (2016): thin, thick, halo, stream.
+const TEST_ORBITS: [PhaseSpace; 4] = [
+    PhaseSpace::new([8.29, 0.1, 0.1], [30.22, 211.1, 19.22]),
+    PhaseSpace::new([8.29, 0.1, 0.1], [50.22, 187.1, 54.22]),
+    PhaseSpace::new([8.29, 0.1, 0.1], [100.22, 109.1, 101.22]),
+    PhaseSpace::new([26.0, 0.1, 0.1], [0.1, 141.8, 83.1]),
+];
+
+/// Orbits integrated between two looks at the cancel flag.
+const CHUNK: usize = 256;
+
+impl Stage for IntegrateOrbits {
+    const KIND: &'static str = "integrate_orbits";
+    const ABOUT: &'static str = "Integrate a sample of orbits in a potential and take stars from each";
+    const REVISION: u32 = 1;
+
+    fn inputs(&self) -> Vec<InputPort> {
+        match self.sample {
+            Sample::Starts => vec![InputPort::table("starts", &columns::needs(&[&CARTESIAN]))],
+            Sample::Halo | Sample::TestOrbits => Vec::new(),
+        }
+    }
+
+    fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
+        Ok(vec![OutputPort::table("stars", columns::stars(&[&[TIME], &POSITION, &VELOCITY]))])
+    }
+
+    fn check(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        match (self.sample, self.streams) {
+            (Sample::Halo, None) => faults.push(Fault::new("streams", "sample: halo needs the number of streams")),
+            (Sample::TestOrbits | Sample::Starts, Some(_)) => {
+                faults.push(Fault::new("streams", "is for sample: halo; this sample has its own number of orbits"));
+            }
+            _ => {}
+        }
+        faults.extend(positive("streams", self.streams));
+        faults.extend(positive("stars", Some(self.stars)));
+        if !(self.energy_tolerance > 0.0 && self.energy_tolerance < 1.0) {
+            let message = format!("must be between 0 and 1, not {}", self.energy_tolerance);
+            faults.push(Fault::new("energy_tolerance", message));
+        }
+        if self.halo.inner_radius >= self.halo.outer_radius {
+            let (inner, outer) = (self.halo.inner_radius.get(), self.halo.outer_radius.get());
+            let message = format!("inner_radius {inner} must be below outer_radius {outer}");
+            faults.push(Fault::new("halo", message));
+        }
+        faults
+    }
+
+    fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
+        let potential = self.potential.build()?;
+        let (streams, starts) = self.starts(context, potential.as_ref())?;
+        let times: Vec<Vec<f64>> = (0..starts.len()).map(|index| self.times_of(index)).collect();
+        let orbits = self.integrate(context, potential.as_ref(), &starts, &times)?;
+
+        let worst = orbits.iter().map(|orbit| orbit.energy_error).fold(0.0, f64::max);
+        context.metric("largest_energy_error", worst, "");
+        context.metric("steps", orbits.iter().map(|orbit| orbit.steps as f64).sum(), "");
+
+        let stars = self.stars as usize;
+        let points: Vec<PhaseSpace> = orbits.iter().flat_map(|orbit| orbit.points.iter().copied()).collect();
+        let stream: Vec<i64> = streams.iter().flat_map(|&stream| std::iter::repeat_n(stream, stars)).collect();
+        let star: Vec<i64> = streams.iter().flat_map(|_| 0..i64::from(self.stars)).collect();
+        let position = |axis: usize| points.iter().map(|point| point.x[axis]).collect::<Vec<_>>().into();
+        let velocity = |axis: usize| points.iter().map(|point| point.v[axis]).collect::<Vec<_>>().into();
+        context.write_table(
+            "stars",
+            vec![
+                ("stream", stream.into()),
+                ("star", star.into()),
+                ("t", times.concat().into()),
+                ("x", position(0)),
+                ("y", position(1)),
+                ("z", position(2)),
+                ("vx", velocity(0)),
+                ("vy", velocity(1)),
+                ("vz", velocity(2)),
+            ],
+        )?;
+        Ok(Outcome::Complete)
+    }
+}
+
+impl IntegrateOrbits {
+    /// Stream numbers, in order, and where each starts.
+    fn starts(
+        &self,
+        context: &StageContext,
+        potential: &dyn Potential,
+    ) -> Result<(Vec<i64>, Vec<PhaseSpace>), StageError> {
+        match self.sample {
+            Sample::Halo => self.halo_starts(context, potential),
+            Sample::TestOrbits => Ok(((0..4).collect(), TEST_ORBITS.to_vec())),
+            Sample::Starts => {
+                let table = context.read_table("starts")?;
+                let mut starts: Vec<(i64, PhaseSpace)> =
+                    identity(&table)?.0.iter().copied().zip(points(&table)?).collect();
+                starts.sort_by_key(|&(stream, _)| stream);
+                if let Some(pair) = starts.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+                    return Err(StageError::with_hint(
+                        format!("input starts: stream {} has more than one star", pair[0].0),
+                        "a table of starts has one row for each stream",
+                    ));
+                }
+                Ok(starts.into_iter().unzip())
+            }
+        }
+    }
+
+    fn halo_starts(
+        &self,
+        context: &StageContext,
+        potential: &dyn Potential,
+    ) -> Result<(Vec<i64>, Vec<PhaseSpace>), StageError> {
+        let streams = self.streams.unwrap_or_default();
+        let mut starts = Vec::with_capacity(streams as usize);
+        let mut redrawn = 0;
+        for stream in 0..u64::from(streams) {
+            let mut random = sample::generator(self.seed, stream);
+            let Some((start, unbound)) = sample::bound(potential, || self.halo.draw(&mut random)) else {
+                return Err(StageError::with_hint(
+                    "the halo sample has next to no star that is bound in this potential",
+                    "lower halo.dispersion, or use a heavier potential",
+                ));
+            };
+            starts.push(start);
+            redrawn += unbound;
+        }
+        context.metric("unbound_starts_redrawn", redrawn as f64, "");
+        Ok(((0..i64::from(streams)).collect(), starts))
+    }
+
+    fn times_of(&self, index: usize) -> Vec<f64> {
+        let (stars, duration) = (self.stars as usize, self.duration.get());
+        match self.times {
+            Times::Regular => (0..stars).map(|star| duration * star as f64 / stars as f64).collect(),
+            // Another sequence of numbers than the start's: these have the upper half of the stream numbers.
+            Times::Random => {
+                let mut random = sample::generator(self.seed, index as u64 + (1 << 63));
+                sample::times(&mut random, stars, duration)
+            }
+        }
+    }
+
+    fn integrate(
+        &self,
+        context: &StageContext,
+        potential: &dyn Potential,
+        starts: &[PhaseSpace],
+        times: &[Vec<f64>],
+    ) -> Result<Vec<Orbit>, StageError> {
+        let progress = context.progress(starts.len() as u64, "orbits");
+        let count = |orbits: usize| progress.add(orbits as u64);
+        let mut orbits = Vec::with_capacity(starts.len());
+        for (starts, times) in starts.chunks(CHUNK).zip(times.chunks(CHUNK)) {
+            context.check_cancelled()?;
+            let integrated =
+                on_threads(context, || integrate_all(&potential, starts, times, self.energy_tolerance, &count))?;
+            for orbit in integrated {
+                let failed = |error| StageError::failed(format!("orbit {}: {error}", orbits.len()));
+                orbits.push(orbit.map_err(failed)?);
+            }
+        }
+        Ok(orbits)
+    }
+}
+
+impl HaloSample {
+    fn draw<R: Rng>(&self, random: &mut R) -> PhaseSpace {
+        let r = random.random_range(self.inner_radius.get()..self.outer_radius.get());
+        let x = sample::isotropic(random).map(|u| r * u);
+        let speed = (self.dispersion.get() * random.sample::<f64, _>(StandardNormal)).abs();
+        PhaseSpace::new(x, sample::isotropic(random).map(|u| speed * u))
+    }
+}

@@ -1,0 +1,174 @@
+//! Observes stars from the Sun: distance, Galactic coordinates, line-of-sight velocity, proper motions.
+
+use dynamics::sky::{Observables, Sun};
+use rand::Rng;
+use rand_distr::StandardNormal;
+use runner::arrow_schema::Schema;
+use runner::context::StageContext;
+use runner::error::StageError;
+use runner::ports::{Connected, InputPort, OutputPort, connected_schema};
+use runner::stage::{Fault, Outcome, Stage};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::columns::{self, CARTESIAN, Column, OBSERVABLES};
+use crate::io::{TableContext, identity, kept, points, replaced};
+use crate::parameters::SunParameters;
+
+/// `observe`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Observe {
+    /// Where the Sun is and how it moves.
+    pub sun: SunParameters,
+    /// Standard deviations of Gaussian errors; positions and velocities in the table stay as they are.
+    pub errors: Errors,
+    /// Observables that are not observed: columns left out.
+    pub missing: Vec<Observable>,
+    /// Seed of the errors.
+    pub seed: u64,
+}
+
+/// Standard deviations of Gaussian errors; 0 for none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Errors {
+    /// Error of the distance as a fraction of it; a distance that would become negative is drawn again.
+    pub distance: f64,
+    /// Error of the longitude on the sky (times cos b), degrees.
+    pub l: f64,
+    /// Error of the latitude, degrees.
+    pub b: f64,
+    /// Error of the line-of-sight velocity, km/s.
+    pub v_los: f64,
+    /// Error of the proper motion in longitude, mas/yr.
+    pub mu_l_cosb: f64,
+    /// Error of the proper motion in latitude, mas/yr.
+    pub mu_b: f64,
+}
+
+/// One observable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Observable {
+    /// Distance from the Sun.
+    Distance,
+    /// Galactic longitude.
+    L,
+    /// Galactic latitude.
+    B,
+    /// Line-of-sight velocity.
+    VLos,
+    /// Proper motion in longitude.
+    MuLCosb,
+    /// Proper motion in latitude.
+    MuB,
+}
+
+impl Observe {
+    fn observed(&self) -> Vec<Column> {
+        let is_missing = |index: usize| self.missing.iter().any(|&missing| missing as usize == index);
+        OBSERVABLES.iter().enumerate().filter(|&(index, _)| !is_missing(index)).map(|(_, &column)| column).collect()
+    }
+}
+
+impl Errors {
+    fn all(&self) -> [(&'static str, f64); 6] {
+        [
+            ("distance", self.distance),
+            ("l", self.l),
+            ("b", self.b),
+            ("v_los", self.v_los),
+            ("mu_l_cosb", self.mu_l_cosb),
+            ("mu_b", self.mu_b),
+        ]
+    }
+
+    /// `star` with errors. Always takes the same random numbers, so that one error more does not change the others.
+    fn apply<R: Rng>(&self, star: Observables, random: &mut R) -> Observables {
+        let mut normal = || random.sample::<f64, _>(StandardNormal);
+        let (l, b, v_los) = (normal(), normal(), normal());
+        let (mu_l_cosb, mu_b) = (normal(), normal());
+        let mut factor = 1.0 + self.distance * normal();
+        while factor <= 0.0 {
+            factor = 1.0 + self.distance * normal();
+        }
+        let latitude = star.b + self.b * b;
+        // Over a pole: down the other side.
+        let over = latitude.abs() > 90.0;
+        let turn = if over { 180.0 } else { 0.0 };
+        // Near a pole an error on the sky is a large one in longitude; beyond half a turn it means nothing.
+        let along = (self.l * l / star.b.to_radians().cos().max(1e-12)).clamp(-180.0, 180.0);
+        Observables {
+            distance: star.distance * factor,
+            l: (star.l + along + turn).rem_euclid(360.0),
+            b: if over { (180.0 - latitude.abs()).copysign(latitude) } else { latitude },
+            v_los: star.v_los + self.v_los * v_los,
+            mu_l_cosb: star.mu_l_cosb + self.mu_l_cosb * mu_l_cosb,
+            mu_b: star.mu_b + self.mu_b * mu_b,
+        }
+    }
+}
+
+impl Stage for Observe {
+    const KIND: &'static str = "observe";
+    const ABOUT: &'static str = "Observe stars from the Sun, with errors or without";
+    const REVISION: u32 = 1;
+
+    fn inputs(&self) -> Vec<InputPort> {
+        vec![InputPort::table("stars", &columns::needs(&[&CARTESIAN]))]
+    }
+
+    fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
+        let none = Schema::empty();
+        let input = connected_schema(connected, "stars").map_or(&none, |schema| schema.as_ref());
+        let schema = replaced(input, &OBSERVABLES.map(|column| column.name), &self.observed());
+        Ok(vec![OutputPort::table("stars", schema)])
+    }
+
+    fn check(&self) -> Vec<Fault> {
+        let mut faults = self.sun.faults("sun");
+        for (name, error) in self.errors.all() {
+            if !(error >= 0.0 && error.is_finite()) {
+                faults.push(Fault::new(&format!("errors.{name}"), format!("must not be negative, is {error}")));
+            }
+        }
+        if self.errors.distance >= 1.0 {
+            faults.push(Fault::new("errors.distance", format!("is a fraction, below 1, not {}", self.errors.distance)));
+        }
+        faults
+    }
+
+    fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
+        let table = context.read_table("stars")?;
+        let (stream, star) = identity(&table)?;
+        let sun = Sun::from(&self.sun);
+        let mut random = context.random(self.seed, "observe");
+        let has_errors = self.errors.all().iter().any(|&(_, error)| error > 0.0);
+        let mut observed = Vec::with_capacity(table.num_rows());
+        for (row, point) in points(&table)?.iter().enumerate() {
+            let seen = sun.observe(point).map_err(|error| {
+                StageError::failed(format!("row {row} (stream {}, star {}): {error}", stream[row], star[row]))
+            })?;
+            observed.push(if has_errors { self.errors.apply(seen, &mut random) } else { seen });
+        }
+
+        let schema = context.output_schema("stars")?;
+        let of = |value: fn(&Observables) -> f64| observed.iter().map(value).collect::<Vec<_>>();
+        let values = [
+            of(|seen| seen.distance),
+            of(|seen| seen.l),
+            of(|seen| seen.b),
+            of(|seen| seen.v_los),
+            of(|seen| seen.mu_l_cosb),
+            of(|seen| seen.mu_b),
+        ];
+        let names = OBSERVABLES.map(|column| column.name);
+        let mut columns = kept(&table, &schema);
+        columns.retain(|(name, _)| !names.contains(name));
+        let observed = names.into_iter().zip(values).filter(|(name, _)| schema.column_with_name(name).is_some());
+        columns.extend(observed.map(|(name, values)| (name, values.into())));
+        context.write_table("stars", columns)?;
+        Ok(Outcome::Complete)
+    }
+}
