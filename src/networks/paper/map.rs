@@ -100,6 +100,37 @@ pub struct PaperMap {
     point: Network,
 }
 
+/// Toy angles and actions of the stars of streams.
+#[derive(Debug)]
+pub struct ToyPoints {
+    /// θ, radians: (streams, stars, 3).
+    pub theta: Tensor,
+    /// J, network unit: (streams, stars, 3).
+    pub action: Tensor,
+    /// 1 for a star, 0 for a filler of shorter streams: (streams, stars, 1).
+    pub weights: Tensor,
+}
+
+impl ToyPoints {
+    /// Mean over the stars of each stream: (streams, stars, n) → (streams, 1, n).
+    pub fn mean(&self, values: &Tensor) -> Tensor {
+        let sum = |values: &Tensor| values.sum_dim_intlist([1_i64].as_slice(), true, Kind::Double);
+        sum(&(values * &self.weights)) / sum(&self.weights)
+    }
+
+    /// Mean over all stars and components of (streams, stars, n).
+    pub fn average(&self, values: &Tensor) -> Tensor {
+        let components = *values.size().last().unwrap_or(&1) as f64;
+        (values * &self.weights).sum(Kind::Double) / (self.weights.sum(Kind::Double) * components)
+    }
+
+    /// The streams of these indexes.
+    pub fn pick(&self, streams: &Tensor) -> Self {
+        let pick = |tensor: &Tensor| tensor.index_select(0, streams);
+        Self { theta: pick(&self.theta), action: pick(&self.action), weights: pick(&self.weights) }
+    }
+}
+
 /// (θ'', J'') of stars, and J' of their streams.
 #[derive(Debug)]
 pub struct Image {
@@ -162,11 +193,16 @@ impl PaperMap {
     /// The map for the present weights.
     pub fn prepare(&self) -> PreparedMap {
         let generating = self.generating.prepare();
-        PreparedMap {
-            detached: generating.detached(),
-            generating,
-            point: self.point.prepare(),
-        }
+        PreparedMap { detached: generating.detached(), generating, point: self.point.prepare(), trained: true }
+    }
+
+    /// The same without a way back to the weights and without dropout, for validation and prediction.
+    pub fn frozen(&self) -> PreparedMap {
+        tch::no_grad(|| {
+            let generating = self.generating.prepare().detached();
+            let point = self.point.prepare().detached();
+            PreparedMap { detached: generating.detached(), generating, point, trained: false }
+        })
     }
 }
 
@@ -176,30 +212,21 @@ pub struct PreparedMap {
     generating: Prepared,
     detached: Prepared,
     point: Prepared,
+    trained: bool,
 }
 
 impl PreparedMap {
     /// Mean J' of each stream: iterates J' ← ⟨J − ∂G/∂θ(θ, J')⟩ from `start`, or from the stream's mean J.
     ///
-    /// **Shape** (streams, stars, 3) twice, (streams, 3) → (streams, 3), steps taken
-    pub fn mean_actions(
-        &self,
-        theta: &Tensor,
-        action: &Tensor,
-        start: Option<&Tensor>,
-        evaluation: &Evaluation,
-        training: bool,
-    ) -> (Tensor, usize) {
-        let dropout = if training && evaluation.dropout_in_iteration {
-            Dropout::Drawn
-        } else {
-            Dropout::Off
-        };
-        let (theta, action) = (theta.detach(), action.detach());
-        let mut mean = start.map_or_else(|| stream_mean(&action).squeeze_dim(1), Tensor::shallow_clone);
+    /// **Shape** `start` (streams, 3) → (streams, 3), steps taken
+    pub fn mean_actions(&self, toy: &ToyPoints, start: Option<&Tensor>, evaluation: &Evaluation) -> (Tensor, usize) {
+        let dropout = if self.trained && evaluation.dropout_in_iteration { Dropout::Drawn } else { Dropout::Off };
+        let (theta, action) = (toy.theta.detach(), toy.action.detach());
+        let stream_mean = |values: &Tensor| toy.mean(values).squeeze_dim(1);
+        let mut mean = start.map_or_else(|| stream_mean(&action), Tensor::shallow_clone);
         for step in 1..=evaluation.steps {
             let (by_theta, _) = gradients(&self.detached, &theta, &spread_out(&mean, &theta), dropout, false);
-            let next = stream_mean(&(&action - by_theta)).squeeze_dim(1);
+            let next = stream_mean(&(&action - by_theta));
             let change = (&next - &mean).abs();
             mean = next;
             let (largest, average) = TRAINING_TOLERANCE;
@@ -214,31 +241,34 @@ impl PreparedMap {
     ///
     /// J' = J − ∂G/∂θ, θ' = θ + ∂G/∂J', θ'' = P(θ'), J'' = (∂θ'/∂θ'')ᵀ J'
     ///
-    /// **Shape** (streams, stars, 3) twice, (streams, 3)
+    /// **Shape** `mean` (streams, 3)
     ///
     /// **Source** Ibata et al. (2021), Eq. 5–8 and the listing in the appendix
-    pub fn image(&self, theta: &Tensor, action: &Tensor, mean: &Tensor, separate: bool, dropout: Dropout) -> Image {
-        let (by_theta, mut by_action) = gradients(&self.generating, theta, &spread_out(mean, theta), dropout, true);
-        let refined = action - by_theta;
-        if separate {
-            let again = stream_mean(&refined).expand_as(&refined).contiguous();
-            by_action = gradients(&self.generating, theta, &again, dropout, true).1;
+    pub fn image(&self, toy: &ToyPoints, mean: &Tensor, evaluation: &Evaluation) -> Image {
+        let dropout = self.dropout();
+        let derivatives =
+            |mean: &Tensor| gradients(&self.generating, &toy.theta, mean, dropout, self.trained);
+        let (by_theta, mut by_action) = derivatives(&spread_out(mean, &toy.theta));
+        let refined = &toy.action - by_theta;
+        let again = toy.mean(&refined);
+        if evaluation.separate {
+            by_action = derivatives(&again.expand_as(&refined).contiguous()).1;
         }
-        let (theta, columns) = self.change_of_angles(&(theta + by_action), dropout);
-        let mean = stream_mean(&refined.detach()).squeeze_dim(1);
-        Image {
-            theta,
-            action: covariant(&columns, &refined),
-            mean,
-        }
+        let (theta, columns) = self.change_of_angles(&(&toy.theta + by_action), dropout);
+        Image { theta, action: covariant(&columns, &refined), mean: again.detach().squeeze_dim(1) }
+    }
+
+    fn dropout(&self) -> Dropout {
+        if self.trained { Dropout::Drawn } else { Dropout::Off }
     }
 
     /// θ'' for toy angles of zero on tori of mean action J', for the loss of the angles' zero point.
     ///
     /// **Shape** (streams, 3) → (streams, 3)
-    pub fn angles_at_zero(&self, mean: &Tensor, dropout: Dropout) -> Tensor {
+    pub fn angles_at_zero(&self, mean: &Tensor) -> Tensor {
+        let dropout = self.dropout();
         let zero = mean.detach().zeros_like().unsqueeze(1);
-        let (_, by_action) = gradients(&self.generating, &zero, &mean.detach().unsqueeze(1), dropout, true);
+        let (_, by_action) = gradients(&self.generating, &zero, &mean.detach().unsqueeze(1), dropout, self.trained);
         self.change_of_angles(&by_action, dropout).0.squeeze_dim(1)
     }
 
@@ -343,11 +373,6 @@ fn tracked(tensor: &Tensor) -> Tensor {
     } else {
         tensor.detach().set_requires_grad(true)
     }
-}
-
-/// Mean over the stars of each stream, (streams, 1, 3).
-fn stream_mean(values: &Tensor) -> Tensor {
-    values.mean_dim([1_i64].as_slice(), true, Kind::Double)
 }
 
 /// One row per stream to one row per star.

@@ -34,10 +34,12 @@ fn gentle(random: &mut ChaCha8Rng) -> PaperMap {
     map
 }
 
-fn sample(streams: i64, stars: i64, random: &mut ChaCha8Rng) -> (Tensor, Tensor) {
+fn sample(streams: i64, stars: i64, random: &mut ChaCha8Rng) -> ToyPoints {
     let theta = random_tensor(&[streams, stars, 3], 0.0, 6.28, random);
     let torus = random_tensor(&[streams, 1, 3], 0.1, 0.5, random);
-    (theta, torus + random_tensor(&[streams, stars, 3], -0.02, 0.02, random))
+    let action = torus + random_tensor(&[streams, stars, 3], -0.02, 0.02, random);
+    let weights = Tensor::ones([streams, stars, 1], (Kind::Double, Device::Cpu));
+    ToyPoints { theta, action, weights }
 }
 
 fn largest(tensor: &Tensor) -> f64 {
@@ -48,28 +50,29 @@ fn largest(tensor: &Tensor) -> f64 {
 fn images_have_the_shape_of_their_points() {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let map = gentle(&mut random).prepare();
-    let (theta, action) = sample(5, 4, &mut random);
-    let (mean, _) = map.mean_actions(&theta, &action, None, &Evaluation::FAST, false);
-    let image = map.image(&theta, &action, &mean, false, Dropout::Off);
+    let toy = sample(5, 4, &mut random);
+    let (mean, _) = map.mean_actions(&toy, None, &Evaluation::FAST);
+    let image = map.image(&toy, &mean, &Evaluation::FAST);
     assert_eq!((mean.size(), image.mean.size()), (vec![5, 3], vec![5, 3]));
     assert_eq!(
         (image.theta.size(), image.action.size()),
         (vec![5, 4, 3], vec![5, 4, 3])
     );
-    assert_eq!(map.angles_at_zero(&mean, Dropout::Off).size(), [5, 3]);
+    assert_eq!(map.angles_at_zero(&mean).size(), [5, 3]);
 }
 
 #[test]
 fn gradients_of_the_generating_function_agree_with_differences() {
     let mut random = ChaCha8Rng::seed_from_u64(2);
     let map = PaperMap::new(SMALL, &mut random, Device::Cpu).prepare();
-    let (theta, action) = sample(6, 1, &mut random);
+    let toy = sample(6, 1, &mut random);
+    let (theta, action) = (&toy.theta, &toy.action);
     let value = |theta: &Tensor, action: &Tensor| {
         let features = Tensor::cat(&[theta.cos(), theta.sin(), action.shallow_clone()], -1).reshape([-1, 9]);
         let o = map.generating.forward(&features, Dropout::Off);
         o.select(-1, 1).atan2(&o.select(-1, 0)) + o.select(-1, 2)
     };
-    let (by_theta, by_action) = gradients(&map.generating, &theta, &action, Dropout::Off, true);
+    let (by_theta, by_action) = gradients(&map.generating, theta, action, Dropout::Off, true);
     let step = 1e-6;
     for component in 0..3 {
         let mut shift = [0.0; 3];
@@ -77,9 +80,9 @@ fn gradients_of_the_generating_function_agree_with_differences() {
         let shift = Tensor::from_slice(&shift);
         let column = component as i64;
         // Second differences of a smooth function: step² and rounding over step, both below 1e-9 times a curvature of 1e2.
-        let difference = (value(&(&theta + &shift), &action) - value(&(&theta - &shift), &action)) / (2.0 * step);
+        let difference = (value(&(theta + &shift), action) - value(&(theta - &shift), action)) / (2.0 * step);
         assert!(largest(&(difference - by_theta.select(-1, column).reshape([-1]))) < 1e-7);
-        let difference = (value(&theta, &(&action + &shift)) - value(&theta, &(&action - &shift))) / (2.0 * step);
+        let difference = (value(theta, &(action + &shift)) - value(theta, &(action - &shift))) / (2.0 * step);
         assert!(largest(&(difference - by_action.select(-1, column).reshape([-1]))) < 1e-7);
     }
 }
@@ -88,35 +91,35 @@ fn gradients_of_the_generating_function_agree_with_differences() {
 fn the_jacobian_of_p_agrees_with_differences_and_actions_solve_its_equation() {
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let map = PaperMap::new(SMALL, &mut random, Device::Cpu).prepare();
-    let (theta, action) = sample(20, 1, &mut random);
-    let (_, columns) = map.change_of_angles(&theta, Dropout::Off);
+    let toy = sample(20, 1, &mut random);
+    let (_, columns) = map.change_of_angles(&toy.theta, Dropout::Off);
     let step = 1e-6;
     for (j, column) in columns.iter().enumerate() {
         let mut shift = [0.0; 3];
         shift[j] = step;
         let shift = Tensor::from_slice(&shift);
-        let ahead = map.change_of_angles(&(&theta + &shift), Dropout::Off).0;
-        let behind = map.change_of_angles(&(&theta - &shift), Dropout::Off).0;
+        let ahead = map.change_of_angles(&(&toy.theta + &shift), Dropout::Off).0;
+        let behind = map.change_of_angles(&(&toy.theta - &shift), Dropout::Off).0;
         // Angles are known up to a turn, so the difference is taken of their sines.
         let difference = (ahead - behind).sin() / (2.0 * step);
         assert!(largest(&((difference - column) / (column.abs() + 1.0))) < 1e-6);
     }
-    let solved = covariant(&columns, &action);
+    let solved = covariant(&columns, &toy.action);
     let back = Tensor::stack(
         &columns
             .each_ref()
             .map(|column| (column * &solved).sum_dim_intlist([-1_i64].as_slice(), false, Kind::Double)),
         -1,
     );
-    assert!(largest(&(back - action)) < 1e-12);
+    assert!(largest(&(back - &toy.action)) < 1e-12);
 }
 
 #[test]
 fn the_map_is_symplectic() {
     let mut random = ChaCha8Rng::seed_from_u64(4);
     let map = gentle(&mut random).prepare();
-    let (theta, action) = sample(8, 1, &mut random);
-    let (theta, action) = (theta.squeeze_dim(1), action.squeeze_dim(1));
+    let toy = sample(8, 1, &mut random);
+    let (theta, action) = (toy.theta.squeeze_dim(1), toy.action.squeeze_dim(1));
     let step = 1e-6;
     let mut columns = Vec::new();
     for component in 0..6 {
@@ -150,10 +153,10 @@ fn the_map_is_symplectic() {
 fn a_single_star_is_a_stream_of_one() {
     let mut random = ChaCha8Rng::seed_from_u64(5);
     let map = gentle(&mut random).prepare();
-    let (theta, action) = sample(7, 1, &mut random);
-    let (mean, _) = map.mean_actions(&theta, &action, None, &Evaluation::FAST, false);
-    let image = map.image(&theta, &action, &mean, false, Dropout::Off);
-    let alone = map.predict(&theta.squeeze_dim(1), &action.squeeze_dim(1));
+    let toy = sample(7, 1, &mut random);
+    let (mean, _) = map.mean_actions(&toy, None, &Evaluation::FAST);
+    let image = map.image(&toy, &mean, &Evaluation::FAST);
+    let alone = map.predict(&toy.theta.squeeze_dim(1), &toy.action.squeeze_dim(1));
     // The training's iteration stops at a mean change of 1e-6.
     assert!(largest(&(image.action.squeeze_dim(1) - alone.action)) < 1e-4);
     assert!(largest(&(image.theta.squeeze_dim(1) - alone.theta)) < 1e-3);
@@ -163,9 +166,9 @@ fn a_single_star_is_a_stream_of_one() {
 fn a_warm_start_takes_fewer_steps_to_the_same_actions() {
     let mut random = ChaCha8Rng::seed_from_u64(6);
     let map = gentle(&mut random).prepare();
-    let (theta, action) = sample(7, 8, &mut random);
-    let (cold, steps) = map.mean_actions(&theta, &action, None, &Evaluation::FAST, false);
-    let (warm, fewer) = map.mean_actions(&theta, &action, Some(&cold), &Evaluation::FAST, false);
+    let toy = sample(7, 8, &mut random);
+    let (cold, steps) = map.mean_actions(&toy, None, &Evaluation::FAST);
+    let (warm, fewer) = map.mean_actions(&toy, Some(&cold), &Evaluation::FAST);
     assert!(steps > 2 && fewer == 1, "{steps}, {fewer}");
     assert!(largest(&(cold - warm)) < 5e-5);
 }
@@ -174,15 +177,15 @@ fn a_warm_start_takes_fewer_steps_to_the_same_actions() {
 fn double_backward_agrees_with_differences() {
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let map = gentle(&mut random);
-    let (theta, action) = sample(4, 3, &mut random);
+    let toy = sample(4, 3, &mut random);
     let (mean, _) = map
         .prepare()
-        .mean_actions(&theta, &action, None, &Evaluation::FAST, false);
-    for separate in [false, true] {
+        .mean_actions(&toy, None, &Evaluation::FAST);
+    for evaluation in [Evaluation::FAST, Evaluation::AUTHORS] {
         let loss = || {
             let prepared = map.prepare();
-            let image = prepared.image(&theta, &action, &mean, separate, Dropout::Off);
-            let zero = prepared.angles_at_zero(&mean, Dropout::Off);
+            let image = prepared.image(&toy, &mean, &evaluation);
+            let zero = prepared.angles_at_zero(&mean);
             image.action.square().mean(Kind::Double)
                 + image.theta.sin().mean(Kind::Double)
                 + zero.sin().mean(Kind::Double)

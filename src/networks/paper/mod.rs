@@ -2,3 +2,5 @@
 
 pub mod layers;
 pub mod map;
+pub mod model;
+pub mod train;

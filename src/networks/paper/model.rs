@@ -1,0 +1,112 @@
+//! The trained map of the paper with its toy isochrone: positions and velocities to actions and angles, in physical units.
+
+use tch::{Device, Kind, Tensor};
+
+use super::map::{ACTION_UNIT, Architecture, PaperMap, ToyPoints};
+use crate::error::Error;
+use crate::isochrone::{G, Isochrone, wrap};
+use crate::smooth::map::Streams;
+use crate::training::generator;
+use crate::weights::Weights;
+
+/// Value of the metadata `network` in a file of this map.
+pub const NETWORK: &str = "paper";
+
+/// Toy isochrone and networks.
+#[derive(Debug)]
+pub struct PaperModel {
+    /// ln of GM, kpc (km/s)².
+    log_gm: Tensor,
+    /// ln of b, kpc.
+    log_scale: Tensor,
+    /// Whether mass and scale are trained.
+    free: bool,
+    /// The networks.
+    pub map: PaperMap,
+}
+
+impl PaperModel {
+    /// Initial weights, and a toy of mass M_sun and scale kpc that is fixed or `free`.
+    pub fn new(
+        (mass, scale): (f64, f64),
+        free: bool,
+        architecture: Architecture,
+        seed: u64,
+        device: Device,
+    ) -> Self {
+        let logarithm = |value: f64| Tensor::full([], value.ln(), (Kind::Double, device)).set_requires_grad(free);
+        let map = PaperMap::new(architecture, &mut generator(seed, "weights", 0), device);
+        Self { log_gm: logarithm(G * mass), log_scale: logarithm(scale), free, map }
+    }
+
+    /// The toy; gradients reach its mass and scale where these are free.
+    pub fn toy(&self) -> Isochrone {
+        Isochrone { gm: self.log_gm.exp(), scale: self.log_scale.exp() }
+    }
+
+    /// Whether mass and scale of the toy are trained.
+    pub fn is_free(&self) -> bool {
+        self.free
+    }
+
+    /// Everything that is trained, in a fixed order.
+    pub fn parameters(&self) -> Vec<Tensor> {
+        let mut list: Vec<Tensor> = self.map.parameters().into_iter().map(|(_, tensor)| tensor).collect();
+        if self.free {
+            list.extend([self.log_gm.shallow_clone(), self.log_scale.shallow_clone()]);
+        }
+        list
+    }
+
+    /// Toy angles and actions. **Fails when** a point is unbound: [`Error::Unbound`] with the rows.
+    pub fn toy_points(&self, x: &Tensor, v: &Tensor, weights: &Tensor) -> Result<ToyPoints, Error> {
+        let found = self.toy().from_cartesian(x, v)?;
+        Ok(ToyPoints { theta: found.angles, action: found.actions / ACTION_UNIT, weights: weights.shallow_clone() })
+    }
+
+    /// The streams' toy points without a graph.
+    pub fn fixed_points(&self, streams: &Streams) -> Result<ToyPoints, Error> {
+        tch::no_grad(|| self.toy_points(&streams.x, &streams.v, &streams.weights))
+    }
+
+    /// Angles in [0, 2π) and actions (km/s kpc) of single stars, and for how many the iteration for J' did not end.
+    ///
+    /// **Shape** (stars, 3) twice, kpc and km/s
+    pub fn predict(&self, x: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor, usize), Error> {
+        let found = tch::no_grad(|| self.toy().from_cartesian(x, v))?;
+        let image = self.map.frozen().predict(&found.angles, &(found.actions / ACTION_UNIT));
+        Ok((wrap(&image.theta), image.action * ACTION_UNIT, image.unconverged))
+    }
+
+    /// The file's content.
+    pub fn to_weights(&self) -> Result<Weights, Error> {
+        let mut weights = Weights::default();
+        for (name, tensor) in self.map.parameters() {
+            weights.insert(name, &tensor);
+        }
+        let toy = tch::no_grad(|| self.toy());
+        weights.insert("toy.gm", &toy.gm);
+        weights.insert("toy.scale", &toy.scale);
+        weights.metadata.insert("map".to_owned(), "actions".to_owned());
+        weights.metadata.insert("network".to_owned(), NETWORK.to_owned());
+        weights.insert_json("architecture", &self.map.architecture())?;
+        weights.insert_json("free", &self.free)?;
+        Ok(weights)
+    }
+
+    /// The model of a file.
+    pub fn from_weights(weights: &Weights, device: Device) -> Result<Self, Error> {
+        let architecture: Architecture = weights.json("architecture")?;
+        let toy = (weights.tensor("toy.gm")?.double_value(&[]) / G, weights.tensor("toy.scale")?.double_value(&[]));
+        let model = Self::new(toy, weights.json("free")?, architecture, 0, device);
+        for (name, mut tensor) in model.map.parameters() {
+            let saved = weights.tensor(&name)?;
+            if saved.size() != tensor.size() {
+                let (found, wanted) = (saved.size(), tensor.size());
+                return Err(Error::Data(format!("weights `{name}` have shape {found:?}, not {wanted:?}")));
+            }
+            tch::no_grad(|| tensor.copy_(saved));
+        }
+        Ok(model)
+    }
+}

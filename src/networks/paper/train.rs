@@ -1,0 +1,290 @@
+//! Training of the paper's networks: the spread of J'' along streams, positive J_z'' and J_r'', and the angles' zero point.
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
+
+use super::map::{ACTION_UNIT, Architecture, Evaluation, Image, PreparedMap, ToyPoints};
+use super::model::PaperModel;
+use crate::error::Error;
+use crate::smooth::map::Streams;
+use crate::training::{Adam, Decay, EpochRecord, Schedule, Watcher, generator, shuffled};
+use crate::weights::{Checkpoint, Weights};
+
+/// What is minimised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// Ibata et al. (2021), Eq. 12, in the network's units: spread + positivity (Eq. 13) + 0.1 zero point of the angles.
+    Full,
+    /// Eq. 19: the spread alone; reported in km/s kpc.
+    Spread,
+}
+
+/// Weight of the angles' zero point in Eq. 12.
+const ALPHA_1: f64 = 0.1;
+
+/// How to train.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Options {
+    /// Size of the networks.
+    pub architecture: Architecture,
+    /// What is minimised.
+    pub loss: Loss,
+    /// How J' is found and G evaluated.
+    pub evaluation: Evaluation,
+    /// Passes over the training streams.
+    pub epochs: usize,
+    /// Streams in one step. The authors' tensors are (batch, stars, 3), so their 512 counts streams, not stars.
+    pub batch: usize,
+    /// Learning rate.
+    pub learning_rate: f64,
+    /// Seed of weights, batches and dropout.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    /// The paper's choices (section 6), except for repeated evaluations.
+    fn default() -> Self {
+        Self {
+            architecture: Architecture::PAPER,
+            loss: Loss::Full,
+            evaluation: Evaluation::FAST,
+            epochs: 1024,
+            batch: 512,
+            learning_rate: 1e-4,
+            seed: 1,
+        }
+    }
+}
+
+/// A trained model.
+#[derive(Debug)]
+pub struct Trained {
+    /// The model of the epoch with the smallest validation loss.
+    pub model: PaperModel,
+    /// One record an epoch.
+    pub history: Vec<EpochRecord>,
+}
+
+/// One set of streams in training.
+struct Set<'a> {
+    streams: &'a Streams,
+    /// Toy points, where the toy is fixed.
+    fixed: Option<ToyPoints>,
+    /// J' of each stream in the last epoch that used it.
+    means: Tensor,
+}
+
+impl<'a> Set<'a> {
+    fn new(streams: &'a Streams, model: &PaperModel) -> Result<Self, Error> {
+        let points = model.fixed_points(streams)?;
+        let means = points.mean(&points.action).squeeze_dim(1);
+        Ok(Self { streams, fixed: (!model.is_free()).then_some(points), means })
+    }
+
+    fn points(&self, model: &PaperModel, picked: &Tensor) -> Result<ToyPoints, Error> {
+        if let Some(points) = &self.fixed {
+            return Ok(points.pick(picked));
+        }
+        let pick = |tensor: &Tensor| tensor.index_select(0, picked);
+        model.toy_points(&pick(&self.streams.x), &pick(&self.streams.v), &pick(&self.streams.weights))
+    }
+
+    /// J' and images of some streams, from their last J' where that is asked for.
+    fn image(&mut self, map: &PreparedMap, points: &ToyPoints, picked: &Tensor, evaluation: &Evaluation) -> (Tensor, Image) {
+        let start = evaluation.warm.then(|| self.means.index_select(0, picked));
+        let (mean, _) = map.mean_actions(points, start.as_ref(), evaluation);
+        let _ = self.means.index_copy_(0, picked, &mean);
+        let image = map.image(points, &mean, evaluation);
+        (mean, image)
+    }
+}
+
+/// The loss of some streams: (what is minimised, what is reported).
+///
+/// **Source** Ibata et al. (2021), Eq. 12, 13 and 19
+pub fn loss(map: &PreparedMap, points: &ToyPoints, image: &Image, mean: &Tensor, kind: Loss) -> (Tensor, f64) {
+    let spread = points.average(&(&image.action - points.mean(&image.action)).abs());
+    if kind == Loss::Spread {
+        let reported = spread.double_value(&[]) * ACTION_UNIT;
+        return (spread, reported);
+    }
+    // Eq. 13 is a sum of two means, average() is their mean.
+    let vertical_and_radial = image.action.narrow(-1, 1, 2);
+    let negative = points.average(&(&vertical_and_radial - vertical_and_radial.abs()).abs()) * 2.0;
+    let zero = map.angles_at_zero(mean);
+    let turn = std::f64::consts::TAU;
+    let zero = (&zero - (&zero.detach() / turn).round() * turn).abs().mean(Kind::Double);
+    let total = spread + negative + zero * ALPHA_1;
+    let reported = total.double_value(&[]);
+    (total, reported)
+}
+
+struct State {
+    model: PaperModel,
+    parameters: Vec<Tensor>,
+    adam: Adam,
+    best: Vec<Tensor>,
+    best_loss: f64,
+    history: Vec<EpochRecord>,
+}
+
+/// Trains a model from `train`; the epoch that is best on `validation` (or on `train` without one) is kept.
+///
+/// `start` gives the initial model where one exists, such as the result of another training. Interrupted by the watcher, it
+/// saves a checkpoint and returns [`Error::Stopped`]; called again with the same arguments, it goes on, and ends with the
+/// same bytes as without the interruption.
+///
+/// **Fails when** a point is unbound in the toy, or the loss is not finite.
+pub fn train(
+    train: &Streams,
+    validation: Option<&Streams>,
+    start: PaperModel,
+    options: &Options,
+    checkpoint: &mut Checkpoint,
+    watcher: &mut dyn Watcher,
+) -> Result<Trained, Error> {
+    if train.is_empty() {
+        return Err(Error::Data("training needs at least one stream".to_owned()));
+    }
+    let begin = Instant::now();
+    let mut learning = Set::new(train, &start)?;
+    let mut held_out = validation.filter(|set| !set.is_empty()).map(|set| Set::new(set, &start)).transpose()?;
+    let parameters = start.parameters();
+    let adam = Adam::new(&parameters, 0.0);
+    let best = copies(&parameters);
+    let mut state =
+        State { model: start, parameters, adam, best, best_loss: f64::INFINITY, history: Vec::new() };
+    if let Some(saved) = checkpoint.load()? {
+        state.restore(&saved, &mut learning, held_out.as_mut())?;
+    }
+    let seconds_before = state.history.last().map_or(0.0, |record| record.seconds);
+    let steps_per_epoch = train.len().div_ceil(options.batch);
+    let schedule = Schedule {
+        peak: options.learning_rate,
+        warm_up: 0,
+        total: steps_per_epoch * options.epochs,
+        decay: Decay::Constant,
+    };
+    for epoch in state.history.len() + 1..=options.epochs {
+        let mut random = generator(options.seed, "batches", epoch as u64);
+        let order = Tensor::from_slice(&shuffled(train.len(), &mut random)).to_device(train.x.device());
+        // Dropout masks come from libtorch's own generator, set anew each epoch so that an interruption changes nothing.
+        tch::manual_seed((options.seed as i64).wrapping_mul(1_000_003).wrapping_add(epoch as i64));
+        let mut train_loss = 0.0;
+        for batch in order.split(options.batch as i64, 0) {
+            let value = state.step(&mut learning, &batch, options, &schedule)?;
+            if !value.is_finite() {
+                return Err(Error::NotFinite { what: format!("the training loss of epoch {epoch}") });
+            }
+            train_loss += value * batch.numel() as f64 / train.len() as f64;
+        }
+        let validation_loss = match &mut held_out {
+            Some(set) => state.measure(set, options)?,
+            None => train_loss,
+        };
+        if !validation_loss.is_finite() {
+            return Err(Error::NotFinite { what: format!("the validation loss of epoch {epoch}") });
+        }
+        let best = validation_loss < state.best_loss;
+        if best {
+            state.best_loss = validation_loss;
+            state.best = copies(&state.parameters);
+        }
+        let record = EpochRecord {
+            epoch,
+            train_loss,
+            validation_loss,
+            learning_rate: options.learning_rate,
+            seconds: seconds_before + begin.elapsed().as_secs_f64(),
+            best,
+        };
+        state.history.push(record);
+        watcher.epoch(&record, options.epochs);
+        let stop = watcher.stop() && epoch < options.epochs;
+        if stop || checkpoint.is_due() {
+            checkpoint.save(&state.to_weights(&learning, held_out.as_ref())?)?;
+        }
+        if stop {
+            return Err(Error::Stopped { epochs: epoch });
+        }
+    }
+    tch::no_grad(|| state.parameters.iter_mut().zip(&state.best).for_each(|(place, best)| place.copy_(best)));
+    Ok(Trained { model: state.model, history: state.history })
+}
+
+impl State {
+    fn step(&mut self, set: &mut Set, batch: &Tensor, options: &Options, schedule: &Schedule) -> Result<f64, Error> {
+        let points = set.points(&self.model, batch)?;
+        let map = self.model.map.prepare();
+        let (mean, image) = set.image(&map, &points, batch, &options.evaluation);
+        let (total, reported) = loss(&map, &points, &image, &mean, options.loss);
+        total.backward();
+        let rate = schedule.rate(self.adam.steps as usize);
+        self.adam.step(&mut self.parameters, rate);
+        Ok(reported)
+    }
+
+    /// The loss of a set without dropout.
+    fn measure(&self, set: &mut Set, options: &Options) -> Result<f64, Error> {
+        let map = self.model.map.frozen();
+        let count = set.streams.len();
+        let order = Tensor::arange(count as i64, (Kind::Int64, set.streams.x.device()));
+        let mut sum = 0.0;
+        for batch in order.split(options.batch as i64, 0) {
+            let points = tch::no_grad(|| set.points(&self.model, &batch))?;
+            let (mean, image) = set.image(&map, &points, &batch, &options.evaluation);
+            let (_, reported) = loss(&map, &points, &image, &mean, options.loss);
+            sum += reported * batch.numel() as f64 / count as f64;
+        }
+        Ok(sum)
+    }
+
+    fn to_weights(&self, train: &Set, validation: Option<&Set>) -> Result<Weights, Error> {
+        let mut weights = Weights::default();
+        weights.insert_list("parameters", &self.parameters);
+        weights.insert_list("best", &self.best);
+        weights.insert_list("first", &self.adam.first);
+        weights.insert_list("second", &self.adam.second);
+        for (name, set) in [("train", Some(train)), ("validation", validation)] {
+            if let Some(set) = set {
+                weights.insert(format!("means.{name}"), &set.means);
+            }
+        }
+        weights.insert_json("steps", &self.adam.steps)?;
+        weights.insert_json("best_loss", &self.best_loss)?;
+        weights.insert_json("history", &self.history)?;
+        Ok(weights)
+    }
+
+    fn restore<'a>(
+        &mut self,
+        saved: &Weights,
+        train: &mut Set<'a>,
+        validation: Option<&mut Set<'a>>,
+    ) -> Result<(), Error> {
+        saved.copy_list("parameters", &mut self.parameters)?;
+        saved.copy_list("best", &mut self.best)?;
+        saved.copy_list("first", &mut self.adam.first)?;
+        saved.copy_list("second", &mut self.adam.second)?;
+        self.adam.steps = saved.json("steps")?;
+        self.best_loss = saved.json("best_loss")?;
+        self.history = saved.json("history")?;
+        for (name, set) in [("train", Some(train)), ("validation", validation)] {
+            if let Some(set) = set {
+                set.means = saved.tensor(&format!("means.{name}"))?.to_device(set.means.device());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn copies(tensors: &[Tensor]) -> Vec<Tensor> {
+    tensors.iter().map(|tensor| tensor.detach().copy()).collect()
+}
+
+#[cfg(test)]
+#[path = "train_tests.rs"]
+mod tests;
