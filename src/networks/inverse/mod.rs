@@ -53,12 +53,21 @@ impl Form {
     /// The default: seconds to train on one core.
     pub const SMOOTH: Self = Self::Smooth { width: 64, depth: 3 };
     /// As in the paper: 34 M parameters.
-    pub const PAPER: Self = Self::Paper { width: 1024, depth: 23, dropout: 0.5 };
+    pub const PAPER: Self = Self::Paper {
+        width: 1024,
+        depth: 23,
+        dropout: 0.5,
+    };
 }
 
 #[derive(Debug)]
 enum Body {
-    Smooth { features: Features, centre: Tensor, width: Tensor, layers: Vec<Tensor> },
+    Smooth {
+        features: Features,
+        centre: Tensor,
+        width: Tensor,
+        layers: Vec<Tensor>,
+    },
     Paper(Network),
 }
 
@@ -82,7 +91,11 @@ struct Examples {
 impl Examples {
     fn pick(&self, rows: &Tensor) -> Self {
         let pick = |tensor: &Tensor| tensor.index_select(0, rows);
-        Self { inputs: pick(&self.inputs), basis: self.basis.as_ref().map(pick), targets: pick(&self.targets) }
+        Self {
+            inputs: pick(&self.inputs),
+            basis: self.basis.as_ref().map(pick),
+            targets: pick(&self.targets),
+        }
     }
 }
 
@@ -94,13 +107,26 @@ impl InverseModel {
         let device = theta.device();
         let mut random = generator(seed, "weights", 0);
         let body = match form {
-            Form::Paper { width, depth, dropout } => {
-                Body::Paper(Network::new(Shape { inputs: 9, outputs: 9, width, depth, dropout }, &mut random, device))
-            }
+            Form::Paper { width, depth, dropout } => Body::Paper(Network::new(
+                Shape {
+                    inputs: 9,
+                    outputs: 9,
+                    width,
+                    depth,
+                    dropout,
+                },
+                &mut random,
+                device,
+            )),
             Form::Smooth { width, depth } => tch::no_grad(|| {
                 let (x, v) = toy.to_cartesian(theta, &floored(action));
                 let (length, speed) = scales(&x, &v);
-                let features = Features { symmetry: Symmetry::None, time_reversal: false, length, speed };
+                let features = Features {
+                    symmetry: Symmetry::None,
+                    time_reversal: false,
+                    length,
+                    speed,
+                };
                 let values = features.at(&toy, theta, &floored(action)).values;
                 let mut layers = Vec::new();
                 let mut inputs = *values.size().last().unwrap_or(&1);
@@ -116,7 +142,10 @@ impl InverseModel {
                     features,
                     centre: values.mean_dim([0_i64].as_slice(), false, Kind::Double),
                     width: values.std_dim([0_i64].as_slice(), true, false).clamp_min(1e-6),
-                    layers: layers.into_iter().map(|layer| layer.to_device(device).set_requires_grad(true)).collect(),
+                    layers: layers
+                        .into_iter()
+                        .map(|layer| layer.to_device(device).set_requires_grad(true))
+                        .collect(),
                 }
             }),
         };
@@ -137,14 +166,22 @@ impl InverseModel {
             Body::Smooth { .. } => {
                 let (inputs, basis, start) = self.look(theta, action);
                 let targets = Tensor::cat(&[x / LENGTH_UNIT, v / SPEED_UNIT], -1) - start;
-                Ok(Examples { inputs, basis: Some(basis), targets })
+                Ok(Examples {
+                    inputs,
+                    basis: Some(basis),
+                    targets,
+                })
             }
             Body::Paper(_) => {
                 let toy = self.toy.from_cartesian(x, v)?;
                 // θ = atan2(t_y, t_x) + π/2, so the targets are cosine and sine of θ − π/2.
                 let turned = toy.angles - std::f64::consts::FRAC_PI_2;
                 let targets = Tensor::cat(&[turned.cos(), turned.sin(), toy.actions / ACTION_UNIT], -1);
-                Ok(Examples { inputs: circular(theta, action), basis: None, targets })
+                Ok(Examples {
+                    inputs: circular(theta, action),
+                    basis: None,
+                    targets,
+                })
             }
         })
     }
@@ -154,7 +191,13 @@ impl InverseModel {
         let action = floored(action);
         let (x, v) = self.toy.to_cartesian(theta, &action);
         let start = Tensor::cat(&[&x / LENGTH_UNIT, &v / SPEED_UNIT], -1);
-        let Body::Smooth { features, centre, width, .. } = &self.body else {
+        let Body::Smooth {
+            features,
+            centre,
+            width,
+            ..
+        } = &self.body
+        else {
             return (circular(theta, &action), Tensor::zeros_like(&x), start);
         };
         let (outward, along) = (x / features.length, v / features.speed);
@@ -190,16 +233,34 @@ impl InverseModel {
             Body::Smooth { .. } => {
                 let (inputs, basis, start) = self.look(theta, action);
                 let targets = start.zeros_like();
-                let found = self.answer(&Examples { inputs, basis: Some(basis), targets }, Dropout::Off) + start;
-                (found.narrow(-1, 0, 3) * LENGTH_UNIT, found.narrow(-1, 3, 3) * SPEED_UNIT)
+                let found = self.answer(
+                    &Examples {
+                        inputs,
+                        basis: Some(basis),
+                        targets,
+                    },
+                    Dropout::Off,
+                ) + start;
+                (
+                    found.narrow(-1, 0, 3) * LENGTH_UNIT,
+                    found.narrow(-1, 3, 3) * SPEED_UNIT,
+                )
             }
             Body::Paper(_) => {
                 let inputs = circular(theta, action);
                 let targets = inputs.zeros_like();
-                let found = self.answer(&Examples { inputs, basis: None, targets }, Dropout::Off);
+                let found = self.answer(
+                    &Examples {
+                        inputs,
+                        basis: None,
+                        targets,
+                    },
+                    Dropout::Off,
+                );
                 let turned = found.narrow(-1, 3, 3).atan2(&found.narrow(-1, 0, 3));
                 let angles = wrap(&(turned + std::f64::consts::FRAC_PI_2));
-                self.toy.to_cartesian(&angles, &floored(&(found.narrow(-1, 6, 3) * ACTION_UNIT)))
+                self.toy
+                    .to_cartesian(&angles, &floored(&(found.narrow(-1, 6, 3) * ACTION_UNIT)))
             }
         })
     }
@@ -212,7 +273,13 @@ impl InverseModel {
         weights.insert("toy.gm", &self.toy.gm);
         weights.insert("toy.scale", &self.toy.scale);
         weights.insert_list("parameters", &self.parameters());
-        if let Body::Smooth { features, centre, width, .. } = &self.body {
+        if let Body::Smooth {
+            features,
+            centre,
+            width,
+            ..
+        } = &self.body
+        {
             weights.insert_json("features", features)?;
             weights.insert("centre", centre);
             weights.insert("width", width);
@@ -224,10 +291,19 @@ impl InverseModel {
     pub fn from_weights(weights: &Weights, device: Device) -> Result<Self, Error> {
         let get = |name: &str| weights.tensor(name).map(|tensor| tensor.to_device(device));
         let form: Form = weights.json("form")?;
-        let toy = Isochrone { gm: get("toy.gm")?, scale: get("toy.scale")? };
+        let toy = Isochrone {
+            gm: get("toy.gm")?,
+            scale: get("toy.scale")?,
+        };
         let body = match form {
             Form::Paper { width, depth, dropout } => {
-                let shape = Shape { inputs: 9, outputs: 9, width, depth, dropout };
+                let shape = Shape {
+                    inputs: 9,
+                    outputs: 9,
+                    width,
+                    depth,
+                    dropout,
+                };
                 let network = Network::new(shape, &mut generator(0, "weights", 0), device);
                 let mut parameters: Vec<Tensor> = network.parameters().into_iter().map(|(_, tensor)| tensor).collect();
                 weights.copy_list("parameters", &mut parameters)?;

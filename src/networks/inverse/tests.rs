@@ -9,13 +9,22 @@ use crate::test_support::{halo_points, paper_isochrone};
 use crate::training::{EpochRecord, Unwatched, Watcher};
 use crate::weights::Checkpoint;
 
-const PAPER: Form = Form::Paper { width: 32, depth: 5, dropout: 0.5 };
+const PAPER: Form = Form::Paper {
+    width: 32,
+    depth: 5,
+    dropout: 0.5,
+};
 
 /// True actions and angles of the isochrone of section 6.1, to be inverted with a toy 20 % off.
 fn pairs(count: usize, seed: u64) -> Pairs {
     let (x, v) = halo_points(count, seed);
     let found = paper_isochrone().from_cartesian(&x, &v).unwrap();
-    Pairs { theta: found.angles, action: found.actions, x, v }
+    Pairs {
+        theta: found.angles,
+        action: found.actions,
+        x,
+        v,
+    }
 }
 
 fn toy() -> Isochrone {
@@ -24,7 +33,12 @@ fn toy() -> Isochrone {
 
 fn options(form: Form, epochs: usize, stars: usize) -> Options {
     let usual = Options::for_stars(form, stars);
-    Options { epochs, batch: usual.batch.min(64), learning_rate: 4e-3, ..usual }
+    Options {
+        epochs,
+        batch: usual.batch.min(64),
+        learning_rate: 4e-3,
+        ..usual
+    }
 }
 
 fn errors(model: &InverseModel, pairs: &Pairs) -> (f64, f64) {
@@ -38,7 +52,15 @@ fn a_short_training_brings_stars_nearer_than_the_toy_alone() {
     let (learning, held_out) = (pairs(400, 1), pairs(200, 2));
     for form in [Form::SMOOTH, PAPER] {
         let options = options(form, 40, 400);
-        let trained = train(&toy(), &learning, Some(&held_out), &options, &mut Checkpoint::none(), &mut Unwatched).unwrap();
+        let trained = train(
+            &toy(),
+            &learning,
+            Some(&held_out),
+            &options,
+            &mut Checkpoint::none(),
+            &mut Unwatched,
+        )
+        .unwrap();
         let (x, v) = toy().to_cartesian(&held_out.theta, &held_out.action);
         let mean = |a: &Tensor, b: &Tensor| (a - b).abs().mean(Kind::Double).double_value(&[]);
         let alone = (mean(&x, &held_out.x), mean(&v, &held_out.v));
@@ -47,7 +69,10 @@ fn a_short_training_brings_stars_nearer_than_the_toy_alone() {
         let (first, last) = (trained.history[0].validation_loss, trained.history[39].validation_loss);
         match form {
             Form::Smooth { .. } => {
-                assert!(found.0 < 0.2 * alone.0 && found.1 < 0.2 * alone.1, "{found:?} {alone:?}");
+                assert!(
+                    found.0 < 0.2 * alone.0 && found.1 < 0.2 * alone.1,
+                    "{found:?} {alone:?}"
+                );
             }
             Form::Paper { .. } => assert!(last < 0.5 * first, "{first} {last}"),
         }
@@ -100,7 +125,10 @@ fn an_interrupted_training_ends_with_the_same_bytes() {
         let whole = go(&mut Checkpoint::none(), &mut Unwatched).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let checkpoint = || Checkpoint::new(folder.path(), Duration::MAX);
-        assert!(matches!(go(&mut checkpoint(), &mut StopAt(2, 0)), Err(Error::Stopped { epochs: 2 })));
+        assert!(matches!(
+            go(&mut checkpoint(), &mut StopAt(2, 0)),
+            Err(Error::Stopped { epochs: 2 })
+        ));
         let resumed = go(&mut checkpoint(), &mut Unwatched).unwrap();
         assert_eq!(bytes(&whole.model), bytes(&resumed.model));
     }

@@ -47,9 +47,21 @@ impl Options {
             // About eight thousand steps.
             Form::Smooth { .. } => {
                 let batch = (stars / 16).clamp(16, 512);
-                Self { form, epochs: 500, batch, learning_rate: 4e-3, seed: 1 }
+                Self {
+                    form,
+                    epochs: 500,
+                    batch,
+                    learning_rate: 4e-3,
+                    seed: 1,
+                }
             }
-            Form::Paper { .. } => Self { form, epochs: 1024, batch: 4096, learning_rate: 1e-4, seed: 1 },
+            Form::Paper { .. } => Self {
+                form,
+                epochs: 1024,
+                batch: 4096,
+                learning_rate: 1e-4,
+                seed: 1,
+            },
         }
     }
 }
@@ -93,11 +105,21 @@ pub fn train(
     let model = InverseModel::new(toy.clone(), options.form, &train.theta, &train.action, options.seed);
     let examples = |pairs: &Pairs| model.examples(&pairs.theta, &pairs.action, &pairs.x, &pairs.v);
     let learning = examples(train)?;
-    let held_out = validation.filter(|pairs| pairs.x.size()[0] > 0).map(examples).transpose()?;
+    let held_out = validation
+        .filter(|pairs| pairs.x.size()[0] > 0)
+        .map(examples)
+        .transpose()?;
     let parameters = model.parameters();
     let adam = Adam::new(&parameters, 0.0);
     let best = copies(&parameters);
-    let mut state = State { model, parameters, adam, best, best_loss: f64::INFINITY, history: Vec::new() };
+    let mut state = State {
+        model,
+        parameters,
+        adam,
+        best,
+        best_loss: f64::INFINITY,
+        history: Vec::new(),
+    };
     if let Some(saved) = checkpoint.load()? {
         state.restore(&saved)?;
     }
@@ -108,7 +130,12 @@ pub fn train(
         Form::Smooth { .. } => (200.min(total / 10), Decay::Cosine(1e-3)),
         Form::Paper { .. } => (0, Decay::Constant),
     };
-    let schedule = Schedule { peak: options.learning_rate, warm_up, total, decay };
+    let schedule = Schedule {
+        peak: options.learning_rate,
+        warm_up,
+        total,
+        decay,
+    };
     for epoch in state.history.len() + 1..=options.epochs {
         let mut random = generator(options.seed, "batches", epoch as u64);
         let order = Tensor::from_slice(&shuffled(stars, &mut random)).to_device(device);
@@ -121,7 +148,9 @@ pub fn train(
         let train_loss = sum.double_value(&[]) / stars as f64;
         let validation_loss = held_out.as_ref().map_or(train_loss, |examples| state.measure(examples));
         if !train_loss.is_finite() || !validation_loss.is_finite() {
-            return Err(Error::NotFinite { what: format!("the loss of epoch {epoch}") });
+            return Err(Error::NotFinite {
+                what: format!("the loss of epoch {epoch}"),
+            });
         }
         let best = validation_loss < state.best_loss;
         if best {
@@ -146,8 +175,17 @@ pub fn train(
             return Err(Error::Stopped { epochs: epoch });
         }
     }
-    tch::no_grad(|| state.parameters.iter_mut().zip(&state.best).for_each(|(place, best)| place.copy_(best)));
-    Ok(Trained { model: state.model, history: state.history })
+    tch::no_grad(|| {
+        state
+            .parameters
+            .iter_mut()
+            .zip(&state.best)
+            .for_each(|(place, best)| place.copy_(best))
+    });
+    Ok(Trained {
+        model: state.model,
+        history: state.history,
+    })
 }
 
 /// Error (scaled units) at which the loss passes from square to absolute.

@@ -127,7 +127,11 @@ impl ToyPoints {
     /// The streams of these indexes.
     pub fn pick(&self, streams: &Tensor) -> Self {
         let pick = |tensor: &Tensor| tensor.index_select(0, streams);
-        Self { theta: pick(&self.theta), action: pick(&self.action), weights: pick(&self.weights) }
+        Self {
+            theta: pick(&self.theta),
+            action: pick(&self.action),
+            weights: pick(&self.weights),
+        }
     }
 }
 
@@ -193,7 +197,12 @@ impl PaperMap {
     /// The map for the present weights.
     pub fn prepare(&self) -> PreparedMap {
         let generating = self.generating.prepare();
-        PreparedMap { detached: generating.detached(), generating, point: self.point.prepare(), trained: true }
+        PreparedMap {
+            detached: generating.detached(),
+            generating,
+            point: self.point.prepare(),
+            trained: true,
+        }
     }
 
     /// The same without a way back to the weights and without dropout, for validation and prediction.
@@ -201,7 +210,12 @@ impl PaperMap {
         tch::no_grad(|| {
             let generating = self.generating.prepare().detached();
             let point = self.point.prepare().detached();
-            PreparedMap { detached: generating.detached(), generating, point, trained: false }
+            PreparedMap {
+                detached: generating.detached(),
+                generating,
+                point,
+                trained: false,
+            }
         })
     }
 }
@@ -220,7 +234,11 @@ impl PreparedMap {
     ///
     /// **Shape** `start` (streams, 3) → (streams, 3), steps taken
     pub fn mean_actions(&self, toy: &ToyPoints, start: Option<&Tensor>, evaluation: &Evaluation) -> (Tensor, usize) {
-        let dropout = if self.trained && evaluation.dropout_in_iteration { Dropout::Drawn } else { Dropout::Off };
+        let dropout = if self.trained && evaluation.dropout_in_iteration {
+            Dropout::Drawn
+        } else {
+            Dropout::Off
+        };
         let (theta, action) = (toy.theta.detach(), toy.action.detach());
         let stream_mean = |values: &Tensor| toy.mean(values).squeeze_dim(1);
         let mut mean = start.map_or_else(|| stream_mean(&action), Tensor::shallow_clone);
@@ -246,8 +264,7 @@ impl PreparedMap {
     /// **Source** Ibata et al. (2021), Eq. 5–8 and the listing in the appendix
     pub fn image(&self, toy: &ToyPoints, mean: &Tensor, evaluation: &Evaluation) -> Image {
         let dropout = self.dropout();
-        let derivatives =
-            |mean: &Tensor| gradients(&self.generating, &toy.theta, mean, dropout, self.trained);
+        let derivatives = |mean: &Tensor| gradients(&self.generating, &toy.theta, mean, dropout, self.trained);
         let (by_theta, mut by_action) = derivatives(&spread_out(mean, &toy.theta));
         let refined = &toy.action - by_theta;
         let again = toy.mean(&refined);
@@ -255,7 +272,11 @@ impl PreparedMap {
             by_action = derivatives(&again.expand_as(&refined).contiguous()).1;
         }
         let (theta, columns) = self.change_of_angles(&(&toy.theta + by_action), dropout);
-        Image { theta, action: covariant(&columns, &refined), mean: again.detach().squeeze_dim(1) }
+        Image {
+            theta,
+            action: covariant(&columns, &refined),
+            mean: again.detach().squeeze_dim(1),
+        }
     }
 
     fn dropout(&self) -> Dropout {
@@ -268,7 +289,13 @@ impl PreparedMap {
     pub fn angles_at_zero(&self, mean: &Tensor) -> Tensor {
         let dropout = self.dropout();
         let zero = mean.detach().zeros_like().unsqueeze(1);
-        let (_, by_action) = gradients(&self.generating, &zero, &mean.detach().unsqueeze(1), dropout, self.trained);
+        let (_, by_action) = gradients(
+            &self.generating,
+            &zero,
+            &mean.detach().unsqueeze(1),
+            dropout,
+            self.trained,
+        );
         self.change_of_angles(&by_action, dropout).0.squeeze_dim(1)
     }
 

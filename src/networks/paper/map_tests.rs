@@ -178,9 +178,7 @@ fn double_backward_agrees_with_differences() {
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let map = gentle(&mut random);
     let toy = sample(4, 3, &mut random);
-    let (mean, _) = map
-        .prepare()
-        .mean_actions(&toy, None, &Evaluation::FAST);
+    let (mean, _) = map.prepare().mean_actions(&toy, None, &Evaluation::FAST);
     for evaluation in [Evaluation::FAST, Evaluation::AUTHORS] {
         let loss = || {
             let prepared = map.prepare();

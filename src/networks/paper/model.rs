@@ -27,21 +27,23 @@ pub struct PaperModel {
 
 impl PaperModel {
     /// Initial weights, and a toy of mass M_sun and scale kpc that is fixed or `free`.
-    pub fn new(
-        (mass, scale): (f64, f64),
-        free: bool,
-        architecture: Architecture,
-        seed: u64,
-        device: Device,
-    ) -> Self {
+    pub fn new((mass, scale): (f64, f64), free: bool, architecture: Architecture, seed: u64, device: Device) -> Self {
         let logarithm = |value: f64| Tensor::full([], value.ln(), (Kind::Double, device)).set_requires_grad(free);
         let map = PaperMap::new(architecture, &mut generator(seed, "weights", 0), device);
-        Self { log_gm: logarithm(G * mass), log_scale: logarithm(scale), free, map }
+        Self {
+            log_gm: logarithm(G * mass),
+            log_scale: logarithm(scale),
+            free,
+            map,
+        }
     }
 
     /// The toy; gradients reach its mass and scale where these are free.
     pub fn toy(&self) -> Isochrone {
-        Isochrone { gm: self.log_gm.exp(), scale: self.log_scale.exp() }
+        Isochrone {
+            gm: self.log_gm.exp(),
+            scale: self.log_scale.exp(),
+        }
     }
 
     /// Whether mass and scale of the toy are trained.
@@ -61,7 +63,11 @@ impl PaperModel {
     /// Toy angles and actions. **Fails when** a point is unbound: [`Error::Unbound`] with the rows.
     pub fn toy_points(&self, x: &Tensor, v: &Tensor, weights: &Tensor) -> Result<ToyPoints, Error> {
         let found = self.toy().from_cartesian(x, v)?;
-        Ok(ToyPoints { theta: found.angles, action: found.actions / ACTION_UNIT, weights: weights.shallow_clone() })
+        Ok(ToyPoints {
+            theta: found.angles,
+            action: found.actions / ACTION_UNIT,
+            weights: weights.shallow_clone(),
+        })
     }
 
     /// The streams' toy points without a graph.
@@ -97,13 +103,18 @@ impl PaperModel {
     /// The model of a file.
     pub fn from_weights(weights: &Weights, device: Device) -> Result<Self, Error> {
         let architecture: Architecture = weights.json("architecture")?;
-        let toy = (weights.tensor("toy.gm")?.double_value(&[]) / G, weights.tensor("toy.scale")?.double_value(&[]));
+        let toy = (
+            weights.tensor("toy.gm")?.double_value(&[]) / G,
+            weights.tensor("toy.scale")?.double_value(&[]),
+        );
         let model = Self::new(toy, weights.json("free")?, architecture, 0, device);
         for (name, mut tensor) in model.map.parameters() {
             let saved = weights.tensor(&name)?;
             if saved.size() != tensor.size() {
                 let (found, wanted) = (saved.size(), tensor.size());
-                return Err(Error::Data(format!("weights `{name}` have shape {found:?}, not {wanted:?}")));
+                return Err(Error::Data(format!(
+                    "weights `{name}` have shape {found:?}, not {wanted:?}"
+                )));
             }
             tch::no_grad(|| tensor.copy_(saved));
         }

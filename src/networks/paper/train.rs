@@ -81,7 +81,11 @@ impl<'a> Set<'a> {
     fn new(streams: &'a Streams, model: &PaperModel) -> Result<Self, Error> {
         let points = model.fixed_points(streams)?;
         let means = points.mean(&points.action).squeeze_dim(1);
-        Ok(Self { streams, fixed: (!model.is_free()).then_some(points), means })
+        Ok(Self {
+            streams,
+            fixed: (!model.is_free()).then_some(points),
+            means,
+        })
     }
 
     fn points(&self, model: &PaperModel, picked: &Tensor) -> Result<ToyPoints, Error> {
@@ -89,11 +93,21 @@ impl<'a> Set<'a> {
             return Ok(points.pick(picked));
         }
         let pick = |tensor: &Tensor| tensor.index_select(0, picked);
-        model.toy_points(&pick(&self.streams.x), &pick(&self.streams.v), &pick(&self.streams.weights))
+        model.toy_points(
+            &pick(&self.streams.x),
+            &pick(&self.streams.v),
+            &pick(&self.streams.weights),
+        )
     }
 
     /// J' and images of some streams, from their last J' where that is asked for.
-    fn image(&mut self, map: &PreparedMap, points: &ToyPoints, picked: &Tensor, evaluation: &Evaluation) -> (Tensor, Image) {
+    fn image(
+        &mut self,
+        map: &PreparedMap,
+        points: &ToyPoints,
+        picked: &Tensor,
+        evaluation: &Evaluation,
+    ) -> (Tensor, Image) {
         let start = evaluation.warm.then(|| self.means.index_select(0, picked));
         let (mean, _) = map.mean_actions(points, start.as_ref(), evaluation);
         let _ = self.means.index_copy_(0, picked, &mean);
@@ -116,7 +130,9 @@ pub fn loss(map: &PreparedMap, points: &ToyPoints, image: &Image, mean: &Tensor,
     let negative = points.average(&(&vertical_and_radial - vertical_and_radial.abs()).abs()) * 2.0;
     let zero = map.angles_at_zero(mean);
     let turn = std::f64::consts::TAU;
-    let zero = (&zero - (&zero.detach() / turn).round() * turn).abs().mean(Kind::Double);
+    let zero = (&zero - (&zero.detach() / turn).round() * turn)
+        .abs()
+        .mean(Kind::Double);
     let total = spread + negative + zero * ALPHA_1;
     let reported = total.double_value(&[]);
     (total, reported)
@@ -151,12 +167,21 @@ pub fn train(
     }
     let begin = Instant::now();
     let mut learning = Set::new(train, &start)?;
-    let mut held_out = validation.filter(|set| !set.is_empty()).map(|set| Set::new(set, &start)).transpose()?;
+    let mut held_out = validation
+        .filter(|set| !set.is_empty())
+        .map(|set| Set::new(set, &start))
+        .transpose()?;
     let parameters = start.parameters();
     let adam = Adam::new(&parameters, 0.0);
     let best = copies(&parameters);
-    let mut state =
-        State { model: start, parameters, adam, best, best_loss: f64::INFINITY, history: Vec::new() };
+    let mut state = State {
+        model: start,
+        parameters,
+        adam,
+        best,
+        best_loss: f64::INFINITY,
+        history: Vec::new(),
+    };
     if let Some(saved) = checkpoint.load()? {
         state.restore(&saved, &mut learning, held_out.as_mut())?;
     }
@@ -177,7 +202,9 @@ pub fn train(
         for batch in order.split(options.batch as i64, 0) {
             let value = state.step(&mut learning, &batch, options, &schedule)?;
             if !value.is_finite() {
-                return Err(Error::NotFinite { what: format!("the training loss of epoch {epoch}") });
+                return Err(Error::NotFinite {
+                    what: format!("the training loss of epoch {epoch}"),
+                });
             }
             train_loss += value * batch.numel() as f64 / train.len() as f64;
         }
@@ -186,7 +213,9 @@ pub fn train(
             None => train_loss,
         };
         if !validation_loss.is_finite() {
-            return Err(Error::NotFinite { what: format!("the validation loss of epoch {epoch}") });
+            return Err(Error::NotFinite {
+                what: format!("the validation loss of epoch {epoch}"),
+            });
         }
         let best = validation_loss < state.best_loss;
         if best {
@@ -211,8 +240,17 @@ pub fn train(
             return Err(Error::Stopped { epochs: epoch });
         }
     }
-    tch::no_grad(|| state.parameters.iter_mut().zip(&state.best).for_each(|(place, best)| place.copy_(best)));
-    Ok(Trained { model: state.model, history: state.history })
+    tch::no_grad(|| {
+        state
+            .parameters
+            .iter_mut()
+            .zip(&state.best)
+            .for_each(|(place, best)| place.copy_(best))
+    });
+    Ok(Trained {
+        model: state.model,
+        history: state.history,
+    })
 }
 
 impl State {

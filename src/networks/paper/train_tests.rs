@@ -7,7 +7,12 @@ use super::*;
 use crate::test_support::{halo_points, paper_isochrone};
 use crate::training::Unwatched;
 
-const SMALL: Architecture = Architecture { width: 16, generating_depth: 3, point_depth: 2, dropout: 0.5 };
+const SMALL: Architecture = Architecture {
+    width: 16,
+    generating_depth: 3,
+    point_depth: 2,
+    dropout: 0.5,
+};
 
 /// Arcs of 0.1 Gyr in the isochrone of section 6.1, eight stars each at even times.
 pub fn arcs(streams: usize, seed: u64) -> Streams {
@@ -21,7 +26,14 @@ pub fn arcs(streams: usize, seed: u64) -> Streams {
 }
 
 fn options(epochs: usize, loss: Loss) -> Options {
-    Options { architecture: SMALL, loss, epochs, batch: 32, learning_rate: 2e-3, ..Options::default() }
+    Options {
+        architecture: SMALL,
+        loss,
+        epochs,
+        batch: 32,
+        learning_rate: 2e-3,
+        ..Options::default()
+    }
 }
 
 fn start(free: bool) -> PaperModel {
@@ -29,20 +41,44 @@ fn start(free: bool) -> PaperModel {
 }
 
 fn run(streams: &Streams, held_out: Option<&Streams>, options: &Options, free: bool) -> Trained {
-    train(streams, held_out, start(free), options, &mut Checkpoint::none(), &mut Unwatched).unwrap()
+    train(
+        streams,
+        held_out,
+        start(free),
+        options,
+        &mut Checkpoint::none(),
+        &mut Unwatched,
+    )
+    .unwrap()
 }
 
 #[test]
 fn the_loss_falls_on_isochrone_streams() {
     let (streams, held_out) = (arcs(64, 1), arcs(16, 2));
     for (loss, free) in [(Loss::Full, false), (Loss::Spread, true)] {
-        let options = Options { batch: 16, learning_rate: 4e-3, ..options(40, loss) };
+        let options = Options {
+            batch: 16,
+            learning_rate: 4e-3,
+            ..options(40, loss)
+        };
         let trained = run(&streams, Some(&held_out), &options, free);
         assert_eq!(trained.history.len(), 40);
         let [first, last] = [trained.history[0].train_loss, trained.history[39].train_loss];
         assert!(last < 0.7 * first, "{loss:?}: {first} {last}");
-        let best = trained.history.iter().map(|record| record.validation_loss).fold(f64::INFINITY, f64::min);
-        assert_eq!(trained.history.iter().rfind(|record| record.best).unwrap().validation_loss, best);
+        let best = trained
+            .history
+            .iter()
+            .map(|record| record.validation_loss)
+            .fold(f64::INFINITY, f64::min);
+        assert_eq!(
+            trained
+                .history
+                .iter()
+                .rfind(|record| record.best)
+                .unwrap()
+                .validation_loss,
+            best
+        );
         let moved = (trained.model.toy().mass() / (1.1 * 3.334e11) - 1.0).abs();
         assert_eq!(moved > 1e-6, free, "{moved}");
     }
@@ -56,7 +92,10 @@ fn ten_points_are_overfitted() {
     let trained = run(&streams, None, &options(400, Loss::Spread), false);
     let history = &trained.history;
     let before = history[0].train_loss;
-    let after = history.iter().map(|record| record.train_loss).fold(f64::INFINITY, f64::min);
+    let after = history
+        .iter()
+        .map(|record| record.train_loss)
+        .fold(f64::INFINITY, f64::min);
     // Five streams of two stars: thousands of weights bring the spread far below the toy's own.
     assert!(after < 0.02 * before, "{before} {after}");
 }
@@ -76,17 +115,34 @@ fn an_interrupted_training_ends_with_the_same_bytes() {
     let options = options(6, Loss::Full);
     let bytes = |trained: &Trained| trained.model.to_weights().unwrap().to_bytes().unwrap();
     let whole = run(&streams, Some(&held_out), &options, true);
-    assert_eq!(bytes(&whole), bytes(&run(&streams, Some(&held_out), &options, true)), "two runs differ");
+    assert_eq!(
+        bytes(&whole),
+        bytes(&run(&streams, Some(&held_out), &options, true)),
+        "two runs differ"
+    );
 
     let folder = tempfile::tempdir().unwrap();
     let go = |watcher: &mut dyn Watcher| {
         let mut checkpoint = Checkpoint::new(folder.path(), Duration::MAX);
-        train(&streams, Some(&held_out), start(true), &options, &mut checkpoint, watcher)
+        train(
+            &streams,
+            Some(&held_out),
+            start(true),
+            &options,
+            &mut checkpoint,
+            watcher,
+        )
     };
     assert!(matches!(go(&mut StopAt(3, 0)), Err(Error::Stopped { epochs: 3 })));
     let resumed = go(&mut Unwatched).unwrap();
     assert_eq!(bytes(&whole), bytes(&resumed));
-    let losses = |trained: &Trained| trained.history.iter().map(|r| (r.train_loss, r.validation_loss)).collect::<Vec<_>>();
+    let losses = |trained: &Trained| {
+        trained
+            .history
+            .iter()
+            .map(|r| (r.train_loss, r.validation_loss))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(losses(&whole), losses(&resumed));
 }
 
@@ -106,7 +162,14 @@ fn a_saved_model_predicts_the_same() {
 fn unbound_points_are_named() {
     let streams = arcs(4, 8);
     let slow = PaperModel::new((1e9, 5.0), false, SMALL, 1, Device::Cpu);
-    let failed = train(&streams, None, slow, &options(1, Loss::Spread), &mut Checkpoint::none(), &mut Unwatched);
+    let failed = train(
+        &streams,
+        None,
+        slow,
+        &options(1, Loss::Spread),
+        &mut Checkpoint::none(),
+        &mut Unwatched,
+    );
     assert!(matches!(failed, Err(Error::Unbound { rows, points: 32 }) if !rows.is_empty()));
 }
 
@@ -123,8 +186,15 @@ fn fillers_have_no_weight() {
         loss(&map, &points, &image, &mean, Loss::Full).1
     };
     let longer = |tensor: &Tensor| Tensor::cat(&[tensor.shallow_clone(), tensor.narrow(1, 0, 2) * 0.9], 1);
-    let weights = Tensor::cat(&[streams.weights.shallow_clone(), streams.weights.narrow(1, 0, 2) * 0.0], 1);
-    let filled = Streams { x: longer(&streams.x), v: longer(&streams.v), weights };
+    let weights = Tensor::cat(
+        &[streams.weights.shallow_clone(), streams.weights.narrow(1, 0, 2) * 0.0],
+        1,
+    );
+    let filled = Streams {
+        x: longer(&streams.x),
+        v: longer(&streams.v),
+        weights,
+    };
     let [plain, filled] = [value(&streams), value(&filled)];
     assert!((plain - filled).abs() < 1e-9 * plain, "{plain} {filled}");
 }

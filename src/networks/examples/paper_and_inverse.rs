@@ -1,0 +1,154 @@
+//! Times one training step of the paper's networks at full size, and trains the inverse of section 6.1 (toy 20 % high).
+//!
+//! `paper_and_inverse step [streams]` · `paper_and_inverse inverse [streams] [epochs of the map]`
+
+use std::time::{Duration, Instant};
+
+use networks::Error;
+use networks::inverse::Form;
+use networks::inverse::train::{Options, Pairs, train};
+use networks::isochrone::Isochrone;
+use networks::paper::map::{Architecture, Evaluation};
+use networks::paper::model::PaperModel;
+use networks::paper::train as paper;
+use networks::smooth::{self, Streams};
+use networks::training::{EpochRecord, Unwatched, Watcher, generator};
+use networks::weights::Checkpoint;
+use tch::{Device, Kind, Tensor};
+
+const MASS: f64 = 3.334e11;
+
+/// The halo sample of section 6.1, eight stars a stream within 0.1 Gyr, by the isochrone's own angles.
+fn arcs(count: usize, seed: u64) -> Streams {
+    let truth = Isochrone::new(MASS, 5.0, Device::Cpu);
+    let mut random = generator(seed, "halo", 0);
+    let (mut x, mut v) = (Vec::new(), Vec::new());
+    for point in dynamics::sample::halo(&mut random, 2 * count) {
+        x.extend(point.x);
+        v.extend(point.v);
+    }
+    let points = |y: &[f64]| Tensor::from_slice(y).view([-1, 3]);
+    let (x, v) = (points(&x), points(&v));
+    let bound = truth
+        .energy(&x, &v)
+        .lt(0.0)
+        .nonzero()
+        .view(-1)
+        .narrow(0, 0, count as i64);
+    let found = truth
+        .from_cartesian(&x.index_select(0, &bound), &v.index_select(0, &bound))
+        .expect("bound points");
+    tch::manual_seed(seed as i64);
+    let times = Tensor::rand([count as i64, 8, 1], (Kind::Double, Device::Cpu)) * (0.1 * 1.022_712_165_053_707_7);
+    let angles = found.angles.unsqueeze(1) + found.frequencies.unsqueeze(1) * times;
+    let (x, v) = truth.to_cartesian(&angles, &found.actions.unsqueeze(1).expand_as(&angles));
+    Streams::new(x, v)
+}
+
+struct Every(usize);
+
+impl Watcher for Every {
+    fn epoch(&mut self, record: &EpochRecord, total: usize) {
+        if record.epoch % self.0 == 0 || record.epoch == total {
+            let EpochRecord {
+                epoch,
+                train_loss,
+                validation_loss,
+                seconds,
+                ..
+            } = record;
+            println!("epoch {epoch}: {train_loss:.5} {validation_loss:.5}, {seconds:.1} s");
+        }
+    }
+
+    fn stop(&self) -> bool {
+        false
+    }
+}
+
+fn step(streams: usize) -> Result<(), Error> {
+    let data = arcs(streams, 1);
+    for (name, evaluation) in [("fast", Evaluation::FAST), ("as the authors", Evaluation::AUTHORS)] {
+        let options = paper::Options {
+            evaluation,
+            epochs: 2,
+            loss: paper::Loss::Full,
+            ..paper::Options::default()
+        };
+        let start = PaperModel::new((MASS, 5.0), false, Architecture::PAPER, 1, Device::Cpu);
+        let begin = Instant::now();
+        paper::train(&data, None, start, &options, &mut Checkpoint::none(), &mut Every(1))?;
+        println!("{name}: {:.1} s a step", begin.elapsed().as_secs_f64() / 2.0);
+    }
+    Ok(())
+}
+
+fn inverse(streams: usize, epochs: usize) -> Result<(), Error> {
+    let (learning, held_out) = (arcs(streams, 1), arcs(streams, 2));
+    let toy = Isochrone::new(1.2 * MASS, 6.0, Device::Cpu);
+    let options = smooth::Options {
+        epochs,
+        ..smooth::Options::for_streams(streams)
+    };
+    let map = smooth::train(
+        &learning,
+        Some(&held_out),
+        &toy,
+        &options,
+        &mut Checkpoint::none(),
+        &mut Every(100),
+    )?
+    .map;
+    let pairs = |streams: &Streams| -> Result<Pairs, Error> {
+        let (theta, action) = map.predict(&streams.toy_points(&toy)?);
+        let flat = |y: &Tensor| y.detach().reshape([-1, 3]);
+        Ok(Pairs {
+            theta: flat(&theta),
+            action: flat(&action),
+            x: flat(&streams.x),
+            v: flat(&streams.v),
+        })
+    };
+    let (learning, held_out) = (pairs(&learning)?, pairs(&held_out)?);
+    for (width, rate) in [(64, 4e-3), (96, 4e-3), (64, 1e-2)] {
+        let form = Form::Smooth { width, depth: 3 };
+        let options = Options {
+            learning_rate: rate,
+            ..Options::for_stars(form, learning.x.size()[0] as usize)
+        };
+        let begin = Instant::now();
+        let mut checkpoint = Checkpoint::new(&std::env::temp_dir().join("never"), Duration::MAX);
+        let trained = train(
+            &toy,
+            &learning,
+            Some(&held_out),
+            &options,
+            &mut checkpoint,
+            &mut Unwatched,
+        )?;
+        let (x, v) = trained.model.predict(&held_out.theta, &held_out.action);
+        let error = |a: &Tensor, b: &Tensor| {
+            let error = (a - b).abs();
+            (
+                error.mean(Kind::Double).double_value(&[]),
+                error.median().double_value(&[]),
+            )
+        };
+        let ((dx, mx), (dv, mv)) = (error(&x, &held_out.x), error(&v, &held_out.v));
+        let seconds = begin.elapsed().as_secs_f64();
+        println!(
+            "width {width}, rate {rate}: {dx:.4} kpc (median {mx:.4}), {dv:.3} km/s (median {mv:.3}), {seconds:.0} s"
+        );
+    }
+    Ok(())
+}
+
+fn main() -> Result<(), Error> {
+    tch::set_num_threads(1);
+    let arguments: Vec<String> = std::env::args().collect();
+    let number = |index: usize, usual: usize| arguments.get(index).and_then(|text| text.parse().ok()).unwrap_or(usual);
+    match arguments.get(1).map(String::as_str) {
+        Some("inverse") => inverse(number(2, 1024), number(3, 200)),
+        _ => step(number(2, 64)),
+    }
+}
