@@ -1,8 +1,28 @@
-//! Bodies of the stages that run on libtorch, loaded by the worker process.
+//! Bodies of the stages that run on libtorch. The program loads this library in a worker process, so that it does not
+//! itself pay for loading libtorch.
 
-/// Version of the libtorch interface, as a first sign of life.
-#[expect(unsafe_code, reason = "the program finds this by name with dlsym")]
-#[unsafe(no_mangle)]
-pub extern "C" fn actionfinder_worker_probe() -> i32 {
-    i32::from(tch::Tensor::from_slice(&[1.0f64, 2.0]).sum(tch::Kind::Double).double_value(&[]) == 3.0)
+pub mod common;
+pub mod entry;
+pub mod predict;
+pub mod predict_inverse;
+pub mod sample;
+pub mod train_actions;
+pub mod train_inverse;
+
+use runner::context::{Device, StageContext};
+use runner::error::StageError;
+use runner::stage::Outcome;
+use serde_json::Value;
+
+/// The body of a worker stage by its kind.
+pub fn body(kind: &str, parameters: Value, context: &mut StageContext) -> Result<Outcome, StageError> {
+    if matches!(context.device, Device::Cuda(_)) {
+        entry::load_cuda();
+    }
+    match kind {
+        "train_actions" => train_actions::run(parameters, context),
+        "train_inverse" => train_inverse::run(parameters, context),
+        "predict" => predict::run(parameters, context),
+        other => Err(StageError::Bug(format!("no worker body for stage kind {other}"))),
+    }
 }

@@ -30,7 +30,10 @@ impl Dual {
             (Some(a), None) | (None, Some(a)) => Some(a.shallow_clone()),
             (None, None) => None,
         };
-        Self { value: &self.value + &other.value, tangent }
+        Self {
+            value: &self.value + &other.value,
+            tangent,
+        }
     }
 
     /// self × other.
@@ -41,7 +44,10 @@ impl Dual {
             (Some(a), Some(b)) => Some(a + b),
             (a, b) => a.or(b),
         };
-        Self { value: left.value, tangent }
+        Self {
+            value: left.value,
+            tangent,
+        }
     }
 
     /// self / other.
@@ -53,12 +59,18 @@ impl Dual {
 
     /// factor × self.
     pub fn scale(&self, factor: f64) -> Self {
-        Self { value: &self.value * factor, tangent: self.tangent.as_ref().map(|tangent| tangent * factor) }
+        Self {
+            value: &self.value * factor,
+            tangent: self.tangent.as_ref().map(|tangent| tangent * factor),
+        }
     }
 
     /// self + term.
     pub fn plus(&self, term: f64) -> Self {
-        Self { value: &self.value + term, tangent: self.tangent.as_ref().map(Tensor::shallow_clone) }
+        Self {
+            value: &self.value + term,
+            tangent: self.tangent.as_ref().map(Tensor::shallow_clone),
+        }
     }
 
     /// self².

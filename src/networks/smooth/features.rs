@@ -69,7 +69,10 @@ impl Features {
             let (x, v) = toy.to_cartesian(angles, actions);
             let (flow_x, flow_v) = toy.flows(&x, &v);
             let components = |y: &Tensor, flow: &Tensor| {
-                [0, 1, 2].map(|axis| Dual { value: part(y, axis), tangent: Some(part(flow, axis)) })
+                [0, 1, 2].map(|axis| Dual {
+                    value: part(y, axis),
+                    tangent: Some(part(flow, axis)),
+                })
             };
             self.collect(&components(&x, &flow_x), &components(&v, &flow_v), actions)
         })
@@ -124,7 +127,12 @@ impl Features {
         }
         let (values, tangents) = stack(&features);
         let (factors, factor_tangents) = stack(&factors);
-        Sight { values, tangents, factors, factor_tangents }
+        Sight {
+            values,
+            tangents,
+            factors,
+            factor_tangents,
+        }
     }
 }
 
@@ -139,7 +147,10 @@ fn stack(duals: &[Dual]) -> (Tensor, Option<Tensor>) {
     let any = duals.iter().find_map(|dual| dual.tangent.as_ref());
     let tangents = any.map(|like| {
         let zero = Tensor::zeros_like(like);
-        let tangents: Vec<&Tensor> = duals.iter().map(|dual| dual.tangent.as_ref().unwrap_or(&zero)).collect();
+        let tangents: Vec<&Tensor> = duals
+            .iter()
+            .map(|dual| dual.tangent.as_ref().unwrap_or(&zero))
+            .collect();
         Tensor::stack(&tangents, -1)
     });
     (Tensor::stack(&values, -1), tangents)

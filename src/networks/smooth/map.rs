@@ -27,7 +27,12 @@ pub struct Shape {
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { symmetry: Symmetry::None, time_reversal: false, width: 64, depth: 3 }
+        Self {
+            symmetry: Symmetry::None,
+            time_reversal: false,
+            width: 64,
+            depth: 3,
+        }
     }
 }
 
@@ -54,7 +59,12 @@ impl SmoothMap {
     pub fn new(toy: Isochrone, shape: Shape, x: &Tensor, v: &Tensor, seed: u64) -> Result<Self, Error> {
         tch::no_grad(|| {
             let (length, speed) = scales(x, v);
-            let features = Features { symmetry: shape.symmetry, time_reversal: shape.time_reversal, length, speed };
+            let features = Features {
+                symmetry: shape.symmetry,
+                time_reversal: shape.time_reversal,
+                length,
+                speed,
+            };
             let found = toy.from_cartesian(x, v)?;
             let sight = features.at(&toy, &found.angles, &floored(&found.actions));
             let values = sight.values.view([-1, *sight.values.size().last().unwrap_or(&1)]);
@@ -66,15 +76,29 @@ impl SmoothMap {
             let mut parameters = Vec::new();
             let mut inputs = centre.size1()?;
             for _ in 0..shape.depth {
-                parameters.push(normal(&[inputs, shape.width], (1.0 / inputs as f64).sqrt(), &mut random));
+                parameters.push(normal(
+                    &[inputs, shape.width],
+                    (1.0 / inputs as f64).sqrt(),
+                    &mut random,
+                ));
                 parameters.push(normal(&[shape.width], 0.1, &mut random));
                 inputs = shape.width;
             }
             let outputs = features.outputs();
             parameters.push(Tensor::zeros([inputs, outputs], (Kind::Double, Device::Cpu)));
             parameters.push(Tensor::zeros([outputs], (Kind::Double, Device::Cpu)));
-            let parameters = parameters.into_iter().map(|p| p.to_device(device).set_requires_grad(true)).collect();
-            Ok(Self { toy, shape, features, centre, width, parameters })
+            let parameters = parameters
+                .into_iter()
+                .map(|p| p.to_device(device).set_requires_grad(true))
+                .collect();
+            Ok(Self {
+                toy,
+                shape,
+                features,
+                centre,
+                width,
+                parameters,
+            })
         })
     }
 
@@ -102,7 +126,12 @@ impl SmoothMap {
             let values = (sight.values - &self.centre) / &self.width;
             let tangents = sight.tangents.map(|tangents| (tangents / &self.width).contiguous());
             let factor_tangents = sight.factor_tangents.map(|tangents| tangents * self.amplitude());
-            Sight { values, tangents, factors: sight.factors * self.amplitude(), factor_tangents }
+            Sight {
+                values,
+                tangents,
+                factors: sight.factors * self.amplitude(),
+                factor_tangents,
+            }
         })
     }
 
@@ -190,7 +219,10 @@ impl SmoothMap {
         let parameters = (0..2 * (shape.depth + 1))
             .map(|index| get(&format!("parameters.{index}")).map(|tensor| tensor.set_requires_grad(true)))
             .collect::<Result<_, _>>()?;
-        let toy = Isochrone { gm: get("toy.gm")?, scale: get("toy.scale")? };
+        let toy = Isochrone {
+            gm: get("toy.gm")?,
+            scale: get("toy.scale")?,
+        };
         Ok(Self {
             toy,
             shape,
@@ -239,7 +271,11 @@ impl Streams {
     /// Toy angles and actions. **Fails when** a point is unbound.
     pub fn toy_points(&self, toy: &Isochrone) -> Result<ToyPoints, Error> {
         let found = tch::no_grad(|| toy.from_cartesian(&self.x, &self.v))?;
-        Ok(ToyPoints { angles: found.angles, actions: found.actions, weights: self.weights.shallow_clone() })
+        Ok(ToyPoints {
+            angles: found.angles,
+            actions: found.actions,
+            weights: self.weights.shallow_clone(),
+        })
     }
 }
 

@@ -5,63 +5,80 @@ use tch::{Device, Kind, Tensor};
 use super::features::scales;
 use super::map::{Streams, mean};
 use crate::error::Error;
-use crate::isochrone::{G, Isochrone};
+use crate::isochrone::{G, Isochrone, dot};
 
 /// A point of the search: (ln mass, ln scale) and its cost.
 type Vertex = ([f64; 2], f64);
 
 /// The median over the streams of the mean absolute deviation of the toy actions, km/s kpc; infinite if a point is unbound
 /// or so loosely bound (|E| below 2 % of its kinetic energy) that its actions mean little.
-fn cost(streams: &Streams, [mass, scale]: [f64; 2]) -> f64 {
+fn cost(streams: &Streams, also: Option<&Streams>, [mass, scale]: [f64; 2]) -> f64 {
     tch::no_grad(|| {
         let toy = Isochrone::new(mass.exp(), scale.exp(), streams.x.device());
-        let energy = toy.energy(&streams.x, &streams.v);
-        let kinetic = crate::isochrone::dot(&streams.v, &streams.v) * 0.5;
-        let bound = (energy + kinetic * 0.02).lt(0.0).all().int64_value(&[]) == 1;
+        let is_bound = |set: &Streams| {
+            let kinetic = dot(&set.v, &set.v) * 0.5;
+            (toy.energy(&set.x, &set.v) + kinetic * 0.02)
+                .lt(0.0)
+                .all()
+                .int64_value(&[])
+                == 1
+        };
+        if !is_bound(streams) || !also.is_none_or(is_bound) {
+            return f64::INFINITY;
+        }
         match toy.from_cartesian(&streams.x, &streams.v) {
-            Ok(found) if bound => {
+            Ok(found) => {
                 let deviation = (&found.actions - mean(&found.actions, &streams.weights)).abs() * &streams.weights;
                 let count = streams.weights.sum_dim_intlist(-2, false, Kind::Double).squeeze_dim(-1);
                 let spread = deviation.sum_dim_intlist([-2, -1].as_slice(), false, Kind::Double) / (count * 3.0);
                 spread.median().double_value(&[])
             }
-            _ => f64::INFINITY,
+            Err(_) => f64::INFINITY,
         }
     })
 }
 
 /// The toy with the smallest median spread: a coarse grid unless `start` is given, then Nelder and Mead's simplex in the
-/// logarithms of mass and scale. All points are bound in it.
+/// logarithms of mass and scale. It binds all points, those of `also` included, whose spread is not looked at.
 ///
 /// **Fails when** no toy on the grid binds all points, or the start does not.
-pub fn fit_toy(streams: &Streams, start: Option<(f64, f64)>) -> Result<Isochrone, Error> {
+pub fn fit_toy(streams: &Streams, also: Option<&Streams>, start: Option<(f64, f64)>) -> Result<Isochrone, Error> {
     let (length, speed) = scales(&streams.x, &streams.v);
     let begin = match start {
         Some((mass, scale)) => {
             let point = [mass.ln(), scale.ln()];
-            (point, cost(streams, point))
+            (point, cost(streams, also, point))
         }
         None => {
             // The mass that a circular orbit of twice the median speed would need, and up to 60 times more.
             let unit = length * speed * speed / G;
             let grid = (0..14).flat_map(|i| (0..9).map(move |j| (f64::from(i), f64::from(j))));
             let vertices = grid.map(|(i, j)| {
-                let point = [(unit * 0.5 * 1.45_f64.powf(i)).ln(), (length * 0.05 * 1.7_f64.powf(j)).ln()];
-                (point, cost(streams, point))
+                let point = [
+                    (unit * 0.5 * 1.45_f64.powf(i)).ln(),
+                    (length * 0.05 * 1.7_f64.powf(j)).ln(),
+                ];
+                (point, cost(streams, also, point))
             });
-            vertices.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or(([0.0; 2], f64::INFINITY))
+            vertices
+                .min_by(|a, b| a.1.total_cmp(&b.1))
+                .unwrap_or(([0.0; 2], f64::INFINITY))
         }
     };
     if !begin.1.is_finite() {
         if let Some((mass, scale)) = start {
             let toy = Isochrone::new(mass, scale, Device::Cpu);
             let rows = toy.unbound(&streams.x.to_device(Device::Cpu), &streams.v.to_device(Device::Cpu))?;
-            return Err(Error::Unbound { rows, points: streams.x.numel() / 3 });
+            return Err(Error::Unbound {
+                rows,
+                points: streams.x.numel() / 3,
+            });
         }
-        let message = "no isochrone binds all points: the fastest stars may not belong to the system, or units are wrong";
+        let message =
+            "no isochrone binds all points: the fastest stars may not belong to the system, or units are wrong";
         return Err(Error::Data(message.to_owned()));
     }
-    let ([mass, scale], _) = simplex(begin, |point| cost(streams, point));
+    let ([mass, scale], _) = simplex(begin, |point| cost(streams, also, point));
     Ok(Isochrone::new(mass.exp(), scale.exp(), streams.x.device()))
 }
 
@@ -74,7 +91,9 @@ fn simplex(begin: Vertex, cost: impl Fn([f64; 2]) -> f64) -> Vertex {
     for _ in 0..120 {
         corners.sort_by(|a, b| a.1.total_cmp(&b.1));
         let [best, good, worst] = corners;
-        let size = (0..2).map(|i| (worst.0[i] - best.0[i]).abs() + (good.0[i] - best.0[i]).abs()).sum::<f64>();
+        let size = (0..2)
+            .map(|i| (worst.0[i] - best.0[i]).abs() + (good.0[i] - best.0[i]).abs())
+            .sum::<f64>();
         if size < 1e-5 {
             break;
         }
@@ -101,6 +120,11 @@ fn simplex(begin: Vertex, cost: impl Fn([f64; 2]) -> f64) -> Vertex {
 /// Row and energy, (km/s)², of each point that is unbound in `toy`.
 pub fn unbound_energies(toy: &Isochrone, x: &Tensor, v: &Tensor) -> Result<Vec<(usize, f64)>, Error> {
     let rows = toy.unbound(x, v)?;
-    let energies = Vec::<f64>::try_from(tch::no_grad(|| toy.energy(x, v)).to_device(Device::Cpu).contiguous().view(-1))?;
+    let energies = Vec::<f64>::try_from(
+        tch::no_grad(|| toy.energy(x, v))
+            .to_device(Device::Cpu)
+            .contiguous()
+            .view(-1),
+    )?;
     Ok(rows.into_iter().map(|row| (row, energies[row])).collect())
 }

@@ -119,16 +119,28 @@ pub fn train(
     watcher: &mut dyn Watcher,
 ) -> Result<Trained, Error> {
     if train.is_empty() || train.weights.size()[1] < 2 {
-        return Err(Error::Data("training needs at least one stream of at least two stars".to_owned()));
+        return Err(Error::Data(
+            "training needs at least one stream of at least two stars".to_owned(),
+        ));
     }
     let begin = Instant::now();
     let map = SmoothMap::new(toy.clone(), options.shape, &train.x, &train.v, options.seed)?;
     let mut learning = Set::new(train, &map)?;
-    let mut held_out = validation.filter(|set| !set.is_empty()).map(|set| Set::new(set, &map)).transpose()?;
+    let mut held_out = validation
+        .filter(|set| !set.is_empty())
+        .map(|set| Set::new(set, &map))
+        .transpose()?;
     let start_loss = held_out.as_ref().unwrap_or(&learning).spread(&map);
     let adam = Adam::new(&map.parameters, options.weight_decay);
     let best = copies(&map.parameters);
-    let mut state = State { map, adam, best, best_loss: start_loss, history: Vec::new(), seconds_before: 0.0 };
+    let mut state = State {
+        map,
+        adam,
+        best,
+        best_loss: start_loss,
+        history: Vec::new(),
+        seconds_before: 0.0,
+    };
     if let Some(saved) = checkpoint.load()? {
         state.restore(&saved, &mut learning, held_out.as_mut())?;
     }
@@ -159,7 +171,9 @@ pub fn train(
             }
             validation_loss = held_out.as_ref().unwrap_or(&learning).spread(&state.map);
             if !validation_loss.is_finite() {
-                return Err(Error::NotFinite { what: format!("the validation loss of epoch {epoch}") });
+                return Err(Error::NotFinite {
+                    what: format!("the validation loss of epoch {epoch}"),
+                });
             }
             is_best = validation_loss < state.best_loss;
             if is_best {
@@ -187,7 +201,10 @@ pub fn train(
     }
     let mut map = state.map;
     map.parameters = state.best;
-    Ok(Trained { map, history: state.history })
+    Ok(Trained {
+        map,
+        history: state.history,
+    })
 }
 
 impl State {
@@ -247,5 +264,8 @@ impl State {
 }
 
 fn copies(tensors: &[Tensor]) -> Vec<Tensor> {
-    tensors.iter().map(|tensor| tensor.detach().copy().set_requires_grad(true)).collect()
+    tensors
+        .iter()
+        .map(|tensor| tensor.detach().copy().set_requires_grad(true))
+        .collect()
 }

@@ -1,0 +1,117 @@
+//! What the bodies share: devices, errors, progress, and the tables that every training writes.
+
+use std::path::Path;
+use std::time::Duration;
+
+use networks::Error;
+use networks::training::{EpochRecord, Watcher};
+use networks::weights::Checkpoint;
+use runner::context::{Cancel, Device, Progress, StageContext};
+use runner::error::StageError;
+use stages::io::TableContext;
+
+/// The device of a context as libtorch names it; sets its number of threads.
+pub fn prepare(context: &StageContext) -> tch::Device {
+    tch::set_num_threads(context.threads.max(1) as i32);
+    match context.device {
+        Device::Cpu => tch::Device::Cpu,
+        Device::Cuda(index) => tch::Device::Cuda(index),
+    }
+}
+
+/// Parameters from the request.
+pub fn parameters<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Result<T, StageError> {
+    serde_json::from_value(value).map_err(|error| StageError::Bug(format!("parameters in the request: {error}")))
+}
+
+/// An error of `networks` as a stage error.
+pub fn failed(error: Error) -> StageError {
+    match error {
+        Error::Stopped { .. } => StageError::Cancelled,
+        Error::Io { path, source } => StageError::Io { path, source },
+        Error::NotFinite { .. } => StageError::with_hint(
+            error,
+            "a smaller learning_rate may help; look for points with extreme values, too",
+        ),
+        error => StageError::failed(error),
+    }
+}
+
+/// Seconds between two checkpoints.
+const INTERVAL: Duration = Duration::from_secs(20);
+
+/// The checkpoint in a context's folder.
+pub fn checkpoint(context: &StageContext) -> Checkpoint {
+    Checkpoint::new(&context.checkpoints, INTERVAL)
+}
+
+/// Tells the epochs of a training, and stops it when the run is cancelled.
+pub struct StageWatcher {
+    progress: Progress,
+    cancel: Cancel,
+    unit: &'static str,
+}
+
+impl StageWatcher {
+    /// A watcher of a training of `epochs` epochs with losses in `unit`.
+    pub fn new(context: &StageContext, epochs: usize, unit: &'static str) -> Self {
+        Self {
+            progress: context.progress(epochs as u64, "epochs"),
+            cancel: context.cancel.clone(),
+            unit,
+        }
+    }
+}
+
+impl Watcher for StageWatcher {
+    fn epoch(&mut self, record: &EpochRecord, _total: usize) {
+        let EpochRecord {
+            train_loss,
+            validation_loss,
+            ..
+        } = record;
+        let space = if self.unit.is_empty() { "" } else { " " };
+        let message = format!(
+            "loss {train_loss:.4}, validation {validation_loss:.4}{space}{}",
+            self.unit
+        );
+        self.progress.at(record.epoch as u64, &message);
+    }
+
+    fn stop(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+}
+
+/// Writes the table `history`.
+pub fn write_history(context: &StageContext, history: &[EpochRecord]) -> Result<(), StageError> {
+    let numbers = |field: fn(&EpochRecord) -> f64| history.iter().map(field).collect::<Vec<f64>>();
+    let columns = vec![
+        (
+            "epoch",
+            history
+                .iter()
+                .map(|record| record.epoch as i64)
+                .collect::<Vec<_>>()
+                .into(),
+        ),
+        ("train_loss", numbers(|record| record.train_loss).into()),
+        ("validation_loss", numbers(|record| record.validation_loss).into()),
+        ("learning_rate", numbers(|record| record.learning_rate).into()),
+        ("seconds", numbers(|record| record.seconds).into()),
+        (
+            "best",
+            history.iter().map(|record| record.best).collect::<Vec<_>>().into(),
+        ),
+    ];
+    context.write_table("history", columns)?;
+    if let Some(best) = history.iter().rfind(|record| record.best) {
+        context.metric("best_epoch", best.epoch as f64, "");
+    }
+    Ok(())
+}
+
+/// Reads a network file.
+pub fn load(path: &Path) -> Result<networks::weights::Weights, StageError> {
+    networks::weights::Weights::load(path).map_err(failed)
+}

@@ -1,0 +1,232 @@
+//! Tables of stars as tensors of streams.
+
+use std::collections::BTreeMap;
+
+use networks::sky::Sun;
+use networks::smooth::Streams;
+use runner::context::StageContext;
+use runner::error::StageError;
+use stages::io::{self, TableContext};
+use stages::parameters::SunParameters;
+use stages::train_actions::Inputs;
+use tables::RecordBatch;
+use tch::{Device, Kind, Tensor};
+
+/// The stars of a table, sorted into streams.
+pub struct Sample {
+    /// Column `stream`, by row.
+    pub stream: Vec<i64>,
+    /// Column `star`, by row.
+    pub star: Vec<i64>,
+    /// Positions and velocities; shorter streams are filled up with their first star at weight zero.
+    pub streams: Streams,
+    /// Row of each place in `streams`, in order of streams and stars; fillers name their first star's row.
+    pub rows: Vec<usize>,
+}
+
+impl Sample {
+    /// Reads the table of an input port.
+    pub fn read(
+        context: &StageContext,
+        port: &str,
+        inputs: Inputs,
+        sun: &SunParameters,
+        device: Device,
+    ) -> Result<Self, StageError> {
+        Self::from_table(&context.read_table(port)?, inputs, sun, device)
+    }
+
+    /// Sorts the stars of a table.
+    pub fn from_table(
+        table: &RecordBatch,
+        inputs: Inputs,
+        sun: &SunParameters,
+        device: Device,
+    ) -> Result<Self, StageError> {
+        let (stream, star) = io::identity(table)?;
+        if stream.is_empty() {
+            return Err(StageError::failed("the table of stars is empty"));
+        }
+        let columns = io::columns(table, inputs.columns())?;
+        let columns: Vec<Tensor> = columns.iter().map(|column| Tensor::from_slice(column)).collect();
+        let six = Tensor::stack(&columns, -1);
+        let (x, v) = match inputs {
+            Inputs::Cartesian => (six.narrow(-1, 0, 3), six.narrow(-1, 3, 3)),
+            Inputs::Observables => Sun::new(sun.r0, sun.z, [sun.u, sun.v, sun.w], sun.v_lsr).to_cartesian(&six),
+        };
+        let mut members: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+        for (row, &id) in stream.iter().enumerate() {
+            members.entry(id).or_default().push(row);
+        }
+        let longest = members.values().map(Vec::len).max().unwrap_or(0);
+        let (mut rows, mut weights) = (Vec::new(), Vec::new());
+        for stars in members.values() {
+            let filled = stars.iter().copied().chain(std::iter::repeat(stars[0])).take(longest);
+            rows.extend(filled);
+            weights.extend((0..longest).map(|place| if place < stars.len() { 1.0 } else { 0.0 }));
+        }
+        let shape = |last| [members.len() as i64, longest as i64, last];
+        let order = Tensor::from_slice(&rows.iter().map(|&row| row as i64).collect::<Vec<_>>());
+        let place = |y: &Tensor| y.index_select(0, &order).view(shape(3)).contiguous().to_device(device);
+        let streams = Streams {
+            x: place(&x),
+            v: place(&v),
+            weights: Tensor::from_slice(&weights).view(shape(1)).to_device(device),
+        };
+        Ok(Self {
+            stream: stream.to_vec(),
+            star: star.to_vec(),
+            streams,
+            rows,
+        })
+    }
+
+    /// Number of stars.
+    pub fn stars(&self) -> usize {
+        self.stream.len()
+    }
+
+    /// A tensor [streams, stars, n] back in the order of the table's rows: one vector for each of the n columns.
+    pub fn by_row(&self, values: &Tensor) -> Result<Vec<Vec<f64>>, StageError> {
+        let width = values.size().last().copied().unwrap_or(0);
+        let flat = values
+            .detach()
+            .to_device(Device::Cpu)
+            .to_kind(Kind::Double)
+            .contiguous()
+            .view([-1, width]);
+        (0..width)
+            .map(|column| {
+                let placed = Vec::<f64>::try_from(flat.select(1, column).contiguous()).map_err(StageError::failed)?;
+                let mut column = vec![f64::NAN; self.stars()];
+                // Backwards, so that a star's own place wins over its fillers, which come later.
+                for (&row, &value) in self.rows.iter().zip(&placed).rev() {
+                    column[row] = value;
+                }
+                Ok(column)
+            })
+            .collect()
+    }
+
+    /// The sample without the streams that have one of these rows; `None` if nothing is left.
+    pub fn without(&self, rows: &[usize]) -> Option<Self> {
+        let lost: std::collections::BTreeSet<i64> = rows.iter().map(|&row| self.stream[row]).collect();
+        let width = self.streams.weights.size()[1] as usize;
+        let kept: Vec<usize> = (0..self.streams.len())
+            .filter(|&index| !lost.contains(&self.stream[self.rows[index * width]]))
+            .collect();
+        if kept.is_empty() {
+            return None;
+        }
+        let mut new_row = vec![usize::MAX; self.stars()];
+        let (mut stream, mut star) = (Vec::new(), Vec::new());
+        for row in (0..self.stars()).filter(|&row| !lost.contains(&self.stream[row])) {
+            new_row[row] = stream.len();
+            stream.push(self.stream[row]);
+            star.push(self.star[row]);
+        }
+        let rows = kept
+            .iter()
+            .flat_map(|&index| &self.rows[index * width..(index + 1) * width]);
+        let rows = rows.map(|&row| new_row[row]).collect();
+        let index = Tensor::from_slice(&kept.iter().map(|&index| index as i64).collect::<Vec<_>>());
+        let pick = |tensor: &Tensor| tensor.index_select(0, &index.to_device(tensor.device()));
+        let old = &self.streams;
+        let streams = Streams {
+            x: pick(&old.x),
+            v: pick(&old.v),
+            weights: pick(&old.weights),
+        };
+        Some(Self {
+            stream,
+            star,
+            streams,
+            rows,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use stages::columns;
+
+    use super::*;
+
+    /// Three streams of 2, 3 and 1 stars, rows out of order; x is 10·stream + star.
+    fn table() -> RecordBatch {
+        let schema = Arc::new(columns::stars(&[&columns::CARTESIAN]));
+        let stream: Vec<i64> = vec![7, 5, 7, 5, 5, 9];
+        let star: Vec<i64> = vec![0, 0, 1, 1, 2, 0];
+        let x: Vec<f64> = stream.iter().zip(&star).map(|(&s, &n)| (10 * s + n) as f64).collect();
+        let other = |factor: f64| x.iter().map(|value| value * factor).collect::<Vec<f64>>();
+        let cartesian = ["x", "y", "z", "vx", "vy", "vz"];
+        let mut list = vec![("stream", stream.clone().into()), ("star", star.into())];
+        list.extend(
+            cartesian
+                .iter()
+                .enumerate()
+                .map(|(index, &name)| (name, other(index as f64 + 1.0).into())),
+        );
+        tables::build(&schema, list).unwrap()
+    }
+
+    fn sample() -> Sample {
+        Sample::from_table(&table(), Inputs::Cartesian, &SunParameters::default(), Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn streams_are_filled_up_and_rows_come_back_in_order() {
+        let sample = sample();
+        assert_eq!(sample.streams.x.size(), [3, 3, 3]);
+        let weights: Vec<f64> = Vec::try_from(sample.streams.weights.view(-1)).unwrap();
+        assert_eq!(weights, [1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0]);
+        assert_eq!(
+            sample.by_row(&sample.streams.x).unwrap()[0],
+            [70.0, 50.0, 71.0, 51.0, 52.0, 90.0]
+        );
+        assert_eq!(
+            sample.by_row(&sample.streams.v).unwrap()[2],
+            [420.0, 300.0, 426.0, 306.0, 312.0, 540.0]
+        );
+    }
+
+    #[test]
+    fn a_lost_star_takes_its_stream_with_it() {
+        let left = sample().without(&[2]).unwrap();
+        assert_eq!(left.stream, [5, 5, 5, 9]);
+        assert_eq!(left.by_row(&left.streams.x).unwrap()[0], [50.0, 51.0, 52.0, 90.0]);
+        assert!(sample().without(&[0, 1, 5]).is_none());
+    }
+
+    #[test]
+    fn observables_are_placed_like_the_plain_code_does() {
+        let default = SunParameters::default();
+        let sun = dynamics::sky::Sun {
+            r0: default.r0,
+            z: 0.02,
+            u: default.u,
+            v: default.v,
+            w: default.w,
+            v_lsr: default.v_lsr,
+        };
+        let seen = dynamics::sky::Observables {
+            distance: 3.2,
+            l: 211.0,
+            b: -37.0,
+            v_los: 88.0,
+            mu_l_cosb: -3.1,
+            mu_b: 5.5,
+        };
+        let point = sun.locate(&seen);
+        let six = Tensor::from_slice(&[seen.distance, seen.l, seen.b, seen.v_los, seen.mu_l_cosb, seen.mu_b]);
+        let (x, v) = Sun::new(sun.r0, sun.z, [sun.u, sun.v, sun.w], sun.v_lsr).to_cartesian(&six);
+        for axis in 0..3 {
+            // The same sums in another order.
+            assert!((x.double_value(&[axis as i64]) - point.x[axis]).abs() < 1e-13);
+            assert!((v.double_value(&[axis as i64]) - point.v[axis]).abs() < 1e-11);
+        }
+    }
+}

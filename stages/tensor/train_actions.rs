@@ -1,0 +1,278 @@
+//! Body of `train_actions`.
+
+use networks::isochrone::Isochrone;
+use networks::smooth::{self, Shape};
+use networks::weights::Weights;
+use networks::{Error, paper};
+use runner::context::StageContext;
+use runner::error::StageError;
+use runner::stage::Outcome;
+use serde_json::Value;
+use stages::io::TableContext;
+use stages::train_actions::{Inputs, Loss, Network, Symmetry, TrainActions};
+
+use crate::common::{StageWatcher, checkpoint, failed, parameters, prepare, write_history};
+use crate::sample::Sample;
+
+/// Trains a network and writes it with its history.
+pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageError> {
+    let with: TrainActions = parameters(value)?;
+    let device = prepare(context);
+    let train = Sample::read(context, "train", with.inputs, &with.sun, device)?;
+    let validation = if context.has_input("validation") {
+        Some(Sample::read(context, "validation", with.inputs, &with.sun, device)?)
+    } else {
+        None
+    };
+    let toy = first_toy(&with, &train, validation.as_ref(), device)?;
+    let mut sets = vec![("training", &train)];
+    sets.extend(validation.as_ref().map(|set| ("validation", set)));
+    let unbound = Unbound::find(&toy, &sets)?;
+    unbound.write(context)?;
+    write_toy(context, &toy)?;
+    if let Some(finding) = unbound.finding(&toy) {
+        return Ok(finding);
+    }
+    let held_out = validation.as_ref().map(|sample| &sample.streams);
+    let (mut weights, history) = match with.network {
+        Network::Smooth => {
+            let options = smooth_options(&with, train.streams.len());
+            let mut watcher = StageWatcher::new(context, options.epochs, "km/s kpc");
+            let trained = smooth::train(
+                &train.streams,
+                held_out,
+                &toy,
+                &options,
+                &mut checkpoint(context),
+                &mut watcher,
+            );
+            let trained = trained.map_err(failed)?;
+            (trained.map.to_weights().map_err(failed)?, trained.history)
+        }
+        Network::Paper => {
+            let options = paper_options(&with);
+            let unit = if with.resolved_loss() == Loss::Spread {
+                "km/s kpc"
+            } else {
+                ""
+            };
+            let mut watcher = StageWatcher::new(context, options.epochs, unit);
+            let begin = (toy.mass(), toy.scale_kpc());
+            let start = paper::model::PaperModel::new(begin, with.toy.free, options.architecture, with.seed, device);
+            let trained = paper::train::train(
+                &train.streams,
+                held_out,
+                start,
+                &options,
+                &mut checkpoint(context),
+                &mut watcher,
+            );
+            let trained = trained.map_err(failed)?;
+            write_toy(context, &trained.model.toy())?;
+            (trained.model.to_weights().map_err(failed)?, trained.history)
+        }
+    };
+    describe(&mut weights, &with)?;
+    weights.save(context.output("network")?).map_err(failed)?;
+    write_history(context, &history)?;
+    Ok(Outcome::Complete)
+}
+
+/// Notes in the file how its inputs are to be read.
+fn describe(weights: &mut Weights, with: &TrainActions) -> Result<(), StageError> {
+    weights.insert_json("inputs", &with.inputs).map_err(failed)?;
+    weights.insert_json("sun", &with.sun).map_err(failed)
+}
+
+/// The toy that is asked for, found or refined where that is asked for.
+fn first_toy(
+    with: &TrainActions,
+    train: &Sample,
+    validation: Option<&Sample>,
+    device: tch::Device,
+) -> Result<Isochrone, StageError> {
+    let given = with
+        .toy
+        .mass
+        .zip(with.toy.scale)
+        .map(|(mass, scale)| (mass.get(), scale.get()));
+    match given {
+        // The paper's network refines its toy in training.
+        Some((mass, scale)) if !with.toy.free || with.network == Network::Paper => {
+            Ok(Isochrone::new(mass, scale, device))
+        }
+        start => {
+            let also = validation.map(|sample| &sample.streams);
+            let found = smooth::fit_toy(&train.streams, also, start);
+            found
+                .or_else(|_| smooth::fit_toy(&train.streams, also, None))
+                .map_err(failed)
+        }
+    }
+}
+
+fn smooth_options(with: &TrainActions, streams: usize) -> smooth::Options {
+    let usual = smooth::Options::for_streams(streams);
+    let symmetry = match with.symmetry {
+        Symmetry::None => smooth::Symmetry::None,
+        Symmetry::Axisymmetric => smooth::Symmetry::Axisymmetric,
+        Symmetry::Spherical => smooth::Symmetry::Spherical,
+    };
+    smooth::Options {
+        shape: Shape {
+            symmetry,
+            time_reversal: with.time_reversal,
+            width: with.width.map_or(usual.shape.width, i64::from),
+            depth: with.depth.map_or(usual.shape.depth, i64::from),
+        },
+        epochs: with.epochs.map_or(usual.epochs, |epochs| epochs as usize),
+        batch: with.batch.map_or(usual.batch, |batch| batch as usize),
+        learning_rate: with.learning_rate.unwrap_or(usual.learning_rate),
+        seed: with.seed,
+        ..usual
+    }
+}
+
+fn paper_options(with: &TrainActions) -> paper::train::Options {
+    let usual = paper::train::Options::default();
+    let size = usual.architecture;
+    let architecture = paper::map::Architecture::sized(
+        with.width.map_or(size.width, i64::from),
+        with.depth.map_or(size.generating_depth, i64::from),
+        with.dropout.unwrap_or(size.dropout),
+    );
+    paper::train::Options {
+        architecture,
+        loss: match with.resolved_loss() {
+            Loss::Full => paper::train::Loss::Full,
+            Loss::Spread => paper::train::Loss::Spread,
+        },
+        epochs: with.epochs.map_or(usual.epochs, |epochs| epochs as usize),
+        batch: with.batch.map_or(usual.batch, |batch| batch as usize),
+        learning_rate: with.learning_rate.unwrap_or(usual.learning_rate),
+        seed: with.seed,
+        ..usual
+    }
+}
+
+fn write_toy(context: &StageContext, toy: &Isochrone) -> Result<(), StageError> {
+    context.metric("toy_mass", toy.mass(), "M_sun");
+    context.metric("toy_scale", toy.scale_kpc(), "kpc");
+    context.write_table(
+        "toy",
+        vec![
+            ("mass", vec![toy.mass()].into()),
+            ("scale", vec![toy.scale_kpc()].into()),
+        ],
+    )
+}
+
+/// A star that the toy does not bind.
+struct LooseStar {
+    set: &'static str,
+    row: usize,
+    stream: i64,
+    star: i64,
+    energy: f64,
+}
+
+/// All stars that the toy does not bind.
+struct Unbound {
+    stars: Vec<LooseStar>,
+    of_stars: usize,
+    streams: usize,
+    of_streams: usize,
+}
+
+impl Unbound {
+    fn find(toy: &Isochrone, sets: &[(&'static str, &Sample)]) -> Result<Self, StageError> {
+        let mut stars = Vec::new();
+        let (mut streams, mut of_stars, mut of_streams) = (0, 0, 0);
+        for (set, sample) in sets {
+            let listed = smooth::unbound_energies(toy, &sample.streams.x, &sample.streams.v).map_err(failed)?;
+            let mut by_row: Vec<(usize, f64)> = listed
+                .into_iter()
+                .map(|(place, energy)| (sample.rows[place], energy))
+                .collect();
+            by_row.sort_by_key(|&(row, _)| row);
+            by_row.dedup_by_key(|&mut (row, _)| row);
+            let ids: std::collections::BTreeSet<i64> = by_row.iter().map(|&(row, _)| sample.stream[row]).collect();
+            streams += ids.len();
+            of_stars += sample.stars();
+            of_streams += sample.streams.len();
+            stars.extend(by_row.into_iter().map(|(row, energy)| LooseStar {
+                set,
+                row,
+                stream: sample.stream[row],
+                star: sample.star[row],
+                energy,
+            }));
+        }
+        Ok(Self {
+            stars,
+            of_stars,
+            streams,
+            of_streams,
+        })
+    }
+
+    fn write(&self, context: &StageContext) -> Result<(), StageError> {
+        let columns = vec![
+            (
+                "stream",
+                self.stars.iter().map(|star| star.stream).collect::<Vec<_>>().into(),
+            ),
+            (
+                "star",
+                self.stars.iter().map(|star| star.star).collect::<Vec<_>>().into(),
+            ),
+            (
+                "energy",
+                self.stars.iter().map(|star| star.energy).collect::<Vec<_>>().into(),
+            ),
+        ];
+        context.metric("unbound_stars", self.stars.len() as f64, "");
+        context.metric("unbound_streams", self.streams as f64, "");
+        context.write_table("unbound", columns)
+    }
+
+    fn finding(&self, toy: &Isochrone) -> Option<Outcome> {
+        /// Rows that are listed in the detail.
+        const LISTED: usize = 12;
+        if self.stars.is_empty() {
+            return None;
+        }
+        let title = format!(
+            "{} of {} streams are unbound in the toy potential",
+            self.streams, self.of_streams
+        );
+        let mut detail = format!(
+            "{} of {} stars have energy ≥ 0 in the isochrone of mass {:.4e} M_sun and scale {:.4} kpc, so they have no \
+             toy actions and no network was trained. ",
+            self.stars.len(),
+            self.of_stars,
+            toy.mass(),
+            toy.scale_kpc(),
+        );
+        let rows = self.stars.iter().take(LISTED).map(|star| {
+            let LooseStar {
+                set,
+                row,
+                stream,
+                star,
+                energy,
+            } = star;
+            format!("{set} row {row} (stream {stream}, star {star}): {energy:.1} (km/s)^2")
+        });
+        detail += &rows.collect::<Vec<_>>().join("; ");
+        if self.stars.len() > LISTED {
+            detail += &format!("; {} more in the table `unbound`", self.stars.len() - LISTED);
+        }
+        Some(Outcome::Finding { title, detail })
+    }
+}
+
+/// How the inputs of a network file are read: columns and Sun.
+pub fn inputs_of(weights: &Weights) -> Result<(Inputs, stages::parameters::SunParameters), Error> {
+    Ok((weights.json("inputs")?, weights.json("sun")?))
+}
