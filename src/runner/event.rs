@@ -99,6 +99,7 @@ pub enum Told {
         /// Name, snake case.
         name: String,
         /// Value.
+        #[serde(with = "crate::number")]
         value: f64,
         /// Unit, `""` for a pure number.
         unit: String,

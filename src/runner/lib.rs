@@ -3,16 +3,29 @@
 //! * [`stage`]: what a stage kind is: typed parameters, ports, a revision, a body.
 //! * [`ports`]: what flows between stages, and how two ends are checked against each other.
 //! * [`catalog`]: the list of stage kinds a program knows.
+//! * [`spec`]: reads a pipeline file and resolves it, or says all that is wrong with it.
+//! * [`schema`]: JSON Schema of a pipeline file, for editors.
 //! * [`graph`]: a pipeline with parameters substituted and sweep points expanded; nothing hashed yet.
 //! * [`event`]: what a run tells; sinks only draw.
 //! * [`context`]: everything a stage body may touch.
 
 pub mod catalog;
+pub mod clock;
 pub mod context;
 pub mod error;
 pub mod event;
+pub mod execute;
+pub mod fingerprint;
 pub mod graph;
+pub mod journal;
+pub mod number;
+pub mod plan;
 pub mod ports;
+pub mod report;
 pub mod stage;
+pub mod store;
+#[doc(hidden)]
+pub mod toys;
+pub mod worker;
 
 pub use arrow_schema;

@@ -1,0 +1,306 @@
+//! One stage, from verified inputs to published outputs. Runs on a thread of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::clock;
+use crate::context::{ArtifactFile, Cancel, Device, StageContext, Teller};
+use crate::error::StageError;
+use crate::event::Told;
+use crate::fingerprint::{Hash256, STORE_VERSION};
+use crate::graph::{StageId, StageInstance};
+use crate::plan::Facts;
+use crate::ports::{Artifact, OutputPort};
+use crate::stage::{Outcome, Place};
+use crate::store::publish::Partial;
+use crate::store::{Cached, Damage, KeyLock, Lookup, Manifest, Metric, Store};
+use crate::worker::{self, Request, WorkerCommand};
+
+/// A stage to run.
+pub(super) struct Job<'a> {
+    pub stage: &'a StageInstance,
+    pub store: &'a Store,
+    pub facts: &'a Facts,
+    pub worker: Option<&'a WorkerCommand>,
+    /// The fingerprint as canonical JSON.
+    pub json: String,
+    pub lock: KeyLock,
+    pub forced: bool,
+    pub inputs: Vec<JobInput>,
+    pub device: Device,
+    /// Identity of the GPU.
+    pub gpu: Option<usize>,
+    pub threads: usize,
+    pub cancel: Cancel,
+    pub tell: Teller,
+}
+
+/// An input with the entry that it comes from.
+pub(super) struct JobInput {
+    pub port: &'static str,
+    pub from: StageId,
+    pub kind: &'static str,
+    pub output: &'static str,
+    pub artifact: Artifact,
+    pub cached: Cached,
+    /// Whether its content was read and found right in this run.
+    pub verified: bool,
+}
+
+/// How a job ended, when it did not fail.
+pub(super) enum Ended {
+    /// The body ran, its outputs are published.
+    Published { cached: Cached, seconds: f64 },
+    /// Another run published it meanwhile.
+    Found(Cached),
+    /// Inputs whose cached content is damaged, and those that are not.
+    DamagedInputs {
+        damaged: Vec<(StageId, Damage)>,
+        verified: Vec<(StageId, &'static str)>,
+    },
+}
+
+impl Job<'_> {
+    pub fn run(self, started: &dyn Fn()) -> Result<Ended, StageError> {
+        let fingerprint = Hash256::of(&self.json);
+        if !self.forced
+            && let Lookup::Found(cached) = self.store.lookup(self.stage.kind, &fingerprint)
+        {
+            return Ok(Ended::Found(cached));
+        }
+        let damaged = self.damaged_inputs();
+        if !damaged.is_empty() {
+            let mut verified: Vec<_> = self.inputs.iter().map(|input| (input.from, input.output)).collect();
+            verified.retain(|(id, _)| damaged.iter().all(|(bad, _)| bad != id));
+            return Ok(Ended::DamagedInputs { damaged, verified });
+        }
+        started();
+        let checkpoints = self.store.checkpoints(&fingerprint);
+        if self.forced {
+            let _ = fs::remove_dir_all(&checkpoints);
+        }
+        fs::create_dir_all(&checkpoints).map_err(|error| StageError::io(&checkpoints, error))?;
+        // Wait for a worker that a killed run left behind, then work in an empty folder.
+        let worker_lock = self.store.worker_lock_path(&fingerprint);
+        if self.stage.place == Place::Worker {
+            drop(KeyLock::wait(&worker_lock).map_err(|error| StageError::io(&worker_lock, error))?);
+        }
+        let Self {
+            stage,
+            store,
+            facts,
+            worker,
+            json,
+            lock,
+            inputs,
+            device,
+            gpu,
+            threads,
+            cancel,
+            tell,
+            ..
+        } = self;
+        let partial = store.begin(fingerprint, lock)?;
+        let memory = Arc::new(Mutex::new(Memory::default()));
+        let mut context = StageContext {
+            inputs: inputs
+                .iter()
+                .filter_map(|input| Some((input.port.to_owned(), input.file(store)?)))
+                .collect(),
+            outputs: outputs(stage, &partial),
+            files: stage
+                .files
+                .iter()
+                .map(|file| (file.parameter.to_owned(), file.path.clone()))
+                .collect(),
+            checkpoints: checkpoints.clone(),
+            device,
+            threads,
+            cancel,
+            teller: remembering(memory.clone(), tell),
+        };
+        let begun = Instant::now();
+        let outcome = match stage.place {
+            Place::Here => here(stage, &mut context)?,
+            Place::Worker => {
+                let command = worker.ok_or_else(|| StageError::Bug("no worker command was given".to_owned()))?;
+                let request = request(stage, &context, worker_lock);
+                let path = partial.folder().join("request.json");
+                let outcome = worker::run(command, &request, &path, gpu, &context.cancel, &context.teller)?;
+                fs::remove_file(&path).map_err(|error| StageError::io(&path, error))?;
+                outcome
+            }
+        };
+        let seconds = begun.elapsed().as_secs_f64();
+        let mut records = Vec::new();
+        for port in &stage.outputs {
+            let file = file_name(port);
+            match partial.seal(&file)? {
+                Some(record) => records.push(record),
+                None if outcome == Outcome::Complete => {
+                    return Err(StageError::Bug(format!(
+                        "kind {} did not write its output {}",
+                        stage.kind, port.name
+                    )));
+                }
+                None => {}
+            }
+        }
+        for file in &stage.files {
+            if !facts
+                .is_unchanged(&file.path)
+                .map_err(|error| StageError::io(&file.path, error))?
+            {
+                return Err(StageError::with_hint(
+                    format!("{} was changed while the stage ran", file.path.display()),
+                    "run again",
+                ));
+            }
+        }
+        let memory = std::mem::take(
+            &mut *memory
+                .lock()
+                .map_err(|_| StageError::Bug("poisoned memory".to_owned()))?,
+        );
+        let manifest = Manifest {
+            store: STORE_VERSION,
+            kind: stage.kind.to_owned(),
+            fingerprint,
+            outputs: records,
+            outcome,
+            metrics: memory.metrics,
+            notes: memory.notes,
+            outside_tolerance: memory.outside_tolerance,
+            seconds,
+            device: device.to_string(),
+            threads,
+            when: clock::now(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let cached = partial.publish(&json, &manifest)?;
+        let _ = fs::remove_dir_all(&checkpoints);
+        Ok(Ended::Published { cached, seconds })
+    }
+
+    fn damaged_inputs(&self) -> Vec<(StageId, Damage)> {
+        let mut damaged: Vec<(StageId, _)> = Vec::new();
+        for input in self.inputs.iter().filter(|input| !input.verified) {
+            let Some(output) = input.cached.output(input.output) else {
+                continue;
+            };
+            if let Err(damage) = self.store.verify(input.kind, &input.cached.fingerprint, output)
+                && damaged.iter().all(|(id, _)| *id != input.from)
+            {
+                damaged.push((input.from, damage));
+            }
+        }
+        damaged
+    }
+}
+
+impl JobInput {
+    fn file(&self, store: &Store) -> Option<ArtifactFile> {
+        let record = self.cached.output(self.output)?;
+        let path = store.folder(self.kind, &self.cached.fingerprint).join(&record.file);
+        Some(ArtifactFile {
+            path,
+            artifact: self.artifact.clone(),
+        })
+    }
+}
+
+fn file_name(port: &OutputPort) -> String {
+    format!("{}.{}", port.name, port.artifact.extension())
+}
+
+fn outputs(stage: &StageInstance, partial: &Partial<'_>) -> BTreeMap<String, ArtifactFile> {
+    let file = |port: &OutputPort| ArtifactFile {
+        path: partial.folder().join(file_name(port)),
+        artifact: port.artifact.clone(),
+    };
+    stage
+        .outputs
+        .iter()
+        .map(|port| (port.name.to_owned(), file(port)))
+        .collect()
+}
+
+/// Runs a body in this process, on its share of threads.
+fn here(stage: &StageInstance, context: &mut StageContext) -> Result<Outcome, StageError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(context.threads).build();
+    let pool = pool.map_err(|error| StageError::failed(format!("cannot start threads: {error}")))?;
+    match catch_unwind(AssertUnwindSafe(|| pool.install(|| stage.stage.run(context)))) {
+        Ok(result) => result,
+        Err(panic) => Err(StageError::Bug(format!(
+            "stage {} {}",
+            stage.label,
+            worker::panic_message(panic.as_ref())
+        ))),
+    }
+}
+
+fn request(stage: &StageInstance, context: &StageContext, lock: PathBuf) -> Request {
+    let files = |files: &BTreeMap<String, ArtifactFile>| {
+        files
+            .iter()
+            .map(|(port, file)| (port.clone(), file.into()))
+            .collect::<BTreeMap<_, _>>()
+    };
+    Request {
+        kind: stage.kind.to_owned(),
+        parameters: stage.stage.parameters(),
+        inputs: files(&context.inputs),
+        outputs: files(&context.outputs),
+        files: context.files.clone(),
+        checkpoints: context.checkpoints.clone(),
+        device: if context.device == Device::Cpu {
+            Device::Cpu
+        } else {
+            Device::Cuda(0)
+        },
+        threads: context.threads,
+        lock,
+    }
+}
+
+/// What goes into the manifest of all that a body tells.
+#[derive(Default)]
+struct Memory {
+    metrics: Vec<Metric>,
+    notes: Vec<String>,
+    outside_tolerance: Vec<String>,
+    told: Option<Instant>,
+    finished: bool,
+}
+
+/// Passes on what a body tells, progress at most ten times a second, and remembers the rest for the manifest.
+fn remembering(memory: Arc<Mutex<Memory>>, tell: Teller) -> Teller {
+    Arc::new(move |told| {
+        let Ok(mut memory) = memory.lock() else { return };
+        match &told {
+            Told::Progress { done, total, .. } => {
+                let is_last = done >= total && !std::mem::replace(&mut memory.finished, done >= total);
+                let now = Instant::now();
+                if !is_last && memory.told.is_some_and(|last| now - last < Duration::from_millis(100)) {
+                    return;
+                }
+                memory.told = Some(now);
+            }
+            Told::Metric { name, value, unit } => {
+                memory.metrics.push(Metric {
+                    name: name.clone(),
+                    value: *value,
+                    unit: unit.clone(),
+                });
+            }
+            Told::Note { text } => memory.notes.push(text.clone()),
+            Told::OutsideTolerance { text } => memory.outside_tolerance.push(text.clone()),
+        }
+        drop(memory);
+        tell(told);
+    })
+}

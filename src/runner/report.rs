@@ -1,0 +1,95 @@
+//! What reports, `status` and `show` draw from: plain data about the stages of a graph, read from the store.
+
+use std::path::PathBuf;
+
+use crate::graph::{Graph, StageId};
+use crate::plan::{Entry, Plan};
+use crate::store::{Damage, Hash256, Manifest, Store};
+
+/// The stages of a pipeline, as they are in the store.
+#[derive(Debug, Clone)]
+pub struct RunReport {
+    /// Pipeline name.
+    pub pipeline: String,
+    /// Its `about:`.
+    pub about: String,
+    /// Stage instances, in the order of the graph.
+    pub stages: Vec<StageReport>,
+}
+
+/// One stage instance.
+#[derive(Debug, Clone)]
+pub struct StageReport {
+    /// Its place in the graph.
+    pub id: StageId,
+    /// Name in the YAML file.
+    pub name: String,
+    /// Name with its sweep point.
+    pub label: String,
+    /// Stage kind.
+    pub kind: &'static str,
+    /// Sweep points that share it.
+    pub points: Vec<usize>,
+    /// What the plan says.
+    pub entry: Entry,
+    /// Where the plan has a hit: fingerprint.
+    pub fingerprint: Option<Hash256>,
+    /// Where the plan has a hit: manifest.
+    pub manifest: Option<Manifest>,
+    /// Where the plan has a hit: folder with the outputs.
+    pub folder: Option<PathBuf>,
+}
+
+/// Collects a report. The plan may be fresh from [`plan`](crate::plan::plan), or that of a
+/// [`RunSummary`](crate::execute::RunSummary).
+pub fn collect(graph: &Graph, plan: &Plan, store: &Store) -> RunReport {
+    let stages = graph
+        .stages
+        .iter()
+        .zip(&plan.entries)
+        .enumerate()
+        .map(|(index, (stage, entry))| {
+            let fingerprint = match entry {
+                Entry::Hit(cached) => Some(cached.fingerprint),
+                _ => None,
+            };
+            StageReport {
+                id: StageId(u32::try_from(index).unwrap_or(u32::MAX)),
+                name: stage.name.clone(),
+                label: stage.label.clone(),
+                kind: stage.kind,
+                points: stage.points.clone(),
+                entry: entry.clone(),
+                fingerprint,
+                manifest: fingerprint.and_then(|hash| store.manifest(stage.kind, &hash)),
+                folder: fingerprint.map(|hash| store.folder(stage.kind, &hash)),
+            }
+        });
+    RunReport {
+        pipeline: graph.pipeline.clone(),
+        about: graph.about.clone(),
+        stages: stages.collect(),
+    }
+}
+
+impl StageReport {
+    /// The file of an output, after its content was compared with what was written; `None` if there is no such output.
+    pub fn artifact(&self, store: &Store, port: &str) -> Option<Result<PathBuf, Damage>> {
+        let (hash, manifest, folder) = (self.fingerprint?, self.manifest.as_ref()?, self.folder.as_ref()?);
+        let output = manifest.outputs.iter().find(|output| output.port() == port)?;
+        Some(
+            store
+                .verify(self.kind, &hash, output)
+                .map(|()| folder.join(&output.file)),
+        )
+    }
+
+    /// A metric by name.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let metrics = &self.manifest.as_ref()?.metrics;
+        metrics
+            .iter()
+            .find(|metric| metric.name == name)
+            .map(|metric| metric.value)
+    }
+}

@@ -1,0 +1,52 @@
+//! What a stat tells about a file.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// If none of these changed since a file was hashed, it need not be hashed again. They never decide anything else: a
+/// file whose identity changed is hashed, and the hash decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Size.
+    pub bytes: u64,
+    /// Time of the last change of the content, in nanoseconds.
+    pub modified: i64,
+    /// Time of the last change of content or attributes, in nanoseconds; programs cannot set it back.
+    pub changed: i64,
+    /// Number of the file in its file system.
+    pub inode: u64,
+}
+
+impl Identity {
+    /// Looks at a file.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self::from(&std::fs::metadata(path)?))
+    }
+
+    /// Whether the file last changed more than two seconds before `now` (nanoseconds since 1970). A younger file might
+    /// change again within the resolution of the clock, unseen by a stat.
+    pub fn is_settled(&self, now: i64) -> bool {
+        now - self.modified.max(self.changed) > 2_000_000_000
+    }
+}
+
+impl From<&Metadata> for Identity {
+    fn from(metadata: &Metadata) -> Self {
+        Self {
+            bytes: metadata.size(),
+            modified: metadata
+                .mtime()
+                .wrapping_mul(1_000_000_000)
+                .wrapping_add(metadata.mtime_nsec()),
+            changed: metadata
+                .ctime()
+                .wrapping_mul(1_000_000_000)
+                .wrapping_add(metadata.ctime_nsec()),
+            inode: metadata.ino(),
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! The index of a store: one file that saves opening thousands of manifests and hashing unchanged files.
+//!
+//! Only an accelerator: without it every answer is the same, later. A line is appended when an entry is published or
+//! a file is hashed; a torn or damaged line fails its checksum and is passed over; the last line about a key counts.
+//! Nothing in it is believed unless a stat of the files agrees.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::io::{self, Write as _};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use super::hash::Hash256;
+use super::identity::Identity;
+use super::manifest::OutputRecord;
+
+/// What the index keeps of a manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The manifest file.
+    pub manifest: Identity,
+    /// Output files.
+    pub outputs: Vec<OutputRecord>,
+    /// The finding's title.
+    pub finding: Option<String>,
+    /// Whether the stage told of a comparison outside its tolerance.
+    pub outside_tolerance: bool,
+}
+
+/// The index as it was when opened, and what was added since.
+#[derive(Debug)]
+pub struct Index {
+    path: PathBuf,
+    text: String,
+    lines: HashMap<Hash256, Range<usize>, BuildHasherDefault<FirstBytes>>,
+    dead: usize,
+    added: Mutex<HashMap<Hash256, Line>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Line {
+    Entry(Record),
+    File(Identity, Hash256),
+}
+
+impl Index {
+    /// Reads the index; a missing or unreadable one is empty.
+    pub fn open(path: &Path) -> Self {
+        let text = match std::fs::read(path) {
+            Ok(bytes) => {
+                String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+            }
+            Err(_) => String::new(),
+        };
+        let mut lines: HashMap<_, _, _> = HashMap::with_capacity_and_hasher(text.len() / 300, Default::default());
+        let (mut start, mut dead) = (0, 0);
+        for line in text.split_inclusive('\n') {
+            let range = start..start + line.len();
+            start = range.end;
+            match line.get(..64).and_then(Hash256::parse) {
+                Some(key) => dead += usize::from(lines.insert(key, range).is_some()),
+                None => dead += 1,
+            }
+        }
+        Self {
+            path: path.to_owned(),
+            text,
+            lines,
+            dead,
+            added: Mutex::default(),
+        }
+    }
+
+    /// What is known about the cache entry of a fingerprint.
+    pub fn entry(&self, fingerprint: &Hash256) -> Option<Record> {
+        match self.line(fingerprint)? {
+            Line::Entry(record) => Some(record),
+            Line::File(..) => None,
+        }
+    }
+
+    /// The hash of a file outside the store, if it was hashed and looks unchanged since.
+    pub fn file(&self, path: &Path, identity: &Identity) -> Option<Hash256> {
+        match self.line(&file_key(path))? {
+            Line::File(known, hash) if known == *identity => Some(hash),
+            _ => None,
+        }
+    }
+
+    fn line(&self, key: &Hash256) -> Option<Line> {
+        if let Ok(added) = self.added.lock()
+            && let Some(line) = added.get(key)
+        {
+            return Some(line.clone());
+        }
+        let range = self.lines.get(key)?;
+        parse(&self.text[range.clone()])
+    }
+
+    /// Adds an entry.
+    pub fn add_entry(&self, fingerprint: Hash256, record: Record) -> io::Result<()> {
+        self.add(fingerprint, Line::Entry(record))
+    }
+
+    /// Adds the hash of a file outside the store.
+    pub fn add_file(&self, path: &Path, identity: Identity, hash: Hash256) -> io::Result<()> {
+        self.add(file_key(path), Line::File(identity, hash))
+    }
+
+    fn add(&self, key: Hash256, line: Line) -> io::Result<()> {
+        let text = format(&key, &line);
+        if let Ok(mut added) = self.added.lock() {
+            added.insert(key, line);
+        }
+        // One write in append mode: two programs never mix their lines.
+        let mut file = OpenOptions::new().append(true).create(true).open(&self.path)?;
+        file.write_all(text.as_bytes())
+    }
+
+    /// Writes the index anew when more than half of its lines are dead. Lines that others add meanwhile may be lost,
+    /// which only costs reading their manifests.
+    pub fn compact(&self) -> io::Result<()> {
+        if self.dead < 1000.max(self.lines.len()) {
+            return Ok(());
+        }
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::Builder::new().prefix(".index").tempfile_in(folder)?;
+        let mut ranges: Vec<_> = self.lines.values().cloned().collect();
+        ranges.sort_unstable_by_key(|range| range.start);
+        let text: String = ranges.into_iter().map(|range| &self.text[range]).collect();
+        file.write_all(text.as_bytes())?;
+        file.persist(&self.path)?;
+        Ok(())
+    }
+}
+
+fn file_key(path: &Path) -> Hash256 {
+    Hash256::of(path.as_os_str().as_encoded_bytes())
+}
+
+// A line: key, `e` or `f`, fields, checksum, separated by tabs. An identity is four numbers separated by commas.
+// Entry: flags (`-`, or `!` for outside tolerance), manifest identity, number of outputs, then file, hash, identity
+// of each, then `+` and the finding's title, or `-`.
+
+fn format(key: &Hash256, line: &Line) -> String {
+    let mut text = String::with_capacity(320);
+    key.write_hex(&mut text);
+    match line {
+        Line::Entry(record) => {
+            text.push_str(if record.outside_tolerance { "\te\t!" } else { "\te\t-" });
+            push_identity(&mut text, &record.manifest);
+            let _ = write!(text, "\t{}", record.outputs.len());
+            for output in &record.outputs {
+                text.push('\t');
+                text.push_str(&output.file);
+                text.push('\t');
+                output.sha256.write_hex(&mut text);
+                push_identity(&mut text, &output.identity);
+            }
+            match &record.finding {
+                Some(title) => {
+                    let _ = write!(text, "\t+{}", title.replace(char::is_control, " "));
+                }
+                None => text.push_str("\t-"),
+            }
+        }
+        Line::File(identity, hash) => {
+            text.push_str("\tf\t");
+            hash.write_hex(&mut text);
+            push_identity(&mut text, identity);
+        }
+    }
+    let checksum = checksum(&text);
+    let _ = writeln!(text, "\t{checksum:016x}");
+    text
+}
+
+fn push_identity(text: &mut String, identity: &Identity) {
+    let Identity {
+        bytes,
+        modified,
+        changed,
+        inode,
+    } = identity;
+    let _ = write!(text, "\t{bytes},{modified},{changed},{inode}");
+}
+
+fn parse(line: &str) -> Option<Line> {
+    let (body, sum) = line.strip_suffix('\n')?.rsplit_once('\t')?;
+    if u64::from_str_radix(sum, 16).ok()? != checksum(body) {
+        return None;
+    }
+    let mut fields = body.split('\t').skip(1);
+    match fields.next()? {
+        "e" => {
+            let outside_tolerance = fields.next()? == "!";
+            let manifest = parse_identity(fields.next()?)?;
+            let count: usize = fields.next()?.parse().ok()?;
+            let mut outputs = Vec::with_capacity(count.min(64));
+            for _ in 0..count {
+                let file = fields.next()?.to_owned();
+                let sha256 = Hash256::parse(fields.next()?)?;
+                outputs.push(OutputRecord {
+                    file,
+                    sha256,
+                    identity: parse_identity(fields.next()?)?,
+                });
+            }
+            let finding = fields.next()?.strip_prefix('+').map(str::to_owned);
+            Some(Line::Entry(Record {
+                manifest,
+                outputs,
+                finding,
+                outside_tolerance,
+            }))
+        }
+        "f" => {
+            let hash = Hash256::parse(fields.next()?)?;
+            Some(Line::File(parse_identity(fields.next()?)?, hash))
+        }
+        _ => None,
+    }
+}
+
+fn parse_identity(text: &str) -> Option<Identity> {
+    let mut numbers = text.split(',');
+    let identity = Identity {
+        bytes: numbers.next()?.parse().ok()?,
+        modified: numbers.next()?.parse().ok()?,
+        changed: numbers.next()?.parse().ok()?,
+        inode: numbers.next()?.parse().ok()?,
+    };
+    numbers.next().is_none().then_some(identity)
+}
+
+/// FNV-1a over 8 bytes at a time: against torn lines and flipped bits, not against malice.
+fn checksum(text: &str) -> u64 {
+    let mut sum = 0xcbf2_9ce4_8422_2325_u64;
+    for chunk in text.as_bytes().chunks(8) {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        sum = (sum ^ u64::from_le_bytes(word)).wrapping_mul(0x0100_0000_01b3);
+        sum ^= sum >> 29;
+    }
+    sum ^ text.len() as u64
+}
+
+/// Keys are hashes already: their first bytes will do.
+#[derive(Default)]
+struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    fn write_usize(&mut self, _: usize) {}
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn record(number: u64) -> Record {
+        let identity = Identity {
+            bytes: number,
+            modified: -5,
+            changed: 1_700_000_000_123_456_789,
+            inode: 7,
+        };
+        let output = |port: &str| OutputRecord {
+            file: format!("{port}.parquet"),
+            sha256: Hash256::of(port),
+            identity,
+        };
+        let outputs = (0..number % 3).map(|port| output(&port.to_string())).collect();
+        let finding = number.is_multiple_of(2).then(|| "3 orbits\tare unbound".to_owned());
+        Record {
+            manifest: identity,
+            outputs,
+            finding,
+            outside_tolerance: number.is_multiple_of(5),
+        }
+    }
+
+    #[test]
+    fn what_was_added_is_found_now_and_after_reopening() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        let index = Index::open(&path);
+        for number in 0..20_u64 {
+            index.add_entry(Hash256::of(number.to_string()), record(0)).unwrap();
+            index
+                .add_entry(Hash256::of(number.to_string()), record(number))
+                .unwrap();
+        }
+        let identity = record(9).manifest;
+        index
+            .add_file(Path::new("/a/b"), identity, Hash256::of("content"))
+            .unwrap();
+        for index in [index, Index::open(&path)] {
+            for number in 0..20_u64 {
+                let mut expected = record(number);
+                let found = index.entry(&Hash256::of(number.to_string())).unwrap();
+                // Control characters in a title become spaces in the file; the manifest keeps the title.
+                expected.finding = found.finding.clone().filter(|_| expected.finding.is_some());
+                assert_eq!(found, expected);
+            }
+            assert_eq!(index.file(Path::new("/a/b"), &identity), Some(Hash256::of("content")));
+            assert_eq!(index.file(Path::new("/a/b"), &Identity { bytes: 1, ..identity }), None);
+            assert_eq!(index.entry(&Hash256::of("other")), None);
+        }
+    }
+
+    #[test]
+    fn damage_loses_lines_but_never_changes_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        let index = Index::open(&path);
+        for number in 0..4_u64 {
+            index
+                .add_entry(Hash256::of(number.to_string()), record(number))
+                .unwrap();
+        }
+        let good = std::fs::read(&path).unwrap();
+        let intact: Vec<_> = (0..4_u64)
+            .map(|n| Index::open(&path).entry(&Hash256::of(n.to_string())))
+            .collect();
+        for at in 0..good.len() {
+            for damaged in [
+                good[..at].to_vec(),
+                [&good[..at], &[good[at] ^ 4], &good[at + 1..]].concat(),
+            ] {
+                std::fs::write(&path, damaged).unwrap();
+                let index = Index::open(&path);
+                for number in 0..4_u64 {
+                    let found = index.entry(&Hash256::of(number.to_string()));
+                    assert!(
+                        found.is_none() || found == intact[usize::try_from(number).unwrap()],
+                        "byte {at}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn compacting_keeps_the_last_line_of_each_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        let index = Index::open(&path);
+        for number in 0..1500_u64 {
+            index.add_entry(Hash256::of("key"), record(number)).unwrap();
+        }
+        let index = Index::open(&path);
+        let before = index.entry(&Hash256::of("key"));
+        index.compact().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
+        assert_eq!(Index::open(&path).entry(&Hash256::of("key")), before);
+    }
+}

@@ -1,0 +1,305 @@
+//! The store: outputs of stages by fingerprint, published atomically, verified by content.
+//!
+//! ```text
+//! results/cache/v1/<kind>/<hash>/   outputs, fingerprint.json, manifest.json; appears by one rename, complete
+//! results/cache/v1/index            accelerator, see [`index`]
+//! results/cache/partial/<hash>/     an entry being written; belongs to the holder of the lock
+//! results/cache/locks/<hash>        see [`lock`]
+//! results/checkpoints/<hash>/       of an unfinished stage
+//! results/<pipeline>/               state.json, runs.jsonl, reports
+//! ```
+
+pub mod gc;
+pub mod hash;
+pub mod identity;
+pub mod index;
+pub mod lock;
+pub mod manifest;
+pub mod publish;
+pub mod state;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use hash::Hash256;
+pub use identity::Identity;
+pub use lock::{KeyLock, TryLock};
+pub use manifest::{Manifest, Metric, OutputRecord};
+
+use crate::fingerprint::STORE_VERSION;
+use index::{Index, Record};
+
+/// Names that no pipeline may have, because the store keeps folders of these names beside the pipelines'.
+pub const RESERVED: [&str; 2] = ["cache", "checkpoints"];
+
+/// A store in a results folder. Opening and looking up write nothing.
+#[derive(Debug)]
+pub struct Store {
+    results: PathBuf,
+    entries: PathBuf,
+    index: Index,
+}
+
+/// A valid cache entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cached {
+    /// Hash of the fingerprint.
+    pub fingerprint: Hash256,
+    /// Output files with the hashes of their contents.
+    pub outputs: Vec<OutputRecord>,
+    /// The finding's title, where the stage ended with one.
+    pub finding: Option<String>,
+    /// Whether the stage told of a comparison outside its tolerance.
+    pub outside_tolerance: bool,
+}
+
+impl Cached {
+    /// The output of a port.
+    pub fn output(&self, port: &str) -> Option<&OutputRecord> {
+        self.outputs.iter().find(|output| output.port() == port)
+    }
+
+    fn new(fingerprint: Hash256, record: Record) -> Self {
+        let Record {
+            outputs,
+            finding,
+            outside_tolerance,
+            ..
+        } = record;
+        Self {
+            fingerprint,
+            outputs,
+            finding,
+            outside_tolerance,
+        }
+    }
+}
+
+/// What is wrong with a cache entry that was complete once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Damage {
+    /// A file is gone.
+    Missing(String),
+    /// A file's content is not what was written.
+    Changed(String),
+    /// A file could not be read: name, reason.
+    Unreadable(String, String),
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Missing(file) => write!(f, "cached file {file} is gone"),
+            Self::Changed(file) => write!(f, "cached file {file} is damaged: its content is not what was written"),
+            Self::Unreadable(file, reason) => write!(f, "cached file {file} cannot be read: {reason}"),
+        }
+    }
+}
+
+/// What the store has for a fingerprint.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Lookup {
+    /// Nothing.
+    Absent,
+    /// A valid entry. Its files have the right sizes, and the right contents as far as a stat can tell.
+    Found(Cached),
+    /// An entry that must be made again.
+    Damaged(Damage),
+}
+
+impl Store {
+    /// Opens the store in a results folder, which need not exist.
+    pub fn open(results: &Path) -> Self {
+        let entries = results.join("cache").join(format!("v{STORE_VERSION}"));
+        let index = Index::open(&entries.join("index"));
+        Self {
+            results: results.to_owned(),
+            entries,
+            index,
+        }
+    }
+
+    /// The results folder.
+    pub fn results(&self) -> &Path {
+        &self.results
+    }
+
+    /// Folder of a pipeline's report, journal and state.
+    pub fn pipeline_folder(&self, pipeline: &str) -> PathBuf {
+        self.results.join(pipeline)
+    }
+
+    /// Folder of a cache entry.
+    pub fn folder(&self, kind: &str, fingerprint: &Hash256) -> PathBuf {
+        let mut path = String::with_capacity(kind.len() + 65);
+        path.push_str(kind);
+        path.push('/');
+        fingerprint.write_hex(&mut path);
+        self.entries.join(path)
+    }
+
+    /// Folder of an unfinished stage's checkpoints.
+    pub fn checkpoints(&self, fingerprint: &Hash256) -> PathBuf {
+        self.results.join("checkpoints").join(fingerprint.hex())
+    }
+
+    fn partial(&self) -> PathBuf {
+        self.results.join("cache").join("partial")
+    }
+
+    fn locks(&self) -> PathBuf {
+        self.results.join("cache").join("locks")
+    }
+
+    /// Path of the lock of a fingerprint.
+    pub fn lock_path(&self, fingerprint: &Hash256) -> PathBuf {
+        self.locks().join(fingerprint.hex())
+    }
+
+    /// Path of the lock that a worker process holds while it works on a fingerprint. It outlives a killed parent until
+    /// the worker has noticed.
+    pub fn worker_lock_path(&self, fingerprint: &Hash256) -> PathBuf {
+        self.locks().join(format!("{fingerprint}.worker"))
+    }
+
+    /// Creates the folders that writing needs.
+    pub fn prepare(&self) -> io::Result<()> {
+        for folder in [
+            &self.entries,
+            &self.partial(),
+            &self.locks(),
+            &self.results.join("checkpoints"),
+        ] {
+            std::fs::create_dir_all(folder).map_err(|error| named(folder, &error))?;
+        }
+        Ok(())
+    }
+
+    /// The entry as the index remembers it, unchecked, with what a stat told of its manifest.
+    pub(crate) fn recall(&self, fingerprint: &Hash256) -> Option<(Cached, Identity)> {
+        let record = self.index.entry(fingerprint)?;
+        let manifest = record.manifest;
+        Some((Cached::new(*fingerprint, record), manifest))
+    }
+
+    /// Whether a recalled entry agrees with a stat of its files: a shortcut to [`Self::lookup`].
+    pub(crate) fn looks_unchanged(&self, kind: &str, cached: &Cached, manifest: &Identity) -> bool {
+        let mut path = self.folder(kind, &cached.fingerprint);
+        path.push("manifest.json");
+        let mut same = |file: &str, identity: &Identity| {
+            path.set_file_name(file);
+            Identity::of(&path).is_ok_and(|now| now == *identity)
+        };
+        same("manifest.json", manifest) && cached.outputs.iter().all(|output| same(&output.file, &output.identity))
+    }
+
+    /// Looks for a valid entry.
+    pub fn lookup(&self, kind: &str, fingerprint: &Hash256) -> Lookup {
+        let folder = self.folder(kind, fingerprint);
+        let Ok(manifest_now) = Identity::of(&folder.join("manifest.json")) else {
+            return Lookup::Absent;
+        };
+        let record = match self.index.entry(fingerprint) {
+            Some(record) if record.manifest == manifest_now => record,
+            _ => match self.manifest(kind, fingerprint) {
+                Some(manifest) => record_of(&manifest, manifest_now),
+                None => return Lookup::Absent,
+            },
+        };
+        for output in &record.outputs {
+            let file = || output.file.clone();
+            let path = folder.join(&output.file);
+            let damage = match Identity::of(&path) {
+                Ok(now) if now == output.identity => continue,
+                Ok(now) if now.bytes != output.identity.bytes => Damage::Changed(file()),
+                Ok(_) => match Hash256::of_file(&path) {
+                    Ok(hash) if hash == output.sha256 => continue,
+                    Ok(_) => Damage::Changed(file()),
+                    Err(error) => Damage::Unreadable(file(), error.to_string()),
+                },
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Damage::Missing(file()),
+                Err(error) => Damage::Unreadable(file(), error.to_string()),
+            };
+            return Lookup::Damaged(damage);
+        }
+        Lookup::Found(Cached::new(*fingerprint, record))
+    }
+
+    /// Reads the content of an output and compares it with what was written.
+    pub fn verify(&self, kind: &str, fingerprint: &Hash256, output: &OutputRecord) -> Result<(), Damage> {
+        let path = self.folder(kind, fingerprint).join(&output.file);
+        match Hash256::of_file(&path) {
+            Ok(hash) if hash == output.sha256 => Ok(()),
+            Ok(_) => Err(Damage::Changed(output.file.clone())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Damage::Missing(output.file.clone())),
+            Err(error) => Err(Damage::Unreadable(output.file.clone(), error.to_string())),
+        }
+    }
+
+    /// The manifest of an entry, if it is one.
+    pub fn manifest(&self, kind: &str, fingerprint: &Hash256) -> Option<Manifest> {
+        let text = std::fs::read(self.folder(kind, fingerprint).join("manifest.json")).ok()?;
+        let manifest: Manifest = serde_json::from_slice(&text).ok()?;
+        (manifest.fingerprint == *fingerprint && manifest.store == STORE_VERSION).then_some(manifest)
+    }
+
+    /// The fingerprint that an entry was made with, as canonical JSON.
+    pub fn fingerprint_of(&self, kind: &str, fingerprint: &Hash256) -> Option<String> {
+        let text = std::fs::read_to_string(self.folder(kind, fingerprint).join("fingerprint.json")).ok()?;
+        (Hash256::of(&text) == *fingerprint).then_some(text)
+    }
+
+    /// Lets the index remember a valid entry as it is now.
+    pub(crate) fn remember(&self, kind: &str, fingerprint: &Hash256) -> io::Result<()> {
+        let folder = self.folder(kind, fingerprint);
+        let Some(manifest) = self.manifest(kind, fingerprint) else {
+            return Ok(());
+        };
+        let mut record = record_of(&manifest, Identity::of(&folder.join("manifest.json"))?);
+        for output in &mut record.outputs {
+            output.identity = Identity::of(&folder.join(&output.file))?;
+        }
+        self.index.add_entry(*fingerprint, record)
+    }
+
+    /// The content hash of a file outside the store, with what a stat told before it was read.
+    pub(crate) fn hash_user_file(&self, path: &Path) -> io::Result<(Identity, Hash256)> {
+        let identity = Identity::of(path)?;
+        let hash = match self.index.file(path, &identity) {
+            Some(hash) => hash,
+            None => Hash256::of_file(path)?,
+        };
+        Ok((identity, hash))
+    }
+
+    /// Lets the index remember the content hash of a file outside the store.
+    pub(crate) fn remember_user_file(&self, path: &Path, identity: Identity, hash: Hash256) -> io::Result<()> {
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        let settled = identity.is_settled(i64::try_from(now.as_nanos()).unwrap_or(0));
+        if !settled || self.index.file(path, &identity) == Some(hash) {
+            return Ok(());
+        }
+        self.index.add_file(path, identity, hash)
+    }
+
+    /// Tidies the index.
+    pub(crate) fn compact(&self) -> io::Result<()> {
+        self.index.compact()
+    }
+}
+
+fn record_of(manifest: &Manifest, identity: Identity) -> Record {
+    Record {
+        manifest: identity,
+        outputs: manifest.outputs.clone(),
+        finding: manifest.finding().map(str::to_owned),
+        outside_tolerance: !manifest.outside_tolerance.is_empty(),
+    }
+}
+
+/// Puts the path into an error.
+pub(crate) fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
