@@ -1,3 +1,12 @@
-//! `actionfinder`: declarative experiment pipelines for action-angle dynamics.
+//! `actionfinder`: declarative experiment pipelines for action–angle dynamics.
 
-fn main() {}
+mod catalog;
+mod cli;
+mod console;
+mod libtorch;
+mod report;
+mod worker;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

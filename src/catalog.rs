@@ -1,0 +1,28 @@
+//! The list of stage kinds.
+
+use runner::catalog::Catalog;
+use stages::compare::Compare;
+use stages::estimate_actions::EstimateActions;
+use stages::figure::Figure;
+use stages::import_streams::ImportStreams;
+use stages::integrate_orbits::IntegrateOrbits;
+use stages::observe::Observe;
+use stages::predict::Predict;
+use stages::split::Split;
+use stages::train_actions::TrainActions;
+use stages::train_inverse::TrainInverse;
+
+/// Every kind a pipeline may name.
+pub fn catalog() -> Catalog {
+    Catalog::default()
+        .with::<ImportStreams>()
+        .with::<IntegrateOrbits>()
+        .with::<Observe>()
+        .with::<Split>()
+        .with::<EstimateActions>()
+        .with::<TrainActions>()
+        .with::<TrainInverse>()
+        .with::<Predict>()
+        .with::<Compare>()
+        .with::<Figure>()
+}

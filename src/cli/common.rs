@@ -1,0 +1,203 @@
+//! What several commands share: arguments, and a loaded and planned pipeline.
+
+use std::path::{Path, PathBuf};
+
+use runner::graph::{Graph, StageId};
+use runner::plan::{self, Entry, Plan, PlanError};
+use runner::stage::Place;
+use runner::store::Store;
+
+use super::failure::Failure;
+use crate::libtorch;
+use crate::report::{self, Data};
+
+/// Parameters of the pipeline, set from the command line.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Parameters {
+    /// Set a parameter of the pipeline; the value is read as YAML
+    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as streams=128")?;
+    Ok((name.trim().to_owned(), value.to_owned()))
+}
+
+/// Where results are kept.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Results {
+    /// Folder of cached outputs and reports [default: $ACTIONFINDER_RESULTS, or results]
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
+}
+
+impl Results {
+    /// The folder.
+    pub fn folder(&self) -> PathBuf {
+        let named = self
+            .results
+            .clone()
+            .or_else(|| std::env::var_os("ACTIONFINDER_RESULTS").map(PathBuf::from));
+        named.unwrap_or_else(|| PathBuf::from("results"))
+    }
+}
+
+/// Which stages a plan is for.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Selection {
+    /// Only this stage and what it needs (may be given several times)
+    #[arg(long, value_name = "STAGE")]
+    to: Vec<String>,
+    /// Run this stage even if it is fresh (may be given several times)
+    #[arg(long, value_name = "STAGE")]
+    force: Vec<String>,
+}
+
+/// Reads a pipeline, or says all that is wrong with it.
+pub fn load(pipeline: &Path, parameters: &Parameters) -> Result<Graph, Failure> {
+    let loaded = runner::spec::load(pipeline, &parameters.set, &crate::catalog::catalog());
+    loaded.map_err(|diagnostics| Failure::Invalid(diagnostics.to_string()))
+}
+
+/// A pipeline with its plan.
+pub struct Loaded {
+    /// The pipeline.
+    pub graph: Graph,
+    /// Where its results are.
+    pub store: Store,
+    /// What would run.
+    pub plan: Plan,
+    /// The GPUs that stages may use, as `CUDA_VISIBLE_DEVICES` numbers them.
+    pub gpus: Vec<usize>,
+    options: plan::Options,
+}
+
+impl Loaded {
+    /// Reads and plans all stages.
+    pub fn new(pipeline: &Path, parameters: &Parameters, results: &Results) -> Result<Self, Failure> {
+        Self::select(pipeline, parameters, results, &Selection::default())
+    }
+
+    /// Reads and plans some stages.
+    pub fn select(
+        pipeline: &Path,
+        parameters: &Parameters,
+        results: &Results,
+        selection: &Selection,
+    ) -> Result<Self, Failure> {
+        let graph = load(pipeline, parameters)?;
+        let store = Store::open(&results.folder());
+        let (to, force) = (selection.to.clone(), selection.force.clone());
+        // Only trainings and predictions depend on libtorch; other pipelines do not even look for it.
+        let found = if graph.stages.iter().any(|stage| stage.place == Place::Worker) {
+            libtorch::look().map_err(Failure::Work)?
+        } else {
+            libtorch::Libtorch::default()
+        };
+        let gpus = found.gpus();
+        let options = plan::Options {
+            to,
+            force,
+            gpus: gpus.len(),
+            libtorch: found.libtorch,
+        };
+        let plan = plan::plan(&graph, &store, &options).map_err(plan_failure)?;
+        Ok(Self {
+            graph,
+            store,
+            plan,
+            options,
+            gpus,
+        })
+    }
+
+    /// The results as they are in the store now.
+    pub fn data(&self) -> Result<Data, Failure> {
+        let options = plan::Options {
+            to: Vec::new(),
+            force: Vec::new(),
+            ..self.options.clone()
+        };
+        let plan = plan::plan(&self.graph, &self.store, &options).map_err(plan_failure)?;
+        Ok(report::collect(&self.graph, &self.store, &plan))
+    }
+
+    /// The only stage with this name or label.
+    pub fn stage(&self, name: &str) -> Result<StageId, Failure> {
+        let named = |label: bool| {
+            let stages = self.graph.stages.iter().enumerate();
+            let fits = stages.filter(move |(_, stage)| if label { stage.label == name } else { stage.name == name });
+            fits.map(|(index, _)| index).collect::<Vec<_>>()
+        };
+        let (labels, names) = (named(true), named(false));
+        match (labels.as_slice(), names.as_slice()) {
+            ([index], _) | ([], [index]) => Ok(StageId(u32::try_from(*index).unwrap_or(u32::MAX))),
+            (_, []) => {
+                let mut known: Vec<&str> = self.graph.stages.iter().map(|stage| stage.name.as_str()).collect();
+                known.dedup();
+                Err(Failure::Usage(format!(
+                    "there is no stage {name}; there are: {}",
+                    known.join(", ")
+                )))
+            }
+            (_, several) => {
+                let labels: Vec<&str> = several
+                    .iter()
+                    .map(|index| self.graph.stages[*index].label.as_str())
+                    .collect();
+                Err(Failure::Usage(format!(
+                    "{name} is swept; name one of: {}",
+                    labels.join(", ")
+                )))
+            }
+        }
+    }
+
+    /// The file of `stage` or `stage.port`.
+    pub fn output_file(&self, output: &str) -> Result<PathBuf, Failure> {
+        let (id, port) = match (self.stage(output), output.rsplit_once('.')) {
+            (Ok(id), _) => (id, None),
+            (Err(_), Some((stage, port))) => (self.stage(stage)?, Some(port)),
+            (Err(failure), None) => return Err(failure),
+        };
+        let stage = &self.graph.stages[id.index()];
+        let first = stage.outputs.first().map(|output| output.name);
+        let port = port.or(first).unwrap_or_default();
+        if !stage.outputs.iter().any(|output| output.name == port) {
+            let names: Vec<&str> = stage.outputs.iter().map(|output| output.name).collect();
+            return Err(Failure::Usage(format!(
+                "{} has no output {port}; it has: {}",
+                stage.name,
+                names.join(", ")
+            )));
+        }
+        let cached = match &self.plan.entries[id.index()] {
+            Entry::Hit(cached) => Some(cached),
+            _ => None,
+        };
+        let record = cached.and_then(|cached| Some((cached, cached.output(port)?)));
+        let Some((cached, record)) = record else {
+            let hint = "make it with: actionfinder run";
+            return Err(Failure::Usage(format!(
+                "{}.{port} is not there yet; {hint} … --to {}",
+                stage.label, stage.name
+            )));
+        };
+        Ok(self.store.folder(stage.kind, &cached.fingerprint).join(&record.file))
+    }
+}
+
+/// A wrong name on the command line is wrong use; the rest is about the pipeline.
+fn plan_failure(errors: Vec<PlanError>) -> Failure {
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let text = lines.join("\nerror: ");
+    if errors
+        .iter()
+        .all(|error| matches!(error, PlanError::UnknownStage { .. }))
+    {
+        Failure::Usage(text)
+    } else {
+        Failure::Invalid(format!("error: {text}"))
+    }
+}

@@ -1,0 +1,105 @@
+//! `actionfinder doctor`
+
+use std::path::Path;
+
+use super::common::Results;
+use super::failure::{Failure, Finished};
+use crate::console::print;
+use crate::{libtorch, worker};
+
+/// Check libtorch, devices, threads, disk and the results folder.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    results: Results,
+}
+
+struct Report {
+    lines: Vec<String>,
+    sound: bool,
+}
+
+impl Report {
+    fn good(&mut self, name: &str, text: impl std::fmt::Display) {
+        self.lines.push(format!("ok   {name:<16} {text}"));
+    }
+
+    fn bad(&mut self, name: &str, text: impl std::fmt::Display) {
+        self.lines.push(format!("BAD  {name:<16} {text}"));
+        self.sound = false;
+    }
+
+    fn check<T: std::fmt::Display>(&mut self, name: &str, result: Result<T, String>) {
+        match result {
+            Ok(text) => self.good(name, text),
+            Err(text) => self.bad(name, text),
+        }
+    }
+}
+
+/// Looks at everything, then says whether all is well.
+pub fn run(args: Args) -> Result<Finished, Failure> {
+    let mut report = Report {
+        lines: Vec::new(),
+        sound: true,
+    };
+    report.good("actionfinder", env!("CARGO_PKG_VERSION"));
+    match worker::find() {
+        Ok(path) => {
+            report.good("tensor library", path.display());
+            match libtorch::look() {
+                Ok(found) => {
+                    report.good("libtorch", &found.libtorch);
+                    let gpus = if found.devices == 0 {
+                        "none: trainings run on the CPU".to_owned()
+                    } else {
+                        format!("{} {}", found.devices, found.names.join(", "))
+                    };
+                    report.good("GPUs", gpus);
+                }
+                Err(message) => report.bad("libtorch", message),
+            }
+        }
+        Err(message) => report.bad("tensor library", message),
+    }
+    let threads = std::thread::available_parallelism()
+        .map(|n| n.get())
+        .map_err(|error| error.to_string());
+    report.check("CPU threads", threads);
+    let folder = args.results.folder();
+    report.check(
+        "results folder",
+        writable(&folder).map(|()| folder.display().to_string()),
+    );
+    report.check("disk free", free(&folder));
+    print(&report.lines.join("\n"));
+    if report.sound {
+        Ok(Finished::Well)
+    } else {
+        Err(Failure::Work("see the lines marked BAD".to_owned()))
+    }
+}
+
+/// Whether a file can be made in the folder, or in the nearest folder above it that exists.
+fn writable(folder: &Path) -> Result<(), String> {
+    let there = nearest(folder);
+    let probe = there.join(format!(".actionfinder-doctor-{}", std::process::id()));
+    std::fs::write(&probe, b"ok").map_err(|error| format!("cannot write in {}: {error}", there.display()))?;
+    std::fs::remove_file(&probe).map_err(|error| error.to_string())
+}
+
+fn nearest(folder: &Path) -> &Path {
+    folder.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."))
+}
+
+fn free(folder: &Path) -> Result<String, String> {
+    let there = nearest(folder);
+    let disk = rustix::fs::statvfs(there).map_err(|error| error.to_string())?;
+    let gigabytes = disk.f_bavail as f64 * disk.f_frsize as f64 / 1e9;
+    let text = format!("{gigabytes:.1} GB");
+    if gigabytes < 1.0 {
+        Err(format!("{text}, which is little"))
+    } else {
+        Ok(text)
+    }
+}

@@ -1,0 +1,101 @@
+//! The command line: one file per command.
+
+mod common;
+mod compare;
+mod doctor;
+mod failure;
+mod gc;
+mod graph;
+mod new;
+mod plan;
+mod run;
+mod schema;
+mod show;
+mod status;
+mod sweep;
+mod why;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::console::say;
+use failure::{Failure, Finished};
+pub use show::align;
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 something would run (plan --check), 2 usage, 3 invalid pipeline, 4 a stage \
+                          failed, 5 a comparison is outside its tolerance, 70 a bug of this program, 130 interrupted.";
+
+/// Declarative experiment pipelines for action–angle dynamics.
+#[derive(Debug, Parser)]
+#[command(name = "actionfinder", version, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run what is stale, then print the results and write the report
+    Run(run::Args),
+    /// Show every stage, fresh or stale, and why; nothing is run or written
+    Plan(plan::Args),
+    /// Say which part of a stage's fingerprint changed since it last ran
+    Why(why::Args),
+    /// Show how the stages of a pipeline stand: results, findings, unfinished trainings
+    Status(status::Args),
+    /// Show a table: schema, units, first rows
+    Show(show::Args),
+    /// Print the graph of stages, for mermaid or graphviz
+    Graph(graph::Args),
+    /// Show all points of a sweep with their results, best first
+    Sweep(sweep::Args),
+    /// Put the results of two pipelines, or of two sweep points, side by side
+    Compare(compare::Args),
+    /// Remove cached outputs that no pipeline's newest results need
+    Gc(gc::Args),
+    /// Print the JSON Schema of pipelines, for editors
+    Schema(schema::Args),
+    /// Check libtorch, devices, threads, disk and the results folder
+    Doctor(doctor::Args),
+    /// Write a commented pipeline for your own data
+    New(new::Args),
+    /// Run one stage on libtorch; started by `run`
+    #[command(hide = true)]
+    Worker(worker::Args),
+}
+
+/// Reads the command line, does what it says, and gives the exit code.
+pub fn main() -> ExitCode {
+    // A panic is a bug of ours: say so, and end with its code.
+    match std::panic::catch_unwind(|| dispatch(Cli::parse().command)) {
+        Ok(Ok(finished)) => finished.code(),
+        Ok(Err(failure)) => {
+            say(&failure.to_string());
+            failure.code()
+        }
+        Err(_) => {
+            say("this is a bug of actionfinder; please report it with the lines above");
+            ExitCode::from(failure::BUG)
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<Finished, Failure> {
+    match command {
+        Command::Run(args) => run::run(args),
+        Command::Plan(args) => plan::run(args),
+        Command::Why(args) => why::run(args),
+        Command::Status(args) => status::run(args),
+        Command::Show(args) => show::run(args),
+        Command::Graph(args) => graph::run(args),
+        Command::Sweep(args) => sweep::run(args),
+        Command::Compare(args) => compare::run(args),
+        Command::Gc(args) => gc::run(args),
+        Command::Schema(args) => schema::run(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::New(args) => new::run(args),
+        Command::Worker(args) => worker::run(args),
+    }
+}

@@ -1,0 +1,138 @@
+//! `actionfinder run`
+
+use std::path::{Path, PathBuf};
+
+use runner::context::Cancel;
+use runner::execute::{Budget, RunSummary, execute};
+use runner::journal::Journal;
+use runner::stage::Place;
+use runner::worker::WorkerCommand;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::common::{Loaded, Parameters, Results, Selection};
+use super::failure::{Failure, Finished};
+use crate::console::{Log, print, say, sink};
+use crate::report::{self, summary};
+
+/// Run what is stale.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The pipeline
+    pipeline: PathBuf,
+    #[command(flatten)]
+    parameters: Parameters,
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    results: Results,
+    /// Only show what would run
+    #[arg(long)]
+    dry_run: bool,
+    /// CPU threads for all stages together [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// How to show progress
+    #[arg(long, value_enum, default_value = "auto")]
+    log: Log,
+}
+
+/// Runs the pipeline, writes the report, prints the results.
+pub fn run(args: Args) -> Result<Finished, Failure> {
+    let loaded = Loaded::select(&args.pipeline, &args.parameters, &args.results, &args.selection)?;
+    if args.dry_run {
+        print(&super::plan::describe(&loaded));
+        return Ok(Finished::Well);
+    }
+    let cancel = Cancel::default();
+    watch_signals(cancel.clone())?;
+    let done = go(&args, &loaded, &cancel)?;
+    for warning in &done.warnings {
+        say(&format!("warning: {warning}"));
+    }
+    let folder = loaded.store.pipeline_folder(&loaded.graph.pipeline);
+    let data = loaded.data()?;
+    let written = report::write(&data, &folder).map_err(|error| Failure::Work(format!("the report: {error}")));
+    if args.log != Log::Json {
+        show(&data, written.as_ref().ok().map(|written| written.html.as_path()));
+    }
+    if done.interrupted {
+        say("interrupted; finished stages are kept, and trainings go on from their last checkpoint");
+        return Ok(Finished::Interrupted);
+    }
+    written?;
+    Ok(verdict(&done))
+}
+
+fn go(args: &Args, loaded: &Loaded, cancel: &Cancel) -> Result<RunSummary, Failure> {
+    let threads = args
+        .threads
+        .map(usize::from)
+        .or_else(|| std::thread::available_parallelism().ok().map(Into::into));
+    let budget = Budget {
+        cpu_threads: threads.unwrap_or(1),
+        gpus: loaded.gpus.clone(),
+    };
+    let worker = if loaded.graph.stages.iter().any(|stage| stage.place == Place::Worker) {
+        let program = std::env::current_exe().map_err(Failure::work)?;
+        Some(WorkerCommand {
+            program,
+            arguments: vec!["worker".to_owned()],
+            environment: Vec::new(),
+        })
+    } else {
+        None
+    };
+    let mut sinks = vec![sink(args.log)];
+    let folder = loaded.store.pipeline_folder(&loaded.graph.pipeline);
+    sinks.push(Box::new(Journal::new(&folder)));
+    Ok(execute(
+        &loaded.graph,
+        &loaded.plan,
+        &loaded.store,
+        &mut sinks,
+        &budget,
+        cancel,
+        worker.as_ref(),
+    ))
+}
+
+/// The results, the findings, and where the report is.
+fn show(data: &report::Data, html: Option<&Path>) {
+    let mut text = summary::table(data);
+    for line in summary::findings(data) {
+        text.push_str(&format!("{line}\n"));
+    }
+    if let Some(html) = html {
+        text.push_str(&format!("report: {}\n", html.display()));
+    }
+    print(&text);
+}
+
+fn verdict(done: &RunSummary) -> Finished {
+    if done.failures.iter().any(|failure| failure.bug) {
+        Finished::Code(super::failure::BUG)
+    } else if !done.failures.is_empty() {
+        Finished::StageFailed
+    } else if !done.outside_tolerance.is_empty() {
+        Finished::OutsideTolerance
+    } else {
+        Finished::Well
+    }
+}
+
+/// The first Ctrl-C asks to stop, the second ends the program at once.
+fn watch_signals(cancel: Cancel) -> Result<(), Failure> {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::work)?;
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            if cancel.is_cancelled() {
+                say("stopped at once");
+                std::process::exit(130);
+            }
+            cancel.cancel();
+            say("stopping: running trainings save a checkpoint; press Ctrl-C again to stop at once");
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! `actionfinder show`
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use arrow::array::{Array, Float64Array};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use runner::ports::unit_of;
+use tables::RecordBatch;
+
+use super::common::{Loaded, Parameters, Results};
+use super::failure::{Failure, Finished};
+use crate::console::{print, significant};
+
+/// Show a table: schema, units, first rows.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A pipeline, or a Parquet, safetensors or SVG file
+    file: PathBuf,
+    /// With a pipeline: the output to show, `stage` or `stage.port`; in a sweep also a label such as `errors[seed=2]`
+    output: Option<String>,
+    /// Rows to show
+    #[arg(short = 'n', long, default_value_t = 10)]
+    rows: usize,
+    #[command(flatten)]
+    parameters: Parameters,
+    #[command(flatten)]
+    results: Results,
+}
+
+/// Shows the artifact.
+pub fn run(args: Args) -> Result<Finished, Failure> {
+    let is_pipeline = args
+        .file
+        .extension()
+        .is_some_and(|ending| ending == "yaml" || ending == "yml");
+    let path = match (&args.output, is_pipeline) {
+        (Some(output), true) => Loaded::new(&args.file, &args.parameters, &args.results)?.output_file(output)?,
+        (None, true) => return Err(Failure::Usage("which output? name a stage, or stage.port".to_owned())),
+        (None, false) => args.file,
+        (Some(output), false) => {
+            return Err(Failure::Usage(format!(
+                "{output}: outputs are named beside a pipeline, a .yaml file"
+            )));
+        }
+    };
+    print(&describe(&path, args.rows)?);
+    Ok(Finished::Well)
+}
+
+fn describe(path: &Path, rows: usize) -> Result<String, Failure> {
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("parquet") => Ok(table(path, &tables::read(path).map_err(Failure::work)?, rows)),
+        Some("safetensors") => network(path),
+        _ => {
+            let bytes =
+                std::fs::metadata(path).map_err(|error| Failure::Work(format!("{}: {error}", path.display())))?;
+            Ok(format!("{}\n{} bytes", path.display(), bytes.len()))
+        }
+    }
+}
+
+/// The schema, then the first rows.
+fn table(path: &Path, table: &RecordBatch, rows: usize) -> String {
+    let schema = table.schema();
+    let mut text = format!(
+        "{}\n{} rows, {} columns\n\n",
+        path.display(),
+        table.num_rows(),
+        table.num_columns()
+    );
+    let mut lines = vec![
+        ["column", "type", "unit", "frame", "description"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    for field in schema.fields() {
+        let told = |key: &str| field.metadata().get(key).cloned().unwrap_or_default();
+        let (name, kind) = (field.name().clone(), field.data_type().to_string());
+        lines.push(vec![
+            name,
+            kind,
+            unit_of(field).to_owned(),
+            told("frame"),
+            told("description"),
+        ]);
+    }
+    text.push_str(&align(&lines, &[]));
+    let shown = rows.min(table.num_rows());
+    if shown == 0 {
+        return text;
+    }
+    let mut lines = vec![
+        schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect::<Vec<_>>(),
+    ];
+    for row in 0..shown {
+        lines.push(table.columns().iter().map(|array| cell(array.as_ref(), row)).collect());
+    }
+    let numbers: Vec<usize> = (0..table.num_columns())
+        .filter(|&n| table.column(n).data_type().is_numeric())
+        .collect();
+    let _ = write!(text, "\n{}", align(&lines, &numbers));
+    if shown < table.num_rows() {
+        let _ = writeln!(text, "… {} more rows", table.num_rows() - shown);
+    }
+    text
+}
+
+fn cell(array: &dyn Array, row: usize) -> String {
+    if let Some(numbers) = array.as_any().downcast_ref::<Float64Array>() {
+        return if numbers.is_null(row) {
+            "-".to_owned()
+        } else {
+            significant(numbers.value(row), 6)
+        };
+    }
+    let options = FormatOptions::default().with_null("-");
+    ArrayFormatter::try_new(array, &options)
+        .map(|formatter| formatter.value(row).to_string())
+        .unwrap_or_default()
+}
+
+/// Columns of equal width; those in `right` are set to the right.
+pub fn align(lines: &[Vec<String>], right: &[usize]) -> String {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |n: usize| {
+        lines
+            .iter()
+            .filter_map(|line| line.get(n))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for line in lines {
+        let mut out = String::new();
+        for (n, cell) in line.iter().enumerate() {
+            let room = " ".repeat(widths[n] - cell.chars().count());
+            let _ = if right.contains(&n) {
+                write!(out, "{room}{cell}  ")
+            } else {
+                write!(out, "{cell}{room}  ")
+            };
+        }
+        let _ = writeln!(text, "{}", out.trim_end());
+    }
+    text
+}
+
+/// The tensors of a safetensors file, from its header: eight bytes of length, then JSON.
+fn network(path: &Path) -> Result<String, Failure> {
+    let damaged = || Failure::Work(format!("{} is not a whole safetensors file", path.display()));
+    let bytes = std::fs::read(path).map_err(|error| Failure::Work(format!("{}: {error}", path.display())))?;
+    let length = bytes
+        .first_chunk()
+        .map(|first| u64::from_le_bytes(*first))
+        .ok_or_else(damaged)?;
+    let end = usize::try_from(length)
+        .ok()
+        .and_then(|length| length.checked_add(8))
+        .ok_or_else(damaged)?;
+    let header = bytes.get(8..end).ok_or_else(damaged)?;
+    let header: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(header).map_err(|_| damaged())?;
+    let mut text = format!("{}\n", path.display());
+    if let Some(serde_json::Value::Object(about)) = header.get("__metadata__") {
+        for (name, value) in about {
+            let _ = writeln!(text, "{name}: {}", value.as_str().unwrap_or_default());
+        }
+    }
+    let mut lines = vec![["tensor", "type", "shape"].map(str::to_owned).to_vec()];
+    for (name, tensor) in header.iter().filter(|(name, _)| *name != "__metadata__") {
+        let told = |key: &str| tensor.get(key).map(ToString::to_string).unwrap_or_default();
+        lines.push(vec![
+            name.clone(),
+            told("dtype").trim_matches('"').to_owned(),
+            told("shape"),
+        ]);
+    }
+    let _ = write!(text, "\n{}", align(&lines, &[]));
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let lines = [
+            vec!["a".to_owned(), "1".to_owned()],
+            vec!["φφ".to_owned(), "22".to_owned()],
+        ];
+        assert_eq!(align(&lines, &[1]), "a    1\nφφ  22\n");
+    }
+}

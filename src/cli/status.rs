@@ -1,0 +1,67 @@
+//! `actionfinder status`
+
+use std::path::PathBuf;
+
+use super::align;
+use super::common::{Loaded, Parameters, Results};
+use super::failure::{Failure, Finished};
+use crate::console::{duration, print};
+use crate::report::{State, summary};
+
+/// Show how the stages of a pipeline stand.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The pipeline
+    pipeline: PathBuf,
+    #[command(flatten)]
+    parameters: Parameters,
+    #[command(flatten)]
+    results: Results,
+}
+
+/// Prints the state of every stage, then findings and results.
+pub fn run(args: Args) -> Result<Finished, Failure> {
+    let loaded = Loaded::new(&args.pipeline, &args.parameters, &args.results)?;
+    let data = loaded.data()?;
+    let mut lines = Vec::new();
+    for stage in &data.stages {
+        let (state, more) = match &stage.state {
+            State::Done => ("done", String::new()),
+            State::Failed { message, .. } => ("FAILED", message.lines().next().unwrap_or_default().to_owned()),
+            State::Skipped { because } => ("skipped", format!("because of {because}")),
+            State::NotRun => ("not run", String::new()),
+        };
+        let more = match stage.manifest.as_ref() {
+            Some(manifest) => format!("{} on {}", duration(manifest.seconds), manifest.device),
+            None => more,
+        };
+        lines.push(vec![
+            format!("  {state}"),
+            stage.label.clone(),
+            stage.kind.clone(),
+            more,
+        ]);
+    }
+    let done = data.stages.iter().filter(|stage| stage.state == State::Done).count();
+    let mut text = format!(
+        "{}: {done} of {} stages done\n{}",
+        data.pipeline,
+        data.stages.len(),
+        align(&lines, &[])
+    );
+    for line in summary::findings(&data) {
+        text.push_str(&format!("{line}\n"));
+    }
+    let table = summary::table(&data);
+    if !table.is_empty() {
+        text.push_str(&format!("\n{table}"));
+    }
+    let unfinished = std::fs::read_dir(args.results.folder().join("checkpoints")).map_or(0, Iterator::count);
+    if unfinished > 0 {
+        text.push_str(&format!(
+            "\nunfinished stages with a checkpoint in this results folder: {unfinished}\n"
+        ));
+    }
+    print(&text);
+    Ok(Finished::Well)
+}

@@ -1,0 +1,50 @@
+//! Sinks for events. They only draw: whatever they show is also in the journal.
+
+mod bars;
+mod json;
+mod plain;
+mod words;
+
+use std::io::{IsTerminal, Write};
+
+use clap::ValueEnum;
+use runner::event::Sink;
+
+pub use words::{duration, number, significant};
+
+/// How a run shows itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Log {
+    /// Bars on a terminal, plain lines elsewhere.
+    Auto,
+    /// Progress bars, where standard error is a terminal.
+    Bar,
+    /// Plain lines, on standard error.
+    Plain,
+    /// One JSON object a line, on standard output.
+    Json,
+}
+
+/// The sink for `log`.
+pub fn sink(log: Log) -> Box<dyn Sink> {
+    match log {
+        Log::Json => Box::new(json::JsonLines),
+        Log::Auto | Log::Bar if std::io::stderr().is_terminal() => Box::new(bars::Bars::new()),
+        _ => Box::new(plain::Plain::new()),
+    }
+}
+
+/// Writes to standard output; a reader that has gone away (`| head`) is no error.
+pub fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    if !text.ends_with('\n') {
+        let _ = out.write_all(b"\n");
+    }
+    let _ = out.flush();
+}
+
+/// Writes to standard error.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", text.trim_end_matches('\n'));
+}

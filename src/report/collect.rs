@@ -1,0 +1,135 @@
+//! Gathers a report's data from the store and the journal.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+
+use runner::graph::{Graph, StageInstance};
+use runner::journal::{End, StageRecord, last_run};
+use runner::plan::{Entry, Plan};
+use runner::store::{Cached, Store};
+use serde_json::Value;
+
+use super::data::{Data, StageData, State};
+use super::results;
+use crate::console::duration;
+
+/// Collects what is known about every stage of a pipeline. `plan` is a plan of the whole pipeline.
+pub fn collect(graph: &Graph, store: &Store, plan: &Plan) -> Data {
+    let endings = endings(&store.pipeline_folder(&graph.pipeline));
+    let stages = graph.stages.iter().zip(&plan.entries).map(|(stage, entry)| {
+        let state = match entry {
+            Entry::Hit(_) => State::Done,
+            Entry::Skipped { because } => State::Skipped {
+                because: graph.stages[because.index()].label.clone(),
+            },
+            _ => endings.get(&stage.label).cloned().unwrap_or(State::NotRun),
+        };
+        match entry {
+            Entry::Hit(cached) => done(stage, store, cached),
+            _ => bare(stage, state),
+        }
+    });
+    let stages: Vec<StageData> = stages.collect();
+    Data {
+        pipeline: graph.pipeline.clone(),
+        about: graph.about.clone(),
+        points: graph.points.clone(),
+        facts: facts(&stages, store),
+        stages,
+    }
+}
+
+fn bare(stage: &StageInstance, state: State) -> StageData {
+    StageData {
+        name: stage.name.clone(),
+        label: stage.label.clone(),
+        kind: stage.kind.to_owned(),
+        points: stage.points.clone(),
+        inputs: stage.inputs.iter().map(|input| input.from.index()).collect(),
+        parameters: stage.parameters.clone(),
+        state,
+        manifest: None,
+        outputs: Vec::new(),
+        errors: Vec::new(),
+    }
+}
+
+fn done(stage: &StageInstance, store: &Store, cached: &Cached) -> StageData {
+    let folder = store.folder(stage.kind, &cached.fingerprint);
+    let outputs = cached
+        .outputs
+        .iter()
+        .map(|output| (output.port().to_owned(), folder.join(&output.file)));
+    let mut data = StageData {
+        manifest: store.manifest(stage.kind, &cached.fingerprint),
+        outputs: outputs.collect(),
+        ..bare(stage, State::Done)
+    };
+    if stage.kind == "compare"
+        && let Some((_, path)) = data.outputs.iter().find(|(port, _)| port == "errors")
+    {
+        // A table that cannot be read is damaged, which the next run finds out and repairs.
+        data.errors = results::read(path).unwrap_or_default();
+    }
+    data
+}
+
+/// How stages ended in the newest run, where they did not end well.
+fn endings(folder: &Path) -> HashMap<String, State> {
+    let records = last_run(folder)
+        .ok()
+        .flatten()
+        .map(|run| run.records)
+        .unwrap_or_default();
+    let ending = |(label, record): (String, StageRecord)| match record.end? {
+        End::Failed { message, hint } => Some((label, State::Failed { message, hint })),
+        End::Skipped { because } => Some((label, State::Skipped { because })),
+        End::Complete | End::Finding(_) => None,
+    };
+    records.into_iter().filter_map(ending).collect()
+}
+
+/// Versions, devices, times and seeds.
+fn facts(stages: &[StageData], store: &Store) -> Vec<(String, String)> {
+    let manifests = || stages.iter().filter_map(|stage| stage.manifest.as_ref());
+    let set =
+        |values: &mut dyn Iterator<Item = String>| values.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>();
+    let mut facts = Vec::new();
+    let mut fact = |name: &str, values: Vec<String>| {
+        if !values.is_empty() {
+            facts.push((name.to_owned(), values.join(", ")));
+        }
+    };
+    fact(
+        "actionfinder",
+        set(&mut manifests().map(|manifest| manifest.version.clone())),
+    );
+    let fingerprints = manifests().filter_map(|manifest| {
+        let json = store.fingerprint_of(&manifest.kind, &manifest.fingerprint)?;
+        serde_json::from_str::<Value>(&json).ok()
+    });
+    let libtorch = |json: Value| json["worker"]["libtorch"].as_str().map(str::to_owned);
+    fact("libtorch", set(&mut fingerprints.filter_map(libtorch)));
+    fact("devices", set(&mut manifests().map(|manifest| manifest.device.clone())));
+    fact(
+        "threads of a stage",
+        set(&mut manifests().map(|manifest| manifest.threads.to_string())),
+    );
+    fact(
+        "seeds",
+        set(&mut stages
+            .iter()
+            .filter_map(|stage| stage.parameters.get("seed"))
+            .map(ToString::to_string)),
+    );
+    let when = set(&mut manifests().map(|manifest| manifest.when.clone()));
+    fact("first stage finished", when.first().cloned().into_iter().collect());
+    fact("last stage finished", when.last().cloned().into_iter().collect());
+    let seconds: f64 = manifests().map(|manifest| manifest.seconds).sum();
+    fact("time of all stages", vec![duration(seconds)]);
+    fact(
+        "stages",
+        vec![format!("{} of {} done", manifests().count(), stages.len())],
+    );
+    facts
+}

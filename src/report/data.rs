@@ -1,0 +1,155 @@
+//! What a report is made of: plain data, read from the store and the journal.
+
+use std::path::PathBuf;
+
+use runner::store::Manifest;
+use serde_json::Value;
+
+use super::results::ErrorRow;
+
+/// A pipeline with its results.
+pub struct Data {
+    /// Name.
+    pub pipeline: String,
+    /// The YAML's `about`.
+    pub about: String,
+    /// Sweep points.
+    pub points: Vec<Vec<(String, Value)>>,
+    /// Stage instances, inputs before those who read them.
+    pub stages: Vec<StageData>,
+    /// Lines about the run for the provenance section: name and value.
+    pub facts: Vec<(String, String)>,
+}
+
+/// A stage instance with what is known of it.
+pub struct StageData {
+    /// Name in the YAML file.
+    pub name: String,
+    /// Name with swept parameters.
+    pub label: String,
+    /// Kind.
+    pub kind: String,
+    /// Sweep points that share it.
+    pub points: Vec<usize>,
+    /// Stages it reads.
+    pub inputs: Vec<usize>,
+    /// Parameters with defaults filled in.
+    pub parameters: Value,
+    /// How it stands.
+    pub state: State,
+    /// The manifest of its cached outputs.
+    pub manifest: Option<Manifest>,
+    /// Its output files by port.
+    pub outputs: Vec<(String, PathBuf)>,
+    /// Rows of its `errors` table, for a `compare` stage.
+    pub errors: Vec<ErrorRow>,
+}
+
+/// How a stage stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Its outputs are there.
+    Done,
+    /// It failed in the newest run.
+    Failed {
+        /// The error.
+        message: String,
+        /// What the user can do.
+        hint: Option<String>,
+    },
+    /// It was not run because of another stage.
+    Skipped {
+        /// Label of that stage.
+        because: String,
+    },
+    /// It has no outputs yet.
+    NotRun,
+}
+
+impl Data {
+    /// The swept parameters that a stage instance depends on: those that vary over the sweep, but not over its points.
+    pub fn settings(&self, stage: &StageData) -> Vec<(&str, &Value)> {
+        let Some(&first) = stage.points.first() else {
+            return Vec::new();
+        };
+        let Some(point) = self.points.get(first) else {
+            return Vec::new();
+        };
+        let fixed = |name: &str, value: &Value, among: &mut dyn Iterator<Item = usize>| {
+            let mut others = among.filter_map(|n| self.points.get(n));
+            others.all(|other| other.iter().any(|(n, v)| n == name && v == value))
+        };
+        let own = point.iter().filter(|(name, value)| {
+            fixed(name, value, &mut stage.points.iter().copied()) && !fixed(name, value, &mut (0..self.points.len()))
+        });
+        let own: Vec<&(String, Value)> = own.collect();
+        // Where a text names the rows of a sweep, what goes with it need not be repeated.
+        let needless = |at: usize, name: &str| {
+            let mut texts = own.iter().enumerate().filter(|(_, (_, value))| value.is_string());
+            texts.any(|(other_at, (other, _))| {
+                other != name && self.follows(name, other) && (other_at < at || !self.follows(other, name))
+            })
+        };
+        let kept = own.iter().enumerate().filter(|(at, (name, _))| !needless(*at, name));
+        kept.map(|(_, (name, value))| (name.as_str(), value)).collect()
+    }
+
+    /// Whether the value of `name` is given by the value of `other` over the whole sweep.
+    fn follows(&self, name: &str, other: &str) -> bool {
+        let value =
+            |point: &[(String, Value)], name: &str| point.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+        let mut seen: Vec<(Option<Value>, Option<Value>)> = Vec::new();
+        self.points.iter().all(|point| {
+            let (own, key) = (value(point, name), value(point, other));
+            match seen.iter().find(|(known, _)| *known == key) {
+                Some((_, before)) => *before == own,
+                None => {
+                    seen.push((key, own));
+                    true
+                }
+            }
+        })
+    }
+
+    /// The settings of a stage in one line; empty outside a sweep.
+    pub fn setting_line(&self, stage: &StageData) -> String {
+        let settings = self.settings(stage);
+        let part = |(name, value): &(&str, &Value)| match value {
+            Value::String(text) => text.clone(),
+            value => format!("{name} = {}", plain(value)),
+        };
+        let parts: Vec<String> = settings.iter().map(part).collect();
+        parts.join(", ")
+    }
+
+    /// `compare` stages with results.
+    pub fn comparisons(&self) -> impl Iterator<Item = &StageData> {
+        self.stages.iter().filter(|stage| !stage.errors.is_empty())
+    }
+
+    /// Stages that ended with a finding: title, detail.
+    pub fn findings(&self) -> impl Iterator<Item = (&StageData, &str, &str)> {
+        self.stages.iter().filter_map(
+            |stage| match stage.manifest.as_ref().map(|manifest| &manifest.outcome) {
+                Some(runner::stage::Outcome::Finding { title, detail }) => {
+                    Some((stage, title.as_str(), detail.as_str()))
+                }
+                _ => None,
+            },
+        )
+    }
+}
+
+/// A YAML value as a person would write it.
+pub fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && (float.abs() >= 1e5 || float.abs() < 1e-3) && float != 0.0 => {
+                format!("{float:e}")
+            }
+            _ => number.to_string(),
+        },
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,60 @@
+//! The results as text, for the end of a run.
+
+use super::data::Data;
+use super::results::{self, MEAN, MEAN_ABSOLUTE};
+use crate::cli::align;
+use crate::console::number;
+
+/// "measure | component | ours | paper | ratio" for one comparison; for several, a line of means for each.
+pub fn table(data: &Data) -> String {
+    let comparisons: Vec<_> = data.comparisons().collect();
+    let several = comparisons.len() > 1;
+    let mut head = vec!["measure", "component", "ours", "paper", "ratio"];
+    if several {
+        head[1] = "at";
+    }
+    let mut lines = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
+    for stage in comparisons {
+        let shown = |row: &&results::ErrorRow| row.statistic == MEAN_ABSOLUTE && (!several || row.component == MEAN);
+        for row in stage.errors.iter().filter(shown) {
+            let component = results::component(&row.component).to_owned();
+            let paper = row.paper.map(|paper| with_unit(paper, &row.unit)).unwrap_or_default();
+            let point = data.setting_line(stage);
+            let place = if point.is_empty() { stage.name.clone() } else { point };
+            lines.push(vec![
+                results::symbol(&row.measure).to_owned(),
+                if several { place } else { component },
+                with_unit(row.value, &row.unit),
+                paper,
+                row.ratio.map(number).unwrap_or_default(),
+            ]);
+        }
+    }
+    if lines.len() == 1 {
+        String::new()
+    } else {
+        align(&lines, &[2, 3, 4])
+    }
+}
+
+/// A number with its unit.
+pub fn with_unit(value: f64, unit: &str) -> String {
+    match unit {
+        "" => number(value),
+        "deg" => format!("{}°", number(value)),
+        unit => format!("{} {unit}", number(value)),
+    }
+}
+
+/// One line for each finding and each comparison outside its tolerance.
+pub fn findings(data: &Data) -> Vec<String> {
+    let findings = data
+        .findings()
+        .map(|(stage, title, _)| format!("finding: {}: {title}", stage.label));
+    let mut lines: Vec<String> = findings.collect();
+    for stage in &data.stages {
+        let outside = stage.manifest.iter().flat_map(|manifest| &manifest.outside_tolerance);
+        lines.extend(outside.map(|text| format!("outside tolerance: {}: {text}", stage.label)));
+    }
+    lines
+}

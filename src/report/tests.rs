@@ -1,0 +1,195 @@
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use std::path::PathBuf;
+
+use runner::stage::Outcome;
+use runner::store::{Hash256, Manifest, Metric};
+use serde_json::json;
+
+use super::data::StageData;
+use super::*;
+
+fn manifest(kind: &str, label: &str, outcome: Outcome) -> Manifest {
+    Manifest {
+        store: 1,
+        kind: kind.to_owned(),
+        fingerprint: Hash256::of(label),
+        outputs: Vec::new(),
+        outcome,
+        metrics: vec![Metric {
+            name: "energy_error".to_owned(),
+            value: 8.31e-8,
+            unit: String::new(),
+        }],
+        notes: vec!["the step was halved <twice>".to_owned()],
+        outside_tolerance: Vec::new(),
+        seconds: 12.3,
+        device: "cpu".to_owned(),
+        threads: 1,
+        when: "2026-01-02T03:04:05Z".to_owned(),
+        version: "0.1.0".to_owned(),
+    }
+}
+
+fn stage(name: &str, kind: &str, points: &[usize], inputs: &[usize]) -> StageData {
+    let label = if points.len() > 1 {
+        name.to_owned()
+    } else {
+        format!("{name}[row={}]", points[0])
+    };
+    StageData {
+        manifest: Some(manifest(kind, &label, Outcome::Complete)),
+        name: name.to_owned(),
+        label,
+        kind: kind.to_owned(),
+        points: points.to_vec(),
+        inputs: inputs.to_vec(),
+        parameters: json!({ "seed": 1 }),
+        state: State::Done,
+        outputs: Vec::new(),
+        errors: Vec::new(),
+    }
+}
+
+fn errors(scale: f64) -> Vec<ErrorRow> {
+    let mut rows = Vec::new();
+    for (measure, unit, paper) in [("delta_J", "km/s kpc", 1.2), ("delta_theta", "deg", 0.7)] {
+        for (n, component) in ["phi", "z", "r", "mean"].into_iter().enumerate() {
+            for (statistic, factor) in [("mean_absolute", 1.0), ("median_absolute", 0.6)] {
+                let value = scale * factor * (0.5 + n as f64);
+                let paper = (component == "mean" && statistic == "mean_absolute").then_some(paper);
+                rows.push(ErrorRow {
+                    measure: measure.to_owned(),
+                    component: component.to_owned(),
+                    statistic: statistic.to_owned(),
+                    value,
+                    unit: unit.to_owned(),
+                    relative: value / 900.0,
+                    paper,
+                    ratio: paper.map(|paper| value / paper),
+                    stars: 512,
+                    set_aside: 0,
+                });
+            }
+        }
+    }
+    rows
+}
+
+/// A sweep of four points, with a finding at the last one.
+fn sample() -> Data {
+    let mut stages = vec![
+        stage("orbits", "integrate_orbits", &[0, 1, 2, 3], &[]),
+        stage("truth", "estimate_actions", &[0, 1, 2, 3], &[0]),
+        stage("sky", "observe", &[0, 1, 2, 3], &[1]),
+        stage("sets", "split", &[0, 1, 2, 3], &[2]),
+    ];
+    for (point, scale) in [0.002, 0.3, 1.1, 0.0].into_iter().enumerate() {
+        let first = stages.len();
+        stages.push(stage("actions", "train_actions", &[point], &[3]));
+        if point == 3 {
+            let (title, detail) = (
+                "213 of 1024 orbits are unbound".to_owned(),
+                "streams 4, 17, 22, …".to_owned(),
+            );
+            let outcome = Outcome::Finding { title, detail };
+            stages[first].manifest = Some(manifest("train_actions", "actions[row=3]", outcome));
+        }
+        stages.push(stage("predicted", "predict", &[point], &[3, first]));
+        stages.push(stage("errors", "compare", &[point], &[first + 1, 3]));
+        stages.push(stage("loss_curves", "figure", &[point], &[first]));
+        for skipped in &mut stages[first + 1..] {
+            if point == 3 {
+                skipped.state = State::Skipped {
+                    because: "actions[row=3]".to_owned(),
+                };
+                skipped.manifest = None;
+            }
+        }
+        if point < 3 {
+            stages[first + 2].errors = errors(scale);
+        }
+    }
+    let masses = [3.334e11, 3.0006e11, 4.0008e11, 2.6672e11];
+    let rows = ["toy exact", "toy 10 % low", "toy 20 % high", "toy mass 20 % low"];
+    let point = |(row, mass): (&str, f64)| vec![("row".to_owned(), json!(row)), ("toy_mass".to_owned(), json!(mass))];
+    Data {
+        pipeline: "isochrone".to_owned(),
+        about: "Ibata et al. (2021), section 6.1: an isochrone, and toy potentials that are & are not right".to_owned(),
+        points: rows.into_iter().zip(masses).map(point).collect(),
+        stages,
+        facts: vec![("program".to_owned(), "actionfinder 0.1.0".to_owned())],
+    }
+}
+
+#[test]
+fn the_page_says_what_happened() {
+    let mut data = sample();
+    if let Ok(folder) = std::env::var("ACTIONFINDER_KEEP_FIGURES") {
+        let figures = ["LossCurves", "Residuals", "Orbits"].map(|name| PathBuf::from(format!("{folder}/{name}.svg")));
+        data.stages[7].outputs = figures.map(|path| ("figure".to_owned(), path)).to_vec();
+    }
+    let page = html::page(&data.pipeline, &sections::body(&data));
+    if let Ok(folder) = std::env::var("ACTIONFINDER_KEEP_FIGURES") {
+        std::fs::write(format!("{folder}/report.html"), &page).unwrap();
+    }
+    for part in [
+        "δJ",
+        "δθ",
+        "213 of 1024 orbits are unbound",
+        "that are &amp; are not",
+        "&lt;twice&gt;",
+        "prefers-color-scheme",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(page.contains("Not run because of it: predicted, errors, loss_curves."));
+    assert!(
+        !page.contains("<script") && !page.contains("http://") || !page.contains("src="),
+        "self-contained"
+    );
+}
+
+#[test]
+fn settings_name_only_what_varies() {
+    let data = sample();
+    assert_eq!(data.setting_line(&data.stages[0]), "");
+    assert_eq!(
+        data.setting_line(&data.stages[6]),
+        "toy exact",
+        "the mass goes with the row's name"
+    );
+    let mut data = sample();
+    for (n, point) in data.points.iter_mut().enumerate() {
+        point.push(("seed".to_owned(), json!(n)));
+        point.remove(0);
+    }
+    assert_eq!(data.setting_line(&data.stages[6]), "toy_mass = 3.334e11, seed = 0");
+}
+
+#[test]
+fn history_keeps_every_result_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut data = sample();
+    let rows = |name: &str| tables::read(&folder.path().join(name)).unwrap().num_rows();
+    write(&data, folder.path()).unwrap();
+    let first = rows("metrics.parquet");
+    assert_eq!(first, 3 * 16 + 4 + 4 + 3 * 3);
+    write(&data, folder.path()).unwrap();
+    assert_eq!(rows("history.parquet"), first, "the same results are not added again");
+    data.stages[6].manifest = Some(manifest("compare", "another", Outcome::Complete));
+    write(&data, folder.path()).unwrap();
+    assert_eq!((rows("metrics.parquet"), rows("history.parquet")), (first, first + 17));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "no draft is left");
+}
+
+#[test]
+fn the_summary_has_a_line_for_each_point_and_measure() {
+    let table = summary::table(&sample());
+    assert_eq!(table.lines().count(), 1 + 3 * 2, "{table}");
+    assert!(table.contains("δJ       toy 10 % low"), "{table}");
+    assert_eq!(
+        summary::findings(&sample()),
+        ["finding: actions[row=3]: 213 of 1024 orbits are unbound"]
+    );
+}

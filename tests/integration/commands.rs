@@ -1,0 +1,208 @@
+//! Every command, and the exit codes.
+
+use crate::data::{SMALL, swept};
+use crate::program::Place;
+
+#[test]
+fn help_of_every_command() {
+    let place = Place::new();
+    let mut text = place.well(&["--help"]).out;
+    let commands: Vec<String> = text
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next().map(str::to_owned))
+        .filter(|name| name != "help" && name.chars().all(char::is_alphabetic))
+        .collect();
+    assert_eq!(commands.len(), 12, "{commands:?}");
+    for command in commands {
+        text.push_str(&format!(
+            "\n\n$ actionfinder {command} --help\n{}",
+            place.well(&[&command, "--help"]).out
+        ));
+    }
+    insta::assert_snapshot!("help", text);
+}
+
+#[test]
+fn version() {
+    assert_eq!(
+        Place::new().well(&["--version"]).out,
+        format!("actionfinder {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn wrong_use_ends_with_2() {
+    let place = Place::with(SMALL);
+    for arguments in [
+        vec![],
+        vec!["fly"],
+        vec!["run"],
+        vec!["run", "p.yaml", "--to", "nowhere"],
+        vec!["run", "p.yaml", "-p", "streams"],
+        vec!["run", "p.yaml", "--force", "nowhere"],
+        vec!["why", "p.yaml", "nowhere"],
+        vec!["show", "p.yaml"],
+    ] {
+        let gave = place.run(&arguments);
+        assert_eq!(gave.code, 2, "{arguments:?}: {}", gave.err);
+        assert!(!gave.err.is_empty(), "{arguments:?} says why");
+    }
+}
+
+#[test]
+fn invalid_pipelines_end_with_3_and_say_where() {
+    let place = Place::with(
+        &SMALL
+            .replace("integrate_orbits", "integrate_orbit")
+            .replace("seed: 1", "sead: 1"),
+    );
+    let gave = place.run(&["run", "p.yaml"]);
+    assert_eq!((gave.code, gave.out.as_str()), (3, ""));
+    for part in ["p.yaml:6:5", "integrate_orbits", "seed"] {
+        assert!(gave.err.contains(part), "{part} is not in\n{}", gave.err);
+    }
+    assert_eq!(place.run(&["plan", "missing.yaml"]).code, 3);
+    assert!(
+        !place.path("results").exists(),
+        "nothing is written for an invalid pipeline"
+    );
+}
+
+#[test]
+fn unknown_parameters_are_reported() {
+    let gave = Place::with(SMALL).run(&["plan", "p.yaml", "-p", "stream=3"]);
+    assert_eq!(gave.code, 3);
+    assert!(
+        gave.err.contains("stream") && gave.err.contains("streams"),
+        "{}",
+        gave.err
+    );
+}
+
+#[test]
+fn schema_is_a_json_schema_of_every_kind() {
+    let schema: serde_json::Value = serde_json::from_str(&Place::new().well(&["schema"]).out).unwrap();
+    let text = schema.to_string();
+    for kind in [
+        "import_streams",
+        "integrate_orbits",
+        "observe",
+        "split",
+        "estimate_actions",
+        "train_actions",
+    ] {
+        assert!(text.contains(&format!("\"{kind}\"")), "{kind}");
+    }
+    assert!(schema["$schema"].is_string());
+}
+
+#[test]
+fn graphs() {
+    let place = Place::with(&swept());
+    insta::assert_snapshot!("graph_mermaid", place.well(&["graph", "p.yaml"]).out);
+    insta::assert_snapshot!(
+        "graph_dot",
+        place.well(&["graph", "p.yaml", "--format", "dot", "--all"]).out
+    );
+}
+
+#[test]
+fn show_gives_schema_units_and_rows() {
+    let place = Place::with(SMALL);
+    let gave = place.run(&["show", "p.yaml", "orbits"]);
+    assert_eq!(gave.code, 2, "{}", gave.err);
+    assert!(
+        gave.err.contains("actionfinder run"),
+        "an output that is not there names the command: {}",
+        gave.err
+    );
+    place.well(&["run", "p.yaml"]);
+    let shown = place.well(&["show", "p.yaml", "truth", "-n", "3"]).out;
+    for part in ["24 rows", "J_phi", "km/s kpc", "galactocentric", "… 21 more rows"] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+    let path = shown
+        .lines()
+        .next()
+        .unwrap()
+        .replace("[place]", &place.path("").to_string_lossy());
+    assert_eq!(
+        place.well(&["show", &path, "-n", "3"]).out.lines().nth(1),
+        shown.lines().nth(1)
+    );
+    assert_eq!(place.run(&["show", "p.yaml", "truth.nothing"]).code, 2);
+    let network = place.path("n.safetensors");
+    let header = br#"{"__metadata__":{"map":"actions"},"w":{"dtype":"F64","shape":[2],"data_offsets":[0,16]}}"#;
+    let bytes = [&(header.len() as u64).to_le_bytes()[..], header, &[0; 16]].concat();
+    std::fs::write(&network, &bytes).unwrap();
+    let shown = place.well(&["show", "n.safetensors"]).out;
+    assert!(
+        shown.contains("map: actions") && shown.contains("w       F64   [2]"),
+        "{shown}"
+    );
+    std::fs::write(&network, &bytes[..40]).unwrap();
+    assert_eq!(place.run(&["show", "n.safetensors"]).code, 4);
+}
+
+#[test]
+fn new_writes_a_template_once() {
+    let place = Place::new();
+    place.well(&["new", "mine.yaml"]);
+    let template = std::fs::read_to_string(place.path("mine.yaml")).unwrap();
+    assert!(template.contains("import_streams"));
+    let again = place.run(&["new", "mine.yaml"]);
+    assert_eq!(again.code, 2);
+    assert_eq!(std::fs::read_to_string(place.path("mine.yaml")).unwrap(), template);
+}
+
+#[test]
+fn doctor_looks_at_libtorch_and_the_disk() {
+    let place = Place::new();
+    let gave = place.well(&["doctor"]);
+    for part in [
+        "tensor library",
+        "libtorch",
+        "CPU threads",
+        "results folder",
+        "disk free",
+    ] {
+        assert!(gave.out.contains(part), "{part} is not in\n{}", gave.out);
+    }
+    let output = place
+        .command(&["doctor"])
+        .env("ACTIONFINDER_TENSOR_LIBRARY", "/nowhere.so")
+        .output()
+        .unwrap();
+    let gave = place.gave(output);
+    assert_eq!(gave.code, 4);
+    assert!(
+        gave.out.contains("BAD  tensor library") && gave.out.contains("/nowhere.so"),
+        "{}",
+        gave.out
+    );
+}
+
+#[test]
+fn gc_only_says_what_it_would_remove() {
+    let place = Place::with(SMALL);
+    assert_eq!(place.well(&["gc"]).out, "nothing is unused\n");
+    place.well(&["run", "p.yaml"]);
+    assert_eq!(
+        place.well(&["gc"]).out,
+        "nothing is unused\n",
+        "newest results are used"
+    );
+    place.well(&["run", "p.yaml", "-p", "seed=2"]);
+    let dry = place.well(&["gc"]).out;
+    assert!(
+        dry.contains("integrate_orbits") && dry.contains("actionfinder gc --remove"),
+        "{dry}"
+    );
+    assert_eq!(place.well(&["gc"]).out, dry, "nothing was removed");
+    place.well(&["gc", "--remove"]);
+    assert_eq!(place.well(&["gc"]).out, "nothing is unused\n");
+    assert!(place.well(&["run", "p.yaml", "-p", "seed=2"]).err.contains("all fresh"));
+}

@@ -1,0 +1,38 @@
+//! Tests of the program from outside: what a user types, and what comes back.
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod commands;
+mod data;
+mod diagnostics;
+mod pipelines;
+mod program;
+mod report;
+mod runs;
+mod walls;
+
+/// Every file of this folder is part of the binary, and no other test binary lies beside it.
+#[test]
+fn no_test_file_is_forgotten() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration");
+    let main = std::fs::read_to_string(folder.join("main.rs")).unwrap();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let Some(module) = name.strip_suffix(".rs").filter(|module| *module != "main") else {
+            continue;
+        };
+        assert!(
+            main.contains(&format!("\nmod {module};\n")),
+            "{name} is not listed in main.rs"
+        );
+    }
+    let beside = std::fs::read_dir(folder.parent().unwrap()).unwrap();
+    let stray: Vec<_> = beside
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.extension().is_some_and(|e| e == "rs"))
+        .collect();
+    assert_eq!(
+        stray,
+        Vec::<std::path::PathBuf>::new(),
+        "tests of the program belong in tests/integration"
+    );
+}

@@ -1,0 +1,65 @@
+//! The pipelines that come with the program, and those that its documents show.
+
+use std::path::PathBuf;
+
+use crate::program::{Place, project};
+
+fn shipped() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(project("pipelines")).unwrap();
+    let mut paths: Vec<_> = entries
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.extension().is_some_and(|e| e == "yaml"))
+        .collect();
+    paths.sort();
+    paths
+}
+
+#[test]
+fn every_shipped_pipeline_can_be_planned() {
+    let place = Place::new();
+    let paths = shipped();
+    for name in ["quickstart.yaml", "isochrone.yaml", "your_data.yaml"] {
+        assert!(paths.iter().any(|path| path.ends_with(name)), "{name} is gone");
+    }
+    for path in paths {
+        place.well(&["plan", &path.to_string_lossy()]);
+    }
+}
+
+/// A whole chain with trainings on a file that no pipeline made, with as little training as possible.
+#[test]
+fn your_data_runs_end_to_end() {
+    let reference = project("tests/reference").to_string_lossy().into_owned();
+    let template = std::fs::read_to_string(project("pipelines/your_data.yaml")).unwrap();
+    let yaml = template
+        .replace("../tests/reference", &reference)
+        .replace("network: smooth", "network: smooth\n        epochs: 2");
+    assert!(
+        yaml.contains(&reference) && yaml.contains("epochs: 2"),
+        "the template has changed"
+    );
+    let place = Place::with(&yaml);
+    let gave = place.run(&["run", "p.yaml"]);
+    assert_eq!(gave.code, 0, "{}\n{}", gave.out, gave.err);
+    assert!(gave.out.contains("δJ"), "{}", gave.out);
+    let again = place.well(&["run", "p.yaml"]);
+    assert!(again.err.contains("all fresh"), "{}", again.err);
+}
+
+/// Each ```yaml block of the documents that holds a whole pipeline is one that loads.
+#[test]
+fn pipelines_in_the_documents_can_be_planned() {
+    let mut found = 0;
+    for document in ["README.md", "ARCHITECTURE.md"] {
+        let text = std::fs::read_to_string(project(document)).unwrap();
+        for block in text.split("```yaml\n").skip(1) {
+            let yaml = block.split("```").next().unwrap();
+            if yaml.starts_with("pipeline:") {
+                let place = Place::with(yaml);
+                place.well(&["plan", "p.yaml"]);
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 0, "the README shows a pipeline");
+}

@@ -1,0 +1,185 @@
+//! Running, planning, and saying why.
+
+use std::process::Stdio;
+
+use crate::data::{SMALL, swept};
+use crate::program::Place;
+
+#[test]
+fn a_second_run_runs_nothing() {
+    let place = Place::with(SMALL);
+    let first = place.well(&["run", "p.yaml"]);
+    assert!(first.err.contains("5 ran, 0 fresh"), "{}", first.err);
+    let report = std::fs::read_to_string(place.path("results/small/report.html")).unwrap();
+    let second = place.well(&["run", "p.yaml"]);
+    insta::assert_snapshot!("second_run", second.err);
+    assert_eq!(first.out, second.out, "both print the results");
+    assert_eq!(
+        std::fs::read_to_string(place.path("results/small/report.html")).unwrap(),
+        report
+    );
+}
+
+#[test]
+fn results_are_printed_beside_the_paper() {
+    let place = Place::with(SMALL);
+    let gave = place.well(&["run", "p.yaml", "-p", "scale=5.5"]);
+    let head = gave.out.lines().next().unwrap().split_whitespace().collect::<Vec<_>>();
+    assert_eq!(head, ["measure", "component", "ours", "paper", "ratio"], "{}", gave.out);
+    assert!(
+        gave.out
+            .lines()
+            .any(|line| line.starts_with("δJ") && line.contains("mean") && line.contains("1.00 km/s kpc"))
+    );
+    assert!(gave.out.contains("results/small/report.html"), "{}", gave.out);
+}
+
+#[test]
+fn dry_runs_and_plans_write_nothing() {
+    let place = Place::with(SMALL);
+    let plan = place.well(&["plan", "p.yaml"]);
+    assert_eq!(place.well(&["run", "p.yaml", "--dry-run"]).out, plan.out);
+    assert_eq!(place.run(&["plan", "p.yaml", "--check"]).code, 1, "something would run");
+    assert!(!place.path("results").exists());
+    insta::assert_snapshot!("plan_of_a_first_run", plan.out);
+    place.well(&["run", "p.yaml"]);
+    assert_eq!(place.run(&["plan", "p.yaml", "--check"]).code, 0);
+    insta::assert_snapshot!(
+        "plan_of_a_changed_scale",
+        place.well(&["plan", "p.yaml", "-p", "scale=5.5"]).out
+    );
+}
+
+#[test]
+fn why_names_the_field_that_changed() {
+    let place = Place::with(SMALL);
+    let never = place.well(&["why", "p.yaml", "guess"]).out;
+    assert!(never.contains("never"), "{never}");
+    place.well(&["run", "p.yaml"]);
+    let fresh = place.well(&["why", "p.yaml", "guess"]).out;
+    assert!(fresh.contains("fresh"), "{fresh}");
+    let changed = place.well(&["why", "p.yaml", "guess", "-p", "scale=5.5"]).out;
+    assert!(changed.contains("scale: 5.0 → 5.5"), "{changed}");
+}
+
+#[test]
+fn comments_and_order_change_nothing() {
+    let place = Place::with(SMALL);
+    place.well(&["run", "p.yaml"]);
+    let reordered = SMALL
+        .replace("streams: 6, seed: 1", "seed: 1,   streams: 6")
+        .replace("about: O", "# why not\nabout: o");
+    place.write("p.yaml", &reordered);
+    assert_eq!(place.run(&["plan", "p.yaml", "--check"]).code, 0);
+}
+
+#[test]
+fn to_runs_only_what_a_stage_needs() {
+    let place = Place::with(SMALL);
+    assert!(place.well(&["run", "p.yaml", "--to", "truth"]).err.contains("2 ran"));
+    let forced = place.well(&["run", "p.yaml", "--to", "truth", "--force", "truth"]).err;
+    assert!(forced.contains("1 ran, 1 fresh"), "{forced}");
+}
+
+#[test]
+fn sweeps_share_stages_and_rank_their_points() {
+    let place = Place::with(&swept());
+    let gave = place.well(&["run", "p.yaml"]);
+    assert!(
+        gave.err.contains("7 ran"),
+        "orbits, truth and sample once, guess and errors twice: {}",
+        gave.err
+    );
+    let board = place.well(&["sweep", "p.yaml"]).out;
+    let rows: Vec<&str> = board.lines().collect();
+    assert!(
+        rows[0].contains("scale") && rows[0].contains("δJ") && rows[0].contains("δθ"),
+        "{board}"
+    );
+    assert!(
+        rows[1].contains("5.0") && rows[2].contains("5.5"),
+        "the right scale is best: {board}"
+    );
+    let beside = place.well(&["compare", "p.yaml@scale=5.0", "p.yaml@scale=5.5"]).out;
+    assert!(beside.contains("δJ") && beside.contains("scale = 5.5"), "{beside}");
+    assert_eq!(
+        place.run(&["compare", "p.yaml", "p.yaml@scale=5.5"]).code,
+        2,
+        "two points fit the first"
+    );
+    assert_eq!(
+        place.run(&["compare", "p.yaml@scale=7", "p.yaml@scale=5.5"]).code,
+        2,
+        "no point fits the first"
+    );
+}
+
+#[test]
+fn status_tells_how_stages_stand() {
+    let place = Place::with(SMALL);
+    place.well(&["run", "p.yaml", "--to", "truth"]);
+    let status = place.well(&["status", "p.yaml"]).out;
+    insta::assert_snapshot!("status", status);
+}
+
+#[test]
+fn json_lines_are_events() {
+    let place = Place::with(SMALL);
+    let gave = place.well(&["run", "p.yaml", "--log", "json"]);
+    let events: Vec<serde_json::Value> = gave
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(events.first().unwrap()["event"], "run_started");
+    assert_eq!(events.last().unwrap()["event"], "run_finished");
+    assert_eq!(
+        events.iter().filter(|event| event["event"] == "stage_finished").count(),
+        5
+    );
+}
+
+#[test]
+fn the_results_folder_can_be_named() {
+    let place = Place::with(SMALL);
+    place.well(&["run", "p.yaml", "--to", "orbits", "--results", "elsewhere"]);
+    let output = place
+        .command(&["plan", "p.yaml", "--to", "orbits", "--check"])
+        .env("ACTIONFINDER_RESULTS", "elsewhere");
+    assert!(
+        place
+            .command(&["version"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok()
+    );
+    assert_eq!(place.gave({ output }.output().unwrap()).code, 0);
+    assert!(!place.path("results").exists());
+}
+
+#[test]
+fn a_failing_stage_ends_with_4_and_the_rest_goes_on() {
+    let yaml = SMALL.replace("duration: 0.1", "duration: 0.1\n        energy_tolerance: 1e-30");
+    let place = Place::with(&yaml);
+    let gave = place.run(&["run", "p.yaml"]);
+    assert_eq!(gave.code, 4, "{}\n{}", gave.out, gave.err);
+    assert!(
+        gave.err.contains("FAILED  orbits") && gave.err.contains("skip  truth, because of orbits"),
+        "{}",
+        gave.err
+    );
+}
+
+#[test]
+fn a_comparison_outside_its_tolerance_ends_with_5() {
+    let yaml = SMALL.replace("delta_theta: 0.7 }", "delta_theta: 1e-9 }, require: at_most_paper");
+    let place = Place::with(&yaml);
+    assert_eq!(place.run(&["run", "p.yaml", "-p", "scale=5.5"]).code, 5);
+    assert_eq!(
+        place.run(&["run", "p.yaml", "-p", "scale=5.5"]).code,
+        5,
+        "also when nothing runs"
+    );
+    assert_eq!(place.run(&["run", "p.yaml", "-p", "scale=5.0"]).code, 0);
+}
