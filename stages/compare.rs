@@ -343,3 +343,7 @@ fn median(mut values: Vec<f64>) -> f64 {
         _ => 0.5 * (values[middle - 1] + values[middle]),
     }
 }
+
+#[cfg(test)]
+#[path = "compare_tests.rs"]
+mod tests;

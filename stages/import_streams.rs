@@ -251,3 +251,6 @@ fn stream_numbers(cells: &Cells) -> (Vec<Result<i64, String>>, Option<String>) {
 
 /// The two sets of columns that say where a star is.
 const COORDINATES: [&[Column]; 2] = [&CARTESIAN, &OBSERVABLES];
+
+#[cfg(test)]
+mod tests;

@@ -63,7 +63,7 @@ pub enum Sample {
 }
 
 /// The halo sample: a radius uniform between two, a direction uniform on the sphere, a velocity in a direction uniform
-/// on the sphere with the magnitude of a normal deviate. Starts that are unbound are drawn again.
+/// on the sphere with the magnitude of a normal deviate. Starts that are unbound are drawn again and counted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HaloSample {
@@ -73,6 +73,8 @@ pub struct HaloSample {
     pub outer_radius: Kpc,
     /// Standard deviation of the normal deviate, km/s.
     pub dispersion: KmPerSecond,
+    /// Draw stars again that have the energy to go further out than this (in a spherical potential), kpc.
+    pub within: Option<Kpc>,
 }
 
 impl Default for HaloSample {
@@ -81,6 +83,7 @@ impl Default for HaloSample {
             inner_radius: Kpc(sample::HALO_INNER_RADIUS),
             outer_radius: Kpc(sample::HALO_OUTER_RADIUS),
             dispersion: KmPerSecond(sample::HALO_DISPERSION),
+            within: None,
         }
     }
 }
@@ -116,6 +119,9 @@ const TEST_ORBITS: [PhaseSpace; 4] = [
     PhaseSpace::new([26.0, 0.1, 0.1], [0.1, 141.8, 83.1]),
 ];
 
+/// Starts drawn for one orbit before the sample is given up.
+const MOST_DRAWS: u32 = 10_000;
+
 /// Orbits integrated between two looks at the cancel flag.
 const CHUNK: usize = 256;
 
@@ -136,7 +142,7 @@ impl Stage for IntegrateOrbits {
     }
 
     fn check(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
+        let mut faults = self.potential.faults("potential");
         match (self.sample, self.streams) {
             (Sample::Halo, None) => faults.push(Fault::new("streams", "sample: halo needs the number of streams")),
             (Sample::TestOrbits | Sample::Starts, Some(_)) => {
@@ -149,6 +155,10 @@ impl Stage for IntegrateOrbits {
         if !(self.energy_tolerance > 0.0 && self.energy_tolerance < 1.0) {
             let message = format!("must be between 0 and 1, not {}", self.energy_tolerance);
             faults.push(Fault::new("energy_tolerance", message));
+        }
+        if let Some(within) = self.halo.within.filter(|within| *within <= self.halo.outer_radius) {
+            let message = format!("must be above outer_radius, not {}", within.get());
+            faults.push(Fault::new("halo.within", message));
         }
         if self.halo.inner_radius >= self.halo.outer_radius {
             let (inner, outer) = (self.halo.inner_radius.get(), self.halo.outer_radius.get());
@@ -224,20 +234,28 @@ impl IntegrateOrbits {
         potential: &dyn Potential,
     ) -> Result<(Vec<i64>, Vec<PhaseSpace>), StageError> {
         let streams = self.streams.unwrap_or_default();
+        let limit = match self.halo.within {
+            Some(within) => potential.potential([within.get(), 0.0, 0.0]),
+            None => potential.potential_at_infinity(),
+        };
         let mut starts = Vec::with_capacity(streams as usize);
         let mut redrawn = 0;
         for stream in 0..u64::from(streams) {
             let mut random = sample::generator(self.seed, stream);
-            let Some((start, unbound)) = sample::bound(potential, || self.halo.draw(&mut random)) else {
+            let drawn = (0..MOST_DRAWS).find_map(|draws| {
+                let start = self.halo.draw(&mut random);
+                (potential.energy(&start) < limit).then_some((start, draws))
+            });
+            let Some((start, draws)) = drawn else {
                 return Err(StageError::with_hint(
-                    "the halo sample has next to no star that is bound in this potential",
+                    format!("none of {MOST_DRAWS} stars of the halo sample is bound in this potential (stream {stream})"),
                     "lower halo.dispersion, or use a heavier potential",
                 ));
             };
             starts.push(start);
-            redrawn += unbound;
+            redrawn += draws;
         }
-        context.metric("unbound_starts_redrawn", redrawn as f64, "");
+        context.metric("starts_redrawn", f64::from(redrawn), "");
         Ok(((0..i64::from(streams)).collect(), starts))
     }
 

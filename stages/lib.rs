@@ -17,3 +17,8 @@ pub mod split;
 pub mod train_actions;
 pub mod train_inverse;
 pub mod units;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

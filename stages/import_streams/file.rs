@@ -190,10 +190,12 @@ fn expect_columns(path: &Path, names: &[&str], there: &[&str]) -> Result<(), Sta
         return Ok(());
     }
     let noun = if missing.len() == 1 { "column" } else { "columns" };
+    // Upper case and underscores are what names differ in most; of short names nothing else may differ.
+    let plain = |name: &str| name.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
     let similar = |name: &str| {
-        let distance = |other: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase());
+        let distance = |other: &str| strsim::damerau_levenshtein(&plain(name), &plain(other));
         let best = there.iter().copied().min_by_key(|other| distance(other))?;
-        (distance(best) <= 1 + name.len() / 4).then(|| format!("did you mean {best} instead of {name}?"))
+        (distance(best) <= name.chars().count() / 3).then(|| format!("did you mean {best} instead of {name}?"))
     };
     let mut hints: Vec<String> = missing.iter().filter_map(|name| similar(name)).collect();
     hints.push(format!("columns there are: {}", there.join(", ")));
