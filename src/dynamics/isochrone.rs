@@ -245,7 +245,7 @@ impl Isochrone {
 ///
 /// The two are ill-determined on a nearly planar orbit, but their sum (difference for L_z < 0) is not: there the node is
 /// taken from the point's azimuth, so that rounding cancels.
-fn node_and_latitude_angle([x, y, z]: [f64; 3], [lx, ly, lz]: [f64; 3], l: f64, tilt: f64) -> (f64, f64) {
+pub(crate) fn node_and_latitude_angle([x, y, z]: [f64; 3], [lx, ly, lz]: [f64; 3], l: f64, tilt: f64) -> (f64, f64) {
     let azimuth = y.atan2(x);
     if l == 0.0 {
         return (azimuth, z.atan2(x.hypot(y)));
@@ -297,4 +297,4 @@ fn solve_kepler(m: f64, epsilon: f64) -> f64 {
 
 #[cfg(test)]
 #[path = "isochrone_tests.rs"]
-mod tests;
+pub(crate) mod tests;

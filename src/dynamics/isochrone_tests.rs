@@ -87,7 +87,7 @@ fn round_trip_error(isochrone: &Isochrone, point: &PhaseSpace) -> f64 {
     difference(point.x, back.x) / length + difference(point.v, back.v) / velocity
 }
 
-fn bound_point() -> impl Strategy<Value = PhaseSpace> {
+pub(crate) fn bound_point() -> impl Strategy<Value = PhaseSpace> {
     let direction = || (-1.0..1.0f64, 0.0..std::f64::consts::TAU);
     (-3.0..2.5f64, direction(), 0.0..0.999f64, direction()).prop_map(|(log_r, x, fraction, v)| {
         let unit = |(cos, phi): (f64, f64)| {

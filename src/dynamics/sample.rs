@@ -1,6 +1,6 @@
 //! The samples of stars that the experiments start from, seeded.
 
-use crate::phase_space::PhaseSpace;
+use crate::phase_space::{Actions, Angles, PhaseSpace};
 use crate::potential::Potential;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
@@ -12,6 +12,47 @@ pub const HALO_INNER_RADIUS: f64 = 6.0;
 pub const HALO_OUTER_RADIUS: f64 = 16.0;
 /// Dispersion of the halo sample's speed, km/s.
 pub const HALO_DISPERSION: f64 = 150.0;
+
+/// The four test orbits of section 6.4 in the potential of Piffl et al. (2014), by name.
+///
+/// **Source**: Sanders & Binney (2016); Ibata et al. (2021), section 6.4.
+pub const TEST_ORBITS: [(&str, PhaseSpace); 4] = [
+    ("thin", PhaseSpace::new([8.29, 0.1, 0.1], [30.22, 211.1, 19.22])),
+    ("thick", PhaseSpace::new([8.29, 0.1, 0.1], [50.22, 187.1, 54.22])),
+    ("halo", PhaseSpace::new([8.29, 0.1, 0.1], [100.22, 109.1, 101.22])),
+    ("stream", PhaseSpace::new([26.0, 0.1, 0.1], [0.1, 141.8, 83.1])),
+];
+
+/// How many points of each test orbit are looked at.
+pub const TEST_ORBIT_POINTS: usize = 10_000;
+
+/// The time between two of them, Gyr.
+pub const TEST_ORBIT_INTERVAL: f64 = 0.9777e-3;
+
+/// One set of actions and angles of the disc sample: J_r and J_z uniform in 0–50, J_φ in 0–3000 km/s kpc, angles uniform.
+///
+/// The sample keeps those whose pericentre lies at 5 kpc or more, which whoever has the potential must see to.
+///
+/// **Source**: Ibata et al. (2021), section 6.3.
+pub fn disc_actions<R: Rng + ?Sized>(random: &mut R) -> (Actions, Angles) {
+    let actions = Actions {
+        phi: random.random_range(0.0..3000.0),
+        z: random.random_range(0.0..50.0),
+        r: random.random_range(0.0..50.0),
+    };
+    let mut angle = || random.random_range(0.0..std::f64::consts::TAU);
+    (
+        actions,
+        Angles {
+            phi: angle(),
+            z: angle(),
+            r: angle(),
+        },
+    )
+}
+
+/// The least pericentre of the disc sample, kpc.
+pub const DISC_LEAST_PERICENTRE: f64 = 5.0;
 
 /// The random numbers of one stream of a seeded sample: they do not depend on how many streams there are.
 pub fn generator(seed: u64, stream: u64) -> ChaCha20Rng {

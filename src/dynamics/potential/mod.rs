@@ -115,6 +115,28 @@ macro_rules! delegate {
 }
 delegate!(&P, Box<P>, std::sync::Arc<P>);
 
+/// A method asks for more symmetry than the potential has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{method} needs a potential that is {needed:?}, not one that is {found:?}")]
+pub struct WrongSymmetry {
+    /// The method.
+    pub method: &'static str,
+    /// The symmetry it needs.
+    pub needed: Symmetry,
+    /// The symmetry of the potential.
+    pub found: Symmetry,
+}
+
+impl WrongSymmetry {
+    pub(crate) fn check(method: &'static str, needed: Symmetry, found: Symmetry) -> Result<(), Self> {
+        if found <= needed {
+            Ok(())
+        } else {
+            Err(Self { method, needed, found })
+        }
+    }
+}
+
 /// A parameter outside its range.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{potential}: {parameter} must be {requirement}, not {value}")]

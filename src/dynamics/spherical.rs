@@ -1,0 +1,469 @@
+//! Exact actions, angles and frequencies in any spherical potential.
+//!
+//! With u = r² the radial motion is (r v_r)² = f(u) = 2u(E − Φ) − L² = (u − u₋)(u₊ − u) g(u), and g is positive and
+//! smooth. In u = u₋ + (u₊ − u₋) sin²(η/2) all integrals are regular at both turning points; panels graded towards η = 0
+//! resolve near-radial orbits; and on near-circular ones g = −f[u₋, u, u₊] is averaged from f'' = −κ²/2, a sum of positive
+//! terms, instead of being divided out.
+
+use crate::isochrone::node_and_latitude_angle;
+use crate::numerics::{gauss_legendre, integrate_graded, root};
+use crate::phase_space::{
+    ActionAngle, Actions, Angles, Frequencies, PhaseSpace, Unbound, UnboundRows, collect_rows, dot, norm,
+};
+use crate::potential::{Potential, Symmetry, WrongSymmetry};
+use crate::units::wrap_angle;
+use rayon::prelude::*;
+use std::f64::consts::PI;
+use std::sync::LazyLock;
+
+/// Relative width (u₊ − u₋)/u below which divided differences of f are averaged from f''.
+const NARROW: f64 = 0.1;
+
+/// The rule for averages over short distances: exact to degree 9, so 1e-10 or better over a tenth.
+static RULE: LazyLock<[(f64, f64); 5]> = LazyLock::new(gauss_legendre);
+
+/// Exact actions, angles and frequencies in a spherical potential.
+#[derive(Clone, Debug)]
+pub struct SphericalActions<P> {
+    potential: P,
+}
+
+/// One orbit: its integrals and turning points.
+struct RadialOrbit<'a, P> {
+    potential: &'a P,
+    energy: f64,
+    l: f64,
+    inner: f64,
+    outer: f64,
+    narrow: bool,
+}
+
+impl<P: Potential> SphericalActions<P> {
+    /// The action finder of `potential`, which must be spherical.
+    pub fn new(potential: P) -> Result<Self, WrongSymmetry> {
+        WrongSymmetry::check("spherical actions", Symmetry::Spherical, potential.symmetry())?;
+        Ok(Self { potential })
+    }
+
+    /// Actions, angles and frequencies of one phase-space point.
+    ///
+    /// J_φ = L_z, J_z = L − |L_z|, J_r = (1/π) ∫ v_r dr between the turning points.
+    ///
+    /// **Units**: kpc, km/s; km/s kpc, radians in [0, 2π), km/s/kpc.
+    /// **Source**: Binney & Tremaine (2008) section 3.5.2.
+    /// **Accuracy**: 1e-9 or better, relative to the orbit's total action and frequencies.
+    /// **Fails when** the orbit is not bound, or the point not finite.
+    pub fn actions(&self, point: &PhaseSpace) -> Result<ActionAngle, Unbound> {
+        let energy = self.potential.energy(point);
+        let limit = self.potential.potential_at_infinity();
+        if !(energy < limit && energy.is_finite()) {
+            return Err(Unbound { energy, limit });
+        }
+        let angular_momentum @ [lx, ly, lz] = point.angular_momentum();
+        let (l, tilt) = (norm(angular_momentum), lx.hypot(ly));
+        let sense = if lz < 0.0 { -1.0 } else { 1.0 };
+        let j_z = if l > 0.0 { tilt * tilt / (l + lz.abs()) } else { 0.0 };
+        let Some((orbit, below, above)) = RadialOrbit::through(&self.potential, point, energy, l) else {
+            let centre = self.potential.hessian([0.0; 3])[0][0].max(0.0).sqrt();
+            return Ok(ActionAngle {
+                actions: Actions {
+                    phi: 0.0,
+                    z: 0.0,
+                    r: 0.0,
+                },
+                angles: Angles {
+                    phi: 0.0,
+                    z: 0.0,
+                    r: 0.0,
+                },
+                frequencies: Frequencies {
+                    phi: centre,
+                    z: centre,
+                    r: 2.0 * centre,
+                },
+            });
+        };
+
+        let eta = 2.0 * below.sqrt().atan2(above.sqrt());
+        let finest = 2.0 * (orbit.inner / (orbit.outer - orbit.inner).max(f64::MIN_POSITIVE)).sqrt();
+        let finest = finest.min(PI);
+        let part = integrate_graded(0.0, eta, finest, |eta| orbit.integrands(eta));
+        let rest = integrate_graded(eta, PI, finest, |eta| orbit.integrands(eta));
+        let [half_period, advance, j_r] = [0, 1, 2].map(|i| part[i] + rest[i]);
+        let omega_r = PI / half_period;
+        let omega_z = advance / half_period;
+        let outwards = if dot(point.x, point.v) < 0.0 { -1.0 } else { 1.0 };
+        let theta_r = outwards * omega_r * part[0];
+        let position = if dot(point.x, point.x) > 0.0 { point.x } else { point.v };
+        let (node, psi) = node_and_latitude_angle(position, angular_momentum, l, tilt);
+        let theta_z = psi + outwards * (omega_z * part[0] - part[1]);
+        Ok(ActionAngle {
+            actions: Actions {
+                phi: lz,
+                z: j_z,
+                r: j_r / PI,
+            },
+            angles: Angles {
+                phi: wrap_angle(node + sense * theta_z),
+                z: wrap_angle(theta_z),
+                r: wrap_angle(theta_r),
+            },
+            frequencies: Frequencies {
+                phi: sense * omega_z,
+                z: omega_z,
+                r: omega_r,
+            },
+        })
+    }
+
+    /// [`actions`](Self::actions) of many points, in parallel; all unbound rows together if there are any.
+    pub fn actions_of(&self, points: &[PhaseSpace]) -> Result<Vec<ActionAngle>, UnboundRows> {
+        collect_rows(
+            points
+                .par_iter()
+                .with_min_len(64)
+                .map(|point| self.actions(point))
+                .collect(),
+        )
+    }
+}
+
+impl<'a, P: Potential> RadialOrbit<'a, P> {
+    /// The orbit through `point`, and how far r² there lies above and below that of the turning points.
+    ///
+    /// None if the star rests at the centre.
+    fn through(potential: &'a P, point: &PhaseSpace, energy: f64, l: f64) -> Option<(Self, f64, f64)> {
+        let u = dot(point.x, point.x);
+        let mut orbit = Self {
+            potential,
+            energy,
+            l,
+            inner: u,
+            outer: u,
+            narrow: false,
+        };
+        let depth = energy - orbit.phi(0.0);
+        if !(depth > 0.0) {
+            return None;
+        }
+        // f and f' at the star, from its velocity: exact however close to circular the orbit is.
+        let radial = dot(point.x, point.v);
+        let value = radial * radial;
+        let slope = dot(point.v, point.v) + dot(point.x, potential.acceleration(point.x));
+        let curvature = -0.5 * orbit.f_second(u);
+
+        // The quadratic through the star gives the widths; where they are small they are refined with f''.
+        let width = |curvature: f64, sign: f64| {
+            let along = sign * slope;
+            let radicand = (along * along + 4.0 * curvature * value).max(0.0).sqrt();
+            if along > 0.0 {
+                (along + radicand) / (2.0 * curvature)
+            } else {
+                2.0 * value / (radicand - along).max(1e-300)
+            }
+        };
+        let near = |sign: f64| {
+            let mut distance = width(curvature, sign);
+            if !(curvature > 0.0 && distance < 0.5 * NARROW * u) {
+                return None;
+            }
+            for _ in 0..12 {
+                let next = width(-orbit.second_difference(u, u, u + sign * distance), sign);
+                let change = (next - distance).abs();
+                distance = next;
+                if change <= 1e-16 * distance {
+                    break;
+                }
+            }
+            Some(distance)
+        };
+        let (below, above) = (near(-1.0), near(1.0));
+        let above = above.unwrap_or_else(|| {
+            let mut bracket = 2.0 * u.max(l * l / (2.0 * depth)).max(1e-30);
+            while orbit.f(bracket) > 0.0 && bracket < 1e200 {
+                bracket *= 4.0;
+            }
+            let low = if value > 0.0 { u } else { u * (1.0 + 1e-3 * NARROW) };
+            (root(low, bracket, |u| orbit.f(u)) - u).max(0.0)
+        });
+        orbit.outer = u + above;
+        // A radial orbit is given the least angular momentum that leaves its radial action as it is.
+        orbit.l = l.max(1e-14 * orbit.outer.sqrt() * (2.0 * depth).sqrt());
+        let (below, inner) = below.map(|below| (below, u - below)).unwrap_or_else(|| {
+            let low = orbit.l * orbit.l / (2.0 * depth);
+            let high = if value > 0.0 { u } else { u * (1.0 - 1e-3 * NARROW) };
+            let inner = if orbit.f(high) > 0.0 {
+                root(low.max(f64::MIN_POSITIVE).ln(), high.ln(), |log_u| orbit.f(log_u.exp())).exp()
+            } else {
+                low
+            };
+            ((u - inner).max(0.0), inner)
+        });
+        orbit.inner = inner;
+        orbit.narrow = above + below < NARROW * u;
+        Some((orbit, below, above))
+    }
+
+    fn phi(&self, u: f64) -> f64 {
+        self.potential.potential([u.sqrt(), 0.0, 0.0])
+    }
+
+    /// f(u) = (r v_r)².
+    fn f(&self, u: f64) -> f64 {
+        2.0 * u * (self.energy - self.phi(u)) - self.l * self.l
+    }
+
+    /// f''(u) = −κ²/2, κ² = Φ'' + 3Φ'/r.
+    fn f_second(&self, u: f64) -> f64 {
+        let hessian = self.potential.hessian([u.sqrt(), 0.0, 0.0]);
+        -0.5 * (hessian[0][0] + 3.0 * hessian[1][1])
+    }
+
+    /// The divided difference f[u0, u1, u2] = ∫∫ f'' over the triangle (Hermite–Genocchi), for points close together.
+    fn second_difference(&self, u0: f64, u1: f64, u2: f64) -> f64 {
+        let mut sum = 0.0;
+        for (s, weight_s) in *RULE {
+            for (t, weight_t) in *RULE {
+                sum += weight_s * weight_t * s * self.f_second(u0 + s * ((u1 - u0) + t * (u2 - u1)));
+            }
+        }
+        sum
+    }
+
+    /// The divided difference f[u0, u1], the mean of f' = 2(E − Φ) − rΦ' between points close together.
+    fn first_difference(&self, u0: f64, u1: f64) -> f64 {
+        let slope = |u: f64| {
+            let (phi, acceleration) = self.potential.potential_and_acceleration([u.sqrt(), 0.0, 0.0]);
+            2.0 * (self.energy - phi) + u.sqrt() * acceleration[0]
+        };
+        RULE.iter()
+            .map(|(node, weight)| weight * slope(u0 + node * (u1 - u0)))
+            .sum()
+    }
+
+    /// dt, dψ and v_r dr, each per dη.
+    fn integrands(&self, eta: f64) -> [f64; 3] {
+        let width = self.outer - self.inner;
+        let (sin, cos) = (0.5 * eta).sin_cos();
+        let u = self.inner + width * sin * sin;
+        let (below, above) = (width * sin * sin, width * cos * cos);
+        // Close to a turning point f is a small difference of large numbers: there it is the mean of f' times the distance.
+        let g = if self.narrow {
+            -self.second_difference(self.inner, u, self.outer)
+        } else if above < NARROW * u {
+            -self.first_difference(u, self.outer) / below
+        } else if below < NARROW * u {
+            self.first_difference(self.inner, u) / above
+        } else {
+            self.f(u) / (below * above)
+        };
+        let root_g = g.max(f64::MIN_POSITIVE).sqrt();
+        [
+            0.5 / root_g,
+            0.5 * self.l / (u * root_g),
+            0.5 * (width * sin * cos).powi(2) * root_g / u,
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::isochrone::tests::{bound_point, flat};
+    use crate::potential::{Isochrone, Kepler, Logarithmic, MiyamotoNagai, Nfw, Plummer};
+    use crate::testing::reference_table;
+    use crate::units::wrap_difference;
+    use proptest::prelude::*;
+
+    #[test]
+    fn agrees_with_the_reference_plummer_sphere() {
+        let columns = [
+            "x",
+            "y",
+            "z",
+            "vx",
+            "vy",
+            "vz",
+            "J_phi",
+            "J_z",
+            "J_r",
+            "theta_phi",
+            "theta_z",
+            "theta_r",
+            "Omega_phi",
+            "Omega_z",
+            "Omega_r",
+        ];
+        let finder = SphericalActions::new(Plummer::new(5e5, 0.02).unwrap()).unwrap();
+        let mut worst = [0.0f64; 9];
+        for row in reference_table("plummer", &columns) {
+            let point = PhaseSpace::new([row[0], row[1], row[2]], [row[3], row[4], row[5]]);
+            let ours = flat(&finder.actions(&point).unwrap());
+            let total = row[6].abs() + row[7] + row[8];
+            for i in 0..9 {
+                let difference = ours[i] - row[6 + i];
+                worst[i] = worst[i].max(match i {
+                    0..3 => difference.abs() / total,
+                    3..6 => wrap_difference(difference).abs(),
+                    _ => (difference / row[6 + i]).abs(),
+                });
+            }
+        }
+        // Actions to 1e-6. The table's own angles and frequencies come from interpolation: 25-digit arithmetic (below) sides
+        // with us where they differ by up to 2e-4.
+        assert!(worst[..3].iter().all(|&worst| worst < 1e-6), "{worst:?}");
+        assert!(worst[3..].iter().all(|&worst| worst < 2e-4), "{worst:?}");
+    }
+
+    /// Ω_r and Ω_z of rows of the reference table as they stand, by quadrature in 40-digit arithmetic (mpmath).
+    #[test]
+    fn frequencies_agree_with_long_arithmetic() {
+        let exact = [
+            (100, 523.5224008871885, 314.7597273764603),
+            (116, 105.37420017786441, 80.61021826574826),
+            (180, 498.3195193434239, 308.9853499447987),
+            (244, 145.83029178525362, 73.33382618792757),
+            (292, 445.493406626945, 286.69082064968984),
+            (373, 516.3588653373483, 320.08440780279733),
+        ];
+        let finder = SphericalActions::new(Plummer::new(5e5, 0.02).unwrap()).unwrap();
+        let rows = reference_table("plummer", &["x", "y", "z", "vx", "vy", "vz"]);
+        for (row, omega_r, omega_z) in exact {
+            let row = &rows[row];
+            let point = PhaseSpace::new([row[0], row[1], row[2]], [row[3], row[4], row[5]]);
+            let found = finder.actions(&point).unwrap().frequencies;
+            assert!(
+                (found.r / omega_r - 1.0).abs() < 1e-11 && (found.z / omega_z - 1.0).abs() < 1e-11,
+                "{found:?}"
+            );
+        }
+    }
+
+    /// Against the isochrone's closed form, relative to the total action, and in angles away from degenerate orbits.
+    fn assert_matches(point: &PhaseSpace, tolerance: f64) {
+        let isochrone = Isochrone::new(3.334e11, 5.0).unwrap();
+        let exact = isochrone.actions(point).unwrap();
+        let ours = SphericalActions::new(isochrone).unwrap().actions(point).unwrap();
+        let (a, b) = (flat(&exact), flat(&ours));
+        assert!(b.iter().all(|value| value.is_finite()), "{point:?} gave {ours:?}");
+        let total = a[0].abs() + a[1] + a[2] + 1e-300;
+        for i in 0..9 {
+            let error = match i {
+                0..3 => (a[i] - b[i]).abs() / total,
+                3..6 => wrap_difference(a[i] - b[i]).abs(),
+                _ => (a[i] - b[i]).abs() / a[8],
+            };
+            assert!(
+                error < tolerance,
+                "{point:?}: item {i} is {} and not {}, error {error:.1e}",
+                b[i],
+                a[i]
+            );
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+        #[test]
+        fn agrees_with_the_isochrone(point in bound_point()) {
+            // Far inside the core the potential's variation over the orbit is lost in its rounding.
+            let isochrone = Isochrone::new(3.334e11, 5.0).unwrap();
+            let centre = isochrone.potential([0.0; 3]);
+            assert_matches(&point, 1e-9 + 1e-13 * centre.abs() / (isochrone.energy(&point) - centre));
+        }
+    }
+
+    #[test]
+    fn degenerate_orbits_agree_with_the_isochrone() {
+        let isochrone = Isochrone::new(3.334e11, 5.0).unwrap();
+        let circular = 8.0 * crate::potential::SphericalProfile::dphi_over_r(&isochrone, 8.0).sqrt();
+        for tiny in [1e-9, 1e-6, 1e-4, 1e-2, 1.0, 10.0, 30.0] {
+            // Rounding of the velocity itself turns the angles of a nearly circular orbit.
+            let tolerance = 1e-8f64.max(1e-14 * circular / tiny);
+            assert_matches(&PhaseSpace::new([8.0, 0.0, 0.0], [tiny, circular, 0.0]), tolerance);
+            assert_matches(
+                &PhaseSpace::new([0.0, 8.0, 0.0], [circular + tiny, 0.0, tiny]),
+                tolerance,
+            );
+            assert_matches(&PhaseSpace::new([8.0, 0.0, 0.0], [-100.0, tiny, 0.0]), 1e-8);
+            assert_matches(&PhaseSpace::new([1.0, 2.0, 3.0], [10.0, 20.0, 30.0 + tiny]), 1e-8);
+            assert_matches(&PhaseSpace::new([8.0, 3.0, 1.0], [0.0, tiny, 0.0]), 1e-8);
+        }
+        // Exactly circular or radial: some angle is arbitrary, but nothing is lost.
+        for (x, v) in [
+            ([8.0, 0.0, 0.0], [0.0, circular, 0.0]),
+            ([8.0, 0.0, 0.0], [50.0, 0.0, 0.0]),
+            ([0.0, 0.0, 8.0], [0.0, 0.0, 0.0]),
+            ([0.0, 0.0, 0.0], [10.0, 20.0, 30.0]),
+            ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0]),
+        ] {
+            let point = PhaseSpace::new(x, v);
+            let (exact, ours) = (
+                isochrone.actions(&point).unwrap(),
+                SphericalActions::new(isochrone).unwrap().actions(&point).unwrap(),
+            );
+            assert!(
+                flat(&ours).iter().all(|value| value.is_finite()),
+                "{point:?} gave {ours:?}"
+            );
+            assert!(
+                (exact.actions.r - ours.actions.r).abs() <= 1e-9 * (exact.actions.r + 1.0),
+                "{point:?}: {ours:?}"
+            );
+            assert!(
+                (exact.frequencies.r / ours.frequencies.r - 1.0).abs() < 1e-8,
+                "{point:?}: {ours:?}"
+            );
+        }
+    }
+
+    /// Kepler's law Ω_r = Ω_φ, and J_r = GM/√(−2E) − L: a potential that is not smooth in r².
+    #[test]
+    fn agrees_with_kepler() {
+        let kepler = Kepler::new(1e11).unwrap();
+        let finder = SphericalActions::new(kepler).unwrap();
+        let gm = crate::units::GRAVITATIONAL_CONSTANT * 1e11;
+        for v in [[10.0, 200.0, 30.0], [-100.0, 10.0, 0.0], [50.0, 1.0, 250.0]] {
+            let point = PhaseSpace::new([8.0, 1.0, 0.5], v);
+            let answer = finder.actions(&point).unwrap();
+            let l = norm(point.angular_momentum());
+            let expected = gm / (-2.0 * kepler.energy(&point)).sqrt() - l;
+            assert!((answer.actions.r / expected - 1.0).abs() < 1e-9);
+            assert!((answer.frequencies.z / answer.frequencies.r - 1.0).abs() < 1e-9);
+        }
+    }
+
+    /// Ω = ∂H/∂J by differences of the actions themselves: dE = Ω_r dJ_r + Ω_z dL.
+    #[test]
+    fn frequencies_are_the_gradient_of_the_energy_in_cuspy_and_cored_halos() {
+        fn check(potential: impl Potential + Clone) {
+            let finder = SphericalActions::new(potential.clone()).unwrap();
+            let base = PhaseSpace::new([8.0, 2.0, 1.0], [60.0, 120.0, -40.0]);
+            let answer = finder.actions(&base).unwrap();
+            for axis in 0..3 {
+                let at = |step: f64| {
+                    let mut moved = base;
+                    moved.v[axis] += step;
+                    let found = finder.actions(&moved).unwrap().actions;
+                    (potential.energy(&moved), found.r, found.z + found.phi.abs())
+                };
+                let (plus, minus) = (at(0.01), at(-0.01));
+                let expected = answer.frequencies.r * (plus.1 - minus.1) + answer.frequencies.z * (plus.2 - minus.2);
+                // Second-order differences: (0.01/100)² of the value.
+                assert!((expected - (plus.0 - minus.0)).abs() < 1e-6 * (plus.0 - minus.0).abs().max(1.0));
+            }
+        }
+        check(Nfw::new(1e12, 20.0).unwrap());
+        check(Logarithmic::new(220.0, 0.1, [1.0; 3]).unwrap());
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_answer() {
+        assert!(SphericalActions::new(MiyamotoNagai::new(1e10, 3.0, 0.3).unwrap()).is_err());
+        let finder = SphericalActions::new(Plummer::new(5e5, 0.02).unwrap()).unwrap();
+        let fast = PhaseSpace::new([0.01, 0.0, 0.0], [0.0, 30.0, 0.0]);
+        assert!(finder.actions(&fast).is_err());
+        assert_eq!(finder.actions_of(&[fast]).unwrap_err().rows[0].row, 0);
+    }
+}
