@@ -24,15 +24,30 @@ impl Column {
 }
 
 const fn galactocentric(name: &'static str, unit: &'static str, description: &'static str) -> Column {
-    Column { name, unit, frame: "galactocentric", description }
+    Column {
+        name,
+        unit,
+        frame: "galactocentric",
+        description,
+    }
 }
 
 const fn heliocentric(name: &'static str, unit: &'static str, description: &'static str) -> Column {
-    Column { name, unit, frame: "heliocentric", description }
+    Column {
+        name,
+        unit,
+        frame: "heliocentric",
+        description,
+    }
 }
 
 /// Time along the orbit.
-pub const TIME: Column = Column { name: "t", unit: "Gyr", frame: "", description: "time along the orbit" };
+pub const TIME: Column = Column {
+    name: "t",
+    unit: "Gyr",
+    frame: "",
+    description: "time along the orbit",
+};
 
 /// Positions.
 pub const POSITION: [Column; 3] = [
@@ -49,12 +64,22 @@ pub const VELOCITY: [Column; 3] = [
 ];
 
 /// Positions, then velocities.
-pub const CARTESIAN: [Column; 6] =
-    [POSITION[0], POSITION[1], POSITION[2], VELOCITY[0], VELOCITY[1], VELOCITY[2]];
+pub const CARTESIAN: [Column; 6] = [
+    POSITION[0],
+    POSITION[1],
+    POSITION[2],
+    VELOCITY[0],
+    VELOCITY[1],
+    VELOCITY[2],
+];
 
 /// Actions, in the order φ, z, r.
 pub const ACTIONS: [Column; 3] = [
-    galactocentric("J_phi", "km/s kpc", "azimuthal action, the z component of angular momentum"),
+    galactocentric(
+        "J_phi",
+        "km/s kpc",
+        "azimuthal action, the z component of angular momentum",
+    ),
     galactocentric("J_z", "km/s kpc", "vertical action"),
     galactocentric("J_r", "km/s kpc", "radial action"),
 ];
@@ -79,7 +104,11 @@ pub const OBSERVABLES: [Column; 6] = [
     heliocentric("l", "deg", "Galactic longitude"),
     heliocentric("b", "deg", "Galactic latitude"),
     heliocentric("v_los", "km/s", "line-of-sight velocity relative to the Sun"),
-    heliocentric("mu_l_cosb", "mas/yr", "proper motion in Galactic longitude, times cos b"),
+    heliocentric(
+        "mu_l_cosb",
+        "mas/yr",
+        "proper motion in Galactic longitude, times cos b",
+    ),
     heliocentric("mu_b", "mas/yr", "proper motion in Galactic latitude"),
 ];
 
@@ -89,7 +118,13 @@ pub const ENERGY: Column = galactocentric("energy", "(km/s)^2", "energy per mass
 /// `stream` and `star`, which name a row.
 pub fn identity() -> [Field; 2] {
     [
-        column("stream", DataType::Int64, "", "", "number of the stream; a stream is one orbit"),
+        column(
+            "stream",
+            DataType::Int64,
+            "",
+            "",
+            "number of the stream; a stream is one orbit",
+        ),
         column("star", DataType::Int64, "", "", "number of the star in its stream"),
     ]
 }
@@ -102,7 +137,9 @@ pub fn stars(groups: &[&[Column]]) -> Schema {
 
 /// The needs of an input port: `stream`, `star` and columns.
 pub fn needs(groups: &[&[Column]]) -> Vec<(&'static str, &'static str)> {
-    let columns = groups.iter().flat_map(|group| group.iter().map(|column| (column.name, column.unit)));
+    let columns = groups
+        .iter()
+        .flat_map(|group| group.iter().map(|column| (column.name, column.unit)));
     [("stream", ""), ("star", "")].into_iter().chain(columns).collect()
 }
 
@@ -110,11 +147,41 @@ pub fn needs(groups: &[&[Column]]) -> Vec<(&'static str, &'static str)> {
 pub fn history(loss_unit: &str) -> Schema {
     Schema::new(vec![
         column("epoch", DataType::Int64, "", "", "epoch, from 1"),
-        column("train_loss", DataType::Float64, loss_unit, "", "loss over the training streams"),
-        column("validation_loss", DataType::Float64, loss_unit, "", "loss over the validation streams"),
-        column("learning_rate", DataType::Float64, "", "", "learning rate at the end of the epoch"),
-        column("seconds", DataType::Float64, "s", "", "wall-clock time since the training began"),
-        column("best", DataType::Boolean, "", "", "whether this epoch's weights were kept"),
+        column(
+            "train_loss",
+            DataType::Float64,
+            loss_unit,
+            "",
+            "loss over the training streams",
+        ),
+        column(
+            "validation_loss",
+            DataType::Float64,
+            loss_unit,
+            "",
+            "loss over the validation streams",
+        ),
+        column(
+            "learning_rate",
+            DataType::Float64,
+            "",
+            "",
+            "learning rate at the end of the epoch",
+        ),
+        column(
+            "seconds",
+            DataType::Float64,
+            "s",
+            "",
+            "wall-clock time since the training began",
+        ),
+        column(
+            "best",
+            DataType::Boolean,
+            "",
+            "",
+            "whether this epoch's weights were kept",
+        ),
     ])
 }
 
@@ -122,7 +189,13 @@ pub fn history(loss_unit: &str) -> Schema {
 pub fn toy() -> Schema {
     Schema::new(vec![
         column("mass", DataType::Float64, "M_sun", "", "mass of the toy isochrone"),
-        column("scale", DataType::Float64, "kpc", "", "scale length of the toy isochrone"),
+        column(
+            "scale",
+            DataType::Float64,
+            "kpc",
+            "",
+            "scale length of the toy isochrone",
+        ),
     ])
 }
 

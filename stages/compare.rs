@@ -84,14 +84,28 @@ const MEASURES: [Measure; 4] = [
         unit: "deg",
         paper: |paper| paper.delta_theta,
     },
-    Measure { name: "delta_x", columns: &POSITION, components: CARTESIAN, unit: "kpc", paper: |paper| paper.delta_x },
-    Measure { name: "delta_v", columns: &VELOCITY, components: CARTESIAN, unit: "km/s", paper: |paper| paper.delta_v },
+    Measure {
+        name: "delta_x",
+        columns: &POSITION,
+        components: CARTESIAN,
+        unit: "kpc",
+        paper: |paper| paper.delta_x,
+    },
+    Measure {
+        name: "delta_v",
+        columns: &VELOCITY,
+        components: CARTESIAN,
+        unit: "km/s",
+        paper: |paper| paper.delta_v,
+    },
 ];
 
 /// The measures whose columns are in both tables, in their unit.
 fn common(predicted: &Schema, truth: &Schema) -> Vec<Measure> {
     let has = |schema: &Schema, column: &Column| {
-        schema.column_with_name(column.name).is_some_and(|(_, field)| unit_of(field) == column.unit)
+        schema
+            .column_with_name(column.name)
+            .is_some_and(|(_, field)| unit_of(field) == column.unit)
     };
     let in_both = |measure: &Measure| measure.columns.iter().all(|c| has(predicted, c) && has(truth, c));
     MEASURES.into_iter().filter(in_both).collect()
@@ -103,17 +117,29 @@ impl Stage for Compare {
     const REVISION: u32 = 1;
 
     fn inputs(&self) -> Vec<InputPort> {
-        vec![InputPort::table("predicted", &columns::needs(&[])), InputPort::table("truth", &columns::needs(&[]))]
+        vec![
+            InputPort::table("predicted", &columns::needs(&[])),
+            InputPort::table("truth", &columns::needs(&[])),
+        ]
     }
 
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
-        let (predicted, truth) = (connected_schema(connected, "predicted"), connected_schema(connected, "truth"));
+        let (predicted, truth) = (
+            connected_schema(connected, "predicted"),
+            connected_schema(connected, "truth"),
+        );
         let (Some(predicted), Some(truth)) = (predicted, truth) else {
-            return Ok(vec![OutputPort::table("errors", errors_schema()), OutputPort::table("residuals", residuals_schema(&[]))]);
+            return Ok(vec![
+                OutputPort::table("errors", errors_schema()),
+                OutputPort::table("residuals", residuals_schema(&[])),
+            ]);
         };
         let measures = common(predicted, truth);
         if measures.is_empty() {
-            return Err("truth: has nothing in common with predicted: neither J_*, nor theta_*, nor x y z, nor vx vy vz".to_owned());
+            return Err(
+                "truth: has nothing in common with predicted: neither J_*, nor theta_*, nor x y z, nor vx vy vz"
+                    .to_owned(),
+            );
         }
         for measure in MEASURES {
             if (measure.paper)(&self.paper).is_some() && measures.iter().all(|other| other.name != measure.name) {
@@ -145,12 +171,17 @@ impl Stage for Compare {
         let measures = common(predicted.schema_ref(), truth.schema_ref());
         let pairs = pair_rows(&predicted, &truth)?;
         if pairs.is_empty() {
-            return Err(StageError::failed("no star of the truth has a prediction (by stream and star)"));
+            return Err(StageError::failed(
+                "no star of the truth has a prediction (by stream and star)",
+            ));
         }
         let set_aside = truth.num_rows() - pairs.len();
         context.metric("set_aside", set_aside as f64, "");
         if set_aside > 0 {
-            context.note(format!("{set_aside} of {} stars have no prediction and are not compared", truth.num_rows()));
+            context.note(format!(
+                "{set_aside} of {} stars have no prediction and are not compared",
+                truth.num_rows()
+            ));
         }
 
         let mut rows = Vec::new();
@@ -160,14 +191,26 @@ impl Stage for Compare {
             let measured = compared.rows(measure, self);
             self.judge(context, measure, &measured);
             rows.extend(measured);
-            residuals.extend(measure.columns.iter().zip(compared.residuals).map(|(column, values)| (column.name, values)));
+            residuals.extend(
+                measure
+                    .columns
+                    .iter()
+                    .zip(compared.residuals)
+                    .map(|(column, values)| (column.name, values)),
+            );
         }
         write_errors(context, &rows, pairs.len(), set_aside)?;
 
         let (stream, star) = identity(&truth)?;
         let mut table = vec![
-            ("stream", pairs.iter().map(|&(_, row)| stream[row]).collect::<Vec<_>>().into()),
-            ("star", pairs.iter().map(|&(_, row)| star[row]).collect::<Vec<_>>().into()),
+            (
+                "stream",
+                pairs.iter().map(|&(_, row)| stream[row]).collect::<Vec<_>>().into(),
+            ),
+            (
+                "star",
+                pairs.iter().map(|&(_, row)| star[row]).collect::<Vec<_>>().into(),
+            ),
         ];
         table.extend(residuals.into_iter().map(|(name, values)| (name, values.into())));
         context.write_table("residuals", table)?;
@@ -178,7 +221,10 @@ impl Stage for Compare {
 impl Compare {
     /// Keeps the mean as a metric, and records it if it is above the paper's figure and must not be.
     fn judge(&self, context: &StageContext, measure: &Measure, rows: &[Row]) {
-        let Some(mean) = rows.iter().find(|row| row.component == "mean" && row.statistic == "mean_absolute") else {
+        let Some(mean) = rows
+            .iter()
+            .find(|row| row.component == "mean" && row.statistic == "mean_absolute")
+        else {
             return;
         };
         context.metric(measure.name, mean.value, mean.unit);
@@ -204,7 +250,10 @@ fn pair_rows(predicted: &RecordBatch, truth: &RecordBatch) -> Result<Vec<(usize,
     let (stream, star) = identity(predicted)?;
     for (row, key) in stream.iter().zip(star).enumerate() {
         if rows.insert(key, row).is_some() {
-            return Err(StageError::failed(format!("input predicted: stream {}, star {} occurs twice", key.0, key.1)));
+            return Err(StageError::failed(format!(
+                "input predicted: stream {}, star {} occurs twice",
+                key.0, key.1
+            )));
         }
     }
     let (stream, star) = identity(truth)?;
@@ -236,23 +285,38 @@ impl Compared {
         truth: &RecordBatch,
         pairs: &[(usize, usize)],
     ) -> Result<Self, StageError> {
-        let (predicted, truth) = (io::columns(predicted, measure.columns)?, io::columns(truth, measure.columns)?);
+        let (predicted, truth) = (
+            io::columns(predicted, measure.columns)?,
+            io::columns(truth, measure.columns)?,
+        );
         let is_angle = measure.name == "delta_theta";
         let difference = |predicted: f64, truth: f64| match is_angle {
             true => dynamics::units::wrap_difference(predicted - truth).to_degrees(),
             false => predicted - truth,
         };
-        let size = |truth: f64| if is_angle { truth.abs().to_degrees() } else { truth.abs() };
+        let size = |truth: f64| {
+            if is_angle {
+                truth.abs().to_degrees()
+            } else {
+                truth.abs()
+            }
+        };
         Ok(Self {
             residuals: [0, 1, 2].map(|axis| {
-                pairs.iter().map(|&(p, t)| difference(predicted[axis][p], truth[axis][t])).collect()
+                pairs
+                    .iter()
+                    .map(|&(p, t)| difference(predicted[axis][p], truth[axis][t]))
+                    .collect()
             }),
             truth: [0, 1, 2].map(|axis| mean(pairs.iter().map(|&(_, t)| size(truth[axis][t])))),
         })
     }
 
     fn rows(&self, measure: &Measure, compare: &Compare) -> Vec<Row> {
-        let absolute = self.residuals.each_ref().map(|values| values.iter().map(|value| value.abs()).collect::<Vec<_>>());
+        let absolute = self
+            .residuals
+            .each_ref()
+            .map(|values| values.iter().map(|value| value.abs()).collect::<Vec<_>>());
         let means = absolute.each_ref().map(|values| mean(values.iter().copied()));
         let medians = absolute.each_ref().map(|values| median(values.clone()));
         let everything = [
@@ -268,10 +332,22 @@ impl Compared {
             for ((component, value), truth) in all {
                 // Where the truth is zero throughout there is no scale to be relative to.
                 let relative = if truth > 0.0 { value / truth } else { 0.0 };
-                let (value, unit) = if compare.relative { (100.0 * relative, "%") } else { (value, measure.unit) };
+                let (value, unit) = if compare.relative {
+                    (100.0 * relative, "%")
+                } else {
+                    (value, measure.unit)
+                };
                 let is_headline = component == "mean" && statistic == "mean_absolute";
                 let paper = (measure.paper)(&compare.paper).filter(|_| is_headline);
-                rows.push(Row { measure: measure.name, component, statistic, value, unit, relative, paper });
+                rows.push(Row {
+                    measure: measure.name,
+                    component,
+                    statistic,
+                    value,
+                    unit,
+                    relative,
+                    paper,
+                });
             }
         }
         rows
@@ -289,7 +365,10 @@ fn write_errors(context: &StageContext, rows: &[Row], stars: usize, set_aside: u
             ("statistic", texts(|row| row.statistic)),
             ("value", rows.iter().map(|row| row.value).collect::<Vec<_>>().into()),
             ("unit", texts(|row| row.unit)),
-            ("relative", rows.iter().map(|row| row.relative).collect::<Vec<_>>().into()),
+            (
+                "relative",
+                rows.iter().map(|row| row.relative).collect::<Vec<_>>().into(),
+            ),
             ("paper", rows.iter().map(|row| row.paper).collect::<Vec<_>>().into()),
             ("ratio", rows.iter().map(ratio).collect::<Vec<_>>().into()),
             ("stars", vec![stars as i64; rows.len()].into()),

@@ -14,7 +14,9 @@ fn actions(streams: &[i64], shift: [f64; 3], angle: f64) -> RecordBatch {
         ("star", streams.iter().map(|_| 0).collect::<Vec<i64>>().into()),
     ];
     for (n, column) in ACTIONS.iter().enumerate() {
-        let values = streams.iter().map(|&s| 100.0 * (n as f64 + 1.0) + s as f64 + shift[n] * if s % 2 == 0 { 1.0 } else { -1.0 });
+        let values = streams
+            .iter()
+            .map(|&s| 100.0 * (n as f64 + 1.0) + s as f64 + shift[n] * if s % 2 == 0 { 1.0 } else { -1.0 });
         columns.push((column.name, values.collect::<Vec<f64>>().into()));
     }
     columns.extend(ANGLES.map(|column| (column.name, vec![angle; streams.len()].into())));
@@ -23,7 +25,9 @@ fn actions(streams: &[i64], shift: [f64; 3], angle: f64) -> RecordBatch {
 
 fn row(ran: &Ran, measure: &str, component: &str, statistic: &str) -> usize {
     let columns = ["measure", "component", "statistic"].map(|name| ran.texts("errors", name));
-    (0..columns[0].len()).find(|&row| [columns[0][row], columns[1][row], columns[2][row]] == [measure, component, statistic]).unwrap()
+    (0..columns[0].len())
+        .find(|&row| [columns[0][row], columns[1][row], columns[2][row]] == [measure, component, statistic])
+        .unwrap()
 }
 
 fn value(ran: &Ran, measure: &str, component: &str) -> f64 {
@@ -32,10 +36,16 @@ fn value(ran: &Ran, measure: &str, component: &str) -> f64 {
 
 #[test]
 fn errors_are_means_of_absolute_differences() {
-    let (truth, predicted) = (actions(&[0, 1, 2, 3], [0.0; 3], 1.0), actions(&[3, 2, 1, 0], [3.0, -6.0, 0.0], 1.0));
+    let (truth, predicted) = (
+        actions(&[0, 1, 2, 3], [0.0; 3], 1.0),
+        actions(&[3, 2, 1, 0], [3.0, -6.0, 0.0], 1.0),
+    );
     let compare: Compare = stage(json!({ "paper": { "delta_J": 1.5 } }));
     let ran = run(&compare, &[("predicted", &predicted), ("truth", &truth)], &[]).completed();
-    assert_eq!(["phi", "z", "r", "mean"].map(|c| value(&ran, "delta_J", c)), [3.0, 6.0, 0.0, 3.0]);
+    assert_eq!(
+        ["phi", "z", "r", "mean"].map(|c| value(&ran, "delta_J", c)),
+        [3.0, 6.0, 0.0, 3.0]
+    );
     assert_eq!(ran.f64("residuals", "J_phi"), [3.0, -3.0, 3.0, -3.0]);
     assert_eq!(ran.f64("residuals", "J_z"), [-6.0, 6.0, -6.0, 6.0]);
     let headline = row(&ran, "delta_J", "mean", "mean_absolute");
@@ -51,9 +61,17 @@ fn errors_are_means_of_absolute_differences() {
 fn angles_are_compared_around_the_circle_in_degrees() {
     let truth = actions(&[0, 1], [0.0; 3], 0.01);
     let predicted = actions(&[0, 1], [0.0; 3], std::f64::consts::TAU - 0.01);
-    let ran = run(&stage::<Compare>(json!({})), &[("predicted", &predicted), ("truth", &truth)], &[]).completed();
+    let ran = run(
+        &stage::<Compare>(json!({})),
+        &[("predicted", &predicted), ("truth", &truth)],
+        &[],
+    )
+    .completed();
     assert!((value(&ran, "delta_theta", "r") - 0.02_f64.to_degrees()).abs() < 1e-12);
-    assert!((ran.f64("residuals", "theta_phi")[0] + 0.02_f64.to_degrees()).abs() < 1e-12, "predicted is behind");
+    assert!(
+        (ran.f64("residuals", "theta_phi")[0] + 0.02_f64.to_degrees()).abs() < 1e-12,
+        "predicted is behind"
+    );
 }
 
 #[test]
@@ -70,15 +88,31 @@ fn relative_errors_are_percent_and_so_are_the_figures() {
 #[test]
 fn stars_without_a_prediction_are_counted() {
     let (truth, predicted) = (actions(&[0, 1, 2], [0.0; 3], 1.0), actions(&[2, 7], [0.0; 3], 1.0));
-    let ran = run(&stage::<Compare>(json!({})), &[("predicted", &predicted), ("truth", &truth)], &[]).completed();
-    assert_eq!((ran.i64("errors", "stars")[0], ran.i64("errors", "set_aside")[0]), (1, 2));
+    let ran = run(
+        &stage::<Compare>(json!({})),
+        &[("predicted", &predicted), ("truth", &truth)],
+        &[],
+    )
+    .completed();
+    assert_eq!(
+        (ran.i64("errors", "stars")[0], ran.i64("errors", "set_aside")[0]),
+        (1, 2)
+    );
     assert_eq!(ran.i64("residuals", "stream"), [2]);
     assert!(ran.notes().contains("2 of 3 stars have no prediction"));
     let other = actions(&[9], [0.0; 3], 1.0);
-    let ran = run(&stage::<Compare>(json!({})), &[("predicted", &other), ("truth", &truth)], &[]);
+    let ran = run(
+        &stage::<Compare>(json!({})),
+        &[("predicted", &other), ("truth", &truth)],
+        &[],
+    );
     assert!(ran.error().contains("no star of the truth"));
     let twice = actions(&[1, 1], [0.0; 3], 1.0);
-    let ran = run(&stage::<Compare>(json!({})), &[("predicted", &twice), ("truth", &truth)], &[]);
+    let ran = run(
+        &stage::<Compare>(json!({})),
+        &[("predicted", &twice), ("truth", &truth)],
+        &[],
+    );
     assert!(ran.error().contains("occurs twice"));
 }
 
@@ -87,11 +121,23 @@ fn a_requirement_that_is_missed_is_told() {
     let (truth, predicted) = (actions(&[0, 1], [0.0; 3], 1.0), actions(&[0, 1], [3.0; 3], 1.0));
     let outside = |paper: f64| {
         let with = json!({ "paper": { "delta_J": paper }, "require": "at_most_paper", "row": "this row" });
-        run(&stage::<Compare>(with), &[("predicted", &predicted), ("truth", &truth)], &[]).completed().notes()
+        run(
+            &stage::<Compare>(with),
+            &[("predicted", &predicted), ("truth", &truth)],
+            &[],
+        )
+        .completed()
+        .notes()
     };
     assert_eq!(outside(3.0), "");
-    assert_eq!(outside(2.0), "this row: delta_J: 3.0000 km/s kpc, above the paper's 2 km/s kpc by a factor 1.50");
-    assert_eq!(faults::<Compare>(json!({ "require": "at_most_paper", "paper": { "delta_x": null } })).len(), 1);
+    assert_eq!(
+        outside(2.0),
+        "this row: delta_J: 3.0000 km/s kpc, above the paper's 2 km/s kpc by a factor 1.50"
+    );
+    assert_eq!(
+        faults::<Compare>(json!({ "require": "at_most_paper", "paper": { "delta_x": null } })).len(),
+        1
+    );
     assert_eq!(faults::<Compare>(json!({ "paper": { "delta_x": -1 } })).len(), 1);
 }
 
@@ -99,15 +145,38 @@ fn a_requirement_that_is_missed_is_told() {
 fn only_what_both_have_is_compared() {
     let schema = |groups: &[&[columns::Column]]| std::sync::Arc::new(columns::stars(groups));
     let both = |compare: serde_json::Value, truth| {
-        planned(&stage::<Compare>(compare), &[("predicted", schema(&[&ACTIONS, &ANGLES])), ("truth", truth)])
+        planned(
+            &stage::<Compare>(compare),
+            &[("predicted", schema(&[&ACTIONS, &ANGLES])), ("truth", truth)],
+        )
     };
     assert!(both(json!({}), schema(&[&CARTESIAN, &ACTIONS])).is_ok());
-    assert!(both(json!({}), schema(&[&CARTESIAN])).unwrap_err().contains("nothing in common"));
+    assert!(
+        both(json!({}), schema(&[&CARTESIAN]))
+            .unwrap_err()
+            .contains("nothing in common")
+    );
     let figure = json!({ "paper": { "delta_theta": 1 } });
-    assert!(both(figure, schema(&[&ACTIONS])).unwrap_err().starts_with("paper.delta_theta: the tables do not both have theta_phi"));
+    assert!(
+        both(figure, schema(&[&ACTIONS]))
+            .unwrap_err()
+            .starts_with("paper.delta_theta: the tables do not both have theta_phi")
+    );
     let mut other_unit = schema(&[&ACTIONS]).as_ref().clone();
-    other_unit.fields = other_unit.fields.iter().map(|f| f.as_ref().clone().with_metadata(std::collections::HashMap::<String, String>::new())).collect::<Vec<_>>().into();
-    assert!(both(json!({}), std::sync::Arc::new(other_unit)).is_err(), "a unit that differs is nothing in common");
+    other_unit.fields = other_unit
+        .fields
+        .iter()
+        .map(|f| {
+            f.as_ref()
+                .clone()
+                .with_metadata(std::collections::HashMap::<String, String>::new())
+        })
+        .collect::<Vec<_>>()
+        .into();
+    assert!(
+        both(json!({}), std::sync::Arc::new(other_unit)).is_err(),
+        "a unit that differs is nothing in common"
+    );
 }
 
 #[test]

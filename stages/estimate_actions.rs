@@ -70,7 +70,10 @@ impl Stage for EstimateActions {
         let none = Schema::empty();
         let input = connected_schema(connected, "stars").map_or(&none, |schema| schema.as_ref());
         let schema = replaced(input, &RESULT.map(|column| column.name), &RESULT);
-        Ok(vec![OutputPort::table("stars", schema), OutputPort::table("set_aside", columns::unbound())])
+        Ok(vec![
+            OutputPort::table("stars", schema),
+            OutputPort::table("set_aside", columns::unbound()),
+        ])
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
@@ -104,7 +107,10 @@ impl EstimateActions {
     ) -> Result<(), StageError> {
         let (stream, star) = identity(table)?;
         let name = |bad: &UnboundRow| {
-            format!("stream {}, star {} (energy {:.1} (km/s)²)", stream[bad.row], star[bad.row], bad.energy)
+            format!(
+                "stream {}, star {} (energy {:.1} (km/s)²)",
+                stream[bad.row], star[bad.row], bad.energy
+            )
         };
         if self.unbound == OnUnbound::Error && !unbound.is_empty() {
             let first: Vec<String> = unbound.iter().take(5).map(name).collect();
@@ -123,9 +129,18 @@ impl EstimateActions {
         context.write_table(
             "set_aside",
             vec![
-                ("stream", unbound.iter().map(|bad| stream[bad.row]).collect::<Vec<_>>().into()),
-                ("star", unbound.iter().map(|bad| star[bad.row]).collect::<Vec<_>>().into()),
-                ("energy", unbound.iter().map(|bad| bad.energy).collect::<Vec<_>>().into()),
+                (
+                    "stream",
+                    unbound.iter().map(|bad| stream[bad.row]).collect::<Vec<_>>().into(),
+                ),
+                (
+                    "star",
+                    unbound.iter().map(|bad| star[bad.row]).collect::<Vec<_>>().into(),
+                ),
+                (
+                    "energy",
+                    unbound.iter().map(|bad| bad.energy).collect::<Vec<_>>().into(),
+                ),
             ],
         )
     }

@@ -60,37 +60,63 @@ impl Stage for ImportStreams {
 
     fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
         let set_aside = Schema::new(vec![
-            column("row", DataType::Int64, "", "", "row in the file, from 1, not counting a header"),
+            column(
+                "row",
+                DataType::Int64,
+                "",
+                "",
+                "row in the file, from 1, not counting a header",
+            ),
             column("column", DataType::Utf8, "", "", "column of the file"),
             column("reason", DataType::Utf8, "", "", "what is wrong with the value"),
         ]);
         let columns: Vec<Column> = self.columns.numbers().into_iter().map(|(column, _)| column).collect();
-        Ok(vec![OutputPort::table("stars", columns::stars(&[&columns])), OutputPort::table("set_aside", set_aside)])
+        Ok(vec![
+            OutputPort::table("stars", columns::stars(&[&columns])),
+            OutputPort::table("set_aside", set_aside),
+        ])
     }
 
     fn check(&self) -> Vec<Fault> {
         let mut faults = self.columns.faults();
         if self.format.is_none() && Format::of(&self.path).is_none() {
-            let mut fault = Fault::new("path", format!("{} has no ending that tells its format", self.path.display()));
+            let mut fault = Fault::new(
+                "path",
+                format!("{} has no ending that tells its format", self.path.display()),
+            );
             fault.hint = Some("say format: parquet or format: csv".to_owned());
             faults.push(fault);
         }
         if !self.separator.is_ascii() {
-            faults.push(Fault::new("separator", format!("must be an ASCII character, not {:?}", self.separator)));
+            faults.push(Fault::new(
+                "separator",
+                format!("must be an ASCII character, not {:?}", self.separator),
+            ));
         }
         faults
     }
 
     fn files(&self) -> Vec<FileParameter> {
-        vec![FileParameter { parameter: "path", path: self.path.clone() }]
+        vec![FileParameter {
+            parameter: "path",
+            path: self.path.clone(),
+        }]
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let path = context.file("path")?;
-        let format = self.format.or_else(|| Format::of(&self.path)).unwrap_or(Format::Parquet);
+        let format = self
+            .format
+            .or_else(|| Format::of(&self.path))
+            .unwrap_or(Format::Parquet);
         let numbers = self.columns.numbers();
-        let named = [Some(&self.columns.stream), self.columns.star.as_ref()].into_iter().flatten();
-        let names: Vec<&str> = named.chain(numbers.iter().map(|(_, source)| *source)).map(Source::name).collect();
+        let named = [Some(&self.columns.stream), self.columns.star.as_ref()]
+            .into_iter()
+            .flatten();
+        let names: Vec<&str> = named
+            .chain(numbers.iter().map(|(_, source)| *source))
+            .map(Source::name)
+            .collect();
         let table = file::read(path, format, self.separator as u8, &names)?;
         let read = self.rows(&table)?;
         report(context, &read.bad, table.rows)?;
@@ -135,11 +161,21 @@ impl ImportStreams {
             Some(source) => Some(table.column(source.name())?),
             None => None,
         };
-        let cells: Vec<&Cells> =
-            numbers.iter().map(|(_, source)| table.column(source.name())).collect::<Result<_, _>>()?;
-        let mut read = Read { rows: Vec::new(), bad: Vec::new(), note };
+        let cells: Vec<&Cells> = numbers
+            .iter()
+            .map(|(_, source)| table.column(source.name()))
+            .collect::<Result<_, _>>()?;
+        let mut read = Read {
+            rows: Vec::new(),
+            bad: Vec::new(),
+            note,
+        };
         for (at, stream) in streams.into_iter().enumerate() {
-            let bad = |source: &Source, reason| Bad { row: at, column: source.name().to_owned(), reason };
+            let bad = |source: &Source, reason| Bad {
+                row: at,
+                column: source.name().to_owned(),
+                reason,
+            };
             let row = || -> Result<Row, Bad> {
                 let stream = stream.map_err(|reason| bad(&self.columns.stream, reason))?;
                 let star = match (stars, &self.columns.star) {
@@ -151,7 +187,12 @@ impl ImportStreams {
                     let value = cells.number(at).and_then(|value| source.convert(column, value));
                     values.push(value.map_err(|reason| bad(source, reason))?);
                 }
-                Ok(Row { stream, star, values, at })
+                Ok(Row {
+                    stream,
+                    star,
+                    values,
+                    at,
+                })
             };
             match row() {
                 Ok(row) => read.rows.push(row),
@@ -164,7 +205,10 @@ impl ImportStreams {
     fn write(&self, context: &StageContext, read: Read) -> Result<Outcome, StageError> {
         let mut rows = read.rows;
         rows.sort_by_key(|row| (row.stream, row.star, row.at));
-        if let Some(pair) = rows.windows(2).find(|w| w[0].star.is_some() && (w[0].stream, w[0].star) == (w[1].stream, w[1].star)) {
+        if let Some(pair) = rows
+            .windows(2)
+            .find(|w| w[0].star.is_some() && (w[0].stream, w[0].star) == (w[1].stream, w[1].star))
+        {
             return Err(StageError::failed(format!(
                 "rows {} and {} of {} are both star {} of stream {}",
                 pair[0].at + 1,
@@ -186,7 +230,10 @@ impl ImportStreams {
         let numbers = self.columns.numbers();
         let mut columns = vec![("stream", streams.clone().into()), ("star", stars.into())];
         for (index, (column, _)) in numbers.iter().enumerate() {
-            columns.push((column.name, rows.iter().map(|row| row.values[index]).collect::<Vec<_>>().into()));
+            columns.push((
+                column.name,
+                rows.iter().map(|row| row.values[index]).collect::<Vec<_>>().into(),
+            ));
         }
         context.write_table("stars", columns)?;
         streams.dedup();
@@ -206,8 +253,11 @@ fn report(context: &StageContext, bad: &[Bad], rows: usize) -> Result<(), StageE
         }
         let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        let mut texts: Vec<String> =
-            counts.iter().take(5).map(|(what, count)| format!("{what} ({count})")).collect();
+        let mut texts: Vec<String> = counts
+            .iter()
+            .take(5)
+            .map(|(what, count)| format!("{what} ({count})"))
+            .collect();
         texts.extend((counts.len() > 5).then(|| "…".to_owned()));
         let first: Vec<String> = bad.iter().take(5).map(|bad| (bad.row + 1).to_string()).collect();
         let more = if bad.len() > 5 { ", …" } else { "" };
@@ -221,9 +271,18 @@ fn report(context: &StageContext, bad: &[Bad], rows: usize) -> Result<(), StageE
     context.write_table(
         "set_aside",
         vec![
-            ("row", bad.iter().map(|bad| bad.row as i64 + 1).collect::<Vec<_>>().into()),
-            ("column", bad.iter().map(|bad| bad.column.as_str()).collect::<Vec<_>>().into()),
-            ("reason", bad.iter().map(|bad| bad.reason.as_str()).collect::<Vec<_>>().into()),
+            (
+                "row",
+                bad.iter().map(|bad| bad.row as i64 + 1).collect::<Vec<_>>().into(),
+            ),
+            (
+                "column",
+                bad.iter().map(|bad| bad.column.as_str()).collect::<Vec<_>>().into(),
+            ),
+            (
+                "reason",
+                bad.iter().map(|bad| bad.reason.as_str()).collect::<Vec<_>>().into(),
+            ),
         ],
     )
 }
@@ -244,9 +303,19 @@ fn stream_numbers(cells: &Cells) -> (Vec<Result<i64, String>>, Option<String>) {
         .collect();
     let mut names: Vec<(i64, &str)> = numbers.iter().map(|(&name, &number)| (number, name)).collect();
     names.sort_unstable();
-    let shown: Vec<String> = names.iter().take(10).map(|(number, name)| format!("{number} = {name}")).collect();
+    let shown: Vec<String> = names
+        .iter()
+        .take(10)
+        .map(|(number, name)| format!("{number} = {name}"))
+        .collect();
     let more = if names.len() > 10 { ", …" } else { "" };
-    (numbered, Some(format!("streams were numbered as they appear: {}{more}", shown.join(", "))))
+    (
+        numbered,
+        Some(format!(
+            "streams were numbered as they appear: {}{more}",
+            shown.join(", ")
+        )),
+    )
 }
 
 /// The two sets of columns that say where a star is.

@@ -138,7 +138,10 @@ impl Stage for IntegrateOrbits {
     }
 
     fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
-        Ok(vec![OutputPort::table("stars", columns::stars(&[&[TIME], &POSITION, &VELOCITY]))])
+        Ok(vec![OutputPort::table(
+            "stars",
+            columns::stars(&[&[TIME], &POSITION, &VELOCITY]),
+        )])
     }
 
     fn check(&self) -> Vec<Fault> {
@@ -146,7 +149,10 @@ impl Stage for IntegrateOrbits {
         match (self.sample, self.streams) {
             (Sample::Halo, None) => faults.push(Fault::new("streams", "sample: halo needs the number of streams")),
             (Sample::TestOrbits | Sample::Starts, Some(_)) => {
-                faults.push(Fault::new("streams", "is for sample: halo; this sample has its own number of orbits"));
+                faults.push(Fault::new(
+                    "streams",
+                    "is for sample: halo; this sample has its own number of orbits",
+                ));
             }
             _ => {}
         }
@@ -180,7 +186,10 @@ impl Stage for IntegrateOrbits {
 
         let stars = self.stars as usize;
         let points: Vec<PhaseSpace> = orbits.iter().flat_map(|orbit| orbit.points.iter().copied()).collect();
-        let stream: Vec<i64> = streams.iter().flat_map(|&stream| std::iter::repeat_n(stream, stars)).collect();
+        let stream: Vec<i64> = streams
+            .iter()
+            .flat_map(|&stream| std::iter::repeat_n(stream, stars))
+            .collect();
         let star: Vec<i64> = streams.iter().flat_map(|_| 0..i64::from(self.stars)).collect();
         let position = |axis: usize| points.iter().map(|point| point.x[axis]).collect::<Vec<_>>().into();
         let velocity = |axis: usize| points.iter().map(|point| point.v[axis]).collect::<Vec<_>>().into();
@@ -248,7 +257,9 @@ impl IntegrateOrbits {
             });
             let Some((start, draws)) = drawn else {
                 return Err(StageError::with_hint(
-                    format!("none of {MOST_DRAWS} stars of the halo sample is bound in this potential (stream {stream})"),
+                    format!(
+                        "none of {MOST_DRAWS} stars of the halo sample is bound in this potential (stream {stream})"
+                    ),
                     "lower halo.dispersion, or use a heavier potential",
                 ));
             };
@@ -283,8 +294,9 @@ impl IntegrateOrbits {
         let mut orbits = Vec::with_capacity(starts.len());
         for (starts, times) in starts.chunks(CHUNK).zip(times.chunks(CHUNK)) {
             context.check_cancelled()?;
-            let integrated =
-                on_threads(context, || integrate_all(&potential, starts, times, self.energy_tolerance, &count))?;
+            let integrated = on_threads(context, || {
+                integrate_all(&potential, starts, times, self.energy_tolerance, &count)
+            })?;
             for orbit in integrated {
                 let failed = |error| StageError::failed(format!("orbit {}: {error}", orbits.len()));
                 orbits.push(orbit.map_err(failed)?);

@@ -77,7 +77,10 @@ pub fn points(table: &RecordBatch) -> Result<Vec<PhaseSpace>, StageError> {
 
 /// The schema `input` without `names`, followed by `more`.
 pub fn replaced(input: &Schema, names: &[&str], more: &[Column]) -> Schema {
-    let kept = input.fields().iter().filter(|field| !names.contains(&field.name().as_str()));
+    let kept = input
+        .fields()
+        .iter()
+        .filter(|field| !names.contains(&field.name().as_str()));
     let more = more.iter().map(|column| Arc::new(column.field()));
     Schema::new(kept.cloned().chain(more).collect::<Vec<_>>())
 }
@@ -86,11 +89,14 @@ pub fn replaced(input: &Schema, names: &[&str], more: &[Column]) -> Schema {
 pub fn kept<'a>(table: &'a RecordBatch, schema: &Schema) -> Vec<(&'a str, Values)> {
     let fields = table.schema_ref().fields().iter().zip(table.columns());
     let kept = fields.filter(|(field, _)| schema.column_with_name(field.name()).is_some());
-    kept.map(|(field, array)| (field.name().as_str(), array.clone().into())).collect()
+    kept.map(|(field, array)| (field.name().as_str(), array.clone().into()))
+        .collect()
 }
 
 /// Runs `work` on as many threads as the stage may use.
 pub fn on_threads<T: Send>(context: &StageContext, work: impl FnOnce() -> T + Send) -> Result<T, StageError> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(context.threads.max(1)).build();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(context.threads.max(1))
+        .build();
     Ok(pool.map_err(StageError::failed)?.install(work))
 }

@@ -68,7 +68,12 @@ pub enum Observable {
 impl Observe {
     fn observed(&self) -> Vec<Column> {
         let is_missing = |index: usize| self.missing.iter().any(|&missing| missing as usize == index);
-        OBSERVABLES.iter().enumerate().filter(|&(index, _)| !is_missing(index)).map(|(_, &column)| column).collect()
+        OBSERVABLES
+            .iter()
+            .enumerate()
+            .filter(|&(index, _)| !is_missing(index))
+            .map(|(_, &column)| column)
+            .collect()
     }
 }
 
@@ -102,7 +107,11 @@ impl Errors {
         Observables {
             distance: star.distance * factor,
             l: (star.l + along + turn).rem_euclid(360.0),
-            b: if over { (180.0 - latitude.abs()).copysign(latitude) } else { latitude },
+            b: if over {
+                (180.0 - latitude.abs()).copysign(latitude)
+            } else {
+                latitude
+            },
             v_los: star.v_los + self.v_los * v_los,
             mu_l_cosb: star.mu_l_cosb + self.mu_l_cosb * mu_l_cosb,
             mu_b: star.mu_b + self.mu_b * mu_b,
@@ -130,11 +139,17 @@ impl Stage for Observe {
         let mut faults = self.sun.faults("sun");
         for (name, error) in self.errors.all() {
             if !(error >= 0.0 && error.is_finite()) {
-                faults.push(Fault::new(&format!("errors.{name}"), format!("must not be negative, is {error}")));
+                faults.push(Fault::new(
+                    &format!("errors.{name}"),
+                    format!("must not be negative, is {error}"),
+                ));
             }
         }
         if self.errors.distance >= 1.0 {
-            faults.push(Fault::new("errors.distance", format!("is a fraction, below 1, not {}", self.errors.distance)));
+            faults.push(Fault::new(
+                "errors.distance",
+                format!("is a fraction, below 1, not {}", self.errors.distance),
+            ));
         }
         faults
     }
@@ -148,9 +163,16 @@ impl Stage for Observe {
         let mut observed = Vec::with_capacity(table.num_rows());
         for (row, point) in points(&table)?.iter().enumerate() {
             let seen = sun.observe(point).map_err(|error| {
-                StageError::failed(format!("row {row} (stream {}, star {}): {error}", stream[row], star[row]))
+                StageError::failed(format!(
+                    "row {row} (stream {}, star {}): {error}",
+                    stream[row], star[row]
+                ))
             })?;
-            observed.push(if has_errors { self.errors.apply(seen, &mut random) } else { seen });
+            observed.push(if has_errors {
+                self.errors.apply(seen, &mut random)
+            } else {
+                seen
+            });
         }
 
         let schema = context.output_schema("stars")?;
@@ -166,7 +188,10 @@ impl Stage for Observe {
         let names = OBSERVABLES.map(|column| column.name);
         let mut columns = kept(&table, &schema);
         columns.retain(|(name, _)| !names.contains(name));
-        let observed = names.into_iter().zip(values).filter(|(name, _)| schema.column_with_name(name).is_some());
+        let observed = names
+            .into_iter()
+            .zip(values)
+            .filter(|(name, _)| schema.column_with_name(name).is_some());
         columns.extend(observed.map(|(name, values)| (name, values.into())));
         context.write_table("stars", columns)?;
         Ok(Outcome::Complete)

@@ -137,7 +137,14 @@ pub struct SunParameters {
 
 impl Default for SunParameters {
     fn default() -> Self {
-        Self { r0: 8.122, z: 0.0, u: 11.1, v: 7.2, w: 7.25, v_lsr: 243.0 }
+        Self {
+            r0: 8.122,
+            z: 0.0,
+            u: 11.1,
+            v: 7.2,
+            w: 7.25,
+            v_lsr: 243.0,
+        }
     }
 }
 
@@ -145,11 +152,20 @@ impl SunParameters {
     /// Faults of the values, at `at` below `with`.
     pub fn faults(&self, at: &str) -> Vec<Fault> {
         let mut faults = Vec::new();
-        let fields =
-            [("r0", self.r0), ("z", self.z), ("u", self.u), ("v", self.v), ("w", self.w), ("v_lsr", self.v_lsr)];
+        let fields = [
+            ("r0", self.r0),
+            ("z", self.z),
+            ("u", self.u),
+            ("v", self.v),
+            ("w", self.w),
+            ("v_lsr", self.v_lsr),
+        ];
         for (name, value) in fields {
             if !value.is_finite() {
-                faults.push(Fault::new(&format!("{at}.{name}"), format!("must be a finite number, not {value}")));
+                faults.push(Fault::new(
+                    &format!("{at}.{name}"),
+                    format!("must be a finite number, not {value}"),
+                ));
             }
         }
         if self.r0 <= 0.0 {
@@ -173,14 +189,19 @@ impl PotentialParameters {
     pub fn faults(&self, at: &str) -> Vec<Fault> {
         match self {
             Self::Logarithmic(with) if with.axes.iter().any(|&ratio| !(ratio > 0.0 && ratio.is_finite())) => {
-                vec![Fault::new(&format!("{at}.logarithmic.axes"), format!("must be positive, not {:?}", with.axes))]
+                vec![Fault::new(
+                    &format!("{at}.logarithmic.axes"),
+                    format!("must be positive, not {:?}", with.axes),
+                )]
             }
             Self::Composite(parts) if parts.is_empty() => {
                 vec![Fault::new(&format!("{at}.composite"), "needs at least one potential")]
             }
             Self::Composite(parts) => {
                 let parts = parts.iter().enumerate();
-                parts.flat_map(|(index, part)| part.faults(&format!("{at}.composite.{index}"))).collect()
+                parts
+                    .flat_map(|(index, part)| part.faults(&format!("{at}.composite.{index}")))
+                    .collect()
             }
             _ => Vec::new(),
         }
@@ -191,15 +212,19 @@ impl PotentialParameters {
         fn boxed<P: Potential + 'static>(
             potential: Result<P, InvalidParameter>,
         ) -> Result<Box<dyn Potential>, StageError> {
-            potential.map(|potential| Box::new(potential) as Box<dyn Potential>).map_err(StageError::failed)
+            potential
+                .map(|potential| Box::new(potential) as Box<dyn Potential>)
+                .map_err(StageError::failed)
         }
         match self {
             Self::Isochrone(with) => boxed(Isochrone::new(with.mass.get(), with.scale.get())),
             Self::Plummer(with) => boxed(Plummer::new(with.mass.get(), with.scale.get())),
             Self::Nfw(with) => boxed(Nfw::new(with.mass.get(), with.scale.get())),
-            Self::MiyamotoNagai(with) => {
-                boxed(MiyamotoNagai::new(with.mass.get(), with.radius.get(), with.height.get()))
-            }
+            Self::MiyamotoNagai(with) => boxed(MiyamotoNagai::new(
+                with.mass.get(),
+                with.radius.get(),
+                with.height.get(),
+            )),
             Self::Logarithmic(with) => boxed(Logarithmic::new(with.velocity.get(), with.core.get(), with.axes)),
             Self::DehnenBinney981 => boxed(Galaxy::dehnen_binney_98_1()),
             Self::Piffl14 => boxed(Galaxy::piffl_14()),

@@ -43,7 +43,10 @@ impl Stage for Split {
 
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         let schema = connected_schema(connected, "stars").map_or_else(Schema::empty, |schema| schema.as_ref().clone());
-        Ok(vec![OutputPort::table("train", schema.clone()), OutputPort::table("test", schema)])
+        Ok(vec![
+            OutputPort::table("train", schema.clone()),
+            OutputPort::table("test", schema),
+        ])
     }
 
     fn check(&self) -> Vec<Fault> {
@@ -54,7 +57,10 @@ impl Stage for Split {
             faults.push(fault);
         }
         if self.train.is_some() && self.train_streams.is_some() {
-            faults.push(Fault::new("train_streams", "train and train_streams exclude each other"));
+            faults.push(Fault::new(
+                "train_streams",
+                "train and train_streams exclude each other",
+            ));
         }
         faults.extend(positive("train_streams", self.train_streams));
         faults.extend(positive("test_streams", self.test_streams));
@@ -71,7 +77,9 @@ impl Stage for Split {
         let chosen = [&streams[..train], &streams[streams.len() - test..]];
         for (port, streams) in ["train", "test"].into_iter().zip(chosen) {
             let streams: BTreeSet<i64> = streams.iter().copied().collect();
-            let rows: Vec<usize> = (0..stream.len()).filter(|&row| streams.contains(&stream[row])).collect();
+            let rows: Vec<usize> = (0..stream.len())
+                .filter(|&row| streams.contains(&stream[row]))
+                .collect();
             let part = tables::take_rows(&table, &rows).map_err(StageError::failed)?;
             context.write_batch(port, &part)?;
             context.metric(&format!("{port}_streams"), streams.len() as f64, "");
@@ -86,7 +94,9 @@ impl Split {
             Some(train) => train as usize,
             None => (self.train.unwrap_or(0.5) * there as f64).round() as usize,
         };
-        let test = self.test_streams.map_or(there.saturating_sub(train), |test| test as usize);
+        let test = self
+            .test_streams
+            .map_or(there.saturating_sub(train), |test| test as usize);
         if train == 0 || test == 0 || train + test > there {
             return Err(StageError::with_hint(
                 format!("{there} streams cannot be split into {train} for training and {test} for the test"),

@@ -81,15 +81,27 @@ pub fn stage<S: Stage>(parameters: serde_json::Value) -> S {
 pub fn faults<S: Stage>(parameters: serde_json::Value) -> Vec<String> {
     let stage: S = serde_json::from_value(parameters).unwrap();
     let text = |fault: runner::stage::Fault| {
-        format!("{}: {} | {}", fault.at.join("."), fault.message, fault.hint.unwrap_or_default())
+        format!(
+            "{}: {} | {}",
+            fault.at.join("."),
+            fault.message,
+            fault.hint.unwrap_or_default()
+        )
     };
     stage.check().into_iter().map(text).collect()
 }
 
 /// What a stage says of connected schemas: its output schemas, or why they do not fit.
 pub fn planned<S: Stage>(stage: &S, inputs: &[(&'static str, SchemaRef)]) -> Result<Vec<Artifact>, String> {
-    let connected: Connected = inputs.iter().map(|(port, schema)| (*port, Artifact::Table(schema.clone()))).collect();
-    Ok(stage.outputs(&connected)?.into_iter().map(|output| output.artifact).collect())
+    let connected: Connected = inputs
+        .iter()
+        .map(|(port, schema)| (*port, Artifact::Table(schema.clone())))
+        .collect();
+    Ok(stage
+        .outputs(&connected)?
+        .into_iter()
+        .map(|output| output.artifact)
+        .collect())
 }
 
 /// Runs `stage` on tables; its needs must be met.
@@ -110,18 +122,33 @@ pub fn run<S: Stage>(stage: &S, inputs: &[(&'static str, &RecordBatch)], files: 
         let path = at(&format!("input_{port}"));
         tables::write(&path, table, table.schema_ref()).unwrap();
         connected.insert(port, Artifact::Table(table.schema()));
-        input_files.insert(port.to_owned(), ArtifactFile { path, artifact: Artifact::Table(table.schema()) });
+        input_files.insert(
+            port.to_owned(),
+            ArtifactFile {
+                path,
+                artifact: Artifact::Table(table.schema()),
+            },
+        );
     }
     let outputs = stage.outputs(&connected).unwrap();
     let file = |output: &runner::ports::OutputPort| {
-        (output.name.to_owned(), ArtifactFile { path: at(output.name), artifact: output.artifact.clone() })
+        (
+            output.name.to_owned(),
+            ArtifactFile {
+                path: at(output.name),
+                artifact: output.artifact.clone(),
+            },
+        )
     };
     let told = Arc::new(Mutex::new(Vec::new()));
     let listener = told.clone();
     let mut context = StageContext {
         inputs: input_files,
         outputs: outputs.iter().map(file).collect(),
-        files: files.iter().map(|(name, path)| ((*name).to_owned(), path.clone())).collect(),
+        files: files
+            .iter()
+            .map(|(name, path)| ((*name).to_owned(), path.clone()))
+            .collect(),
         checkpoints: folder.path().to_owned(),
         device: Device::Cpu,
         threads: 1,
@@ -130,11 +157,18 @@ pub fn run<S: Stage>(stage: &S, inputs: &[(&'static str, &RecordBatch)], files: 
     };
     let result = stage.run(&mut context);
     let written = outputs.iter().filter(|output| at(output.name).exists());
-    let tables = written.clone().map(|output| (output.name.to_owned(), tables::read(&at(output.name)).unwrap()));
+    let tables = written
+        .clone()
+        .map(|output| (output.name.to_owned(), tables::read(&at(output.name)).unwrap()));
     let bytes = written.map(|output| (output.name.to_owned(), std::fs::read(at(output.name)).unwrap()));
     let (tables, bytes) = (tables.collect(), bytes.collect());
     let told = told.lock().unwrap().clone();
-    Ran { result, tables, bytes, told }
+    Ran {
+        result,
+        tables,
+        bytes,
+        told,
+    }
 }
 
 /// A table with a schema.
@@ -146,14 +180,33 @@ pub fn table(schema: Schema, columns: Vec<(&str, Values)>) -> RecordBatch {
 pub fn stars(points: &[[f64; 6]], stars: usize) -> RecordBatch {
     let numbers = |axis: usize| points.iter().map(|point| point[axis]).collect::<Vec<_>>();
     let mut table = vec![
-        ("stream", (0..points.len()).map(|row| (row / stars) as i64).collect::<Vec<_>>().into()),
-        ("star", (0..points.len()).map(|row| (row % stars) as i64).collect::<Vec<_>>().into()),
+        (
+            "stream",
+            (0..points.len())
+                .map(|row| (row / stars) as i64)
+                .collect::<Vec<_>>()
+                .into(),
+        ),
+        (
+            "star",
+            (0..points.len())
+                .map(|row| (row % stars) as i64)
+                .collect::<Vec<_>>()
+                .into(),
+        ),
     ];
-    table.extend(CARTESIAN.iter().enumerate().map(|(axis, column)| (column.name, numbers(axis).into())));
+    table.extend(
+        CARTESIAN
+            .iter()
+            .enumerate()
+            .map(|(axis, column)| (column.name, numbers(axis).into())),
+    );
     self::table(columns::stars(&[&CARTESIAN]), table)
 }
 
 /// A file of the project's reference data.
 pub fn reference(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/reference").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/reference")
+        .join(name)
 }

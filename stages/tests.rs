@@ -33,18 +33,29 @@ fn orbits_conserve_energy_and_actions() {
     assert!(ran.metric("largest_energy_error") <= 1e-7);
     let times = ran.f64("stars", "t");
     assert!(times.iter().all(|t| (0.0..0.1).contains(t)));
-    assert!(times.chunks(8).all(<[f64]>::is_sorted), "stars are in the order of time");
-    let estimated =
-        run(&stage::<EstimateActions>(json!({ "method": isochrone() })), &[("stars", &ran.tables["stars"])], &[]);
+    assert!(
+        times.chunks(8).all(<[f64]>::is_sorted),
+        "stars are in the order of time"
+    );
+    let estimated = run(
+        &stage::<EstimateActions>(json!({ "method": isochrone() })),
+        &[("stars", &ran.tables["stars"])],
+        &[],
+    );
     let estimated = estimated.completed();
     for name in ["J_phi", "J_z", "J_r"] {
         for stream in estimated.f64("stars", name).chunks(8) {
-            let (low, high) = stream.iter().fold((f64::MAX, f64::MIN), |(low, high), &j| (low.min(j), high.max(j)));
+            let (low, high) = stream
+                .iter()
+                .fold((f64::MAX, f64::MIN), |(low, high), &j| (low.min(j), high.max(j)));
             // The leapfrog keeps energy to 1e-7 and J_r ~ GM/√(2|E|) with it; actions here are of order 1000.
             assert!(high - low < 1e-3 * high.abs().max(100.0), "{name}: {stream:?}");
         }
     }
-    assert!(estimated.tables["stars"].column_by_name("t").is_some(), "other columns are kept");
+    assert!(
+        estimated.tables["stars"].column_by_name("t").is_some(),
+        "other columns are kept"
+    );
 }
 
 #[test]
@@ -52,7 +63,10 @@ fn the_same_seed_gives_the_same_bytes_on_any_number_of_streams() {
     let bytes = |more| run(&orbits(more), &[], &[]).completed().bytes["stars"].clone();
     assert_eq!(bytes(json!({})), bytes(json!({})));
     assert_ne!(bytes(json!({})), bytes(json!({ "seed": 4 })));
-    let (few, many) = (run(&orbits(json!({})), &[], &[]), run(&orbits(json!({ "streams": 20 })), &[], &[]));
+    let (few, many) = (
+        run(&orbits(json!({})), &[], &[]),
+        run(&orbits(json!({ "streams": 20 })), &[], &[]),
+    );
     assert_eq!(few.f64("stars", "x"), many.f64("stars", "x")[..96]);
 }
 
@@ -68,19 +82,30 @@ fn the_halo_sample_follows_its_parameters() {
     // Nearly half of all speeds carry a star beyond 15 kpc.
     assert!(ran.metric("starts_redrawn") > 50.0);
     assert!(faults::<IntegrateOrbits>(json!({ "potential": isochrone() }))[0].starts_with("streams:"));
-    let bad = json!({ "potential": isochrone(), "streams": 0, "stars": 0, "energy_tolerance": 2, "halo": { "within": 3 } });
+    let bad =
+        json!({ "potential": isochrone(), "streams": 0, "stars": 0, "energy_tolerance": 2, "halo": { "within": 3 } });
     assert_eq!(faults::<IntegrateOrbits>(bad).len(), 4);
 }
 
 #[test]
 fn orbits_start_from_a_table() {
-    let starts = stars(&[[8.0, 0.0, 0.0, 0.0, 200.0, 10.0], [10.0, 0.0, 1.0, 20.0, 180.0, 0.0]], 1);
+    let starts = stars(
+        &[[8.0, 0.0, 0.0, 0.0, 200.0, 10.0], [10.0, 0.0, 1.0, 20.0, 180.0, 0.0]],
+        1,
+    );
     let with = json!({ "potential": { "plummer": { "mass": 3e11, "scale": 5 } }, "sample": "starts", "stars": 3, "times": "regular" });
     let ran = run(&stage::<IntegrateOrbits>(with.clone()), &[("starts", &starts)], &[]).completed();
     assert_eq!(ran.i64("stars", "stream"), [0, 0, 0, 1, 1, 1]);
     assert_eq!((ran.f64("stars", "x")[0], ran.f64("stars", "t")[3]), (8.0, 0.0));
-    let twice = stars(&[[8.0, 0.0, 0.0, 0.0, 200.0, 10.0], [10.0, 0.0, 1.0, 20.0, 180.0, 0.0]], 2);
-    assert!(run(&stage::<IntegrateOrbits>(with), &[("starts", &twice)], &[]).error().contains("more than one star"));
+    let twice = stars(
+        &[[8.0, 0.0, 0.0, 0.0, 200.0, 10.0], [10.0, 0.0, 1.0, 20.0, 180.0, 0.0]],
+        2,
+    );
+    assert!(
+        run(&stage::<IntegrateOrbits>(with), &[("starts", &twice)], &[])
+            .error()
+            .contains("more than one star")
+    );
 }
 
 #[test]
@@ -89,7 +114,11 @@ fn actions_agree_with_the_reference() {
     let points: Vec<[f64; 6]> = (0..reference.num_rows())
         .map(|row| CARTESIAN.map(|column| tables::f64_column(&reference, column.name).unwrap()[row]))
         .collect();
-    let ran = run(&stage::<EstimateActions>(json!({ "method": isochrone() })), &[("stars", &stars(&points, 1))], &[]);
+    let ran = run(
+        &stage::<EstimateActions>(json!({ "method": isochrone() })),
+        &[("stars", &stars(&points, 1))],
+        &[],
+    );
     let ran = ran.completed();
     for name in ["J_phi", "J_z", "J_r"] {
         let truth = tables::f64_column(&reference, name).unwrap();
@@ -104,11 +133,22 @@ fn actions_agree_with_the_reference() {
 #[test]
 fn unbound_stars_are_named() {
     let points = [[8.0, 0.0, 0.0, 0.0, 200.0, 10.0], [8.0, 0.0, 0.0, 900.0, 0.0, 0.0]];
-    let ran = run(&stage::<EstimateActions>(json!({ "method": isochrone() })), &[("stars", &stars(&points, 2))], &[]);
-    assert!(ran.error().contains("1 of 2 stars are unbound") && ran.error().contains("stream 0, star 1"), "{}", ran.error());
+    let ran = run(
+        &stage::<EstimateActions>(json!({ "method": isochrone() })),
+        &[("stars", &stars(&points, 2))],
+        &[],
+    );
+    assert!(
+        ran.error().contains("1 of 2 stars are unbound") && ran.error().contains("stream 0, star 1"),
+        "{}",
+        ran.error()
+    );
     let lenient = stage::<EstimateActions>(json!({ "method": isochrone(), "unbound": "set_aside" }));
     let ran = run(&lenient, &[("stars", &stars(&points, 2))], &[]).completed();
-    assert_eq!((ran.i64("stars", "star"), ran.i64("set_aside", "star")), (vec![0], vec![1]));
+    assert_eq!(
+        (ran.i64("stars", "star"), ran.i64("set_aside", "star")),
+        (vec![0], vec![1])
+    );
     assert_eq!(ran.metric("set_aside"), 1.0);
     let ran = run(&lenient, &[("stars", &stars(&points[1..], 1))], &[]);
     assert!(matches!(ran.result, Ok(Outcome::Finding { .. })));
@@ -118,7 +158,14 @@ fn some_stars() -> tables::RecordBatch {
     let points: Vec<[f64; 6]> = (0..400)
         .map(|n| {
             let phase = f64::from(n);
-            [9.0 * phase.cos(), 9.0 * phase.sin(), (0.3 * phase).sin(), 30.0, 200.0 * phase.cos(), -10.0]
+            [
+                9.0 * phase.cos(),
+                9.0 * phase.sin(),
+                (0.3 * phase).sin(),
+                30.0,
+                200.0 * phase.cos(),
+                -10.0,
+            ]
         })
         .collect();
     stars(&points, 4)
@@ -133,7 +180,14 @@ fn observation_goes_there_and_back() {
     let x = ran.f64("stars", "x");
     for row in 0..table.num_rows() {
         let [distance, l, b, v_los, mu_l_cosb, mu_b] = observed.each_ref().map(|values| values[row]);
-        let seen = dynamics::sky::Observables { distance, l, b, v_los, mu_l_cosb, mu_b };
+        let seen = dynamics::sky::Observables {
+            distance,
+            l,
+            b,
+            v_los,
+            mu_l_cosb,
+            mu_b,
+        };
         // The round trip itself is tested to 1e-12 where it lives; here that no column is mistaken for another.
         assert!((sun.locate(&seen).x[0] - x[row]).abs() < 1e-10);
     }
@@ -148,36 +202,66 @@ fn errors_of_observation_have_their_size_and_leave_the_rest() {
     let rms = |values: Vec<f64>| (values.iter().map(|v| v * v).sum::<f64>() / values.len() as f64).sqrt();
     let difference = |name: &str, relative: bool| {
         let (exact, noisy) = (exact.f64("stars", name), noisy.f64("stars", name));
-        rms(exact.iter().zip(&noisy).map(|(e, n)| (n - e) / if relative { *e } else { 1.0 }).collect())
+        rms(exact
+            .iter()
+            .zip(&noisy)
+            .map(|(e, n)| (n - e) / if relative { *e } else { 1.0 })
+            .collect())
     };
     // 400 deviates: their rms is known to 3.5 %; four times that.
     assert!((difference("v_los", false) / 2.0 - 1.0).abs() < 0.14);
     assert!((difference("distance", true) / 0.1 - 1.0).abs() < 0.14);
     assert_eq!(exact.f64("stars", "mu_b"), noisy.f64("stars", "mu_b"));
     assert_eq!(exact.f64("stars", "x"), noisy.f64("stars", "x"));
-    assert_eq!(run(&stage::<Observe>(with), &[("stars", &table)], &[]).bytes, noisy.bytes);
-    assert_eq!(faults::<Observe>(json!({ "errors": { "l": -1 }, "sun": { "r0": 0 } })).len(), 2);
+    assert_eq!(
+        run(&stage::<Observe>(with), &[("stars", &table)], &[]).bytes,
+        noisy.bytes
+    );
+    assert_eq!(
+        faults::<Observe>(json!({ "errors": { "l": -1 }, "sun": { "r0": 0 } })).len(),
+        2
+    );
 }
 
 #[test]
 fn missing_observables_are_left_out() {
-    let ran = run(&stage::<Observe>(json!({ "missing": ["v_los", "mu_l_cosb"] })), &[("stars", &some_stars())], &[]);
+    let ran = run(
+        &stage::<Observe>(json!({ "missing": ["v_los", "mu_l_cosb"] })),
+        &[("stars", &some_stars())],
+        &[],
+    );
     let ran = ran.completed();
     let schema = ran.tables["stars"].schema();
-    let there: Vec<bool> = OBSERVABLES.iter().map(|c| schema.column_with_name(c.name).is_some()).collect();
+    let there: Vec<bool> = OBSERVABLES
+        .iter()
+        .map(|c| schema.column_with_name(c.name).is_some())
+        .collect();
     assert_eq!(there, [true, true, true, false, false, true]);
 }
 
 #[test]
 fn split_keeps_streams_whole_and_loses_none() {
     let table = some_stars();
-    let ran = run(&stage::<Split>(json!({ "train": 0.3, "seed": 1 })), &[("stars", &table)], &[]).completed();
+    let ran = run(
+        &stage::<Split>(json!({ "train": 0.3, "seed": 1 })),
+        &[("stars", &table)],
+        &[],
+    )
+    .completed();
     let streams = |port: &str| ran.i64(port, "stream").into_iter().collect::<BTreeSet<i64>>();
     assert_eq!((streams("train").len(), streams("test").len()), (30, 70));
     assert!(streams("train").is_disjoint(&streams("test")));
-    assert_eq!((ran.i64("train", "star").len(), ran.i64("test", "star").len()), (120, 280));
+    assert_eq!(
+        (ran.i64("train", "star").len(), ran.i64("test", "star").len()),
+        (120, 280)
+    );
     assert_eq!(ran.tables["train"].schema(), table.schema());
-    let other = run(&stage::<Split>(json!({ "train": 0.3, "seed": 2 })), &[("stars", &table)], &[]).completed();
+    let other = run(
+        &stage::<Split>(json!({ "train": 0.3, "seed": 2 })),
+        &[("stars", &table)],
+        &[],
+    )
+    .completed();
     assert_ne!(ran.bytes, other.bytes);
 }
 
@@ -192,8 +276,16 @@ fn smaller_training_sets_are_nested_and_share_the_test_set() {
     assert_eq!(large.bytes["test"], small.bytes["test"]);
     let streams = |ran: &crate::testing::Ran| ran.i64("train", "stream").into_iter().collect::<BTreeSet<i64>>();
     assert!(streams(&small).is_subset(&streams(&large)));
-    let ran = run(&stage::<Split>(json!({ "train_streams": 99, "test_streams": 2 })), &[("stars", &table)], &[]);
-    assert!(ran.error().contains("100 streams cannot be split into 99"), "{}", ran.error());
+    let ran = run(
+        &stage::<Split>(json!({ "train_streams": 99, "test_streams": 2 })),
+        &[("stars", &table)],
+        &[],
+    );
+    assert!(
+        ran.error().contains("100 streams cannot be split into 99"),
+        "{}",
+        ran.error()
+    );
     assert_eq!(faults::<Split>(json!({ "train": 1.5, "train_streams": 0 })).len(), 3);
 }
 
@@ -207,7 +299,10 @@ fn networks_parameters_have_ranges() {
     assert_eq!(faults::<TrainActions>(json!({ "toy": { "free": false } })).len(), 1);
     assert_eq!(faults::<TrainActions>(json!({})), [] as [String; 0]);
     let negative = serde_json::from_value::<TrainActions>(json!({ "toy": { "mass": -2.0, "scale": 1.0 } }));
-    assert_eq!(negative.unwrap_err().to_string(), "a mass must be positive (M_sun), not -2");
+    assert_eq!(
+        negative.unwrap_err().to_string(),
+        "a mass must be positive (M_sun), not -2"
+    );
     let bare = Arc::new(columns::stars(&[&CARTESIAN[..3]]));
     assert!(planned(&stage::<Predict>(json!({})), &[("stars", bare)]).is_err());
 }
@@ -227,7 +322,10 @@ fn every_potential_can_be_named() {
     for named in named {
         let potential: PotentialParameters = serde_json::from_value(named.clone()).unwrap();
         assert_eq!(potential.faults("potential"), []);
-        assert!(potential.build().unwrap().acceleration([8.0, 0.0, 0.1])[0] < 0.0, "{named} pulls inwards");
+        assert!(
+            potential.build().unwrap().acceleration([8.0, 0.0, 0.1])[0] < 0.0,
+            "{named} pulls inwards"
+        );
     }
     let flat = json!({ "logarithmic": { "velocity": 220, "core": 2, "axes": [1, 0, 1] } });
     let flat: PotentialParameters = serde_json::from_value(flat).unwrap();

@@ -69,7 +69,11 @@ pub struct ToyParameters {
 
 impl Default for ToyParameters {
     fn default() -> Self {
-        Self { mass: None, scale: None, free: true }
+        Self {
+            mass: None,
+            scale: None,
+            free: true,
+        }
     }
 }
 
@@ -164,7 +168,10 @@ impl Stage for TrainActions {
         faults.extend(positive("width", self.width));
         faults.extend(positive("depth", self.depth));
         if let Some(dropout) = self.dropout.filter(|dropout| !(0.0..1.0).contains(dropout)) {
-            faults.push(Fault::new("dropout", format!("must be at least 0 and below 1, not {dropout}")));
+            faults.push(Fault::new(
+                "dropout",
+                format!("must be at least 0 and below 1, not {dropout}"),
+            ));
         }
         faults
     }
@@ -182,7 +189,10 @@ impl ToyParameters {
             (Some(_), None) => faults.push(Fault::new("toy", "has a mass but no scale")),
             (None, Some(_)) => faults.push(Fault::new("toy", "has a scale but no mass")),
             (None, None) if network == Network::Paper => {
-                faults.push(Fault::new("toy", "network: paper needs a mass and a scale to start from"));
+                faults.push(Fault::new(
+                    "toy",
+                    "network: paper needs a mass and a scale to start from",
+                ));
             }
             (None, None) if !self.free => {
                 faults.push(Fault::new("toy", "free: false needs a mass and a scale"));

@@ -32,7 +32,8 @@ pub struct TrainInverse {
 
 impl Stage for TrainInverse {
     const KIND: &'static str = "train_inverse";
-    const ABOUT: &'static str = "Train the inverse of a trained network: actions and angles to positions and velocities";
+    const ABOUT: &'static str =
+        "Train the inverse of a trained network: actions and angles to positions and velocities";
     const REVISION: u32 = 1;
     const PLACE: Place = Place::Worker;
 
@@ -46,7 +47,10 @@ impl Stage for TrainInverse {
     }
 
     fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
-        Ok(vec![OutputPort::network("network"), OutputPort::table("history", columns::history(""))])
+        Ok(vec![
+            OutputPort::network("network"),
+            OutputPort::table("history", columns::history("")),
+        ])
     }
 
     fn check(&self) -> Vec<Fault> {
@@ -57,7 +61,10 @@ impl Stage for TrainInverse {
         faults.extend(positive("width", self.width));
         faults.extend(positive("depth", self.depth));
         if let Some(dropout) = self.dropout.filter(|dropout| !(0.0..1.0).contains(dropout)) {
-            faults.push(Fault::new("dropout", format!("must be at least 0 and below 1, not {dropout}")));
+            faults.push(Fault::new(
+                "dropout",
+                format!("must be at least 0 and below 1, not {dropout}"),
+            ));
         }
         faults
     }

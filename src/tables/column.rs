@@ -13,10 +13,7 @@ pub fn f64_column<'a>(table: &'a RecordBatch, name: &str) -> Result<&'a [f64], T
 }
 
 /// The numbers of several columns, in the order of `names`.
-pub fn f64_columns<'a, const N: usize>(
-    table: &'a RecordBatch,
-    names: [&str; N],
-) -> Result<[&'a [f64]; N], TableError> {
+pub fn f64_columns<'a, const N: usize>(table: &'a RecordBatch, names: [&str; N]) -> Result<[&'a [f64]; N], TableError> {
     let mut columns: [&[f64]; N] = [&[]; N];
     for (column, name) in columns.iter_mut().zip(names) {
         *column = f64_column(table, name)?;
@@ -46,8 +43,16 @@ pub fn str_column<'a>(table: &'a RecordBatch, name: &str) -> Result<Vec<&'a str>
 
 fn typed<'a, A: Array + 'static>(table: &'a RecordBatch, name: &str, expected: &str) -> Result<&'a A, TableError> {
     let Some(array) = table.column_by_name(name) else {
-        let there = table.schema_ref().fields().iter().map(|field| field.name().clone()).collect();
-        return Err(TableError::NoColumn { column: name.to_owned(), there });
+        let there = table
+            .schema_ref()
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect();
+        return Err(TableError::NoColumn {
+            column: name.to_owned(),
+            there,
+        });
     };
     array.as_any().downcast_ref::<A>().ok_or_else(|| TableError::WrongType {
         column: name.to_owned(),
@@ -56,10 +61,7 @@ fn typed<'a, A: Array + 'static>(table: &'a RecordBatch, name: &str, expected: &
     })
 }
 
-fn values<'a, T: ArrowPrimitiveType>(
-    array: &'a PrimitiveArray<T>,
-    name: &str,
-) -> Result<&'a [T::Native], TableError> {
+fn values<'a, T: ArrowPrimitiveType>(array: &'a PrimitiveArray<T>, name: &str) -> Result<&'a [T::Native], TableError> {
     none_missing(array, name)?;
     Ok(array.values())
 }
@@ -70,7 +72,11 @@ pub(crate) fn none_missing(array: &dyn Array, name: &str) -> Result<(), TableErr
         0 => Ok(()),
         count => {
             let row = (0..array.len()).find(|&row| array.is_null(row)).unwrap_or_default();
-            Err(TableError::Missing { column: name.to_owned(), row, count })
+            Err(TableError::Missing {
+                column: name.to_owned(),
+                row,
+                count,
+            })
         }
     }
 }

@@ -4,15 +4,15 @@
 //! field's metadata); a table is written only if it has exactly the schema it was declared with and every number in it
 //! is finite, and the same table always gives the same bytes.
 
-mod make;
 mod column;
 mod error;
+mod make;
 mod parquet_file;
 
 pub use arrow::record_batch::RecordBatch;
-pub use make::{Values, build, check, take_rows};
 pub use column::{bool_column, f64_column, f64_columns, i64_column, str_column};
 pub use error::TableError;
+pub use make::{Values, build, check, take_rows};
 pub use parquet_file::{read, read_columns, read_schema, write};
 
 #[cfg(test)]

@@ -54,13 +54,18 @@ impl From<ArrayRef> for Values {
 /// A table of `columns`, which may come in any order, with the declared schema; see [`check`].
 pub fn build(schema: &SchemaRef, columns: Vec<(&str, Values)>) -> Result<RecordBatch, TableError> {
     if let Some((name, _)) = columns.iter().find(|(name, _)| schema.column_with_name(name).is_none()) {
-        return Err(TableError::Undeclared { column: (*name).to_owned() });
+        return Err(TableError::Undeclared {
+            column: (*name).to_owned(),
+        });
     }
     let mut arrays: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
     for field in schema.fields() {
         let Some((_, values)) = columns.iter().find(|(name, _)| name == field.name()) else {
             let there = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
-            return Err(TableError::NoColumn { column: field.name().clone(), there });
+            return Err(TableError::NoColumn {
+                column: field.name().clone(),
+                there,
+            });
         };
         let array = &values.0;
         expect_type(field.name(), field.data_type(), array.data_type())?;
@@ -79,17 +84,30 @@ pub fn build(schema: &SchemaRef, columns: Vec<(&str, Values)>) -> Result<RecordB
     }
     let rows = arrays.first().map_or(0, |array| array.len());
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    RecordBatch::try_new_with_options(schema.clone(), arrays, &options)
-        .map_err(|error| TableError::Undeclared { column: error.to_string() })
+    RecordBatch::try_new_with_options(schema.clone(), arrays, &options).map_err(|error| TableError::Undeclared {
+        column: error.to_string(),
+    })
 }
 
 /// Checks a table against the declared schema: names in order, types, units; and its numbers: no NaN, no infinity.
 pub fn check(table: &RecordBatch, declared: &Schema) -> Result<(), TableError> {
     for (index, field) in declared.fields().iter().enumerate() {
-        let found = table.schema_ref().fields().get(index).filter(|found| found.name() == field.name());
+        let found = table
+            .schema_ref()
+            .fields()
+            .get(index)
+            .filter(|found| found.name() == field.name());
         let Some(found) = found else {
-            let there = table.schema_ref().fields().iter().map(|field| field.name().clone()).collect();
-            return Err(TableError::NoColumn { column: field.name().clone(), there });
+            let there = table
+                .schema_ref()
+                .fields()
+                .iter()
+                .map(|field| field.name().clone())
+                .collect();
+            return Err(TableError::NoColumn {
+                column: field.name().clone(),
+                there,
+            });
         };
         expect_type(field.name(), field.data_type(), found.data_type())?;
         let unit = |field: &arrow_schema::Field| field.metadata().get("unit").cloned().unwrap_or_default();
@@ -107,7 +125,9 @@ pub fn check(table: &RecordBatch, declared: &Schema) -> Result<(), TableError> {
         all_finite(array, field.name())?;
     }
     match table.schema_ref().fields().get(declared.fields().len()) {
-        Some(extra) => Err(TableError::Undeclared { column: extra.name().clone() }),
+        Some(extra) => Err(TableError::Undeclared {
+            column: extra.name().clone(),
+        }),
         None => Ok(()),
     }
 }
@@ -115,7 +135,9 @@ pub fn check(table: &RecordBatch, declared: &Schema) -> Result<(), TableError> {
 /// The table's rows at `rows`, in that order. `rows` must be below the number of rows.
 pub fn take_rows(table: &RecordBatch, rows: &[usize]) -> Result<RecordBatch, TableError> {
     let rows = UInt64Array::from_iter_values(rows.iter().map(|&row| row as u64));
-    take_record_batch(table, &rows).map_err(|error| TableError::Undeclared { column: error.to_string() })
+    take_record_batch(table, &rows).map_err(|error| TableError::Undeclared {
+        column: error.to_string(),
+    })
 }
 
 fn expect_type(column: &str, expected: &DataType, found: &DataType) -> Result<(), TableError> {
@@ -130,12 +152,23 @@ fn expect_type(column: &str, expected: &DataType, found: &DataType) -> Result<()
 }
 
 fn all_finite(array: &dyn Array, column: &str) -> Result<(), TableError> {
-    let Some(numbers) = array.as_any().downcast_ref::<Float64Array>() else { return Ok(()) };
-    let bad = || numbers.iter().enumerate().filter_map(|(row, value)| Some((row, value?))).filter(|(_, v)| !v.is_finite());
+    let Some(numbers) = array.as_any().downcast_ref::<Float64Array>() else {
+        return Ok(());
+    };
+    let bad = || {
+        numbers
+            .iter()
+            .enumerate()
+            .filter_map(|(row, value)| Some((row, value?)))
+            .filter(|(_, v)| !v.is_finite())
+    };
     match bad().next() {
         None => Ok(()),
-        Some((row, value)) => {
-            Err(TableError::NotFinite { column: column.to_owned(), row, value, count: bad().count() })
-        }
+        Some((row, value)) => Err(TableError::NotFinite {
+            column: column.to_owned(),
+            row,
+            value,
+            count: bad().count(),
+        }),
     }
 }

@@ -1,6 +1,7 @@
 //! Tables in Parquet files.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use arrow::compute::concat_batches;
@@ -20,31 +21,49 @@ const ROW_GROUP: usize = 1 << 20;
 
 /// Reads a whole table. The metadata of its fields is kept.
 pub fn read(path: &Path) -> Result<RecordBatch, TableError> {
-    let reader = open(path)?;
-    collect(path, reader)
+    guarded(path, || collect(path, open(path)?))
 }
 
 /// Reads some columns of a table, in the order they have in the file. All must be there.
 pub fn read_columns(path: &Path, names: &[&str]) -> Result<RecordBatch, TableError> {
+    guarded(path, || collect(path, projected(path, names)?))
+}
+
+fn projected(path: &Path, names: &[&str]) -> Result<Builder, TableError> {
     let reader = open(path)?;
-    let there: Vec<String> = reader.schema().fields().iter().map(|field| field.name().clone()).collect();
+    let there: Vec<String> = reader
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .collect();
     if let Some(missing) = names.iter().find(|name| !there.iter().any(|column| column == *name)) {
-        return Err(TableError::NoColumn { column: (*missing).to_owned(), there });
+        return Err(TableError::NoColumn {
+            column: (*missing).to_owned(),
+            there,
+        });
     }
-    let roots = there.iter().enumerate().filter(|(_, column)| names.contains(&column.as_str())).map(|(root, _)| root);
+    let roots = there
+        .iter()
+        .enumerate()
+        .filter(|(_, column)| names.contains(&column.as_str()))
+        .map(|(root, _)| root);
     let mask = ProjectionMask::roots(reader.parquet_schema(), roots);
-    collect(path, reader.with_projection(mask))
+    Ok(reader.with_projection(mask))
 }
 
 /// The schema of a table, without reading its rows.
 pub fn read_schema(path: &Path) -> Result<SchemaRef, TableError> {
-    Ok(open(path)?.schema().clone())
+    guarded(path, || Ok(open(path)?.schema().clone()))
 }
 
 /// Writes a table that has the declared schema; see [`check`]. The same table gives the same bytes.
 pub fn write(path: &Path, table: &RecordBatch, declared: &Schema) -> Result<(), TableError> {
     check(table, declared)?;
-    let file = File::create(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
+    let file = File::create(path).map_err(|source| TableError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
     let properties = WriterProperties::builder()
         .set_created_by("actionfinder".to_owned())
         // Measured numbers hardly repeat: a dictionary costs time and gains nothing.
@@ -61,20 +80,33 @@ pub fn write(path: &Path, table: &RecordBatch, declared: &Schema) -> Result<(), 
 
 type Builder = ParquetRecordBatchReaderBuilder<File>;
 
+/// The Parquet reader panics on some damaged files (a negative length in the footer, for one); to us that is an error.
+fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, TableError>) -> Result<T, TableError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(damaged(path, "its metadata contradicts itself")))
+}
+
 fn open(path: &Path) -> Result<Builder, TableError> {
-    let file = File::open(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
+    let file = File::open(path).map_err(|source| TableError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
     Builder::try_new(file).map_err(|error| damaged(path, error))
 }
 
 fn collect(path: &Path, builder: Builder) -> Result<RecordBatch, TableError> {
     let reader = builder.build().map_err(|error| damaged(path, error))?;
     let schema = arrow::record_batch::RecordBatchReader::schema(&reader);
-    let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|error| damaged(path, error))?;
+    let batches = reader
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| damaged(path, error))?;
     concat_batches(&schema, &batches).map_err(|error| damaged(path, error))
 }
 
 fn damaged(path: &Path, error: impl std::fmt::Display) -> TableError {
-    TableError::Damaged { path: path.to_owned(), reason: error.to_string() }
+    TableError::Damaged {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    }
 }
 
 fn unwritable(path: &Path, error: ParquetError) -> TableError {
@@ -82,8 +114,14 @@ fn unwritable(path: &Path, error: ParquetError) -> TableError {
     match error {
         ParquetError::External(cause) => match cause.downcast::<std::io::Error>() {
             Ok(source) => TableError::Io { path, source: *source },
-            Err(cause) => TableError::Unwritable { path, reason: cause.to_string() },
+            Err(cause) => TableError::Unwritable {
+                path,
+                reason: cause.to_string(),
+            },
         },
-        error => TableError::Unwritable { path, reason: error.to_string() },
+        error => TableError::Unwritable {
+            path,
+            reason: error.to_string(),
+        },
     }
 }

@@ -33,8 +33,17 @@ fn columns(x: Vec<f64>) -> Vec<(&'static str, Values)> {
         ("x", x.into()),
         ("best", (0..rows).map(|row| row % 2 == 0).collect::<Vec<_>>().into()),
         ("stream", (0..rows as i64).collect::<Vec<_>>().into()),
-        ("paper", (0..rows).map(|row| (row % 3 == 0).then_some(row as f64)).collect::<Vec<_>>().into()),
-        ("name", (0..rows).map(|row| format!("star {row}")).collect::<Vec<_>>().into()),
+        (
+            "paper",
+            (0..rows)
+                .map(|row| (row % 3 == 0).then_some(row as f64))
+                .collect::<Vec<_>>()
+                .into(),
+        ),
+        (
+            "name",
+            (0..rows).map(|row| format!("star {row}")).collect::<Vec<_>>().into(),
+        ),
     ]
 }
 
@@ -67,7 +76,10 @@ fn metadata_is_kept() {
     let (_folder, path) = place();
     write(&path, &table(vec![1.0]), &schema()).unwrap();
     assert_eq!(read(&path).unwrap().schema(), schema());
-    assert_eq!(read_schema(&path).unwrap().field(1).metadata().get("unit").unwrap(), "kpc");
+    assert_eq!(
+        read_schema(&path).unwrap().field(1).metadata().get("unit").unwrap(),
+        "kpc"
+    );
 }
 
 #[test]
@@ -75,7 +87,12 @@ fn the_same_table_gives_the_same_bytes() {
     let bytes = |rows: usize| {
         let (_folder, path) = place();
         // The schema is made anew each time, so that the order of its metadata's hash map differs.
-        write(&path, &table((0..rows).map(|row| (row as f64).sqrt()).collect()), &schema()).unwrap();
+        write(
+            &path,
+            &table((0..rows).map(|row| (row as f64).sqrt()).collect()),
+            &schema(),
+        )
+        .unwrap();
         fs::read(path).unwrap()
     };
     for _ in 0..8 {
@@ -91,22 +108,39 @@ fn columns_are_typed() {
     assert_eq!(bool_column(&table, "best").unwrap(), [true, false]);
     assert_eq!(str_column(&table, "name").unwrap(), ["star 0", "star 1"]);
     assert_eq!(f64_columns(&table, ["x", "x"]).unwrap()[1], [1.0, 2.0]);
-    assert_eq!(f64_column(&table, "y").unwrap_err().to_string(), "no column y; there are: stream, x, paper, name, best");
-    assert_eq!(f64_column(&table, "stream").unwrap_err().to_string(), "column stream holds Int64, not Float64");
-    assert!(f64_column(&table, "paper").unwrap_err().to_string().contains("missing value in row 1"));
+    assert_eq!(
+        f64_column(&table, "y").unwrap_err().to_string(),
+        "no column y; there are: stream, x, paper, name, best"
+    );
+    assert_eq!(
+        f64_column(&table, "stream").unwrap_err().to_string(),
+        "column stream holds Int64, not Float64"
+    );
+    assert!(
+        f64_column(&table, "paper")
+            .unwrap_err()
+            .to_string()
+            .contains("missing value in row 1")
+    );
 }
 
 #[test]
 fn numbers_that_are_none_are_named() {
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let error = build(&schema(), columns(vec![0.0, 1.0, bad, bad])).unwrap_err();
-        assert!(matches!(error, TableError::NotFinite { row: 2, count: 2, .. }), "{error}");
+        assert!(
+            matches!(error, TableError::NotFinite { row: 2, count: 2, .. }),
+            "{error}"
+        );
         assert!(error.to_string().starts_with("column x is "));
     }
     // Also in a column that may be empty: empty is not NaN.
     let mut with = columns(vec![0.0]);
     with[3].1 = vec![Some(f64::NAN)].into();
-    assert!(matches!(build(&schema(), with).unwrap_err(), TableError::NotFinite { .. }));
+    assert!(matches!(
+        build(&schema(), with).unwrap_err(),
+        TableError::NotFinite { .. }
+    ));
 }
 
 #[test]
@@ -135,12 +169,25 @@ fn a_table_must_be_as_declared() {
 fn columns_must_fit_together() {
     let mut with = columns(vec![1.0, 2.0]);
     with[0].1 = vec![1.0].into();
-    assert!(matches!(build(&schema(), with).unwrap_err(), TableError::Length { expected: 2, found: 1, .. }));
+    assert!(matches!(
+        build(&schema(), with).unwrap_err(),
+        TableError::Length {
+            expected: 2,
+            found: 1,
+            ..
+        }
+    ));
     let mut with = columns(vec![1.0]);
     with.push(("y", vec![1.0].into()));
-    assert!(matches!(build(&schema(), with).unwrap_err(), TableError::Undeclared { .. }));
+    assert!(matches!(
+        build(&schema(), with).unwrap_err(),
+        TableError::Undeclared { .. }
+    ));
     let without = columns(vec![1.0]).split_off(1);
-    assert!(matches!(build(&schema(), without).unwrap_err(), TableError::NoColumn { .. }));
+    assert!(matches!(
+        build(&schema(), without).unwrap_err(),
+        TableError::NoColumn { .. }
+    ));
 }
 
 #[test]
@@ -149,8 +196,14 @@ fn some_columns_and_some_rows() {
     write(&path, &table(vec![1.0, 2.0, 3.0]), &schema()).unwrap();
     let some = read_columns(&path, &["best", "x"]).unwrap();
     assert_eq!(some.num_columns(), 2);
-    assert_eq!(f64_column(&take_rows(&some, &[2, 0]).unwrap(), "x").unwrap(), [3.0, 1.0]);
-    assert!(matches!(read_columns(&path, &["y"]).unwrap_err(), TableError::NoColumn { .. }));
+    assert_eq!(
+        f64_column(&take_rows(&some, &[2, 0]).unwrap(), "x").unwrap(),
+        [3.0, 1.0]
+    );
+    assert!(matches!(
+        read_columns(&path, &["y"]).unwrap_err(),
+        TableError::NoColumn { .. }
+    ));
 }
 
 #[test]
@@ -170,5 +223,8 @@ fn a_damaged_file_is_an_error_and_never_a_panic() {
         fs::write(&path, &damaged).unwrap();
         let _ = read(&path);
     }
-    assert!(matches!(read(&path.with_extension("none")).unwrap_err(), TableError::Io { .. }));
+    assert!(matches!(
+        read(&path.with_extension("none")).unwrap_err(),
+        TableError::Io { .. }
+    ));
 }

@@ -42,7 +42,11 @@ pub(super) struct Table {
 
 impl Table {
     pub fn column(&self, name: &str) -> Result<&Cells, StageError> {
-        let column = self.columns.iter().find(|(column, _)| column == name).map(|(_, cells)| cells);
+        let column = self
+            .columns
+            .iter()
+            .find(|(column, _)| column == name)
+            .map(|(_, cells)| cells);
         column.ok_or_else(|| StageError::Bug(format!("column {name} was not read")))
     }
 }
@@ -92,7 +96,11 @@ impl Cells {
                 let number = self.number(row)?;
                 // Beyond 2^53 a floating-point number no longer tells one whole number from the next.
                 let is_whole = number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0;
-                if is_whole { Ok(number as i64) } else { Err(format!("{number}, not a whole number")) }
+                if is_whole {
+                    Ok(number as i64)
+                } else {
+                    Err(format!("{number}, not a whole number"))
+                }
             }
         }
     }
@@ -107,7 +115,9 @@ impl Cells {
 
     /// Whether some value is a text that is not a number.
     pub fn are_names(&self) -> bool {
-        (0..self.len()).filter_map(|row| self.text(row)).any(|text| text.parse::<f64>().is_err())
+        (0..self.len())
+            .filter_map(|row| self.text(row))
+            .any(|text| text.parse::<f64>().is_err())
     }
 }
 
@@ -131,26 +141,43 @@ fn read_parquet(path: &Path, names: &[&str]) -> Result<Table, StageError> {
     let mut columns = Vec::with_capacity(names.len());
     for (field, array) in table.schema_ref().fields().iter().zip(table.columns()) {
         let cells = cells(array).map_err(|found| {
-            StageError::failed(format!("{}: column {} holds {found}, not numbers", path.display(), field.name()))
+            StageError::failed(format!(
+                "{}: column {} holds {found}, not numbers",
+                path.display(),
+                field.name()
+            ))
         })?;
         columns.push((field.name().clone(), cells));
     }
-    Ok(Table { columns, rows: table.num_rows() })
+    Ok(Table {
+        columns,
+        rows: table.num_rows(),
+    })
 }
 
 fn cells(array: &ArrayRef) -> Result<Cells, String> {
     let found = array.data_type();
     let to = |target: &DataType| cast(array, target).map_err(|_| found.to_string());
     if found.is_integer() && *found != DataType::UInt64 {
-        return Ok(Cells::Integers(to(&DataType::Int64)?.as_primitive::<Int64Type>().iter().collect()));
+        return Ok(Cells::Integers(
+            to(&DataType::Int64)?.as_primitive::<Int64Type>().iter().collect(),
+        ));
     }
     if found.is_numeric() {
-        return Ok(Cells::Numbers(to(&DataType::Float64)?.as_primitive::<Float64Type>().iter().collect()));
+        return Ok(Cells::Numbers(
+            to(&DataType::Float64)?.as_primitive::<Float64Type>().iter().collect(),
+        ));
     }
     match found {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(_, _) => {
             let texts = to(&DataType::Utf8)?;
-            Ok(Cells::Texts(texts.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect()))
+            Ok(Cells::Texts(
+                texts
+                    .as_string::<i32>()
+                    .iter()
+                    .map(|text| text.map(str::to_owned))
+                    .collect(),
+            ))
         }
         _ => Err(found.to_string()),
     }
@@ -166,11 +193,17 @@ fn read_csv(path: &Path, separator: u8, names: &[&str]) -> Result<Table, StageEr
     };
     let read = |options: CsvReadOptions| {
         let failed = |error| StageError::failed(format!("{} is not a readable CSV file: {error}", path.display()));
-        let reader = options.try_into_reader_with_file_path(Some(path.to_owned())).map_err(failed)?;
+        let reader = options
+            .try_into_reader_with_file_path(Some(path.to_owned()))
+            .map_err(failed)?;
         reader.finish().map_err(failed)
     };
     let header = read(options().with_n_rows(Some(0)))?;
-    let there: Vec<&str> = header.get_column_names().into_iter().map(|name| name.as_str()).collect();
+    let there: Vec<&str> = header
+        .get_column_names()
+        .into_iter()
+        .map(|name| name.as_str())
+        .collect();
     expect_columns(path, names, &there)?;
     let wanted = names.iter().map(|&name| name.into()).collect();
     let frame = read(options().with_columns(Some(wanted)))?;
@@ -180,7 +213,10 @@ fn read_csv(path: &Path, separator: u8, names: &[&str]) -> Result<Table, StageEr
         let texts = texts.iter().map(|text| text.map(str::to_owned)).collect();
         columns.push((column.name().to_string(), Cells::Texts(texts)));
     }
-    Ok(Table { columns, rows: frame.height() })
+    Ok(Table {
+        columns,
+        rows: frame.height(),
+    })
 }
 
 /// An error with the columns that there are, if some are not.
@@ -191,7 +227,12 @@ fn expect_columns(path: &Path, names: &[&str], there: &[&str]) -> Result<(), Sta
     }
     let noun = if missing.len() == 1 { "column" } else { "columns" };
     // Upper case and underscores are what names differ in most; of short names nothing else may differ.
-    let plain = |name: &str| name.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
+    let plain = |name: &str| {
+        name.chars()
+            .filter(|c| c.is_alphanumeric())
+            .collect::<String>()
+            .to_lowercase()
+    };
     let similar = |name: &str| {
         let distance = |other: &str| strsim::damerau_levenshtein(&plain(name), &plain(other));
         let best = there.iter().copied().min_by_key(|other| distance(other))?;
@@ -199,5 +240,8 @@ fn expect_columns(path: &Path, names: &[&str], there: &[&str]) -> Result<(), Sta
     };
     let mut hints: Vec<String> = missing.iter().filter_map(|name| similar(name)).collect();
     hints.push(format!("columns there are: {}", there.join(", ")));
-    Err(StageError::with_hint(format!("{} has no {noun} {}", path.display(), missing.join(", ")), hints.join("; ")))
+    Err(StageError::with_hint(
+        format!("{} has no {noun} {}", path.display(), missing.join(", ")),
+        hints.join("; "),
+    ))
 }

@@ -42,7 +42,12 @@ impl Source {
 
     /// The value in our unit and range, or why it cannot be used.
     pub(super) fn convert(&self, column: &Column, value: f64) -> Result<f64, String> {
-        let unit = self.0.unit.as_deref().and_then(|unit| units::factor(unit, column.unit)).unwrap_or(1.0);
+        let unit = self
+            .0
+            .unit
+            .as_deref()
+            .and_then(|unit| units::factor(unit, column.unit))
+            .unwrap_or(1.0);
         let value = value * unit * self.0.factor;
         match column.name {
             _ if !value.is_finite() => Err("too large".to_owned()),
@@ -56,7 +61,12 @@ impl Source {
 
     fn faults(&self, name: &str, our_unit: &str) -> Vec<Fault> {
         let mut faults = Vec::new();
-        if let Some(unit) = self.0.unit.as_deref().filter(|unit| units::factor(unit, our_unit).is_none()) {
+        if let Some(unit) = self
+            .0
+            .unit
+            .as_deref()
+            .filter(|unit| units::factor(unit, our_unit).is_none())
+        {
             let known: Vec<&str> = units::known(our_unit).iter().map(|&(name, _)| name).collect();
             let message = format!("\"{unit}\" does not convert to {our_unit}");
             let mut fault = Fault::new(&format!("columns.{name}.unit"), message);
@@ -86,7 +96,11 @@ impl<'de> Deserialize<'de> for Source {
             }
 
             fn visit_str<E>(self, name: &str) -> Result<Source, E> {
-                Ok(Source(Full { column: name.to_owned(), unit: None, factor: 1.0 }))
+                Ok(Source(Full {
+                    column: name.to_owned(),
+                    unit: None,
+                    factor: 1.0,
+                }))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Source, A::Error> {
@@ -154,21 +168,32 @@ column_map! {
 impl ColumnMap {
     pub(super) fn faults(&self) -> Vec<Fault> {
         let numbers = self.numbers();
-        let mut faults: Vec<Fault> =
-            numbers.iter().flat_map(|(column, source)| source.faults(column.name, column.unit)).collect();
+        let mut faults: Vec<Fault> = numbers
+            .iter()
+            .flat_map(|(column, source)| source.faults(column.name, column.unit))
+            .collect();
         for (name, source) in [("stream", Some(&self.stream)), ("star", self.star.as_ref())] {
             if source.is_some_and(|source| !source.is_plain()) {
-                faults.push(Fault::new(&format!("columns.{name}"), "is a name or number: it has no unit or factor"));
+                faults.push(Fault::new(
+                    &format!("columns.{name}"),
+                    "is a name or number: it has no unit or factor",
+                ));
             }
         }
         let missing = |group: &[Column]| -> Vec<&str> {
             let names = group.iter().map(|column| column.name);
-            names.filter(|name| numbers.iter().all(|(mapped, _)| mapped.name != *name)).collect()
+            names
+                .filter(|name| numbers.iter().all(|(mapped, _)| mapped.name != *name))
+                .collect()
         };
         let missing = COORDINATES.map(missing);
         if missing.iter().all(|missing| !missing.is_empty()) {
             // Complain about the set that is nearer to complete.
-            let nearer = if missing[1].len() < missing[0].len() { &missing[1] } else { &missing[0] };
+            let nearer = if missing[1].len() < missing[0].len() {
+                &missing[1]
+            } else {
+                &missing[0]
+            };
             let mut fault = Fault::new("columns", format!("lacks {}", nearer.join(", ")));
             fault.hint = Some("needs all of x y z vx vy vz, or all of distance l b v_los mu_l_cosb mu_b".to_owned());
             faults.push(fault);

@@ -37,15 +37,26 @@ fn a_parquet_file_is_read_as_it_is() {
     columns["stream"] = json!("stream");
     columns["J_r"] = json!("J_r");
     let ran = import(&path, columns).completed();
-    assert_eq!((ran.metric("streams"), ran.metric("stars"), ran.metric("set_aside")), (64.0, 512.0, 0.0));
+    assert_eq!(
+        (ran.metric("streams"), ran.metric("stars"), ran.metric("set_aside")),
+        (64.0, 512.0, 0.0)
+    );
     let original = tables::read(&path).unwrap();
     assert_eq!(ran.f64("stars", "J_r"), tables::f64_column(&original, "J_r").unwrap());
     // This file holds positions and velocities in single precision.
-    let x = original.column_by_name("x").unwrap().as_primitive::<Float32Type>().values().to_vec();
+    let x = original
+        .column_by_name("x")
+        .unwrap()
+        .as_primitive::<Float32Type>()
+        .values()
+        .to_vec();
     assert_eq!(ran.f64("stars", "x"), x.into_iter().map(f64::from).collect::<Vec<_>>());
     assert_eq!(ran.i64("stars", "star")[..9], [0, 1, 2, 3, 4, 5, 6, 7, 0]);
     let fields = ran.tables["stars"].schema();
-    assert_eq!(fields.field_with_name("J_r").unwrap().metadata().get("unit").unwrap(), "km/s kpc");
+    assert_eq!(
+        fields.field_with_name("J_r").unwrap().metadata().get("unit").unwrap(),
+        "km/s kpc"
+    );
 }
 
 #[test]
@@ -56,25 +67,54 @@ fn bad_rows_are_named_counted_and_set_aside() {
     assert_eq!(ran.i64("stars", "stream"), [1]);
     assert_eq!(ran.i64("set_aside", "row"), [2, 3, 4, 5, 6, 7]);
     assert_eq!(ran.texts("set_aside", "column"), ["x", "y", "z", "vy", "id", "id"]);
-    let reasons = ["NaN", "infinite", "missing", "\"fast\", not a number", "missing", "1.5, not a whole number"];
+    let reasons = [
+        "NaN",
+        "infinite",
+        "missing",
+        "\"fast\", not a number",
+        "missing",
+        "1.5, not a whole number",
+    ];
     assert_eq!(ran.texts("set_aside", "reason"), reasons);
     assert_eq!(ran.metric("set_aside"), 6.0);
-    assert!(ran.notes().contains("6 of 7 rows set aside") && ran.notes().contains("rows 2, 3, 4, 5, 6, …"), "{}", ran.notes());
+    assert!(
+        ran.notes().contains("6 of 7 rows set aside") && ran.notes().contains("rows 2, 3, 4, 5, 6, …"),
+        "{}",
+        ran.notes()
+    );
 }
 
 #[test]
 fn nothing_usable_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let ran = import(&csv(folder.path(), &format!("{HEADER}1,NaN,0,0,0,200,0\n")), cartesian());
-    assert!(ran.error().contains("none of the 1 rows") && ran.error().contains("row 1: x is NaN"), "{}", ran.error());
-    assert!(import(&csv(folder.path(), HEADER), cartesian()).error().contains("has no rows"));
-    assert!(import(&csv(folder.path(), ""), cartesian()).error().contains("not a readable CSV"));
+    let ran = import(
+        &csv(folder.path(), &format!("{HEADER}1,NaN,0,0,0,200,0\n")),
+        cartesian(),
+    );
+    assert!(
+        ran.error().contains("none of the 1 rows") && ran.error().contains("row 1: x is NaN"),
+        "{}",
+        ran.error()
+    );
+    assert!(
+        import(&csv(folder.path(), HEADER), cartesian())
+            .error()
+            .contains("has no rows")
+    );
+    assert!(
+        import(&csv(folder.path(), ""), cartesian())
+            .error()
+            .contains("not a readable CSV")
+    );
 }
 
 #[test]
 fn units_signs_and_ranges_are_converted() {
     let folder = tempfile::tempdir().unwrap();
-    let path = csv(folder.path(), "id,d,lon,lat,rv,pml,pmb\n0,8000,-1.5707963267948966,0.5,-3,0.002,1\n0,-1,0,0,0,0,0\n0,1,0,3,0,0,0\n");
+    let path = csv(
+        folder.path(),
+        "id,d,lon,lat,rv,pml,pmb\n0,8000,-1.5707963267948966,0.5,-3,0.002,1\n0,-1,0,0,0,0,0\n0,1,0,3,0,0,0\n",
+    );
     let columns = json!({
         "stream": "id",
         "distance": { "column": "d", "unit": "pc" },
@@ -85,9 +125,18 @@ fn units_signs_and_ranges_are_converted() {
         "mu_b": "pmb",
     });
     let ran = import(&path, columns).completed();
-    assert_eq!((ran.f64("stars", "distance"), ran.f64("stars", "v_los")), (vec![8.0], vec![3.0]));
-    assert!((ran.f64("stars", "l")[0] - 270.0).abs() < 1e-12 && (ran.f64("stars", "b")[0] - 28.64788975654116).abs() < 1e-12);
-    assert_eq!((ran.f64("stars", "mu_l_cosb"), ran.f64("stars", "mu_b")), (vec![2.0], vec![1.0]));
+    assert_eq!(
+        (ran.f64("stars", "distance"), ran.f64("stars", "v_los")),
+        (vec![8.0], vec![3.0])
+    );
+    assert!(
+        (ran.f64("stars", "l")[0] - 270.0).abs() < 1e-12
+            && (ran.f64("stars", "b")[0] - 28.64788975654116).abs() < 1e-12
+    );
+    assert_eq!(
+        (ran.f64("stars", "mu_l_cosb"), ran.f64("stars", "mu_b")),
+        (vec![2.0], vec![1.0])
+    );
     assert_eq!(ran.texts("set_aside", "column"), ["d", "lat"]);
 }
 
@@ -99,7 +148,10 @@ fn rows_are_sorted_and_streams_may_have_names() {
     let mut columns = cartesian();
     columns["star"] = json!("n");
     let ran = import(&path, columns.clone()).completed();
-    assert_eq!((ran.i64("stars", "stream"), ran.i64("stars", "star")), (vec![0, 0, 1], vec![2, 4, 1]));
+    assert_eq!(
+        (ran.i64("stars", "stream"), ran.i64("stars", "star")),
+        (vec![0, 0, 1], vec![2, 4, 1])
+    );
     assert_eq!(ran.f64("stars", "x"), [3.0, 1.0, 2.0]);
     assert!(ran.notes().contains("0 = GD-1, 1 = Pal 5"), "{}", ran.notes());
     let path = csv(folder.path(), &text.replace("GD-1,2", "GD-1,4"));
@@ -117,7 +169,10 @@ fn narrow_numbers_are_accepted() {
     let batch = RecordBatch::try_from_iter(columns).unwrap();
     tables::write(&path, &batch, batch.schema_ref()).unwrap();
     let ran = import(&path, cartesian()).completed();
-    assert_eq!((ran.i64("stars", "stream"), ran.f64("stars", "vz")), (vec![7, 7], vec![1.25, 1.25]));
+    assert_eq!(
+        (ran.i64("stars", "stream"), ran.f64("stars", "vz")),
+        (vec![7, 7], vec![1.25, 1.25])
+    );
     let mut text = cartesian();
     text["x"] = json!("kind");
     assert!(import(&path, text).error().contains("\"a\", not a number"));
@@ -129,7 +184,10 @@ fn a_missing_column_is_reported_with_those_there_are() {
     let path = csv(folder.path(), "id,X,y,z,v_x,vy,vz\n1,8,0,0,0,200,0\n");
     let error = import(&path, cartesian()).error();
     assert!(error.contains("no columns x, vx"), "{error}");
-    assert!(error.contains("did you mean X instead of x?") && error.contains("did you mean v_x instead of vx?"), "{error}");
+    assert!(
+        error.contains("did you mean X instead of x?") && error.contains("did you mean v_x instead of vx?"),
+        "{error}"
+    );
     assert!(error.contains("columns there are: id, X, y, z, v_x, vy, vz"), "{error}");
 }
 
@@ -143,7 +201,10 @@ fn damaged_files_are_errors_that_name_them() {
     for length in [0, 3, 100, whole.len() / 2, whole.len() - 1] {
         fs::write(&path, &whole[..length]).unwrap();
         let error = import(&path, columns.clone()).error();
-        assert!(error.contains("cut.parquet") && error.contains("truncated"), "{length}: {error}");
+        assert!(
+            error.contains("cut.parquet") && error.contains("truncated"),
+            "{length}: {error}"
+        );
     }
 }
 
@@ -152,17 +213,27 @@ fn mistakes_in_the_mapping_are_found_before_the_run() {
     let found = |columns: serde_json::Value| faults::<ImportStreams>(json!({ "path": "a.csv", "columns": columns }));
     let mut columns = cartesian();
     columns["x"] = json!({ "column": "x", "unit": "km/s" });
-    assert_eq!(found(columns.clone()), ["columns.x.unit: \"km/s\" does not convert to kpc | known units: kpc, pc, Mpc"]);
+    assert_eq!(
+        found(columns.clone()),
+        ["columns.x.unit: \"km/s\" does not convert to kpc | known units: kpc, pc, Mpc"]
+    );
     columns["x"] = json!({ "column": "x", "factor": 0 });
     assert_eq!(found(columns.clone()).len(), 1);
     columns.as_object_mut().unwrap().remove("x");
-    assert!(found(columns.clone())[0].starts_with("columns: lacks x |"), "{:?}", found(columns.clone()));
+    assert!(
+        found(columns.clone())[0].starts_with("columns: lacks x |"),
+        "{:?}",
+        found(columns.clone())
+    );
     columns["X"] = json!("x");
     let unknown = serde_json::from_value::<ImportStreams>(json!({ "path": "a.csv", "columns": columns }));
     assert!(unknown.unwrap_err().to_string().contains("unknown field `X`"));
     let number = serde_json::from_value::<ImportStreams>(json!({ "path": "a.csv", "columns": { "stream": 3 } }));
     assert!(number.unwrap_err().to_string().contains("the name of a column"));
-    assert_eq!(faults::<ImportStreams>(json!({ "path": "a.fits", "columns": cartesian() })).len(), 1);
+    assert_eq!(
+        faults::<ImportStreams>(json!({ "path": "a.fits", "columns": cartesian() })).len(),
+        1
+    );
 }
 
 #[test]
@@ -175,5 +246,8 @@ fn both_ways_to_write_a_column_are_the_same() {
     }))
     .unwrap();
     // Both ways to write a column are the same parameters, and so the same fingerprint.
-    assert_eq!(serde_json::to_value(&full).unwrap(), serde_json::to_value(&stage).unwrap());
+    assert_eq!(
+        serde_json::to_value(&full).unwrap(),
+        serde_json::to_value(&stage).unwrap()
+    );
 }
