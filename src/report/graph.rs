@@ -1,4 +1,4 @@
-//! The graph of stages as a small picture: stages by name, in layers from left to right.
+//! The graph of stages as a small picture: stages by name, in layers from top to bottom.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,45 +14,36 @@ struct Node {
     class: &'static str,
     inputs: Vec<usize>,
     layer: usize,
-    row: f64,
+    column: f64,
 }
 
 const WIDTH: f64 = 148.0;
 const HEIGHT: f64 = 44.0;
-const GAP_X: f64 = 46.0;
-const GAP_Y: f64 = 16.0;
+const GAP_X: f64 = 34.0;
+const GAP_Y: f64 = 26.0;
 
 /// Draws the graph as SVG.
 pub fn svg(data: &Data) -> String {
     let mut nodes = merge(data);
     place(&mut nodes);
     let layers = nodes.iter().map(|node| node.layer + 1).max().unwrap_or(1) as f64;
-    let rows = nodes.iter().map(|node| node.row + 1.0).fold(1.0, f64::max);
-    let (width, height) = (
-        layers * (WIDTH + GAP_X) - GAP_X + 4.0,
-        rows * (HEIGHT + GAP_Y) - GAP_Y + 4.0,
-    );
+    let columns = nodes.iter().map(|node| node.column + 1.0).fold(1.0, f64::max);
+    // Room at the right for the edges that pass beside a layer.
+    let (width, height) = (columns * (WIDTH + GAP_X) + 4.0, layers * (HEIGHT + GAP_Y) - GAP_Y + 4.0);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
          viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"Graph of stages\">\n"
     );
     let corner = |node: &Node| {
         (
-            2.0 + node.layer as f64 * (WIDTH + GAP_X),
-            2.0 + node.row * (HEIGHT + GAP_Y),
+            2.0 + node.column * (WIDTH + GAP_X),
+            2.0 + node.layer as f64 * (HEIGHT + GAP_Y),
         )
     };
     for node in &nodes {
-        let (x, y) = corner(node);
         for &input in &node.inputs {
-            let (from_x, from_y) = corner(&nodes[input]);
-            let (from_x, from_y, to_y) = (from_x + WIDTH, from_y + HEIGHT / 2.0, y + HEIGHT / 2.0);
-            let bend = (x - from_x) / 2.0;
-            let (c1, c2) = (from_x + bend, x - bend);
-            let _ = writeln!(
-                svg,
-                "<path d=\"M{from_x:.1} {from_y:.1} C{c1:.1} {from_y:.1} {c2:.1} {to_y:.1} {x:.1} {to_y:.1}\"/>"
-            );
+            let path = edge(corner(&nodes[input]), corner(node), node.layer - nodes[input].layer);
+            let _ = writeln!(svg, "<path d=\"{path}\"/>");
         }
     }
     for node in &nodes {
@@ -79,6 +70,18 @@ pub fn svg(data: &Data) -> String {
     svg
 }
 
+/// From the foot of one box to the head of the next layer's; past other layers, beside the boxes.
+fn edge((from_x, from_y): (f64, f64), (to_x, to_y): (f64, f64), layers: usize) -> String {
+    if layers == 1 {
+        let (x0, y0, x1, y1) = (from_x + WIDTH / 2.0, from_y + HEIGHT, to_x + WIDTH / 2.0, to_y);
+        let middle = (y0 + y1) / 2.0;
+        return format!("M{x0:.1} {y0:.1} C{x0:.1} {middle:.1} {x1:.1} {middle:.1} {x1:.1} {y1:.1}");
+    }
+    let (x0, y0, x1, y1) = (from_x + WIDTH, from_y + HEIGHT / 2.0, to_x + WIDTH, to_y + HEIGHT / 2.0);
+    let beside = x0.max(x1) + 0.6 * GAP_X + 2.0 * layers as f64;
+    format!("M{x0:.1} {y0:.1} C{beside:.1} {y0:.1} {beside:.1} {y1:.1} {x1:.1} {y1:.1}")
+}
+
 fn shorten(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
@@ -99,7 +102,7 @@ fn merge(data: &Data) -> Vec<Node> {
                 class: "",
                 inputs: Vec::new(),
                 layer: 0,
-                row: 0.0,
+                column: 0.0,
             });
             nodes.len() - 1
         });
@@ -134,14 +137,14 @@ fn place(nodes: &mut [Node]) {
         let mut members: Vec<usize> = (0..nodes.len()).filter(|&n| nodes[n].layer == layer).collect();
         let wish = |n: usize| {
             let inputs = &nodes[n].inputs;
-            inputs.iter().map(|&input| nodes[input].row).sum::<f64>() / inputs.len().max(1) as f64
+            inputs.iter().map(|&input| nodes[input].column).sum::<f64>() / inputs.len().max(1) as f64
         };
         let mut wishes: Vec<(usize, f64)> = members.drain(..).map(|n| (n, wish(n))).collect();
         wishes.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
         let mut free = 0.0;
         for (n, wish) in wishes {
-            nodes[n].row = wish.max(free).floor();
-            free = nodes[n].row + 1.0;
+            nodes[n].column = wish.max(free).floor();
+            free = nodes[n].column + 1.0;
         }
     }
 }
