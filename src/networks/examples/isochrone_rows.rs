@@ -26,8 +26,8 @@ fn streams(truth: &Isochrone, count: usize, seed: u64) -> Streams {
         let r: f64 = random.random_range(6.0..16.0);
         let normal: f64 = StandardNormal.sample(&mut random);
         let energy = (normal * 150.0).powi(2) / 2.0 - 3.334e11 * G / (5.0 + (r * r + 25.0).sqrt());
-        // The loosest orbits, some of them unbound, are left out.
-        if energy > -3.334e11 * G / 60.0 {
+        // Orbits that could go much further are left out, as in the pipelines.
+        if energy > -3.334e11 * G / (5.0 + (80.0_f64 * 80.0 + 25.0).sqrt()) {
             continue;
         }
         x.extend(dx.map(|c| c * r));
@@ -46,7 +46,11 @@ fn streams(truth: &Isochrone, count: usize, seed: u64) -> Streams {
 
 fn main() {
     tch::set_num_threads(1);
-    let argument = |index: usize, default: f64| std::env::args().nth(index).map_or(default, |a| a.parse().expect("a number"));
+    let argument = |index: usize, default: f64| {
+        std::env::args()
+            .nth(index)
+            .map_or(default, |a| a.parse().expect("a number"))
+    };
     let (mass, scale) = (3.334e11, 5.0);
     let truth = Isochrone::new(mass, scale, Device::Cpu);
     let learn = streams(&truth, argument(1, 512.0) as usize, 1);
@@ -59,7 +63,14 @@ fn main() {
     options.learning_rate = argument(8, options.learning_rate);
     options.refresh = argument(9, options.refresh as f64) as usize;
     let begin = Instant::now();
-    let trained = match train(&learn, Some(&test), &toy, &options, &mut Checkpoint::none(), &mut Unwatched) {
+    let trained = match train(
+        &learn,
+        Some(&test),
+        &toy,
+        &options,
+        &mut Checkpoint::none(),
+        &mut Unwatched,
+    ) {
         Ok(trained) => trained,
         Err(error) => {
             println!("{error}");
@@ -67,8 +78,15 @@ fn main() {
         }
     };
     let wall = begin.elapsed().as_secs_f64();
-    for record in trained.history.iter().filter(|r| r.epoch % (options.epochs / 8).max(1) == 0) {
-        println!("{:5} train {:.4} validation {:.4} {:.1} s", record.epoch, record.train_loss, record.validation_loss, record.seconds);
+    for record in trained
+        .history
+        .iter()
+        .filter(|r| r.epoch % (options.epochs / 8).max(1) == 0)
+    {
+        println!(
+            "{:5} train {:.4} validation {:.4} {:.1} s",
+            record.epoch, record.train_loss, record.validation_loss, record.seconds
+        );
     }
     let expected = truth.from_cartesian(&test.x, &test.v).expect("bound");
     let points = test.toy_points(&trained.map.toy).expect("bound");
@@ -76,12 +94,16 @@ fn main() {
     let together = trained.map.predict(&points);
     let predict = begin.elapsed().as_secs_f64();
     let (angles, actions) = trained.map.predict(&points.single());
-    for (name, (angles, actions)) in [("streams", together), ("stars  ", (angles.squeeze_dim(-2), actions.squeeze_dim(-2)))] {
+    for (name, (angles, actions)) in [
+        ("streams", together),
+        ("stars  ", (angles.squeeze_dim(-2), actions.squeeze_dim(-2))),
+    ] {
         let dj = (actions - &expected.actions).abs();
         let turn = std::f64::consts::TAU;
         let dt = (angles - &expected.angles) / turn;
         let dt = ((&dt - dt.round()) * 360.0).abs();
-        let mean = |d: &Tensor| Vec::<f64>::try_from(d.mean_dim([0, 1].as_slice(), false, Kind::Double)).expect("three");
+        let mean =
+            |d: &Tensor| Vec::<f64>::try_from(d.mean_dim([0, 1].as_slice(), false, Kind::Double)).expect("three");
         let relative = dj.mean(Kind::Double) / expected.actions.abs().mean(Kind::Double);
         println!(
             "{name} dJ {:.4} {:.3?} median {:.4} relative {:.1e}  dtheta {:.4} {:.3?} median {:.4}",

@@ -38,11 +38,12 @@ pub struct Options {
 impl Options {
     /// What works well for a training set of `streams` streams.
     pub fn for_streams(streams: usize) -> Self {
-        // About ten thousand steps of 64 streams for a thousand streams; small sets get smaller batches, not more time.
+        // A step costs as much as its batch is large, so small sets get small batches; about 3600 steps are enough.
         let batch = (streams / 8).clamp(8, 64);
+        let epochs = (3600 / streams.div_ceil(batch).max(1)).clamp(100, 800);
         Self {
             shape: Shape::default(),
-            epochs: 670,
+            epochs,
             batch,
             learning_rate: 4e-3,
             weight_decay: 1e-4,
