@@ -49,7 +49,7 @@ struct Every(usize);
 
 impl Watcher for Every {
     fn epoch(&mut self, record: &EpochRecord, total: usize) {
-        if record.epoch % self.0 == 0 || record.epoch == total {
+        if record.epoch.is_multiple_of(self.0) || record.epoch == total {
             let EpochRecord {
                 epoch,
                 train_loss,

@@ -35,7 +35,7 @@ fn gentle(random: &mut ChaCha8Rng) -> PaperMap {
 }
 
 fn sample(streams: i64, stars: i64, random: &mut ChaCha8Rng) -> ToyPoints {
-    let theta = random_tensor(&[streams, stars, 3], 0.0, 6.28, random);
+    let theta = random_tensor(&[streams, stars, 3], 0.0, 6.0, random);
     let torus = random_tensor(&[streams, 1, 3], 0.1, 0.5, random);
     let action = torus + random_tensor(&[streams, stars, 3], -0.02, 0.02, random);
     let weights = Tensor::ones([streams, stars, 1], (Kind::Double, Device::Cpu));
