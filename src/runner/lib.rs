@@ -22,6 +22,8 @@ pub mod number;
 pub mod plan;
 pub mod ports;
 pub mod report;
+pub mod schema;
+pub mod spec;
 pub mod stage;
 pub mod store;
 #[doc(hidden)]

@@ -1,0 +1,235 @@
+//! JSON Schema of a pipeline file, for editors.
+
+use serde_json::{Map, Value, json};
+
+use crate::catalog::{Catalog, Kind};
+
+/// The JSON Schema (2020-12) of pipeline files with the kinds of `catalog`.
+///
+/// Wherever a parameter value is allowed, so is a text that refers to a parameter of the pipeline (`${name}`).
+pub fn pipeline_schema(catalog: &Catalog) -> Value {
+    let mut definitions = Map::new();
+    definitions.insert(
+        "reference".to_owned(),
+        json!({ "type": "string", "pattern": "\\$\\{[A-Za-z_][A-Za-z0-9_-]*\\}" }),
+    );
+    definitions.insert("resources".to_owned(), resources());
+    let mut kinds = Map::new();
+    for kind in catalog.kinds() {
+        kinds.insert(kind.name.to_owned(), stage(kind, &mut definitions));
+    }
+    let stage = json!({
+        "description": "One stage: its kind, and inside it `from`, `with` and `on`",
+        "type": "object",
+        "properties": kinds,
+        "additionalProperties": false,
+        "minProperties": 1,
+        "maxProperties": 1,
+    });
+    definitions.insert("stage".to_owned(), stage);
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "actionfinder pipeline",
+        "type": "object",
+        "properties": {
+            "pipeline": { "type": "string", "pattern": NAME, "description": "Name of the pipeline, and of its folder of results" },
+            "about": { "type": "string", "description": "One line on what it is for" },
+            "params": {
+                "description": "Knobs: used as ${name}, set with -p name=value, swept by `sweep`",
+                "type": ["object", "null"],
+                "propertyNames": { "pattern": NAME },
+            },
+            "stages": {
+                "description": "Stages by name",
+                "type": "object",
+                "propertyNames": { "pattern": NAME },
+                "additionalProperties": { "$ref": "#/$defs/stage" },
+                "minProperties": 1,
+            },
+            "sweep": sweep(),
+        },
+        "required": ["pipeline", "stages"],
+        "additionalProperties": false,
+        "$defs": definitions,
+    })
+}
+
+const NAME: &str = "^[A-Za-z_][A-Za-z0-9_-]*$";
+
+fn sweep() -> Value {
+    let range = json!({
+        "description": "First, last and optionally step; both ends count",
+        "type": "object",
+        "properties": {
+            "range": { "type": "array", "items": { "type": "number" }, "minItems": 2, "maxItems": 3 },
+        },
+        "required": ["range"],
+        "additionalProperties": false,
+    });
+    let values = json!({ "anyOf": [{ "type": "array", "minItems": 1 }, range] });
+    json!({
+        "description": "Runs the stages for many values of parameters; shared stages run once",
+        "type": ["object", "null"],
+        "properties": {
+            "axes": {
+                "description": "Every combination of these values",
+                "type": ["object", "null"],
+                "additionalProperties": values,
+            },
+            "zip": {
+                "description": "Lists of one length that advance together",
+                "type": ["object", "null"],
+                "additionalProperties": values,
+            },
+        },
+        "additionalProperties": false,
+    })
+}
+
+fn resources() -> Value {
+    json!({
+        "description": "Where and with how much; never part of the fingerprint",
+        "type": ["object", "null"],
+        "properties": {
+            "device": {
+                "description": "auto, cpu, cuda, or cuda:N",
+                "anyOf": [{ "type": "string", "pattern": "^(auto|cpu|cuda|cuda:[0-9]+)$" }, { "$ref": "#/$defs/reference" }],
+            },
+            "threads": {
+                "description": "CPU threads",
+                "anyOf": [{ "type": "integer", "minimum": 1 }, { "$ref": "#/$defs/reference" }],
+            },
+        },
+        "additionalProperties": false,
+    })
+}
+
+/// The schema of one kind; its own definitions move to `definitions` as `kind.Name`.
+fn stage(kind: &Kind, definitions: &mut Map<String, Value>) -> Value {
+    let mut with = (kind.schema)();
+    let mut own = Map::new();
+    if let Some(object) = with.as_object_mut() {
+        object.shift_remove("$schema");
+        object.shift_remove("title");
+        if let Some(Value::Object(found)) = object.shift_remove("$defs") {
+            own = found;
+        }
+    }
+    for (name, mut definition) in own {
+        allow_references(&mut definition, kind.name);
+        definitions.insert(format!("{}.{name}", kind.name), definition);
+    }
+    let required = with.get("required").is_some();
+    allow_references(&mut with, kind.name);
+    let mut properties = json!({
+        "from": {
+            "description": "Inputs: `port: stage` or `port: stage.output`",
+            "type": ["object", "null"],
+            "additionalProperties": { "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_-]*([.][A-Za-z_][A-Za-z0-9_-]*)?$" },
+        },
+        "with": or_reference(with),
+        "on": { "$ref": "#/$defs/resources" },
+    });
+    if !required && let Some(with) = properties.pointer_mut("/with/anyOf").and_then(Value::as_array_mut) {
+        with.push(json!({ "type": "null" }));
+    }
+    let mut schema = json!({
+        "description": kind.about,
+        "type": if required { json!("object") } else { json!(["object", "null"]) },
+        "properties": properties,
+        "additionalProperties": false,
+    });
+    if required && let Some(object) = schema.as_object_mut() {
+        object.insert("required".to_owned(), json!(["with"]));
+    }
+    schema
+}
+
+fn or_reference(schema: Value) -> Value {
+    json!({ "anyOf": [schema, { "$ref": "#/$defs/reference" }] })
+}
+
+/// Lets every value inside `schema` be a reference to a parameter instead, and renames `$ref`s into `kind`'s names.
+fn allow_references(schema: &mut Value, kind: &str) {
+    let Some(object) = schema.as_object_mut() else { return };
+    if let Some(Value::String(target)) = object.get_mut("$ref")
+        && let Some(name) = target.strip_prefix("#/$defs/")
+    {
+        *target = format!("#/$defs/{kind}.{name}");
+    }
+    if let Some(Value::Object(properties)) = object.get_mut("properties") {
+        properties.values_mut().for_each(|value| wrap(value, kind));
+    }
+    for key in ["items", "additionalProperties"] {
+        if let Some(value) = object.get_mut(key).filter(|value| value.is_object()) {
+            wrap(value, kind);
+        }
+    }
+    for key in ["prefixItems"] {
+        if let Some(Value::Array(items)) = object.get_mut(key) {
+            items.iter_mut().for_each(|value| wrap(value, kind));
+        }
+    }
+    for key in ["anyOf", "oneOf", "allOf"] {
+        if let Some(Value::Array(choices)) = object.get_mut(key) {
+            choices.iter_mut().for_each(|value| allow_references(value, kind));
+        }
+    }
+}
+
+fn wrap(schema: &mut Value, kind: &str) {
+    allow_references(schema, kind);
+    let inner = schema.take();
+    *schema = or_reference(inner);
+    // Editors show the description of the outermost schema.
+    if let Some(description) = schema.pointer("/anyOf/0/description").cloned()
+        && let Some(object) = schema.as_object_mut()
+    {
+        object.insert("description".to_owned(), description);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn kinds_definitions_and_references() {
+        let schema = pipeline_schema(&crate::spec::kinds::catalog());
+        let read = schema.pointer("/$defs/stage/properties/read").unwrap();
+        assert_eq!(read["description"], "Reads a file");
+        assert_eq!(read["required"], json!(["with"]));
+        let with = read.pointer("/properties/with/anyOf/0").unwrap();
+        assert_eq!(
+            with.pointer("/properties/skip/anyOf/1/$ref").unwrap(),
+            "#/$defs/reference"
+        );
+        assert_eq!(with.pointer("/properties/skip/description").unwrap(), "Rows to skip.");
+        assert!(schema.pointer("/$defs/read.Method").is_some());
+    }
+
+    #[test]
+    fn every_reference_has_its_definition() {
+        fn references(value: &Value, found: &mut Vec<String>) {
+            match value {
+                Value::Object(object) => {
+                    if let Some(Value::String(target)) = object.get("$ref") {
+                        found.push(target.clone());
+                    }
+                    object.values().for_each(|value| references(value, found));
+                }
+                Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+                _ => {}
+            }
+        }
+        let schema = pipeline_schema(&crate::spec::kinds::catalog());
+        let mut found = Vec::new();
+        references(&schema, &mut found);
+        assert!(found.len() > 10);
+        for target in found {
+            assert!(schema.pointer(target.strip_prefix('#').unwrap()).is_some(), "{target}");
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Stage kinds for the tests of this folder. Their bodies never run.
+
+use std::path::PathBuf;
+
+use arrow_schema::{DataType, Schema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::Catalog;
+use crate::context::StageContext;
+use crate::error::StageError;
+use crate::ports::{Connected, InputPort, OutputPort, column};
+use crate::stage::{Fault, FileParameter, Outcome, Stage};
+
+pub(crate) fn catalog() -> Catalog {
+    Catalog::default()
+        .with::<Source>()
+        .with::<Read>()
+        .with::<Join>()
+        .with::<Train>()
+        .with::<Apply>()
+        .with::<Draw>()
+}
+
+fn table(port: &'static str, name: &str, unit: &str) -> OutputPort {
+    OutputPort::table(
+        port,
+        Schema::new(vec![column(name, DataType::Float64, unit, "", "a number")]),
+    )
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn never() -> Result<Outcome, StageError> {
+    Err(StageError::Bug("these bodies never run".to_owned()))
+}
+
+/// A table from nothing.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Source {
+    /// Any text.
+    text: String,
+    /// Any number.
+    number: f64,
+    /// Seed of nothing.
+    seed: u64,
+    /// Any numbers.
+    list: Vec<f64>,
+    /// Whether so.
+    flag: bool,
+    /// Name of the column.
+    column: String,
+    /// Unit of the column.
+    unit: Unit,
+}
+
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+struct Unit(String);
+
+impl From<Unit> for String {
+    fn from(unit: Unit) -> Self {
+        unit.0
+    }
+}
+
+impl TryFrom<String> for Unit {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        if ["kpc", "km/s"].contains(&name.as_str()) {
+            Ok(Self(name))
+        } else {
+            Err(format!("no such unit: {name}"))
+        }
+    }
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        let (column, unit) = ("x".to_owned(), Unit("kpc".to_owned()));
+        Self {
+            text: String::new(),
+            number: 0.0,
+            seed: 0,
+            list: Vec::new(),
+            flag: false,
+            column,
+            unit,
+        }
+    }
+}
+
+impl Stage for Source {
+    const KIND: &'static str = "source";
+    const ABOUT: &'static str = "Makes a table of one column";
+    const REVISION: u32 = 1;
+
+    fn inputs(&self) -> Vec<InputPort> {
+        Vec::new()
+    }
+
+    fn outputs(&self, _: &Connected) -> Result<Vec<OutputPort>, String> {
+        Ok(vec![table("table", &self.column, &self.unit.0)])
+    }
+
+    fn run(&self, _: &mut StageContext) -> Result<Outcome, StageError> {
+        never()
+    }
+}
+
+/// How [`Read`] reads.
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Method {
+    /// As it is.
+    #[default]
+    Plain,
+    /// Scaled.
+    Scaled {
+        /// Factor.
+        factor: f64,
+        /// Added afterwards.
+        #[serde(default)]
+        offset: f64,
+    },
+}
+
+/// A table from a file of the user.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Read {
+    /// The file.
+    path: PathBuf,
+    /// Rows to skip.
+    skip: u32,
+    /// How.
+    #[serde(default)]
+    method: Method,
+    /// Whether to tell more.
+    #[serde(default)]
+    verbose: bool,
+    /// Whether to tell nothing.
+    #[serde(default)]
+    quiet: bool,
+}
+
+impl Stage for Read {
+    const KIND: &'static str = "read";
+    const ABOUT: &'static str = "Reads a file";
+    const REVISION: u32 = 1;
+
+    fn inputs(&self) -> Vec<InputPort> {
+        Vec::new()
+    }
+
+    fn outputs(&self, _: &Connected) -> Result<Vec<OutputPort>, String> {
+        Ok(vec![table("table", "x", "kpc")])
+    }
+
+    fn check(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if let Method::Scaled { factor, .. } = self.method
+            && factor <= 0.0
+        {
+            let mut fault = Fault::new(
+                "method.scaled.factor",
+                format!("factor is {factor}, but must be above 0"),
+            );
+            fault.hint = Some("a usual factor is 1".to_owned());
+            faults.push(fault);
+        }
+        if self.verbose && self.quiet {
+            faults.push(Fault::new("", "verbose and quiet exclude each other"));
+        }
+        faults
+    }
+
+    fn files(&self) -> Vec<FileParameter> {
+        vec![FileParameter {
+            parameter: "path",
+            path: self.path.clone(),
+        }]
+    }
+
+    fn run(&self, _: &mut StageContext) -> Result<Outcome, StageError> {
+        never()
+    }
+}
+
+/// One or two tables into two.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Join {
+    /// Weight of the left table.
+    #[serde(default = "one")]
+    weight: f64,
+    /// Whether both tables must be given.
+    #[serde(default)]
+    both: bool,
+}
+
+impl Stage for Join {
+    const KIND: &'static str = "join";
+    const ABOUT: &'static str = "Joins tables that have a column x in kpc";
+    const REVISION: u32 = 1;
+
+    fn inputs(&self) -> Vec<InputPort> {
+        let needs = [("x", "kpc")];
+        vec![
+            InputPort::table("left", &needs),
+            InputPort::table("right", &needs).optional(),
+        ]
+    }
+
+    fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
+        if self.both && !connected.contains_key("right") {
+            return Err("`both` is set, but nothing is connected to `right`".to_owned());
+        }
+        Ok(vec![table("joined", "x", "kpc"), table("rest", "x", "kpc")])
+    }
+
+    fn check(&self) -> Vec<Fault> {
+        if (0.0..=1.0).contains(&self.weight) {
+            return Vec::new();
+        }
+        vec![Fault::new(
+            "weight",
+            format!("weight is {}, but must be from 0 to 1", self.weight),
+        )]
+    }
+
+    fn run(&self, _: &mut StageContext) -> Result<Outcome, StageError> {
+        never()
+    }
+}
+
+/// A table into a network.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Train {}
+
+impl Stage for Train {
+    const KIND: &'static str = "train";
+    const ABOUT: &'static str = "Trains a network";
+    const REVISION: u32 = 1;
+
+    fn inputs(&self) -> Vec<InputPort> {
+        vec![InputPort::table("train", &[("x", "kpc")])]
+    }
+
+    fn outputs(&self, _: &Connected) -> Result<Vec<OutputPort>, String> {
+        Ok(vec![OutputPort::network("network"), table("history", "loss", "")])
+    }
+
+    fn run(&self, _: &mut StageContext) -> Result<Outcome, StageError> {
+        never()
+    }
+}
+
+/// A network and a table into a table.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Apply {}
+
+impl Stage for Apply {
+    const KIND: &'static str = "apply";
+    const ABOUT: &'static str = "Applies a network";
+    const REVISION: u32 = 1;
+
+    fn inputs(&self) -> Vec<InputPort> {
+        vec![
+            InputPort::network("network"),
+            InputPort::table("table", &[("x", "kpc")]),
+        ]
+    }
+
+    fn outputs(&self, _: &Connected) -> Result<Vec<OutputPort>, String> {
+        Ok(vec![table("applied", "x", "kpc")])
+    }
+
+    fn run(&self, _: &mut StageContext) -> Result<Outcome, StageError> {
+        never()
+    }
+}
+
+/// A table into a figure.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Draw {
+    /// Title of the figure.
+    title: String,
+}
+
+impl Stage for Draw {
+    const KIND: &'static str = "draw";
+    const ABOUT: &'static str = "Draws a table";
+    const REVISION: u32 = 1;
+
+    fn inputs(&self) -> Vec<InputPort> {
+        vec![InputPort::table("table", &[])]
+    }
+
+    fn outputs(&self, _: &Connected) -> Result<Vec<OutputPort>, String> {
+        Ok(vec![OutputPort::figure("figure")])
+    }
+
+    fn run(&self, _: &mut StageContext) -> Result<Outcome, StageError> {
+        never()
+    }
+}

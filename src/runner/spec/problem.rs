@@ -1,0 +1,227 @@
+//! Every mistake that a pipeline file can hold: what is said, and what is advised.
+
+use super::suggest;
+
+/// Declares the enum with its messages and the list of its variants' names, so that a test can ask for an example of
+/// each.
+macro_rules! problems {
+    ($($(#[$doc:meta])* $name:ident $({ $($field:ident: $type:ty),* $(,)? })? => $message:literal,)*) => {
+        /// What is wrong.
+        #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+        pub(super) enum Problem {
+            $($(#[$doc])* #[error($message)] $name $({ $($field: $type),* })?,)*
+        }
+
+        impl Problem {
+            /// Names of all variants.
+            #[cfg(test)]
+            pub(super) const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
+
+            /// The variant's name.
+            pub(super) fn name(&self) -> &'static str {
+                match self { $(Self::$name { .. } => stringify!($name),)* }
+            }
+        }
+    };
+}
+
+problems! {
+    // The file.
+    Unreadable { reason: String } => "the file cannot be read: {reason}",
+    NotText { offset: usize } => "this is not a text file: byte {offset} is not UTF-8",
+    Empty => "the file is empty",
+    Syntax { message: String } => "this is not valid YAML: {message}",
+    Tab => "a tab cannot indent in YAML",
+    SeveralDocuments => "a second YAML document begins here",
+    TooManyAliases => "the aliases of this file multiply without bound",
+    TooDeep => "the values of this file are nested too deeply",
+
+    // The form of the YAML.
+    DuplicateKey { key: String } => "`{key}` is given twice",
+    KeyNotText { key: String } => "the key `{key}` is not text",
+    Tag { tag: String } => "the tag `{tag}` has no meaning here",
+    NotFinite { value: String } => "`{value}` is not a finite number",
+    BadMerge => "`<<` can only merge mappings",
+
+    // The form of a pipeline.
+    WrongShape { what: String, expected: &'static str, found: String, example: String }
+        => "{what} must be {expected}, not {found}",
+    UnknownKey { key: String, place: String, allowed: Vec<String> } => "{place} cannot have the key `{key}`",
+    MissingKey { key: &'static str, example: &'static str } => "the pipeline has no `{key}`",
+    NoStages => "the pipeline has no stages",
+    BadName { what: &'static str, name: String } => "`{name}` cannot be the name of a {what}",
+    NoKind { stage: String } => "stage `{stage}` has no kind",
+    SeveralKinds { stage: String, first: String, second: String }
+        => "stage `{stage}` has two kinds, `{first}` and `{second}`",
+    Misplaced { key: String, kind: String } => "`{key}` must stand inside `{kind}`",
+    UnknownKind { kind: String, allowed: Vec<String> } => "there is no stage kind `{kind}`",
+
+    // Parameters of the pipeline.
+    UnknownParameter { name: String, allowed: Vec<String> } => "there is no parameter `{name}`",
+    BadReference { text: String } => "`{text}` is not a reference to a parameter",
+    LaterParameter { name: String, by: String } => "`{by}` refers to `{name}`, which is not set before it",
+    ReferenceNotAllowed { place: &'static str } => "parameters cannot be used in {place}",
+    NotInterpolable { name: String, found: String } => "`{name}` is {found} and cannot be part of a text",
+    TooLong => "the parameters make this value too long",
+    BadOverride { name: String, reason: String } => "`-p {name}=…`: {reason}",
+    UnknownOverride { name: String, allowed: Vec<String> } => "`-p {name}=…`: there is no parameter `{name}`",
+    OverrideOutsideZip { name: String, value: String, values: Vec<String> }
+        => "`-p {name}={value}`: `zip` has no row with this value",
+
+    // Sweep.
+    UnknownSwept { name: String, allowed: Vec<String> } => "the sweep sets `{name}`, but there is no such parameter",
+    EmptyList { name: String } => "`{name}` has no values to sweep over",
+    UnequalLists { name: String, length: usize, first: String, first_length: usize }
+        => "`{name}` has {length} values, but `{first}` has {first_length}",
+    BadRange { reason: String } => "this is not a range: {reason}",
+    SweptTwice { name: String } => "`{name}` is swept twice",
+    UnusedSwept { name: String } => "`{name}` is swept, but no stage uses it",
+    TooManyPoints { points: String } => "the sweep has {points} points",
+
+    // Connections.
+    UnknownStage { name: String, allowed: Vec<String> } => "there is no stage `{name}`",
+    UnknownOutput { stage: String, output: String, allowed: Vec<String> } => "stage `{stage}` has no output `{output}`",
+    UnknownInput { kind: String, port: String, allowed: Vec<String> } => "`{kind}` has no input `{port}`",
+    MissingInput { kind: String, port: String, accepts: String } => "`{kind}` needs the input `{port}`",
+    Cycle { path: String } => "these stages wait for each other: {path}",
+    WrongArtifact { port: String, expected: &'static str, origin: String, found: &'static str }
+        => "input `{port}` takes a {expected}, but `{origin}` is a {found}",
+    MissingColumn { port: String, column: String, origin: String, allowed: Vec<String> }
+        => "input `{port}` needs the column `{column}`, which `{origin}` does not have",
+    UnitMismatch { port: String, column: String, expected: String, origin: String, found: String }
+        => "input `{port}` needs the column `{column}` in {expected}, but `{origin}` has it in {found}",
+    Unfit { kind: String, reason: String } => "`{kind}` cannot use these inputs: {reason}",
+
+    // Parameters of a stage.
+    MissingParameter { name: String, owner: String } => "{owner} needs the parameter `{name}`",
+    WrongType { expected: String, found: String } => "expected {expected}, found {found}",
+    UnknownChoice { given: String, allowed: Vec<String> } => "`{given}` is not one of the choices",
+    InvalidParameter { message: String } => "{message}",
+    Fault { message: String, hint: Option<String> } => "{message}",
+    MissingFile { path: String } => "there is no file {path}",
+    NotAFile { path: String } => "{path} is a folder, not a file",
+
+    // Resources.
+    BadDevice { given: String } => "`{given}` is not a device",
+    BadThreads { given: String } => "the number of threads is {given}",
+}
+
+impl Problem {
+    /// What to do about it.
+    pub(super) fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Unreadable { .. } => "give the path of a pipeline file, such as pipelines/quickstart.yaml",
+            Self::NotText { .. } => "a pipeline is a YAML file in UTF-8",
+            Self::Empty => "begin with `pipeline: NAME` and `stages:`",
+            Self::Syntax { message } => return syntax_hint(message).map(str::to_owned),
+            Self::Tab => "indent with spaces",
+            Self::SeveralDocuments => "one file holds one pipeline: remove `---` and what follows",
+            Self::TooManyAliases => "write the values out, or use `params`",
+            Self::TooDeep => "a pipeline needs no more than a few levels",
+            Self::DuplicateKey { .. } => "keep one of the two",
+            Self::KeyNotText { key } => return Some(format!("put it in quotes: \"{key}\"")),
+            Self::Tag { .. } => "remove it",
+            Self::NotFinite { .. } => "write a number",
+            Self::BadMerge => "`<<: *anchor`, where the anchor is on a mapping, or a list of such",
+            Self::WrongShape { example, .. } => return Some(format!("write {example}")),
+            Self::UnknownKey { key, allowed, .. } => return suggest::hint(key, allowed, "allowed keys"),
+            Self::MissingKey { example, .. } => return Some(format!("write {example}")),
+            Self::NoStages => "write one stage a line below `stages:`, such as `orbits: { KIND: { with: {…} } }`",
+            Self::BadName { .. } => "use letters, digits, `_` and `-`, and begin with a letter or `_`",
+            Self::NoKind { stage } => {
+                return Some(format!("write `{stage}: {{ KIND: {{ from: {{…}}, with: {{…}} }} }}`"));
+            }
+            Self::SeveralKinds { .. } => "split it into two stages",
+            Self::Misplaced { key, kind } => return Some(format!("write `{kind}: {{ {key}: … }}`")),
+            Self::UnknownKind { kind, allowed } => return suggest::hint(kind, allowed, "stage kinds"),
+            Self::UnknownParameter { name, allowed } => return suggest::hint(name, allowed, "parameters"),
+            Self::BadReference { .. } => "write `${name}`, or `$${` for a plain `${`",
+            Self::LaterParameter { .. } => "a parameter can refer to those above it",
+            Self::ReferenceNotAllowed { .. } => "write the value itself",
+            Self::NotInterpolable { name, .. } => return Some(format!("use `${{{name}}}` as the whole value")),
+            Self::TooLong => "parameters that repeat each other grow without bound",
+            Self::BadOverride { .. } => "write `-p name=value`, with the value as in YAML",
+            Self::UnknownOverride { name, allowed } => return suggest::hint(name, allowed, "parameters"),
+            Self::OverrideOutsideZip { name, values, .. } => {
+                let values: Vec<&str> = values.iter().map(String::as_str).collect();
+                return Some(format!("values of `{name}`: {}", suggest::list(&values)));
+            }
+            Self::UnknownSwept { name, allowed } => return suggest::hint(name, allowed, "parameters"),
+            Self::EmptyList { .. } => "give at least one value, or remove the line",
+            Self::UnequalLists { .. } => "the lists of `zip` advance together, so they have one length",
+            Self::BadRange { .. } => {
+                "write `{ range: [first, last] }` or `{ range: [first, last, step] }`; both ends count"
+            }
+            Self::SweptTwice { .. } => "keep it in `zip` or in `axes`",
+            Self::UnusedSwept { name } => {
+                return Some(format!(
+                    "use it as `${{{name}}}` in a stage, or remove it from the sweep"
+                ));
+            }
+            Self::TooManyPoints { .. } => "at most 100000 are possible; use fewer values",
+            Self::UnknownStage { name, allowed } => return suggest::hint(name, allowed, "stages"),
+            Self::UnknownOutput { output, allowed, .. } => return suggest::hint(output, allowed, "outputs"),
+            Self::UnknownInput { port, allowed, .. } => return suggest::hint(port, allowed, "inputs"),
+            Self::MissingInput { port, accepts, .. } => {
+                return Some(format!("connect {accepts}: `from: {{ {port}: STAGE }}`"));
+            }
+            Self::Cycle { .. } => "take the input of one of them from elsewhere",
+            Self::WrongArtifact { expected, .. } => {
+                return Some(format!("name an output that is a {expected}: `STAGE.OUTPUT`"));
+            }
+            Self::MissingColumn { column, allowed, .. } => return suggest::hint(column, allowed, "columns"),
+            Self::UnitMismatch { .. } => {
+                "units are never converted silently: convert the column in the stage that makes it"
+            }
+            Self::Unfit { .. } => return None,
+            Self::MissingParameter { name, .. } => return Some(format!("add `{name}: …` to `with`")),
+            Self::WrongType { .. } => return None,
+            Self::UnknownChoice { given, allowed } => return suggest::hint(given, allowed, "choices"),
+            Self::InvalidParameter { .. } => return None,
+            Self::Fault { hint, .. } => return hint.clone(),
+            Self::MissingFile { .. } => "a path is absolute or relative to the folder of this file",
+            Self::NotAFile { .. } => "name a file in it",
+            Self::BadDevice { .. } => "devices: `auto`, `cpu`, `cuda`, `cuda:0`, `cuda:1`, …",
+            Self::BadThreads { .. } => "write a whole number, 1 or more, or leave it out",
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// What usually lies behind a message of the YAML parser.
+fn syntax_hint(message: &str) -> Option<&'static str> {
+    let hints = [
+        (
+            "mapping values are not allowed",
+            "indent the line like its neighbours; put text that holds `: ` in quotes",
+        ),
+        ("expected ',' or '}'", "a `}` or a comma is missing"),
+        ("expected ',' or ']'", "a `]` or a comma is missing"),
+        (
+            "unexpected end of stream, while scanning a quoted",
+            "a closing quote is missing",
+        ),
+        (
+            "cannot start any token",
+            "put text that begins with `@`, `%` or a back quote in quotes",
+        ),
+        (
+            "unknown anchor",
+            "an alias `*name` needs an anchor `&name` above it; put text that begins with `*` in quotes",
+        ),
+        ("expected <block end>", "indent the line like its neighbours"),
+        (
+            "could not find expected ':'",
+            "a `:` is missing, or the line belongs to a text that needs quotes",
+        ),
+        (
+            "did not find expected key",
+            "indent the line like its neighbours; a `:` may be missing",
+        ),
+        ("control characters", "remove the invisible character"),
+    ];
+    hints
+        .iter()
+        .find(|(part, _)| message.contains(part))
+        .map(|(_, hint)| *hint)
+}

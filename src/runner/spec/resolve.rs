@@ -1,0 +1,520 @@
+//! Stages × sweep points → stage instances. Work grows with points × stages and with nothing else.
+
+use std::cmp::Reverse;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::diagnostics::Mistake;
+use super::outline::{Outline, Stage};
+use super::parameters::{self, Parameters, Trail, plain};
+use super::problem::Problem;
+use super::spans::Part;
+use super::sweep::Sweep;
+use super::{arguments, connect};
+use crate::catalog::Catalog;
+use crate::graph::{Connection, Graph, Point, Resources, StageId, StageInstance, UserFile};
+use crate::ports::{Connected, InputPort};
+use crate::stage::AnyStage;
+
+/// Resolves a document; complete if no mistake was added.
+pub(super) fn resolve(
+    root: &Value,
+    folder: &Path,
+    given: &[(String, String)],
+    catalog: &Catalog,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<Graph> {
+    let outline = Outline::new(root, catalog, mistakes)?;
+    let empty = Map::new();
+    let params = outline.params.unwrap_or(&empty);
+    let names: Vec<&str> = params.keys().map(String::as_str).collect();
+    let overrides = parameters::overrides(given, &names, mistakes);
+    let sweep = Sweep::new(outline.sweep, &names, &overrides, mistakes);
+    let parameters = Parameters::new(params, &overrides, &sweep, mistakes);
+    let settings = overrides.keys().map(|name| (name.clone(), None)).collect();
+    let mut resolver = Resolver {
+        outline: &outline,
+        parameters: &parameters,
+        sweep: &sweep,
+        folder,
+        settings,
+        used: BTreeSet::new(),
+        columns: vec![BTreeSet::new(); outline.stages.len()],
+        places: Vec::new(),
+        instances: Vec::new(),
+        mistakes,
+    };
+    resolver.places.resize_with(outline.stages.len(), || Places::Same(None));
+    for (stage, in_cycle) in order(&outline.stages, resolver.mistakes) {
+        resolver.stage(stage, in_cycle);
+    }
+    resolver.unused();
+    let stages = resolver.instances;
+    let point = |values: &Vec<usize>| -> Point {
+        let columns = sweep.columns.iter().zip(values);
+        columns
+            .map(|(column, &value)| (column.name.clone(), column.values[value].clone()))
+            .collect()
+    };
+    let points = sweep.points.iter().map(point).collect();
+    Some(Graph {
+        pipeline: outline.pipeline,
+        about: outline.about,
+        folder: folder.to_owned(),
+        stages,
+        points,
+    })
+}
+
+/// Indices of the stages, inputs first and otherwise as in the file; then those that wait for a cycle. Reports cycles.
+fn order(stages: &[Stage<'_>], mistakes: &mut Vec<Mistake>) -> Vec<(usize, bool)> {
+    let mut waiting = vec![0_usize; stages.len()];
+    let mut readers = vec![Vec::new(); stages.len()];
+    for (index, stage) in stages.iter().enumerate() {
+        for source in stage.from.iter().filter_map(|source| source.stage) {
+            waiting[index] += 1;
+            readers[source].push(index);
+        }
+    }
+    let mut ready: BinaryHeap<_> = (0..stages.len())
+        .filter(|&index| waiting[index] == 0)
+        .map(Reverse)
+        .collect();
+    let mut found = Vec::with_capacity(stages.len());
+    while let Some(Reverse(index)) = ready.pop() {
+        found.push((index, false));
+        for &reader in &readers[index] {
+            waiting[reader] -= 1;
+            if waiting[reader] == 0 {
+                ready.push(Reverse(reader));
+            }
+        }
+    }
+    let stuck: Vec<usize> = (0..stages.len()).filter(|&index| waiting[index] > 0).collect();
+    let mut seen = HashSet::new();
+    for &start in &stuck {
+        // Every stuck stage has a stuck input, so walking towards inputs ends in a cycle, new or seen.
+        let (mut walk, mut places, mut at) = (Vec::new(), HashMap::new(), start);
+        while seen.insert(at) {
+            places.insert(at, walk.len());
+            walk.push(at);
+            let stuck = |source: &usize| waiting[*source] > 0;
+            let Some(next) = stages[at].from.iter().filter_map(|source| source.stage).find(stuck) else {
+                break;
+            };
+            at = next;
+        }
+        if let Some(&first) = places.get(&at) {
+            report_cycle(stages, &walk[first..], mistakes);
+        }
+    }
+    found.extend(stuck.into_iter().map(|index| (index, true)));
+    found
+}
+
+/// Reports a cycle given from reader to input, at the input of its first stage in the file that closes it.
+fn report_cycle(stages: &[Stage<'_>], cycle: &[usize], mistakes: &mut Vec<Mistake>) {
+    let mut forward: Vec<usize> = cycle.iter().rev().copied().collect();
+    let first = forward
+        .iter()
+        .enumerate()
+        .min_by_key(|(_, stage)| **stage)
+        .map_or(0, |(place, _)| place);
+    forward.rotate_left(first);
+    let (Some(&start), Some(&last)) = (forward.first(), forward.last()) else {
+        return;
+    };
+    let names = forward.iter().chain([&start]).map(|&index| stages[index].name);
+    let path = names.collect::<Vec<_>>().join(" → ");
+    let port = stages[start]
+        .from
+        .iter()
+        .find(|source| source.stage == Some(last))
+        .map_or("", |source| source.port);
+    mistakes.push(Mistake::at(
+        stages[start].path(["from", port]),
+        Part::Value,
+        Problem::Cycle { path },
+    ));
+}
+
+/// The instance of a stage at each point; `None` where something is wrong with it.
+enum Places {
+    Same(Option<StageId>),
+    Each(Vec<Option<StageId>>),
+}
+
+impl Places {
+    fn at(&self, point: usize) -> Option<StageId> {
+        match self {
+            Self::Same(id) => *id,
+            Self::Each(ids) => ids[point],
+        }
+    }
+}
+
+/// A stage with one set of parameters.
+struct Variant {
+    stage: Arc<dyn AnyStage>,
+    parameters: Value,
+    files: Vec<UserFile>,
+    resources: Resources,
+    inputs: Vec<InputPort>,
+}
+
+struct Resolver<'a> {
+    outline: &'a Outline<'a>,
+    parameters: &'a Parameters<'a>,
+    sweep: &'a Sweep,
+    folder: &'a Path,
+    /// Parameters of the command line, as a mistake wants them.
+    settings: Vec<(String, Option<Vec<String>>)>,
+    /// Columns of the sweep that some stage uses.
+    used: BTreeSet<usize>,
+    /// Columns on which each stage depends, directly or through its inputs.
+    columns: Vec<BTreeSet<usize>>,
+    places: Vec<Places>,
+    instances: Vec<StageInstance>,
+    mistakes: &'a mut Vec<Mistake>,
+}
+
+impl<'a> Resolver<'a> {
+    fn stage(&mut self, index: usize, in_cycle: bool) {
+        let stage = &self.outline.stages[index];
+        let mut own = BTreeSet::new();
+        for value in [stage.with, stage.on].into_iter().flatten() {
+            own.extend(self.parameters.columns(value));
+        }
+        self.used.extend(&own);
+        let sources = stage.from.iter().filter_map(|source| source.stage);
+        let all: BTreeSet<usize> = sources
+            .flat_map(|source| &self.columns[source])
+            .chain(&own)
+            .copied()
+            .collect();
+        let (variants, chosen) = self.variants(stage, &own);
+        if !in_cycle {
+            self.places[index] = if all.is_empty() {
+                let id = self.place(stage, &variants, chosen[0], 0);
+                if let Some(id) = id {
+                    self.instances[id.index()].points = (0..self.sweep.points.len()).collect();
+                }
+                Places::Same(id)
+            } else {
+                self.place_each(stage, &variants, &chosen, &all)
+            };
+        }
+        self.columns[index] = all;
+    }
+
+    /// The different sets of parameters of a stage over the sweep, and which of them each point has.
+    fn variants(&mut self, stage: &Stage<'a>, own: &BTreeSet<usize>) -> (Vec<Option<Variant>>, Vec<usize>) {
+        if own.is_empty() {
+            let variant = self.variant(stage, &[], own);
+            return (vec![variant], vec![0; self.sweep.points.len()]);
+        }
+        let sweep = self.sweep;
+        let mut variants = Vec::new();
+        let mut by_values: HashMap<Vec<usize>, usize> = HashMap::new();
+        let mut by_parameters: HashMap<String, usize> = HashMap::new();
+        let mut chosen = Vec::with_capacity(sweep.points.len());
+        for point in &sweep.points {
+            let values: Vec<usize> = own.iter().map(|&column| point[column]).collect();
+            let index = match by_values.entry(values) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(new) => {
+                    let variant = self.variant(stage, point, own);
+                    // Different values may give the same parameters (2 and 2.0).
+                    let key = variant
+                        .as_ref()
+                        .map(|variant| format!("{}{:?}", variant.parameters, variant.files));
+                    let next = variants.len();
+                    let index = key.map_or(next, |key| *by_parameters.entry(key).or_insert(next));
+                    if index == next {
+                        variants.push(variant);
+                    }
+                    *new.insert(index)
+                }
+            };
+            chosen.push(index);
+        }
+        (variants, chosen)
+    }
+
+    fn variant(&mut self, stage: &Stage<'a>, point: &[usize], own: &BTreeSet<usize>) -> Option<Variant> {
+        let kind = stage.kind?;
+        let before = self.mistakes.len();
+        let keys = ["stages", stage.name, kind.name];
+        let head = Trail::new(&keys);
+        let with = stage
+            .with
+            .map(|with| self.parameters.substitute(with, head.key("with"), point, self.mistakes));
+        let on = stage
+            .on
+            .map(|on| self.parameters.substitute(on, head.key("on"), point, self.mistakes));
+        let mut resources = Resources {
+            device: "auto".to_owned(),
+            threads: None,
+        };
+        if let Some(on) = on.flatten() {
+            resources = arguments::resources(Some(&on), &stage.path(["on"]), self.mistakes);
+        }
+        let mut found = None;
+        if !matches!(with, Some(None)) {
+            let path = || stage.path(stage.with.map(|_| "with"));
+            found = arguments::stage(kind, with.flatten(), path, self.mistakes);
+        }
+        let variant = found.map(|found| self.finish_variant(stage, found, resources));
+        let mut settings = self.settings.clone();
+        let place = |&column: &usize| {
+            (
+                self.sweep.columns[column].name.clone(),
+                Some(self.sweep.place(column, point)),
+            )
+        };
+        if self.mistakes.len() > before {
+            settings.extend(own.iter().map(place));
+            for mistake in &mut self.mistakes[before..] {
+                mistake.settings.clone_from(&settings);
+            }
+        }
+        variant
+    }
+
+    fn finish_variant(&mut self, stage: &Stage<'a>, found: Arc<dyn AnyStage>, resources: Resources) -> Variant {
+        let mut parameters = found.parameters();
+        let mut files = Vec::new();
+        for file in found.files() {
+            if let Value::Object(map) = &mut parameters {
+                map.shift_remove(file.parameter);
+            }
+            let path = self.folder.join(&file.path);
+            let shown = file.path.display().to_string();
+            let problem = match std::fs::metadata(&path) {
+                Err(_) => Some(Problem::MissingFile { path: shown }),
+                Ok(metadata) if metadata.is_dir() => Some(Problem::NotAFile { path: shown }),
+                Ok(_) => None,
+            };
+            if let Some(problem) = problem {
+                self.mistakes
+                    .push(Mistake::at(stage.path(["with", file.parameter]), Part::Value, problem));
+            }
+            files.push(UserFile {
+                parameter: file.parameter,
+                path,
+            });
+        }
+        let inputs = found.inputs();
+        Variant {
+            stage: found,
+            parameters,
+            files,
+            resources,
+            inputs,
+        }
+    }
+
+    /// Instances of a stage that depends on `columns` of the sweep.
+    fn place_each(
+        &mut self,
+        stage: &Stage<'a>,
+        variants: &[Option<Variant>],
+        chosen: &[usize],
+        columns: &BTreeSet<usize>,
+    ) -> Places {
+        let mut known: HashMap<(usize, Vec<Option<StageId>>), Option<StageId>> = HashMap::new();
+        let mut ids = Vec::with_capacity(chosen.len());
+        for (point, &variant) in chosen.iter().enumerate() {
+            let sources = stage.from.iter();
+            let inputs = sources
+                .map(|source| source.stage.and_then(|stage| self.places[stage].at(point)))
+                .collect();
+            let id = match known.entry((variant, inputs)) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(new) => *new.insert(self.place(stage, variants, variant, point)),
+            };
+            if let Some(id) = id {
+                self.instances[id.index()].points.push(point);
+            }
+            ids.push(id);
+        }
+        let different: HashSet<_> = ids.iter().flatten().collect();
+        if different.len() > 1 {
+            for &id in different {
+                let instance = &mut self.instances[id.index()];
+                instance.label = label(stage.name, self.sweep, &self.sweep.points[instance.points[0]], columns);
+            }
+        }
+        Places::Each(ids)
+    }
+
+    /// Makes the instance of a stage at one point, if all is well with it and its inputs.
+    fn place(
+        &mut self,
+        stage: &Stage<'a>,
+        variants: &[Option<Variant>],
+        variant: usize,
+        point: usize,
+    ) -> Option<StageId> {
+        let (kind, variant) = (stage.kind?, variants[variant].as_ref()?);
+        let before = self.mistakes.len();
+        let (mut connected, mut connections) = (Connected::new(), Vec::new());
+        let mut complete = !stage.broken;
+        let report = |mistakes: &mut Vec<Mistake>, port: &str, part, problem| {
+            mistakes.push(Mistake::at(stage.path(["from", port]), part, problem));
+        };
+        for source in &stage.from {
+            let Some(port) = variant.inputs.iter().find(|port| port.name == source.port) else {
+                let allowed = variant.inputs.iter().map(|port| port.name.to_owned()).collect();
+                let problem = Problem::UnknownInput {
+                    kind: kind.name.to_owned(),
+                    port: source.port.to_owned(),
+                    allowed,
+                };
+                report(self.mistakes, source.port, Part::Key, problem);
+                continue;
+            };
+            let id = source.stage.and_then(|stage| self.places[stage].at(point));
+            let Some(writer) = id.map(|id| &self.instances[id.index()]) else {
+                complete = false;
+                continue;
+            };
+            let output = match source.output {
+                None => writer.outputs.first(),
+                Some(name) => writer.outputs.iter().find(|output| output.name == name),
+            };
+            let Some(output) = output else {
+                let allowed = writer.outputs.iter().map(|output| output.name.to_owned()).collect();
+                let (stage, output) = (writer.name.clone(), source.output.unwrap_or_default().to_owned());
+                report(
+                    self.mistakes,
+                    source.port,
+                    Part::Value,
+                    Problem::UnknownOutput { stage, output, allowed },
+                );
+                continue;
+            };
+            let origin = format!("{}.{}", writer.name, output.name);
+            for problem in connect::misfits(port, &origin, output) {
+                report(self.mistakes, source.port, Part::Value, problem);
+            }
+            connected.insert(port.name, output.artifact.clone());
+            connections.extend(id.map(|from| Connection {
+                port: port.name,
+                from,
+                output: output.name,
+            }));
+        }
+        // A misspelt port is reported already, and was meant to be some missing one.
+        let misspelt = stage
+            .from
+            .iter()
+            .any(|source| variant.inputs.iter().all(|port| port.name != source.port));
+        for port in variant.inputs.iter().filter(|port| !port.optional && !stage.broken) {
+            let named = stage.from.iter().any(|source| source.port == port.name);
+            if !named && !misspelt {
+                let (kind, name) = (kind.name.to_owned(), port.name.to_owned());
+                let problem = Problem::MissingInput {
+                    kind,
+                    port: name,
+                    accepts: connect::accepted(port),
+                };
+                self.mistakes.push(Mistake::at(stage.path([]), Part::Key, problem));
+                complete = false;
+            }
+        }
+        if !complete || self.mistakes.len() > before {
+            return None;
+        }
+        let outputs = match variant.stage.outputs(&connected) {
+            Ok(outputs) => outputs,
+            Err(reason) => {
+                let path = stage.path((!stage.from.is_empty()).then_some("from"));
+                self.mistakes.push(Mistake::at(
+                    path,
+                    Part::Key,
+                    Problem::Unfit {
+                        kind: kind.name.to_owned(),
+                        reason,
+                    },
+                ));
+                return None;
+            }
+        };
+        connections.sort_by_key(|connection| variant.inputs.iter().position(|port| port.name == connection.port));
+        let id = StageId(u32::try_from(self.instances.len()).ok()?);
+        self.instances.push(StageInstance {
+            name: stage.name.to_owned(),
+            label: stage.name.to_owned(),
+            kind: kind.name,
+            revision: kind.revision,
+            place: kind.place,
+            stage: variant.stage.clone(),
+            parameters: variant.parameters.clone(),
+            inputs: connections,
+            outputs,
+            files: variant.files.clone(),
+            resources: variant.resources.clone(),
+            points: Vec::new(),
+        });
+        Some(id)
+    }
+
+    /// Reports swept parameters that nothing uses. Not while references are misspelt: they may be meant.
+    fn unused(&mut self) {
+        let misspelt = |mistake: &Mistake| {
+            matches!(
+                mistake.problem,
+                Problem::UnknownParameter { .. } | Problem::BadReference { .. } | Problem::UnknownKey { .. }
+            )
+        };
+        if self.mistakes.iter().any(misspelt) || self.outline.stages.iter().any(|stage| stage.kind.is_none()) {
+            return;
+        }
+        // A column of `zip` may only name its row, as long as another one of `zip` is used.
+        let zip_used = self
+            .used
+            .iter()
+            .any(|&column| self.sweep.columns[column].section == "zip");
+        for (index, column) in self.sweep.columns.iter().enumerate() {
+            let excused = column.section == "zip" && zip_used;
+            if !excused && !self.used.contains(&index) {
+                let path = vec!["sweep".to_owned(), column.section.to_owned(), column.name.clone()];
+                self.mistakes.push(Mistake::at(
+                    path,
+                    Part::Key,
+                    Problem::UnusedSwept {
+                        name: column.name.clone(),
+                    },
+                ));
+            }
+        }
+    }
+}
+
+/// `actions[toy_mass=3e11,seed=2]`.
+fn label(name: &str, sweep: &Sweep, point: &[usize], columns: &BTreeSet<usize>) -> String {
+    let value = |column: usize| {
+        let value = &sweep.columns[column].values[point[column]];
+        let simple = |text: &str| {
+            let plain = text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_-./+".contains(&byte));
+            plain
+                && text.starts_with(|first: char| first.is_ascii_alphabetic())
+                && !["true", "false", "null"].contains(&text)
+        };
+        match value {
+            Value::String(text) if !simple(text) => value.to_string(),
+            other => plain(other),
+        }
+    };
+    let parts = columns
+        .iter()
+        .map(|&column| format!("{}={}", sweep.columns[column].name, value(column)));
+    format!("{name}[{}]", parts.collect::<Vec<_>>().join(","))
+}
