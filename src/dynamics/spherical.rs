@@ -143,7 +143,7 @@ impl<'a, P: Potential> RadialOrbit<'a, P> {
             narrow: false,
         };
         let depth = energy - orbit.phi(0.0);
-        if !(depth > 0.0) {
+        if depth.is_nan() || depth <= 0.0 {
             return None;
         }
         // f and f' at the star, from its velocity: exact however close to circular the orbit is.

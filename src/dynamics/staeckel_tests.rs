@@ -68,9 +68,16 @@ fn is_no_worse_than_the_fudge_in_the_reference_tables() {
         (&piffl, "orbits_piffl_14_disk"),
     ] {
         let (ours, theirs) = errors(galaxy, table);
-        // Our Δ is chosen per orbit by least squares, theirs from shell orbits: within a tenth in actions, a fifth in angles.
+        // Halo actions are a fifth to a third better than theirs. On discs J_r is 4 % worse, and angles lie within 15 %
+        // either way: held here, to be improved.
         for i in 0..5 {
-            let slack = if i < 2 { 1.1 } else { 1.2 };
+            let slack = if i >= 2 {
+                1.2
+            } else if table.ends_with("halo") {
+                0.9
+            } else {
+                1.05
+            };
             assert!(ours[i] < slack * theirs[i], "{table}: ours {ours:?}, theirs {theirs:?}");
         }
     }

@@ -70,8 +70,8 @@ impl Potential for Composite {
         for component in &self.components {
             let (phi, acceleration) = component.potential_and_acceleration(x);
             sum.0 += phi;
-            for i in 0..3 {
-                sum.1[i] += acceleration[i];
+            for (total, part) in sum.1.iter_mut().zip(acceleration) {
+                *total += part;
             }
         }
         sum
