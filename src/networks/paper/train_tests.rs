@@ -58,12 +58,18 @@ fn the_loss_falls_on_isochrone_streams() {
     for (loss, free) in [(Loss::Full, false), (Loss::Spread, true)] {
         let options = Options {
             batch: 16,
-            learning_rate: 4e-3,
-            ..options(40, loss)
+            learning_rate: 1e-3,
+            ..options(60, loss)
         };
         let trained = run(&streams, Some(&held_out), &options, free);
-        assert_eq!(trained.history.len(), 40);
-        let [first, last] = [trained.history[0].train_loss, trained.history[39].train_loss];
+        assert_eq!(trained.history.len(), 60);
+        // Medians, because a batch near a fold of P (det ∂θ''/∂θ' = 0) has a loss far above its neighbours.
+        let median = |records: &[EpochRecord]| {
+            let mut losses: Vec<f64> = records.iter().map(|record| record.train_loss).collect();
+            losses.sort_by(f64::total_cmp);
+            losses[losses.len() / 2]
+        };
+        let [first, last] = [median(&trained.history[..5]), median(&trained.history[50..])];
         assert!(last < 0.7 * first, "{loss:?}: {first} {last}");
         let best = trained
             .history
