@@ -39,13 +39,16 @@
 
 pub mod isochrone;
 mod numerics;
+pub mod o2gf;
 pub mod orbit;
 pub mod phase_space;
 pub mod potential;
 pub mod sample;
+mod simplex;
 pub mod sky;
 pub mod spherical;
 pub mod staeckel;
+pub mod torus;
 pub mod units;
 
 #[cfg(test)]
