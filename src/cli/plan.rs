@@ -57,7 +57,7 @@ pub fn describe(loaded: &Loaded) -> String {
             }
             Entry::Waiting { on } => {
                 wait += 1;
-                ("maybe", format!("if the outputs of {} change", label(*on)))
+                ("after", format!("waits for {}", label(*on)))
             }
             Entry::Skipped { because } => ("skip", format!("because of {}", label(*because))),
             Entry::Unselected => continue,
@@ -72,7 +72,7 @@ pub fn describe(loaded: &Loaded) -> String {
     let sum = match (run, wait) {
         (0, 0) => format!("nothing to run: {fresh} fresh"),
         (_, 0) => format!("{run} would run, {fresh} fresh"),
-        _ => format!("{run} would run, {wait} if something changes before them, {fresh} fresh"),
+        _ => format!("{run} would run, {wait} after them, {fresh} fresh"),
     };
     format!("{}: {sum}\n{}", loaded.graph.pipeline, align(&lines, &[]))
 }

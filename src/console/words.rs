@@ -13,7 +13,7 @@ pub fn line(event: &Event) -> Option<String> {
             let todo = if *stale == 0 {
                 "all fresh".to_owned()
             } else {
-                format!("{stale} to run")
+                format!("{stale} stale")
             };
             format!("{pipeline}: {}, {todo}", count(*stages, "stage"))
         }

@@ -20,17 +20,24 @@ pub fn orbits(stars: &Stars) -> Result<String, DrawError> {
     let cylindrical = |p: &[f64; 3]| (p[0].hypot(p[1]), p[2]);
     let above = |p: &[f64; 3]| (p[0], p[1]);
     let reach = |value: fn(&[f64; 3]) -> f64| stars.position.iter().map(value).fold(1e-9, f64::max) * 1.05;
-    let (wide, far, high) =
-        (reach(|p| p[0].abs().max(p[1].abs())), reach(|p| p[0].hypot(p[1])), reach(|p| p[2].abs()));
+    let (wide, far, high) = (
+        reach(|p| p[0].abs().max(p[1].abs())),
+        reach(|p| p[0].hypot(p[1])),
+        reach(|p| p[2].abs()),
+    );
     let mut streams = stars.stream.clone();
     streams.dedup();
     let picked: Vec<i64> = streams.iter().take(SERIES.len()).copied().collect();
     let title = "Positions of the stars from above and in the meridional plane";
     draw((760, 412), title, |canvas| {
-        let draw_panel = |frame, x, y, at: &dyn Fn(&[f64; 3]) -> (f64, f64)| {
-            one(canvas, frame, (x, y), stars, &picked, stride, at)
+        let draw_panel =
+            |frame, x, y, at: &dyn Fn(&[f64; 3]) -> (f64, f64)| one(canvas, frame, (x, y), stars, &picked, stride, at);
+        let frame = |left| Frame {
+            left,
+            top: 56,
+            width: 300,
+            height: 300,
         };
-        let frame = |left| Frame { left, top: 56, width: 300, height: 300 };
         draw_panel(
             frame(56),
             Axis::linear(-wide, wide, "x / kpc"),
@@ -43,7 +50,10 @@ pub fn orbits(stars: &Stars) -> Result<String, DrawError> {
             Axis::linear(-high, high, "z / kpc"),
             &cylindrical,
         )?;
-        let names = picked.iter().zip(SERIES).map(|(stream, colour)| (format!("stream {stream}"), colour));
+        let names = picked
+            .iter()
+            .zip(SERIES)
+            .map(|(stream, colour)| (format!("stream {stream}"), colour));
         right.legend(&names.collect::<Vec<_>>(), 42)
     })
 }

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use plotters::coord::Shift;
 use plotters::prelude::{
-    Circle, Color, DrawingArea, IntoDrawingArea, IntoFont, PathElement, RGBAColor, RGBColor, Rectangle, SVGBackend, Text,
-    TextStyle,
+    Circle, Color, DrawingArea, IntoDrawingArea, IntoFont, PathElement, RGBAColor, RGBColor, Rectangle, SVGBackend,
+    Text, TextStyle,
 };
 use plotters::style::FontTransform;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -52,7 +52,10 @@ pub fn draw(
 fn finish(svg: &str, width: i32, height: i32, title: &str) -> String {
     let ink = format!("#{:02X}{:02X}{:02X}", INK.0, INK.1, INK.2);
     let body = svg.split_once('>').map_or("", |(_, body)| body);
-    let body = body.replace(&ink, "currentColor").replace(" opacity=\"1\"", "").replace("\n</text>", "</text>");
+    let body = body
+        .replace(&ink, "currentColor")
+        .replace(" opacity=\"1\"", "")
+        .replace("\n</text>", "</text>");
     let (wide, high) = (width * SCALE, height * SCALE);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {wide} {high}\" \
@@ -77,8 +80,17 @@ pub struct Axis {
 impl Axis {
     /// A linear axis.
     pub fn linear(low: f64, high: f64, label: impl Into<String>) -> Self {
-        let (low, high) = if low < high { (low, high) } else { (low - 0.5, low + 0.5) };
-        Self { low, high, log: false, label: label.into() }
+        let (low, high) = if low < high {
+            (low, high)
+        } else {
+            (low - 0.5, low + 0.5)
+        };
+        Self {
+            low,
+            high,
+            log: false,
+            label: label.into(),
+        }
     }
 
     /// A logarithmic axis over positive values.
@@ -86,7 +98,12 @@ impl Axis {
         let low = if low > 0.0 { low } else { 1e-12 };
         let high = if high > low { high } else { low * 10.0 };
         let room = (high / low).powf(0.05);
-        Self { low: low / room, high: high * room, log: true, label: label.into() }
+        Self {
+            low: low / room,
+            high: high * room,
+            log: true,
+            label: label.into(),
+        }
     }
 
     /// Where a value lies, from 0 at the lower to 1 at the upper end.
@@ -100,7 +117,11 @@ impl Axis {
 
     /// Round values to mark, at most about `count`.
     pub fn ticks(&self, count: usize) -> Vec<f64> {
-        if self.log { log_ticks(self.low, self.high, count) } else { linear_ticks(self.low, self.high, count) }
+        if self.log {
+            log_ticks(self.low, self.high, count)
+        } else {
+            linear_ticks(self.low, self.high, count)
+        }
     }
 }
 
@@ -118,13 +139,20 @@ fn log_ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
     let inside = |value: &f64| (low * 0.999..=high * 1.001).contains(value);
     let at = |multiples: &[f64], stride: usize| -> Vec<f64> {
         let decades = (first..=last).filter(|decade| decade.rem_euclid(stride as i32) == 0);
-        decades.flat_map(|decade| multiples.iter().map(move |m| m * 10f64.powi(decade))).filter(inside).collect()
+        decades
+            .flat_map(|decade| multiples.iter().map(move |m| m * 10f64.powi(decade)))
+            .filter(inside)
+            .collect()
     };
     let decades = at(&[1.0], 1);
     if decades.len() > count {
         return at(&[1.0], decades.len().div_ceil(count));
     }
-    let fine = [at(&[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0], 1), at(&[1.0, 2.0, 5.0], 1), at(&[1.0, 3.0], 1)];
+    let fine = [
+        at(&[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0], 1),
+        at(&[1.0, 2.0, 5.0], 1),
+        at(&[1.0, 3.0], 1),
+    ];
     if decades.len() >= 3 {
         return decades;
     }
@@ -140,12 +168,20 @@ pub fn tick_label(value: f64) -> String {
     let text = if (-3..5).contains(&exponent) {
         let digits = usize::try_from(3 - exponent).unwrap_or(0);
         let text = format!("{value:.digits$}");
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+        if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        } else {
+            text
+        }
     } else {
         let mantissa = format!("{:.2}", value / 10f64.powi(exponent));
         let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
         let power = superscript(exponent);
-        if mantissa == "1" { format!("10{power}") } else { format!("{mantissa}·10{power}") }
+        if mantissa == "1" {
+            format!("10{power}")
+        } else {
+            format!("{mantissa}·10{power}")
+        }
     };
     text.replace('-', "−")
 }
@@ -189,17 +225,34 @@ impl<'a, 'b> Panel<'a, 'b> {
     }
 
     fn axes(&self) -> Result<(), DrawError> {
-        let Frame { left, top, width, height } = self.frame;
+        let Frame {
+            left,
+            top,
+            width,
+            height,
+        } = self.frame;
         let (bottom, right) = (top + height, left + width);
         for value in self.x.ticks((width / 54).max(3) as usize) {
             let (x, _) = self.pixel(value, self.y.low);
             self.stroke(&[(x, top * SCALE), (x, bottom * SCALE)], INK.mix(0.10), 1)?;
-            self.text(&tick_label(value), (x, bottom * SCALE + 6 * SCALE), HPos::Center, VPos::Top, INK.mix(0.75))?;
+            self.text(
+                &tick_label(value),
+                (x, bottom * SCALE + 6 * SCALE),
+                HPos::Center,
+                VPos::Top,
+                INK.mix(0.75),
+            )?;
         }
         for value in self.y.ticks((height / 36).max(3) as usize) {
             let (_, y) = self.pixel(self.x.low, value);
             self.stroke(&[(left * SCALE, y), (right * SCALE, y)], INK.mix(0.10), 1)?;
-            self.text(&tick_label(value), (left * SCALE - 6 * SCALE, y), HPos::Right, VPos::Center, INK.mix(0.75))?;
+            self.text(
+                &tick_label(value),
+                (left * SCALE - 6 * SCALE, y),
+                HPos::Right,
+                VPos::Center,
+                INK.mix(0.75),
+            )?;
         }
         let base = [(left * SCALE, bottom * SCALE), (right * SCALE, bottom * SCALE)];
         self.stroke(&base, INK.mix(0.6), SCALE as u32)?;
@@ -214,20 +267,33 @@ impl<'a, 'b> Panel<'a, 'b> {
 
     /// The canvas pixel of a point.
     fn pixel(&self, x: f64, y: f64) -> (i32, i32) {
-        let Frame { left, top, width, height } = self.frame;
+        let Frame {
+            left,
+            top,
+            width,
+            height,
+        } = self.frame;
         let across = self.x.place(x).clamp(-0.5, 1.5) * f64::from(width * SCALE);
         let up = self.y.place(y).clamp(-0.5, 1.5) * f64::from(height * SCALE);
-        (left * SCALE + across.round() as i32, (top + height) * SCALE - up.round() as i32)
+        (
+            left * SCALE + across.round() as i32,
+            (top + height) * SCALE - up.round() as i32,
+        )
     }
 
     fn stroke(&self, points: &[(i32, i32)], colour: RGBAColor, width: u32) -> Result<(), DrawError> {
-        self.canvas.draw(&PathElement::new(points.to_vec(), colour.stroke_width(width)))?;
+        self.canvas
+            .draw(&PathElement::new(points.to_vec(), colour.stroke_width(width)))?;
         Ok(())
     }
 
     fn text(&self, text: &str, at: (i32, i32), h: HPos, v: VPos, colour: RGBAColor) -> Result<(), DrawError> {
-        let style: TextStyle = ("sans-serif", TEXT).into_font().transform(FontTransform::None).color(&colour);
-        self.canvas.draw(&Text::new(text.to_owned(), at, style.pos(Pos::new(h, v))))?;
+        let style: TextStyle = ("sans-serif", TEXT)
+            .into_font()
+            .transform(FontTransform::None)
+            .color(&colour);
+        self.canvas
+            .draw(&Text::new(text.to_owned(), at, style.pos(Pos::new(h, v))))?;
         Ok(())
     }
 
@@ -240,7 +306,8 @@ impl<'a, 'b> Panel<'a, 'b> {
     /// Dots of `radius` pixels.
     pub fn dots(&self, points: &[(f64, f64)], radius: i32, colour: RGBAColor) -> Result<(), DrawError> {
         for &(x, y) in points {
-            self.canvas.draw(&Circle::new(self.pixel(x, y), radius * SCALE / 2, colour.filled()))?;
+            self.canvas
+                .draw(&Circle::new(self.pixel(x, y), radius * SCALE / 2, colour.filled()))?;
         }
         Ok(())
     }
@@ -294,7 +361,9 @@ fn thin(points: &[(i32, i32)]) -> Vec<(i32, i32)> {
         let mut rows: Vec<i32> = column.iter().map(|p| p.1).collect();
         if rows.len() > 4 {
             let (first, last) = (rows[0], rows[rows.len() - 1]);
-            let (low, high) = rows.iter().fold((first, first), |(low, high), &r| (low.min(r), high.max(r)));
+            let (low, high) = rows
+                .iter()
+                .fold((first, first), |(low, high), &r| (low.min(r), high.max(r)));
             rows = vec![first, low, high, last];
         }
         kept.extend(rows.into_iter().map(|row| (column[0].0, row)));

@@ -19,15 +19,24 @@ const BINS: usize = 41;
 pub fn residuals(columns: &[Residuals]) -> Result<String, DrawError> {
     let rows = columns.len().div_ceil(3).max(1) as i32;
     let across = columns.len().clamp(1, 3) as i32;
-    draw((760, 250 * rows), "Histograms of predicted minus true values, in stars", |canvas| {
-        for (n, column) in columns.iter().enumerate() {
-            let (row, place) = (n as i32 / 3, n as i32 % 3);
-            let pitch = 760 / across;
-            let frame = Frame { left: place * pitch + 52, top: row * 250 + 30, width: pitch - 68, height: 158 };
-            panel(canvas, frame, column, n % 3)?;
-        }
-        Ok(())
-    })
+    draw(
+        (760, 250 * rows),
+        "Histograms of predicted minus true values, in stars",
+        |canvas| {
+            for (n, column) in columns.iter().enumerate() {
+                let (row, place) = (n as i32 / 3, n as i32 % 3);
+                let pitch = 760 / across;
+                let frame = Frame {
+                    left: place * pitch + 52,
+                    top: row * 250 + 30,
+                    width: pitch - 76,
+                    height: 158,
+                };
+                panel(canvas, frame, column, n % 3)?;
+            }
+            Ok(())
+        },
+    )
 }
 
 fn panel(canvas: &super::panel::Canvas, frame: Frame, column: &Residuals, series: usize) -> Result<(), DrawError> {
@@ -35,8 +44,15 @@ fn panel(canvas: &super::panel::Canvas, frame: Frame, column: &Residuals, series
     let (bars, beyond) = histogram(&column.values, reach);
     let highest = bars.iter().map(|bar| bar.2).fold(1.0, f64::max);
     let label = format!("Δ{}{}", symbol(&column.name), per_unit(&column.unit));
-    let beyond = if beyond > 0 { format!(", {beyond} beyond") } else { String::new() };
-    let heading = format!("median |Δ| {}{beyond}", tick_label(round(quantile(&column.values, 0.5), 2)));
+    let beyond = if beyond > 0 {
+        format!(", {beyond} beyond")
+    } else {
+        String::new()
+    };
+    let heading = format!(
+        "median |Δ| {}{beyond}",
+        tick_label(round(quantile(&column.values, 0.5), 2))
+    );
     let y = Axis::linear(0.0, highest * 1.08, heading);
     let panel = Panel::new(canvas, frame, Axis::linear(-reach, reach, label), y)?;
     panel.vertical(0.0, INK.mix(0.4))?;
@@ -52,7 +68,13 @@ fn symbol(name: &str) -> String {
 fn reach(values: &[f64]) -> f64 {
     let largest = values.iter().map(|value| value.abs()).fold(0.0, f64::max);
     let reach = (5.0 * quantile(values, 0.75)).min(largest);
-    if reach > 0.0 { reach } else if largest > 0.0 { largest } else { 1.0 }
+    if reach > 0.0 {
+        reach
+    } else if largest > 0.0 {
+        largest
+    } else {
+        1.0
+    }
 }
 
 /// The quantile of |values|.
@@ -77,7 +99,14 @@ fn histogram(values: &[f64], reach: f64) -> (Vec<(f64, f64, f64)>, usize) {
         }
     }
     let edge = |n: usize| -reach + n as f64 * width;
-    (counts.into_iter().enumerate().map(|(n, count)| (edge(n), edge(n + 1), count)).collect(), beyond)
+    (
+        counts
+            .into_iter()
+            .enumerate()
+            .map(|(n, count)| (edge(n), edge(n + 1), count))
+            .collect(),
+        beyond,
+    )
 }
 
 /// To `digits` significant digits.
@@ -98,13 +127,20 @@ mod tests {
         let values: Vec<f64> = (-50..=50).map(|n| f64::from(n * n * n)).collect();
         let reach = reach(&values);
         let (bars, beyond) = histogram(&values, reach);
-        assert_eq!(bars.iter().map(|bar| bar.2).sum::<f64>() as usize + beyond, values.len());
+        assert_eq!(
+            bars.iter().map(|bar| bar.2).sum::<f64>() as usize + beyond,
+            values.len()
+        );
         assert!((bars[0].0 + reach).abs() < 1e-9 && (bars[BINS - 1].1 - reach).abs() < 1e-9 * reach);
     }
 
     #[test]
     fn exact_predictions_still_have_a_panel() {
-        let column = Residuals { name: "J_r".to_owned(), unit: "km/s kpc".to_owned(), values: vec![0.0; 8] };
+        let column = Residuals {
+            name: "J_r".to_owned(),
+            unit: "km/s kpc".to_owned(),
+            values: vec![0.0; 8],
+        };
         assert!(residuals(&[column]).is_ok_and(|svg| svg.contains("ΔJ_r / km/s kpc")));
     }
 

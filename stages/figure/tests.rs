@@ -14,14 +14,29 @@ fn table(schema: Schema, columns: Vec<(&str, Values)>) -> RecordBatch {
 
 /// Numbers that look measured and are the same everywhere.
 fn noise(count: usize, scale: f64) -> Vec<f64> {
-    (0..count).map(|n| scale * ((n as f64 * 12.9898).sin() * 43758.5453).fract()).collect()
+    (0..count)
+        .map(|n| scale * ((n as f64 * 12.9898).sin() * 43758.5453).fract())
+        .collect()
 }
 
 fn history_table() -> RecordBatch {
     let epochs = 400;
-    let curve = |floor: f64| (0..epochs).map(|n| 300.0 * (-f64::from(n) / 40.0).exp() + floor).collect::<Vec<_>>();
-    let validation: Vec<f64> = curve(2.0).iter().zip(noise(400, 0.4)).map(|(loss, wobble)| loss + wobble).collect();
-    let best = validation.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
+    let curve = |floor: f64| {
+        (0..epochs)
+            .map(|n| 300.0 * (-f64::from(n) / 40.0).exp() + floor)
+            .collect::<Vec<_>>()
+    };
+    let validation: Vec<f64> = curve(2.0)
+        .iter()
+        .zip(noise(400, 0.4))
+        .map(|(loss, wobble)| loss + wobble)
+        .collect();
+    let best = validation
+        .iter()
+        .enumerate()
+        .min_by(|a, b| a.1.total_cmp(b.1))
+        .unwrap()
+        .0;
     table(
         columns::history("km/s kpc"),
         vec![
@@ -29,7 +44,6 @@ fn history_table() -> RecordBatch {
             ("train_loss", curve(1.5).into()),
             ("validation_loss", validation.into()),
             ("learning_rate", vec![1e-3; 400].into()),
-            ("seconds", noise(400, 1.0).into()),
             ("best", (0..400).map(|row| row == best).collect::<Vec<_>>().into()),
         ],
     )
@@ -60,10 +74,16 @@ fn star_table() -> RecordBatch {
 fn residual_table() -> RecordBatch {
     let scales = [0.02, 0.01, 3.0, 0.001, 0.002, 0.003];
     let names = ["J_phi", "J_z", "J_r", "theta_phi", "theta_z", "theta_r"];
-    let mut columns: Vec<(&str, Values)> =
-        vec![("stream", (0..4000i64).collect::<Vec<_>>().into()), ("star", vec![0i64; 4000].into())];
+    let mut columns: Vec<(&str, Values)> = vec![
+        ("stream", (0..4000i64).collect::<Vec<_>>().into()),
+        ("star", vec![0i64; 4000].into()),
+    ];
     for (name, scale) in names.into_iter().zip(scales) {
-        let peaked = noise(4000, 1.0).iter().zip(noise(4000, 1.3)).map(|(a, b)| scale * a * b * b).collect::<Vec<_>>();
+        let peaked = noise(4000, 1.0)
+            .iter()
+            .zip(noise(4000, 1.3))
+            .map(|(a, b)| scale * a * b * b)
+            .collect::<Vec<_>>();
         columns.push((name, peaked.into()));
     }
     table(columns::stars(&[&ACTIONS, &columns::ANGLES]), columns)
@@ -84,9 +104,15 @@ fn the_same_table_gives_the_same_bytes() {
         let figure = Figure { draw };
         let svg = figure.svg(&table).unwrap();
         assert_eq!(svg, figure.svg(&table).unwrap());
-        assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"), "{draw:?}");
+        assert!(
+            svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"),
+            "{draw:?}"
+        );
         assert!(svg.contains("currentColor"), "{draw:?} takes the page's ink");
-        assert!(!svg.contains("NaN") && !svg.contains("#010203") && !svg.contains("#000000"), "{draw:?}");
+        assert!(
+            !svg.contains("NaN") && !svg.contains("#010203") && !svg.contains("#000000"),
+            "{draw:?}"
+        );
         assert!(svg.len() < 1_000_000, "{draw:?} is {} bytes", svg.len());
         if let Ok(folder) = std::env::var("ACTIONFINDER_KEEP_FIGURES") {
             std::fs::write(format!("{folder}/{draw:?}.svg"), &svg).unwrap();
@@ -97,7 +123,12 @@ fn the_same_table_gives_the_same_bytes() {
 #[test]
 fn loss_curves_mark_the_best_epoch() {
     let history = history_table();
-    let best = tables::bool_column(&history, "best").unwrap().iter().position(|best| *best).unwrap() + 1;
+    let best = tables::bool_column(&history, "best")
+        .unwrap()
+        .iter()
+        .position(|best| *best)
+        .unwrap()
+        + 1;
     let svg = Figure { draw: Draw::LossCurves }.svg(&history).unwrap();
     assert!(svg.contains(&format!("best: epoch {best}")));
 }
@@ -115,12 +146,19 @@ fn a_history_without_losses_is_refused() {
     let schema = columns::stars(&[]);
     let connected = Connected::from([("history", Artifact::Table(Arc::new(schema)))]);
     let refused = Stage::outputs(&Figure { draw: Draw::LossCurves }, &connected).unwrap_err();
-    assert_eq!(refused, "history: has no column train_loss, as the history of a training does");
+    assert_eq!(
+        refused,
+        "history: has no column train_loss, as the history of a training does"
+    );
 }
 
 #[test]
 fn streams_are_put_in_order_of_time() {
     let (tracks, along) = tracks(&star_table()).unwrap();
     assert_eq!((tracks.len(), along), (60, "star"));
-    assert!(tracks.iter().all(|track| track.along == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]));
+    assert!(
+        tracks
+            .iter()
+            .all(|track| track.along == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
+    );
 }

@@ -57,11 +57,11 @@ fn invalid_pipelines_end_with_3_and_say_where() {
     let place = Place::with(
         &SMALL
             .replace("integrate_orbits", "integrate_orbit")
-            .replace("seed: 1", "sead: 1"),
+            .replace("draw: orbits", "draw: orbit"),
     );
     let gave = place.run(&["run", "p.yaml"]);
     assert_eq!((gave.code, gave.out.as_str()), (3, ""));
-    for part in ["p.yaml:6:5", "integrate_orbits", "seed"] {
+    for part in ["p.yaml:6:5", "integrate_orbits", "p.yaml:21:54", "2 mistakes"] {
         assert!(gave.err.contains(part), "{part} is not in\n{}", gave.err);
     }
     assert_eq!(place.run(&["plan", "missing.yaml"]).code, 3);

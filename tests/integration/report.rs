@@ -16,7 +16,7 @@ fn report_and_tables_are_written_and_can_be_made_again() {
         "<svg",
         "Provenance",
         "prefers-color-scheme",
-        "5.5",
+        "5.8",
     ] {
         assert!(report.contains(part), "{part}");
     }

@@ -9,8 +9,18 @@ use crate::program::PROGRAM;
 
 /// Packages by name with the names of all packages they are built from, directly or not; tests do not count.
 fn built_from() -> BTreeMap<String, BTreeSet<String>> {
+    // Only this platform's packages are sure to be there.
+    let rustc = String::from_utf8(Command::new("rustc").arg("-vV").output().unwrap().stdout).unwrap();
+    let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
     let metadata = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version=1", "--offline", "--locked"])
+        .args([
+            "metadata",
+            "--format-version=1",
+            "--offline",
+            "--locked",
+            "--filter-platform",
+            host,
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
