@@ -9,7 +9,7 @@ use super::diagnostics::Mistake;
 use super::parameters::plain;
 use super::problem::Problem;
 use super::spans::Part;
-use super::{mapping, noun, suggest, unknown_keys};
+use super::{mapping, noun, section, suggest, unknown_keys};
 use crate::catalog::{Kind, ParameterError};
 use crate::graph::Resources;
 use crate::stage::AnyStage;
@@ -28,7 +28,9 @@ pub(super) fn stage(
         .filter(|with| !with.is_null())
         .unwrap_or_else(|| Value::Object(Map::new()));
     if !value.is_object() {
-        mapping(Some(&value), "`with`", "`with: { NAME: VALUE }`", &path(), mistakes)?;
+        mapping(Some(&value), mistakes, || {
+            section("`with`", "`with: { NAME: VALUE }`", path())
+        })?;
     }
     match (kind.parse)(value.clone()) {
         Ok(stage) => {
@@ -240,17 +242,19 @@ fn mismatch(message: &str, value: Option<&mut Value>) -> Option<Problem> {
     })
 }
 
-/// Reads `on`, whose path is `path`.
-pub(super) fn resources(on: Option<&Value>, path: &[String], mistakes: &mut Vec<Mistake>) -> Resources {
+/// Reads `on`; `path` makes its path.
+pub(super) fn resources(on: Option<&Value>, path: impl Fn() -> Vec<String>, mistakes: &mut Vec<Mistake>) -> Resources {
     let mut resources = Resources {
         device: "auto".to_owned(),
         threads: None,
     };
-    let Some(on) = mapping(on, "`on`", "`on: { device: auto, threads: 1 }`", path, mistakes) else {
+    let Some(on) = mapping(on, mistakes, || {
+        section("`on`", "`on: { device: auto, threads: 1 }`", path())
+    }) else {
         return resources;
     };
-    unknown_keys(on, &["device", "threads"], "`on`", path, mistakes);
-    let mut report = |key: &str, problem| mistakes.push(Mistake::at(below(path, key), Part::Value, problem));
+    unknown_keys(on, &["device", "threads"], mistakes, || ("`on`".to_owned(), path()));
+    let mut report = |key: &str, problem| mistakes.push(Mistake::at(below(&path(), key), Part::Value, problem));
     match on.get("device") {
         None => {}
         Some(Value::String(device)) if is_device(device) => resources.device.clone_from(device),

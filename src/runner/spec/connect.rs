@@ -1,46 +1,52 @@
 //! Whether what flows into a stage is what its ports accept.
 
+use arrow_schema::Schema;
+
 use super::problem::Problem;
 use crate::ports::{Accepts, Artifact, InputPort, Need, OutputPort, unit_of};
 
-/// All reasons why `output` does not fit `port`; `origin` is how messages name it.
-pub(super) fn misfits(port: &InputPort, origin: &str, output: &OutputPort) -> Vec<Problem> {
-    let (port_name, origin) = (port.name.to_owned(), origin.to_owned());
+/// All reasons why `output` of the stage `writer` does not fit `port`.
+pub(super) fn misfits(port: &InputPort, writer: &str, output: &OutputPort) -> Vec<Problem> {
+    let names = || (port.name.to_owned(), format!("{writer}.{}", output.name));
     let wrong = |expected| {
-        let found = output.artifact.noun();
+        let ((port, origin), found) = (names(), output.artifact.noun());
         vec![Problem::WrongArtifact {
-            port: port_name.clone(),
+            port,
             expected,
-            origin: origin.clone(),
+            origin,
             found,
         }]
+    };
+    let check = |schema: &Schema, need: &Need| {
+        let column = need.name.to_owned();
+        let Ok(field) = schema.field_with_name(need.name) else {
+            let allowed = schema.fields().iter().map(|field| field.name().clone()).collect();
+            let (port, origin) = names();
+            return Some(Problem::MissingColumn {
+                port,
+                column,
+                origin,
+                allowed,
+            });
+        };
+        if unit_of(field) == need.unit {
+            return None;
+        }
+        let ((port, origin), expected, found) = (names(), unit(need.unit), unit(unit_of(field)));
+        Some(Problem::UnitMismatch {
+            port,
+            column,
+            expected,
+            origin,
+            found,
+        })
     };
     match (&port.accepts, &output.artifact) {
         (Accepts::Network, Artifact::Network) => Vec::new(),
         (Accepts::Network, _) => wrong("network"),
-        (Accepts::Table(needs), Artifact::Table(schema)) => needs
-            .iter()
-            .filter_map(|need| {
-                let (port, column, origin) = (port_name.clone(), need.name.to_owned(), origin.clone());
-                let Ok(field) = schema.field_with_name(need.name) else {
-                    let allowed = schema.fields().iter().map(|field| field.name().clone()).collect();
-                    return Some(Problem::MissingColumn {
-                        port,
-                        column,
-                        origin,
-                        allowed,
-                    });
-                };
-                let (expected, found) = (unit(need.unit), unit(unit_of(field)));
-                (unit_of(field) != need.unit).then_some(Problem::UnitMismatch {
-                    port,
-                    column,
-                    expected,
-                    origin,
-                    found,
-                })
-            })
-            .collect(),
+        (Accepts::Table(needs), Artifact::Table(schema)) => {
+            needs.iter().filter_map(|need| check(schema, need)).collect()
+        }
         (Accepts::Table(_), _) => wrong("table"),
     }
 }

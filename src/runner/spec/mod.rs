@@ -166,41 +166,54 @@ fn noun(value: &Value) -> String {
     }
 }
 
-/// `value` as a mapping; nothing where it is absent, empty, or something else, which is then reported.
+/// `value` as a mapping; nothing where it is absent, empty, or something else, which is then reported. `describe` gives
+/// its name, an example, and its path.
 fn mapping<'v>(
     value: Option<&'v Value>,
-    what: &str,
-    example: &str,
-    path: &[String],
     mistakes: &mut Vec<Mistake>,
+    describe: impl FnOnce() -> (String, String, Vec<String>),
 ) -> Option<&'v Map<String, Value>> {
     match value? {
         Value::Object(map) => Some(map),
         Value::Null => None,
         other => {
-            let (what, example) = (what.to_owned(), example.to_owned());
+            let (what, example, path) = describe();
             let problem = Problem::WrongShape {
                 what,
                 expected: "a mapping",
                 found: noun(other),
                 example,
             };
-            mistakes.push(Mistake::at(path.to_vec(), Part::Value, problem));
+            mistakes.push(Mistake::at(path, Part::Value, problem));
             None
         }
     }
 }
 
-/// Reports the keys of `map` that are not among `allowed`.
-fn unknown_keys(map: &Map<String, Value>, allowed: &[&str], place: &str, path: &[String], mistakes: &mut Vec<Mistake>) {
+/// Names of a mapping that is always called the same.
+fn section(what: &str, example: &str, path: Vec<String>) -> (String, String, Vec<String>) {
+    (what.to_owned(), example.to_owned(), path)
+}
+
+/// Reports the keys of `map` that are not among `allowed`; `describe` gives the name and the path of `map`.
+fn unknown_keys(
+    map: &Map<String, Value>,
+    allowed: &[&str],
+    mistakes: &mut Vec<Mistake>,
+    describe: impl Fn() -> (String, Vec<String>),
+) {
     for key in map.keys().filter(|key| !allowed.contains(&key.as_str())) {
-        let path = path.iter().chain([key]).cloned().collect();
+        let (place, mut path) = describe();
+        path.push(key.clone());
         let allowed = allowed.iter().map(|key| (*key).to_owned()).collect();
-        let problem = Problem::UnknownKey {
-            key: key.clone(),
-            place: place.to_owned(),
-            allowed,
-        };
-        mistakes.push(Mistake::at(path, Part::Key, problem));
+        mistakes.push(Mistake::at(
+            path,
+            Part::Key,
+            Problem::UnknownKey {
+                key: key.clone(),
+                place,
+                allowed,
+            },
+        ));
     }
 }

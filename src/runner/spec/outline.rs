@@ -8,7 +8,7 @@ use super::diagnostics::{At, Mistake};
 use super::parameters::has_reference;
 use super::problem::Problem;
 use super::spans::Part;
-use super::{is_name, mapping, noun, unknown_keys};
+use super::{is_name, mapping, noun, section, unknown_keys};
 use crate::catalog::{Catalog, Kind};
 
 /// `port: stage.output`.
@@ -67,13 +67,12 @@ impl<'a> Outline<'a> {
     /// Reads the sections of a pipeline; `None` if it is not even a mapping.
     pub(super) fn new(root: &'a Value, catalog: &'a Catalog, mistakes: &mut Vec<Mistake>) -> Option<Self> {
         let example = "`pipeline: NAME` and `stages:`, each on a line of its own";
-        let root = mapping(Some(root), "a pipeline", example, &[], mistakes)?;
+        let root = mapping(Some(root), mistakes, || section("a pipeline", example, Vec::new()))?;
         unknown_keys(
             root,
             &["pipeline", "about", "params", "stages", "sweep"],
-            "a pipeline",
-            &[],
             mistakes,
+            || ("a pipeline".to_owned(), Vec::new()),
         );
         let pipeline = text(root, "pipeline", mistakes);
         match &pipeline {
@@ -84,13 +83,9 @@ impl<'a> Outline<'a> {
             None => {}
         }
         let about = text(root, "about", mistakes);
-        let params = mapping(
-            root.get("params"),
-            "`params`",
-            "`params: { seed: 1 }`",
-            &["params".to_owned()],
-            mistakes,
-        );
+        let params = mapping(root.get("params"), mistakes, || {
+            section("`params`", "`params: { seed: 1 }`", vec!["params".to_owned()])
+        });
         for name in params.into_iter().flat_map(Map::keys) {
             check_name("parameter", name, &["params", name], Part::Key, mistakes);
         }
@@ -104,7 +99,9 @@ impl<'a> Outline<'a> {
                 mistakes.push(Mistake::at(vec!["stages".to_owned()], Part::Key, Problem::NoStages));
                 None
             }
-            value => mapping(value, "`stages`", example, &["stages".to_owned()], mistakes),
+            value => mapping(value, mistakes, || {
+                section("`stages`", example, vec!["stages".to_owned()])
+            }),
         };
         let index: HashMap<&str, usize> = stages
             .into_iter()
@@ -181,21 +178,27 @@ fn stage<'a>(
         on: None,
         broken: true,
     };
-    let path = stage.path([]);
+    let path = || vec!["stages".to_owned(), name.to_owned()];
     check_name("stage", name, &["stages", name], Part::Key, mistakes);
-    let what = format!("stage `{name}`");
-    let example = match body {
-        Value::String(kind) if catalog.get(kind).is_some() => format!("`{name}: {{ {kind}: {{}} }}`"),
-        _ => format!("`{name}: {{ KIND: {{ from: {{…}}, with: {{…}} }} }}`"),
-    };
     if body.is_null() || body.as_object().is_some_and(Map::is_empty) {
-        mistakes.push(Mistake::at(path, Part::Key, Problem::NoKind { stage: name.to_owned() }));
+        mistakes.push(Mistake::at(
+            path(),
+            Part::Key,
+            Problem::NoKind { stage: name.to_owned() },
+        ));
         return stage;
     }
-    let Some(entries) = mapping(Some(body), &what, &example, &path, mistakes) else {
+    let describe = || {
+        let example = match body {
+            Value::String(kind) if catalog.get(kind).is_some() => format!("`{name}: {{ {kind}: {{}} }}`"),
+            _ => format!("`{name}: {{ KIND: {{ from: {{…}}, with: {{…}} }} }}`"),
+        };
+        (format!("stage `{name}`"), example, path())
+    };
+    let Some(entries) = mapping(Some(body), mistakes, describe) else {
         return stage;
     };
-    let Some((kind, body)) = kind(name, entries, catalog, &path, mistakes) else {
+    let Some((kind, body)) = kind(name, entries, catalog, mistakes) else {
         return stage;
     };
     let Some(known) = catalog.get(kind) else {
@@ -205,7 +208,7 @@ fn stage<'a>(
             allowed,
         };
         mistakes.push(Mistake::at(
-            path.into_iter().chain([kind.to_owned()]).collect(),
+            path().into_iter().chain([kind.to_owned()]).collect(),
             Part::Key,
             problem,
         ));
@@ -213,21 +216,23 @@ fn stage<'a>(
     };
     stage.kind = Some(known);
     stage.broken = false;
-    let path = stage.path([]);
-    let what = format!("`{kind}`");
-    let example = format!("`{kind}: {{ from: {{…}}, with: {{…}} }}`");
+    let path = || vec!["stages".to_owned(), name.to_owned(), kind.to_owned()];
+    let example = || format!("`{kind}: {{ from: {{…}}, with: {{…}} }}`");
     let before = mistakes.len();
-    if let Some(body) = mapping(Some(body), &what, &example, &path, mistakes) {
-        unknown_keys(body, &["from", "with", "on"], &what, &path, mistakes);
+    if let Some(body) = mapping(Some(body), mistakes, || (format!("`{kind}`"), example(), path())) {
+        unknown_keys(body, &["from", "with", "on"], mistakes, || {
+            (format!("`{kind}`"), path())
+        });
         stage.with = body.get("with");
         stage.on = body.get("on");
-        let path = stage.path(["from"]);
-        let example = "`from: { PORT: STAGE }`";
-        if let Some(from) = mapping(body.get("from"), "`from`", example, &path, mistakes) {
-            stage.from = from
+        let path = || vec!["stages".to_owned(), name.to_owned(), kind.to_owned(), "from".to_owned()];
+        if let Some(from) = mapping(body.get("from"), mistakes, || {
+            section("`from`", "`from: { PORT: STAGE }`", path())
+        }) {
+            let sources = from
                 .iter()
-                .map(|(port, value)| source(port, value, &path, index, mistakes))
-                .collect();
+                .map(|(port, value)| source(port, value, path, index, mistakes));
+            stage.from = sources.collect();
         }
     }
     // Inputs that were meant are not missing.
@@ -240,7 +245,6 @@ fn kind<'a>(
     name: &str,
     entries: &'a Map<String, Value>,
     catalog: &Catalog,
-    path: &[String],
     mistakes: &mut Vec<Mistake>,
 ) -> Option<(&'a str, &'a Value)> {
     let section = |key: &str| ["from", "with", "on"].contains(&key);
@@ -262,7 +266,7 @@ fn kind<'a>(
             }
         };
         mistakes.push(Mistake::at(
-            path.iter().chain([key]).cloned().collect(),
+            vec!["stages".to_owned(), name.to_owned(), key.clone()],
             Part::Key,
             problem,
         ));
@@ -273,11 +277,11 @@ fn kind<'a>(
 fn source<'a>(
     port: &'a str,
     value: &'a Value,
-    path: &[String],
+    path: impl Fn() -> Vec<String>,
     index: &HashMap<&str, usize>,
     mistakes: &mut Vec<Mistake>,
 ) -> Source<'a> {
-    let path = || path.iter().cloned().chain([port.to_owned()]).collect();
+    let path = || path().into_iter().chain([port.to_owned()]).collect();
     let mut found = Source {
         port,
         stage: None,

@@ -45,7 +45,7 @@ pub(super) fn resolve(
         used: BTreeSet::new(),
         columns: vec![BTreeSet::new(); outline.stages.len()],
         places: Vec::new(),
-        instances: Vec::new(),
+        instances: Vec::with_capacity(outline.stages.len()),
         mistakes,
     };
     resolver.places.resize_with(outline.stages.len(), || Places::Same(None));
@@ -261,7 +261,7 @@ impl<'a> Resolver<'a> {
             threads: None,
         };
         if let Some(on) = on.flatten() {
-            resources = arguments::resources(Some(&on), &stage.path(["on"]), self.mistakes);
+            resources = arguments::resources(Some(&on), || stage.path(["on"]), self.mistakes);
         }
         let mut found = None;
         if !matches!(with, Some(None)) {
@@ -398,8 +398,7 @@ impl<'a> Resolver<'a> {
                 );
                 continue;
             };
-            let origin = format!("{}.{}", writer.name, output.name);
-            for problem in connect::misfits(port, &origin, output) {
+            for problem in connect::misfits(port, &writer.name, output) {
                 report(self.mistakes, source.port, Part::Value, problem);
             }
             connected.insert(port.name, output.artifact.clone());

@@ -8,7 +8,7 @@ use super::diagnostics::{At, Mistake};
 use super::parameters::{has_reference, plain};
 use super::problem::Problem;
 use super::spans::Part;
-use super::{mapping, noun, unknown_keys};
+use super::{mapping, noun, section, unknown_keys};
 
 const MOST_POINTS: usize = 100_000;
 
@@ -44,10 +44,10 @@ impl Sweep {
     ) -> Self {
         let before = mistakes.len();
         let empty = Map::new();
-        let path = ["sweep".to_owned()];
+        let path = || vec!["sweep".to_owned()];
         let example = "`sweep: { axes: { seed: [1, 2] } }`";
-        let sweep = mapping(sweep, "`sweep`", example, &path, mistakes).unwrap_or(&empty);
-        unknown_keys(sweep, &["axes", "zip"], "`sweep`", &path, mistakes);
+        let sweep = mapping(sweep, mistakes, || section("`sweep`", example, path())).unwrap_or(&empty);
+        unknown_keys(sweep, &["axes", "zip"], mistakes, || ("`sweep`".to_owned(), path()));
         let zip = columns(sweep, "zip", params, mistakes);
         let mut axes = columns(sweep, "axes", params, mistakes);
         axes.retain(|axis| {
@@ -164,10 +164,10 @@ fn columns(
     params: &[&str],
     mistakes: &mut Vec<Mistake>,
 ) -> Vec<Column> {
-    let path = ["sweep".to_owned(), section.to_owned()];
+    let path = vec!["sweep".to_owned(), section.to_owned()];
     let what = format!("`{section}`");
     let example = format!("`{section}: {{ seed: [1, 2] }}`");
-    let Some(entries) = mapping(sweep.get(section), &what, &example, &path, mistakes) else {
+    let Some(entries) = mapping(sweep.get(section), mistakes, || (what, example, path)) else {
         return Vec::new();
     };
     let mut found = Vec::new();
@@ -218,7 +218,7 @@ fn values(section: &str, name: &str, value: &Value, mistakes: &mut Vec<Mistake>)
         }
         Value::Array(items) => Some((items.clone(), true)),
         Value::Object(map) if map.contains_key("range") => {
-            unknown_keys(map, &["range"], "a range", &path, mistakes);
+            unknown_keys(map, &["range"], mistakes, || ("a range".to_owned(), path.clone()));
             match range(&map["range"]) {
                 Ok(values) => Some((values, false)),
                 Err(reason) => {

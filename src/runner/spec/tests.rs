@@ -230,6 +230,13 @@ stages:
     assert_eq!(found, expected, "{diagnostics}");
 }
 
+/// Processor time of this thread, which other work on the machine does not stretch much; Linux tells it in a file.
+fn cpu() -> std::time::Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanoseconds = text.split(' ').next().and_then(|first| first.parse().ok());
+    std::time::Duration::from_nanos(nanoseconds.unwrap_or(0))
+}
+
 /// A pipeline of `count` cheap stages, about 100 bytes each.
 fn long_pipeline(count: usize) -> String {
     let mut text =
@@ -255,9 +262,9 @@ fn ten_thousand_stages_take_no_longer_than_a_blink() {
     let text = long_pipeline(10_000);
     let catalog = kinds::catalog();
     let time = |text: &str| {
-        let start = Instant::now();
+        let start = cpu();
         let result = parse_str(text, "long.yaml", Path::new("."), &[], &catalog);
-        (start.elapsed(), result)
+        (cpu() - start, result)
     };
     let (elapsed, graph) = (0..3).map(|_| time(&text)).min_by_key(|(elapsed, _)| *elapsed).unwrap();
     assert_eq!(graph.unwrap().stages.len(), 10_000);
