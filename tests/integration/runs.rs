@@ -153,15 +153,21 @@ fn the_results_folder_can_be_named() {
 
 #[test]
 fn a_failing_stage_ends_with_4_and_the_rest_goes_on() {
-    let yaml = SMALL.replace("duration: 0.1", "duration: 0.1\n        energy_tolerance: 1e-30");
-    let place = Place::with(&yaml);
+    let import = "  mine:\n    import_streams: { with: { path: mine.csv, columns: { stream: stream, x: x, y: y, z: z, vx: vx, vy: vy, vz: vz } } }\n";
+    let place = Place::with(&(SMALL.to_owned() + import + "  sets:\n    split: { from: { stars: mine } }\n"));
+    place.write("mine.csv", "stream,x\n1,2\n");
     let gave = place.run(&["run", "p.yaml"]);
     assert_eq!(gave.code, 4, "{}\n{}", gave.out, gave.err);
-    assert!(
-        gave.err.contains("FAILED  orbits") && gave.err.contains("skip  truth, because of orbits"),
-        "{}",
-        gave.err
-    );
+    for part in [
+        "FAILED  mine",
+        "skip  sets, because of mine",
+        "5 ran, 0 fresh, 1 failed, 1 skipped",
+    ] {
+        assert!(gave.err.contains(part), "{part} is not in\n{}", gave.err);
+    }
+    let report = std::fs::read_to_string(place.path("results/small/report.html")).unwrap();
+    assert!(report.contains("mine failed"), "the report tells of the failure");
+    assert!(place.well(&["status", "p.yaml"]).out.contains("FAILED   mine"));
 }
 
 #[test]
