@@ -169,13 +169,6 @@ pub fn history(loss_unit: &str) -> Schema {
             "learning rate at the end of the epoch",
         ),
         column(
-            "seconds",
-            DataType::Float64,
-            "s",
-            "",
-            "wall-clock time since the training began",
-        ),
-        column(
             "best",
             DataType::Boolean,
             "",

@@ -72,7 +72,9 @@ impl Stage for Figure {
             if self.draw == Draw::LossCurves {
                 let missing = ["train_loss", "validation_loss", "best"].into_iter();
                 if let Some(name) = missing.into_iter().find(|name| schema.column_with_name(name).is_none()) {
-                    return Err(format!("{port}: has no column {name}, as the history of a training does"));
+                    return Err(format!(
+                        "{port}: has no column {name}, as the history of a training does"
+                    ));
                 }
             }
             if self.draw == Draw::Residuals && residual_columns(schema).is_empty() {
@@ -108,7 +110,9 @@ impl Figure {
 }
 
 fn f64s(table: &RecordBatch, name: &str) -> Result<Vec<f64>, StageError> {
-    tables::f64_column(table, name).map(<[f64]>::to_vec).map_err(StageError::failed)
+    tables::f64_column(table, name)
+        .map(<[f64]>::to_vec)
+        .map_err(StageError::failed)
 }
 
 fn i64s<'a>(table: &'a RecordBatch, name: &str) -> Result<&'a [i64], StageError> {
@@ -116,7 +120,10 @@ fn i64s<'a>(table: &'a RecordBatch, name: &str) -> Result<&'a [i64], StageError>
 }
 
 fn unit(schema: &SchemaRef, name: &str) -> String {
-    schema.column_with_name(name).map_or("", |(_, field)| unit_of(field)).to_owned()
+    schema
+        .column_with_name(name)
+        .map_or("", |(_, field)| unit_of(field))
+        .to_owned()
 }
 
 fn history(table: &RecordBatch) -> Result<loss_curves::History, StageError> {
@@ -130,14 +137,21 @@ fn history(table: &RecordBatch) -> Result<loss_curves::History, StageError> {
 }
 
 fn residual_columns(schema: &SchemaRef) -> Vec<&str> {
-    let numbers = schema.fields().iter().filter(|field| field.data_type() == &DataType::Float64);
+    let numbers = schema
+        .fields()
+        .iter()
+        .filter(|field| field.data_type() == &DataType::Float64);
     numbers.map(|field| field.name().as_str()).collect()
 }
 
 fn residual_values(table: &RecordBatch) -> Result<Vec<residuals::Residuals>, StageError> {
     let schema = table.schema();
     let column = |name: &str| {
-        Ok(residuals::Residuals { name: name.to_owned(), unit: unit(&schema, name), values: f64s(table, name)? })
+        Ok(residuals::Residuals {
+            name: name.to_owned(),
+            unit: unit(&schema, name),
+            values: f64s(table, name)?,
+        })
     };
     residual_columns(&schema).into_iter().map(column).collect()
 }
@@ -145,7 +159,10 @@ fn residual_values(table: &RecordBatch) -> Result<Vec<residuals::Residuals>, Sta
 fn stars(table: &RecordBatch) -> Result<orbits::Stars, StageError> {
     let [x, y, z] = crate::io::columns(table, &POSITION)?;
     let position = x.iter().zip(y).zip(z).map(|((&x, &y), &z)| [x, y, z]).collect();
-    Ok(orbits::Stars { stream: i64s(table, "stream")?.to_vec(), position })
+    Ok(orbits::Stars {
+        stream: i64s(table, "stream")?.to_vec(),
+        position,
+    })
 }
 
 /// The rows of each stream, in the order of time where it is known.
@@ -153,7 +170,9 @@ fn tracks(table: &RecordBatch) -> Result<(Vec<actions_along_orbits::Track>, &'st
     let actions = crate::io::columns(table, &ACTIONS)?;
     let (stream, star) = (i64s(table, "stream")?, i64s(table, "star")?);
     let time = table.column_by_name("t").map(|_| f64s(table, "t")).transpose()?;
-    let along: Vec<f64> = time.clone().unwrap_or_else(|| star.iter().map(|&star| star as f64).collect());
+    let along: Vec<f64> = time
+        .clone()
+        .unwrap_or_else(|| star.iter().map(|&star| star as f64).collect());
     let mut rows: Vec<usize> = (0..stream.len()).collect();
     rows.sort_by(|&a, &b| stream[a].cmp(&stream[b]).then(along[a].total_cmp(&along[b])));
     let track = |rows: &[usize]| actions_along_orbits::Track {

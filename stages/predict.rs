@@ -15,6 +15,19 @@ use crate::columns::{self, ACTIONS, ANGLES, CARTESIAN, OBSERVABLES};
 pub struct Predict {
     /// What is predicted; it must be what the network was trained for.
     pub map: Map,
+    /// Whether the stars of a stream share their actions. Only for `map: actions`.
+    pub stars: Stars,
+}
+
+/// Which stars determine the actions of a star.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Stars {
+    /// Its own position and velocity, whatever its stream.
+    #[default]
+    Alone,
+    /// All stars of its stream, which then get the same actions. Not for `network: paper`.
+    Together,
 }
 
 /// What a network predicts.

@@ -18,6 +18,8 @@ pub struct TrainActions {
     pub network: Network,
     /// The toy isochrone whose actions and angles are corrected.
     pub toy: ToyParameters,
+    /// What to do about stars that the toy does not bind, which have no toy actions.
+    pub unbound: WhenUnbound,
     /// Which columns are read.
     pub inputs: Inputs,
     /// The Sun, for `inputs: observables`.
@@ -75,6 +77,17 @@ impl Default for ToyParameters {
             free: true,
         }
     }
+}
+
+/// What to do about stars that the toy does not bind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenUnbound {
+    /// Report them and train nothing.
+    #[default]
+    Finding,
+    /// Report them, leave their streams out, and train on the others.
+    SetAside,
 }
 
 /// Which columns a network reads.

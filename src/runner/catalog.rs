@@ -67,7 +67,10 @@ fn parse<S: Stage>(value: serde_json::Value) -> Result<Arc<dyn AnyStage>, Parame
         Ok(stage) => Ok(Arc::new(stage)),
         Err(error) => {
             let at = error.path().iter().map(ToString::to_string).collect();
-            Err(ParameterError { at, message: error.into_inner().to_string() })
+            Err(ParameterError {
+                at,
+                message: error.into_inner().to_string(),
+            })
         }
     }
 }

@@ -90,13 +90,19 @@ impl StageContext {
 
     /// The file of a connected input.
     pub fn input(&self, port: &str) -> Result<&Path, StageError> {
-        let file = self.inputs.get(port).ok_or_else(|| StageError::Bug(format!("no input port {port}")))?;
+        let file = self
+            .inputs
+            .get(port)
+            .ok_or_else(|| StageError::Bug(format!("no input port {port}")))?;
         Ok(&file.path)
     }
 
     /// The file to write an output to.
     pub fn output(&self, port: &str) -> Result<&Path, StageError> {
-        let file = self.outputs.get(port).ok_or_else(|| StageError::Bug(format!("no output port {port}")))?;
+        let file = self
+            .outputs
+            .get(port)
+            .ok_or_else(|| StageError::Bug(format!("no output port {port}")))?;
         Ok(&file.path)
     }
 
@@ -111,12 +117,16 @@ impl StageContext {
     /// The user's file that `parameter` names.
     pub fn file(&self, parameter: &str) -> Result<&Path, StageError> {
         let file = self.files.get(parameter);
-        file.map(PathBuf::as_path).ok_or_else(|| StageError::Bug(format!("no file parameter {parameter}")))
+        file.map(PathBuf::as_path)
+            .ok_or_else(|| StageError::Bug(format!("no file parameter {parameter}")))
     }
 
     /// A generator for one purpose, from the stage's `seed` parameter. Two purposes never share a stream.
     pub fn random(&self, seed: u64, purpose: &str) -> ChaCha8Rng {
-        let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(purpose.as_bytes()).finalize();
+        let digest = Sha256::new()
+            .chain_update(seed.to_le_bytes())
+            .chain_update(purpose.as_bytes())
+            .finalize();
         ChaCha8Rng::from_seed(digest.into())
     }
 
@@ -134,7 +144,11 @@ impl StageContext {
 
     /// Keeps a number in the manifest and the report.
     pub fn metric(&self, name: &str, value: f64, unit: &str) {
-        (self.teller)(Told::Metric { name: name.to_owned(), value, unit: unit.to_owned() });
+        (self.teller)(Told::Metric {
+            name: name.to_owned(),
+            value,
+            unit: unit.to_owned(),
+        });
     }
 
     /// Keeps a sentence in the manifest and the report.
@@ -149,7 +163,11 @@ impl StageContext {
 
     /// Returns early when the run was cancelled.
     pub fn check_cancelled(&self) -> Result<(), StageError> {
-        if self.cancel.is_cancelled() { Err(StageError::Cancelled) } else { Ok(()) }
+        if self.cancel.is_cancelled() {
+            Err(StageError::Cancelled)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -180,6 +198,11 @@ impl Progress {
 
     fn tell(&self, done: u64, message: &str) {
         let (total, unit, message) = (self.total, self.unit.clone(), message.to_owned());
-        (self.teller)(Told::Progress { done, total, unit, message });
+        (self.teller)(Told::Progress {
+            done,
+            total,
+            unit,
+            message,
+        });
     }
 }

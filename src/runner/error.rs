@@ -32,16 +32,25 @@ pub enum StageError {
 impl StageError {
     /// A failure of the data or the parameters.
     pub fn failed(message: impl ToString) -> Self {
-        Self::Failed { message: message.to_string(), hint: None }
+        Self::Failed {
+            message: message.to_string(),
+            hint: None,
+        }
     }
 
     /// The same with a hint.
     pub fn with_hint(message: impl ToString, hint: impl Into<String>) -> Self {
-        Self::Failed { message: message.to_string(), hint: Some(hint.into()) }
+        Self::Failed {
+            message: message.to_string(),
+            hint: Some(hint.into()),
+        }
     }
 
     /// A file error.
     pub fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
-        Self::Io { path: path.into(), source }
+        Self::Io {
+            path: path.into(),
+            source,
+        }
     }
 }

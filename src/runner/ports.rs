@@ -48,17 +48,26 @@ pub struct OutputPort {
 impl OutputPort {
     /// A table output.
     pub fn table(name: &'static str, schema: Schema) -> Self {
-        Self { name, artifact: Artifact::Table(Arc::new(schema)) }
+        Self {
+            name,
+            artifact: Artifact::Table(Arc::new(schema)),
+        }
     }
 
     /// A network output.
     pub fn network(name: &'static str) -> Self {
-        Self { name, artifact: Artifact::Network }
+        Self {
+            name,
+            artifact: Artifact::Network,
+        }
     }
 
     /// A figure output.
     pub fn figure(name: &'static str) -> Self {
-        Self { name, artifact: Artifact::Figure }
+        Self {
+            name,
+            artifact: Artifact::Figure,
+        }
     }
 }
 
@@ -95,12 +104,20 @@ impl InputPort {
     /// A required table with at least `needs`, given as (column, unit).
     pub fn table(name: &'static str, needs: &[(&'static str, &'static str)]) -> Self {
         let needs = needs.iter().map(|&(name, unit)| Need { name, unit }).collect();
-        Self { name, accepts: Accepts::Table(needs), optional: false }
+        Self {
+            name,
+            accepts: Accepts::Table(needs),
+            optional: false,
+        }
     }
 
     /// A required network.
     pub fn network(name: &'static str) -> Self {
-        Self { name, accepts: Accepts::Network, optional: false }
+        Self {
+            name,
+            accepts: Accepts::Network,
+            optional: false,
+        }
     }
 
     /// The same port, not required.

@@ -50,8 +50,16 @@ pub struct Fault {
 impl Fault {
     /// A fault of the parameter at `at`, a dotted path below `with`.
     pub fn new(at: &str, message: impl Into<String>) -> Self {
-        let at = at.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect();
-        Self { at, message: message.into(), hint: None }
+        let at = at
+            .split('.')
+            .filter(|part| !part.is_empty())
+            .map(str::to_owned)
+            .collect();
+        Self {
+            at,
+            message: message.into(),
+            hint: None,
+        }
     }
 }
 

@@ -98,13 +98,16 @@ pub fn write_history(context: &StageContext, history: &[EpochRecord]) -> Result<
         ("train_loss", numbers(|record| record.train_loss).into()),
         ("validation_loss", numbers(|record| record.validation_loss).into()),
         ("learning_rate", numbers(|record| record.learning_rate).into()),
-        ("seconds", numbers(|record| record.seconds).into()),
         (
             "best",
             history.iter().map(|record| record.best).collect::<Vec<_>>().into(),
         ),
     ];
     context.write_table("history", columns)?;
+    // Times are metrics, not columns: the same pipeline gives the same bytes.
+    if let Some(last) = history.last() {
+        context.metric("training_seconds", last.seconds, "s");
+    }
     if let Some(best) = history.iter().rfind(|record| record.best) {
         context.metric("best_epoch", best.epoch as f64, "");
     }

@@ -9,7 +9,7 @@ use runner::stage::Outcome;
 use serde_json::Value;
 use stages::columns::{ACTIONS, ANGLES};
 use stages::io::TableContext;
-use stages::predict::{Map, Predict};
+use stages::predict::{Map, Predict, Stars};
 use tch::Tensor;
 
 use crate::common::{failed, load, parameters, prepare};
@@ -34,13 +34,18 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         ));
     }
     match with.map {
-        Map::Actions => actions(&weights, context, device),
+        Map::Actions => actions(&weights, with.stars, context, device),
         Map::Inverse => crate::predict_inverse::run(&weights, context, device),
     }
 }
 
 /// Actions and angles. Streams with a star that the toy does not bind are left out, counted and noted.
-fn actions(weights: &Weights, context: &StageContext, device: tch::Device) -> Result<Outcome, StageError> {
+fn actions(
+    weights: &Weights,
+    stars: Stars,
+    context: &StageContext,
+    device: tch::Device,
+) -> Result<Outcome, StageError> {
     let (inputs, sun) = inputs_of(weights).map_err(failed)?;
     let sample = Sample::read(context, "stars", inputs, &sun, device)?;
     let network = ActionNetwork::from_weights(weights, device)?;
@@ -64,7 +69,7 @@ fn actions(weights: &Weights, context: &StageContext, device: tch::Device) -> Re
         ));
     }
     context.metric("unbound_stars", rows.len() as f64, "");
-    let (angles, actions) = network.predict(&sample, context)?;
+    let (angles, actions) = network.predict(&sample, stars, context)?;
     let (angles, actions) = (sample.by_row(&angles)?, sample.by_row(&actions)?);
     let mut table = vec![("stream", sample.stream.into()), ("star", sample.star.into())];
     let named = ACTIONS.iter().zip(actions).chain(ANGLES.iter().zip(angles));
@@ -101,19 +106,32 @@ impl ActionNetwork {
         }
     }
 
-    /// (θ', J') of each star, [streams, stars, 3]. The smooth map gives the stars of a stream one common J', since
-    /// they share an orbit; the paper's gives each star its own.
-    pub fn predict(&self, sample: &Sample, context: &StageContext) -> Result<(Tensor, Tensor), StageError> {
+    /// (θ', J') of each star, [streams, stars, 3].
+    pub fn predict(
+        &self,
+        sample: &Sample,
+        stars: Stars,
+        context: &StageContext,
+    ) -> Result<(Tensor, Tensor), StageError> {
         let streams = &sample.streams;
-        match self {
-            Self::Smooth(map) => Ok(map.predict(&streams.toy_points(&map.toy).map_err(failed)?)),
-            Self::Paper(model) => {
+        let shape = streams.x.size();
+        let whole =
+            |(angles, actions): (Tensor, Tensor)| (angles.view(shape.as_slice()), actions.view(shape.as_slice()));
+        match (self, stars) {
+            (Self::Smooth(map), Stars::Together) => Ok(map.predict(&streams.toy_points(&map.toy).map_err(failed)?)),
+            (Self::Smooth(map), Stars::Alone) => Ok(whole(
+                map.predict(&streams.toy_points(&map.toy).map_err(failed)?.single()),
+            )),
+            (Self::Paper(model), Stars::Alone) => {
                 let flat = |y: &Tensor| y.view([-1, 3]);
                 let (angles, actions, open) = model.predict(&flat(&streams.x), &flat(&streams.v)).map_err(failed)?;
                 context.metric("unconverged_stars", open as f64, "");
-                let shape = streams.x.size();
-                Ok((angles.view(shape.as_slice()), actions.view(shape.as_slice())))
+                Ok(whole((angles, actions)))
             }
+            (Self::Paper(_), Stars::Together) => Err(StageError::with_hint(
+                "`stars: together` is not known for `network: paper`",
+                "write `stars: alone`",
+            )),
         }
     }
 }

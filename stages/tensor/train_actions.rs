@@ -9,7 +9,7 @@ use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
 use stages::io::TableContext;
-use stages::train_actions::{Inputs, Loss, Network, Symmetry, TrainActions};
+use stages::train_actions::{Inputs, Loss, Network, Symmetry, TrainActions, WhenUnbound};
 
 use crate::common::{StageWatcher, checkpoint, failed, parameters, prepare, write_history};
 use crate::sample::Sample;
@@ -30,8 +30,14 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let unbound = Unbound::find(&toy, &sets)?;
     unbound.write(context)?;
     write_toy(context, &toy)?;
+    let (mut train, mut validation) = (train, validation);
     if let Some(finding) = unbound.finding(&toy) {
-        return Ok(finding);
+        if with.unbound == WhenUnbound::Finding {
+            return Ok(finding);
+        }
+        context.note(format!("{}; these streams are set aside", unbound.title()));
+        train = unbound.bound("training", train).ok_or_else(nothing_bound)?;
+        validation = validation.and_then(|sample| unbound.bound("validation", sample));
     }
     let held_out = validation.as_ref().map(|sample| &sample.streams);
     let (mut weights, history) = match with.network {
@@ -76,6 +82,10 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     weights.save(context.output("network")?).map_err(failed)?;
     write_history(context, &history)?;
     Ok(Outcome::Complete)
+}
+
+fn nothing_bound() -> StageError {
+    StageError::failed("every training stream has a star that is unbound in the toy potential")
 }
 
 /// Notes in the file how its inputs are to be read.
@@ -236,16 +246,35 @@ impl Unbound {
         context.write_table("unbound", columns)
     }
 
+    fn title(&self) -> String {
+        format!(
+            "{} of {} streams are unbound in the toy potential",
+            self.streams, self.of_streams
+        )
+    }
+
+    /// The streams of a set that the toy binds.
+    fn bound(&self, set: &str, sample: Sample) -> Option<Sample> {
+        let rows: Vec<usize> = self
+            .stars
+            .iter()
+            .filter(|star| star.set == set)
+            .map(|star| star.row)
+            .collect();
+        if rows.is_empty() {
+            Some(sample)
+        } else {
+            sample.without(&rows)
+        }
+    }
+
     fn finding(&self, toy: &Isochrone) -> Option<Outcome> {
         /// Rows that are listed in the detail.
         const LISTED: usize = 12;
         if self.stars.is_empty() {
             return None;
         }
-        let title = format!(
-            "{} of {} streams are unbound in the toy potential",
-            self.streams, self.of_streams
-        );
+        let title = self.title();
         let mut detail = format!(
             "{} of {} stars have energy ≥ 0 in the isochrone of mass {:.4e} M_sun and scale {:.4} kpc, so they have no \
              toy actions and no network was trained. ",

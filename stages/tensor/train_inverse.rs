@@ -84,7 +84,7 @@ fn pairs(
             rows.len()
         ));
     }
-    let (theta, action) = network.predict(&sample, context)?;
+    let (theta, action) = network.predict(&sample, stages::predict::Stars::Alone, context)?;
     let streams = &sample.streams;
     let real = streams.weights.view(-1).gt(0.0).nonzero().view(-1);
     let flat = |tensor: &Tensor| tensor.detach().reshape([-1, 3]).index_select(0, &real);
