@@ -50,13 +50,6 @@ fn the_four_test_orbits_have_their_published_actions_and_constancy() {
             .map(|label| label.unwrap())
             .collect();
         let first = &labels[0].action_angle;
-        println!(
-            "{:?}",
-            labels
-                .iter()
-                .map(|l| (l.action_angle.actions, l.action_error, l.angle_error, l.frequency_error))
-                .collect::<Vec<_>>()
-        );
         assert!(
             (first.actions.r - j_r).abs() < 0.1 && (first.actions.z - j_z).abs() < 0.1,
             "{first:?}"
@@ -67,7 +60,6 @@ fn the_four_test_orbits_have_their_published_actions_and_constancy() {
             (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
         };
         let (r, z) = (spread(&|j| j.r), spread(&|j| j.z));
-        println!("spread {r:.1e} {z:.1e}");
         assert!(r <= most_r && z <= most_z, "spread {r} {z}");
         // Angles advance by Ω t.
         for (label, time) in labels[1..].iter().zip(times) {
@@ -131,10 +123,6 @@ fn labels_agree_with_the_reference_as_far_as_the_potentials_do() {
             } = label.action_angle;
             let total = row[6] + row[7] + row[8].abs();
             let difference = (actions.r - row[6]).abs().max((actions.z - row[7]).abs());
-            println!(
-                "{set} {difference:.1e} of {total:.0}, J_err {:.1e}, ours {:.1e}",
-                row[15], label.action_error
-            );
             assert!(
                 difference < 2.0 * row[15] + 6e-4 * total,
                 "{set}: {difference} {row:?} {label:?}"

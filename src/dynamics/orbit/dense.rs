@@ -65,7 +65,12 @@ impl Step {
                 polynomial[3 + row][i] = length * weights.iter().zip(stages.iter()).map(|(w, k)| w * k[i]).sum::<f64>();
             }
         }
-        Self { start, time, length, polynomial }
+        Self {
+            start,
+            time,
+            length,
+            polynomial,
+        }
     }
 
     fn at(&self, time: f64) -> State {
@@ -108,7 +113,11 @@ pub(crate) fn follow<P: Potential + ?Sized>(
     }
     let last = times.last().copied().unwrap_or(0.0);
     let direction = if last < 0.0 { -1.0 } else { 1.0 };
-    let mut effort = Effort { steps: 0, energy_error: 0.0, mean_step: 0.0 };
+    let mut effort = Effort {
+        steps: 0,
+        energy_error: 0.0,
+        mean_step: 0.0,
+    };
     let mut next = 0;
     while next < times.len() && times[next] == 0.0 {
         sink(next, *start);
@@ -121,7 +130,11 @@ pub(crate) fn follow<P: Potential + ?Sized>(
     let mut on_plane = false;
     while next < times.len() {
         if effort.steps > MOST_STEPS {
-            return Err(OrbitError::Tolerance { achieved: effort.energy_error, steps: effort.steps, tolerance });
+            return Err(OrbitError::Tolerance {
+                achieved: effort.energy_error,
+                steps: effort.steps,
+                tolerance,
+            });
         }
         for stage in 1..12 {
             let middle = shifted(&state, &stages[..stage], &STAGES[stage][..stage], length);
@@ -131,7 +144,9 @@ pub(crate) fn follow<P: Potential + ?Sized>(
         stages[12] = rate(potential, &end);
         let error = error_norm(&stages, length, &state, &end) / tolerance;
         if !error.is_finite() {
-            return Err(OrbitError::NotFinite { time: time / KPC_PER_KM_S_GYR });
+            return Err(OrbitError::NotFinite {
+                time: time / KPC_PER_KM_S_GYR,
+            });
         }
         let factor = (0.9 * error.powf(-0.125)).clamp(0.3, 4.0);
         if error > 1.0 {
@@ -151,7 +166,13 @@ pub(crate) fn follow<P: Potential + ?Sized>(
             let step = Step::new(potential, state, &end, time, length, &mut stages);
             while next < times.len() && (times[next] - reached) * direction <= 0.0 {
                 let s = step.at(times[next]);
-                sink(next, PhaseSpace { x: [s[0], s[1], s[2]], v: [s[3], s[4], s[5]] });
+                sink(
+                    next,
+                    PhaseSpace {
+                        x: [s[0], s[1], s[2]],
+                        v: [s[3], s[4], s[5]],
+                    },
+                );
                 next += 1;
             }
         }
@@ -161,10 +182,19 @@ pub(crate) fn follow<P: Potential + ?Sized>(
         length *= factor;
         on_plane = false;
         effort.steps += 1;
-        let now = PhaseSpace { x: [state[0], state[1], state[2]], v: [state[3], state[4], state[5]] };
-        effort.energy_error = effort.energy_error.max(((potential.energy(&now) - energy) / energy).abs());
+        let now = PhaseSpace {
+            x: [state[0], state[1], state[2]],
+            v: [state[3], state[4], state[5]],
+        };
+        effort.energy_error = effort
+            .energy_error
+            .max(((potential.energy(&now) - energy) / energy).abs());
     }
-    effort.mean_step = if effort.steps > 0 { time.abs() / effort.steps as f64 } else { 0.0 };
+    effort.mean_step = if effort.steps > 0 {
+        time.abs() / effort.steps as f64
+    } else {
+        0.0
+    };
     Ok(effort)
 }
 
@@ -172,7 +202,9 @@ pub(crate) fn follow<P: Potential + ?Sized>(
 fn first_step(state: &State, rate: &State, tolerance: f64) -> f64 {
     let length = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
     let (r, speed, force) = (length(&state[..3]), length(&state[3..]), length(&rate[3..]));
-    let time = (r / (speed + 1e-12 * r)).min((r / (force + 1e-12 * r)).sqrt()).max(1e-9);
+    let time = (r / (speed + 1e-12 * r))
+        .min((r / (force + 1e-12 * r)).sqrt())
+        .max(1e-9);
     time * (tolerance * 1e4).powf(0.125).clamp(1e-3, 0.1)
 }
 
@@ -205,7 +237,11 @@ fn crossing(start: &State, end: &State, length: f64) -> Option<f64> {
     let (mut low, mut high) = (0.0, 1.0);
     for _ in 0..50 {
         let middle = 0.5 * (low + high);
-        if cubic(middle) * z0 > 0.0 { low = middle } else { high = middle }
+        if cubic(middle) * z0 > 0.0 {
+            low = middle
+        } else {
+            high = middle
+        }
     }
     (low > 1e-3 && low < 1.0 - 1e-3).then_some(low)
 }
@@ -223,7 +259,11 @@ pub fn integrate<P: Potential + ?Sized>(
     times: &[f64],
     tolerance: f64,
 ) -> Result<Orbit, OrbitError> {
-    let direction = if times.last().is_some_and(|&t| t < 0.0) { -1.0 } else { 1.0 };
+    let direction = if times.last().is_some_and(|&t| t < 0.0) {
+        -1.0
+    } else {
+        1.0
+    };
     let mut before = 0.0;
     for (index, &time) in times.iter().enumerate() {
         if !(time.is_finite() && (time - before) * direction >= 0.0) {
@@ -232,7 +272,11 @@ pub fn integrate<P: Potential + ?Sized>(
         before = time;
     }
     if !(tolerance > 0.0 && tolerance.is_finite()) {
-        return Err(OrbitError::Tolerance { achieved: f64::NAN, steps: 0, tolerance });
+        return Err(OrbitError::Tolerance {
+            achieved: f64::NAN,
+            steps: 0,
+            tolerance,
+        });
     }
     let natural: Vec<f64> = times.iter().map(|time| time * KPC_PER_KM_S_GYR).collect();
     let mut points = Vec::with_capacity(times.len());

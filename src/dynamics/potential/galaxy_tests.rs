@@ -73,10 +73,6 @@ fn the_default_resolution_has_converged() {
             }
         }
         let (median, worst) = (quantile(&mut errors, 0.5), quantile(&mut errors, 1.0));
-        eprintln!(
-            "median {median:.2e} 0.9 {:.2e} worst {worst:.2e}",
-            quantile(&mut errors, 0.9)
-        );
         assert!(median < 1e-5 && worst < 1e-4, "median {median:.1e}, worst {worst:.1e}");
     }
 }

@@ -4,6 +4,7 @@ use super::{Settings, Torus, TorusError};
 use crate::o2gf::cholesky::{Symmetric, dot};
 use crate::phase_space::{Actions, Angles, Frequencies};
 use crate::potential::{Isochrone, Potential};
+use std::collections::BTreeSet;
 use std::f64::consts::PI;
 
 /// The modes n = (n_r, n_z), n_z even, of a generating function.
@@ -38,6 +39,43 @@ impl Modes {
                 }
             }
         }
+        Self { list, n_r, half_n_z }
+    }
+
+    /// These modes without those of no importance, with the neighbours of those of some.
+    fn grown(&self, importance: &[f64], needed: f64) -> Self {
+        let mut set: BTreeSet<(usize, isize)> = BTreeSet::new();
+        for (&(k, l), &importance) in self.list.iter().zip(importance) {
+            if importance > 0.02 * needed {
+                set.insert((k, l));
+            }
+            if importance > 0.1 * needed {
+                let k = k as isize;
+                for (dk, dl) in [
+                    (1, 0),
+                    (-1, 0),
+                    (0, 1),
+                    (0, -1),
+                    (1, 1),
+                    (1, -1),
+                    (-1, 1),
+                    (-1, -1),
+                    (2, 0),
+                    (0, 2),
+                    (0, -2),
+                ] {
+                    let (k, l) = (k + dk, l + dl);
+                    // S_−n = −S_n: one of the two is listed.
+                    let (k, l) = if k < 0 || (k == 0 && l < 0) { (-k, -l) } else { (k, l) };
+                    if (k, l) != (0, 0) {
+                        set.insert((k as usize, l));
+                    }
+                }
+            }
+        }
+        let list: Vec<_> = set.into_iter().collect();
+        let n_r = list.iter().map(|mode| mode.0).max().unwrap_or(1);
+        let half_n_z = list.iter().map(|mode| mode.1.unsigned_abs()).max().unwrap_or(1);
         Self { list, n_r, half_n_z }
     }
 
@@ -133,7 +171,11 @@ impl Grid {
 }
 
 fn energies<P: Potential + ?Sized>(potential: &P, toy: &Isochrone, grid: &Grid, actions: &[Actions]) -> Vec<f64> {
-    grid.angles.iter().zip(actions).map(|(angles, actions)| potential.energy(&toy.point(actions, angles))).collect()
+    grid.angles
+        .iter()
+        .zip(actions)
+        .map(|(angles, actions)| potential.energy(&toy.point(actions, angles)))
+        .collect()
 }
 
 /// H with its derivatives by the toy actions: dH = v·dv − a·dx along differences of the toy's exact map.
@@ -144,7 +186,10 @@ fn field<P: Potential + ?Sized>(
     actions: &[Actions],
     azimuthal: bool,
 ) -> Field {
-    let mut field = Field { h: Vec::new(), rates: Vec::new() };
+    let mut field = Field {
+        h: Vec::new(),
+        rates: Vec::new(),
+    };
     for (angles, actions) in grid.angles.iter().zip(actions) {
         let here = toy.point(actions, angles);
         let (phi, a) = potential.potential_and_acceleration(here.x);
@@ -152,13 +197,25 @@ fn field<P: Potential + ?Sized>(
         let rate = |size: f64, change: &dyn Fn(f64) -> Actions| {
             let step = 1e-4 * size;
             let (up, down) = (toy.point(&change(step), angles), toy.point(&change(-step), angles));
-            (0..3).map(|i| here.v[i] * (up.v[i] - down.v[i]) - a[i] * (up.x[i] - down.x[i])).sum::<f64>() / (2.0 * step)
+            (0..3)
+                .map(|i| here.v[i] * (up.v[i] - down.v[i]) - a[i] * (up.x[i] - down.x[i]))
+                .sum::<f64>()
+                / (2.0 * step)
         };
-        let r = rate(actions.r, &|step| Actions { r: actions.r + step, ..*actions });
-        let z = rate(actions.z, &|step| Actions { z: actions.z + step, ..*actions });
+        let r = rate(actions.r, &|step| Actions {
+            r: actions.r + step,
+            ..*actions
+        });
+        let z = rate(actions.z, &|step| Actions {
+            z: actions.z + step,
+            ..*actions
+        });
         let phi = if azimuthal {
             let size = (actions.phi.abs() + 0.1 * actions.z).min(10.0 * actions.phi.abs().max(1e-3 * actions.z));
-            rate(size, &|step| Actions { phi: actions.phi + step, ..*actions })
+            rate(size, &|step| Actions {
+                phi: actions.phi + step,
+                ..*actions
+            })
         } else {
             0.0
         };
@@ -172,7 +229,11 @@ fn normal(modes: &Modes, grid: &Grid, rates: &[[f64; 3]]) -> (Vec<f64>, Symmetri
     let n = grid.angles.len();
     let count = modes.list.len();
     let mut rows = vec![0.0; n * count];
-    for ((row, cosines), &(k, l)) in rows.chunks_exact_mut(n).zip(grid.cosines.chunks_exact(n)).zip(&modes.list) {
+    for ((row, cosines), &(k, l)) in rows
+        .chunks_exact_mut(n)
+        .zip(grid.cosines.chunks_exact(n))
+        .zip(&modes.list)
+    {
         let (n_r, n_z) = (2.0 * k as f64, 4.0 * l as f64);
         for ((out, cos), rate) in row.iter_mut().zip(cosines).zip(rates) {
             *out = (n_r * rate[0] + n_z * rate[1]) * cos;
@@ -200,37 +261,54 @@ fn side(rows: &[f64], values: &[f64]) -> Vec<f64> {
 fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
-    (mean, (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt())
+    (
+        mean,
+        (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt(),
+    )
 }
 
 /// Regularisation relative to a unit diagonal.
 const RIDGE: f64 = 1e-12;
 
-/// Fits the torus, with a mode set that grows where its edge still matters.
+/// Fits the torus, with a mode set that grows next to the modes that matter.
 pub(super) fn fit<P: Potential + ?Sized>(
     potential: &P,
     toy: Isochrone,
     actions: Actions,
     settings: &Settings,
 ) -> Result<Torus, TorusError> {
-    let mut modes = Modes::new(4, 3);
+    let mut modes = Modes::new(3, 3);
     let mut s = vec![0.0; modes.list.len()];
     let mut best = f64::INFINITY;
+    let rates = toy.frequencies(&actions);
     loop {
-        let grid = Grid::new(&modes, 1.6, 0.5);
-        let converged = gauss_newton(potential, &toy, &actions, &modes, &grid, &mut s);
-        let check = Grid::new(&modes, 2.1, 0.25);
-        let dispersion = converged
+        let grid = Grid::new(&modes, 1.5, 0.5);
+        let converged = gauss_newton(potential, &toy, &actions, &modes, &grid, &mut s, settings);
+        let check = Grid::new(&modes, 1.9, 0.25);
+        let (mean, deviation) = converged
             .and_then(|()| check.toy_actions(&modes, &actions, &s))
-            .map(|toys| mean_and_deviation(&energies(potential, &toy, &check, &toys)))
-            .map_or(f64::INFINITY, |(mean, deviation)| deviation / mean.abs());
+            .map_or((-1.0, f64::INFINITY), |toys| {
+                mean_and_deviation(&energies(potential, &toy, &check, &toys))
+            });
+        let dispersion = deviation / mean.abs();
         best = best.min(dispersion);
-        if dispersion < settings.tolerance {
+        let needed = settings.tolerance * mean.abs().min(100.0 * (actions.z * rates.z).min(actions.r * rates.r));
+        if deviation < needed {
             return angles(potential, toy, actions, modes, s, &grid, dispersion);
         }
-        let (n_r, half_n_z) = wider(&modes, &s);
-        let next = Modes::new(n_r, half_n_z);
-        if next.list.len() > settings.most_modes {
+        let next = if deviation.is_finite() {
+            let importance: Vec<f64> = modes
+                .list
+                .iter()
+                .zip(&s)
+                .map(|((k, l), s)| s.abs() * (*k as f64 * rates.r + 2.0 * l.unsigned_abs() as f64 * rates.z))
+                .collect();
+            // Far from the goal only the larger modes' neighbours are worth their cost.
+            modes.grown(&importance, needed.max(0.2 * deviation))
+        } else {
+            Modes::new(modes.n_r + 2, modes.half_n_z + 2)
+        };
+        if next.list.len() > settings.most_modes || next.list == modes.list {
             return Err(TorusError::Dispersion {
                 dispersion: best,
                 tolerance: settings.tolerance,
@@ -238,32 +316,15 @@ pub(super) fn fit<P: Potential + ?Sized>(
             });
         }
         let mut start = vec![0.0; next.list.len()];
-        if dispersion.is_finite() {
-            for (value, mode) in start.iter_mut().zip(&next.list) {
-                *value = modes.list.iter().position(|old| old == mode).map_or(0.0, |place| s[place]);
-            }
+        for (value, mode) in start.iter_mut().zip(&next.list) {
+            *value = modes
+                .list
+                .iter()
+                .position(|old| old == mode)
+                .map_or(0.0, |place| s[place]);
         }
         (modes, s) = (next, start);
     }
-}
-
-/// Wider half axes: that along which the modes at the edge are the larger ones grows, or both.
-fn wider(modes: &Modes, s: &[f64]) -> (usize, usize) {
-    let edge = |far: &dyn Fn(usize, usize) -> bool| {
-        modes
-            .list
-            .iter()
-            .zip(s)
-            .filter(|((k, l), _)| far(*k, l.unsigned_abs()))
-            .map(|((k, l), s)| (s * (*k as f64 + 2.0 * l.unsigned_abs() as f64)).abs())
-            .fold(0.0, f64::max)
-    };
-    let radial = edge(&|k, _| 5 * k > 4 * modes.n_r);
-    let vertical = edge(&|_, l| 5 * l > 4 * modes.half_n_z);
-    let grown = |n: usize| n + (n / 2).max(2);
-    let n_r = if radial >= 0.2 * vertical { grown(modes.n_r) } else { modes.n_r };
-    let half_n_z = if vertical >= 0.2 * radial { grown(modes.half_n_z) } else { modes.half_n_z };
-    (n_r, half_n_z)
 }
 
 /// Steps of least squares in δS_n and the energy, each shortened until H varies less and toy actions stay positive.
@@ -274,6 +335,7 @@ fn gauss_newton<P: Potential + ?Sized>(
     modes: &Modes,
     grid: &Grid,
     s: &mut [f64],
+    settings: &Settings,
 ) -> Option<()> {
     let mut toys = match grid.toy_actions(modes, actions, s) {
         Some(toys) => toys,
@@ -311,7 +373,8 @@ fn gauss_newton<P: Potential + ?Sized>(
                 return Some(());
             }
         };
-        if improved > 0.8 * deviation || improved < 1e-9 * mean.abs() {
+        // More steps than the mode set deserves are wasted: the next set starts from here.
+        if improved > 0.7 * deviation || improved < 0.01 * settings.tolerance * mean.abs() {
             break;
         }
     }
@@ -328,7 +391,11 @@ fn angles<P: Potential + ?Sized>(
     grid: &Grid,
     dispersion: f64,
 ) -> Result<Torus, TorusError> {
-    let failed = TorusError::Dispersion { dispersion, tolerance: 0.0, modes: s.len() };
+    let failed = TorusError::Dispersion {
+        dispersion,
+        tolerance: 0.0,
+        modes: s.len(),
+    };
     let toys = grid.toy_actions(&modes, &actions, &s).ok_or(failed.clone())?;
     let field = field(potential, &toy, grid, &toys, true);
     let (rows, matrix) = normal(&modes, grid, &field.rates);
@@ -336,7 +403,14 @@ fn angles<P: Potential + ?Sized>(
         let values: Vec<f64> = field.rates.iter().map(|rates| -rates[k]).collect();
         side(&rows, &values)
     });
-    if !matrix.solve(|_| RIDGE, &mut sides) {
+    // What the grid does not determine stays small, high modes above all: noise there would fold the angle map.
+    let ridge = |i: usize| {
+        modes
+            .list
+            .get(i)
+            .map_or(0.0, |&(k, l)| 1e-9 * (k * k) as f64 + 4e-9 * (l * l) as f64)
+    };
+    if !matrix.solve(ridge, &mut sides) {
         return Err(failed);
     }
     let count = s.len();
@@ -345,16 +419,22 @@ fn angles<P: Potential + ?Sized>(
         side.truncate(count);
         side
     });
-    for place in &grid.angles {
+    // Near a resonance neighbouring tori cross, and the angles run backwards.
+    let folded = grid.angles.iter().any(|place| {
         let [[a, b], [c, d]] = modes.angle_sums(&ds, place.r, place.z).1;
-        if (1.0 + a) * (1.0 + d) - b * c <= 0.0 {
-            return Err(TorusError::Folded);
-        }
+        (1.0 + a) * (1.0 + d) - b * c <= 0.0
+    });
+    if folded {
+        return Err(TorusError::Folded);
     }
     Ok(Torus {
         toy,
         actions,
-        frequencies: Frequencies { r: rates[0], z: rates[1], phi: rates[2] },
+        frequencies: Frequencies {
+            r: rates[0],
+            z: rates[1],
+            phi: rates[2],
+        },
         energy: mean_and_deviation(&field.h).0,
         dispersion,
         modes,

@@ -43,14 +43,20 @@ fn circular_radius<P: Potential + ?Sized>(potential: &P, l: f64) -> Option<f64> 
     }
     for _ in 0..40 {
         let middle = 0.5 * (low + high);
-        if excess(middle) < 0.0 { low = middle } else { high = middle }
+        if excess(middle) < 0.0 {
+            low = middle
+        } else {
+            high = middle
+        }
     }
     Some((0.5 * (low + high)).exp())
 }
 
 /// Variance of H over a coarse grid of the toy torus.
 fn spread<P: Potential + ?Sized>(potential: &P, actions: &Actions, ln_k: f64, ln_b: f64) -> f64 {
-    let Ok(toy) = Isochrone::new(ln_k.exp() / GRAVITATIONAL_CONSTANT, ln_b.exp()) else { return f64::INFINITY };
+    let Ok(toy) = Isochrone::new(ln_k.exp() / GRAVITATIONAL_CONSTANT, ln_b.exp()) else {
+        return f64::INFINITY;
+    };
     let (n_r, n_z) = (6, 4);
     let (mut sum, mut squares) = (0.0, 0.0);
     for i in 0..n_r {
