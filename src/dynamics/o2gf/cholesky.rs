@@ -96,9 +96,9 @@ mod tests {
         let element = |i: usize, j: usize| 1.0 / (1.0 + i.abs_diff(j) as f64) + if i == j { i as f64 } else { 0.0 };
         let mut matrix = Symmetric::zeros(n as usize);
         let mut side = vec![0.0; n as usize];
-        for i in 0..n as usize {
-            for j in 0..n as usize {
-                side[i] += element(i, j) * truth[j];
+        for (i, side) in side.iter_mut().enumerate() {
+            for (j, truth) in truth.iter().enumerate() {
+                *side += element(i, j) * truth;
                 if j <= i {
                     *matrix.at(i, j) = element(i, j);
                 }

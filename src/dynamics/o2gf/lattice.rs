@@ -130,9 +130,9 @@ pub(crate) fn accumulate(samples: &[Sample], weights: &[f64], modes: &Modes) -> 
         for k in 0..2 {
             sums.j[k] += w * sample.j[k];
         }
-        for k in 0..3 {
-            sums.theta[k][0] += w * rest[k];
-            sums.theta[k][1] += w * t * rest[k];
+        for (sum, rest) in sums.theta.iter_mut().zip(rest) {
+            sum[0] += w * rest;
+            sum[1] += w * t * rest;
         }
         for (k, row) in cosine.chunks_exact_mut(wide).enumerate() {
             let (c, s) = (w * ar[k], w * ai[k]);
@@ -194,18 +194,16 @@ pub(crate) fn solve(sums: &Sums, modes: &Modes, ridge: f64) -> Option<Fit> {
 
     let mut actions = Symmetric::zeros(count + 2);
     let mut angles = Symmetric::zeros(count + 2);
-    let mut sides: Vec<Vec<f64>> = vec![vec![0.0; count + 2]];
+    let mut sides = [vec![0.0; count + 2]];
     let mut turns: Vec<Vec<f64>> = vec![vec![0.0; count + 2]; 3];
-    for k in 0..2 {
-        *actions.at(k, k) = sums.weight;
-        sides[0][k] = sums.j[k];
-    }
+    *actions.at(0, 0) = sums.weight;
+    *actions.at(1, 1) = sums.weight;
+    sides[0][..2].copy_from_slice(&sums.j);
     *angles.at(0, 0) = sums.weight;
     *angles.at(1, 0) = sums.t[0];
     *angles.at(1, 1) = sums.t[1];
-    for k in 0..3 {
-        turns[k][0] = sums.theta[k][0];
-        turns[k][1] = sums.theta[k][1];
+    for (turn, theta) in turns.iter_mut().zip(&sums.theta) {
+        turn[..2].copy_from_slice(theta);
     }
     for i in 0..count {
         let (k, l) = n(i);

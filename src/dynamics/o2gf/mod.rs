@@ -351,10 +351,10 @@ fn toy_samples(toy: &Isochrone, points: &[PhaseSpace], step: f64, half: usize) -
         }
     }
     for i in 1..samples.len() {
-        for k in 0..3 {
-            let before = samples[i - 1].theta[k];
-            let expected = rates[k] * step;
-            samples[i].theta[k] = before + expected + wrap_difference(samples[i].theta[k] - before - expected);
+        let before = samples[i - 1].theta;
+        for ((theta, before), rate) in samples[i].theta.iter_mut().zip(before).zip(rates) {
+            let expected = before + rate * step;
+            *theta = expected + wrap_difference(*theta - expected);
         }
     }
     Some(samples)

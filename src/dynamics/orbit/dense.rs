@@ -154,12 +154,13 @@ pub(crate) fn follow<P: Potential + ?Sized>(
             continue;
         }
         // A step that crosses the plane is taken again, to end on it.
-        if state[2] * end[2] < 0.0 && !on_plane {
-            if let Some(part) = crossing(&state, &end, length) {
-                length *= part;
-                on_plane = true;
-                continue;
-            }
+        if state[2] * end[2] < 0.0
+            && !on_plane
+            && let Some(part) = crossing(&state, &end, length)
+        {
+            length *= part;
+            on_plane = true;
+            continue;
         }
         let reached = time + length;
         if (times[next] - reached) * direction <= 0.0 {
