@@ -185,9 +185,9 @@ fn the_map_is_canonical() {
                 value(axis, 2.0 * h),
                 value(axis, -2.0 * h),
             );
-            for i in 0..6 {
+            for (i, row) in jacobian.iter_mut().enumerate() {
                 let wrap = |d: f64| if i < 3 { wrap_difference(d) } else { d };
-                jacobian[i][axis] = (8.0 * wrap(p1[i] - m1[i]) - wrap(p2[i] - m2[i])) / (12.0 * h);
+                row[axis] = (8.0 * wrap(p1[i] - m1[i]) - wrap(p2[i] - m2[i])) / (12.0 * h);
             }
         }
         for i in 0..6 {

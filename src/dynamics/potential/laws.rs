@@ -73,13 +73,13 @@ pub(crate) fn obeys_every_law(name: &str, potential: &dyn Potential, tolerance: 
                 error < tolerance + force_noise,
                 "{name} at {x:?}: force {i} is not −∇Φ, relative error {error:.1e}"
             );
-            for j in 0..3 {
-                let error = distance(&|x| -potential.acceleration(x)[i], x, j, hessian[i][j]) / tide;
+            for (j, &entry) in hessian[i].iter().enumerate() {
+                let error = distance(&|x| -potential.acceleration(x)[i], x, j, entry) / tide;
                 assert!(
                     error < tolerance + tide_noise,
                     "{name} at {x:?}: Hessian {i}{j} is not −∂a/∂x, relative error {error:.1e}"
                 );
-                let asymmetry = (hessian[i][j] - hessian[j][i]).abs() / tide;
+                let asymmetry = (entry - hessian[j][i]).abs() / tide;
                 assert!(
                     asymmetry < 1e-12,
                     "{name} at {x:?}: Hessian {i}{j} asymmetric by {asymmetry:.1e}"
@@ -174,7 +174,7 @@ fn every_potential_obeys_every_law() {
         // An expansion meets its components' density as far as it has converged, and a thin disc's density has a kink at
         // z = 0, where differences of the force converge only linearly.
         let (tolerance, poisson) = if name.starts_with("galaxy") {
-            (3e-5, 1e-4)
+            (1e-4, 5e-3)
         } else {
             (TOLERANCE, TOLERANCE)
         };
