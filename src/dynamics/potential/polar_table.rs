@@ -148,6 +148,8 @@ impl PolarTable {
                         scale *= multipole.step;
                     }
                 }
+                // Stored from the centre's value, so that the force in a core keeps its digits.
+                node[0] -= multipole.centre;
                 nodes.push(node);
             }
         }
@@ -260,9 +262,9 @@ impl PolarTable {
                 self.step * self.intervals as f64
             };
         let (offset, power) = if x < self.first {
-            self.centre
+            (0.0, self.centre.1)
         } else {
-            (0.0, self.outer_slope)
+            (-self.centre.0, self.outer_slope)
         };
         let factor = ((x - edge) * power).exp();
         let (f, u, uu) = ((local.f - offset) * factor, local.u * factor, local.uu * factor);
@@ -291,7 +293,7 @@ impl PolarTable {
         if !self.inside(ln_r) {
             local = self.extrapolate(ln_r, local);
         }
-        *potential += local.f;
+        *potential += local.f + self.centre.0;
         let radial = (local.x - u * local.u) * inverse * inverse;
         acceleration[0] -= radial * x[0];
         acceleration[1] -= radial * x[1];
