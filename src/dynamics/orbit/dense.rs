@@ -333,8 +333,8 @@ mod tests {
             // Knots of the table and the plane limit the order; 1e-13 gives 1e-10.
             assert!(orbit.energy_error < 2e-9, "{}", orbit.energy_error);
             for i in 0..3 {
-                // Regular orbits: errors grow linearly with the number of steps.
-                assert!((back.points[1].x[i] - start.x[i]).abs() < 1e-6, "{:?}", back.points[1]);
+                // A phase error of ΔE/E = 1e-9 after 50 radial periods of 2π 10 kpc is 3e-6 kpc.
+                assert!((back.points[1].x[i] - start.x[i]).abs() < 1e-5, "{:?}", back.points[1]);
             }
         }
     }
