@@ -10,6 +10,7 @@ use super::problem::Problem;
 use super::spans::Part;
 use super::{is_name, mapping, noun, section, unknown_keys};
 use crate::catalog::{Catalog, Kind};
+use crate::store::RESERVED;
 
 /// `port: stage.output`.
 pub(super) struct Source<'a> {
@@ -79,6 +80,12 @@ impl<'a> Outline<'a> {
             None if !root.contains_key("pipeline") => {
                 missing("pipeline", "`pipeline: NAME` in the first line", mistakes)
             }
+            // Results lie in a folder of the pipeline's name, beside the store's own folders.
+            Some(name) if RESERVED.contains(&name.as_str()) => mistakes.push(Mistake::at(
+                vec!["pipeline".to_owned()],
+                Part::Value,
+                Problem::ReservedName { name: name.clone() },
+            )),
             Some(name) => check_name("pipeline", name, &["pipeline"], Part::Value, mistakes),
             None => {}
         }

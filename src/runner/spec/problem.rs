@@ -50,6 +50,7 @@ problems! {
     MissingKey { key: &'static str, example: &'static str } => "the pipeline has no `{key}`",
     NoStages => "the pipeline has no stages",
     BadName { what: &'static str, name: String } => "`{name}` cannot be the name of a {what}",
+    ReservedName { name: String } => "`{name}` is a folder of the results, and cannot be the name of a pipeline",
     NoKind { stage: String } => "stage `{stage}` has no kind",
     SeveralKinds { stage: String, first: String, second: String }
         => "stage `{stage}` has two kinds, `{first}` and `{second}`",
@@ -128,6 +129,7 @@ impl Problem {
             Self::MissingKey { example, .. } => return Some(format!("write {example}")),
             Self::NoStages => "write one stage a line below `stages:`, such as `orbits: { KIND: { with: {…} } }`",
             Self::BadName { .. } => "use letters, digits, `_` and `-`, and begin with a letter or `_`",
+            Self::ReservedName { .. } => "choose another name",
             Self::NoKind { stage } => {
                 return Some(format!("write `{stage}: {{ KIND: {{ from: {{…}}, with: {{…}} }} }}`"));
             }
