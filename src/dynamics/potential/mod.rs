@@ -1,7 +1,7 @@
 //! Gravitational potentials of static galaxies.
 //!
 //! Every potential is immutable, checked on construction, and gives potential, acceleration, Hessian and density at a
-//! point. The same laws ([`laws`]) are tested on every member of [`catalogue`].
+//! point. The same laws (module `laws`) are tested on every member of [`catalogue`].
 
 mod composite;
 mod disc;
