@@ -8,6 +8,7 @@ mod pipelines;
 mod program;
 mod report;
 mod runs;
+mod trainings;
 mod walls;
 
 /// Every file of this folder is part of the binary, and no other test binary lies beside it.

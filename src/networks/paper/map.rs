@@ -50,7 +50,7 @@ impl Architecture {
 /// settles (it is the image of a randomly thinned G of a randomly thinned J'), and takes ∂G/∂θ and ∂G/∂J' from two more
 /// draws, so the map of a training step is not canonical. [`Evaluation::AUTHORS`] does the same. [`Evaluation::FAST`] finds
 /// the fixed point of the whole network, from the J' of the epoch before, and takes both derivatives from one evaluation with
-/// one set of masks: the same objective at about a quarter of the cost.
+/// one set of masks: the same objective with fewer passes through the networks.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Most steps of the iteration.

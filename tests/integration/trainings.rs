@@ -1,0 +1,171 @@
+//! Trainings through the worker process: both networks, the inverse, same bytes, interruption and resuming.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::program::Place;
+
+/// From orbits to errors, with a small network and a toy that is 10 % off.
+const CHAIN: &str = "\
+pipeline: chain
+about: A small training
+params: { streams: 32, epochs: 5, network: smooth, width: 8, depth: 2 }
+stages:
+  orbits:
+    integrate_orbits:
+      with:
+        potential: { isochrone: { mass: 3.334e11, scale: 5.0 } }
+        sample: halo
+        halo: { within: 60 }
+        streams: ${streams}
+        stars: 8
+        duration: 0.1
+        seed: 1
+  truth:
+    estimate_actions: { from: { stars: orbits }, with: { method: { isochrone: { mass: 3.334e11, scale: 5.0 } } } }
+  sky:
+    observe: { from: { stars: truth } }
+  sets:
+    split: { from: { stars: sky }, with: { train: 0.5, seed: 1 } }
+  actions:
+    train_actions:
+      from: { train: sets.train, validation: sets.test }
+      with:
+        network: ${network}
+        toy: { mass: 3.6674e11, scale: 5.5, free: false }
+        inputs: observables
+        epochs: ${epochs}
+        width: ${width}
+        depth: ${depth}
+        seed: 1
+  predicted:
+    predict: { from: { network: actions, stars: sets.test } }
+  errors:
+    compare: { from: { predicted: predicted, truth: sets.test } }
+  inverse:
+    train_inverse: { from: { network: actions, train: sets.train, validation: sets.test }, with: { epochs: 3, seed: 1 } }
+  located:
+    predict: { from: { network: inverse, stars: predicted }, with: { map: inverse } }
+";
+
+/// Contents of the cached outputs by path; manifests tell times, so they are left out.
+fn outputs(results: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![results.join("cache/v1")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let is_output = ["parquet", "safetensors", "svg"]
+                .iter()
+                .any(|e| path.extension().is_some_and(|x| x == *e));
+            if path.is_dir() {
+                folders.push(path);
+            } else if is_output {
+                found.insert(
+                    path.strip_prefix(results).unwrap().to_owned(),
+                    std::fs::read(&path).unwrap(),
+                );
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_same_pipeline_gives_the_same_bytes() {
+    let places = [Place::with(CHAIN), Place::with(CHAIN)];
+    let [first, second] = places.map(|place| {
+        place.well(&["run", "p.yaml"]);
+        outputs(&place.path("results"))
+    });
+    assert!(first.len() >= 12, "{:?}", first.keys());
+    assert_eq!(first.keys().collect::<Vec<_>>(), second.keys().collect::<Vec<_>>());
+    for (path, bytes) in &first {
+        assert!(second[path] == *bytes, "{} differs", path.display());
+    }
+}
+
+/// The networks of the paper, small, on 64 streams: through the worker, to predictions and their errors.
+#[test]
+fn the_papers_network_trains_a_few_epochs() {
+    let place = Place::with(CHAIN);
+    let small = [
+        "-p",
+        "network=paper",
+        "-p",
+        "streams=128",
+        "-p",
+        "epochs=3",
+        "-p",
+        "width=16",
+        "-p",
+        "depth=3",
+    ];
+    let gave = place.well(&[&["run", "p.yaml", "--to", "errors"][..], &small].concat());
+    assert!(gave.out.contains("δθ"), "{}", gave.out);
+    let history = place.well(&[&["show", "p.yaml", "actions.history"][..], &small].concat());
+    assert!(history.out.contains("3 rows"), "{}", history.out);
+}
+
+/// A run that is killed while it trains leaves a checkpoint, from which the next goes on to the same bytes.
+#[test]
+fn a_killed_training_goes_on_to_the_same_bytes() {
+    let long = ["run", "p.yaml", "-p", "epochs=1500", "--to", "actions", "--log", "json"];
+    let undisturbed = Place::with(CHAIN);
+    undisturbed.well(&long);
+
+    let place = Place::with(CHAIN);
+    let mut run = place
+        .command(&long)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let trains = BufReader::new(run.stdout.take().unwrap()).lines().any(|line| {
+        let event: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        event["unit"] == "epochs" && event["done"].as_u64().is_some_and(|done| done > 0)
+    });
+    assert!(trains, "the training told no progress");
+    run.kill().unwrap();
+    run.wait().unwrap();
+    // The worker sees that the run is gone, writes its state and ends; a minute is far more than it needs.
+    let checkpoints = place.path("results/checkpoints");
+    let begun = Instant::now();
+    let saved = || {
+        files_below(&checkpoints)
+            .iter()
+            .any(|path| path.metadata().is_ok_and(|data| data.len() > 0))
+    };
+    while !saved() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no checkpoint was left");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(
+        !outputs(&place.path("results"))
+            .keys()
+            .any(|path| path.ends_with("network.safetensors"))
+    );
+
+    place.well(&long);
+    assert!(
+        files_below(&checkpoints).is_empty(),
+        "checkpoints are dropped when the stage has ended"
+    );
+    assert!(
+        outputs(&place.path("results")) == outputs(&undisturbed.path("results")),
+        "other bytes than undisturbed"
+    );
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] })
+        .collect()
+}
