@@ -211,3 +211,49 @@ fn the_gradient_stays_finite_in_the_plane() {
     );
     assert!(gradient.iter().all(|g| g.isfinite().all().int64_value(&[]) == 1));
 }
+
+/// The points of the reference table, on tensors and in plain f64. That the f64 code agrees with the table itself, but for the
+/// rows where the table's own digits end, is tested in `dynamics`.
+#[test]
+fn tensors_agree_with_plain_numbers_on_the_reference_points() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/isochrone.csv");
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.starts_with("x,y,z,vx,vy,vz,"));
+    let points: Vec<[f64; 6]> = text
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let cells: Vec<f64> = line.split(',').take(6).map(|cell| cell.parse().unwrap()).collect();
+            cells.try_into().unwrap()
+        })
+        .collect();
+    assert_eq!(points.len(), 389);
+    let six = Tensor::from_slice(points.as_flattened()).view([-1, 6]);
+    let found = paper_isochrone()
+        .from_cartesian(&six.narrow(1, 0, 3), &six.narrow(1, 3, 3))
+        .unwrap();
+    let plain = dynamics::potential::Isochrone::new(3.334e11, 5.0).unwrap();
+    for (index, &[x, y, z, vx, vy, vz]) in points.iter().enumerate() {
+        let point = dynamics::phase_space::PhaseSpace::new([x, y, z], [vx, vy, vz]);
+        let expected = plain.actions(&point).unwrap();
+        let (j, t, o) = (expected.actions, expected.angles, expected.frequencies);
+        let at = |tensor: &Tensor, component: i64| tensor.double_value(&[index as i64, component]);
+        let total = j.phi.abs() + j.z + j.r;
+        for (component, (j, t, o)) in [(j.phi, t.phi, o.phi), (j.z, t.z, o.z), (j.r, t.r, o.r)]
+            .into_iter()
+            .enumerate()
+        {
+            let component = component as i64;
+            assert!(
+                (at(&found.actions, component) - j).abs() < 1e-9 * total,
+                "action {component} of row {index}"
+            );
+            let turn = dynamics::units::wrap_difference(at(&found.angles, component) - t);
+            assert!(turn.abs() < 1e-8, "angle {component} of row {index}: off by {turn:e}");
+            assert!(
+                (at(&found.frequencies, component) - o).abs() < 1e-9 * o.abs(),
+                "frequency {component} of row {index}"
+            );
+        }
+    }
+}
