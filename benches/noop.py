@@ -76,7 +76,7 @@ def main() -> None:
             found = {}
             for name, (write, command) in rows.items():
                 write(folder, count)
-                subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+                subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 found[name] = median_ms(command, folder, arguments.repeats)
             for name, value in found.items():
                 ratio = f"{value / found['ninja']:8.1f}" if "ninja" in found else ""

@@ -9,7 +9,7 @@ use runner::store::Store;
 
 use super::failure::Failure;
 use crate::libtorch;
-use crate::report::{self, Data};
+use crate::report::{self, Data, Detail};
 
 /// Parameters of the pipeline, set from the command line.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -114,13 +114,22 @@ impl Loaded {
 
     /// The results as they are in the store now.
     pub fn data(&self) -> Result<Data, Failure> {
+        Ok(report::collect(
+            &self.graph,
+            &self.store,
+            &self.whole_plan()?,
+            Detail::Whole,
+        ))
+    }
+
+    /// A plan of all stages, made now.
+    pub fn whole_plan(&self) -> Result<Plan, Failure> {
         let options = plan::Options {
             to: Vec::new(),
             force: Vec::new(),
             ..self.options.clone()
         };
-        let plan = plan::plan(&self.graph, &self.store, &options).map_err(plan_failure)?;
-        Ok(report::collect(&self.graph, &self.store, &plan))
+        plan::plan(&self.graph, &self.store, &options).map_err(plan_failure)
     }
 
     /// The only stage with this name or label.

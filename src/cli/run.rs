@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use runner::context::Cancel;
 use runner::execute::{Budget, RunSummary, execute};
 use runner::journal::Journal;
+use runner::plan::Entry;
 use runner::stage::Place;
 use runner::worker::WorkerCommand;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -13,7 +14,7 @@ use signal_hook::iterator::Signals;
 use super::common::{Loaded, Parameters, Results, Selection};
 use super::failure::{Failure, Finished};
 use crate::console::{Log, print, say, sink};
-use crate::report::{self, summary};
+use crate::report::{self, Detail, summary};
 
 /// Run what is stale.
 #[derive(Debug, clap::Args)]
@@ -51,8 +52,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         say(&format!("warning: {warning}"));
     }
     let folder = loaded.store.pipeline_folder(&loaded.graph.pipeline);
-    let data = loaded.data()?;
-    let written = report::write(&data, &folder).map_err(|error| Failure::Work(format!("the report: {error}")));
+    let (data, written) = report_of(&loaded, &done, &folder)?;
     if args.log != Log::Json {
         show(&data, written.as_ref().ok().map(|written| written.html.as_path()));
     }
@@ -62,6 +62,29 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     }
     written?;
     Ok(verdict(&done))
+}
+
+/// The results, and the report; where nothing has changed since the report was made, it stays.
+fn report_of(
+    loaded: &Loaded,
+    done: &RunSummary,
+    folder: &Path,
+) -> Result<(report::Data, Result<report::Written, Failure>), Failure> {
+    // The plan that execution leaves covers only the stages that were asked for.
+    let whole = !done.plan.entries.contains(&Entry::Unselected);
+    let plan = if whole { done.plan.clone() } else { loaded.whole_plan()? };
+    let sources = report::sources(&loaded.graph, &plan);
+    let unchanged = done.ran == 0 && done.failures.is_empty() && !done.interrupted;
+    if let Some(written) = report::made_before(folder, &sources).filter(|_| unchanged) {
+        let data = report::collect(&loaded.graph, &loaded.store, &plan, Detail::Results);
+        return Ok((data, Ok(written)));
+    }
+    let data = report::collect(&loaded.graph, &loaded.store, &plan, Detail::Whole);
+    let written = report::write(&data, &sources, folder);
+    Ok((
+        data,
+        written.map_err(|error| Failure::Work(format!("the report: {error}"))),
+    ))
 }
 
 fn go(args: &Args, loaded: &Loaded, cancel: &Cancel) -> Result<RunSummary, Failure> {

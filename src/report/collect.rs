@@ -13,8 +13,17 @@ use super::data::{Data, StageData, State};
 use super::results;
 use crate::console::duration;
 
+/// How much is read from the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// All that the report shows.
+    Whole,
+    /// Only comparisons and findings: what a run prints.
+    Results,
+}
+
 /// Collects what is known about every stage of a pipeline. `plan` is a plan of the whole pipeline.
-pub fn collect(graph: &Graph, store: &Store, plan: &Plan) -> Data {
+pub fn collect(graph: &Graph, store: &Store, plan: &Plan, detail: Detail) -> Data {
     let endings = endings(&store.pipeline_folder(&graph.pipeline));
     let stages = graph.stages.iter().zip(&plan.entries).map(|(stage, entry)| {
         let state = match entry {
@@ -25,7 +34,7 @@ pub fn collect(graph: &Graph, store: &Store, plan: &Plan) -> Data {
             _ => endings.get(&stage.label).cloned().unwrap_or(State::NotRun),
         };
         match entry {
-            Entry::Hit(cached) => done(stage, store, cached),
+            Entry::Hit(cached) if detail == Detail::Whole || tells_results(stage, cached) => done(stage, store, cached),
             _ => bare(stage, state),
         }
     });
@@ -34,9 +43,17 @@ pub fn collect(graph: &Graph, store: &Store, plan: &Plan) -> Data {
         pipeline: graph.pipeline.clone(),
         about: graph.about.clone(),
         points: graph.points.clone(),
-        facts: facts(&stages, store),
+        facts: if detail == Detail::Whole {
+            facts(&stages, store)
+        } else {
+            Vec::new()
+        },
         stages,
     }
+}
+
+fn tells_results(stage: &StageInstance, cached: &Cached) -> bool {
+    stage.kind == "compare" || cached.finding.is_some() || cached.outside_tolerance
 }
 
 fn bare(stage: &StageInstance, state: State) -> StageData {

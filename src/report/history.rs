@@ -14,6 +14,9 @@ use super::data::Data;
 use super::replace;
 use super::results::optional;
 
+/// The table of the pipeline as it stands.
+pub const METRICS: &str = "metrics.parquet";
+
 /// One number of one stage instance.
 #[derive(Debug, Clone, PartialEq)]
 struct Row {
@@ -51,7 +54,7 @@ fn schema() -> Arc<Schema> {
 /// Writes both tables.
 pub fn write(data: &Data, folder: &Path) -> io::Result<()> {
     let now = rows(data);
-    save(&folder.join("metrics.parquet"), &now)?;
+    save(&folder.join(METRICS), &now)?;
     let history = folder.join("history.parquet");
     // A history that cannot be read is no reason to fail a run, and is begun anew.
     let mut all = if history.exists() {

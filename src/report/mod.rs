@@ -13,7 +13,10 @@ pub mod summary;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use collect::collect;
+pub use collect::{Detail, collect};
+use runner::graph::Graph;
+use runner::plan::{Entry, Plan};
+
 pub use data::{Data, State, plain};
 pub use results::{ErrorRow, headline, measures, symbol};
 
@@ -23,14 +26,38 @@ pub struct Written {
     pub html: PathBuf,
 }
 
+/// What a report was made from, kept beside it.
+const SOURCES: &str = "report.sources";
+
+/// What a report of this plan is made from: this program, and the outputs of every stage.
+pub fn sources(graph: &Graph, plan: &Plan) -> String {
+    let mut text = format!("actionfinder {}\n{}\n", env!("CARGO_PKG_VERSION"), graph.about);
+    for (stage, entry) in graph.stages.iter().zip(&plan.entries) {
+        let outputs = match entry {
+            Entry::Hit(cached) => cached.fingerprint.to_string(),
+            _ => "none".to_owned(),
+        };
+        text.extend([stage.label.as_str(), " ", &outputs, "\n"]);
+    }
+    text
+}
+
+/// The page of a report made from the same sources, if there is one.
+pub fn made_before(folder: &Path, sources: &str) -> Option<Written> {
+    let html = folder.join("report.html");
+    let same = std::fs::read_to_string(folder.join(SOURCES)).is_ok_and(|before| before == sources);
+    (same && html.exists() && folder.join(history::METRICS).exists()).then_some(Written { html })
+}
+
 /// Writes `report.html`, `metrics.parquet` (this state of the pipeline) and `history.parquet` (every state that was
 /// reported) into the pipeline's folder.
-pub fn write(data: &Data, folder: &Path) -> io::Result<Written> {
+pub fn write(data: &Data, sources: &str, folder: &Path) -> io::Result<Written> {
     std::fs::create_dir_all(folder)?;
     let html = folder.join("report.html");
     let page = html::page(&data.pipeline, &sections::body(data));
     replace(&html, |path| std::fs::write(path, &page))?;
     history::write(data, folder)?;
+    replace(&folder.join(SOURCES), |path| std::fs::write(path, sources))?;
     Ok(Written { html })
 }
 

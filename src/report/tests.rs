@@ -170,13 +170,13 @@ fn history_keeps_every_result_once() {
     let folder = tempfile::tempdir().unwrap();
     let mut data = sample();
     let rows = |name: &str| tables::read(&folder.path().join(name)).unwrap().num_rows();
-    write(&data, folder.path()).unwrap();
+    write(&data, "sources", folder.path()).unwrap();
     let first = rows("metrics.parquet");
     assert_eq!(first, 3 * 16 + 4 + 4 + 3 * 3);
-    write(&data, folder.path()).unwrap();
+    write(&data, "sources", folder.path()).unwrap();
     assert_eq!(rows("history.parquet"), first, "the same results are not added again");
     data.stages[6].manifest = Some(manifest("compare", "another", Outcome::Complete));
-    write(&data, folder.path()).unwrap();
+    write(&data, "sources", folder.path()).unwrap();
     assert_eq!((rows("metrics.parquet"), rows("history.parquet")), (first, first + 17));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "no draft is left");
 }
