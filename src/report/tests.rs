@@ -178,7 +178,12 @@ fn history_keeps_every_result_once() {
     data.stages[6].manifest = Some(manifest("compare", "another", Outcome::Complete));
     write(&data, "sources", folder.path()).unwrap();
     assert_eq!((rows("metrics.parquet"), rows("history.parquet")), (first, first + 17));
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "no draft is left");
+    // The page, two tables, and what they were made from.
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4, "no draft is left");
+    assert!(made_before(folder.path(), "sources").is_some());
+    assert!(made_before(folder.path(), "other sources").is_none());
+    std::fs::remove_file(folder.path().join("report.html")).unwrap();
+    assert!(made_before(folder.path(), "sources").is_none());
 }
 
 #[test]
