@@ -6,6 +6,7 @@ use stages::estimate_actions::EstimateActions;
 use stages::figure::Figure;
 use stages::import_streams::ImportStreams;
 use stages::integrate_orbits::IntegrateOrbits;
+use stages::map_tori::MapTori;
 use stages::observe::Observe;
 use stages::predict::Predict;
 use stages::split::Split;
@@ -17,6 +18,7 @@ pub fn catalog() -> Catalog {
     Catalog::default()
         .with::<ImportStreams>()
         .with::<IntegrateOrbits>()
+        .with::<MapTori>()
         .with::<Observe>()
         .with::<Split>()
         .with::<EstimateActions>()

@@ -196,3 +196,10 @@ pub fn toy() -> Schema {
 pub fn unbound() -> Schema {
     stars(&[&[ENERGY]])
 }
+
+/// Stars without actions, and why.
+pub fn set_aside() -> Schema {
+    let reason = column("reason", DataType::Utf8, "", "", "why it has no actions");
+    let fields = unbound().fields().iter().cloned().collect::<Vec<_>>();
+    Schema::new(fields.into_iter().chain([reason.into()]).collect::<Vec<_>>())
+}

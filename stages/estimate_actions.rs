@@ -1,19 +1,23 @@
 //! Actions, angles and frequencies of stars in a given potential, without a network.
 
-use dynamics::phase_space::{ActionAngle, PhaseSpace, UnboundRow};
-use dynamics::potential::{Isochrone, Potential};
-use runner::arrow_schema::Schema;
+mod methods;
+
+use dynamics::phase_space::PhaseSpace;
+use dynamics::potential::Symmetry;
+use runner::arrow_schema::{DataType, Field, Schema};
 use runner::context::StageContext;
 use runner::error::StageError;
-use runner::ports::{Connected, InputPort, OutputPort, connected_schema};
-use runner::stage::{Outcome, Stage};
+use runner::ports::{Connected, InputPort, OutputPort, column, connected_schema};
+use runner::stage::{Fault, Outcome, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tables::RecordBatch;
+use tables::{RecordBatch, take_rows};
 
-use crate::columns::{self, ACTIONS, ANGLES, CARTESIAN, Column, FREQUENCIES};
-use crate::io::{TableContext, identity, kept, on_threads, points, replaced};
-use crate::parameters::MassAndScale;
+use crate::columns::{self, ACTIONS, ANGLES, CARTESIAN, Column, FREQUENCIES, TIME};
+use crate::io::{TableContext, identity, kept, points, replaced};
+use crate::parameters::KmPerSecondKpc;
+use crate::potentials::{MassAndScale, PotentialParameters};
+use methods::{Estimate, Estimates};
 
 /// `estimate_actions`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,27 +25,83 @@ use crate::parameters::MassAndScale;
 pub struct EstimateActions {
     /// How.
     pub method: Method,
-    /// What to do about stars that are not bound, which have no actions.
+    /// What to do about stars without actions: those that are unbound, or where the method fails.
     #[serde(default)]
-    pub unbound: OnUnbound,
+    pub failures: OnFailure,
 }
 
 /// How actions are computed.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Method {
     /// Exactly, in an isochrone sphere.
     Isochrone(MassAndScale),
+    /// By quadrature, in a spherical potential.
+    Spherical(InPotential),
+    /// By the Stäckel fudge, in an axisymmetric potential: fast and approximate.
+    StaeckelFudge(InPotential),
+    /// By iterating tori, in an axisymmetric potential.
+    Torus(TorusParameters),
+    /// From the orbit through the star, in an axisymmetric potential (Sanders & Binney 2014): slow, and with an estimate
+    /// of its own error.
+    O2gf(O2gfParameters),
 }
 
-/// What to do about stars that are not bound.
+/// The potential.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InPotential {
+    /// The potential.
+    pub potential: PotentialParameters,
+}
+
+/// Torus mapping iterated to the star.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TorusParameters {
+    /// The potential.
+    pub potential: PotentialParameters,
+    /// Root mean square of ΔH/|H| that every torus must reach.
+    #[serde(default = "crate::map_tori::default_tolerance")]
+    pub tolerance: f64,
+    /// Most tori made for a star.
+    #[serde(default = "default_iterations")]
+    pub iterations: u32,
+}
+
+fn default_iterations() -> u32 {
+    10
+}
+
+/// Actions from orbits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct O2gfParameters {
+    /// The potential.
+    pub potential: PotentialParameters,
+    /// Error of actions at which a label needs no more work, km/s kpc.
+    #[serde(default = "default_target")]
+    pub target: KmPerSecondKpc,
+    /// Stars whose actions are worse than this have none; left out, every label is kept with its error and class.
+    #[serde(default)]
+    pub largest_error: Option<KmPerSecondKpc>,
+    /// Whether the stars of a stream lie on one orbit and have the times `t`: then one label serves them all.
+    #[serde(default)]
+    pub one_orbit_per_stream: bool,
+}
+
+fn default_target() -> KmPerSecondKpc {
+    KmPerSecondKpc(1e-2)
+}
+
+/// What to do about stars without actions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum OnUnbound {
+pub enum OnFailure {
     /// Fail, naming them.
     #[default]
     Error,
-    /// Leave them out of the result and list them in the output `set_aside`.
+    /// Leave them out of the result and list them, with the reason, in the output `set_aside`.
     SetAside,
 }
 
@@ -57,124 +117,223 @@ const RESULT: [Column; 9] = [
     FREQUENCIES[2],
 ];
 
+/// The estimate of its own error that O2GF gives.
+const ERRORS: [Column; 2] = [
+    Column {
+        name: "J_error",
+        unit: "km/s kpc",
+        frame: "",
+        description: "estimated error of the actions",
+    },
+    Column {
+        name: "theta_error",
+        unit: "rad",
+        frame: "",
+        description: "estimated error of the angles",
+    },
+];
+
+const CLASS: &str = "class";
+
+impl Method {
+    fn potential(&self) -> Option<&PotentialParameters> {
+        match self {
+            Self::Isochrone(_) => None,
+            Self::Spherical(with) | Self::StaeckelFudge(with) => Some(&with.potential),
+            Self::Torus(with) => Some(&with.potential),
+            Self::O2gf(with) => Some(&with.potential),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Isochrone(_) => "isochrone",
+            Self::Spherical(_) => "spherical",
+            Self::StaeckelFudge(_) => "staeckel_fudge",
+            Self::Torus(_) => "torus",
+            Self::O2gf(_) => "o2gf",
+        }
+    }
+
+    /// The least symmetric potential it can do.
+    fn symmetry(&self) -> Symmetry {
+        match self {
+            Self::Isochrone(_) | Self::Spherical(_) => Symmetry::Spherical,
+            Self::StaeckelFudge(_) | Self::Torus(_) | Self::O2gf(_) => Symmetry::Axisymmetric,
+        }
+    }
+}
+
 impl Stage for EstimateActions {
     const KIND: &'static str = "estimate_actions";
     const ABOUT: &'static str = "Compute actions, angles and frequencies in a given potential";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
 
     fn inputs(&self) -> Vec<InputPort> {
-        vec![InputPort::table("stars", &columns::needs(&[&CARTESIAN]))]
+        let needs = match &self.method {
+            Method::O2gf(with) if with.one_orbit_per_stream => columns::needs(&[&[TIME], &CARTESIAN]),
+            _ => columns::needs(&[&CARTESIAN]),
+        };
+        vec![InputPort::table("stars", &needs)]
     }
 
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         let none = Schema::empty();
         let input = connected_schema(connected, "stars").map_or(&none, |schema| schema.as_ref());
-        let schema = replaced(input, &RESULT.map(|column| column.name), &RESULT);
+        let mut replacing: Vec<&str> = RESULT.iter().chain(&ERRORS).map(|column| column.name).collect();
+        replacing.push(CLASS);
+        let mut result = RESULT.to_vec();
+        let labels = matches!(self.method, Method::O2gf(_));
+        if labels {
+            result.extend(ERRORS);
+        }
+        let mut schema = replaced(input, &replacing, &result);
+        if labels {
+            let description = "regular, resonant, near_vertical, chaotic or unconverged";
+            let fields = schema.fields().iter().cloned();
+            let class = Field::clone(&column(CLASS, DataType::Utf8, "", "", description));
+            schema = Schema::new(fields.chain([class.into()]).collect::<Vec<_>>());
+        }
         Ok(vec![
             OutputPort::table("stars", schema),
-            OutputPort::table("set_aside", columns::unbound()),
+            OutputPort::table("set_aside", columns::set_aside()),
         ])
+    }
+
+    fn check(&self) -> Vec<Fault> {
+        let at = format!("method.{}", self.method.name());
+        let Some(potential) = self.method.potential() else {
+            return Vec::new();
+        };
+        let place = format!("{at}.potential");
+        let mut faults = potential.faults(&place);
+        if potential.symmetry() > self.method.symmetry() {
+            let needed = match self.method.symmetry() {
+                Symmetry::Spherical => "a spherical",
+                _ => "an axisymmetric",
+            };
+            faults.push(Fault::new(
+                &place,
+                format!("{} needs {needed} potential", self.method.name()),
+            ));
+        }
+        if let Method::Torus(with) = &self.method {
+            faults.extend(crate::map_tori::tolerance_fault(
+                &format!("{at}.tolerance"),
+                with.tolerance,
+            ));
+            faults.extend(crate::parameters::positive(
+                &format!("{at}.iterations"),
+                Some(with.iterations),
+            ));
+        }
+        faults
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let table = context.read_table("stars")?;
-        let points = points(&table)?;
-        let Method::Isochrone(with) = self.method;
-        let potential = Isochrone::new(with.mass.get(), with.scale.get()).map_err(StageError::failed)?;
-        let (unbound, bound): (Vec<UnboundRow>, Vec<usize>) = unbound_rows(&potential, &points);
-        self.report_unbound(context, &table, &unbound)?;
-        if bound.is_empty() && !unbound.is_empty() {
+        let stars = points(&table)?;
+        let estimates = self.method.estimate(context, &table, &stars)?;
+        let failed: Vec<usize> = rows(&estimates, Result::is_err);
+        self.report_failures(context, &table, &stars, &estimates, &failed)?;
+        let there: Vec<usize> = rows(&estimates, Result::is_ok);
+        if there.is_empty() && !stars.is_empty() {
             return Ok(Outcome::Finding {
-                title: format!("none of the {} stars is bound", points.len()),
-                detail: "no actions exist in this potential".to_owned(),
+                title: format!("none of the {} stars has actions", stars.len()),
+                detail: "all are listed, with the reason, in the output set_aside".to_owned(),
             });
         }
-        let points: Vec<PhaseSpace> = bound.iter().map(|&row| points[row]).collect();
-        let estimated = on_threads(context, || potential.actions_of(&points))?.map_err(StageError::failed)?;
-        let rows = tables::take_rows(&table, &bound).map_err(StageError::failed)?;
-        write(context, &rows, &estimated)?;
+        let estimates: Vec<Estimate> = estimates.into_iter().flatten().collect();
+        write(
+            context,
+            &take_rows(&table, &there).map_err(StageError::failed)?,
+            &estimates,
+        )?;
         Ok(Outcome::Complete)
     }
 }
 
+/// Rows whose estimate is as `wanted`.
+fn rows(estimates: &Estimates, wanted: fn(&Result<Estimate, methods::Failure>) -> bool) -> Vec<usize> {
+    (0..estimates.len()).filter(|&row| wanted(&estimates[row])).collect()
+}
+
 impl EstimateActions {
     /// Writes `set_aside`, or fails.
-    fn report_unbound(
+    fn report_failures(
         &self,
         context: &StageContext,
         table: &RecordBatch,
-        unbound: &[UnboundRow],
+        stars: &[PhaseSpace],
+        estimates: &Estimates,
+        failed: &[usize],
     ) -> Result<(), StageError> {
         let (stream, star) = identity(table)?;
-        let name = |bad: &UnboundRow| {
-            format!(
-                "stream {}, star {} (energy {:.1} (km/s)²)",
-                stream[bad.row], star[bad.row], bad.energy
-            )
+        let reason = |row: usize| {
+            estimates[row]
+                .as_ref()
+                .err()
+                .map_or("", |failure| failure.reason.as_str())
         };
-        if self.unbound == OnUnbound::Error && !unbound.is_empty() {
-            let first: Vec<String> = unbound.iter().take(5).map(name).collect();
-            let more = if unbound.len() > 5 { "; …" } else { "" };
+        if self.failures == OnFailure::Error && !failed.is_empty() {
+            let name = |&row: &usize| format!("stream {}, star {} ({})", stream[row], star[row], reason(row));
+            let first: Vec<String> = failed.iter().take(5).map(name).collect();
+            let more = if failed.len() > 5 { "; …" } else { "" };
             return Err(StageError::with_hint(
                 format!(
-                    "{} of {} stars are unbound and have no actions: {}{more}",
-                    unbound.len(),
-                    table.num_rows(),
+                    "{} of {} stars have no actions: {}{more}",
+                    failed.len(),
+                    stars.len(),
                     first.join("; ")
                 ),
-                "unbound: set_aside leaves them out and lists them in the output set_aside",
+                "failures: set_aside leaves them out and lists them in the output set_aside",
             ));
         }
-        context.metric("set_aside", unbound.len() as f64, "");
+        context.metric("set_aside", failed.len() as f64, "");
+        let numbers = |column: &[i64]| failed.iter().map(|&row| column[row]).collect::<Vec<_>>().into();
+        let energy = |&row: &usize| estimates[row].as_ref().err().map_or(0.0, |failure| failure.energy);
         context.write_table(
             "set_aside",
             vec![
+                ("stream", numbers(stream)),
+                ("star", numbers(star)),
+                ("energy", failed.iter().map(energy).collect::<Vec<_>>().into()),
                 (
-                    "stream",
-                    unbound.iter().map(|bad| stream[bad.row]).collect::<Vec<_>>().into(),
-                ),
-                (
-                    "star",
-                    unbound.iter().map(|bad| star[bad.row]).collect::<Vec<_>>().into(),
-                ),
-                (
-                    "energy",
-                    unbound.iter().map(|bad| bad.energy).collect::<Vec<_>>().into(),
+                    "reason",
+                    failed.iter().map(|&row| reason(row)).collect::<Vec<_>>().into(),
                 ),
             ],
         )
     }
 }
 
-/// Rows with and without a bound orbit.
-fn unbound_rows(potential: &dyn Potential, points: &[PhaseSpace]) -> (Vec<UnboundRow>, Vec<usize>) {
-    let (mut unbound, mut bound) = (Vec::new(), Vec::new());
-    for (row, point) in points.iter().enumerate() {
-        let energy = potential.energy(point);
-        if energy < potential.potential_at_infinity() {
-            bound.push(row);
-        } else {
-            unbound.push(UnboundRow { row, energy });
-        }
-    }
-    (unbound, bound)
-}
-
-fn write(context: &StageContext, table: &RecordBatch, estimated: &[ActionAngle]) -> Result<(), StageError> {
-    let of = |value: fn(&ActionAngle) -> f64| estimated.iter().map(value).collect::<Vec<_>>().into();
+fn write(context: &StageContext, table: &RecordBatch, estimates: &[Estimate]) -> Result<(), StageError> {
+    let of = |value: fn(&Estimate) -> f64| estimates.iter().map(value).collect::<Vec<_>>().into();
     let schema = context.output_schema("stars")?;
     let mut columns = kept(table, &schema);
-    columns.retain(|(name, _)| RESULT.iter().all(|column| column.name != *name));
+    let replaced = |name: &str| RESULT.iter().chain(&ERRORS).any(|column| column.name == name) || name == CLASS;
+    columns.retain(|(name, _)| !replaced(name));
     columns.extend([
-        ("J_phi", of(|star| star.actions.phi)),
-        ("J_z", of(|star| star.actions.z)),
-        ("J_r", of(|star| star.actions.r)),
-        ("theta_phi", of(|star| star.angles.phi)),
-        ("theta_z", of(|star| star.angles.z)),
-        ("theta_r", of(|star| star.angles.r)),
-        ("Omega_phi", of(|star| star.frequencies.phi)),
-        ("Omega_z", of(|star| star.frequencies.z)),
-        ("Omega_r", of(|star| star.frequencies.r)),
+        ("J_phi", of(|star| star.found.actions.phi)),
+        ("J_z", of(|star| star.found.actions.z)),
+        ("J_r", of(|star| star.found.actions.r)),
+        ("theta_phi", of(|star| star.found.angles.phi)),
+        ("theta_z", of(|star| star.found.angles.z)),
+        ("theta_r", of(|star| star.found.angles.r)),
+        ("Omega_phi", of(|star| star.found.frequencies.phi)),
+        ("Omega_z", of(|star| star.found.frequencies.z)),
+        ("Omega_r", of(|star| star.found.frequencies.r)),
     ]);
+    if schema.column_with_name(CLASS).is_some() {
+        let quality = |value: fn(&methods::Quality) -> f64| {
+            let values = estimates.iter().map(|star| star.quality.as_ref().map_or(0.0, value));
+            values.collect::<Vec<_>>().into()
+        };
+        columns.push(("J_error", quality(|quality| quality.action_error)));
+        columns.push(("theta_error", quality(|quality| quality.angle_error)));
+        let class = |star: &Estimate| star.quality.as_ref().map_or("", |quality| quality.class);
+        columns.push((CLASS, estimates.iter().map(class).collect::<Vec<_>>().into()));
+        methods::count_classes(context, estimates);
+    }
     context.write_table("stars", columns)
 }

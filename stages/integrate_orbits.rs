@@ -4,8 +4,6 @@ use dynamics::orbit::{Orbit, integrate_all};
 use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::Potential;
 use dynamics::sample;
-use rand::Rng;
-use rand_distr::StandardNormal;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::ports::{Connected, InputPort, OutputPort};
@@ -15,7 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::columns::{self, CARTESIAN, POSITION, TIME, VELOCITY};
 use crate::io::{TableContext, identity, on_threads, points};
-use crate::parameters::{Gyr, KmPerSecond, Kpc, PotentialParameters, positive};
+use crate::parameters::{Gyr, positive};
+use crate::potentials::PotentialParameters;
+use crate::samples::HaloSample;
 
 /// `integrate_orbits`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,32 +62,6 @@ pub enum Sample {
     Starts,
 }
 
-/// The halo sample: a radius uniform between two, a direction uniform on the sphere, a velocity in a direction uniform
-/// on the sphere with the magnitude of a normal deviate. Starts that are unbound are drawn again and counted.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct HaloSample {
-    /// Smallest radius, kpc.
-    pub inner_radius: Kpc,
-    /// Greatest radius, kpc.
-    pub outer_radius: Kpc,
-    /// Standard deviation of the normal deviate, km/s.
-    pub dispersion: KmPerSecond,
-    /// Draw stars again that have the energy to go further out than this (in a spherical potential), kpc.
-    pub within: Option<Kpc>,
-}
-
-impl Default for HaloSample {
-    fn default() -> Self {
-        Self {
-            inner_radius: Kpc(sample::HALO_INNER_RADIUS),
-            outer_radius: Kpc(sample::HALO_OUTER_RADIUS),
-            dispersion: KmPerSecond(sample::HALO_DISPERSION),
-            within: None,
-        }
-    }
-}
-
 /// When stars are taken along an orbit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -110,17 +84,6 @@ fn default_duration() -> Gyr {
 fn default_tolerance() -> f64 {
     1e-7
 }
-
-/// The four test orbits of Sanders & Binney (2016): thin, thick, halo, stream.
-const TEST_ORBITS: [PhaseSpace; 4] = [
-    PhaseSpace::new([8.29, 0.1, 0.1], [30.22, 211.1, 19.22]),
-    PhaseSpace::new([8.29, 0.1, 0.1], [50.22, 187.1, 54.22]),
-    PhaseSpace::new([8.29, 0.1, 0.1], [100.22, 109.1, 101.22]),
-    PhaseSpace::new([26.0, 0.1, 0.1], [0.1, 141.8, 83.1]),
-];
-
-/// Starts drawn for one orbit before the sample is given up.
-const MOST_DRAWS: u32 = 10_000;
 
 /// Orbits integrated between two looks at the cancel flag.
 const CHUNK: usize = 256;
@@ -162,15 +125,7 @@ impl Stage for IntegrateOrbits {
             let message = format!("must be between 0 and 1, not {}", self.energy_tolerance);
             faults.push(Fault::new("energy_tolerance", message));
         }
-        if let Some(within) = self.halo.within.filter(|within| *within <= self.halo.outer_radius) {
-            let message = format!("must be above outer_radius, not {}", within.get());
-            faults.push(Fault::new("halo.within", message));
-        }
-        if self.halo.inner_radius >= self.halo.outer_radius {
-            let (inner, outer) = (self.halo.inner_radius.get(), self.halo.outer_radius.get());
-            let message = format!("inner_radius {inner} must be below outer_radius {outer}");
-            faults.push(Fault::new("halo", message));
-        }
+        faults.extend(self.halo.faults("halo"));
         faults
     }
 
@@ -220,7 +175,7 @@ impl IntegrateOrbits {
     ) -> Result<(Vec<i64>, Vec<PhaseSpace>), StageError> {
         match self.sample {
             Sample::Halo => self.halo_starts(context, potential),
-            Sample::TestOrbits => Ok(((0..4).collect(), TEST_ORBITS.to_vec())),
+            Sample::TestOrbits => Ok(((0..4).collect(), sample::TEST_ORBITS.map(|(_, start)| start).to_vec())),
             Sample::Starts => {
                 let table = context.read_table("starts")?;
                 let mut starts: Vec<(i64, PhaseSpace)> =
@@ -243,26 +198,10 @@ impl IntegrateOrbits {
         potential: &dyn Potential,
     ) -> Result<(Vec<i64>, Vec<PhaseSpace>), StageError> {
         let streams = self.streams.unwrap_or_default();
-        let limit = match self.halo.within {
-            Some(within) => potential.potential([within.get(), 0.0, 0.0]),
-            None => potential.potential_at_infinity(),
-        };
         let mut starts = Vec::with_capacity(streams as usize);
         let mut redrawn = 0;
         for stream in 0..u64::from(streams) {
-            let mut random = sample::generator(self.seed, stream);
-            let drawn = (0..MOST_DRAWS).find_map(|draws| {
-                let start = self.halo.draw(&mut random);
-                (potential.energy(&start) < limit).then_some((start, draws))
-            });
-            let Some((start, draws)) = drawn else {
-                return Err(StageError::with_hint(
-                    format!(
-                        "none of {MOST_DRAWS} stars of the halo sample is bound in this potential (stream {stream})"
-                    ),
-                    "lower halo.dispersion, or use a heavier potential",
-                ));
-            };
+            let (start, draws) = self.halo.start(potential, &mut sample::generator(self.seed, stream))?;
             starts.push(start);
             redrawn += draws;
         }
@@ -303,14 +242,5 @@ impl IntegrateOrbits {
             }
         }
         Ok(orbits)
-    }
-}
-
-impl HaloSample {
-    fn draw<R: Rng>(&self, random: &mut R) -> PhaseSpace {
-        let r = random.random_range(self.inner_radius.get()..self.outer_radius.get());
-        let x = sample::isotropic(random).map(|u| r * u);
-        let speed = (self.dispersion.get() * random.sample::<f64, _>(StandardNormal)).abs();
-        PhaseSpace::new(x, sample::isotropic(random).map(|u| speed * u))
     }
 }

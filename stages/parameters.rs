@@ -1,12 +1,6 @@
 //! Parameter types that several stage kinds share. Units are those of every boundary: kpc, km/s, M_sun, Gyr.
 
-use std::sync::Arc;
-
-use dynamics::potential::{
-    Composite, Galaxy, InvalidParameter, Isochrone, Logarithmic, MiyamotoNagai, Nfw, Plummer, Potential,
-};
 use dynamics::sky::Sun;
-use runner::error::StageError;
 use runner::stage::Fault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -52,69 +46,7 @@ positive_quantity! {
     #[doc = "A length in kpc."] Kpc, "a length", "kpc";
     #[doc = "A time in Gyr."] Gyr, "a time", "Gyr";
     #[doc = "A speed in km/s."] KmPerSecond, "a speed", "km/s";
-}
-
-/// Mass and scale of a spherical potential with two parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MassAndScale {
-    /// Total mass, M_sun.
-    pub mass: SolarMasses,
-    /// Scale length, kpc.
-    pub scale: Kpc,
-}
-
-/// A gravitational potential.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum PotentialParameters {
-    /// The isochrone sphere: −GM / (b + √(b² + r²)).
-    Isochrone(MassAndScale),
-    /// The Plummer sphere: −GM / √(a² + r²).
-    Plummer(MassAndScale),
-    /// The NFW halo: the mass is 4πρ₀r_s³, the scale r_s.
-    Nfw(MassAndScale),
-    /// The disc of Miyamoto & Nagai.
-    MiyamotoNagai(DiscParameters),
-    /// The logarithmic halo ½v₀² ln(r_c² + (x/p)² + (y/q)² + (z/s)²).
-    Logarithmic(LogarithmicParameters),
-    /// Model 1 of Dehnen & Binney (1998).
-    #[serde(rename = "dehnen_binney_98_1")]
-    DehnenBinney981,
-    /// The model of Piffl et al. (2014).
-    #[serde(rename = "piffl_14")]
-    Piffl14,
-    /// The sum of several.
-    Composite(Vec<PotentialParameters>),
-}
-
-/// A disc of Miyamoto & Nagai.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DiscParameters {
-    /// Mass, M_sun.
-    pub mass: SolarMasses,
-    /// Scale radius a, kpc.
-    pub radius: Kpc,
-    /// Scale height b, kpc.
-    pub height: Kpc,
-}
-
-/// A logarithmic halo.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LogarithmicParameters {
-    /// Circular velocity v₀ at large radii, km/s.
-    pub velocity: KmPerSecond,
-    /// Core radius r_c, kpc.
-    pub core: Kpc,
-    /// Axis ratios p, q, s.
-    #[serde(default = "round")]
-    pub axes: [f64; 3],
-}
-
-fn round() -> [f64; 3] {
-    [1.0; 3]
+    #[doc = "An action in km/s kpc."] KmPerSecondKpc, "an action", "km/s kpc";
 }
 
 /// Position and velocity of the Sun; see [`crate::columns::OBSERVABLES`] for what is observed from there.
@@ -182,58 +114,6 @@ pub fn positive<T: PartialOrd + Default + std::fmt::Display>(at: &str, value: Op
     // Written so that NaN, which compares as nothing, is a fault.
     let is_positive = value > T::default();
     (!is_positive).then(|| Fault::new(at, format!("must be positive, not {value}")))
-}
-
-impl PotentialParameters {
-    /// Faults of the values, at `at` below `with`.
-    pub fn faults(&self, at: &str) -> Vec<Fault> {
-        match self {
-            Self::Logarithmic(with) if with.axes.iter().any(|&ratio| !(ratio > 0.0 && ratio.is_finite())) => {
-                vec![Fault::new(
-                    &format!("{at}.logarithmic.axes"),
-                    format!("must be positive, not {:?}", with.axes),
-                )]
-            }
-            Self::Composite(parts) if parts.is_empty() => {
-                vec![Fault::new(&format!("{at}.composite"), "needs at least one potential")]
-            }
-            Self::Composite(parts) => {
-                let parts = parts.iter().enumerate();
-                parts
-                    .flat_map(|(index, part)| part.faults(&format!("{at}.composite.{index}")))
-                    .collect()
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// The potential.
-    pub fn build(&self) -> Result<Box<dyn Potential>, StageError> {
-        fn boxed<P: Potential + 'static>(
-            potential: Result<P, InvalidParameter>,
-        ) -> Result<Box<dyn Potential>, StageError> {
-            potential
-                .map(|potential| Box::new(potential) as Box<dyn Potential>)
-                .map_err(StageError::failed)
-        }
-        match self {
-            Self::Isochrone(with) => boxed(Isochrone::new(with.mass.get(), with.scale.get())),
-            Self::Plummer(with) => boxed(Plummer::new(with.mass.get(), with.scale.get())),
-            Self::Nfw(with) => boxed(Nfw::new(with.mass.get(), with.scale.get())),
-            Self::MiyamotoNagai(with) => boxed(MiyamotoNagai::new(
-                with.mass.get(),
-                with.radius.get(),
-                with.height.get(),
-            )),
-            Self::Logarithmic(with) => boxed(Logarithmic::new(with.velocity.get(), with.core.get(), with.axes)),
-            Self::DehnenBinney981 => boxed(Galaxy::dehnen_binney_98_1()),
-            Self::Piffl14 => boxed(Galaxy::piffl_14()),
-            Self::Composite(parts) => {
-                let parts = parts.iter().map(|part| part.build().map(Arc::from));
-                boxed(Composite::new(parts.collect::<Result<_, _>>()?))
-            }
-        }
-    }
 }
 
 impl From<&SunParameters> for Sun {

@@ -139,17 +139,19 @@ fn unbound_stars_are_named() {
         &[],
     );
     assert!(
-        ran.error().contains("1 of 2 stars are unbound") && ran.error().contains("stream 0, star 1"),
+        ran.error()
+            .contains("1 of 2 stars have no actions: stream 0, star 1 (unbound: energy "),
         "{}",
         ran.error()
     );
-    let lenient = stage::<EstimateActions>(json!({ "method": isochrone(), "unbound": "set_aside" }));
+    let lenient = stage::<EstimateActions>(json!({ "method": isochrone(), "failures": "set_aside" }));
     let ran = run(&lenient, &[("stars", &stars(&points, 2))], &[]).completed();
     assert_eq!(
         (ran.i64("stars", "star"), ran.i64("set_aside", "star")),
         (vec![0], vec![1])
     );
     assert_eq!(ran.metric("set_aside"), 1.0);
+    assert!(ran.texts("set_aside", "reason")[0].starts_with("unbound"));
     let ran = run(&lenient, &[("stars", &stars(&points[1..], 1))], &[]);
     assert!(matches!(ran.result, Ok(Outcome::Finding { .. })));
 }
@@ -309,7 +311,7 @@ fn networks_parameters_have_ranges() {
 
 #[test]
 fn every_potential_can_be_named() {
-    use crate::parameters::PotentialParameters;
+    use crate::potentials::PotentialParameters;
     let named = [
         isochrone(),
         json!({ "nfw": { "mass": 1e12, "scale": 20 } }),

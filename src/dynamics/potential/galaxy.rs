@@ -41,7 +41,8 @@ impl Galaxy {
         spheroids: Vec<Spheroid>,
         resolution: Resolution,
     ) -> Result<Self, InvalidParameter> {
-        let (inner, outer, thinnest) = Self::check(&discs, &spheroids)?;
+        Self::check(&discs, &spheroids)?;
+        let (inner, outer, thinnest) = extent(&discs, &spheroids);
         let density = |radius: f64, z: f64| {
             discs.iter().map(|disc| disc.residual_density(radius, z)).sum::<f64>()
                 + spheroids
@@ -58,8 +59,8 @@ impl Galaxy {
         })
     }
 
-    /// Checks the parameters; gives the innermost and outermost radius of the grid and the thinnest disc, kpc.
-    fn check(discs: &[Disc], spheroids: &[Spheroid]) -> Result<(f64, f64, f64), InvalidParameter> {
+    /// Whether these components make a galaxy.
+    pub fn check(discs: &[Disc], spheroids: &[Spheroid]) -> Result<(), InvalidParameter> {
         let bad = |parameter, value, requirement| InvalidParameter {
             potential: "galaxy",
             parameter,
@@ -69,20 +70,16 @@ impl Galaxy {
         if discs.is_empty() && spheroids.is_empty() {
             return Err(bad("number of components", 0.0, "at least one"));
         }
-        let (mut inner, mut outer, mut thinnest) = (f64::INFINITY, 0.0_f64, 1e3_f64);
         for disc in discs {
             not_negative("galaxy", "surface_density", disc.surface_density)?;
-            let length = positive("galaxy", "scale_length", disc.scale_length)?;
-            let height = positive("galaxy", "scale_height", disc.scale_height)?;
+            positive("galaxy", "scale_length", disc.scale_length)?;
+            positive("galaxy", "scale_height", disc.scale_height)?;
             not_negative("galaxy", "hole_radius", disc.hole_radius)?;
-            inner = inner.min(1e-3 * length.min(height));
-            outer = outer.max(100.0 * length.max(height));
-            thinnest = thinnest.min(height);
         }
         for spheroid in spheroids {
             not_negative("galaxy", "density", spheroid.density)?;
             positive("galaxy", "axis_ratio", spheroid.axis_ratio)?;
-            let scale = positive("galaxy", "scale_radius", spheroid.scale_radius)?;
+            positive("galaxy", "scale_radius", spheroid.scale_radius)?;
             let cut = spheroid.cutoff_radius;
             if cut.is_nan() || cut <= 0.0 {
                 return Err(bad("cutoff_radius", cut, "positive, or infinite for none"));
@@ -97,10 +94,8 @@ impl Galaxy {
                     "above 2.1 where there is no cut-off",
                 ));
             }
-            inner = inner.min(1e-3 * scale.min(cut));
-            outer = outer.max(if cut.is_finite() { 10.0 * cut } else { 1e4 * scale });
         }
-        Ok((inner, outer, thinnest))
+        Ok(())
     }
 
     /// Model 1 of Dehnen & Binney (1998).
@@ -124,6 +119,22 @@ impl Galaxy {
     pub fn spheroids(&self) -> &[Spheroid] {
         &self.spheroids
     }
+}
+
+/// Innermost and outermost radius of the expansion's grid, and the thinnest disc, kpc.
+fn extent(discs: &[Disc], spheroids: &[Spheroid]) -> (f64, f64, f64) {
+    let (mut inner, mut outer, mut thinnest) = (f64::INFINITY, 0.0_f64, 1e3_f64);
+    for disc in discs {
+        inner = inner.min(1e-3 * disc.scale_length.min(disc.scale_height));
+        outer = outer.max(100.0 * disc.scale_length.max(disc.scale_height));
+        thinnest = thinnest.min(disc.scale_height);
+    }
+    for spheroid in spheroids {
+        let (scale, cut) = (spheroid.scale_radius, spheroid.cutoff_radius);
+        inner = inner.min(1e-3 * scale.min(cut));
+        outer = outer.max(if cut.is_finite() { 10.0 * cut } else { 1e4 * scale });
+    }
+    (inner, outer, thinnest)
 }
 
 /// Discs and spheroids of model 1 of Dehnen & Binney (1998).

@@ -1,0 +1,313 @@
+//! How each method finds the actions of stars.
+
+use std::collections::BTreeMap;
+
+use dynamics::o2gf::{self, Class, Label};
+use dynamics::phase_space::{ActionAngle, Actions, PhaseSpace};
+use dynamics::potential::{Isochrone, Potential};
+use dynamics::spherical::SphericalActions;
+use dynamics::staeckel::StaeckelFudge;
+use dynamics::torus;
+use dynamics::units::{KPC_PER_KM_S_GYR, wrap_angle};
+use rayon::prelude::*;
+use runner::context::StageContext;
+use runner::error::StageError;
+use tables::RecordBatch;
+
+use super::{Method, O2gfParameters, TorusParameters};
+use crate::io::{column, identity, on_threads};
+
+/// What was found for one star.
+pub struct Estimate {
+    /// Actions, angles and frequencies.
+    pub found: ActionAngle,
+    /// How good they are, where the method knows.
+    pub quality: Option<Quality>,
+}
+
+/// A label's own opinion of itself.
+pub struct Quality {
+    /// km/s kpc.
+    pub action_error: f64,
+    /// Radians.
+    pub angle_error: f64,
+    /// Name of the orbit's class.
+    pub class: &'static str,
+}
+
+/// Why a star has no actions.
+pub struct Failure {
+    /// Its energy, (km/s)².
+    pub energy: f64,
+    /// One line.
+    pub reason: String,
+}
+
+/// For every star.
+pub type Estimates = Vec<Result<Estimate, Failure>>;
+
+/// Units of work done between two looks at the cancel flag.
+const CHUNK: usize = 512;
+
+/// Finds the actions of one unit of work: rows that belong together.
+type Work<'a> = Box<dyn Fn(&[usize]) -> Vec<Result<Estimate, String>> + Sync + 'a>;
+
+impl Method {
+    /// The actions of every row.
+    pub fn estimate(
+        &self,
+        context: &StageContext,
+        table: &RecordBatch,
+        stars: &[PhaseSpace],
+    ) -> Result<Estimates, StageError> {
+        let potential: Box<dyn Potential> = match self {
+            Self::Isochrone(with) => {
+                Box::new(Isochrone::new(with.mass.get(), with.scale.get()).map_err(StageError::failed)?)
+            }
+            _ => self
+                .potential()
+                .ok_or_else(|| StageError::failed("no potential"))?
+                .build()?,
+        };
+        let potential = potential.as_ref();
+        let singly: Vec<Vec<usize>> = (0..stars.len()).map(|row| vec![row]).collect();
+        match self {
+            Self::Isochrone(with) => {
+                let sphere = Isochrone::new(with.mass.get(), with.scale.get()).map_err(StageError::failed)?;
+                let work = one_by_one(stars, move |star| {
+                    sphere.actions(star).map_err(|error| error.to_string())
+                });
+                all(context, potential, stars, &singly, &work)
+            }
+            Self::Spherical(_) => {
+                let spherical = SphericalActions::new(potential).map_err(StageError::failed)?;
+                let work = one_by_one(stars, move |star| {
+                    spherical.actions(star).map_err(|error| error.to_string())
+                });
+                all(context, potential, stars, &singly, &work)
+            }
+            Self::StaeckelFudge(_) => {
+                let fudge = StaeckelFudge::new(potential).map_err(StageError::failed)?;
+                let work = one_by_one(stars, move |star| {
+                    fudge.actions(star).map_err(|error| error.to_string())
+                });
+                all(context, potential, stars, &singly, &work)
+            }
+            Self::Torus(with) => {
+                let fudge = StaeckelFudge::new(potential).map_err(StageError::failed)?;
+                let work = one_by_one(stars, move |star| iterate(potential, &fudge, with, star));
+                all(context, potential, stars, &singly, &work)
+            }
+            Self::O2gf(with) if with.one_orbit_per_stream => {
+                let times = column(table, "t")?;
+                let streams = rows_of_streams(identity(table)?.0);
+                let work: Work = Box::new(|rows| stream_labels(potential, with, stars, times, rows));
+                all(context, potential, stars, &streams, &work)
+            }
+            Self::O2gf(with) => {
+                let work: Work = Box::new(|rows| {
+                    let label = |&row: &usize| with.label(potential, &stars[row]).map(|label| with.accept(&label));
+                    rows.iter()
+                        .map(|row| label(row).and_then(|accepted| accepted))
+                        .collect()
+                });
+                all(context, potential, stars, &singly, &work)
+            }
+        }
+    }
+}
+
+/// Work on one row at a time, without an opinion of its quality.
+fn one_by_one<'a>(
+    stars: &'a [PhaseSpace],
+    find: impl Fn(&PhaseSpace) -> Result<ActionAngle, String> + Sync + 'a,
+) -> Work<'a> {
+    Box::new(move |rows| {
+        let estimate = |&row: &usize| {
+            let found = find(&stars[row])?;
+            Ok(Estimate { found, quality: None })
+        };
+        rows.iter().map(estimate).collect()
+    })
+}
+
+/// Does all units of `work` in parallel; stars that are unbound never reach it.
+fn all(
+    context: &StageContext,
+    potential: &dyn Potential,
+    stars: &[PhaseSpace],
+    units: &[Vec<usize>],
+    work: &Work,
+) -> Result<Estimates, StageError> {
+    let limit = potential.potential_at_infinity();
+    let energies: Vec<f64> = stars.iter().map(|star| potential.energy(star)).collect();
+    let progress = context.progress(stars.len() as u64, "stars");
+    let mut estimates: Vec<Option<Result<Estimate, Failure>>> = stars.iter().map(|_| None).collect();
+    for units in units.chunks(CHUNK) {
+        context.check_cancelled()?;
+        let done: Vec<(Vec<usize>, Vec<Result<Estimate, String>>)> = on_threads(context, || {
+            let one = |rows: &Vec<usize>| {
+                let bound: Vec<usize> = rows.iter().copied().filter(|&row| energies[row] < limit).collect();
+                let found = if bound.is_empty() { Vec::new() } else { work(&bound) };
+                progress.add(rows.len() as u64);
+                (bound, found)
+            };
+            units.par_iter().with_max_len(1).map(one).collect()
+        })?;
+        for (rows, found) in done {
+            for (row, found) in rows.into_iter().zip(found) {
+                let energy = energies[row];
+                let usable = found.and_then(finite);
+                estimates[row] = Some(usable.map_err(|reason| Failure { energy, reason }));
+            }
+        }
+    }
+    let unbound = |energy: f64| Failure {
+        energy,
+        reason: format!("unbound: energy {energy:.1} (km/s)², {limit:.1} at infinity"),
+    };
+    let every = estimates.into_iter().zip(energies);
+    Ok(every
+        .map(|(estimate, energy)| estimate.unwrap_or_else(|| Err(unbound(energy))))
+        .collect())
+}
+
+/// What is not finite must not travel on.
+fn finite(estimate: Estimate) -> Result<Estimate, String> {
+    let ActionAngle {
+        actions,
+        angles,
+        frequencies,
+    } = &estimate.found;
+    let values = [
+        actions.phi,
+        actions.z,
+        actions.r,
+        angles.phi,
+        angles.z,
+        angles.r,
+        frequencies.phi,
+        frequencies.z,
+        frequencies.r,
+    ];
+    if values.iter().all(|value| value.is_finite()) {
+        Ok(estimate)
+    } else {
+        Err("an action, angle or frequency is not finite".to_owned())
+    }
+}
+
+fn iterate(
+    potential: &dyn Potential,
+    fudge: &StaeckelFudge<&dyn Potential>,
+    with: &TorusParameters,
+    star: &PhaseSpace,
+) -> Result<ActionAngle, String> {
+    let start: Actions = fudge.actions(star).map_err(|error| error.to_string())?.actions;
+    let settings = torus::Settings {
+        tolerance: with.tolerance,
+        ..torus::Settings::default()
+    };
+    torus::iterate(potential, star, &start, with.iterations as usize, &settings).map_err(|error| error.to_string())
+}
+
+impl O2gfParameters {
+    fn label(&self, potential: &dyn Potential, star: &PhaseSpace) -> Result<Label, String> {
+        let settings = o2gf::Settings {
+            target: self.target.get(),
+            ..o2gf::Settings::default()
+        };
+        o2gf::label(potential, star, &settings).map_err(|error| error.to_string())
+    }
+
+    /// The label as an estimate, or why it is not good enough.
+    fn accept(&self, label: &Label) -> Result<Estimate, String> {
+        let class = class_name(label.class);
+        let limit = self.largest_error.map(|limit| limit.get());
+        if let Some(limit) = limit.filter(|&limit| label.action_error.is_nan() || label.action_error > limit) {
+            return Err(format!(
+                "{class}: its actions are known to {:.2} km/s kpc only, not to {limit}",
+                label.action_error
+            ));
+        }
+        Ok(Estimate {
+            found: label.action_angle,
+            quality: Some(Quality {
+                action_error: label.action_error,
+                angle_error: label.angle_error,
+                class,
+            }),
+        })
+    }
+}
+
+/// One label for the stars of a stream: the same actions, and angles that grow linearly with time from the star in the
+/// middle.
+fn stream_labels(
+    potential: &dyn Potential,
+    with: &O2gfParameters,
+    stars: &[PhaseSpace],
+    times: &[f64],
+    rows: &[usize],
+) -> Vec<Result<Estimate, String>> {
+    let mut by_time = rows.to_vec();
+    by_time.sort_by(|&a, &b| times[a].total_cmp(&times[b]));
+    let first = by_time[by_time.len() / 2];
+    let label = with.label(potential, &stars[first]).and_then(|label| {
+        with.accept(&label)?;
+        Ok(label)
+    });
+    let at = |&row: &usize| {
+        let mut label = label.clone()?;
+        let elapsed = (times[row] - times[first]) * KPC_PER_KM_S_GYR;
+        let ActionAngle {
+            angles, frequencies, ..
+        } = &mut label.action_angle;
+        angles.phi = wrap_angle(angles.phi + frequencies.phi * elapsed);
+        angles.z = wrap_angle(angles.z + frequencies.z * elapsed);
+        angles.r = wrap_angle(angles.r + frequencies.r * elapsed);
+        label.angle_error += label.frequency_error * frequencies.r.abs() * elapsed.abs();
+        with.accept(&label)
+    };
+    rows.iter().map(at).collect()
+}
+
+/// The rows of each stream, streams in the order of their first row.
+fn rows_of_streams(stream: &[i64]) -> Vec<Vec<usize>> {
+    let mut place = BTreeMap::new();
+    let mut rows: Vec<Vec<usize>> = Vec::new();
+    for (row, &stream) in stream.iter().enumerate() {
+        let place = *place.entry(stream).or_insert(rows.len());
+        if place == rows.len() {
+            rows.push(Vec::new());
+        }
+        rows[place].push(row);
+    }
+    rows
+}
+
+fn class_name(class: Class) -> &'static str {
+    match class {
+        Class::Regular => "regular",
+        Class::Resonant { .. } => "resonant",
+        Class::NearVertical => "near_vertical",
+        Class::Chaotic => "chaotic",
+        Class::Unconverged => "unconverged",
+    }
+}
+
+/// How many stars are of each class, and how many labels are better than some errors, as metrics.
+pub fn count_classes(context: &StageContext, estimates: &[Estimate]) {
+    let qualities: Vec<&Quality> = estimates.iter().filter_map(|star| star.quality.as_ref()).collect();
+    let mut classes = BTreeMap::new();
+    for quality in &qualities {
+        *classes.entry(quality.class).or_insert(0.0) += 1.0;
+    }
+    for (class, count) in classes {
+        context.metric(class, count, "");
+    }
+    for limit in [0.01, 0.1, 0.5] {
+        let better = qualities.iter().filter(|quality| quality.action_error < limit).count();
+        context.metric(&format!("J_error_below_{limit}"), better as f64, "");
+    }
+}

@@ -1,0 +1,421 @@
+//! Tori of given or sampled actions, and stars at random angles on each: one torus is one stream, and its truth.
+
+use dynamics::phase_space::{Actions, Angles, PhaseSpace};
+use dynamics::potential::{Potential, Symmetry};
+use dynamics::sample;
+use dynamics::staeckel::StaeckelFudge;
+use dynamics::torus::{Settings, Torus};
+use rand::Rng;
+use rayon::prelude::*;
+use runner::arrow_schema::{DataType, Schema};
+use runner::context::StageContext;
+use runner::error::StageError;
+use runner::ports::{Connected, InputPort, OutputPort, column};
+use runner::stage::{Fault, Outcome, Stage};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::columns::{self, ACTIONS, ANGLES, CARTESIAN, Column, ENERGY, FREQUENCIES};
+use crate::io::{TableContext, identity, on_threads};
+use crate::parameters::positive;
+use crate::potentials::PotentialParameters;
+use crate::samples::{DiscSample, HaloSample};
+
+/// `map_tori`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MapTori {
+    /// The potential, axisymmetric.
+    pub potential: PotentialParameters,
+    /// Where the actions come from.
+    #[serde(default)]
+    pub sample: Sample,
+    /// The halo sample, for `sample: halo`.
+    #[serde(default)]
+    pub halo: HaloSample,
+    /// The disc sample, for `sample: disc`.
+    #[serde(default)]
+    pub disc: DiscSample,
+    /// Number of tori; left out for `sample: actions`.
+    #[serde(default)]
+    pub streams: Option<u32>,
+    /// Stars on each torus.
+    #[serde(default = "default_stars")]
+    pub stars: u32,
+    /// Root mean square of ΔH/|H| that a torus must reach.
+    #[serde(default = "default_tolerance")]
+    pub tolerance: f64,
+    /// Seed of the sample and the angles.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// Where actions come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sample {
+    /// Those (by the Stäckel fudge) of halo stars: Ibata et al. (2021), sections 6.2 and 6.3.
+    #[default]
+    Halo,
+    /// Actions uniform in a range, pericentres not too small: Ibata et al. (2021), section 6.3.
+    Disc,
+    /// The first star of each stream in the table connected to the input port `actions`.
+    Actions,
+}
+
+fn default_stars() -> u32 {
+    8
+}
+
+/// The tolerance of tori where none is given.
+pub(crate) fn default_tolerance() -> f64 {
+    Settings::default().tolerance
+}
+
+/// A fault if a tolerance of ΔH/|H| is none.
+pub(crate) fn tolerance_fault(at: &str, tolerance: f64) -> Option<Fault> {
+    let fits = tolerance > 0.0 && tolerance < 1.0;
+    (!fits).then(|| Fault::new(at, format!("must be between 0 and 1, not {tolerance}")))
+}
+
+const QUALITY: [Column; 1] = [Column {
+    name: "dispersion",
+    unit: "",
+    frame: "",
+    description: "root mean square of delta H / |H| over the torus",
+}];
+
+/// Tori made between two looks at the cancel flag.
+const CHUNK: u64 = 64;
+
+/// Draws in a row that may fail before the sample is given up.
+const MOST_FAILURES: usize = 2000;
+
+/// One draw of the sample.
+enum Drawn {
+    /// A torus and its stars.
+    Torus(Box<Torus>, Vec<(Angles, PhaseSpace)>),
+    /// It comes too close to the centre.
+    TooClose,
+    /// There is no torus of these actions.
+    Failed(Actions, String),
+}
+
+impl Stage for MapTori {
+    const KIND: &'static str = "map_tori";
+    const ABOUT: &'static str = "Map tori of sampled or given actions, and place stars on them at random angles";
+    const REVISION: u32 = 1;
+
+    fn inputs(&self) -> Vec<InputPort> {
+        match self.sample {
+            Sample::Actions => vec![InputPort::table("actions", &columns::needs(&[&ACTIONS]))],
+            Sample::Halo | Sample::Disc => Vec::new(),
+        }
+    }
+
+    fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
+        let count = |name, description| column(name, DataType::Int64, "", "", description);
+        let groups: [&[Column]; 4] = [&ACTIONS, &FREQUENCIES, &[ENERGY], &QUALITY];
+        let numbers = || groups.into_iter().flatten().map(Column::field);
+        let tori = [count("stream", "number of the stream, one torus each")];
+        let modes = [count("modes", "number of modes of the generating function")];
+        let failed = [count("draw", "number of the draw")];
+        let reason = [column("reason", DataType::Utf8, "", "", "why there is no torus")];
+        Ok(vec![
+            OutputPort::table("stars", columns::stars(&[&CARTESIAN, &ACTIONS, &ANGLES, &FREQUENCIES])),
+            OutputPort::table(
+                "tori",
+                Schema::new(tori.into_iter().chain(numbers()).chain(modes).collect::<Vec<_>>()),
+            ),
+            OutputPort::table(
+                "failed",
+                Schema::new(
+                    failed
+                        .into_iter()
+                        .chain(ACTIONS.iter().map(Column::field))
+                        .chain(reason)
+                        .collect::<Vec<_>>(),
+                ),
+            ),
+        ])
+    }
+
+    fn check(&self) -> Vec<Fault> {
+        let mut faults = self.potential.faults("potential");
+        if self.potential.symmetry() > Symmetry::Axisymmetric {
+            faults.push(Fault::new("potential", "torus mapping needs an axisymmetric potential"));
+        }
+        match (self.sample, self.streams) {
+            (Sample::Halo | Sample::Disc, None) => {
+                faults.push(Fault::new("streams", "this sample needs the number of streams"));
+            }
+            (Sample::Actions, Some(_)) => {
+                faults.push(Fault::new("streams", "sample: actions has its own number of tori"));
+            }
+            _ => {}
+        }
+        faults.extend(positive("streams", self.streams));
+        faults.extend(positive("stars", Some(self.stars)));
+        faults.extend(self.halo.faults("halo"));
+        faults.extend(self.disc.faults("disc"));
+        faults.extend(tolerance_fault("tolerance", self.tolerance));
+        faults
+    }
+
+    fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
+        let potential = self.potential.build()?;
+        let potential = potential.as_ref();
+        let given = match self.sample {
+            Sample::Actions => Some(given_actions(context)?),
+            Sample::Halo | Sample::Disc => None,
+        };
+        let wanted = given
+            .as_ref()
+            .map_or(self.streams.unwrap_or_default() as usize, Vec::len);
+        let fudge = StaeckelFudge::new(potential).map_err(StageError::failed)?;
+        let progress = context.progress(wanted as u64, "tori");
+
+        let mut tori: Vec<(i64, Box<Torus>, Vec<(Angles, PhaseSpace)>)> = Vec::with_capacity(wanted);
+        let mut failed: Vec<(u64, Actions, String)> = Vec::new();
+        let (mut next, mut too_close, mut in_a_row) = (0, 0, 0);
+        let last = given.as_ref().map(|given| given.len() as u64);
+        while tori.len() < wanted && last.is_none_or(|last| next < last) {
+            context.check_cancelled()?;
+            let missing = (wanted - tori.len()) as u64;
+            let end = next + missing.clamp(1, CHUNK);
+            let draws: Vec<u64> = (next..last.map_or(end, |last| last.min(end))).collect();
+            let drawn: Vec<Result<Drawn, StageError>> = on_threads(context, || {
+                let one = |&draw: &u64| {
+                    let mut random = sample::generator(self.seed, draw);
+                    let actions = match &given {
+                        Some(given) => given[draw as usize].1,
+                        None => self.actions(potential, &fudge, &mut random)?,
+                    };
+                    Ok(self.torus(potential, actions, &mut random))
+                };
+                draws.par_iter().with_max_len(1).map(one).collect()
+            })?;
+            for (&draw, drawn) in draws.iter().zip(drawn) {
+                match drawn? {
+                    Drawn::Torus(torus, stars) => {
+                        let stream = given.as_ref().map_or(tori.len() as i64, |given| given[draw as usize].0);
+                        tori.push((stream, torus, stars));
+                        progress.add(1);
+                        in_a_row = 0;
+                    }
+                    Drawn::TooClose => too_close += 1,
+                    Drawn::Failed(actions, reason) => {
+                        failed.push((draw, actions, reason));
+                        in_a_row += 1;
+                    }
+                }
+            }
+            if in_a_row > MOST_FAILURES || too_close > 1000 * wanted + MOST_FAILURES {
+                return Err(StageError::failed(format!(
+                    "{} tori of {wanted} were made from {} draws: {} failed, {too_close} come too close to the centre",
+                    tori.len(),
+                    draws.last().unwrap_or(&0) + 1,
+                    failed.len()
+                )));
+            }
+            next = end;
+        }
+        if tori.is_empty() {
+            return Ok(Outcome::Finding {
+                title: format!("none of {wanted} actions has a torus"),
+                detail: failed.first().map(|(_, _, reason)| reason.clone()).unwrap_or_default(),
+            });
+        }
+        let worst = tori.iter().map(|(_, torus, _)| torus.dispersion()).fold(0.0, f64::max);
+        context.metric("largest_dispersion", worst, "");
+        context.metric("failed", failed.len() as f64, "");
+        context.metric("pericentre_too_small", too_close as f64, "");
+        if !failed.is_empty() {
+            let replaced = if given.is_some() {
+                "are left out"
+            } else {
+                "were drawn again"
+            };
+            context.note(format!(
+                "{} of {} tori failed and {replaced}: see the output failed",
+                failed.len(),
+                failed.len() + tori.len()
+            ));
+        }
+        write(context, &tori, &failed)?;
+        Ok(Outcome::Complete)
+    }
+}
+
+impl MapTori {
+    /// Actions of one draw.
+    fn actions<R: Rng>(
+        &self,
+        potential: &dyn Potential,
+        fudge: &StaeckelFudge<&dyn Potential>,
+        random: &mut R,
+    ) -> Result<Actions, StageError> {
+        match self.sample {
+            Sample::Disc => Ok(self.disc.draw(random)),
+            Sample::Halo | Sample::Actions => {
+                let (start, _) = self.halo.start(potential, random)?;
+                Ok(fudge.actions(&start).map_err(StageError::failed)?.actions)
+            }
+        }
+    }
+
+    /// The torus of `actions`, with its stars.
+    fn torus<R: Rng>(&self, potential: &dyn Potential, actions: Actions, random: &mut R) -> Drawn {
+        let settings = Settings {
+            tolerance: self.tolerance,
+            ..Settings::default()
+        };
+        let torus = match Torus::new(potential, &actions, &settings) {
+            Ok(torus) => torus,
+            Err(error) => return Drawn::Failed(actions, error.to_string()),
+        };
+        if self.sample == Sample::Disc && pericentre(&torus) < self.disc.pericentre {
+            return Drawn::TooClose;
+        }
+        let mut angle = || random.random_range(0.0..std::f64::consts::TAU);
+        let mut stars = Vec::with_capacity(self.stars as usize);
+        for _ in 0..self.stars {
+            let angles = Angles {
+                phi: angle(),
+                z: angle(),
+                r: angle(),
+            };
+            match torus.point(&angles) {
+                Some(point) => stars.push((angles, point)),
+                None => return Drawn::Failed(actions, "its angle map cannot be inverted everywhere".to_owned()),
+            }
+        }
+        Drawn::Torus(Box::new(torus), stars)
+    }
+}
+
+/// The least distance from the centre on a torus, kpc; it lies at θ_r = 0 or next to it, at some θ_z.
+fn pericentre(torus: &Torus) -> f64 {
+    let step = |n: u32, of: u32| std::f64::consts::TAU * f64::from(n) / f64::from(of);
+    let near = (0..5).map(|n| 0.05 * (f64::from(n) - 2.0));
+    let angles = near.flat_map(|r| {
+        (0..16).map(move |n| Angles {
+            phi: 0.0,
+            z: step(n, 16),
+            r,
+        })
+    });
+    let radius = |angles: Angles| {
+        torus
+            .point(&angles)
+            .map(|PhaseSpace { x: [x, y, z], .. }| x.hypot(y).hypot(z))
+    };
+    angles.filter_map(radius).fold(f64::INFINITY, f64::min)
+}
+
+/// Stream and actions of the first star of each stream.
+fn given_actions(context: &StageContext) -> Result<Vec<(i64, Actions)>, StageError> {
+    let table = context.read_table("actions")?;
+    let stream = identity(&table)?.0;
+    let [phi, z, r] = crate::io::columns(&table, &ACTIONS)?;
+    let mut seen = std::collections::BTreeSet::new();
+    let first = (0..stream.len()).filter(|&row| seen.insert(stream[row]));
+    let actions = |row: usize| Actions {
+        phi: phi[row],
+        z: z[row],
+        r: r[row],
+    };
+    Ok(first.map(|row| (stream[row], actions(row))).collect())
+}
+
+fn write(
+    context: &StageContext,
+    tori: &[(i64, Box<Torus>, Vec<(Angles, PhaseSpace)>)],
+    failed: &[(u64, Actions, String)],
+) -> Result<(), StageError> {
+    let stars = || {
+        tori.iter()
+            .flat_map(|(stream, torus, stars)| stars.iter().enumerate().map(move |(n, star)| (*stream, torus, n, star)))
+    };
+    let of_star = |value: &dyn Fn(&(Angles, PhaseSpace)) -> f64| {
+        stars().map(|(_, _, _, star)| value(star)).collect::<Vec<_>>().into()
+    };
+    let of_its_torus =
+        |value: fn(&Torus) -> f64| stars().map(|(_, torus, _, _)| value(torus)).collect::<Vec<_>>().into();
+    let position = |axis: usize| of_star(&|(_, point)| point.x[axis]);
+    let velocity = |axis: usize| of_star(&|(_, point)| point.v[axis]);
+    context.write_table(
+        "stars",
+        vec![
+            ("stream", stars().map(|(stream, ..)| stream).collect::<Vec<_>>().into()),
+            ("star", stars().map(|(_, _, n, _)| n as i64).collect::<Vec<_>>().into()),
+            ("x", position(0)),
+            ("y", position(1)),
+            ("z", position(2)),
+            ("vx", velocity(0)),
+            ("vy", velocity(1)),
+            ("vz", velocity(2)),
+            ("J_phi", of_its_torus(|torus| torus.actions().phi)),
+            ("J_z", of_its_torus(|torus| torus.actions().z)),
+            ("J_r", of_its_torus(|torus| torus.actions().r)),
+            ("theta_phi", of_star(&|(angles, _)| angles.phi)),
+            ("theta_z", of_star(&|(angles, _)| angles.z)),
+            ("theta_r", of_star(&|(angles, _)| angles.r)),
+            ("Omega_phi", of_its_torus(|torus| torus.frequencies().phi)),
+            ("Omega_z", of_its_torus(|torus| torus.frequencies().z)),
+            ("Omega_r", of_its_torus(|torus| torus.frequencies().r)),
+        ],
+    )?;
+    let of = |value: fn(&Torus) -> f64| tori.iter().map(|(_, torus, _)| value(torus)).collect::<Vec<_>>().into();
+    context.write_table(
+        "tori",
+        vec![
+            (
+                "stream",
+                tori.iter().map(|(stream, ..)| *stream).collect::<Vec<_>>().into(),
+            ),
+            ("J_phi", of(|torus| torus.actions().phi)),
+            ("J_z", of(|torus| torus.actions().z)),
+            ("J_r", of(|torus| torus.actions().r)),
+            ("Omega_phi", of(|torus| torus.frequencies().phi)),
+            ("Omega_z", of(|torus| torus.frequencies().z)),
+            ("Omega_r", of(|torus| torus.frequencies().r)),
+            ("energy", of(Torus::energy)),
+            ("dispersion", of(Torus::dispersion)),
+            (
+                "modes",
+                tori.iter()
+                    .map(|(_, torus, _)| torus.modes() as i64)
+                    .collect::<Vec<_>>()
+                    .into(),
+            ),
+        ],
+    )?;
+    let of = |value: fn(&Actions) -> f64| {
+        failed
+            .iter()
+            .map(|(_, actions, _)| value(actions))
+            .collect::<Vec<_>>()
+            .into()
+    };
+    context.write_table(
+        "failed",
+        vec![
+            (
+                "draw",
+                failed.iter().map(|(draw, ..)| *draw as i64).collect::<Vec<_>>().into(),
+            ),
+            ("J_phi", of(|actions| actions.phi)),
+            ("J_z", of(|actions| actions.z)),
+            ("J_r", of(|actions| actions.r)),
+            (
+                "reason",
+                failed
+                    .iter()
+                    .map(|(_, _, reason)| reason.as_str())
+                    .collect::<Vec<_>>()
+                    .into(),
+            ),
+        ],
+    )
+}
