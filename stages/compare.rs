@@ -1,8 +1,11 @@
-//! Compares predictions with the truth, beside the paper's figures.
+//! Compares predictions with the truth, or with their own mean along each stream, beside published figures.
+
+mod errors;
+mod published;
 
 use std::collections::HashMap;
 
-use runner::arrow_schema::{DataType, Field, Schema};
+use runner::arrow_schema::{DataType, Schema};
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::ports::{Connected, InputPort, OutputPort, column, connected_schema, unit_of};
@@ -11,15 +14,25 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tables::RecordBatch;
 
+pub use published::{PaperFigures, Published, Statistic};
+
+use errors::{Row, errors_schema, write_errors};
+use published::{PAPER, mean};
+
 use crate::columns::{self, ACTIONS, ANGLES, Column, POSITION, VELOCITY};
 use crate::io::{self, TableContext, identity};
 
 /// `compare`
 ///
-/// Every quantity that both tables have is compared, star by star.
+/// Every quantity that both tables have is compared, star by star. Against the stream mean, actions are compared with
+/// their own mean over the stars of the stream: how constant they are along an orbit.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Compare {
+    /// What predictions are compared with.
+    pub against: Against,
+    /// Compare these streams only; empty, all.
+    pub streams: Vec<i64>,
     /// The paper's figures for the mean absolute error over the three components.
     pub paper: PaperFigures,
     /// What the errors must be for the run to end well.
@@ -28,21 +41,19 @@ pub struct Compare {
     pub relative: bool,
     /// A name for the row of the paper's table that this is.
     pub row: Option<String>,
+    /// Errors of the actions by component, from another publication.
+    pub published: Option<Published>,
 }
 
-/// Mean absolute errors; `null` where the paper gives none.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[expect(non_snake_case, reason = "the names of the measures")]
-pub struct PaperFigures {
-    /// Actions, km/s kpc.
-    pub delta_J: Option<f64>,
-    /// Angles, degrees.
-    pub delta_theta: Option<f64>,
-    /// Positions, kpc.
-    pub delta_x: Option<f64>,
-    /// Velocities, km/s.
-    pub delta_v: Option<f64>,
+/// What predictions are compared with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Against {
+    /// The table connected to `truth`.
+    #[default]
+    Truth,
+    /// The mean of the predicted actions over the stars of each stream.
+    StreamMean,
 }
 
 /// What the errors must be.
@@ -113,28 +124,32 @@ fn common(predicted: &Schema, truth: &Schema) -> Vec<Measure> {
 
 impl Stage for Compare {
     const KIND: &'static str = "compare";
-    const ABOUT: &'static str = "Compare predictions with the truth, beside the paper's figures";
-    const REVISION: u32 = 1;
+    const ABOUT: &'static str = "Compare predictions with the truth, or along streams, beside published figures";
+    const REVISION: u32 = 2;
 
     fn inputs(&self) -> Vec<InputPort> {
-        vec![
-            InputPort::table("predicted", &columns::needs(&[])),
-            InputPort::table("truth", &columns::needs(&[])),
-        ]
+        match self.against {
+            Against::Truth => vec![
+                InputPort::table("predicted", &columns::needs(&[])),
+                InputPort::table("truth", &columns::needs(&[])),
+            ],
+            Against::StreamMean => vec![InputPort::table("predicted", &columns::needs(&[&ACTIONS]))],
+        }
     }
 
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
-        let (predicted, truth) = (
-            connected_schema(connected, "predicted"),
-            connected_schema(connected, "truth"),
-        );
+        let predicted = connected_schema(connected, "predicted");
+        let truth = match self.against {
+            Against::Truth => connected_schema(connected, "truth"),
+            Against::StreamMean => predicted,
+        };
         let (Some(predicted), Some(truth)) = (predicted, truth) else {
             return Ok(vec![
                 OutputPort::table("errors", errors_schema()),
                 OutputPort::table("residuals", residuals_schema(&[])),
             ]);
         };
-        let measures = common(predicted, truth);
+        let measures = self.measures(predicted, truth);
         if measures.is_empty() {
             return Err(
                 "truth: has nothing in common with predicted: neither J_*, nor theta_*, nor x y z, nor vx vy vz"
@@ -155,6 +170,25 @@ impl Stage for Compare {
 
     fn check(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
+        if self.against == Against::StreamMean {
+            let others = [
+                ("paper.delta_theta", self.paper.delta_theta),
+                ("paper.delta_x", self.paper.delta_x),
+                ("paper.delta_v", self.paper.delta_v),
+            ];
+            let given = others.into_iter().filter(|(_, figure)| figure.is_some());
+            faults.extend(given.map(|(at, _)| Fault::new(at, "against: stream_mean compares actions only")));
+        }
+        if let Some(published) = &self.published {
+            let figures = [
+                ("J_phi", published.J_phi),
+                ("J_z", published.J_z),
+                ("J_r", published.J_r),
+            ];
+            for (name, figure) in figures {
+                faults.extend(crate::parameters::positive(&format!("published.{name}"), figure));
+            }
+        }
         let figures = MEASURES.map(|measure| (measure.name, (measure.paper)(&self.paper)));
         for (name, figure) in figures {
             faults.extend(crate::parameters::positive(&format!("paper.{name}"), figure));
@@ -167,27 +201,34 @@ impl Stage for Compare {
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let predicted = context.read_table("predicted")?;
-        let truth = context.read_table("truth")?;
-        let measures = common(predicted.schema_ref(), truth.schema_ref());
-        let pairs = pair_rows(&predicted, &truth)?;
+        let truth = match self.against {
+            Against::Truth => context.read_table("truth")?,
+            Against::StreamMean => predicted.clone(),
+        };
+        let measures = self.measures(predicted.schema_ref(), truth.schema_ref());
+        let asked = self.asked(&truth)?;
+        let pairs = pair_rows(&predicted, &truth, &asked)?;
         if pairs.is_empty() {
             return Err(StageError::failed(
                 "no star of the truth has a prediction (by stream and star)",
             ));
         }
-        let set_aside = truth.num_rows() - pairs.len();
+        let set_aside = asked.len() - pairs.len();
         context.metric("set_aside", set_aside as f64, "");
         if set_aside > 0 {
             context.note(format!(
                 "{set_aside} of {} stars have no prediction and are not compared",
-                truth.num_rows()
+                asked.len()
             ));
         }
 
         let mut rows = Vec::new();
         let mut residuals = Vec::new();
         for measure in &measures {
-            let compared = Compared::new(measure, &predicted, &truth, &pairs)?;
+            let compared = match self.against {
+                Against::Truth => Compared::with_truth(measure, &predicted, &truth, &pairs)?,
+                Against::StreamMean => Compared::along_streams(measure, &predicted, &pairs)?,
+            };
             let measured = compared.rows(measure, self);
             self.judge(context, measure, &measured);
             rows.extend(measured);
@@ -219,6 +260,25 @@ impl Stage for Compare {
 }
 
 impl Compare {
+    /// What is compared.
+    fn measures(&self, predicted: &Schema, truth: &Schema) -> Vec<Measure> {
+        let mut measures = common(predicted, truth);
+        measures.retain(|measure| self.against == Against::Truth || measure.name == "delta_J");
+        measures
+    }
+
+    /// The rows of the truth that were asked for; a stream that is not there is an error.
+    fn asked(&self, truth: &RecordBatch) -> Result<Vec<usize>, StageError> {
+        let stream = identity(truth)?.0;
+        if let Some(missing) = self.streams.iter().find(|wanted| !stream.contains(wanted)) {
+            return Err(StageError::failed(format!(
+                "streams: the table has no stream {missing}"
+            )));
+        }
+        let asked = |&row: &usize| self.streams.is_empty() || self.streams.contains(&stream[row]);
+        Ok((0..stream.len()).filter(asked).collect())
+    }
+
     /// Keeps the mean as a metric, and records it if it is above the paper's figure and must not be.
     fn judge(&self, context: &StageContext, measure: &Measure, rows: &[Row]) {
         let Some(mean) = rows
@@ -244,8 +304,8 @@ impl Compare {
     }
 }
 
-/// Rows (predicted, truth) of the same star, in the order of the truth.
-fn pair_rows(predicted: &RecordBatch, truth: &RecordBatch) -> Result<Vec<(usize, usize)>, StageError> {
+/// Rows (predicted, truth) of the same star, for the rows `asked` of the truth.
+fn pair_rows(predicted: &RecordBatch, truth: &RecordBatch, asked: &[usize]) -> Result<Vec<(usize, usize)>, StageError> {
     let mut rows = HashMap::with_capacity(predicted.num_rows());
     let (stream, star) = identity(predicted)?;
     for (row, key) in stream.iter().zip(star).enumerate() {
@@ -257,8 +317,8 @@ fn pair_rows(predicted: &RecordBatch, truth: &RecordBatch) -> Result<Vec<(usize,
         }
     }
     let (stream, star) = identity(truth)?;
-    let keys = stream.iter().zip(star).enumerate();
-    Ok(keys.filter_map(|(row, key)| Some((*rows.get(&key)?, row))).collect())
+    let pair = |&row: &usize| Some((*rows.get(&(&stream[row], &star[row]))?, row));
+    Ok(asked.iter().filter_map(pair).collect())
 }
 
 /// One measure: predicted − truth and |truth| by component, in the measure's unit.
@@ -267,19 +327,8 @@ struct Compared {
     truth: [f64; 3],
 }
 
-/// One row of `errors`.
-struct Row {
-    measure: &'static str,
-    component: &'static str,
-    statistic: &'static str,
-    value: f64,
-    unit: &'static str,
-    relative: f64,
-    paper: Option<f64>,
-}
-
 impl Compared {
-    fn new(
+    fn with_truth(
         measure: &Measure,
         predicted: &RecordBatch,
         truth: &RecordBatch,
@@ -312,21 +361,30 @@ impl Compared {
         })
     }
 
+    /// The differences from the mean of each stream.
+    fn along_streams(measure: &Measure, predicted: &RecordBatch, pairs: &[(usize, usize)]) -> Result<Self, StageError> {
+        let stream = identity(predicted)?.0;
+        let values = io::columns(predicted, measure.columns)?;
+        let residuals = values.map(|values| {
+            let mut sums: HashMap<i64, (f64, f64)> = HashMap::new();
+            for &(row, _) in pairs {
+                let sum = sums.entry(stream[row]).or_default();
+                *sum = (sum.0 + values[row], sum.1 + 1.0);
+            }
+            let residual = |&(row, _): &(usize, usize)| values[row] - sums[&stream[row]].0 / sums[&stream[row]].1;
+            pairs.iter().map(residual).collect()
+        });
+        let truth = values.map(|values| mean(pairs.iter().map(|&(row, _)| values[row].abs())));
+        Ok(Self { residuals, truth })
+    }
+
     fn rows(&self, measure: &Measure, compare: &Compare) -> Vec<Row> {
-        let absolute = self
-            .residuals
-            .each_ref()
-            .map(|values| values.iter().map(|value| value.abs()).collect::<Vec<_>>());
-        let means = absolute.each_ref().map(|values| mean(values.iter().copied()));
-        let medians = absolute.each_ref().map(|values| median(values.clone()));
-        let everything = [
-            ("mean_absolute", means, mean(means.into_iter())),
-            // The median over all components together would hide one that is far off.
-            ("median_absolute", medians, mean(medians.into_iter())),
-        ];
         let truth = mean(self.truth.into_iter());
         let mut rows = Vec::new();
-        for (statistic, of_components, of_all) in everything {
+        for statistic in Statistic::ALL {
+            let of_components = self.residuals.each_ref().map(|residuals| statistic.of(residuals));
+            // The mean over components: a median over all of them together would hide one that is far off.
+            let of_all = mean(of_components.into_iter());
             let components = measure.components.into_iter().zip(of_components).zip(self.truth);
             let all = components.chain([(("mean", of_all), truth)]);
             for ((component, value), truth) in all {
@@ -337,63 +395,29 @@ impl Compared {
                 } else {
                     (value, measure.unit)
                 };
-                let is_headline = component == "mean" && statistic == "mean_absolute";
+                let is_headline = component == "mean" && statistic == Statistic::MeanAbsolute;
                 let paper = (measure.paper)(&compare.paper).filter(|_| is_headline);
+                let published = compare.published.as_ref().filter(|_| measure.name == "delta_J");
+                let elsewhere = published.and_then(|published| published.of(statistic, component));
+                let source = match (paper, elsewhere, published) {
+                    (Some(_), ..) => PAPER,
+                    (None, Some(_), Some(published)) => &published.source,
+                    _ => "",
+                };
                 rows.push(Row {
                     measure: measure.name,
                     component,
-                    statistic,
+                    statistic: statistic.name(),
                     value,
                     unit,
                     relative,
-                    paper,
+                    paper: paper.or(elsewhere),
+                    source: source.to_owned(),
                 });
             }
         }
         rows
     }
-}
-
-fn write_errors(context: &StageContext, rows: &[Row], stars: usize, set_aside: usize) -> Result<(), StageError> {
-    let texts = |value: fn(&Row) -> &'static str| rows.iter().map(value).collect::<Vec<_>>().into();
-    let ratio = |row: &Row| row.paper.map(|paper| row.value / paper);
-    context.write_table(
-        "errors",
-        vec![
-            ("measure", texts(|row| row.measure)),
-            ("component", texts(|row| row.component)),
-            ("statistic", texts(|row| row.statistic)),
-            ("value", rows.iter().map(|row| row.value).collect::<Vec<_>>().into()),
-            ("unit", texts(|row| row.unit)),
-            (
-                "relative",
-                rows.iter().map(|row| row.relative).collect::<Vec<_>>().into(),
-            ),
-            ("paper", rows.iter().map(|row| row.paper).collect::<Vec<_>>().into()),
-            ("ratio", rows.iter().map(ratio).collect::<Vec<_>>().into()),
-            ("stars", vec![stars as i64; rows.len()].into()),
-            ("set_aside", vec![set_aside as i64; rows.len()].into()),
-        ],
-    )
-}
-
-fn errors_schema() -> Schema {
-    let text = |name, description| column(name, DataType::Utf8, "", "", description);
-    let number = |name, description| column(name, DataType::Float64, "", "", description);
-    let count = |name, description| column(name, DataType::Int64, "", "", description);
-    let optional = |field: Field| field.with_nullable(true);
-    Schema::new(vec![
-        text("measure", "delta_J, delta_theta, delta_x, delta_v: what differs"),
-        text("component", "component, or mean over the three"),
-        text("statistic", "mean_absolute or median_absolute over the stars"),
-        number("value", "the error, in the unit of column unit"),
-        text("unit", "unit of value and paper"),
-        number("relative", "the error divided by the mean absolute truth"),
-        optional(number("paper", "the paper's figure, where it gives one")),
-        optional(number("ratio", "value / paper")),
-        count("stars", "stars compared"),
-        count("set_aside", "stars of the truth without a prediction"),
-    ])
 }
 
 fn residuals_schema(measures: &[Measure]) -> Schema {
@@ -404,23 +428,6 @@ fn residuals_schema(measures: &[Measure]) -> Schema {
         })
     });
     Schema::new(columns::identity().into_iter().chain(fields).collect::<Vec<_>>())
-}
-
-/// The mean; 0 of nothing.
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, count) = values.fold((0.0, 0usize), |(sum, count), value| (sum + value, count + 1));
-    if count == 0 { 0.0 } else { sum / count as f64 }
-}
-
-/// The median; 0 of nothing.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => 0.0,
-        length if length % 2 == 1 => values[middle],
-        _ => 0.5 * (values[middle - 1] + values[middle]),
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tables::RecordBatch;
 
-use super::{Compare, median};
+use super::{Compare, published::median};
 use crate::columns::{self, ACTIONS, ANGLES, CARTESIAN};
 use crate::testing::{Ran, faults, planned, run, stage, table};
 

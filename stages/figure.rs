@@ -2,6 +2,7 @@
 
 mod actions_along_orbits;
 mod loss_curves;
+mod methods;
 mod orbits;
 mod panel;
 mod residuals;
@@ -24,6 +25,9 @@ use crate::io::TableContext;
 pub struct Figure {
     /// What is drawn.
     pub draw: Draw,
+    /// The stream, for `draw: methods`.
+    #[serde(default)]
+    pub stream: i64,
 }
 
 /// What is drawn, and from which input.
@@ -38,14 +42,21 @@ pub enum Draw {
     Orbits,
     /// Deviations of the actions along each orbit, from `stars` with actions.
     ActionsAlongOrbits,
+    /// Actions along one orbit by several methods, from the inputs that are connected of `staeckel_fudge`, `torus`, `o2gf`
+    /// and `network`.
+    Methods,
 }
 
+/// The inputs of `draw: methods`, which name what is drawn.
+const METHODS: [&str; 4] = ["staeckel_fudge", "torus", "o2gf", "network"];
+
 impl Draw {
-    fn port(self) -> &'static str {
+    fn ports(self) -> &'static [&'static str] {
         match self {
-            Self::LossCurves => "history",
-            Self::Residuals => "residuals",
-            Self::Orbits | Self::ActionsAlongOrbits => "stars",
+            Self::LossCurves => &["history"],
+            Self::Residuals => &["residuals"],
+            Self::Orbits | Self::ActionsAlongOrbits => &["stars"],
+            Self::Methods => &METHODS,
         }
     }
 }
@@ -53,7 +64,7 @@ impl Draw {
 impl Stage for Figure {
     const KIND: &'static str = "figure";
     const ABOUT: &'static str = "Draw loss curves, residuals, the sample of orbits, or actions along orbits";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
 
     fn inputs(&self) -> Vec<InputPort> {
         let needs = match self.draw {
@@ -61,13 +72,21 @@ impl Stage for Figure {
             Draw::LossCurves => vec![("epoch", "")],
             Draw::Residuals => columns::needs(&[]),
             Draw::Orbits => columns::needs(&[&POSITION]),
-            Draw::ActionsAlongOrbits => columns::needs(&[&ACTIONS]),
+            Draw::ActionsAlongOrbits | Draw::Methods => columns::needs(&[&ACTIONS]),
         };
-        vec![InputPort::table(self.draw.port(), &needs)]
+        let ports = self.draw.ports().iter();
+        let port = |port| match self.draw {
+            Draw::Methods => InputPort::table(port, &needs).optional(),
+            _ => InputPort::table(port, &needs),
+        };
+        ports.map(|name| port(name)).collect()
     }
 
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
-        let port = self.draw.port();
+        if self.draw == Draw::Methods && connected.is_empty() {
+            return Err(format!("needs at least one of {}", METHODS.join(", ")));
+        }
+        let port = self.draw.ports()[0];
         if let Some(schema) = connected_schema(connected, port) {
             if self.draw == Draw::LossCurves {
                 let missing = ["train_loss", "validation_loss", "best"].into_iter();
@@ -85,8 +104,15 @@ impl Stage for Figure {
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
-        let table = context.read_table(self.draw.port())?;
-        let svg = self.svg(&table)?;
+        let ports = self.draw.ports().iter().filter(|port| context.has_input(port));
+        let tables: Vec<(&str, RecordBatch)> = ports
+            .map(|port| Ok((*port, context.read_table(port)?)))
+            .collect::<Result<_, StageError>>()?;
+        let svg = match tables.as_slice() {
+            _ if self.draw == Draw::Methods => self.methods(&tables)?,
+            [(_, table)] => self.svg(table)?,
+            _ => return Err(StageError::failed("nothing to draw is connected")),
+        };
         let path = context.output("figure")?;
         std::fs::write(path, svg).map_err(|source| StageError::io(path, source))?;
         Ok(Outcome::Complete)
@@ -100,12 +126,25 @@ impl Figure {
             Draw::LossCurves => loss_curves::loss_curves(&history(table)?),
             Draw::Residuals => residuals::residuals(&residual_values(table)?),
             Draw::Orbits => orbits::orbits(&stars(table)?),
-            Draw::ActionsAlongOrbits => {
+            Draw::ActionsAlongOrbits | Draw::Methods => {
                 let (tracks, along) = tracks(table)?;
                 actions_along_orbits::actions_along_orbits(&tracks, along)
             }
         };
         svg.map_err(StageError::failed)
+    }
+
+    fn methods(&self, tables: &[(&str, RecordBatch)]) -> Result<String, StageError> {
+        let mut label = "star";
+        let mut drawn = Vec::new();
+        for (method, table) in tables {
+            let (tracks, along) = tracks(table)?;
+            let track = tracks.into_iter().find(|track| track.stream == self.stream);
+            let missing = || StageError::failed(format!("input {method}: there is no stream {}", self.stream));
+            drawn.push((*method, track.ok_or_else(missing)?));
+            label = along;
+        }
+        methods::methods(&drawn, label).map_err(StageError::failed)
     }
 }
 

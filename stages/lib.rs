@@ -22,6 +22,8 @@ pub mod train_inverse;
 pub mod units;
 
 #[cfg(test)]
+mod galaxy_tests;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;

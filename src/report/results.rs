@@ -12,7 +12,7 @@ pub struct ErrorRow {
     pub measure: String,
     /// `phi`, `z`, `r`, …, or `mean`.
     pub component: String,
-    /// `mean_absolute` or `median_absolute`.
+    /// `mean_absolute`, `median_absolute` or `root_mean_square`.
     pub statistic: String,
     /// The error.
     pub value: f64,
@@ -20,10 +20,12 @@ pub struct ErrorRow {
     pub unit: String,
     /// The error over the mean size of the truth.
     pub relative: f64,
-    /// The paper's figure.
+    /// The published figure.
     pub paper: Option<f64>,
     /// `value / paper`.
     pub ratio: Option<f64>,
+    /// Where it was published.
+    pub source: String,
     /// Stars compared.
     pub stars: i64,
     /// Stars set aside.
@@ -34,6 +36,8 @@ pub struct ErrorRow {
 pub const MEAN: &str = "mean";
 /// The statistic that the paper reports.
 pub const MEAN_ABSOLUTE: &str = "mean_absolute";
+/// The statistic for comparison with other publications.
+pub const ROOT_MEAN_SQUARE: &str = "root_mean_square";
 
 /// Reads an `errors` table.
 pub fn read(path: &Path) -> Result<Vec<ErrorRow>, TableError> {
@@ -52,6 +56,7 @@ pub fn read(path: &Path) -> Result<Vec<ErrorRow>, TableError> {
         tables::i64_column(&table, "stars")?,
         tables::i64_column(&table, "set_aside")?,
     );
+    let source = tables::str_column(&table, "source")?;
     let row = |n: usize| ErrorRow {
         measure: measure[n].to_owned(),
         component: component[n].to_owned(),
@@ -61,6 +66,7 @@ pub fn read(path: &Path) -> Result<Vec<ErrorRow>, TableError> {
         relative: relative[n].unwrap_or(f64::NAN),
         paper: paper[n],
         ratio: ratio[n],
+        source: source[n].to_owned(),
         stars: stars[n],
         set_aside: set_aside[n],
     };

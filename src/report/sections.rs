@@ -240,13 +240,31 @@ fn components(errors: &[ErrorRow]) -> String {
             pill(row.ratio),
         ]);
     }
+    let elsewhere = errors
+        .iter()
+        .filter(|row| row.statistic == results::ROOT_MEAN_SQUARE && row.paper.is_some());
+    for row in elsewhere {
+        rows.push(vec![
+            format!(
+                "{} {} <small>root mean square, beside {}</small>",
+                results::symbol(&row.measure),
+                results::component(&row.component),
+                escape(&row.source)
+            ),
+            with_unit(row.value, &row.unit),
+            String::new(),
+            percent(row.relative),
+            row.paper.map(|paper| with_unit(paper, &row.unit)).unwrap_or_default(),
+            pill(row.ratio),
+        ]);
+    }
     let columns = [
         ("error", false),
         ("mean", true),
         ("median", true),
         ("relative", true),
-        ("paper", true),
-        ("ours / paper", true),
+        ("published", true),
+        ("ours / published", true),
     ];
     let mut html = table(&columns, &rows);
     if let Some(row) = errors.first() {

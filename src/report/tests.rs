@@ -64,6 +64,7 @@ fn errors(scale: f64) -> Vec<ErrorRow> {
                     unit: unit.to_owned(),
                     relative: value / 900.0,
                     paper,
+                    source: String::new(),
                     ratio: paper.map(|paper| value / paper),
                     stars: 512,
                     set_aside: 0,

@@ -12,7 +12,8 @@ pub struct Track {
     pub actions: [Vec<f64>; 3],
 }
 
-const SYMBOLS: [&str; 3] = ["J_φ", "J_z", "J_r"];
+/// The actions, in the order of a track.
+pub(super) const SYMBOLS: [&str; 3] = ["J_φ", "J_z", "J_r"];
 const MOST_STREAMS: usize = SERIES.len();
 
 /// Draws three panels over one axis, for the first streams.
@@ -53,7 +54,8 @@ pub fn actions_along_orbits(tracks: &[Track], along: &str) -> Result<String, Dra
     )
 }
 
-fn deviations(track: &Track, component: usize) -> Vec<(f64, f64)> {
+/// (place along the orbit, action − its median).
+pub(super) fn deviations(track: &Track, component: usize) -> Vec<(f64, f64)> {
     let values = &track.actions[component];
     let mut sorted = values.clone();
     sorted.sort_by(f64::total_cmp);

@@ -101,7 +101,7 @@ fn drawn() -> Vec<(Draw, RecordBatch)> {
 #[test]
 fn the_same_table_gives_the_same_bytes() {
     for (draw, table) in drawn() {
-        let figure = Figure { draw };
+        let figure = Figure { draw, stream: 0 };
         let svg = figure.svg(&table).unwrap();
         assert_eq!(svg, figure.svg(&table).unwrap());
         assert!(
@@ -129,14 +129,19 @@ fn loss_curves_mark_the_best_epoch() {
         .position(|best| *best)
         .unwrap()
         + 1;
-    let svg = Figure { draw: Draw::LossCurves }.svg(&history).unwrap();
+    let svg = Figure {
+        draw: Draw::LossCurves,
+        stream: 0,
+    }
+    .svg(&history)
+    .unwrap();
     assert!(svg.contains(&format!("best: epoch {best}")));
 }
 
 #[test]
 fn empty_tables_still_give_a_picture() {
     for (draw, table) in drawn() {
-        let svg = Figure { draw }.svg(&table.slice(0, 0)).unwrap();
+        let svg = Figure { draw, stream: 0 }.svg(&table.slice(0, 0)).unwrap();
         assert!(!svg.contains("NaN"), "{draw:?}");
     }
 }
@@ -145,7 +150,14 @@ fn empty_tables_still_give_a_picture() {
 fn a_history_without_losses_is_refused() {
     let schema = columns::stars(&[]);
     let connected = Connected::from([("history", Artifact::Table(Arc::new(schema)))]);
-    let refused = Stage::outputs(&Figure { draw: Draw::LossCurves }, &connected).unwrap_err();
+    let refused = Stage::outputs(
+        &Figure {
+            draw: Draw::LossCurves,
+            stream: 0,
+        },
+        &connected,
+    )
+    .unwrap_err();
     assert_eq!(
         refused,
         "history: has no column train_loss, as the history of a training does"
@@ -161,4 +173,23 @@ fn streams_are_put_in_order_of_time() {
             .iter()
             .all(|track| track.along == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
     );
+}
+
+#[test]
+fn methods_stand_side_by_side_each_on_its_scale() {
+    let figure = Figure {
+        draw: Draw::Methods,
+        stream: 3,
+    };
+    let svg = figure
+        .methods(&[("staeckel_fudge", star_table()), ("o2gf", star_table())])
+        .unwrap();
+    assert_eq!(svg.matches("rms").count(), 6);
+    assert!(svg.contains("staeckel fudge") && svg.contains("o2gf"));
+    let missing = Figure {
+        draw: Draw::Methods,
+        stream: 99,
+    };
+    assert!(missing.methods(&[("o2gf", star_table())]).is_err());
+    assert!(Stage::outputs(&figure, &Connected::new()).is_err());
 }

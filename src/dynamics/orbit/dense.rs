@@ -290,11 +290,51 @@ pub fn integrate<P: Potential + ?Sized>(
     })
 }
 
+/// [`integrate`] with the local tolerance that conserves energy to `energy_tolerance`: it is lowered until it does.
+///
+/// **Fails when** no local tolerance down to 1e-14 does, or as [`integrate`].
+pub fn integrate_to_tolerance<P: Potential + ?Sized>(
+    potential: &P,
+    start: &PhaseSpace,
+    times: &[f64],
+    energy_tolerance: f64,
+) -> Result<Orbit, OrbitError> {
+    let mut tolerance = (0.1 * energy_tolerance).clamp(1e-14, 1e-3);
+    loop {
+        let orbit = integrate(potential, start, times, tolerance)?;
+        if orbit.energy_error <= energy_tolerance {
+            return Ok(orbit);
+        }
+        if tolerance <= 1e-14 {
+            return Err(OrbitError::Tolerance {
+                achieved: orbit.energy_error,
+                steps: orbit.steps,
+                tolerance: energy_tolerance,
+            });
+        }
+        tolerance = (0.05 * tolerance).max(1e-14);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::potential::{Galaxy, Isochrone};
+
+    #[test]
+    fn energy_is_conserved_to_what_is_asked_for() {
+        let galaxy = Galaxy::piffl_14().unwrap();
+        let start = PhaseSpace::new([8.29, 0.1, 0.1], [100.22, 109.1, 101.22]);
+        let of = |tolerance| integrate_to_tolerance(&galaxy, &start, &[0.5, 2.0], tolerance).unwrap();
+        let (rough, fine) = (of(1e-5), of(1e-9));
+        assert!(rough.energy_error <= 1e-5 && fine.energy_error <= 1e-9);
+        assert!(rough.steps < fine.steps);
+        assert!(matches!(
+            integrate_to_tolerance(&galaxy, &start, &[2.0], 1e-17),
+            Err(OrbitError::Tolerance { .. })
+        ));
+    }
 
     /// Against the exact isochrone: angles advance linearly, so positions after ten periods are known.
     #[test]

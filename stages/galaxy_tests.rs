@@ -1,0 +1,198 @@
+//! Bodies that work in a galaxy's potential: tori, and every method of actions.
+#![allow(clippy::unwrap_used)]
+
+use dynamics::units::wrap_difference;
+use serde_json::json;
+
+use crate::compare::Compare;
+use crate::estimate_actions::EstimateActions;
+use crate::integrate_orbits::IntegrateOrbits;
+use crate::map_tori::MapTori;
+use crate::potentials::PotentialParameters;
+use crate::testing::{Ran, faults, run, stage, stars};
+
+fn disc_tori(more: serde_json::Value) -> Ran {
+    let mut with = json!({ "potential": "piffl_14", "sample": "disc", "streams": 4, "stars": 3, "tolerance": 1e-3 });
+    with.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    run(&stage::<MapTori>(with), &[], &[]).completed()
+}
+
+#[test]
+fn tori_of_the_disc_have_stars_with_their_actions() {
+    let tori = disc_tori(json!({}));
+    assert_eq!(tori.i64("stars", "stream"), [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]);
+    assert_eq!(tori.i64("tori", "stream"), [0, 1, 2, 3]);
+    assert!(
+        tori.f64("tori", "dispersion")
+            .iter()
+            .all(|&dispersion| dispersion <= 1e-3)
+    );
+    // A third of all J_phi lie inside 5 kpc.
+    assert!(tori.metric("pericentre_too_small") > 0.0);
+    let radius = tori.f64("stars", "x").into_iter().zip(tori.f64("stars", "y"));
+    assert!(radius.map(|(x, y)| x.hypot(y)).all(|radius| radius > 4.9));
+
+    // The fudge, which knows nothing of the torus, finds its actions, angles and frequencies.
+    let fudge = json!({ "method": { "staeckel_fudge": { "potential": "piffl_14" } } });
+    let found = run(
+        &stage::<EstimateActions>(fudge),
+        &[("stars", &tori.tables["stars"])],
+        &[],
+    )
+    .completed();
+    for (name, error) in [
+        ("J_phi", 0.02),
+        ("J_z", 1.0),
+        ("J_r", 2.0),
+        ("Omega_r", 1.0),
+        ("Omega_z", 2.0),
+    ] {
+        let pairs = found.f64("stars", name).into_iter().zip(tori.f64("stars", name));
+        let worst = pairs.map(|(found, true_)| (found - true_).abs()).fold(0.0, f64::max);
+        assert!(worst < error, "{name}: {worst}");
+    }
+    for name in ["theta_phi", "theta_z", "theta_r"] {
+        let pairs = found.f64("stars", name).into_iter().zip(tori.f64("stars", name));
+        let worst = pairs
+            .map(|(found, true_)| wrap_difference(found - true_).abs())
+            .fold(0.0, f64::max);
+        assert!(worst < 0.1, "{name}: {worst}");
+    }
+}
+
+#[test]
+fn a_sample_of_tori_is_the_same_for_any_number_of_them_and_seeded() {
+    let bytes = |more| disc_tori(more).bytes["stars"].clone();
+    assert_eq!(bytes(json!({})), bytes(json!({})));
+    assert_ne!(bytes(json!({})), bytes(json!({ "seed": 1 })));
+    let (few, more) = (disc_tori(json!({})), disc_tori(json!({ "streams": 5 })));
+    assert_eq!(few.f64("stars", "x"), more.f64("stars", "x")[..12]);
+}
+
+#[test]
+fn tori_of_given_actions_keep_their_streams_and_name_failures() {
+    let tori = disc_tori(json!({}));
+    let with = json!({ "potential": "piffl_14", "sample": "actions", "stars": 2, "tolerance": 1e-3 });
+    let again = run(&stage::<MapTori>(with), &[("actions", &tori.tables["stars"])], &[]).completed();
+    assert_eq!(again.f64("tori", "J_r"), tori.f64("tori", "J_r"));
+    assert_eq!(again.i64("stars", "stream"), [0, 0, 1, 1, 2, 2, 3, 3]);
+    let strict = json!({ "potential": "piffl_14", "sample": "actions", "tolerance": 1e-15 });
+    let none = run(&stage::<MapTori>(strict), &[("actions", &tori.tables["stars"])], &[]);
+    assert!(matches!(none.result, Ok(runner::stage::Outcome::Finding { .. })));
+}
+
+#[test]
+fn o2gf_knows_its_errors_and_serves_a_stream_with_one_label() {
+    let sample = json!({
+        "potential": "piffl_14", "sample": "test_orbits", "stars": 3, "duration": 0.6, "integrator": "dop853",
+        "energy_tolerance": 1e-10
+    });
+    let orbits = run(&stage::<IntegrateOrbits>(sample), &[], &[]).completed();
+    let label = |shared| {
+        let with = json!({ "method": { "o2gf": { "potential": "piffl_14", "one_orbit_per_stream": shared } } });
+        run(
+            &stage::<EstimateActions>(with),
+            &[("stars", &orbits.tables["stars"])],
+            &[],
+        )
+        .completed()
+    };
+    let shared = label(true);
+    assert_eq!(shared.texts("stars", "class")[0], "regular");
+    let error = shared.f64("stars", "J_error");
+    // The thin and the thick orbit by Sanders & Binney (2016), to their printed digits.
+    for (row, true_r, true_z) in [(0, 29.38, 2.92), (3, 75.96, 29.25)] {
+        assert!((shared.f64("stars", "J_r")[row] - true_r).abs() < 0.02 + error[row]);
+        assert!((shared.f64("stars", "J_z")[row] - true_z).abs() < 0.02 + error[row]);
+    }
+    let single = label(false);
+    for row in 0..6 {
+        let difference = wrap_difference(shared.f64("stars", "theta_r")[row] - single.f64("stars", "theta_r")[row]);
+        assert!(difference.abs() < 1e-3, "{row}: {difference}");
+    }
+}
+
+#[test]
+fn a_method_says_which_potentials_it_can_do() {
+    let messages = |method| faults::<EstimateActions>(json!({ "method": method }));
+    let lopsided = json!({ "logarithmic": { "velocity": 220, "core": 1, "axes": [1, 0.8, 0.7] } });
+    assert!(messages(json!({ "o2gf": { "potential": lopsided } }))[0].contains("o2gf needs an axisymmetric potential"));
+    assert!(messages(json!({ "spherical": { "potential": "piffl_14" } }))[0].contains("needs a spherical potential"));
+    assert!(messages(json!({ "torus": { "potential": "piffl_14", "tolerance": 0 } }))[0].contains("between 0 and 1"));
+    assert_eq!(
+        faults::<MapTori>(json!({ "potential": lopsided, "disc": { "J_r": -1 } })).len(),
+        3
+    );
+}
+
+#[test]
+fn a_galaxy_of_ones_own_components_is_that_of_the_catalogue() {
+    let own = json!({ "galaxy": {
+        "discs": [
+            { "surface_density": 5.707e8, "scale_length": 2.68, "scale_height": 0.2 },
+            { "surface_density": 2.51e8, "scale_length": 2.68, "scale_height": 0.7 },
+            { "surface_density": 9.45e7, "scale_length": 5.36, "scale_height": 0.04, "hole_radius": 4 }
+        ],
+        "spheroids": [
+            { "density": 9.49e10, "axis_ratio": 0.5, "inner_slope": 0, "outer_slope": 1.8, "scale_radius": 0.075, "cutoff_radius": 2.1 },
+            { "density": 1.816e7, "inner_slope": 1, "outer_slope": 3, "scale_radius": 14.4, "cutoff_radius": 1e5 }
+        ]
+    } });
+    let own: PotentialParameters = serde_json::from_value(own).unwrap();
+    assert_eq!(own.faults("potential"), []);
+    let at = [8.0, 1.0, 0.5];
+    let ours = own.build().unwrap().acceleration(at);
+    assert_eq!(ours, PotentialParameters::Piffl14.build().unwrap().acceleration(at));
+    let flat = json!({ "galaxy": { "spheroids": [
+        { "density": 1e8, "axis_ratio": 0, "inner_slope": 1, "outer_slope": 3, "scale_radius": 1 }
+    ] } });
+    let flat: PotentialParameters = serde_json::from_value(flat).unwrap();
+    assert_eq!(flat.faults("potential").len(), 1);
+    let empty: PotentialParameters = serde_json::from_value(json!({ "galaxy": {} })).unwrap();
+    assert_eq!(empty.faults("potential").len(), 1);
+}
+
+#[test]
+fn spread_along_streams_needs_no_truth() {
+    // Two stars on each of two streams; L_z of the first stream is 1600 and 1608, of the second 1000 twice.
+    let table = stars(
+        &[
+            [8.0, 0.0, 0.0, 0.0, 200.0, 10.0],
+            [8.0, 0.0, 0.0, 0.0, 201.0, 10.0],
+            [0.0, 5.0, 1.0, -200.0, 0.0, 0.0],
+            [5.0, 0.0, 1.0, 0.0, 200.0, 0.0],
+        ],
+        2,
+    );
+    let isochrone = json!({ "method": { "isochrone": { "mass": 3.334e11, "scale": 5 } } });
+    let found = run(&stage::<EstimateActions>(isochrone), &[("stars", &table)], &[]).completed();
+    let published = json!({ "source": "somebody", "statistic": "root_mean_square", "J_phi": 8.0 });
+    let with = |streams| json!({ "against": "stream_mean", "streams": streams, "published": published });
+    let compared = |streams| {
+        run(
+            &stage::<Compare>(with(streams)),
+            &[("predicted", &found.tables["stars"])],
+            &[],
+        )
+    };
+    let first = compared(json!([0])).completed();
+    let row = |statistic: &str| {
+        (0..first.tables["errors"].num_rows())
+            .find(|&row| {
+                first.texts("errors", "statistic")[row] == statistic && first.texts("errors", "component")[row] == "phi"
+            })
+            .unwrap()
+    };
+    // 1604 ± 4: mean absolute and root mean square alike.
+    for statistic in ["mean_absolute", "root_mean_square"] {
+        assert!((first.f64("errors", "value")[row(statistic)] - 4.0).abs() < 1e-9);
+    }
+    assert_eq!(first.texts("errors", "source")[row("root_mean_square")], "somebody");
+    let both = compared(json!([])).completed();
+    assert!((both.f64("errors", "value")[row("mean_absolute")] - 2.0).abs() < 1e-9);
+    assert!(compared(json!([7])).error().contains("no stream 7"));
+    assert_eq!(
+        faults::<Compare>(json!({ "against": "stream_mean", "paper": { "delta_theta": 1 } })).len(),
+        1
+    );
+}
