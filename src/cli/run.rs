@@ -72,14 +72,15 @@ fn report_of(
 ) -> Result<(report::Data, Result<report::Written, Failure>), Failure> {
     // The plan that execution leaves covers only the stages that were asked for.
     let whole = !done.plan.entries.contains(&Entry::Unselected);
-    let plan = if whole { done.plan.clone() } else { loaded.whole_plan()? };
-    let sources = report::sources(&loaded.graph, &plan);
+    let planned = if whole { None } else { Some(loaded.whole_plan()?) };
+    let plan = planned.as_ref().unwrap_or(&done.plan);
+    let sources = report::sources(&loaded.graph, plan);
     let unchanged = done.ran == 0 && done.failures.is_empty() && !done.interrupted;
     if let Some(written) = report::made_before(folder, &sources).filter(|_| unchanged) {
-        let data = report::collect(&loaded.graph, &loaded.store, &plan, Detail::Results);
+        let data = report::collect(&loaded.graph, &loaded.store, plan, Detail::Results);
         return Ok((data, Ok(written)));
     }
-    let data = report::collect(&loaded.graph, &loaded.store, &plan, Detail::Whole);
+    let data = report::collect(&loaded.graph, &loaded.store, plan, Detail::Whole);
     let written = report::write(&data, &sources, folder);
     Ok((
         data,

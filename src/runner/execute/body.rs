@@ -46,7 +46,7 @@ pub(super) struct JobInput {
     pub kind: &'static str,
     pub output: &'static str,
     pub artifact: Artifact,
-    pub cached: Cached,
+    pub cached: Arc<Cached>,
     /// Whether its content was read and found right in this run.
     pub verified: bool,
 }
@@ -56,7 +56,7 @@ pub(super) enum Ended {
     /// The body ran, its outputs are published.
     Published { cached: Cached, seconds: f64 },
     /// Another run published it meanwhile.
-    Found(Cached),
+    Found(Arc<Cached>),
     /// Inputs whose cached content is damaged, and those that are not.
     DamagedInputs {
         damaged: Vec<(StageId, Damage)>,

@@ -135,7 +135,7 @@ struct Coordinator<'a, 's> {
     worker: Option<&'a WorkerCommand>,
     send: Sender<Message>,
     statuses: Vec<Status>,
-    cached: Vec<Option<Cached>>,
+    cached: Vec<Option<Arc<Cached>>>,
     reasons: Vec<Option<Reason>>,
     /// Fingerprints as canonical JSON, of stages that are ready.
     jsons: Vec<Option<String>>,
@@ -357,7 +357,7 @@ impl<'a, 's> Coordinator<'a, 's> {
             .all(|input| self.statuses[input.from.index()] == Status::Fresh)
     }
 
-    fn settle_fresh(&mut self, id: StageId, cached: Cached) {
+    fn settle_fresh(&mut self, id: StageId, cached: Arc<Cached>) {
         self.cached[id.index()] = Some(cached);
         self.statuses[id.index()] = Status::Fresh;
         let event = Event::StageFresh { stage: self.label(id) };
@@ -556,7 +556,7 @@ impl<'a, 's> Coordinator<'a, 's> {
                 // Written and hashed a moment ago.
                 let outputs = &self.graph.stages[id.index()].outputs;
                 self.verified.extend(outputs.iter().map(|port| (id, port.name)));
-                self.cached[id.index()] = Some(cached);
+                self.cached[id.index()] = Some(Arc::new(cached));
                 self.statuses[id.index()] = Status::Ran;
                 let event = Event::StageFinished {
                     stage: self.label(id),
@@ -650,27 +650,27 @@ impl<'a, 's> Coordinator<'a, 's> {
     /// Keeps which entry each stage has now.
     fn keep_state(&mut self) {
         let folder = self.store.pipeline_folder(&self.graph.pipeline);
-        let complete = self.plan.whole && self.cached.iter().all(Option::is_some);
-        let mut state = match self.state.take() {
-            Some(state) => state,
-            // Nothing of the old state would stay.
-            None if complete => State::default(),
-            None => State::load(&folder),
-        };
-        if self.plan.whole {
-            let labels: HashSet<&str> = self.graph.stages.iter().map(|stage| stage.label.as_str()).collect();
-            state.stages.retain(|label, _| labels.contains(label.as_str()));
-        }
-        for (stage, cached) in self.graph.stages.iter().zip(&self.cached) {
-            if let Some(cached) = cached {
-                let last = Last {
-                    kind: stage.kind.to_owned(),
-                    hash: cached.fingerprint,
-                };
-                state.stages.insert(stage.label.clone(), last);
+        let entries = self.graph.stages.iter().zip(&self.cached);
+        let known = entries.filter_map(|(stage, cached)| Some((stage, cached.as_ref()?.fingerprint)));
+        // Of a complete pipeline nothing of the old state stays.
+        let saved = if self.plan.whole && self.cached.iter().all(Option::is_some) {
+            State::save_all(
+                known.map(|(stage, hash)| (stage.label.as_str(), stage.kind, hash)),
+                &folder,
+            )
+        } else {
+            let mut state = self.state.take().unwrap_or_else(|| State::load(&folder));
+            if self.plan.whole {
+                let labels: HashSet<&str> = self.graph.stages.iter().map(|stage| stage.label.as_str()).collect();
+                state.stages.retain(|label, _| labels.contains(label.as_str()));
             }
-        }
-        if let Err(error) = state.save(&folder) {
+            for (stage, hash) in known {
+                let kind = stage.kind.to_owned();
+                state.stages.insert(stage.label.clone(), Last { kind, hash });
+            }
+            state.save(&folder)
+        };
+        if let Err(error) = saved {
             self.warnings.push(error.to_string());
         }
         // These only save hashing next time.

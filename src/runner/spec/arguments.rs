@@ -1,6 +1,7 @@
 //! `with:` → typed parameters, and `on:` → resources. serde stops at the first mistake; here each one found is mended
 //! in a copy and the rest is tried again, so that all are reported.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -20,19 +21,19 @@ const MOST: usize = 50;
 /// Types the parameters in `with`; `path` makes its path, or that of the kind where there is no `with`.
 pub(super) fn stage(
     kind: &Kind,
-    with: Option<Value>,
+    with: Option<Cow<'_, Value>>,
     path: impl Fn() -> Vec<String>,
     mistakes: &mut Vec<Mistake>,
 ) -> Option<Arc<dyn AnyStage>> {
     let value = with
         .filter(|with| !with.is_null())
-        .unwrap_or_else(|| Value::Object(Map::new()));
+        .unwrap_or_else(|| Cow::Owned(Value::Object(Map::new())));
     if !value.is_object() {
         mapping(Some(&value), mistakes, || {
             section("`with`", "`with: { NAME: VALUE }`", path())
         })?;
     }
-    match (kind.parse)(value.clone()) {
+    match (kind.parse)(&value) {
         Ok(stage) => {
             let faults = stage.check();
             for fault in &faults {
@@ -53,7 +54,7 @@ pub(super) fn stage(
                 excused: Vec::new(),
                 renamed: Vec::new(),
             }
-            .explain(value, error);
+            .explain(value.into_owned(), error);
             None
         }
     }
@@ -75,7 +76,7 @@ impl Explainer<'_> {
             if !self.mend(&mut value, &error) {
                 return;
             }
-            match (self.kind.parse)(value.clone()) {
+            match (self.kind.parse)(&value) {
                 Ok(_) => return,
                 Err(next) => error = next,
             }

@@ -261,7 +261,7 @@ impl<'a> Resolver<'a> {
             threads: None,
         };
         if let Some(on) = on.flatten() {
-            resources = arguments::resources(Some(&on), || stage.path(["on"]), self.mistakes);
+            resources = arguments::resources(Some(on.as_ref()), || stage.path(["on"]), self.mistakes);
         }
         let mut found = None;
         if !matches!(with, Some(None)) {
@@ -269,7 +269,6 @@ impl<'a> Resolver<'a> {
             found = arguments::stage(kind, with.flatten(), path, self.mistakes);
         }
         let variant = found.map(|found| self.finish_variant(stage, found, resources));
-        let mut settings = self.settings.clone();
         let place = |&column: &usize| {
             (
                 self.sweep.columns[column].name.clone(),
@@ -277,6 +276,7 @@ impl<'a> Resolver<'a> {
             )
         };
         if self.mistakes.len() > before {
+            let mut settings = self.settings.clone();
             settings.extend(own.iter().map(place));
             for mistake in &mut self.mistakes[before..] {
                 mistake.settings.clone_from(&settings);
