@@ -116,6 +116,7 @@ pub fn execute(
         pipeline: graph.pipeline.clone(),
         stages: plan.count(|entry| *entry != Entry::Unselected),
         stale: plan.stale(),
+        behind: plan.count(|entry| matches!(entry, Entry::Waiting { .. })),
     });
     if !plan.is_fresh() {
         coordinator.make_room();
