@@ -89,7 +89,7 @@ pub struct Loaded {
     /// What would run.
     pub plan: Plan,
     /// The GPUs that stages may use, as `CUDA_VISIBLE_DEVICES` numbers them.
-    pub gpus: Vec<usize>,
+    pub gpus: Vec<String>,
     options: plan::Options,
 }
 

@@ -442,7 +442,10 @@ impl<'a, 's> Coordinator<'a, 's> {
             (None, Ok(TryLock::Held(lock))) => lock,
             (None, Ok(TryLock::Busy(who))) => {
                 if self.contended.insert(id) {
-                    let text = format!("waiting for another run of this stage ({who})");
+                    let text = match self.same_work(id) {
+                        Some(other) => format!("the same work as {other}, which is done once"),
+                        None => format!("waiting for another run of this stage ({who})"),
+                    };
                     let event = Event::Stage {
                         stage: self.label(id),
                         told: Told::Note { text },
@@ -475,7 +478,7 @@ impl<'a, 's> Coordinator<'a, 's> {
             forced: self.forced[id.index()],
             inputs: self.job_inputs(id),
             device: share.device,
-            gpu: share.gpu,
+            gpu: self.free.gpu(share),
             threads: share.threads,
             cancel: self.cancel.clone(),
             // The coordinator outlives all senders.
@@ -494,6 +497,14 @@ impl<'a, 's> Coordinator<'a, 's> {
                 false
             }
         }
+    }
+
+    /// Label of a stage of this run that is at work on the same fingerprint.
+    fn same_work(&self, id: StageId) -> Option<String> {
+        let json = self.jsons[id.index()].as_ref()?;
+        let mut running = self.shares.keys().filter(|other| **other != id);
+        let same = running.find(|other| self.jsons[other.index()].as_ref() == Some(json))?;
+        Some(self.label(*same))
     }
 
     fn job_inputs(&self, id: StageId) -> Vec<JobInput> {
