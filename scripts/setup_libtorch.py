@@ -5,6 +5,7 @@ The folder is written beside its place and renamed into it, so an interrupted se
 """
 
 import hashlib
+import os
 import pathlib
 import shutil
 import subprocess
@@ -56,6 +57,12 @@ def extract(wheel: pathlib.Path, target: pathlib.Path) -> None:
 
 
 def main() -> None:
+    # An exported LIBTORCH is the one that the build takes.
+    own = os.environ.get("LIBTORCH")
+    if own:
+        if not (pathlib.Path(own) / "lib").is_dir():
+            sys.exit(f"setup: LIBTORCH is {own}, which has no folder `lib`; correct it, or unset it to fetch libtorch")
+        return
     mark = PLACE / "stamp"
     if mark.exists() and mark.read_text() == stamp():
         return

@@ -22,12 +22,22 @@ pub struct Libtorch {
 }
 
 impl Libtorch {
-    /// The GPUs by the numbers that `CUDA_VISIBLE_DEVICES` takes: those it names already, or all.
-    pub fn gpus(&self) -> Vec<usize> {
-        let preset = std::env::var("CUDA_VISIBLE_DEVICES").unwrap_or_default();
-        let named: Option<Vec<usize>> = preset.split(',').map(|number| number.trim().parse().ok()).collect();
-        let all = named.unwrap_or_else(|| (0..self.devices).collect());
-        all.into_iter().take(self.devices).collect()
+    /// The GPUs as `CUDA_VISIBLE_DEVICES` takes them: those it names already, by number, `GPU-…` or `MIG-…`, or all.
+    pub fn gpus(&self) -> Vec<String> {
+        visible(std::env::var("CUDA_VISIBLE_DEVICES").ok().as_deref(), self.devices)
+    }
+}
+
+/// The first `devices` of the GPUs in `preset`. CUDA itself counted those that it can use, and stops at the first name
+/// that it does not know; so the usable ones come first.
+fn visible(preset: Option<&str>, devices: usize) -> Vec<String> {
+    match preset {
+        Some(preset) => preset
+            .split(',')
+            .map(|name| name.trim().to_owned())
+            .take(devices)
+            .collect(),
+        None => (0..devices).map(|number| number.to_string()).collect(),
     }
 }
 
@@ -132,4 +142,21 @@ pub fn loaded() -> Vec<PathBuf> {
     libraries.sort();
     libraries.dedup();
     libraries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gpus_keep_the_names_they_were_given() {
+        assert_eq!(visible(None, 2), ["0", "1"]);
+        assert_eq!(visible(Some("3, 1"), 2), ["3", "1"]);
+        let names = "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6,MIG-GPU-8932f937/1/2";
+        assert_eq!(visible(Some(names), 2).join(","), names);
+        // An unknown third name hides itself and what follows.
+        assert_eq!(visible(Some("0,1,9,2"), 2), ["0", "1"]);
+        assert!(visible(Some(""), 0).is_empty());
+        assert!(visible(Some("-1"), 0).is_empty());
+    }
 }

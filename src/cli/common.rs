@@ -54,6 +54,26 @@ pub struct Selection {
     force: Vec<String>,
 }
 
+/// A pipeline as `run` and `plan` take it.
+#[derive(Debug, clap::Args)]
+pub struct Work {
+    /// The pipeline
+    pipeline: PathBuf,
+    #[command(flatten)]
+    parameters: Parameters,
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    results: Results,
+}
+
+impl Work {
+    /// Reads and plans it.
+    pub fn load(&self) -> Result<Loaded, Failure> {
+        Loaded::select(&self.pipeline, &self.parameters, &self.results, &self.selection)
+    }
+}
+
 /// Reads a pipeline, or says all that is wrong with it.
 pub fn load(pipeline: &Path, parameters: &Parameters) -> Result<Graph, Failure> {
     let loaded = runner::spec::load(pipeline, &parameters.set, &crate::catalog::catalog());
@@ -69,7 +89,7 @@ pub struct Loaded {
     /// What would run.
     pub plan: Plan,
     /// The GPUs that stages may use, as `CUDA_VISIBLE_DEVICES` numbers them.
-    pub gpus: Vec<usize>,
+    pub gpus: Vec<String>,
     options: plan::Options,
 }
 
@@ -86,8 +106,14 @@ impl Loaded {
         results: &Results,
         selection: &Selection,
     ) -> Result<Self, Failure> {
-        let graph = load(pipeline, parameters)?;
-        let store = Store::open(&results.folder());
+        // The store's index is read meanwhile: with thousands of stages that takes a while too.
+        let folder = results.folder();
+        let (graph, store) = std::thread::scope(|scope| {
+            let store = scope.spawn(|| Store::open(&folder));
+            let graph = load(pipeline, parameters);
+            (graph, store.join().unwrap_or_else(|_| Store::open(&folder)))
+        });
+        let graph = graph?;
         let (to, force) = (selection.to.clone(), selection.force.clone());
         // Only trainings and predictions depend on libtorch; other pipelines do not even look for it.
         let found = if graph.stages.iter().any(|stage| stage.place == Place::Worker) {

@@ -1,25 +1,19 @@
 //! `actionfinder plan`
 
-use std::path::PathBuf;
+use std::fmt::Write as _;
 
+use runner::graph::{StageId, StageInstance};
 use runner::plan::Entry;
 
-use super::align;
-use super::common::{Loaded, Parameters, Results, Selection};
+use super::common::{Loaded, Work};
 use super::failure::{Failure, Finished};
 use crate::console::print;
 
 /// Show what would run, and why.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The pipeline
-    pipeline: PathBuf,
     #[command(flatten)]
-    parameters: Parameters,
-    #[command(flatten)]
-    selection: Selection,
-    #[command(flatten)]
-    results: Results,
+    work: Work,
     /// End with exit code 1 if something would run
     #[arg(long)]
     check: bool,
@@ -27,52 +21,61 @@ pub struct Args {
 
 /// Prints the plan.
 pub fn run(args: Args) -> Result<Finished, Failure> {
-    let loaded = Loaded::select(&args.pipeline, &args.parameters, &args.results, &args.selection)?;
+    let loaded = args.work.load()?;
     print(&describe(&loaded));
     let would_run = args.check && !loaded.plan.is_fresh();
+    // The program ends here; taking thousands of stages apart would only take time.
+    std::mem::forget(loaded);
     Ok(if would_run { Finished::WouldRun } else { Finished::Well })
 }
 
-/// One line for each stage, then the sum.
+/// The sum, then one line for each stage.
 pub fn describe(loaded: &Loaded) -> String {
-    let label = |id: runner::graph::StageId| loaded.graph.stages[id.index()].label.as_str();
-    let mut lines = Vec::new();
-    let (mut run, mut wait, mut fresh) = (0, 0, 0);
-    for (stage, entry) in loaded.graph.stages.iter().zip(&loaded.plan.entries) {
-        let (state, why) = match entry {
-            Entry::Hit(cached) => {
-                fresh += 1;
-                (
-                    "fresh",
-                    cached
-                        .finding
-                        .as_ref()
-                        .map(|title| format!("finding: {title}"))
-                        .unwrap_or_default(),
-                )
-            }
-            Entry::Stale(reason) => {
-                run += 1;
-                ("run", reason.to_string())
-            }
-            Entry::Waiting { on } => {
-                wait += 1;
-                ("after", format!("waits for {}", label(*on)))
-            }
-            Entry::Skipped { because } => ("skip", format!("because of {}", label(*because))),
-            Entry::Unselected => continue,
-        };
-        lines.push(vec![
-            format!("  {state}"),
-            stage.label.clone(),
-            stage.kind.to_owned(),
-            why,
-        ]);
-    }
-    let sum = match (run, wait) {
-        (0, 0) => format!("nothing to run: {fresh} fresh"),
-        (_, 0) => format!("{run} would run, {fresh} fresh"),
-        _ => format!("{run} would run, {wait} after them, {fresh} fresh"),
+    let Loaded { graph, plan, .. } = loaded;
+    let label = |id: StageId| graph.stages[id.index()].label.as_str();
+    let shown = || {
+        let entries = graph.stages.iter().zip(&plan.entries);
+        entries.filter(|(_, entry)| **entry != Entry::Unselected)
     };
-    format!("{}: {sum}\n{}", loaded.graph.pipeline, align(&lines, &[]))
+    let widest = |cell: fn((&StageInstance, &Entry)) -> usize| shown().map(cell).max().unwrap_or(0);
+    let states = widest(|(_, entry)| state(entry).len());
+    let labels = widest(|(stage, _)| stage.label.chars().count());
+    let kinds = widest(|(stage, _)| stage.kind.len());
+    let mut lines = String::new();
+    for (stage, entry) in shown() {
+        let why = match entry {
+            Entry::Hit(cached) => cached.finding.as_ref().map(|title| format!("finding: {title}")),
+            Entry::Stale(reason) => Some(reason.to_string()),
+            Entry::Waiting { on } => Some(format!("waits for {}", label(*on))),
+            Entry::Skipped { because } => Some(format!("because of {}", label(*because))),
+            Entry::Unselected => None,
+        };
+        let (state, label) = (state(entry), &stage.label);
+        let _ = match why {
+            Some(why) => writeln!(
+                lines,
+                "  {state:<states$}  {label:<labels$}  {:<kinds$}  {why}",
+                stage.kind
+            ),
+            None => writeln!(lines, "  {state:<states$}  {label:<labels$}  {}", stage.kind),
+        };
+    }
+    let fresh = plan.count(|entry| matches!(entry, Entry::Hit(_)));
+    let wait = plan.count(|entry| matches!(entry, Entry::Waiting { .. }));
+    let sum = match (plan.stale(), wait) {
+        (0, 0) => format!("nothing to run: {fresh} fresh"),
+        (run, 0) => format!("{run} would run, {fresh} fresh"),
+        (run, wait) => format!("{run} would run, {wait} after them, {fresh} fresh"),
+    };
+    format!("{}: {sum}\n{lines}", graph.pipeline)
+}
+
+fn state(entry: &Entry) -> &'static str {
+    match entry {
+        Entry::Hit(_) => "fresh",
+        Entry::Stale(_) => "run",
+        Entry::Waiting { .. } => "after",
+        Entry::Skipped { .. } => "skip",
+        Entry::Unselected => "",
+    }
 }

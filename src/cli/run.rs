@@ -1,6 +1,6 @@
 //! `actionfinder run`
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use runner::context::Cancel;
 use runner::execute::{Budget, RunSummary, execute};
@@ -11,7 +11,7 @@ use runner::worker::WorkerCommand;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::common::{Loaded, Parameters, Results, Selection};
+use super::common::{Loaded, Work};
 use super::failure::{Failure, Finished};
 use crate::console::{Log, print, say, sink};
 use crate::report::{self, Detail, summary};
@@ -19,14 +19,8 @@ use crate::report::{self, Detail, summary};
 /// Run what is stale.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The pipeline
-    pipeline: PathBuf,
     #[command(flatten)]
-    parameters: Parameters,
-    #[command(flatten)]
-    selection: Selection,
-    #[command(flatten)]
-    results: Results,
+    work: Work,
     /// Only show what would run
     #[arg(long)]
     dry_run: bool,
@@ -40,7 +34,7 @@ pub struct Args {
 
 /// Runs the pipeline, writes the report, prints the results.
 pub fn run(args: Args) -> Result<Finished, Failure> {
-    let loaded = Loaded::select(&args.pipeline, &args.parameters, &args.results, &args.selection)?;
+    let loaded = args.work.load()?;
     if args.dry_run {
         print(&super::plan::describe(&loaded));
         return Ok(Finished::Well);
@@ -61,7 +55,10 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         return Ok(Finished::Interrupted);
     }
     written?;
-    Ok(verdict(&done))
+    let verdict = verdict(&done);
+    // The program ends here; taking thousands of stages apart would only take time.
+    std::mem::forget((loaded, done));
+    Ok(verdict)
 }
 
 /// The results, and the report; where nothing has changed since the report was made, it stays.
@@ -72,14 +69,15 @@ fn report_of(
 ) -> Result<(report::Data, Result<report::Written, Failure>), Failure> {
     // The plan that execution leaves covers only the stages that were asked for.
     let whole = !done.plan.entries.contains(&Entry::Unselected);
-    let plan = if whole { done.plan.clone() } else { loaded.whole_plan()? };
-    let sources = report::sources(&loaded.graph, &plan);
+    let planned = if whole { None } else { Some(loaded.whole_plan()?) };
+    let plan = planned.as_ref().unwrap_or(&done.plan);
+    let sources = report::sources(&loaded.graph, plan);
     let unchanged = done.ran == 0 && done.failures.is_empty() && !done.interrupted;
     if let Some(written) = report::made_before(folder, &sources).filter(|_| unchanged) {
-        let data = report::collect(&loaded.graph, &loaded.store, &plan, Detail::Results);
+        let data = report::collect(&loaded.graph, &loaded.store, plan, Detail::Results);
         return Ok((data, Ok(written)));
     }
-    let data = report::collect(&loaded.graph, &loaded.store, &plan, Detail::Whole);
+    let data = report::collect(&loaded.graph, &loaded.store, plan, Detail::Whole);
     let written = report::write(&data, &sources, folder);
     Ok((
         data,

@@ -9,13 +9,16 @@ pub fn line(event: &Event) -> Option<String> {
             pipeline,
             stages,
             stale,
+            behind,
         } => {
-            let todo = if *stale == 0 {
-                "all fresh".to_owned()
-            } else {
-                format!("{stale} stale")
+            let todo = match (*stale, *behind) {
+                (0, 0) => ", all fresh".to_owned(),
+                (stale, 0) => format!(": {stale} stale"),
+                (1, behind) => format!(": 1 stale, {behind} behind it"),
+                (stale, behind) => format!(": {stale} stale, {behind} behind them"),
             };
-            format!("{pipeline}: {}, {todo}", count(*stages, "stage"))
+            let stages = count(*stages, "stage");
+            format!("{pipeline}: {stages}{todo}")
         }
         Event::StageFresh { .. }
         | Event::Stage {
@@ -165,7 +168,15 @@ mod tests {
             pipeline: "p".to_owned(),
             stages: 1,
             stale: 0,
+            behind: 0,
         };
         assert_eq!(line(&started).as_deref(), Some("p: 1 stage, all fresh"));
+        let started = Event::RunStarted {
+            pipeline: "p".to_owned(),
+            stages: 35,
+            stale: 1,
+            behind: 4,
+        };
+        assert_eq!(line(&started).as_deref(), Some("p: 35 stages: 1 stale, 4 behind it"));
     }
 }

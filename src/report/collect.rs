@@ -18,26 +18,40 @@ use crate::console::duration;
 pub enum Detail {
     /// All that the report shows.
     Whole,
-    /// Only comparisons and findings: what a run prints.
+    /// Only stages with comparisons or findings: what a run prints.
     Results,
 }
 
 /// Collects what is known about every stage of a pipeline. `plan` is a plan of the whole pipeline.
 pub fn collect(graph: &Graph, store: &Store, plan: &Plan, detail: Detail) -> Data {
-    let endings = endings(&store.pipeline_folder(&graph.pipeline));
-    let stages = graph.stages.iter().zip(&plan.entries).map(|(stage, entry)| {
-        let state = match entry {
-            Entry::Hit(_) => State::Done,
-            Entry::Skipped { because } => State::Skipped {
-                because: graph.stages[because.index()].label.clone(),
-            },
-            _ => endings.get(&stage.label).cloned().unwrap_or(State::NotRun),
-        };
-        match entry {
-            Entry::Hit(cached) if detail == Detail::Whole || tells_results(stage, cached) => done(stage, store, cached),
-            _ => bare(stage, state),
-        }
-    });
+    // Stages that are done have no other ending.
+    let endings = if plan.count(|entry| !matches!(entry, Entry::Hit(_))) > 0 {
+        endings(&store.pipeline_folder(&graph.pipeline))
+    } else {
+        HashMap::new()
+    };
+    let told = |(stage, entry): &(&StageInstance, &Entry)| match entry {
+        Entry::Hit(cached) => detail == Detail::Whole || tells_results(stage, cached),
+        _ => detail == Detail::Whole,
+    };
+    let stages = graph
+        .stages
+        .iter()
+        .zip(&plan.entries)
+        .filter(told)
+        .map(|(stage, entry)| {
+            let state = match entry {
+                Entry::Hit(_) => State::Done,
+                Entry::Skipped { because } => State::Skipped {
+                    because: graph.stages[because.index()].label.clone(),
+                },
+                _ => endings.get(&stage.label).cloned().unwrap_or(State::NotRun),
+            };
+            match entry {
+                Entry::Hit(cached) => done(stage, store, cached),
+                _ => bare(stage, state),
+            }
+        });
     let stages: Vec<StageData> = stages.collect();
     Data {
         pipeline: graph.pipeline.clone(),

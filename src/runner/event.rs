@@ -14,6 +14,9 @@ pub enum Event {
         stages: usize,
         /// Those known to be stale before execution.
         stale: usize,
+        /// Those that wait for stale ones, and run if what they need changes.
+        #[serde(default)]
+        behind: usize,
     },
     /// The cached outputs are valid.
     StageFresh {

@@ -3,41 +3,30 @@
 //! The text that is hashed is the text that is kept beside the outputs, and [`explain`] compares two such texts. So an
 //! explanation cannot leave out anything that was hashed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 
-use arrow_schema::{Field, Schema};
-use serde::ser::{SerializeMap, SerializeSeq};
-use serde::{Serialize, Serializer};
+use arrow_schema::{Fields, Schema};
 use serde_json::Value;
 
 pub use crate::store::hash::Hash256;
 
-use crate::graph::StageInstance;
+use crate::graph::{Graph, StageInstance};
 use crate::ports::{Artifact, OutputPort};
 
 /// Version of the store's format and of the fingerprint; part of both.
 pub const STORE_VERSION: u32 = 1;
 
-/// All that a stage's outputs depend on. Fields in alphabetical order, as canonical JSON wants them.
-#[derive(Serialize)]
+/// All that a stage's outputs depend on.
 pub struct Fingerprint<'a> {
-    /// Content hashes of the user's files, by parameter.
-    pub files: BTreeMap<&'a str, Hash256>,
+    /// The stage: kind, revision, parameters with defaults filled in, outputs with their schemas.
+    pub stage: &'a StageInstance,
     /// Content hashes of the inputs, by port.
     pub inputs: BTreeMap<&'a str, Input<'a>>,
-    /// Stage kind.
-    pub kind: &'a str,
-    /// Outputs with their schemas.
-    outputs: Outputs<'a>,
-    /// Parameters with defaults filled in.
-    parameters: Canonical<'a>,
-    /// Revision of the kind.
-    pub revision: u32,
-    /// Version of the store's format.
-    pub store: u32,
+    /// Content hashes of the user's files, by parameter.
+    pub files: BTreeMap<&'a str, Hash256>,
     /// For kinds that run in a worker: what the numbers depend on besides.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub worker: Option<WorkerFacts>,
+    pub worker: Option<WorkerFacts<'a>>,
 }
 
 /// One input in a fingerprint.
@@ -50,147 +39,206 @@ pub enum Input<'a> {
 }
 
 /// What a network's numbers depend on besides its inputs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct WorkerFacts {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerFacts<'a> {
     /// `cpu` or `cuda`.
     pub device: &'static str,
     /// Type of the numbers: `float64`.
     pub dtype: &'static str,
     /// Version of libtorch.
-    pub libtorch: String,
+    pub libtorch: &'a str,
 }
 
-impl<'a> Fingerprint<'a> {
-    /// The fingerprint of a stage instance.
-    pub fn new(
-        instance: &'a StageInstance,
-        inputs: BTreeMap<&'a str, Input<'a>>,
-        files: BTreeMap<&'a str, Hash256>,
-        worker: Option<WorkerFacts>,
-    ) -> Self {
-        Self {
-            files,
-            inputs,
-            kind: instance.kind,
-            outputs: Outputs(&instance.outputs),
-            parameters: Canonical(&instance.parameters),
-            revision: instance.revision,
-            store: STORE_VERSION,
-            worker,
-        }
-    }
-
+impl Fingerprint<'_> {
     /// Canonical JSON: sorted keys, no spaces, shortest numbers that read back the same.
-    pub fn to_json(&self) -> String {
-        let mut text = Vec::with_capacity(1024);
-        // Writing to memory cannot fail, and all keys are strings.
-        let _ = serde_json::to_writer(&mut text, self);
-        String::from_utf8(text).unwrap_or_default()
-    }
-}
-
-impl Serialize for Input<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Content(hash) => hash.serialize(serializer),
-            Self::Waiting(stage) => serializer.collect_str(&format_args!("{WAITING}{stage}")),
+    pub fn to_json(&self, columns: &ColumnTexts) -> String {
+        let Self {
+            stage,
+            inputs,
+            files,
+            worker,
+        } = self;
+        let mut text = String::with_capacity(4096);
+        let mut comma = "";
+        text.push_str("{\"files\":{");
+        for (parameter, hash) in files {
+            push_key(&mut text, std::mem::replace(&mut comma, ","), parameter);
+            push_hash(&mut text, hash);
         }
+        text.push_str("},\"inputs\":{");
+        comma = "";
+        for (port, input) in inputs {
+            push_key(&mut text, std::mem::replace(&mut comma, ","), port);
+            match input {
+                Input::Content(hash) => push_hash(&mut text, hash),
+                Input::Waiting(stage) => push_text(&mut text, &format!("{WAITING}{stage}")),
+            }
+        }
+        text.push_str("},\"kind\":");
+        push_text(&mut text, stage.kind);
+        text.push_str(",\"outputs\":");
+        push_outputs(&mut text, &stage.outputs, columns);
+        text.push_str(",\"parameters\":");
+        push_value(&mut text, &stage.parameters);
+        let _ = write!(text, ",\"revision\":{},\"store\":{STORE_VERSION}", stage.revision);
+        if let Some(WorkerFacts {
+            device,
+            dtype,
+            libtorch,
+        }) = worker
+        {
+            text.push_str(",\"worker\":{\"device\":");
+            push_text(&mut text, device);
+            text.push_str(",\"dtype\":");
+            push_text(&mut text, dtype);
+            text.push_str(",\"libtorch\":");
+            push_text(&mut text, libtorch);
+            text.push('}');
+        }
+        text.push('}');
+        text
     }
 }
 
 const WAITING: &str = "after ";
 
-/// A JSON value with its keys sorted at every level.
-struct Canonical<'a>(&'a Value);
+/// The columns of tables as canonical JSON, each set of columns written once for all stages that share it. Only saves
+/// time: what is not here is written when it is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct ColumnTexts {
+    /// By address, which nothing else can have while the columns are kept here.
+    known: HashMap<usize, (Fields, String)>,
+}
 
-impl Serialize for Canonical<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Value::Object(map) => {
-                let mut entries: Vec<_> = map.iter().collect();
-                entries.sort_unstable_by_key(|(key, _)| *key);
-                let mut out = serializer.serialize_map(Some(entries.len()))?;
-                for (key, value) in entries {
-                    out.serialize_entry(key, &Canonical(value))?;
-                }
-                out.end()
+impl ColumnTexts {
+    /// Those of all outputs in a graph.
+    pub fn of(graph: &Graph) -> Self {
+        let mut found = Self::default();
+        for output in graph.stages.iter().flat_map(|stage| &stage.outputs) {
+            if let Artifact::Table(schema) = &output.artifact {
+                let fields = schema.fields();
+                found.known.entry(fields.as_ptr().addr()).or_insert_with(|| {
+                    let mut text = String::new();
+                    push_columns(&mut text, fields);
+                    (fields.clone(), text)
+                });
             }
-            Value::Array(values) => {
-                let mut out = serializer.serialize_seq(Some(values.len()))?;
-                for value in values {
-                    out.serialize_element(&Canonical(value))?;
-                }
-                out.end()
-            }
-            plain => plain.serialize(serializer),
         }
+        found
+    }
+}
+
+/// `,"key":`, with or without the comma.
+fn push_key(text: &mut String, comma: &str, key: &str) {
+    text.push_str(comma);
+    push_text(text, key);
+    text.push(':');
+}
+
+fn push_hash(text: &mut String, hash: &Hash256) {
+    text.push('"');
+    hash.write_hex(text);
+    text.push('"');
+}
+
+/// A string of JSON.
+fn push_text(text: &mut String, content: &str) {
+    let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if content.bytes().all(plain) {
+        text.push('"');
+        text.push_str(content);
+        text.push('"');
+    } else {
+        text.push_str(&serde_json::to_string(content).unwrap_or_default());
+    }
+}
+
+/// A JSON value with its keys sorted at every level.
+fn push_value(text: &mut String, value: &Value) {
+    let mut comma = "";
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_unstable_by_key(|(key, _)| *key);
+            text.push('{');
+            for (key, value) in entries {
+                push_key(text, std::mem::replace(&mut comma, ","), key);
+                push_value(text, value);
+            }
+            text.push('}');
+        }
+        Value::Array(values) => {
+            text.push('[');
+            for value in values {
+                text.push_str(std::mem::replace(&mut comma, ","));
+                push_value(text, value);
+            }
+            text.push(']');
+        }
+        Value::String(content) => push_text(text, content),
+        plain => drop(write!(text, "{plain}")),
     }
 }
 
 /// Output ports by name; their order is no part of their meaning.
-struct Outputs<'a>(&'a [OutputPort]);
-
-impl Serialize for Outputs<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut ports: Vec<_> = self.0.iter().collect();
-        ports.sort_unstable_by_key(|port| port.name);
-        let mut out = serializer.serialize_map(Some(ports.len()))?;
-        for port in ports {
-            match &port.artifact {
-                Artifact::Table(schema) => out.serialize_entry(port.name, &Columns(schema))?,
-                other => out.serialize_entry(port.name, other.noun())?,
-            }
+fn push_outputs(text: &mut String, outputs: &[OutputPort], columns: &ColumnTexts) {
+    let mut ports: Vec<_> = outputs.iter().collect();
+    ports.sort_unstable_by_key(|port| port.name);
+    let mut comma = "";
+    text.push('{');
+    for port in ports {
+        push_key(text, std::mem::replace(&mut comma, ","), port.name);
+        match &port.artifact {
+            Artifact::Table(schema) => push_table(text, schema, columns),
+            other => push_text(text, other.noun()),
         }
-        out.end()
     }
+    text.push('}');
 }
 
-/// The columns of a table, in order.
-struct Columns<'a>(&'a Schema);
-
-impl Serialize for Columns<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_map(None)?;
-        out.serialize_entry("columns", &Fields(self.0))?;
-        if !self.0.metadata().is_empty() {
-            out.serialize_entry("metadata", &self.0.metadata().iter().collect::<BTreeMap<_, _>>())?;
+/// The columns of a table, in order, and its metadata.
+fn push_table(text: &mut String, schema: &Schema, columns: &ColumnTexts) {
+    text.push_str("{\"columns\":");
+    match columns.known.get(&schema.fields().as_ptr().addr()) {
+        Some((fields, known)) if fields.len() == schema.fields().len() => text.push_str(known),
+        _ => push_columns(text, schema.fields()),
+    }
+    if !schema.metadata().is_empty() {
+        let metadata: BTreeMap<_, _> = schema.metadata().iter().collect();
+        let mut comma = "";
+        text.push_str(",\"metadata\":{");
+        for (key, value) in metadata {
+            push_key(text, std::mem::replace(&mut comma, ","), key);
+            push_text(text, value);
         }
-        out.end()
+        text.push('}');
     }
+    text.push('}');
 }
 
-struct Fields<'a>(&'a Schema);
-
-impl Serialize for Fields<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.fields().iter().map(|field| Column(field)))
-    }
-}
-
-struct Column<'a>(&'a Field);
-
-impl Serialize for Column<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut metadata: Vec<_> = self.0.metadata().iter().collect();
+fn push_columns(text: &mut String, fields: &Fields) {
+    let mut comma = "";
+    text.push('[');
+    for field in fields {
+        text.push_str(std::mem::replace(&mut comma, ","));
+        text.push_str("{\"name\":");
+        push_text(text, field.name());
+        text.push_str(if field.is_nullable() {
+            ",\"nullable\":true,\"type\":"
+        } else {
+            ",\"nullable\":false,\"type\":"
+        });
+        push_text(text, &field.data_type().to_string());
+        let mut metadata: Vec<_> = field.metadata().iter().collect();
         metadata.sort_unstable();
-        let mut out = serializer.serialize_map(Some(metadata.len() + 3))?;
-        out.serialize_entry("name", self.0.name())?;
-        out.serialize_entry("nullable", &self.0.is_nullable())?;
-        out.serialize_entry("type", &Shown(self.0.data_type()))?;
         // After the three fixed keys, under a prefix, so that no metadata key can be mistaken for one of them.
         for (key, value) in metadata {
-            out.serialize_entry(&format_args!("with {key}").to_string(), value)?;
+            push_key(text, ",", &format!("with {key}"));
+            push_text(text, value);
         }
-        out.end()
+        text.push('}');
     }
-}
-
-struct Shown<T>(T);
-
-impl<T: std::fmt::Display> Serialize for Shown<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
+    text.push(']');
 }
 
 /// What changed from one fingerprint (canonical JSON) to another, one sentence a change; empty when they are equal.
@@ -309,14 +357,29 @@ mod tests {
         change(instance);
         let inputs = BTreeMap::from([("stars", Input::Content(Hash256::of("stars")))]);
         let files = BTreeMap::from([("data", Hash256::of("data"))]);
-        Fingerprint::new(instance, inputs, files, None).to_json()
+        let shared = ColumnTexts::of(&graph);
+        let fingerprint = Fingerprint {
+            stage: &graph.stages[0],
+            inputs,
+            files,
+            worker: None,
+        };
+        let text = fingerprint.to_json(&shared);
+        assert_eq!(
+            text,
+            fingerprint.to_json(&ColumnTexts::default()),
+            "shared columns change nothing"
+        );
+        text
     }
 
     #[test]
     fn json_is_canonical() {
         let text = json(|_| ());
         let value: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(serde_json::to_string(&Canonical(&value)).unwrap(), text);
+        let mut again = String::new();
+        push_value(&mut again, &value);
+        assert_eq!(again, text);
         assert!(
             text.contains(r#""parameters":{"alpha":{"b":"x","c":[1,2.0]},"zeta":1.5e-9}"#),
             "{text}"

@@ -1,8 +1,9 @@
-//! The journal of a pipeline, `runs.jsonl`: what its runs told, one event a line. It is only appended to.
+//! The journal of a pipeline, `runs.jsonl`: what its runs told, one event a line. It is only appended to, but for
+//! dropping the oldest runs of a long one when a run begins.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,8 @@ impl Journal {
                 if let Some(folder) = self.path.parent() {
                     std::fs::create_dir_all(folder)?;
                 }
+                // A journal that cannot be cut only stays long.
+                let _ = trim(&self.path, LONGEST);
                 empty.insert(OpenOptions::new().append(true).create(true).open(&self.path)?)
             }
         };
@@ -147,14 +150,15 @@ pub enum End {
 
 /// The newest run in the journal of a pipeline's folder. Torn lines are passed over.
 pub fn last_run(folder: &Path) -> io::Result<Option<RunRecord>> {
-    let file = match File::open(folder.join(FILE)) {
-        Ok(file) => file,
+    let text = match std::fs::read(folder.join(FILE)) {
+        Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
     let mut last: Option<RunRecord> = None;
-    for text in BufReader::new(file).split(b'\n') {
-        let Ok(line) = serde_json::from_slice::<Line>(&text?) else {
+    let begins = starts(&text).last().unwrap_or(0);
+    for text in text[begins..].split(|byte| *byte == b'\n') {
+        let Ok(line) = serde_json::from_slice::<Line>(text) else {
             continue;
         };
         if let Event::RunStarted { pipeline, stages, .. } = line.event {
@@ -171,6 +175,54 @@ pub fn last_run(folder: &Path) -> io::Result<Option<RunRecord>> {
         }
     }
     Ok(last)
+}
+
+/// Where the first lines of runs begin.
+fn starts(text: &[u8]) -> impl Iterator<Item = usize> {
+    let mut next = 0;
+    text.split_inclusive(|byte| *byte == b'\n').filter_map(move |line| {
+        let begin = next;
+        next += line.len();
+        // Reading every line of a long journal as JSON would take long; few others have these words.
+        let started = line.windows(MARK.len()).any(|words| words == MARK);
+        let run = || serde_json::from_slice::<Line>(line);
+        (started
+            && matches!(
+                run(),
+                Ok(Line {
+                    event: Event::RunStarted { .. },
+                    ..
+                })
+            ))
+        .then_some(begin)
+    })
+}
+
+const MARK: &[u8] = b"\"run_started\"";
+
+/// A longer journal is cut when a run begins.
+const LONGEST: u64 = 8 << 20;
+
+/// Drops the oldest runs of a journal that has grown longer than `longest` bytes; the newest, within half of it, stay
+/// whole, and the very newest always. The file is replaced at once or not at all. A run that writes to it meanwhile
+/// keeps its own results, but not the rest of its lines.
+fn trim(path: &Path, longest: u64) -> io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.len() > longest => {}
+        _ => return Ok(()),
+    }
+    let text = std::fs::read(path)?;
+    let starts: Vec<usize> = starts(&text).collect();
+    let kept = starts.iter().find(|start| (text.len() - **start) as u64 <= longest / 2);
+    let Some(&begin) = kept.or(starts.last()).filter(|begin| **begin > 0) else {
+        return Ok(());
+    };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".runs").tempfile_in(folder)?;
+    file.write_all(&text[begin..])?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 impl RunRecord {
@@ -238,6 +290,60 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_long_journal_keeps_its_newest_runs_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let note = |text: String| Event::Stage {
+            stage: "a".into(),
+            told: Told::Note { text },
+        };
+        let run = |name: String, notes: usize| {
+            let mut journal = Journal::new(folder.path());
+            journal.run = name.clone();
+            journal.take(&Event::RunStarted {
+                pipeline: "toys".into(),
+                stages: 1,
+                stale: 1,
+                behind: 0,
+            });
+            // Words in a note are no beginning of a run.
+            for _ in 0..notes {
+                journal.take(&note(format!("{name} says \"run_started\"")));
+            }
+        };
+        for number in 0..40 {
+            run(format!("run {number}"), 9);
+        }
+        let whole = std::fs::read_to_string(&path).unwrap();
+        let longest = whole.len() as u64;
+        trim(&path, longest).unwrap();
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            whole,
+            "not longer than allowed"
+        );
+        trim(&path, longest - 1).unwrap();
+        let cut = std::fs::read_to_string(&path).unwrap();
+        assert!(whole.ends_with(&cut) && cut.len() as u64 <= longest / 2);
+        assert!(cut.len() as u64 > longest / 3, "no more is dropped than needed");
+        let first: Line = serde_json::from_str(cut.lines().next().unwrap()).unwrap();
+        assert!(matches!(first.event, Event::RunStarted { .. }));
+        assert_eq!(cut.lines().filter(|line| line.contains(&first.run)).count(), 10);
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "nothing else is left"
+        );
+        // A single run stays whole, however long.
+        run("long".into(), 500);
+        trim(&path, 100).unwrap();
+        let cut = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(cut.lines().count(), 501);
+        trim(&path, 100).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), cut);
+    }
+
+    #[test]
     fn the_last_run_is_read_back_despite_torn_lines() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(last_run(folder.path()).unwrap(), None);
@@ -245,6 +351,7 @@ mod tests {
             pipeline: "toys".into(),
             stages,
             stale: 1,
+            behind: 0,
         };
         let tell = |told| Event::Stage {
             stage: "a[x=1]".into(),

@@ -241,7 +241,7 @@ pub(crate) fn run(
     command: &WorkerCommand,
     request: &Request,
     request_path: &Path,
-    gpu: Option<usize>,
+    gpu: Option<&str>,
     cancel: &Cancel,
     teller: &Teller,
 ) -> Result<Outcome, StageError> {
@@ -255,10 +255,7 @@ pub(crate) fn run(
         .env("OMP_NUM_THREADS", &threads)
         .env("RAYON_NUM_THREADS", &threads)
         .env("OMP_WAIT_POLICY", "passive")
-        .env(
-            "CUDA_VISIBLE_DEVICES",
-            gpu.map(|gpu| gpu.to_string()).unwrap_or_default(),
-        )
+        .env("CUDA_VISIBLE_DEVICES", gpu.unwrap_or_default())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

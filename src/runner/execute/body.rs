@@ -33,7 +33,7 @@ pub(super) struct Job<'a> {
     pub inputs: Vec<JobInput>,
     pub device: Device,
     /// Identity of the GPU.
-    pub gpu: Option<usize>,
+    pub gpu: Option<String>,
     pub threads: usize,
     pub cancel: Cancel,
     pub tell: Teller,
@@ -46,7 +46,7 @@ pub(super) struct JobInput {
     pub kind: &'static str,
     pub output: &'static str,
     pub artifact: Artifact,
-    pub cached: Cached,
+    pub cached: Arc<Cached>,
     /// Whether its content was read and found right in this run.
     pub verified: bool,
 }
@@ -56,7 +56,7 @@ pub(super) enum Ended {
     /// The body ran, its outputs are published.
     Published { cached: Cached, seconds: f64 },
     /// Another run published it meanwhile.
-    Found(Cached),
+    Found(Arc<Cached>),
     /// Inputs whose cached content is damaged, and those that are not.
     DamagedInputs {
         damaged: Vec<(StageId, Damage)>,
@@ -130,7 +130,14 @@ impl Job<'_> {
                 let command = worker.ok_or_else(|| StageError::Bug("no worker command was given".to_owned()))?;
                 let request = request(stage, &context, worker_lock);
                 let path = partial.folder().join("request.json");
-                let outcome = worker::run(command, &request, &path, gpu, &context.cancel, &context.teller)?;
+                let outcome = worker::run(
+                    command,
+                    &request,
+                    &path,
+                    gpu.as_deref(),
+                    &context.cancel,
+                    &context.teller,
+                )?;
                 fs::remove_file(&path).map_err(|error| StageError::io(&path, error))?;
                 outcome
             }

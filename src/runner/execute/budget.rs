@@ -9,7 +9,7 @@ pub struct Budget {
     /// CPU threads.
     pub cpu_threads: usize,
     /// Identities of GPUs, as `CUDA_VISIBLE_DEVICES` takes them. `cuda:N` means the N-th of these.
-    pub gpus: Vec<usize>,
+    pub gpus: Vec<String>,
 }
 
 /// What of a budget is free.
@@ -25,8 +25,6 @@ pub(super) struct Free {
 pub(super) struct Share {
     pub threads: usize,
     pub device: Device,
-    /// Identity of the GPU.
-    pub gpu: Option<usize>,
 }
 
 impl Free {
@@ -66,11 +64,15 @@ impl Free {
             self.gpus[index] = false;
         }
         let device = gpu.map_or(Device::Cpu, Device::Cuda);
-        Some(Share {
-            threads,
-            device,
-            gpu: gpu.map(|index| self.budget.gpus[index]),
-        })
+        Some(Share { threads, device })
+    }
+
+    /// The identity of a share's GPU.
+    pub fn gpu(&self, share: Share) -> Option<String> {
+        match share.device {
+            Device::Cpu => None,
+            Device::Cuda(index) => self.budget.gpus.get(index).cloned(),
+        }
     }
 
     /// Whether no thread is free.
@@ -94,7 +96,7 @@ mod tests {
     fn shares_stay_within_the_budget() {
         let mut free = Free::new(&Budget {
             cpu_threads: 4,
-            gpus: vec![2, 5],
+            gpus: ["2", "GPU-8932f937"].map(str::to_owned).to_vec(),
         });
         let any = DeviceChoice::AnyGpu;
         let first = free.take(any, None, 3);
@@ -102,8 +104,7 @@ mod tests {
             first,
             Some(Share {
                 threads: 1,
-                device: Device::Cuda(0),
-                gpu: Some(2)
+                device: Device::Cuda(0)
             })
         );
         let second = free.take(any, None, 2);
@@ -111,8 +112,7 @@ mod tests {
             second,
             Some(Share {
                 threads: 1,
-                device: Device::Cuda(1),
-                gpu: Some(5)
+                device: Device::Cuda(1)
             })
         );
         assert_eq!(free.take(any, None, 1), None, "both GPUs are taken");
@@ -126,9 +126,13 @@ mod tests {
             third,
             Some(Share {
                 threads: 2,
-                device: Device::Cpu,
-                gpu: None
+                device: Device::Cpu
             })
+        );
+        let gpus = [first, second, third].map(|share| share.and_then(|share| free.gpu(share)));
+        assert_eq!(
+            gpus.each_ref().map(Option::as_deref),
+            [Some("2"), Some("GPU-8932f937"), None]
         );
         assert_eq!(free.take(DeviceChoice::Cpu, None, 0), None);
         for share in [first, second, third].into_iter().flatten() {
@@ -136,8 +140,8 @@ mod tests {
         }
         assert_eq!(
             free.take(DeviceChoice::Gpu(1), Some(99), 0)
-                .map(|share| (share.threads, share.gpu)),
-            Some((4, Some(5)))
+                .map(|share| (share.threads, share.device)),
+            Some((4, Device::Cuda(1)))
         );
         assert_eq!(free.take(DeviceChoice::Gpu(1), Some(1), 0), None);
     }

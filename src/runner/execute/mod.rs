@@ -116,6 +116,7 @@ pub fn execute(
         pipeline: graph.pipeline.clone(),
         stages: plan.count(|entry| *entry != Entry::Unselected),
         stale: plan.stale(),
+        behind: plan.count(|entry| matches!(entry, Entry::Waiting { .. })),
     });
     if !plan.is_fresh() {
         coordinator.make_room();
@@ -135,7 +136,7 @@ struct Coordinator<'a, 's> {
     worker: Option<&'a WorkerCommand>,
     send: Sender<Message>,
     statuses: Vec<Status>,
-    cached: Vec<Option<Cached>>,
+    cached: Vec<Option<Arc<Cached>>>,
     reasons: Vec<Option<Reason>>,
     /// Fingerprints as canonical JSON, of stages that are ready.
     jsons: Vec<Option<String>>,
@@ -357,7 +358,7 @@ impl<'a, 's> Coordinator<'a, 's> {
             .all(|input| self.statuses[input.from.index()] == Status::Fresh)
     }
 
-    fn settle_fresh(&mut self, id: StageId, cached: Cached) {
+    fn settle_fresh(&mut self, id: StageId, cached: Arc<Cached>) {
         self.cached[id.index()] = Some(cached);
         self.statuses[id.index()] = Status::Fresh;
         let event = Event::StageFresh { stage: self.label(id) };
@@ -441,7 +442,10 @@ impl<'a, 's> Coordinator<'a, 's> {
             (None, Ok(TryLock::Held(lock))) => lock,
             (None, Ok(TryLock::Busy(who))) => {
                 if self.contended.insert(id) {
-                    let text = format!("waiting for another run of this stage ({who})");
+                    let text = match self.same_work(id) {
+                        Some(other) => format!("the same work as {other}, which is done once"),
+                        None => format!("waiting for another run of this stage ({who})"),
+                    };
                     let event = Event::Stage {
                         stage: self.label(id),
                         told: Told::Note { text },
@@ -474,7 +478,7 @@ impl<'a, 's> Coordinator<'a, 's> {
             forced: self.forced[id.index()],
             inputs: self.job_inputs(id),
             device: share.device,
-            gpu: share.gpu,
+            gpu: self.free.gpu(share),
             threads: share.threads,
             cancel: self.cancel.clone(),
             // The coordinator outlives all senders.
@@ -493,6 +497,14 @@ impl<'a, 's> Coordinator<'a, 's> {
                 false
             }
         }
+    }
+
+    /// Label of a stage of this run that is at work on the same fingerprint.
+    fn same_work(&self, id: StageId) -> Option<String> {
+        let json = self.jsons[id.index()].as_ref()?;
+        let mut running = self.shares.keys().filter(|other| **other != id);
+        let same = running.find(|other| self.jsons[other.index()].as_ref() == Some(json))?;
+        Some(self.label(*same))
     }
 
     fn job_inputs(&self, id: StageId) -> Vec<JobInput> {
@@ -556,7 +568,7 @@ impl<'a, 's> Coordinator<'a, 's> {
                 // Written and hashed a moment ago.
                 let outputs = &self.graph.stages[id.index()].outputs;
                 self.verified.extend(outputs.iter().map(|port| (id, port.name)));
-                self.cached[id.index()] = Some(cached);
+                self.cached[id.index()] = Some(Arc::new(cached));
                 self.statuses[id.index()] = Status::Ran;
                 let event = Event::StageFinished {
                     stage: self.label(id),
@@ -650,27 +662,27 @@ impl<'a, 's> Coordinator<'a, 's> {
     /// Keeps which entry each stage has now.
     fn keep_state(&mut self) {
         let folder = self.store.pipeline_folder(&self.graph.pipeline);
-        let complete = self.plan.whole && self.cached.iter().all(Option::is_some);
-        let mut state = match self.state.take() {
-            Some(state) => state,
-            // Nothing of the old state would stay.
-            None if complete => State::default(),
-            None => State::load(&folder),
-        };
-        if self.plan.whole {
-            let labels: HashSet<&str> = self.graph.stages.iter().map(|stage| stage.label.as_str()).collect();
-            state.stages.retain(|label, _| labels.contains(label.as_str()));
-        }
-        for (stage, cached) in self.graph.stages.iter().zip(&self.cached) {
-            if let Some(cached) = cached {
-                let last = Last {
-                    kind: stage.kind.to_owned(),
-                    hash: cached.fingerprint,
-                };
-                state.stages.insert(stage.label.clone(), last);
+        let entries = self.graph.stages.iter().zip(&self.cached);
+        let known = entries.filter_map(|(stage, cached)| Some((stage, cached.as_ref()?.fingerprint)));
+        // Of a complete pipeline nothing of the old state stays.
+        let saved = if self.plan.whole && self.cached.iter().all(Option::is_some) {
+            State::save_all(
+                known.map(|(stage, hash)| (stage.label.as_str(), stage.kind, hash)),
+                &folder,
+            )
+        } else {
+            let mut state = self.state.take().unwrap_or_else(|| State::load(&folder));
+            if self.plan.whole {
+                let labels: HashSet<&str> = self.graph.stages.iter().map(|stage| stage.label.as_str()).collect();
+                state.stages.retain(|label, _| labels.contains(label.as_str()));
             }
-        }
-        if let Err(error) = state.save(&folder) {
+            for (stage, hash) in known {
+                let kind = stage.kind.to_owned();
+                state.stages.insert(stage.label.clone(), Last { kind, hash });
+            }
+            state.save(&folder)
+        };
+        if let Err(error) = saved {
             self.warnings.push(error.to_string());
         }
         // These only save hashing next time.

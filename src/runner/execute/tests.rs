@@ -1079,7 +1079,7 @@ fn a_worker_does_its_stage() {
     place.options.libtorch = "2.12.0".to_owned();
     assert_eq!(place.why(&graph, "r"), ["libtorch: 2.11.0 → 2.12.0"]);
     place.options.libtorch = "2.11.0".to_owned();
-    (place.options.gpus, place.budget.gpus) = (2, vec![4, 6]);
+    (place.options.gpus, place.budget.gpus) = (2, vec!["4".to_owned(), "GPU-8932f937".to_owned()]);
     assert_eq!(place.why(&graph, "r"), ["device: cpu → cuda"]);
     let done = place.good(&graph);
     assert_eq!(

@@ -1,6 +1,7 @@
 //! `with:` → typed parameters, and `on:` → resources. serde stops at the first mistake; here each one found is mended
 //! in a copy and the rest is tried again, so that all are reported.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -18,21 +19,31 @@ use crate::stage::AnyStage;
 const MOST: usize = 50;
 
 /// Types the parameters in `with`; `path` makes its path, or that of the kind where there is no `with`.
+///
+/// `unread` are the keys whose values cannot be known, which is reported already: nothing is said about their values, and
+/// there is no stage. A stage whose parameters have faults is given all the same, so that its ports can be checked; its
+/// faults are among the mistakes.
 pub(super) fn stage(
     kind: &Kind,
-    with: Option<Value>,
+    with: Option<Cow<'_, Value>>,
+    unread: &[String],
     path: impl Fn() -> Vec<String>,
     mistakes: &mut Vec<Mistake>,
 ) -> Option<Arc<dyn AnyStage>> {
+    // All of it is unread.
+    if with.is_none() && !unread.is_empty() {
+        return None;
+    }
     let value = with
         .filter(|with| !with.is_null())
-        .unwrap_or_else(|| Value::Object(Map::new()));
+        .unwrap_or_else(|| Cow::Owned(Value::Object(Map::new())));
     if !value.is_object() {
         mapping(Some(&value), mistakes, || {
             section("`with`", "`with: { NAME: VALUE }`", path())
         })?;
     }
-    match (kind.parse)(value.clone()) {
+    match (kind.parse)(&value) {
+        Ok(_) if !unread.is_empty() => None,
         Ok(stage) => {
             let faults = stage.check();
             for fault in &faults {
@@ -43,17 +54,18 @@ pub(super) fn stage(
                 };
                 mistakes.push(Mistake::at(at, Part::Value, problem));
             }
-            faults.is_empty().then_some(stage)
+            Some(stage)
         }
         Err(error) => {
             Explainer {
                 kind,
                 path: &path(),
                 mistakes,
+                unread,
                 excused: Vec::new(),
                 renamed: Vec::new(),
             }
-            .explain(value, error);
+            .explain(value.into_owned(), error);
             None
         }
     }
@@ -63,6 +75,7 @@ struct Explainer<'a> {
     kind: &'a Kind,
     path: &'a [String],
     mistakes: &'a mut Vec<Mistake>,
+    unread: &'a [String],
     /// Paths below `with` that are missing only because a mistake was mended.
     excused: Vec<Vec<String>>,
     /// Paths below `with` of keys that were mended, with the key as the user wrote it.
@@ -75,7 +88,7 @@ impl Explainer<'_> {
             if !self.mend(&mut value, &error) {
                 return;
             }
-            match (self.kind.parse)(value.clone()) {
+            match (self.kind.parse)(&value) {
                 Ok(_) => return,
                 Err(next) => error = next,
             }
@@ -186,6 +199,9 @@ impl Explainer<'_> {
             if at.starts_with(path) {
                 at[path.len() - 1].clone_from(written);
             }
+        }
+        if part == Part::Value && at.first().is_some_and(|top| self.unread.contains(top)) {
+            return;
         }
         let path = self.path.iter().cloned().chain(at).collect();
         self.mistakes.push(Mistake::at(path, part, problem));

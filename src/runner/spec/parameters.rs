@@ -1,5 +1,6 @@
 //! `params:` and `${name}`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
@@ -218,7 +219,7 @@ impl<'a> Parameters<'a> {
                     None => {}
                 });
                 if good && parameter.columns.is_empty() {
-                    parameter.fixed = found.substitute(raw, trail, &[], mistakes);
+                    parameter.fixed = found.substitute(raw, trail, &[], mistakes).map(Cow::into_owned);
                 }
             }
             found.index.insert(name, found.all.len());
@@ -240,13 +241,16 @@ impl<'a> Parameters<'a> {
 
     /// `value` with its references replaced, at a sweep point given by the value index of each column; `None` if
     /// something is wrong, which is then reported here or was before.
-    pub(super) fn substitute(
+    pub(super) fn substitute<'v>(
         &self,
-        value: &Value,
+        value: &'v Value,
         trail: Trail<'_>,
         point: &[usize],
         mistakes: &mut Vec<Mistake>,
-    ) -> Option<Value> {
+    ) -> Option<Cow<'v, Value>> {
+        if !has_reference(value) {
+            return Some(Cow::Borrowed(value));
+        }
         Substitution {
             parameters: self,
             point,
@@ -254,6 +258,7 @@ impl<'a> Parameters<'a> {
             mistakes,
         }
         .value(value, &trail)
+        .map(Cow::Owned)
     }
 }
 

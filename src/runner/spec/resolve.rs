@@ -1,5 +1,6 @@
 //! Stages × sweep points → stage instances. Work grows with points × stages and with nothing else.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
@@ -159,6 +160,8 @@ impl Places {
 
 /// A stage with one set of parameters.
 struct Variant {
+    /// Whether its parameters have faults: then only its inputs are looked at.
+    faulty: bool,
     stage: Arc<dyn AnyStage>,
     parameters: Value,
     files: Vec<UserFile>,
@@ -250,9 +253,7 @@ impl<'a> Resolver<'a> {
         let before = self.mistakes.len();
         let keys = ["stages", stage.name, kind.name];
         let head = Trail::new(&keys);
-        let with = stage
-            .with
-            .map(|with| self.parameters.substitute(with, head.key("with"), point, self.mistakes));
+        let (with, unread) = self.with(stage, head, point);
         let on = stage
             .on
             .map(|on| self.parameters.substitute(on, head.key("on"), point, self.mistakes));
@@ -261,15 +262,12 @@ impl<'a> Resolver<'a> {
             threads: None,
         };
         if let Some(on) = on.flatten() {
-            resources = arguments::resources(Some(&on), || stage.path(["on"]), self.mistakes);
+            resources = arguments::resources(Some(on.as_ref()), || stage.path(["on"]), self.mistakes);
         }
-        let mut found = None;
-        if !matches!(with, Some(None)) {
-            let path = || stage.path(stage.with.map(|_| "with"));
-            found = arguments::stage(kind, with.flatten(), path, self.mistakes);
-        }
-        let variant = found.map(|found| self.finish_variant(stage, found, resources));
-        let mut settings = self.settings.clone();
+        let path = || stage.path(stage.with.map(|_| "with"));
+        let found = arguments::stage(kind, with, &unread, path, self.mistakes);
+        let faulty = self.mistakes.len() > before;
+        let variant = found.map(|found| self.finish_variant(stage, found, resources, faulty));
         let place = |&column: &usize| {
             (
                 self.sweep.columns[column].name.clone(),
@@ -277,6 +275,7 @@ impl<'a> Resolver<'a> {
             )
         };
         if self.mistakes.len() > before {
+            let mut settings = self.settings.clone();
             settings.extend(own.iter().map(place));
             for mistake in &mut self.mistakes[before..] {
                 mistake.settings.clone_from(&settings);
@@ -285,7 +284,44 @@ impl<'a> Resolver<'a> {
         variant
     }
 
-    fn finish_variant(&mut self, stage: &Stage<'a>, found: Arc<dyn AnyStage>, resources: Resources) -> Variant {
+    /// `with` with its references replaced, and the keys whose values cannot be known; those become nothing, so that all
+    /// others are looked at.
+    fn with(&mut self, stage: &Stage<'a>, head: Trail<'_>, point: &[usize]) -> (Option<Cow<'a, Value>>, Vec<String>) {
+        let mut unread = Vec::new();
+        let Some(with) = stage.with else {
+            return (None, unread);
+        };
+        let trail = head.key("with");
+        let before = self.mistakes.len();
+        if let Some(value) = self.parameters.substitute(with, trail, point, self.mistakes) {
+            return (Some(value), unread);
+        }
+        let Value::Object(map) = with else {
+            // All of it is one bad reference.
+            return (None, vec![String::new()]);
+        };
+        let reported = self.mistakes.split_off(before);
+        let known = map.iter().map(|(key, value)| {
+            let value = self.parameters.substitute(value, trail.key(key), point, self.mistakes);
+            if value.is_none() {
+                unread.push(key.clone());
+            }
+            (key.clone(), value.map_or(Value::Null, Cow::into_owned))
+        });
+        let known = Value::Object(known.collect());
+        // The first report stands: it was made for `with` as a whole.
+        self.mistakes.truncate(before);
+        self.mistakes.extend(reported);
+        (Some(Cow::Owned(known)), unread)
+    }
+
+    fn finish_variant(
+        &mut self,
+        stage: &Stage<'a>,
+        found: Arc<dyn AnyStage>,
+        resources: Resources,
+        faulty: bool,
+    ) -> Variant {
         let mut parameters = found.parameters();
         let mut files = Vec::new();
         for file in found.files() {
@@ -310,6 +346,7 @@ impl<'a> Resolver<'a> {
         }
         let inputs = found.inputs();
         Variant {
+            faulty,
             stage: found,
             parameters,
             files,
@@ -426,7 +463,7 @@ impl<'a> Resolver<'a> {
                 complete = false;
             }
         }
-        if !complete || self.mistakes.len() > before {
+        if !complete || variant.faulty || self.mistakes.len() > before {
             return None;
         }
         let outputs = match variant.stage.outputs(&connected) {

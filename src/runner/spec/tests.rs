@@ -230,6 +230,37 @@ stages:
     assert_eq!(found, expected, "{diagnostics}");
 }
 
+/// A stage with mistakes of one sort does not hide those of another.
+#[test]
+fn mistakes_of_one_sort_hide_no_others() {
+    let text = "
+pipeline: many
+params: { known: 1 }
+stages:
+  a: { source: {} }
+  b: { join: { with: { weight: 7 }, from: { left: a, rigth: a } } }
+  c: { source: { with: { number: '${unknown}', colum: x, list: 3, seed: '${known}' } } }
+  d: { source: { with: { sed: '${unknown}' } } }
+  e: { read: { with: { path: '${unknown}' } } }
+  f: { read: { with: '${unknown}' } }
+";
+    let diagnostics = parse(text).err().unwrap();
+    let found: Vec<_> = diagnostics.iter().map(|mistake| (mistake.line, mistake.code)).collect();
+    let expected = [
+        (6, "Fault"),
+        (6, "UnknownInput"),
+        (7, "UnknownParameter"),
+        (7, "UnknownKey"),
+        (7, "WrongType"), // list
+        (8, "UnknownKey"),
+        (8, "UnknownParameter"),
+        (9, "MissingParameter"), // skip
+        (9, "UnknownParameter"),
+        (10, "UnknownParameter"),
+    ];
+    assert_eq!(found, expected, "{diagnostics}");
+}
+
 /// Processor time of this thread, which other work on the machine does not stretch much; Linux tells it in a file.
 fn cpu() -> std::time::Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();

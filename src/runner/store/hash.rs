@@ -48,10 +48,16 @@ impl Hash256 {
 
     /// Appends 64 hexadecimal digits.
     pub fn write_hex(&self, text: &mut String) {
-        for byte in self.0 {
-            text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            text.push(char::from(DIGITS[usize::from(byte & 15)]));
+        text.push_str(self.digits(&mut [0; 64]));
+    }
+
+    /// 64 hexadecimal digits, in a buffer.
+    fn digits<'a>(&self, buffer: &'a mut [u8; 64]) -> &'a str {
+        for (pair, byte) in buffer.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
         }
+        std::str::from_utf8(buffer).unwrap_or_default()
     }
 
     /// 64 hexadecimal digits.
@@ -80,7 +86,7 @@ fn digit(letter: u8) -> Option<u8> {
 
 impl fmt::Display for Hash256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.hex())
+        f.write_str(self.digits(&mut [0; 64]))
     }
 }
 
@@ -92,7 +98,7 @@ impl fmt::Debug for Hash256 {
 
 impl Serialize for Hash256 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.hex())
+        serializer.serialize_str(self.digits(&mut [0; 64]))
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::fs::Metadata;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use rustix::fs::AtFlags;
 use serde::{Deserialize, Serialize};
 
 /// If none of these changed since a file was hashed, it need not be hashed again. They never decide anything else: a
@@ -25,6 +27,18 @@ impl Identity {
     /// Looks at a file.
     pub fn of(path: &Path) -> io::Result<Self> {
         Ok(Self::from(&std::fs::metadata(path)?))
+    }
+
+    /// Looks at a file below an open folder.
+    pub fn at(folder: impl AsFd, path: &str) -> io::Result<Self> {
+        let found = rustix::fs::statat(folder, path, AtFlags::empty())?;
+        let time = |seconds: i64, nanoseconds: i64| seconds.wrapping_mul(1_000_000_000).wrapping_add(nanoseconds);
+        Ok(Self {
+            bytes: found.st_size.cast_unsigned(),
+            modified: time(found.st_mtime, found.st_mtime_nsec.cast_signed()),
+            changed: time(found.st_ctime, found.st_ctime_nsec.cast_signed()),
+            inode: found.st_ino,
+        })
     }
 
     /// Whether the file last changed more than two seconds before `now` (nanoseconds since 1970). A younger file might
@@ -48,5 +62,25 @@ impl From<&Metadata> for Identity {
                 .wrapping_add(metadata.ctime_nsec()),
             inode: metadata.ino(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// An entry looked at by either way must look the same, or it would be hashed again at every plan.
+    #[test]
+    fn both_ways_of_looking_agree() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("below")).unwrap();
+        std::fs::write(folder.path().join("below/file"), "content").unwrap();
+        let opened = std::fs::File::open(folder.path()).unwrap();
+        let looked = Identity::of(&folder.path().join("below/file")).unwrap();
+        assert_eq!(Identity::at(&opened, "below/file").unwrap(), looked);
+        assert_eq!(looked.bytes, 7);
+        let absent = Identity::at(&opened, "below/other").unwrap_err();
+        assert_eq!(absent.kind(), io::ErrorKind::NotFound);
     }
 }

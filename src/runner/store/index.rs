@@ -11,7 +11,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::io::{self, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::RwLock;
 
 use super::hash::Hash256;
 use super::identity::Identity;
@@ -37,7 +37,7 @@ pub struct Index {
     text: String,
     lines: HashMap<Hash256, Range<usize>, BuildHasherDefault<FirstBytes>>,
     dead: usize,
-    added: Mutex<HashMap<Hash256, Line>>,
+    added: RwLock<HashMap<Hash256, Line>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -70,7 +70,7 @@ impl Index {
             text,
             lines,
             dead,
-            added: Mutex::default(),
+            added: RwLock::default(),
         }
     }
 
@@ -91,7 +91,7 @@ impl Index {
     }
 
     fn line(&self, key: &Hash256) -> Option<Line> {
-        if let Ok(added) = self.added.lock()
+        if let Ok(added) = self.added.read()
             && let Some(line) = added.get(key)
         {
             return Some(line.clone());
@@ -112,7 +112,7 @@ impl Index {
 
     fn add(&self, key: Hash256, line: Line) -> io::Result<()> {
         let text = format(&key, &line);
-        if let Ok(mut added) = self.added.lock() {
+        if let Ok(mut added) = self.added.write() {
             added.insert(key, line);
         }
         // One write in append mode: two programs never mix their lines.

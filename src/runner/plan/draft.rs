@@ -1,0 +1,223 @@
+//! The entry of every stage: fingerprints in topological order, looked up in the store.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::{Entry, Facts, Reason, since_last};
+use crate::fingerprint::{Hash256, Input};
+use crate::graph::{Graph, StageId};
+use crate::store::state::State;
+use crate::store::{Cached, Identity, Lookup, Store};
+
+/// Fewer stages than this are looked at one after the other: starting threads would take longer.
+const MANY: usize = 128;
+
+pub(super) struct Planner<'a> {
+    graph: &'a Graph,
+    store: &'a Store,
+    facts: &'a Facts,
+    selected: &'a [bool],
+    forced: &'a [bool],
+    /// Stages that need nothing, then those that need only these, and so on.
+    levels: Vec<Vec<usize>>,
+    /// Valid entries that the index does not know as they are.
+    pub heal: Vec<(&'static str, Hash256)>,
+}
+
+/// A stage with the entry that the index remembers, and its manifest.
+type Doubt = (usize, Arc<Cached>, Identity);
+
+/// An entry before its reason is known.
+enum Draft {
+    Known(Entry),
+    Stale { json: String, lookup: Lookup, forced: bool },
+}
+
+/// What was found out about a stage.
+struct Look {
+    draft: Draft,
+    /// The index remembers an entry.
+    doubt: Option<Doubt>,
+    /// The store was looked at.
+    verdict: Option<(Hash256, Lookup)>,
+}
+
+impl<'a> Planner<'a> {
+    pub fn new(graph: &'a Graph, store: &'a Store, facts: &'a Facts, selected: &'a [bool], forced: &'a [bool]) -> Self {
+        let mut levels: Vec<Vec<usize>> = Vec::new();
+        let mut level = vec![0; graph.stages.len()];
+        for (index, stage) in graph.stages.iter().enumerate() {
+            let after = stage.inputs.iter().map(|input| level[input.from.index()] + 1);
+            level[index] = after.max().unwrap_or(0);
+            if levels.len() <= level[index] {
+                levels.resize_with(level[index] + 1, Vec::new);
+            }
+            levels[level[index]].push(index);
+        }
+        Self {
+            graph,
+            store,
+            facts,
+            selected,
+            forced,
+            levels,
+            heal: Vec::new(),
+        }
+    }
+
+    pub fn entries(&mut self) -> Vec<Entry> {
+        let mut verdicts = HashMap::new();
+        loop {
+            // First believe the index, then look at the files, all at once; where it was wrong, draft again.
+            let (drafts, doubtful) = self.draft(&mut verdicts);
+            if self.confirm(doubtful, &mut verdicts) {
+                let mut state = None;
+                let entries = drafts.into_iter().enumerate();
+                return entries
+                    .map(|(index, draft)| self.entry(index, draft, &mut state))
+                    .collect();
+            }
+        }
+    }
+
+    fn draft(&mut self, verdicts: &mut HashMap<Hash256, Lookup>) -> (Vec<Draft>, Vec<Doubt>) {
+        let mut drafts: Vec<Draft> = Vec::new();
+        drafts.resize_with(self.graph.stages.len(), || Draft::Known(Entry::Unselected));
+        let mut doubtful = Vec::new();
+        for level in &self.levels {
+            let look = |index: &usize| self.look(*index, &drafts, verdicts);
+            let looks: Vec<Look> = if level.len() < MANY {
+                level.iter().map(look).collect()
+            } else {
+                level.par_iter().with_min_len(MANY / 4).map(look).collect()
+            };
+            for (&index, look) in level.iter().zip(looks) {
+                drafts[index] = look.draft;
+                doubtful.extend(look.doubt);
+                if let Some((hash, lookup)) = look.verdict {
+                    if matches!(lookup, Lookup::Found(_)) {
+                        self.heal.push((self.graph.stages[index].kind, hash));
+                    }
+                    verdicts.insert(hash, lookup);
+                }
+            }
+        }
+        (drafts, doubtful)
+    }
+
+    /// Looks one stage up, given the drafts of all that it needs.
+    fn look(&self, index: usize, drafts: &[Draft], verdicts: &HashMap<Hash256, Lookup>) -> Look {
+        if let Some(entry) = self.obstacle(index, drafts) {
+            return Look {
+                draft: Draft::Known(entry),
+                doubt: None,
+                verdict: None,
+            };
+        }
+        let id = StageId(u32::try_from(index).unwrap_or(u32::MAX));
+        let json = self
+            .facts
+            .fingerprint(self.graph, id, |from, output| content(&drafts[from.index()], output));
+        let hash = Hash256::of(&json);
+        let (mut doubt, mut verdict) = (None, None);
+        let lookup = if let Some(lookup) = verdicts.get(&hash) {
+            lookup.clone()
+        } else if let Some((cached, manifest)) = self.store.recall(&hash) {
+            doubt = Some((index, cached.clone(), manifest));
+            Lookup::Found(cached)
+        } else {
+            let lookup = self.store.lookup(self.graph.stages[index].kind, &hash);
+            verdict = Some((hash, lookup.clone()));
+            lookup
+        };
+        let forced = self.forced[index];
+        let draft = match lookup {
+            Lookup::Found(cached) if !forced => Draft::Known(Entry::Hit(cached)),
+            lookup => Draft::Stale { json, lookup, forced },
+        };
+        Look { draft, doubt, verdict }
+    }
+
+    /// Why a stage's fingerprint cannot be known, if so.
+    fn obstacle(&self, index: usize, drafts: &[Draft]) -> Option<Entry> {
+        if !self.selected[index] {
+            return Some(Entry::Unselected);
+        }
+        let mut waiting = None;
+        for input in &self.graph.stages[index].inputs {
+            match &drafts[input.from.index()] {
+                Draft::Known(Entry::Hit(cached)) if cached.finding.is_some() => {
+                    return Some(Entry::Skipped { because: input.from });
+                }
+                Draft::Known(Entry::Skipped { because }) => return Some(Entry::Skipped { because: *because }),
+                Draft::Known(Entry::Hit(_)) => {}
+                Draft::Known(_) | Draft::Stale { .. } => waiting = waiting.or(Some(Entry::Waiting { on: input.from })),
+            }
+        }
+        waiting
+    }
+
+    /// Looks at the files of entries that the index remembers; whether it was right about all.
+    fn confirm(&mut self, doubtful: Vec<Doubt>, verdicts: &mut HashMap<Hash256, Lookup>) -> bool {
+        let (graph, store) = (self.graph, self.store);
+        let mut folders = HashMap::new();
+        for (index, ..) in &doubtful {
+            let kind = graph.stages[*index].kind;
+            folders.entry(kind).or_insert_with(|| store.open_kind(kind));
+        }
+        let look = |(index, cached, manifest): &Doubt| {
+            let kind = graph.stages[*index].kind;
+            if let Some(Some(folder)) = folders.get(kind)
+                && store.looks_unchanged(folder, cached, manifest)
+            {
+                return None;
+            }
+            Some(store.lookup(kind, &cached.fingerprint))
+        };
+        let looks: Vec<Option<Lookup>> = doubtful.par_iter().with_min_len(MANY / 4).map(look).collect();
+        let mut right = true;
+        for ((index, cached, _), look) in doubtful.into_iter().zip(looks) {
+            let hash = cached.fingerprint;
+            let believed = Lookup::Found(cached);
+            let found = match look {
+                None => believed,
+                Some(found) => {
+                    right &= found == believed;
+                    if matches!(found, Lookup::Found(_)) {
+                        self.heal.push((graph.stages[index].kind, hash));
+                    }
+                    found
+                }
+            };
+            verdicts.insert(hash, found);
+        }
+        right
+    }
+
+    fn entry(&self, index: usize, draft: Draft, state: &mut Option<State>) -> Entry {
+        match draft {
+            Draft::Known(entry) => entry,
+            Draft::Stale { forced: true, .. } => Entry::Stale(Reason::Forced),
+            Draft::Stale {
+                lookup: Lookup::Damaged(damage),
+                ..
+            } => Entry::Stale(Reason::Damaged(damage)),
+            Draft::Stale { json, .. } => {
+                let folder = self.store.pipeline_folder(&self.graph.pipeline);
+                let state = state.get_or_insert_with(|| State::load(&folder));
+                Entry::Stale(since_last(&self.graph.stages[index], &json, state, self.store))
+            }
+        }
+    }
+}
+
+fn content(draft: &Draft, output: &str) -> Input<'static> {
+    let hash = match draft {
+        Draft::Known(Entry::Hit(cached)) => cached.output(output).map(|output| output.sha256),
+        _ => None,
+    };
+    // Only a finding may lack an output, and nothing runs after a finding.
+    hash.map_or(Input::Waiting(""), Input::Content)
+}

@@ -1,0 +1,130 @@
+//! What planning finds out outside the graph and the store: the user's files, and devices.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::{Options, PlanError};
+use crate::fingerprint::{ColumnTexts, Fingerprint, Hash256, Input, WorkerFacts};
+use crate::graph::{Graph, StageId};
+use crate::stage::Place;
+use crate::store::{Identity, Store};
+
+/// What planning found out and running needs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Facts {
+    pub files: HashMap<PathBuf, (Identity, Hash256)>,
+    pub devices: Vec<DeviceChoice>,
+    /// Valid entries that the index does not know as they are.
+    pub heal: Vec<(&'static str, Hash256)>,
+    libtorch: String,
+    columns: ColumnTexts,
+}
+
+/// Where a body may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum DeviceChoice {
+    #[default]
+    Cpu,
+    AnyGpu,
+    Gpu(usize),
+}
+
+impl Facts {
+    /// The fingerprint of a stage, given its inputs.
+    pub fn fingerprint<'a>(&self, graph: &'a Graph, id: StageId, input: impl Fn(StageId, &str) -> Input<'a>) -> String {
+        let stage = &graph.stages[id.index()];
+        let inputs = stage
+            .inputs
+            .iter()
+            .map(|from| (from.port, input(from.from, from.output)))
+            .collect();
+        let files = stage
+            .files
+            .iter()
+            .filter_map(|file| Some((file.parameter, self.files.get(&file.path)?.1)));
+        let worker = (stage.place == Place::Worker).then(|| WorkerFacts {
+            device: if self.devices[id.index()] == DeviceChoice::Cpu {
+                "cpu"
+            } else {
+                "cuda"
+            },
+            dtype: "float64",
+            libtorch: &self.libtorch,
+        });
+        let fingerprint = Fingerprint {
+            stage,
+            inputs,
+            files: files.collect(),
+            worker,
+        };
+        fingerprint.to_json(&self.columns)
+    }
+
+    /// Whether a file of the user is still as it was when the plan was made.
+    pub fn is_unchanged(&self, path: &Path) -> std::io::Result<bool> {
+        let Some((identity, hash)) = self.files.get(path) else {
+            return Ok(false);
+        };
+        Ok(Identity::of(path)? == *identity || Hash256::of_file(path)? == *hash)
+    }
+}
+
+/// Hashes the user's files and chooses devices.
+pub(super) fn gather(
+    graph: &Graph,
+    store: &Store,
+    options: &Options,
+    selected: &[bool],
+    errors: &mut Vec<PlanError>,
+) -> Facts {
+    let mut facts = Facts {
+        libtorch: options.libtorch.clone(),
+        columns: ColumnTexts::of(graph),
+        ..Facts::default()
+    };
+    for (stage, selected) in graph.stages.iter().zip(selected) {
+        let choice = if *selected && stage.place == Place::Worker {
+            device(&stage.resources.device, options.gpus).unwrap_or_else(|problem| {
+                let (stage, device) = (stage.label.clone(), stage.resources.device.clone());
+                errors.push(PlanError::Device { stage, device, problem });
+                DeviceChoice::Cpu
+            })
+        } else {
+            DeviceChoice::Cpu
+        };
+        facts.devices.push(choice);
+        for file in stage.files.iter().filter(|_| *selected) {
+            if facts.files.contains_key(&file.path) {
+                continue;
+            }
+            match store.hash_user_file(&file.path) {
+                Ok(found) => {
+                    facts.files.insert(file.path.clone(), found);
+                }
+                Err(source) => errors.push(PlanError::File {
+                    stage: stage.label.clone(),
+                    parameter: file.parameter,
+                    path: file.path.clone(),
+                    source,
+                }),
+            }
+        }
+    }
+    facts
+}
+
+fn device(wanted: &str, gpus: usize) -> Result<DeviceChoice, String> {
+    match (wanted, wanted.strip_prefix("cuda:")) {
+        ("cpu", _) => Ok(DeviceChoice::Cpu),
+        ("auto", _) if gpus == 0 => Ok(DeviceChoice::Cpu),
+        ("auto", _) => Ok(DeviceChoice::AnyGpu),
+        ("cuda", _) if gpus == 0 => Err("there is no GPU".to_owned()),
+        ("cuda", _) => Ok(DeviceChoice::AnyGpu),
+        (_, Some(number)) => match number.parse() {
+            Ok(index) if index < gpus => Ok(DeviceChoice::Gpu(index)),
+            Ok(_) => Err(format!("there are {gpus} GPUs")),
+            Err(_) => Err("not a number after `cuda:`".to_owned()),
+        },
+        _ => Err("want auto, cpu, cuda or cuda:N".to_owned()),
+    }
+}

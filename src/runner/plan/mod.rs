@@ -1,0 +1,208 @@
+//! Which stages must run, and why. Planning reads the store and the user's files, and writes nothing.
+
+mod draft;
+mod facts;
+mod why;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::graph::{Graph, StageId, StageInstance};
+use crate::store::{Cached, Damage, Store};
+
+use draft::Planner;
+pub(crate) use facts::{DeviceChoice, Facts};
+pub(crate) use why::since_last;
+pub use why::why;
+
+/// What to plan for.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Stage names or labels: only these and what they need. All, if empty.
+    pub to: Vec<String>,
+    /// Stage names or labels to run even if fresh.
+    pub force: Vec<String>,
+    /// GPUs that stages may use.
+    pub gpus: usize,
+    /// Version of libtorch that workers load.
+    pub libtorch: String,
+}
+
+/// A plan: one entry per stage instance of the graph.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Entries, by [`StageId`].
+    pub entries: Vec<Entry>,
+    pub(crate) facts: Arc<Facts>,
+    pub(crate) forced: Vec<bool>,
+    /// Whether the plan covers the whole graph.
+    pub(crate) whole: bool,
+}
+
+/// What is to be done about a stage instance.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// Its outputs are in the store.
+    Hit(Arc<Cached>),
+    /// It must run.
+    Stale(Reason),
+    /// It must run if the outputs of a stale stage change.
+    Waiting {
+        /// A stale or waiting stage that it needs.
+        on: StageId,
+    },
+    /// It cannot run.
+    Skipped {
+        /// The stage that failed or ended with a finding.
+        because: StageId,
+    },
+    /// It is not among the stages asked for.
+    Unselected,
+}
+
+/// Why a stage must run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// No run of this pipeline has finished it.
+    NeverRun,
+    /// What it depends on changed since the last run; one sentence each.
+    Changed(Vec<String>),
+    /// Nothing changed, but its cached outputs are gone.
+    Gone,
+    /// A cached output is damaged.
+    Damaged(Damage),
+    /// The user wants it.
+    Forced,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeverRun => f.write_str("never run"),
+            Self::Changed(changes) => match changes.as_slice() {
+                [first, _, _, rest @ ..] if !rest.is_empty() => write!(f, "{first}, and {} more", changes.len() - 1),
+                few => f.write_str(&few.join(", ")),
+            },
+            Self::Gone => f.write_str("its cached outputs are gone"),
+            Self::Damaged(damage) => damage.fmt(f),
+            Self::Forced => f.write_str("forced"),
+        }
+    }
+}
+
+/// Why no plan can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// `--to` or `--force` names no stage.
+    #[error("there is no stage {name}{}", suggestion.as_ref().map_or(String::new(), |word| format!("; did you mean {word}?")))]
+    UnknownStage {
+        /// The name given.
+        name: String,
+        /// The nearest name.
+        suggestion: Option<String>,
+    },
+    /// A file of the user cannot be read.
+    #[error("stage {stage}, parameter {parameter}: {path}: {source}", path = path.display())]
+    File {
+        /// Stage label.
+        stage: String,
+        /// Parameter that names the file.
+        parameter: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// `on: { device: … }` asks for what is not there.
+    #[error("stage {stage}: device {device}: {problem}")]
+    Device {
+        /// Stage label.
+        stage: String,
+        /// The device asked for.
+        device: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl Plan {
+    /// Instances with this kind of entry.
+    pub fn count(&self, which: impl Fn(&Entry) -> bool) -> usize {
+        self.entries.iter().filter(|entry| which(entry)).count()
+    }
+
+    /// Instances that must run, as far as known before running.
+    pub fn stale(&self) -> usize {
+        self.count(|entry| matches!(entry, Entry::Stale(_)))
+    }
+
+    /// Whether nothing needs to run.
+    pub fn is_fresh(&self) -> bool {
+        !self
+            .entries
+            .iter()
+            .any(|entry| matches!(entry, Entry::Stale(_) | Entry::Waiting { .. }))
+    }
+}
+
+/// Makes a plan; or tells all that is wrong.
+pub fn plan(graph: &Graph, store: &Store, options: &Options) -> Result<Plan, Vec<PlanError>> {
+    let mut errors = Vec::new();
+    let to = named(graph, &options.to, &mut errors);
+    let forced = named(graph, &options.force, &mut errors);
+    let selected = if options.to.is_empty() {
+        vec![true; graph.stages.len()]
+    } else {
+        with_ancestors(graph, to)
+    };
+    let mut facts = facts::gather(graph, store, options, &selected, &mut errors);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let whole = options.to.is_empty();
+    let mut planner = Planner::new(graph, store, &facts, &selected, &forced);
+    let entries = planner.entries();
+    facts.heal = planner.heal;
+    Ok(Plan {
+        entries,
+        facts: Arc::new(facts),
+        forced,
+        whole,
+    })
+}
+
+/// Instances by name or label.
+fn named(graph: &Graph, names: &[String], errors: &mut Vec<PlanError>) -> Vec<bool> {
+    let mut chosen = vec![false; graph.stages.len()];
+    for name in names {
+        let mut found = false;
+        for (stage, chosen) in graph.stages.iter().zip(&mut chosen) {
+            if stage.name == *name || stage.label == *name {
+                (*chosen, found) = (true, true);
+            }
+        }
+        if !found {
+            let near = |stage: &&StageInstance| strsim::damerau_levenshtein(&stage.name, name);
+            let nearest = graph.stages.iter().min_by_key(near);
+            let close = nearest.filter(|stage| near(stage) * 3 <= name.chars().count().max(3));
+            let suggestion = close.map(|stage| stage.name.clone());
+            errors.push(PlanError::UnknownStage {
+                name: name.clone(),
+                suggestion,
+            });
+        }
+    }
+    chosen
+}
+
+fn with_ancestors(graph: &Graph, mut chosen: Vec<bool>) -> Vec<bool> {
+    for (index, stage) in graph.stages.iter().enumerate().rev() {
+        if chosen[index] {
+            for input in &stage.inputs {
+                chosen[input.from.index()] = true;
+            }
+        }
+    }
+    chosen
+}

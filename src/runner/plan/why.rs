@@ -1,0 +1,74 @@
+//! Why a stage is as it is planned, from the record of the last run.
+
+use super::{Entry, Plan, Reason};
+use crate::fingerprint::{Hash256, Input, explain};
+use crate::graph::{Graph, StageId, StageInstance};
+use crate::store::Store;
+use crate::store::state::State;
+
+/// What changed since the last run of a stage whose outputs are not in the store.
+pub(crate) fn since_last(stage: &StageInstance, json: &str, state: &State, store: &Store) -> Reason {
+    let Some(last) = state.stages.get(&stage.label) else {
+        return Reason::NeverRun;
+    };
+    if last.hash == Hash256::of(json) {
+        return Reason::Gone;
+    }
+    match store.fingerprint_of(&last.kind, &last.hash) {
+        Some(before) => Reason::Changed(explain(&before, json)),
+        None => Reason::Changed(vec!["changed since the last run, whose record is gone".to_owned()]),
+    }
+}
+
+/// Everything known about why a stage is as planned, one sentence each.
+pub fn why(graph: &Graph, plan: &Plan, store: &Store, id: StageId) -> Vec<String> {
+    let stage = &graph.stages[id.index()];
+    let label = |id: StageId| graph.stages[id.index()].label.as_str();
+    match &plan.entries[id.index()] {
+        Entry::Unselected => vec!["not among the stages asked for".to_owned()],
+        Entry::Skipped { because } => {
+            vec![format!(
+                "{} ended with a finding, so there is nothing to work on",
+                label(*because)
+            )]
+        }
+        Entry::Hit(cached) => {
+            let mut lines = vec![format!(
+                "fresh: nothing it depends on changed ({})",
+                cached.fingerprint.short()
+            )];
+            lines.extend(cached.finding.iter().map(|title| format!("finding: {title}")));
+            lines
+        }
+        Entry::Stale(Reason::Changed(changes)) => changes.clone(),
+        Entry::Stale(reason) => vec![reason.to_string()],
+        Entry::Waiting { .. } => {
+            let json = plan
+                .facts
+                .fingerprint(graph, id, |from, output| match &plan.entries[from.index()] {
+                    Entry::Hit(cached) => match cached.output(output) {
+                        Some(output) => Input::Content(output.sha256),
+                        None => Input::Waiting(label(from)),
+                    },
+                    _ => Input::Waiting(label(from)),
+                });
+            match since_last(
+                stage,
+                &json,
+                &State::load(&store.pipeline_folder(&graph.pipeline)),
+                store,
+            ) {
+                Reason::Changed(changes) => changes,
+                other => {
+                    let waits = stage.inputs.iter().filter(|input| !is_hit(plan, input.from));
+                    let wait = |input: &crate::graph::Connection| format!("waits for {}", label(input.from));
+                    std::iter::once(other.to_string()).chain(waits.map(wait)).collect()
+                }
+            }
+        }
+    }
+}
+
+fn is_hit(plan: &Plan, id: StageId) -> bool {
+    matches!(plan.entries[id.index()], Entry::Hit(_))
+}
