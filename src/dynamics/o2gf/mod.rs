@@ -1,32 +1,44 @@
-//! Actions, angles and frequencies of a single phase-space point from its orbit: O2GF.
+//! Actions, angles and frequencies of a single phase-space point from the spectrum of its orbit.
 //!
-//! The orbit through the point is integrated both ways; a toy isochrone is fitted to it, and along it
+//! The orbit through the point is integrated both ways and sampled at equal steps.
+//! 1. Angles that wind with the orbit (module `winding`) advance by Ω t up to periodic functions; a weighted straight line
+//!    gives Ω and θ, with an error that falls faster than any power of the window's length.
+//! 2. The Fourier coefficients of x + iy and z at the frequencies n·Ω are weighted means too, and the loop integrals that
+//!    the actions are follow from them (module `spectrum`).
 //!
-//! J_toy = J + 2 Σ n S_n cos(n·θ_toy), θ_toy = θ₀ + Ω t − 2 Σ ∂S_n/∂J sin(n·θ_toy)
+//! The window grows until its two halves agree; their difference is the error estimate. J_φ = L_z and
+//! Ω·J = ⟨v²⟩ must come out as well, and what they miss counts as error. An orbit trapped in a resonance or chaotic has no
+//! such spectrum. It is classed, and its actions are those of its toy torus averaged over the libration (module `libration`).
 //!
-//! are solved by weighted least squares for J, S_n, θ₀, Ω and ∂S_n/∂J. Window and mode set grow until the two halves of
-//! the window agree, and their difference is the error estimate. An orbit whose halves never agree is classed.
+//! The module keeps the name of the method of Sanders & Binney (2014), MNRAS 441, 3284 (orbit integration, toy angles,
+//! generating function by least squares), which the average over a libration still is.
 //!
-//! **Source**: Sanders & Binney (2014), MNRAS 441, 3284.
+//! **Source**: Binney & Spergel (1984), MNRAS 206, 159 (actions from spectra); Das et al. (2017), Nonlinearity 30, 4111
+//! (weighted means along orbits).
 
 pub(crate) mod cholesky;
-mod lattice;
-pub(crate) mod toy;
+mod fourier;
+mod libration;
+mod spectrum;
+mod toy;
+mod track;
+mod winding;
+mod window;
 
-use crate::orbit::{OrbitError, dense};
+use crate::orbit::OrbitError;
 use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace, Unbound};
-use crate::potential::{Isochrone, Potential, Symmetry};
-use crate::units::{wrap_angle, wrap_difference};
-use lattice::{Fit, Modes, Sample};
+use crate::potential::{Potential, Symmetry};
+use crate::units::{KPC_PER_KM_S_GYR, wrap_angle, wrap_difference};
 use rayon::prelude::*;
+use spectrum::{Extent, Samples};
+use track::Track;
 
 /// How far to go for a label.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
     /// Error of actions at which a label needs no more work, km/s kpc.
     pub target: f64,
-    /// Error of actions up to which a label counts as one, km/s kpc; a worse one gets the last two [`LEVELS`] too, and is
-    /// classed if they do not help.
+    /// Error of actions up to which a label counts as one, km/s kpc; a worse one is classed.
     pub tolerance: f64,
     /// Tolerance of the orbit integration.
     pub orbit_tolerance: f64,
@@ -35,37 +47,35 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            target: 1e-2,
+            target: 5e-2,
             tolerance: 0.5,
-            orbit_tolerance: 1e-11,
+            orbit_tolerance: 1e-10,
         }
     }
 }
 
-/// Radial periods in the window, samples per period, and highest n_r and n_z/2.
-pub const LEVELS: [(f64, f64, usize, usize); 5] = [
-    (40.0, 36.0, 9, 5),
-    (80.0, 44.0, 14, 8),
-    (160.0, 52.0, 20, 11),
-    (240.0, 60.0, 26, 14),
-    (400.0, 60.0, 30, 18),
-];
+/// Windows tried in turn: radial periods, highest n_r, and highest n_z/2.
+pub const LEVELS: [(f64, usize, usize); 3] = [(60.0, 24, 8), (240.0, 32, 12), (960.0, 32, 12)];
+
+/// The window over which an average over a libration is taken, radial periods.
+pub const LIBRATION_PERIODS: f64 = 240.0;
+
+/// Samples per radial period.
+const DENSITY: f64 = 96.0;
 
 /// Why a label is no better than its error says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Class {
-    /// Within tolerance.
+    /// On a torus of its own: the actions are its loop integrals.
     Regular,
-    /// Trapped by, or near, the resonance n_r Ω_r + n_z Ω_z = 0.
+    /// Trapped by the resonance n_r Ω_r + n_z Ω_z = 0: the actions are averages over the libration.
     Resonant {
         /// n_r.
         n_r: i32,
         /// n_z.
         n_z: i32,
     },
-    /// Little angular momentum about the axis: its generating function has no rapidly converging series.
-    NearVertical,
-    /// The frequencies of the two halves of the window differ.
+    /// The frequencies of the two halves of the longest window differ: the actions are averages over one window.
     Chaotic,
     /// Outside tolerance for none of these reasons.
     Unconverged,
@@ -76,22 +86,34 @@ pub enum Class {
 pub struct Label {
     /// Actions, angles and frequencies at the point.
     pub action_angle: ActionAngle,
-    /// Greatest difference of J_r or J_z between the halves of the window or from a smaller mode set, km/s kpc.
+    /// Greatest difference of J_r or J_z between the halves of the window, or defect of an identity, km/s kpc. For an
+    /// average over a libration also the difference between two mode sets and two toys.
     pub action_error: f64,
-    /// Greatest difference of an angle at the point, radians.
+    /// Greatest difference of an angle at the point between the halves of the window, radians.
     pub angle_error: f64,
-    /// Greatest relative difference of a frequency.
+    /// Greatest difference of a frequency between the halves of the window, relative to Ω_r.
     pub frequency_error: f64,
     /// Length of the window, in radial periods.
     pub periods: f64,
-    /// Number of modes S_n.
+    /// Number of lines of the spectrum, or of modes of the generating function.
     pub modes: usize,
     /// Greatest relative energy error of the orbit.
     pub energy_error: f64,
-    /// Regularisation of the modes; above 1e-6 the actions are those averaged over a libration.
-    pub ridge: f64,
     /// What kind of orbit the point is on.
     pub class: Class,
+}
+
+impl Label {
+    /// The label of the point that the star reaches after `time` Gyr: the same but for angles, which advance by Ω t.
+    pub fn after(&self, time: f64) -> Self {
+        let mut label = self.clone();
+        let (angles, rates) = (&mut label.action_angle.angles, self.action_angle.frequencies);
+        let t = time * KPC_PER_KM_S_GYR;
+        angles.r = wrap_angle(angles.r + rates.r * t);
+        angles.z = wrap_angle(angles.z + rates.z * t);
+        angles.phi = wrap_angle(angles.phi + rates.phi * t);
+        label
+    }
 }
 
 /// Why a point has no label.
@@ -106,9 +128,19 @@ pub enum O2gfError {
     /// The orbit could not be integrated.
     #[error(transparent)]
     Orbit(#[from] OrbitError),
-    /// No isochrone binds the whole orbit, or the equations are singular.
-    #[error("no toy isochrone represents the orbit")]
+    /// The orbit winds around no loop, or no isochrone binds all of it.
+    #[error("no toy angles wind with the orbit")]
     NoToy,
+    /// Too few samples of the orbit.
+    #[error(
+        "{samples} samples over {periods:.1} radial periods are too few: at least 10 periods of 24 samples are needed"
+    )]
+    TooShort {
+        /// Samples given.
+        samples: usize,
+        /// Radial periods that they cover; 0 if unknown.
+        periods: f64,
+    },
 }
 
 /// The label of one point.
@@ -130,66 +162,60 @@ pub fn label<P: Potential + ?Sized>(
     if energy.is_nan() || energy >= limit {
         return Err(Unbound { energy, limit }.into());
     }
-    let (toy, period) = pilot(potential, point)?;
-    // The best sharp label, and the best averaged over a libration.
-    let mut best: [Option<Label>; 2] = [None, None];
-    let mut before: Vec<Option<Label>> = Vec::new();
-    let below = |best: &Option<Label>, limit: f64| best.as_ref().is_some_and(|best| best.action_error < limit);
-    for (number, &level) in LEVELS.iter().enumerate() {
-        if number > 2 && best.iter().any(|best| below(best, settings.tolerance)) {
+    let mut track = Track::start(potential, point, DENSITY)?;
+    let mut found: Option<Label> = None;
+    let mut resonance = None;
+    for (periods, r, z) in LEVELS {
+        track.extend(potential, periods, settings.orbit_tolerance)?;
+        let samples = track.samples();
+        let mut label = spectral(&samples, Extent { r, z });
+        (label.periods, label.energy_error) = (periods, track.energy_error);
+        // A longer window of an orbit without a torus has better frequencies but no better actions.
+        if let Some(before) = &found
+            && before.action_error < label.action_error
+        {
+            label.action_angle.actions = before.action_angle.actions;
+            label.action_error = before.action_error;
+        }
+        resonance = locked(&label, &samples).filter(|_| periods >= LIBRATION_PERIODS);
+        let drifts = periods >= LIBRATION_PERIODS && label.frequency_error > HOPELESS_DRIFT;
+        let good = label.action_error < settings.target && label.angle_error < ANGLE_TARGET;
+        let done = good || resonance.is_some() || drifts;
+        found = Some(label);
+        if done {
             break;
         }
-        let trials = attempt(potential, point, &toy, period, level, settings)?;
-        // Two halves share what the mode set leaves out; two mode sets do not.
-        for (trial, smaller) in trials.iter().zip(&before) {
-            if let (Some(trial), Some(smaller)) = (trial, smaller) {
-                let trial = compared(trial.clone(), smaller);
-                let best = &mut best[usize::from(trial.ridge > SHARP)];
-                if best.as_ref().is_none_or(|best| trial.action_error < best.action_error) {
-                    *best = Some(trial);
-                }
-            }
-        }
-        if below(&best[0], settings.target) {
-            break;
-        }
-        before = trials;
     }
-    let [sharp, averaged] = best;
-    let mut label = match (sharp, averaged) {
-        (Some(sharp), Some(averaged)) => {
-            let ordinary = sharp.action_error < settings.tolerance || sharp.action_error <= averaged.action_error;
-            if ordinary { sharp } else { averaged }
-        }
-        (sharp, averaged) => sharp.or(averaged).ok_or(O2gfError::NoToy)?,
+    let mut label = found.ok_or(O2gfError::NoToy)?;
+    if label.action_error < settings.tolerance {
+        return Ok(label);
+    }
+    label.class = match resonance {
+        Some((n_r, n_z)) => Class::Resonant { n_r, n_z },
+        None if label.frequency_error > DRIFT => Class::Chaotic,
+        None => Class::Unconverged,
     };
-    label.class = classify(&label, settings.tolerance);
+    if let Some(average) = libration::average(potential, &track, LIBRATION_PERIODS)
+        && average.error < label.action_error
+    {
+        label.action_angle.actions.r = average.j[0].max(0.0);
+        label.action_angle.actions.z = average.j[1].max(0.0);
+        label.action_error = average.error;
+        label.modes = average.modes;
+    }
     Ok(label)
 }
 
-/// A label whose errors are at least its difference from one with a smaller window and mode set.
-fn compared(mut label: Label, smaller: &Label) -> Label {
-    let (a, b) = (&label.action_angle, &smaller.action_angle);
-    let actions = (a.actions.r - b.actions.r).abs().max((a.actions.z - b.actions.z).abs());
-    let angles = [
-        a.angles.phi - b.angles.phi,
-        a.angles.z - b.angles.z,
-        a.angles.r - b.angles.r,
-    ];
-    let angles = angles
-        .map(|angle| wrap_difference(angle).abs())
-        .into_iter()
-        .fold(0.0, f64::max);
-    let (p, q) = (a.frequencies, b.frequencies);
-    let rates = [p.phi - q.phi, p.z - q.z, p.r - q.r]
-        .map(f64::abs)
-        .into_iter()
-        .fold(0.0, f64::max);
-    label.action_error = label.action_error.max(actions);
-    label.angle_error = label.angle_error.max(angles);
-    label.frequency_error = label.frequency_error.max(rates / p.r.abs());
-    label
-}
+/// Error of the angles at which a label needs no more work, radians.
+const ANGLE_TARGET: f64 = 5e-3;
+
+/// Relative difference of the frequencies of halves of the longest window above which an orbit is called chaotic; those
+/// of regular orbits differ by less than 1e-6.
+const DRIFT: f64 = 1e-5;
+
+/// The same after [`LIBRATION_PERIODS`], from which a longer window has not yet saved any orbit: those of regular orbits that
+/// needed one differed by 4e-4 at most.
+const HOPELESS_DRIFT: f64 = 1e-3;
 
 /// [`label`] of many points, in parallel. `progress(n)` is told how many more are done.
 pub fn labels<P: Potential + ?Sized>(
@@ -209,189 +235,110 @@ pub fn labels<P: Potential + ?Sized>(
         .collect()
 }
 
-/// A toy for the orbit and its radial period in kpc/(km/s), from a short and coarse integration.
-fn pilot<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace) -> Result<(Isochrone, f64), O2gfError> {
-    let r = crate::phase_space::norm(point.x);
-    let force = crate::phase_space::norm(potential.acceleration(point.x));
-    let speed = crate::phase_space::norm(point.v);
-    let mut period = 6.0 * (r / force).sqrt().max(0.3 * speed / force);
-    let mut toy = None;
-    // A first guess of the period may be far off: the second pass has the toy's.
-    for _ in 0..2 {
-        let times: Vec<f64> = (0..600).map(|i| period * 20.0 / 600.0 * f64::from(i)).collect();
-        let mut points = Vec::with_capacity(times.len());
-        dense::follow(potential, point, &times, 1e-8, |_, point| points.push(point))?;
-        let fitted = toy::fit(potential, &points).ok_or(O2gfError::NoToy)?;
-        let rate: f64 = points
-            .iter()
-            .map(|point| fitted.actions(point).map(|toy| toy.frequencies.r))
-            .sum::<Result<f64, Unbound>>()?
-            / points.len() as f64;
-        period = std::f64::consts::TAU / rate;
-        toy = Some(fitted);
-    }
-    Ok((toy.ok_or(O2gfError::NoToy)?, period))
-}
-
-/// One window and mode set, with every one of the [`RIDGES`]; nothing where a point of the orbit is unbound in the toy or
-/// the equations are singular.
-fn attempt<P: Potential + ?Sized>(
+/// Labels of the points that the star at `point` reaches after each of `times` (Gyr, of either sign, in any order): one
+/// integration for all.
+pub fn labels_along<P: Potential + ?Sized>(
     potential: &P,
     point: &PhaseSpace,
-    toy: &Isochrone,
-    period: f64,
-    (periods, density, n_r, half_n_z): (f64, f64, usize, usize),
+    times: &[f64],
     settings: &Settings,
-) -> Result<Vec<Option<Label>>, O2gfError> {
-    let half = (0.5 * periods * density) as usize;
-    let step = period / density;
-    let mut points = vec![*point; 2 * half + 1];
-    let mut energy_error = 0.0f64;
-    for direction in [1.0, -1.0] {
-        let times: Vec<f64> = (1..=half).map(|i| direction * step * i as f64).collect();
-        let effort = dense::follow(potential, point, &times, settings.orbit_tolerance, |i, point| {
-            points[if direction > 0.0 { half + 1 + i } else { half - 1 - i }] = point;
-        })?;
-        energy_error = energy_error.max(effort.energy_error);
-    }
-    let Some(samples) = toy_samples(toy, &points, step, half) else {
-        return Ok(Vec::new());
-    };
-    let modes = Modes::new(n_r, half_n_z);
-    let sums = |range: std::ops::Range<usize>| {
-        let part = &samples[range];
-        let n = part.len() as f64;
-        // A smooth window: what the modes leave out averages out faster than with sharp ends.
-        let weights: Vec<f64> = (0..part.len())
-            .map(|i| (std::f64::consts::PI * (i as f64 + 0.5) / n).sin().powi(2))
-            .collect();
-        lattice::accumulate(part, &weights, &modes)
-    };
-    let (Some(whole), Some(before), Some(after)) = (sums(0..2 * half + 1), sums(0..half + 1), sums(half..2 * half + 1))
-    else {
-        return Ok(Vec::new());
-    };
-    let j_phi = point.angular_momentum()[2];
-    let mut labels: Vec<Option<Label>> = Vec::new();
-    for ridge in RIDGES {
-        let fits = [&whole, &before, &after].map(|sums| lattice::solve(sums, &modes, ridge));
-        let [Some(whole), Some(before), Some(after)] = fits else {
-            labels.push(None);
-            continue;
-        };
-        let mut label = combine(j_phi, &whole, &before, &after);
-        (label.periods, label.modes, label.energy_error, label.ridge) = (periods, modes.len(), energy_error, ridge);
-        labels.push(Some(label));
-    }
-    Ok(labels)
+) -> Result<Vec<Label>, O2gfError> {
+    let label = label(potential, point, settings)?;
+    Ok(times.iter().map(|&time| label.after(time)).collect())
 }
 
-/// The label of the whole window, with its halves' differences for errors.
-fn combine(j_phi: f64, whole: &Fit, before: &Fit, after: &Fit) -> Label {
-    let difference = |f: &dyn Fn(&Fit, usize) -> f64, n: usize| {
-        (0..n)
-            .map(|k| f(before, k) - f(after, k))
-            .map(f64::abs)
-            .fold(0.0, f64::max)
+/// The label of the first point of an orbit in an axisymmetric potential, sampled every `step` Gyr by whatever means.
+///
+/// What cannot be told without the potential is not: an orbit that does not reach `settings.tolerance` is
+/// [`Class::Unconverged`], or [`Class::Resonant`].
+///
+/// **Shape**: at least 10 radial periods, with 24 samples or more each; better 200 periods of 96.
+pub fn label_sampled(orbit: &[PhaseSpace], step: f64, settings: &Settings) -> Result<Label, O2gfError> {
+    let short = |periods| O2gfError::TooShort {
+        samples: orbit.len(),
+        periods,
     };
+    if orbit.len() < 240 {
+        return Err(short(0.0));
+    }
+    let track = Track::given(orbit, step * KPC_PER_KM_S_GYR)?;
+    let samples = track.samples();
+    let periods = (samples.theta[samples.theta.len() - 1][0] - samples.theta[0][0]) / std::f64::consts::TAU;
+    if !(periods >= 10.0 && orbit.len() as f64 / periods >= 24.0) {
+        return Err(short(periods));
+    }
+    let mut label = spectral(&samples, Extent { r: 32, z: 12 });
+    label.periods = periods;
+    if label.action_error >= settings.tolerance {
+        label.class = match locked(&label, &samples) {
+            Some((n_r, n_z)) => Class::Resonant { n_r, n_z },
+            None => Class::Unconverged,
+        };
+    }
+    Ok(label)
+}
+
+/// Angles, frequencies and actions from all of the samples, with errors from their halves.
+fn spectral(samples: &Samples, extent: Extent) -> Label {
+    let n = samples.x.len();
+    let [whole, before, after] = [0..n, 0..n / 2 + 1, n / 2..n].map(|range| {
+        let lines = spectrum::frequencies(samples, range.clone());
+        let sums = spectrum::actions(samples, range, lines.omega, extent);
+        (lines, sums)
+    });
+    let greatest = |values: [f64; 3]| values.into_iter().map(f64::abs).fold(0.0, f64::max);
+    let (lines, sums) = whole;
+    let omega_r = lines.omega[0];
+    let action_error = greatest([
+        greatest([0, 1, 1].map(|k| before.1.j[k] - after.1.j[k])),
+        greatest([0, 1, 1].map(|k| before.1.j[k] - sums.j[k])),
+        greatest([
+            sums.j_phi - samples.j_phi,
+            (sums.power - sums.v2) / omega_r,
+            (sums.power - sums.v2) / lines.omega[1],
+        ]),
+    ]);
     Label {
         action_angle: ActionAngle {
             actions: Actions {
-                phi: j_phi,
-                z: whole.j[1].max(0.0),
-                r: whole.j[0].max(0.0),
+                phi: samples.j_phi,
+                z: sums.j[1].max(0.0),
+                r: sums.j[0].max(0.0),
             },
             angles: Angles {
-                phi: wrap_angle(whole.theta[2]),
-                z: wrap_angle(whole.theta[1]),
-                r: wrap_angle(whole.theta[0]),
+                phi: wrap_angle(lines.theta[2]),
+                z: wrap_angle(lines.theta[1]),
+                r: wrap_angle(lines.theta[0]),
             },
             frequencies: Frequencies {
-                phi: whole.omega[2],
-                z: whole.omega[1],
-                r: whole.omega[0],
+                phi: lines.omega[2],
+                z: lines.omega[1],
+                r: omega_r,
             },
         },
-        action_error: difference(&|fit, k| fit.j[k], 2),
-        angle_error: (0..3)
-            .map(|k| wrap_difference(before.theta[k] - after.theta[k]).abs())
-            .fold(0.0, f64::max),
-        frequency_error: difference(&|fit, k| fit.omega[k], 3) / whole.omega[0].abs(),
+        action_error: if action_error.is_nan() {
+            f64::INFINITY
+        } else {
+            action_error
+        },
+        angle_error: greatest([0, 1, 2].map(|k| wrap_difference(before.0.theta[k] - after.0.theta[k]))),
+        frequency_error: greatest([0, 1, 2].map(|k| before.0.omega[k] - after.0.omega[k])) / omega_r.abs(),
         periods: 0.0,
-        modes: 0,
+        modes: sums.lines,
         energy_error: 0.0,
-        ridge: 0.0,
         class: Class::Regular,
     }
 }
 
-/// Regularisations, relative to a unit diagonal. A trapped orbit does not cover its torus, so that some modes cannot be
-/// told apart, nor one of them from the action itself; kept small, they leave the action averaged over the libration.
-const RIDGES: [f64; 4] = [1e-11, 1e-6, 1e-4, 1e-2];
-
-/// Up to this regularisation the actions are those of the orbit's own torus.
-const SHARP: f64 = 1e-6;
-
-/// Toy actions and unwrapped toy angles along an orbit with equal steps, time 0 at index `half`.
-fn toy_samples(toy: &Isochrone, points: &[PhaseSpace], step: f64, half: usize) -> Option<Vec<Sample>> {
-    let mut samples: Vec<Sample> = Vec::with_capacity(points.len());
-    let mut rates = [0.0; 3];
-    for (i, point) in points.iter().enumerate() {
-        let toy = toy.actions(point).ok()?;
-        samples.push(Sample {
-            t: step * (i as f64 - half as f64),
-            j: [toy.actions.r, toy.actions.z],
-            theta: [toy.angles.r, toy.angles.z, toy.angles.phi],
-        });
-        for (rate, frequency) in rates
-            .iter_mut()
-            .zip([toy.frequencies.r, toy.frequencies.z, toy.frequencies.phi])
-        {
-            *rate += frequency / points.len() as f64;
-        }
-    }
-    for i in 1..samples.len() {
-        let before = samples[i - 1].theta;
-        for ((theta, before), rate) in samples[i].theta.iter_mut().zip(before).zip(rates) {
-            let expected = before + rate * step;
-            *theta = expected + wrap_difference(*theta - expected);
-        }
-    }
-    Some(samples)
-}
-
-/// Names the likeliest reason for a large error.
-fn classify(label: &Label, tolerance: f64) -> Class {
-    if label.action_error < tolerance {
-        return Class::Regular;
-    }
-    let ActionAngle {
-        actions, frequencies, ..
-    } = &label.action_angle;
-    let mut nearest = (f64::INFINITY, 0, 0);
-    for n_r in 1..=8i32 {
-        for half in -6..=6i32 {
-            let n_z = 2 * half;
-            let beat = (f64::from(n_r) * frequencies.r + f64::from(n_z) * frequencies.z).abs() / frequencies.r;
-            // A resonance's width falls steeply with its order.
-            let measure = beat * f64::from(n_r.abs() + n_z.abs()).powi(2);
-            if measure < nearest.0 {
-                nearest = (measure, n_r, n_z);
-            }
-        }
-    }
-    if nearest.0 < 0.5 {
-        Class::Resonant {
-            n_r: nearest.1,
-            n_z: nearest.2,
-        }
-    } else if label.frequency_error > 1e-4 {
-        Class::Chaotic
-    } else if actions.phi.abs() < 0.1 * (actions.z + actions.phi.abs()) {
-        Class::NearVertical
-    } else {
-        Class::Unconverged
-    }
+/// The resonance n_r Ω_r + n_z Ω_z = 0 in which the frequencies are locked, n_z even: its angle moves by less than a tenth
+/// of a radian in the whole window, which by chance one orbit in a hundred does.
+fn locked(label: &Label, samples: &Samples) -> Option<(i32, i32)> {
+    let rates = label.action_angle.frequencies;
+    let length = samples.step * samples.x.len() as f64;
+    (1..=16)
+        .flat_map(|n_r| (-16..=16).map(move |n_z| (n_r, 2 * (n_z / 2))))
+        .filter(|&(n_r, n_z)| ((f64::from(n_r) * rates.r + f64::from(n_z) * rates.z) * length).abs() < 0.1)
+        .min_by_key(|&(n_r, n_z): &(i32, i32)| n_r + n_z.abs())
 }
 
 /// How many labels are in each class, and how many points have none.

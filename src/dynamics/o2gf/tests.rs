@@ -1,48 +1,65 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::potential::Galaxy;
+use crate::orbit::dense;
+use crate::potential::{Galaxy, Isochrone};
+use crate::sample::{TEST_ORBITS, bound, generator, halo_start};
 use crate::testing::reference_table;
 
-const FOUR: [([f64; 3], [f64; 3]); 4] = [
-    ([8.29, 0.1, 0.1], [30.22, 211.1, 19.22]),
-    ([8.29, 0.1, 0.1], [50.22, 187.1, 54.22]),
-    ([8.29, 0.1, 0.1], [100.22, 109.1, 101.22]),
-    ([26.0, 0.1, 0.1], [0.1, 141.8, 83.1]),
-];
-
-/// With a wrong toy the generating function has to do its work, and the isochrone's own actions are known exactly.
+/// The isochrone's own actions are known exactly, and nothing here uses an isochrone.
 #[test]
-fn the_isochrone_is_recovered_from_a_wrong_toy() {
+fn the_isochrone_is_recovered() {
     let truth = Isochrone::new(3.334e11, 5.0).unwrap();
-    let toy = Isochrone::new(3.0e11, 4.0).unwrap();
-    let point = PhaseSpace::new([8.0, 1.0, 3.0], [40.0, 130.0, -70.0]);
-    let exact = truth.actions(&point).unwrap();
-    let period = std::f64::consts::TAU / exact.frequencies.r;
-    let labels = attempt(&truth, &point, &toy, period, LEVELS[0], &Settings::default()).unwrap();
-    let found = labels[0].as_ref().unwrap().action_angle;
-    assert!((found.actions.r - exact.actions.r).abs() < 1e-6, "{found:?} {exact:?}");
-    assert!((found.actions.z - exact.actions.z).abs() < 1e-6);
-    assert!((found.frequencies.r / exact.frequencies.r - 1.0).abs() < 1e-9);
-    assert!((found.frequencies.phi / exact.frequencies.phi - 1.0).abs() < 1e-9);
-    for (a, b) in [
-        (found.angles.r, exact.angles.r),
-        (found.angles.z, exact.angles.z),
-        (found.angles.phi, exact.angles.phi),
+    for v in [
+        [40.0, 130.0, -70.0],
+        [40.0, -130.0, -70.0],
+        [150.0, 10.0, 20.0],
+        [10.0, 160.0, 1.0],
     ] {
-        assert!(wrap_difference(a - b).abs() < 1e-7, "{found:?} {exact:?}");
+        let point = PhaseSpace::new([8.0, 1.0, 3.0], v);
+        let exact = truth.actions(&point).unwrap();
+        let settings = Settings {
+            target: 1e-4,
+            ..Settings::default()
+        };
+        let label = label(&truth, &point, &settings).unwrap();
+        let found = label.action_angle;
+        assert!((found.actions.r - exact.actions.r).abs() < 1e-3, "{label:?} {exact:?}");
+        assert!((found.actions.z - exact.actions.z).abs() < 1e-3, "{label:?} {exact:?}");
+        // Errors are those of the halves; the whole window's are smaller. Beyond, energy is conserved to 1e-8.
+        for (a, b) in [
+            (found.frequencies.r, exact.frequencies.r),
+            (found.frequencies.z, exact.frequencies.z),
+            (found.frequencies.phi, exact.frequencies.phi),
+        ] {
+            let error = (a - b).abs() / exact.frequencies.r;
+            assert!(
+                error < 1e-8 + label.frequency_error && error < 1e-6,
+                "{error} {label:?} {exact:?}"
+            );
+        }
+        for (a, b) in [
+            (found.angles.r, exact.angles.r),
+            (found.angles.z, exact.angles.z),
+            (found.angles.phi, exact.angles.phi),
+        ] {
+            let error = wrap_difference(a - b).abs();
+            assert!(
+                error < 1e-6 + label.angle_error && error < 1e-4,
+                "{error} {label:?} {exact:?}"
+            );
+        }
     }
 }
 
-/// Actions printed by Sanders & Binney (2016); their potential expansion differs by up to 1e-3 in force, hence 0.1. Along
-/// each orbit the spread is below that of their O2GF row.
+/// Actions printed by Sanders & Binney (2016), whose potential expansion is another one; along each orbit the spread is below
+/// that of their O2GF row.
 #[test]
 fn the_four_test_orbits_have_their_published_actions_and_constancy() {
     let galaxy = Galaxy::piffl_14().unwrap();
     let published = [(29.38, 2.92), (75.96, 29.25), (299.79, 163.02), (317.20, 558.09)];
     let spreads = [(0.0003, 0.005), (0.002, 0.007), (0.03, 0.03), (0.01, 0.01)];
-    for (((x, v), (j_r, j_z)), (most_r, most_z)) in FOUR.into_iter().zip(published).zip(spreads) {
-        let start = PhaseSpace::new(x, v);
-        let times = [0.7, 2.9];
+    for (((_, start), (j_r, j_z)), (most_r, most_z)) in TEST_ORBITS.into_iter().zip(published).zip(spreads) {
+        let times = [0.7, 2.9, 6.1];
         let mut points = vec![start];
         points.extend(dense::integrate(&galaxy, &start, &times, 1e-12).unwrap().points);
         let labels: Vec<Label> = labels(&galaxy, &points, &Settings::default(), &|_| ())
@@ -51,7 +68,7 @@ fn the_four_test_orbits_have_their_published_actions_and_constancy() {
             .collect();
         let first = &labels[0].action_angle;
         assert!(
-            (first.actions.r - j_r).abs() < 0.1 && (first.actions.z - j_z).abs() < 0.1,
+            (first.actions.r - j_r).abs() < 0.02 && (first.actions.z - j_z).abs() < 0.02,
             "{first:?}"
         );
         let spread = |f: &dyn Fn(&Actions) -> f64| {
@@ -61,86 +78,145 @@ fn the_four_test_orbits_have_their_published_actions_and_constancy() {
         };
         let (r, z) = (spread(&|j| j.r), spread(&|j| j.z));
         assert!(r <= most_r && z <= most_z, "spread {r} {z}");
-        // Angles advance by Ω t.
-        for (label, time) in labels[1..].iter().zip(times) {
-            let t = time * crate::units::KPC_PER_KM_S_GYR;
-            let (a, b, rates) = (first.angles, label.action_angle.angles, first.frequencies);
-            for (from, to, rate) in [(a.r, b.r, rates.r), (a.z, b.z, rates.z), (a.phi, b.phi, rates.phi)] {
-                let difference = wrap_difference(from + rate * t - to).abs();
-                assert!(difference < 1e-3, "{difference}");
+        assert!(labels.iter().all(|label| label.class == Class::Regular));
+        // Angles advance by Ω t: the labels along the orbit from one integration are those of its points. Up to 50 radial
+        // periods away the frequencies' errors of 1e-6 add up.
+        let along = labels_along(&galaxy, &start, &times, &Settings::default()).unwrap();
+        for (a, b) in labels[1..].iter().zip(&along) {
+            let (a, b) = (a.action_angle.angles, b.action_angle.angles);
+            for difference in [a.r - b.r, a.z - b.z, a.phi - b.phi] {
+                assert!(wrap_difference(difference).abs() < 5e-4, "{a:?} {b:?}");
             }
         }
     }
 }
 
-/// The reference was computed in an expansion of its own, whose forces differ from ours by 8e-5 in the median and 6e-4 at
-/// worst; its `J_err` does not contain that, so 4e-4 is allowed for in proportion to the actions.
+/// dE = Ω·dJ between neighbouring tori, to third order in their distance.
+#[test]
+fn frequencies_are_derivatives_of_the_energy() {
+    let galaxy = Galaxy::piffl_14().unwrap();
+    for (_, start) in TEST_ORBITS {
+        let moved = |factor: f64| PhaseSpace::new(start.x, start.v.map(|v| v * factor));
+        let [low, middle, high] = [0.998, 1.0, 1.002].map(|factor| {
+            label(&galaxy, &moved(factor), &Settings::default())
+                .unwrap()
+                .action_angle
+        });
+        let rates = middle.frequencies;
+        let expected = rates.r * (high.actions.r - low.actions.r)
+            + rates.z * (high.actions.z - low.actions.z)
+            + rates.phi * (high.actions.phi - low.actions.phi);
+        let change = galaxy.energy(&moved(1.002)) - galaxy.energy(&moved(0.998));
+        assert!((expected / change - 1.0).abs() < 1e-4, "{expected} {change}");
+    }
+}
+
+/// An orbit sampled elsewhere has the label of its first point.
+#[test]
+fn sampled_orbits_have_the_same_label() {
+    let galaxy = Galaxy::piffl_14().unwrap();
+    let start = TEST_ORBITS[1].1;
+    let label = label(&galaxy, &start, &Settings::default()).unwrap();
+    let step = std::f64::consts::TAU / label.action_angle.frequencies.r / KPC_PER_KM_S_GYR / 64.0;
+    let times: Vec<f64> = (0..64 * 120).map(|i| step * f64::from(i)).collect();
+    let orbit = dense::integrate(&galaxy, &start, &times, 1e-11).unwrap().points;
+    let sampled = label_sampled(&orbit, step, &Settings::default()).unwrap();
+    let (a, b) = (label.action_angle, sampled.action_angle);
+    assert!(sampled.class == Class::Regular && (sampled.periods - 120.0).abs() < 1.0);
+    assert!((a.actions.r - b.actions.r).abs() < 1e-3 && (a.actions.z - b.actions.z).abs() < 1e-3);
+    assert!(wrap_difference(a.angles.r - b.angles.r).abs() < 1e-4);
+    assert!(wrap_difference(a.angles.z - b.angles.z).abs() < 1e-4);
+    assert!(matches!(
+        label_sampled(&orbit[..300], step, &Settings::default()),
+        Err(O2gfError::TooShort { .. })
+    ));
+}
+
+/// Stars of the halo sample that no torus of the toy's kind holds: a libration about 3 Ω_r = 4 Ω_z, another about
+/// Ω_r = Ω_z, and an orbit whose frequencies change.
+#[test]
+fn trapped_and_chaotic_orbits_are_classed() {
+    let star = |galaxy: &Galaxy, stream| {
+        let mut random = generator(1, stream);
+        let (point, _) = bound(galaxy, || halo_start(&mut random)).unwrap();
+        label(galaxy, &point, &Settings::default()).unwrap()
+    };
+    let dehnen = Galaxy::dehnen_binney_98_1().unwrap();
+    assert_eq!(star(&dehnen, 12).class, Class::Resonant { n_r: 3, n_z: -4 });
+    assert_eq!(star(&dehnen, 20).class, Class::Resonant { n_r: 2, n_z: -2 });
+    let chaotic = star(&Galaxy::piffl_14().unwrap(), 9);
+    assert!(
+        chaotic.class == Class::Chaotic && chaotic.action_error > 0.5,
+        "{chaotic:?}"
+    );
+}
+
+/// The reference was computed in an expansion whose forces differ from ours by 8e-5 in the median and 6e-4 at worst. On
+/// orbits integrated in that expansion itself this method gives the disc labels to 2e-7 of ΣJ and the frequencies to 5e-8;
+/// between the two expansions they differ by 6e-5 of ΣJ (disc), 2.4e-4 (halo), Ω_r and Ω_φ by 5e-4 like the forces, and Ω_z, which rests on the
+/// thin discs' force near the plane, by 1.5e-3. The halo labels of the
+/// reference miss Ω·J = ⟨v²⟩ by up to 0.76 km/s kpc (median 0.07; here 7e-4), a truncation that `J_err` does not contain.
 #[test]
 fn labels_agree_with_the_reference_as_far_as_the_potentials_do() {
-    for set in [
-        "piffl_14_disk",
-        "piffl_14_halo",
-        "dehnen_binney_98_1_disk",
-        "dehnen_binney_98_1_halo",
-    ] {
-        let galaxy = if set.starts_with("piffl") {
-            Galaxy::piffl_14().unwrap()
-        } else {
-            Galaxy::dehnen_binney_98_1().unwrap()
-        };
-        let columns = [
-            "x",
-            "y",
-            "z",
-            "vx",
-            "vy",
-            "vz",
-            "J_r",
-            "J_z",
-            "J_phi",
-            "theta_r",
-            "theta_z",
-            "theta_phi",
-            "Omega_r",
-            "Omega_z",
-            "Omega_phi",
-            "J_err",
-        ];
-        let rows: Vec<_> = reference_table(&format!("orbits_{set}"), &columns)
-            .into_iter()
-            .step_by(8 * 13)
-            .collect();
-        let points: Vec<_> = rows
-            .iter()
-            .map(|r| PhaseSpace::new([r[0], r[1], r[2]], [r[3], r[4], r[5]]))
-            .collect();
-        for (row, label) in rows.iter().zip(labels(&galaxy, &points, &Settings::default(), &|_| ())) {
-            let label = label.unwrap();
-            let ActionAngle {
-                actions,
-                angles,
-                frequencies,
-            } = label.action_angle;
-            let total = row[6] + row[7] + row[8].abs();
-            let difference = (actions.r - row[6]).abs().max((actions.z - row[7]).abs());
-            assert!(
-                difference < 2.0 * row[15] + 6e-4 * total,
-                "{set}: {difference} {row:?} {label:?}"
-            );
-            for (ours, theirs) in [
-                (frequencies.r, row[12]),
-                (frequencies.z, row[13]),
-                (frequencies.phi, row[14]),
-            ] {
-                assert!((ours / theirs - 1.0).abs() < 3e-3, "{set}: {ours} {theirs} {row:?}");
-            }
-            for (ours, theirs) in [(angles.r, row[9]), (angles.phi, row[11])] {
-                // θ_r of a nearly circular orbit turns with the guiding radius.
-                let allowed = 0.01 + 1e-3 * (total / row[6]).sqrt();
-                assert!(
-                    wrap_difference(ours - theirs).abs() < allowed,
-                    "{set}: {ours} {theirs} {row:?}"
-                );
+    let names = [
+        "x",
+        "y",
+        "z",
+        "vx",
+        "vy",
+        "vz",
+        "J_r",
+        "J_z",
+        "J_phi",
+        "theta_r",
+        "theta_z",
+        "theta_phi",
+        "Omega_r",
+        "Omega_z",
+        "Omega_phi",
+        "J_err",
+    ];
+    let models = [
+        ("piffl_14", Galaxy::piffl_14().unwrap()),
+        ("dehnen_binney_98_1", Galaxy::dehnen_binney_98_1().unwrap()),
+    ];
+    for (model, galaxy) in &models {
+        for (kind, of_sum, truncation) in [("disk", 6e-5, 0.0), ("halo", 2.4e-4, 0.76)] {
+            let rows: Vec<_> = reference_table(&format!("orbits_{model}_{kind}"), &names)
+                .into_iter()
+                .step_by(8 * 9)
+                .collect();
+            let points: Vec<_> = rows
+                .iter()
+                .map(|r| PhaseSpace::new([r[0], r[1], r[2]], [r[3], r[4], r[5]]))
+                .collect();
+            for (row, label) in rows.iter().zip(labels(galaxy, &points, &Settings::default(), &|_| ())) {
+                let label = label.unwrap();
+                let ActionAngle {
+                    actions,
+                    angles,
+                    frequencies,
+                } = label.action_angle;
+                let total = row[6] + row[7] + row[8].abs();
+                let difference = (actions.r - row[6]).abs().max((actions.z - row[7]).abs());
+                let allowed = 2.0 * row[15] + of_sum * total + truncation + label.action_error;
+                assert!(difference < allowed, "{model} {kind}: {difference} {row:?} {label:?}");
+                for (ours, theirs, allowed) in [
+                    (frequencies.r, row[12], 6e-4),
+                    (frequencies.z, row[13], 1.5e-3),
+                    (frequencies.phi, row[14], 6e-4),
+                ] {
+                    assert!(
+                        (ours / theirs - 1.0).abs() < allowed,
+                        "{model} {kind}: {ours} {theirs} {row:?}"
+                    );
+                }
+                for (ours, theirs) in [(angles.r, row[9]), (angles.z, row[10]), (angles.phi, row[11])] {
+                    // Angles of nearly circular or planar orbits turn with the guiding radius.
+                    let allowed = 3e-3 + 6e-4 * (total / row[6].min(row[7])).sqrt();
+                    let difference = wrap_difference(ours - theirs).abs();
+                    assert!(difference < allowed, "{model} {kind}: {difference} {row:?} {label:?}");
+                }
             }
         }
     }
