@@ -8,11 +8,10 @@
 //! should read √(L² + 4GMb).
 
 use crate::phase_space::{
-    ActionAngle, Actions, Angles, Frequencies, PhaseSpace, Unbound, UnboundRows, collect_rows, dot, norm,
+    ActionAngle, Actions, Angles, Frequencies, PhaseSpace, SphericalMotion, Unbound, UnboundRows, actions_of_rows, dot,
+    norm, sense,
 };
 use crate::potential::Isochrone;
-use crate::units::wrap_angle;
-use rayon::prelude::*;
 
 /// The shape of one orbit: everything that is the same all along it.
 struct Shape {
@@ -50,11 +49,6 @@ impl Shape {
     }
 }
 
-/// 1 for J_φ ≥ 0, −1 below.
-fn sense(j_phi: f64) -> f64 {
-    if j_phi < 0.0 { -1.0 } else { 1.0 }
-}
-
 impl Isochrone {
     /// Actions, angles and frequencies of one phase-space point.
     ///
@@ -78,9 +72,7 @@ impl Isochrone {
                 limit: 0.0,
             });
         }
-        let angular_momentum @ [lx, ly, lz] = point.angular_momentum();
-        let l = norm(angular_momentum);
-        let tilt = lx.hypot(ly);
+        let l = norm(point.angular_momentum());
         // w − b, and c(−2E) = v²b + k(w − b)/(w + b), are sums of positive terms.
         let depth = r2 / (w + b);
         let speed = speed2.sqrt();
@@ -112,44 +104,22 @@ impl Isochrone {
         // k/√(−2E) − ½(L + root) as a multiple of e², which vanishes on a circular orbit.
         let total = (k * a).sqrt();
         let j_r = (shape.e * k * c).powi(2) / ((k * c + l * total) * (total + 0.5 * (root - l)));
-        let j_z = if l > 0.0 { tilt * tilt / (l + lz.abs()) } else { 0.0 };
-
         let eta = e_sin.atan2(e_cos);
         let theta_r = eta - e_sin * c / a;
-        // At the very centre the direction is that in which the star leaves it.
-        let position = if r2 > 0.0 { point.x } else { point.v };
-        let (node, latitude_angle) = node_and_latitude_angle(position, angular_momentum, l, tilt);
-        let theta_z = latitude_angle + shape.lag(eta, theta_r);
-        let sense = sense(lz);
-        let (omega_r, omega_z) = shape.frequencies();
-        Ok(ActionAngle {
-            actions: Actions {
-                phi: lz,
-                z: j_z,
-                r: if c > 0.0 { j_r } else { 0.0 },
+        Ok(ActionAngle::spherical(
+            point,
+            &SphericalMotion {
+                j_r: if c > 0.0 { j_r } else { 0.0 },
+                theta_r,
+                lag: shape.lag(eta, theta_r),
+                rates: shape.frequencies(),
             },
-            angles: Angles {
-                phi: wrap_angle(node + sense * theta_z),
-                z: wrap_angle(theta_z),
-                r: wrap_angle(theta_r),
-            },
-            frequencies: Frequencies {
-                phi: sense * omega_z,
-                z: omega_z,
-                r: omega_r,
-            },
-        })
+        ))
     }
 
     /// [`actions`](Self::actions) of many points, in parallel; all unbound rows together if there are any.
     pub fn actions_of(&self, points: &[PhaseSpace]) -> Result<Vec<ActionAngle>, UnboundRows> {
-        collect_rows(
-            points
-                .par_iter()
-                .with_min_len(1024)
-                .map(|point| self.actions(point))
-                .collect(),
-        )
+        actions_of_rows(points, 1024, |point| self.actions(point))
     }
 
     /// Frequencies of the orbit with the given actions, km/s/kpc.
@@ -238,27 +208,6 @@ impl Isochrone {
             e,
             one_minus_e2,
         }
-    }
-}
-
-/// Longitude of the ascending node, and angle from it to the point within the orbital plane.
-///
-/// The two are ill-determined on a nearly planar orbit, but their sum (difference for L_z < 0) is not: there the node is
-/// taken from the point's azimuth, so that rounding cancels.
-pub(crate) fn node_and_latitude_angle([x, y, z]: [f64; 3], [lx, ly, lz]: [f64; 3], l: f64, tilt: f64) -> (f64, f64) {
-    let azimuth = y.atan2(x);
-    if l == 0.0 {
-        return (azimuth, z.atan2(x.hypot(y)));
-    }
-    if tilt == 0.0 {
-        return (0.0, sense(lz) * azimuth);
-    }
-    let along_node = lx * y - ly * x;
-    let psi = (l * z).atan2(along_node);
-    if tilt > lz.abs() {
-        (lx.atan2(-ly), psi)
-    } else {
-        (azimuth - (lz * z).atan2(along_node), psi)
     }
 }
 

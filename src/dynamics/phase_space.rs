@@ -1,5 +1,8 @@
 //! Points of phase space in the two coordinate systems, as plain data.
 
+use crate::units::wrap_angle;
+use rayon::prelude::*;
+
 /// A point in Galactocentric Cartesian coordinates (axes: see [`crate::sky`]).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PhaseSpace {
@@ -78,6 +81,51 @@ pub struct ActionAngle {
     pub frequencies: Frequencies,
 }
 
+/// The orbit of a star in a spherical potential, as far as its orientation goes, with what the radial motion adds.
+pub(crate) struct SphericalMotion {
+    /// J_r.
+    pub j_r: f64,
+    /// θ_r.
+    pub theta_r: f64,
+    /// θ_z minus the angle in the orbital plane from the ascending node.
+    pub lag: f64,
+    /// Ω_r and Ω_z.
+    pub rates: (f64, f64),
+}
+
+impl ActionAngle {
+    /// J_φ = L_z, J_z = L − |L_z|, θ_φ = Ω ± θ_z with the node's longitude Ω.
+    ///
+    /// On a planar orbit θ_z is measured from the x axis; on a radial one the orbital plane is taken through the z axis.
+    pub(crate) fn spherical(point: &PhaseSpace, motion: &SphericalMotion) -> Self {
+        let momentum @ [lx, ly, lz] = point.angular_momentum();
+        let (l, tilt) = (norm(momentum), lx.hypot(ly));
+        // At the very centre the direction is that in which the star leaves it.
+        let position = if dot(point.x, point.x) > 0.0 { point.x } else { point.v };
+        let (node, latitude_angle) = node_and_latitude_angle(position, momentum, l, tilt);
+        let theta_z = latitude_angle + motion.lag;
+        let sense = sense(lz);
+        let (omega_r, omega_z) = motion.rates;
+        Self {
+            actions: Actions {
+                phi: lz,
+                z: if l > 0.0 { tilt * tilt / (l + lz.abs()) } else { 0.0 },
+                r: motion.j_r,
+            },
+            angles: Angles {
+                phi: wrap_angle(node + sense * theta_z),
+                z: wrap_angle(theta_z),
+                r: wrap_angle(motion.theta_r),
+            },
+            frequencies: Frequencies {
+                phi: sense * omega_z,
+                z: omega_z,
+                r: omega_r,
+            },
+        }
+    }
+}
+
 /// One row of a batch that has no answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct UnboundRow {
@@ -119,10 +167,14 @@ fn first_rows(rows: &[UnboundRow]) -> String {
     text.join(", ")
 }
 
-/// Separates the answers of a batch from its unbound rows.
-pub(crate) fn collect_rows<T>(answers: Vec<Result<T, Unbound>>) -> Result<Vec<T>, UnboundRows> {
-    let total = answers.len();
-    let mut good = Vec::with_capacity(total);
+/// The answer of `actions` for every point, in parallel, at least `share` to a thread; all unbound rows together if any.
+pub(crate) fn actions_of_rows<T: Send>(
+    points: &[PhaseSpace],
+    share: usize,
+    actions: impl Fn(&PhaseSpace) -> Result<T, Unbound> + Send + Sync,
+) -> Result<Vec<T>, UnboundRows> {
+    let answers: Vec<_> = points.par_iter().with_min_len(share).map(actions).collect();
+    let mut good = Vec::with_capacity(points.len());
     let mut rows = Vec::new();
     for (row, answer) in answers.into_iter().enumerate() {
         match answer {
@@ -136,7 +188,36 @@ pub(crate) fn collect_rows<T>(answers: Vec<Result<T, Unbound>>) -> Result<Vec<T>
     if rows.is_empty() {
         Ok(good)
     } else {
-        Err(UnboundRows { rows, total })
+        Err(UnboundRows {
+            rows,
+            total: points.len(),
+        })
+    }
+}
+
+/// 1 for J_φ ≥ 0, −1 below.
+pub(crate) fn sense(j_phi: f64) -> f64 {
+    if j_phi < 0.0 { -1.0 } else { 1.0 }
+}
+
+/// Longitude of the ascending node, and angle from it to the point within the orbital plane.
+///
+/// The two are ill-determined on a nearly planar orbit, but their sum (difference for L_z < 0) is not: there the node is
+/// taken from the point's azimuth, so that rounding cancels.
+fn node_and_latitude_angle([x, y, z]: [f64; 3], [lx, ly, lz]: [f64; 3], l: f64, tilt: f64) -> (f64, f64) {
+    let azimuth = y.atan2(x);
+    if l == 0.0 {
+        return (azimuth, z.atan2(x.hypot(y)));
+    }
+    if tilt == 0.0 {
+        return (0.0, sense(lz) * azimuth);
+    }
+    let along_node = lx * y - ly * x;
+    let psi = (l * z).atan2(along_node);
+    if tilt > lz.abs() {
+        (lx.atan2(-ly), psi)
+    } else {
+        (azimuth - (lz * z).atan2(along_node), psi)
     }
 }
 

@@ -51,6 +51,26 @@ pub fn disc_actions<R: Rng + ?Sized>(random: &mut R) -> (Actions, Angles) {
     )
 }
 
+/// One start of the disc sample: [`disc_actions`] redrawn until `point_and_pericentre` gives a point and a pericentre of
+/// [`DISC_LEAST_PERICENTRE`] or more; with how many were set aside. None after 10,000 draws.
+///
+/// The closure maps actions and angles to the point, and says how near the orbit comes to the centre (kpc): with a torus
+/// the sample is exact. It gives None where it has no answer, and those are set aside too.
+///
+/// **Source**: Ibata et al. (2021), section 6.3.
+pub fn disc_start<R: Rng + ?Sized>(
+    random: &mut R,
+    mut point_and_pericentre: impl FnMut(&Actions, &Angles) -> Option<(PhaseSpace, f64)>,
+) -> Option<(PhaseSpace, usize)> {
+    const MOST: usize = 10_000;
+    (0..MOST).find_map(|rejected| {
+        let (actions, angles) = disc_actions(random);
+        point_and_pericentre(&actions, &angles)
+            .filter(|(_, pericentre)| *pericentre >= DISC_LEAST_PERICENTRE)
+            .map(|(point, _)| (point, rejected))
+    })
+}
+
 /// The least pericentre of the disc sample, kpc.
 pub const DISC_LEAST_PERICENTRE: f64 = 5.0;
 
@@ -150,6 +170,29 @@ mod tests {
         assert!(rejected > 0);
         let never = PhaseSpace::new([8.0, 0.0, 0.0], [1e4, 0.0, 0.0]);
         assert_eq!(bound(&light, || never), None);
+    }
+
+    /// In the isochrone the map is exact: every point has its actions in range and stays outside 5 kpc.
+    #[test]
+    fn the_disc_sample_keeps_its_distance() {
+        let isochrone = Isochrone::new(3.334e11, 5.0).unwrap();
+        let mut random = generator(11, 0);
+        let mut rejected = 0;
+        for _ in 0..200 {
+            let (point, more) = disc_start(&mut random, |actions, angles| {
+                let inner = Angles { r: 0.0, ..*angles };
+                let pericentre = norm(isochrone.point(actions, &inner).x);
+                Some((isochrone.point(actions, angles), pericentre))
+            })
+            .unwrap();
+            let actions = isochrone.actions(&point).unwrap().actions;
+            assert!(
+                norm(point.x) >= DISC_LEAST_PERICENTRE && actions.r < 50.0 && actions.z < 50.0 && actions.phi < 3000.0
+            );
+            rejected += more;
+        }
+        assert!(rejected > 0);
+        assert_eq!(disc_start(&mut random, |_, _| None), None);
     }
 
     #[test]

@@ -5,14 +5,9 @@
 //! resolve near-radial orbits; and on near-circular ones g = −f[u₋, u, u₊] is averaged from f'' = −κ²/2, a sum of positive
 //! terms, instead of being divided out.
 
-use crate::isochrone::node_and_latitude_angle;
 use crate::numerics::{gauss_legendre, integrate_graded, root};
-use crate::phase_space::{
-    ActionAngle, Actions, Angles, Frequencies, PhaseSpace, Unbound, UnboundRows, collect_rows, dot, norm,
-};
+use crate::phase_space::{ActionAngle, PhaseSpace, SphericalMotion, Unbound, UnboundRows, actions_of_rows, dot, norm};
 use crate::potential::{Potential, Symmetry, WrongSymmetry};
-use crate::units::wrap_angle;
-use rayon::prelude::*;
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
@@ -59,29 +54,16 @@ impl<P: Potential> SphericalActions<P> {
         if !(energy < limit && energy.is_finite()) {
             return Err(Unbound { energy, limit });
         }
-        let angular_momentum @ [lx, ly, lz] = point.angular_momentum();
-        let (l, tilt) = (norm(angular_momentum), lx.hypot(ly));
-        let sense = if lz < 0.0 { -1.0 } else { 1.0 };
-        let j_z = if l > 0.0 { tilt * tilt / (l + lz.abs()) } else { 0.0 };
+        let l = norm(point.angular_momentum());
         let Some((orbit, below, above)) = RadialOrbit::through(&self.potential, point, energy, l) else {
             let centre = self.potential.hessian([0.0; 3])[0][0].max(0.0).sqrt();
-            return Ok(ActionAngle {
-                actions: Actions {
-                    phi: 0.0,
-                    z: 0.0,
-                    r: 0.0,
-                },
-                angles: Angles {
-                    phi: 0.0,
-                    z: 0.0,
-                    r: 0.0,
-                },
-                frequencies: Frequencies {
-                    phi: centre,
-                    z: centre,
-                    r: 2.0 * centre,
-                },
-            });
+            let at_rest = SphericalMotion {
+                j_r: 0.0,
+                theta_r: 0.0,
+                lag: 0.0,
+                rates: (2.0 * centre, centre),
+            };
+            return Ok(ActionAngle::spherical(point, &at_rest));
         };
 
         let eta = 2.0 * below.sqrt().atan2(above.sqrt());
@@ -93,38 +75,20 @@ impl<P: Potential> SphericalActions<P> {
         let omega_r = PI / half_period;
         let omega_z = advance / half_period;
         let outwards = if dot(point.x, point.v) < 0.0 { -1.0 } else { 1.0 };
-        let theta_r = outwards * omega_r * part[0];
-        let position = if dot(point.x, point.x) > 0.0 { point.x } else { point.v };
-        let (node, psi) = node_and_latitude_angle(position, angular_momentum, l, tilt);
-        let theta_z = psi + outwards * (omega_z * part[0] - part[1]);
-        Ok(ActionAngle {
-            actions: Actions {
-                phi: lz,
-                z: j_z,
-                r: j_r / PI,
+        Ok(ActionAngle::spherical(
+            point,
+            &SphericalMotion {
+                j_r: j_r / PI,
+                theta_r: outwards * omega_r * part[0],
+                lag: outwards * (omega_z * part[0] - part[1]),
+                rates: (omega_r, omega_z),
             },
-            angles: Angles {
-                phi: wrap_angle(node + sense * theta_z),
-                z: wrap_angle(theta_z),
-                r: wrap_angle(theta_r),
-            },
-            frequencies: Frequencies {
-                phi: sense * omega_z,
-                z: omega_z,
-                r: omega_r,
-            },
-        })
+        ))
     }
 
     /// [`actions`](Self::actions) of many points, in parallel; all unbound rows together if there are any.
     pub fn actions_of(&self, points: &[PhaseSpace]) -> Result<Vec<ActionAngle>, UnboundRows> {
-        collect_rows(
-            points
-                .par_iter()
-                .with_min_len(64)
-                .map(|point| self.actions(point))
-                .collect(),
-        )
+        actions_of_rows(points, 64, |point| self.actions(point))
     }
 }
 

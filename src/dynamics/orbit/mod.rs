@@ -1,5 +1,6 @@
 //! Orbits in a static potential.
 
+pub mod circular;
 pub mod dense;
 mod dop853_tableau;
 pub mod leapfrog;

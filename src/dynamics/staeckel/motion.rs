@@ -1,0 +1,520 @@
+//! The two separated motions of one star.
+//!
+//! With q = Δ² sinh² u and y = cos² v the point is R² = q(1 − y), z² = (q + Δ²) y, and with
+//! W(q, y) = [q + Δ²(1 − y)] Φ the momenta of a Stäckel potential are
+//!
+//! p_u² = 2Eq − K − 2W(q, y₀) − L_z²Δ²/q, p_v² = K + 2EΔ²(1 − y) − 2[W(q₀, y) − W(q₀, y₀)] − L_z²/(1 − y),
+//!
+//! the same for every (q₀, y₀). These variables need no Δ > 0: with Δ = 0, K is L².
+//! f(q) = q p_u² = (q − q₁)(q₂ − q) g(q) and f(y) = (1 − y) p_v² = (y₁ − y) g(y) have smooth positive g, so that in
+//! q = ½(q₁ + q₂) − ½(q₂ − q₁) cos ζ and y = ½ y₁ (1 − cos ζ) every integral is one of an even periodic function, but for
+//! factors 1/q and 1/(1 − y), which are steep where L_z is small: there the endpoint's value is integrated analytically.
+
+use super::cosine_rule::CosineRule;
+use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace};
+use crate::potential::Potential;
+use crate::units::wrap_angle;
+use std::f64::consts::PI;
+
+/// Width (q₂ − q₁)/q, and y₁, below which g is constant: rounding of f is 1e-16/width² of it.
+const NARROW: f64 = 2e-5;
+const FLAT: f64 = 1e-10;
+
+/// Nodes for a round orbit, by √(apocentre/pericentre), and the least number by apocentre over √(pericentre² + Δ²):
+/// 1e-4 of J_r, far below the fudge's own error.
+const RADIAL_NODES: (f64, f64) = (7.0, 3.0);
+
+/// Nodes for orbits near the plane and for others, which see discs as a narrow feature.
+const VERTICAL_NODES: (f64, f64) = (8.0, 12.0);
+
+/// The potential along both coordinates, with the integrals of one orbit.
+pub(super) struct Motion<'a, P: ?Sized> {
+    potential: &'a P,
+    /// Δ².
+    focus2: f64,
+    energy: f64,
+    lz: f64,
+    /// Where W is taken: y₀ for the motion in q, q₀ for that in y.
+    reference: (f64, f64),
+    /// W(q₀, y₀).
+    level: f64,
+    k: f64,
+}
+
+/// A star in these coordinates.
+#[derive(Clone, Copy)]
+pub(super) struct Star {
+    pub q: f64,
+    pub y: f64,
+    pub p_u: f64,
+    /// p_v with the sign that is positive for motion upwards.
+    pub p_n: f64,
+    pub above: bool,
+}
+
+impl Star {
+    pub fn new(point: &PhaseSpace, focus2: f64) -> Self {
+        let [x, y, z] = point.x;
+        let (ring, height) = (x * x + y * y, z * z);
+        let radius = ring.sqrt();
+        let v_radius = if radius > 0.0 {
+            (x * point.v[0] + y * point.v[1]) / radius
+        } else {
+            point.v[0].hypot(point.v[1])
+        };
+        // q² + q(Δ² − r²) − Δ²R² = 0, without cancellation on either side of r = Δ.
+        let excess = ring + height - focus2;
+        let root = (excess * excess + 4.0 * focus2 * ring).sqrt();
+        let q = if excess > 0.0 {
+            0.5 * (excess + root)
+        } else if ring > 0.0 {
+            2.0 * focus2 * ring / (root - excess)
+        } else {
+            0.0
+        };
+        let outer = q + focus2;
+        let y = if outer > 0.0 { (height / outer).min(1.0) } else { 0.0 };
+        let sine = if q > ring && ring > 0.0 {
+            (ring / q).sqrt()
+        } else {
+            (1.0 - y).sqrt()
+        };
+        let (a, b) = (q.sqrt(), outer.sqrt());
+        let cosine = y.sqrt().copysign(z);
+        Self {
+            q,
+            y,
+            p_u: v_radius * b * sine + point.v[2] * a * cosine,
+            p_n: point.v[2] * b * sine - v_radius * a * cosine,
+            above: z >= 0.0,
+        }
+    }
+}
+
+/// The range of q, g(q₁), and whether g is the same in all of it.
+struct RadialLimits {
+    q1: f64,
+    q2: f64,
+    g1: f64,
+    constant: bool,
+}
+
+/// The range of y above 0, g(y₁), and whether g is the same in all of it.
+struct VerticalLimit {
+    y1: f64,
+    g1: f64,
+    constant: bool,
+}
+
+/// An action, and the integrals of ∂p/∂(E, K, L_z) over ζ ∈ [0, π] and up to the star.
+struct Integrals {
+    action: f64,
+    whole: [f64; 3],
+    part: [f64; 3],
+}
+
+/// Sums over nodes on the way to [`Integrals`].
+#[derive(Default)]
+struct Sums {
+    action: f64,
+    whole: [f64; 3],
+    part: [f64; 3],
+}
+
+impl Sums {
+    #[inline(always)]
+    fn add(&mut self, weight: f64, action: f64, values: [f64; 3]) {
+        self.action += action;
+        for (i, value) in values.into_iter().enumerate() {
+            self.whole[i] += value;
+            self.part[i] += weight * value;
+        }
+    }
+}
+
+/// A root of f and the slope there.
+#[derive(Clone, Copy, Debug)]
+struct Root {
+    at: f64,
+    slope: f64,
+}
+
+impl<'a, P: Potential + ?Sized> Motion<'a, P> {
+    /// The motion through `star` with W taken along its own coordinates: exact at the star.
+    pub fn through(potential: &'a P, star: &Star, focus2: f64, energy: f64, phi: f64, lz: f64) -> Self {
+        let level = (star.q + focus2 * (1.0 - star.y)) * phi;
+        // Whichever of the two expressions for K has the smaller terms; both are the same.
+        let sine2 = 1.0 - star.y;
+        let vertical = if lz == 0.0 { 0.0 } else { lz * lz / sine2 };
+        let k = star.p_n * star.p_n - 2.0 * energy * focus2 * sine2 + vertical;
+        Self {
+            potential,
+            focus2,
+            energy,
+            lz,
+            reference: (star.q, star.y),
+            level,
+            k,
+        }
+    }
+
+    /// p_v² in the plane.
+    pub fn vertical_in_plane(&self) -> f64 {
+        self.vertical(0.0)
+    }
+
+    /// W(q, y).
+    fn weighted(&self, q: f64, y: f64) -> f64 {
+        let sine2 = 1.0 - y;
+        let x = [(q * sine2).sqrt(), 0.0, ((q + self.focus2) * y).sqrt()];
+        (q + self.focus2 * sine2) * self.potential.potential(x)
+    }
+
+    /// f(q) = q p_u².
+    fn radial(&self, q: f64) -> f64 {
+        q * (2.0 * (self.energy * q - self.weighted(q, self.reference.1)) - self.k) - self.lz * self.lz * self.focus2
+    }
+
+    /// f(q) and f'(q).
+    fn radial_slope(&self, q: f64) -> (f64, f64) {
+        let y = self.reference.1;
+        let (outer, sine2) = (q + self.focus2, 1.0 - y);
+        let x = [(q * sine2).sqrt(), 0.0, (outer * y).sqrt()];
+        let (phi, a) = self.potential.potential_and_acceleration(x);
+        let scale = q + self.focus2 * sine2;
+        let w = scale * phi;
+        // q ∂W/∂q, with q ∂R/∂q = R/2.
+        let gradient = q * phi - 0.5 * scale * (a[0] * x[0] + a[2] * x[2] * q / outer.max(f64::MIN_POSITIVE));
+        let p2 = 2.0 * (self.energy * q - w) - self.k;
+        (
+            q * p2 - self.lz * self.lz * self.focus2,
+            p2 + 2.0 * (self.energy * q - gradient),
+        )
+    }
+
+    /// f(y) = (1 − y) p_v².
+    fn vertical(&self, y: f64) -> f64 {
+        let sine2 = 1.0 - y;
+        let p2 = self.k + 2.0 * (self.energy * self.focus2 * sine2 - (self.weighted(self.reference.0, y) - self.level));
+        sine2 * p2 - self.lz * self.lz
+    }
+
+    /// f(y) and f'(y).
+    fn vertical_slope(&self, y: f64) -> (f64, f64) {
+        let q = self.reference.0;
+        let (outer, sine2) = (q + self.focus2, 1.0 - y);
+        let x = [(q * sine2).sqrt(), 0.0, (outer * y).sqrt()];
+        let (phi, a) = self.potential.potential_and_acceleration(x);
+        let scale = q + self.focus2 * sine2;
+        // (1 − y) ∂Φ/∂y, with ∂z²/∂y = q + Δ².
+        let up = if x[2] > 0.0 { a[2] / x[2] } else { 0.0 };
+        let turn = 0.5 * (a[0] * x[0] - sine2 * outer * up);
+        let p2 = self.k + 2.0 * (self.energy * self.focus2 * sine2 - (scale * phi - self.level));
+        let slope = -p2 - 2.0 * (sine2 * self.focus2 * (self.energy - phi) + scale * turn);
+        (sine2 * p2 - self.lz * self.lz, slope)
+    }
+
+    /// Where f(q) vanishes on either side of the star. `turning2` is −x·a/r² there.
+    fn radial_limits(&self, star: &Star, turning2: f64) -> RadialLimits {
+        let q = star.q;
+        let (_, slope) = self.radial_slope(q);
+        let value = q * star.p_u * star.p_u;
+        let outer = (q + self.focus2).max(f64::MIN_POSITIVE);
+        // f/(q + Δ²) is about (r v_r)², which curves by −κ²/2 in r², and κ² is about 2Ω².
+        let bend = (0.5 * turning2 * outer).max(f64::MIN_POSITIVE);
+        let tilt = slope - value / outer;
+        let radicand = (tilt * tilt + 4.0 * bend * value).sqrt();
+        let above = if tilt > 0.0 {
+            (tilt + radicand) / (2.0 * bend)
+        } else {
+            2.0 * value / (radicand - tilt).max(f64::MIN_POSITIVE)
+        };
+        let most = climb(q, q + above.max(1e-14 * q), f64::INFINITY, |q| self.radial_slope(q));
+        // With the outer root divided out f is nearly linear in q.
+        let rest = (most.at - q).max(0.0);
+        let guess = if rest > 1e-6 * most.at {
+            let (h, dh) = (value / rest, slope / rest + value / (rest * rest));
+            if dh > 0.0 { q - h / dh } else { 0.5 * q }
+        } else {
+            // The star is at apocentre: the parabola of the same curvature.
+            q + most.slope / bend
+        };
+        let least = if q > 0.0 {
+            descend(q, guess.clamp(1e-3 * q, q), |at| {
+                let (value, slope) = self.radial_slope(at);
+                let rest = (most.at - at).max(1e-14 * most.at);
+                (value / rest, slope / rest + value / (rest * rest), slope)
+            })
+        } else {
+            Root { at: 0.0, slope }
+        };
+        if most.at - least.at < NARROW * q {
+            // Rounding of f would spoil the roots and g: the parabola through the star's own p_u is exact here.
+            let h = 1e-3 * q;
+            let g = ((self.radial_slope(q - h).1 - self.radial_slope(q + h).1) / (4.0 * h)).max(f64::MIN_POSITIVE);
+            let shift = 0.5 * slope / g;
+            let half = (value / g + shift * shift).sqrt();
+            let (q1, q2) = ((q + shift - half).min(q), (q + shift + half).max(q));
+            return RadialLimits {
+                q1,
+                q2,
+                g1: g,
+                constant: true,
+            };
+        }
+        let g1 = (least.slope / (most.at - least.at)).max(0.0);
+        RadialLimits {
+            q1: least.at,
+            q2: most.at.max(q),
+            g1,
+            constant: false,
+        }
+    }
+
+    /// Where f(y) vanishes above the star, at 1 or below.
+    fn vertical_limit(&self, star: &Star) -> VerticalLimit {
+        let y = star.y;
+        let (_, slope) = self.vertical_slope(y);
+        let value = (1.0 - y) * star.p_n * star.p_n;
+        let guess = if slope < 0.0 {
+            y - value / slope
+        } else {
+            0.5 * (1.0 + y)
+        };
+        let top = climb(y, guess.clamp(y, 1.0), 1.0, |y| self.vertical_slope(y));
+        let constant = top.at < FLAT && slope < 0.0;
+        let (y1, g1) = if constant {
+            (y - value / slope, -slope)
+        } else {
+            (top.at.clamp(y, 1.0), (-top.slope).max(0.0))
+        };
+        VerticalLimit { y1, g1, constant }
+    }
+
+    /// J_r and J_z.
+    pub fn actions(&self, star: &Star, turning2: f64) -> (f64, f64) {
+        let (radial, vertical) = (self.radial_limits(star, turning2), self.vertical_limit(star));
+        (
+            self.radial_integrals(star, &radial).action,
+            self.vertical_integrals(star, &vertical).action,
+        )
+    }
+
+    /// Actions, angles and frequencies; none if Δ² is negative and the orbit reaches too far in for such coordinates.
+    pub fn solve(&self, star: &Star, turning2: f64, point: &PhaseSpace) -> Option<ActionAngle> {
+        let limits = self.radial_limits(star, turning2);
+        if self.focus2 < 0.0 && limits.q1 < -2.0 * self.focus2 {
+            return None;
+        }
+        let radial = self.radial_integrals(star, &limits);
+        let vertical = self.vertical_integrals(star, &self.vertical_limit(star));
+        Some(self.combine(&radial, &vertical, star, point))
+    }
+
+    fn radial_integrals(&self, star: &Star, limits: &RadialLimits) -> Integrals {
+        let &RadialLimits { q1, q2, g1, constant } = limits;
+        let focus2 = self.focus2;
+        let (middle, half, mean) = (0.5 * (q1 + q2), 0.5 * (q2 - q1), (q1 * q2).sqrt());
+        // The values at q₁ of what the factor 1/q multiplies.
+        let (mut move1, mut time1) = ((g1 / (q1 + focus2)).sqrt(), 1.0 / (g1 * (q1 + focus2)).sqrt());
+        if !(move1.is_finite() && time1.is_finite() && q1 > 0.0) {
+            (move1, time1) = (0.0, 0.0);
+        }
+        // ∂p/∂K is like 1/q too where Δ² is small, as 1/√((q + Δ²)(q + L_z²Δ²/K)): that part is subtracted likewise.
+        let steep = |d: f64| if d > -q1 { q1 / (q1 + d) } else { 0.0 };
+        let share = if time1 > 0.0 && self.k > 0.0 {
+            0.5 * (steep(focus2) + steep(self.lz * self.lz * focus2 / self.k)) * q1 * time1
+        } else {
+            0.0
+        };
+        let (round, sharp) = (
+            (q2 / q1).sqrt().min(1e3).sqrt(),
+            (q2 / (q1 + focus2).max(1e-3 * q2)).sqrt(),
+        );
+        let rule = CosineRule::at_least((RADIAL_NODES.0 * round).max(RADIAL_NODES.1 * sharp));
+        let zeta = 2.0 * (star.q - q1).max(0.0).sqrt().atan2((q2 - star.q).max(0.0).sqrt());
+        let weights = rule.weights(zeta);
+        let mut sums = Sums::default();
+        for (cos, weight) in rule.cosines.iter().zip(weights) {
+            let q = middle - half * cos;
+            let product = half * (1.0 - cos) * half * (1.0 + cos);
+            let g = if constant {
+                g1
+            } else {
+                (self.radial(q) / product).max(f64::MIN_POSITIVE)
+            };
+            let outer = q + focus2;
+            let root = (g * outer).sqrt();
+            let time = 1.0 / root;
+            sums.add(
+                weight,
+                product / q * (root / outer - move1),
+                [q * time, time - share / q, (time - time1) / q],
+            );
+        }
+        // ∫ dζ/q, whole and up to ζ.
+        let (all, some) = if q1 > 0.0 {
+            (
+                PI / mean,
+                2.0 / mean * ((q2 / q1).sqrt() * (0.5 * zeta).sin()).atan2((0.5 * zeta).cos()),
+            )
+        } else {
+            (0.0, 0.0)
+        };
+        let n = rule.nodes() as f64;
+        let factors = [0.5, -0.25, -0.5 * self.lz * focus2];
+        let finish = |[e, k, l]: [f64; 3], layer: f64| {
+            [
+                factors[0] * e,
+                factors[1] * (k + share * layer),
+                factors[2] * (l + time1 * layer),
+            ]
+        };
+        Integrals {
+            action: 0.5 * (sums.action / n + move1 * half * half / (middle + mean)),
+            whole: finish(sums.whole.map(|sum| sum * PI / n), all),
+            part: finish(sums.part, some),
+        }
+    }
+
+    fn vertical_integrals(&self, star: &Star, limit: &VerticalLimit) -> Integrals {
+        let &VerticalLimit { y1, g1, constant } = limit;
+        let side = (1.0 - y1).sqrt();
+        let (mut move1, mut time1) = (g1.sqrt(), 1.0 / g1.sqrt());
+        if !time1.is_finite() {
+            (move1, time1) = (0.0, 0.0);
+        }
+        let rule = CosineRule::at_least(if y1 < 0.05 { VERTICAL_NODES.0 } else { VERTICAL_NODES.1 });
+        let zeta = 2.0 * star.y.sqrt().atan2((y1 - star.y).max(0.0).sqrt());
+        let weights = rule.weights(zeta);
+        let mut sums = Sums::default();
+        for (cos, weight) in rule.cosines.iter().zip(weights) {
+            let (y, rest) = (0.5 * y1 * (1.0 - cos), 0.5 * y1 * (1.0 + cos));
+            let g = if constant {
+                g1
+            } else {
+                (self.vertical(y) / rest).max(f64::MIN_POSITIVE)
+            };
+            let (root, sine2) = (g.sqrt(), 1.0 - y);
+            let time = 1.0 / root;
+            let values = [self.focus2 * sine2 * time, time, (time - time1) / sine2];
+            sums.add(weight, rest / sine2 * (root - move1), values);
+        }
+        // ∫ dζ/(1 − y), whole and up to ζ.
+        let (all, some) = if side > 0.0 && self.lz != 0.0 {
+            (
+                PI / side,
+                2.0 / side * (side * (0.5 * zeta).sin()).atan2((0.5 * zeta).cos()),
+            )
+        } else {
+            (0.0, 0.0)
+        };
+        let n = rule.nodes() as f64;
+        let finish = |[e, k, l]: [f64; 3], layer: f64| [0.5 * e, 0.25 * k, -0.5 * self.lz * (l + time1 * layer)];
+        Integrals {
+            action: sums.action / n + move1 * y1 / (1.0 + side),
+            whole: finish(sums.whole.map(|sum| sum * PI / n), all),
+            part: finish(sums.part, some),
+        }
+    }
+
+    /// Angles and frequencies from the gradients of both actions and of the generating function.
+    fn combine(&self, radial: &Integrals, vertical: &Integrals, star: &Star, point: &PhaseSpace) -> ActionAngle {
+        let lz = self.lz;
+        let [re, rk, rl] = radial.whole.map(|value| value / PI);
+        let [ze, zk, zl] = vertical.whole.map(|value| 2.0 * value / PI);
+        let determinant = re * zk - rk * ze;
+        let (omega_r, omega_z) = (zk / determinant, -rk / determinant);
+        let omega_phi = (rk * zl - rl * zk) / determinant;
+        // ∂K/∂J from the same inverse.
+        let (k_r, k_z) = (-ze / determinant, re / determinant);
+        let k_phi = (ze * rl - re * zl) / determinant;
+
+        let outwards = if star.p_u < 0.0 { -1.0 } else { 1.0 };
+        // From the upward crossing of the plane, along the motion: `vertical.whole` is a quarter of a turn.
+        let (quarters, sign) = match (star.above, star.p_n >= 0.0) {
+            (true, true) => (0.0, 1.0),
+            (true, false) => (2.0, -1.0),
+            (false, false) => (2.0, 1.0),
+            (false, true) => (4.0, -1.0),
+        };
+        let w: [f64; 3] =
+            std::array::from_fn(|i| outwards * radial.part[i] + quarters * vertical.whole[i] + sign * vertical.part[i]);
+        let azimuth = point.x[1].atan2(point.x[0]);
+        // On an orbit without L_z the azimuth jumps by π at the axis; the average rate is Ω_z.
+        let (omega_phi, theta_phi) = if lz == 0.0 {
+            (omega_z, azimuth)
+        } else {
+            (omega_phi, azimuth + w[0] * omega_phi + w[1] * k_phi + w[2])
+        };
+        ActionAngle {
+            actions: Actions {
+                phi: lz,
+                z: vertical.action.max(0.0),
+                r: radial.action.max(0.0),
+            },
+            angles: Angles {
+                phi: wrap_angle(theta_phi),
+                z: wrap_angle(w[0] * omega_z + w[1] * k_z),
+                r: wrap_angle(w[0] * omega_r + w[1] * k_r),
+            },
+            frequencies: Frequencies {
+                phi: omega_phi,
+                z: omega_z,
+                r: omega_r,
+            },
+        }
+    }
+}
+
+/// The root of f in (inside, limit), where f ≥ 0 inside and < 0 beyond: Newton's method in a bracket.
+fn climb(inside: f64, guess: f64, limit: f64, mut f: impl FnMut(f64) -> (f64, f64)) -> Root {
+    let (mut low, mut high, mut x) = (inside, limit, guess);
+    let mut slope = f64::NAN;
+    for _ in 0..60 {
+        let (value, tangent) = f(x);
+        slope = tangent;
+        if value >= 0.0 {
+            low = low.max(x)
+        } else {
+            high = high.min(x)
+        }
+        let step = -value / tangent;
+        let mut next = x + step;
+        if !(tangent < 0.0 && next >= low && next <= high) {
+            next = if high.is_finite() { 0.5 * (low + high) } else { 2.0 * x };
+        }
+        let close = (next - x).abs() <= 1e-5 * (next - inside).abs().max(1e-9 * next);
+        x = next;
+        if close || !x.is_finite() {
+            break;
+        }
+    }
+    Root { at: x, slope }
+}
+
+/// The same below `inside`, above 0; f gives the deflated value and slope, and the slope itself.
+fn descend(inside: f64, guess: f64, mut f: impl FnMut(f64) -> (f64, f64, f64)) -> Root {
+    let (mut low, mut high, mut x) = (0.0, inside, guess);
+    let mut slope = f64::NAN;
+    for _ in 0..60 {
+        let (value, tangent, own) = f(x);
+        slope = own;
+        if value >= 0.0 {
+            high = x
+        } else {
+            low = x
+        }
+        let mut next = x - value / tangent;
+        if !(tangent > 0.0 && next >= low && next <= high) {
+            next = if low > 0.0 { (low * high).sqrt() } else { 0.1 * high };
+        }
+        // The slope is wanted too, and changes over a distance of the root itself.
+        let close = (next - x).abs() <= (1e-5 * (inside - next).abs().max(1e-9 * next)).min(1e-4 * next);
+        x = next;
+        if close || x < 1e-14 * inside {
+            break;
+        }
+    }
+    Root { at: x, slope }
+}
