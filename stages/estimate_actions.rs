@@ -91,7 +91,7 @@ pub struct O2gfParameters {
 }
 
 fn default_target() -> KmPerSecondKpc {
-    KmPerSecondKpc(1e-2)
+    KmPerSecondKpc(5e-2)
 }
 
 /// What to do about stars without actions.
@@ -189,7 +189,7 @@ impl Stage for EstimateActions {
         }
         let mut schema = replaced(input, &replacing, &result);
         if labels {
-            let description = "regular, resonant, near_vertical, chaotic or unconverged";
+            let description = "regular, resonant, chaotic or unconverged";
             let fields = schema.fields().iter().cloned();
             let class = Field::clone(&column(CLASS, DataType::Utf8, "", "", description));
             schema = Schema::new(fields.chain([class.into()]).collect::<Vec<_>>());

@@ -1,5 +1,6 @@
 //! Tori of given or sampled actions, and stars at random angles on each: one torus is one stream, and its truth.
 
+use dynamics::orbit::circular::guiding_radius;
 use dynamics::phase_space::{Actions, Angles, PhaseSpace};
 use dynamics::potential::{Potential, Symmetry};
 use dynamics::sample;
@@ -270,6 +271,9 @@ impl MapTori {
             tolerance: self.tolerance,
             ..Settings::default()
         };
+        if self.sample == Sample::Disc && far_inside(potential, &actions, self.disc.pericentre) {
+            return Drawn::TooClose;
+        }
         let torus = match Torus::new(potential, &actions, &settings) {
             Ok(torus) => torus,
             Err(error) => return Drawn::Failed(actions, error.to_string()),
@@ -292,6 +296,13 @@ impl MapTori {
         }
         Drawn::Torus(Box::new(torus), stars)
     }
+}
+
+/// Whether no torus of these actions can keep away from the centre by `pericentre` kpc: even a circular orbit of its
+/// angular momentum, about J_φ + J_z, is a tenth closer. Tori of such orbits take the longest to make.
+fn far_inside(potential: &dyn Potential, actions: &Actions, pericentre: f64) -> bool {
+    let radius = guiding_radius(potential, actions.phi.abs() + actions.z);
+    radius.is_some_and(|radius| radius < 0.9 * pericentre)
 }
 
 /// The least distance from the centre on a torus, kpc; it lies at θ_r = 0 or next to it, at some θ_z.

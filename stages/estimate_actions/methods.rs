@@ -8,7 +8,6 @@ use dynamics::potential::{Isochrone, Potential};
 use dynamics::spherical::SphericalActions;
 use dynamics::staeckel::StaeckelFudge;
 use dynamics::torus;
-use dynamics::units::{KPC_PER_KM_S_GYR, wrap_angle};
 use rayon::prelude::*;
 use runner::context::StageContext;
 use runner::error::StageError;
@@ -105,12 +104,12 @@ impl Method {
                 all(context, potential, stars, &streams, &work)
             }
             Self::O2gf(with) => {
-                let work: Work = Box::new(|rows| {
-                    let label = |&row: &usize| with.label(potential, &stars[row]).map(|label| with.accept(&label));
-                    rows.iter()
-                        .map(|row| label(row).and_then(|accepted| accepted))
-                        .collect()
-                });
+                let settings = with.settings();
+                let label = |&row: &usize| {
+                    let label = o2gf::label(potential, &stars[row], &settings).map_err(|error| error.to_string())?;
+                    with.accept(&label)
+                };
+                let work: Work = Box::new(|rows| rows.iter().map(label).collect());
                 all(context, potential, stars, &singly, &work)
             }
         }
@@ -212,12 +211,11 @@ fn iterate(
 }
 
 impl O2gfParameters {
-    fn label(&self, potential: &dyn Potential, star: &PhaseSpace) -> Result<Label, String> {
-        let settings = o2gf::Settings {
+    fn settings(&self) -> o2gf::Settings {
+        o2gf::Settings {
             target: self.target.get(),
             ..o2gf::Settings::default()
-        };
-        o2gf::label(potential, star, &settings).map_err(|error| error.to_string())
+        }
     }
 
     /// The label as an estimate, or why it is not good enough.
@@ -241,8 +239,7 @@ impl O2gfParameters {
     }
 }
 
-/// One label for the stars of a stream: the same actions, and angles that grow linearly with time from the star in the
-/// middle.
+/// The labels of the stars of a stream, from one integration of the orbit through the star in the middle.
 fn stream_labels(
     potential: &dyn Potential,
     with: &O2gfParameters,
@@ -252,24 +249,12 @@ fn stream_labels(
 ) -> Vec<Result<Estimate, String>> {
     let mut by_time = rows.to_vec();
     by_time.sort_by(|&a, &b| times[a].total_cmp(&times[b]));
-    let first = by_time[by_time.len() / 2];
-    let label = with.label(potential, &stars[first]).and_then(|label| {
-        with.accept(&label)?;
-        Ok(label)
-    });
-    let at = |&row: &usize| {
-        let mut label = label.clone()?;
-        let elapsed = (times[row] - times[first]) * KPC_PER_KM_S_GYR;
-        let ActionAngle {
-            angles, frequencies, ..
-        } = &mut label.action_angle;
-        angles.phi = wrap_angle(angles.phi + frequencies.phi * elapsed);
-        angles.z = wrap_angle(angles.z + frequencies.z * elapsed);
-        angles.r = wrap_angle(angles.r + frequencies.r * elapsed);
-        label.angle_error += label.frequency_error * frequencies.r.abs() * elapsed.abs();
-        with.accept(&label)
-    };
-    rows.iter().map(at).collect()
+    let middle = by_time[by_time.len() / 2];
+    let elapsed: Vec<f64> = rows.iter().map(|&row| times[row] - times[middle]).collect();
+    match o2gf::labels_along(potential, &stars[middle], &elapsed, &with.settings()) {
+        Ok(labels) => labels.iter().map(|label| with.accept(label)).collect(),
+        Err(error) => rows.iter().map(|_| Err(error.to_string())).collect(),
+    }
 }
 
 /// The rows of each stream, streams in the order of their first row.
@@ -290,7 +275,6 @@ fn class_name(class: Class) -> &'static str {
     match class {
         Class::Regular => "regular",
         Class::Resonant { .. } => "resonant",
-        Class::NearVertical => "near_vertical",
         Class::Chaotic => "chaotic",
         Class::Unconverged => "unconverged",
     }
