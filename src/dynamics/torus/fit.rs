@@ -218,8 +218,8 @@ impl Linear {
         let mut linear = Self { factors, matrix };
         let ones = vec![1.0; count];
         let constant = linear.side(modes, grid, &ones);
-        for i in 0..size {
-            *linear.matrix.at(size, i) = -constant[i];
+        for (i, value) in constant.iter().take(size).enumerate() {
+            *linear.matrix.at(size, i) = -value;
         }
         *linear.matrix.at(size, size) = grid.weights.iter().sum();
         linear
