@@ -14,31 +14,33 @@ use crate::phase_space::{
 use crate::potential::Isochrone;
 
 /// The shape of one orbit: everything that is the same all along it.
-struct Shape {
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
     /// GM.
-    k: f64,
-    b: f64,
+    pub(crate) k: f64,
+    pub(crate) b: f64,
     /// |x × v|.
-    l: f64,
+    pub(crate) l: f64,
     /// √(L² + 4GMb).
-    root: f64,
+    pub(crate) root: f64,
     /// √(−2E).
-    speed: f64,
-    a: f64,
-    c: f64,
-    e: f64,
+    pub(crate) speed: f64,
+    pub(crate) a: f64,
+    pub(crate) c: f64,
+    pub(crate) e: f64,
     /// 1 − e².
-    one_minus_e2: f64,
+    pub(crate) one_minus_e2: f64,
 }
 
 impl Shape {
-    fn frequencies(&self) -> (f64, f64) {
+    /// Ω_r and Ω_z.
+    pub(crate) fn frequencies(&self) -> (f64, f64) {
         let radial = self.speed.powi(3) / self.k;
         (radial, 0.5 * (1.0 + self.l / self.root) * radial)
     }
 
     /// θ_z minus the angle in the orbital plane from the ascending node, at eccentric anomaly η.
-    fn lag(&self, eta: f64, theta_r: f64) -> f64 {
+    pub(crate) fn lag(&self, eta: f64, theta_r: f64) -> f64 {
         let (sin, cos) = (0.5 * eta).sin_cos();
         let one_minus_e = self.one_minus_e2 / (1.0 + self.e);
         let first = ((1.0 + self.e).sqrt() * sin).atan2(one_minus_e.sqrt() * cos);
@@ -180,7 +182,8 @@ impl Isochrone {
         }
     }
 
-    fn shape(&self, actions: &Actions) -> Shape {
+    /// The orbit with these actions.
+    pub(crate) fn shape(&self, actions: &Actions) -> Shape {
         let (k, b) = (self.gm(), self.scale());
         let l = actions.z + actions.phi.abs();
         let j = actions.r;
@@ -212,7 +215,7 @@ impl Isochrone {
 }
 
 /// The η with η − ε sin η = m, for m in [−π, π] and 0 ≤ ε < 1.
-fn solve_kepler(m: f64, epsilon: f64) -> f64 {
+pub(crate) fn solve_kepler(m: f64, epsilon: f64) -> f64 {
     let target = m.abs();
     let (mut low, mut high) = (target, (target + epsilon).min(std::f64::consts::PI));
     // Near ε = 1 and m = 0 the equation is cubic: η³/6 ≈ m bounds the start from above.

@@ -1,444 +1,412 @@
-//! Gauss–Newton for the generating function of one torus.
+//! Newton's method for the generating function of one torus.
 
+use super::series::{Grid, Modes, Spectrum};
+use super::toy::{hamiltonian, latitude_angle};
+use super::warp::Warp;
 use super::{Settings, Torus, TorusError};
-use crate::o2gf::cholesky::{Symmetric, dot};
+use crate::o2gf;
+use crate::o2gf::cholesky::Symmetric;
 use crate::phase_space::{Actions, Angles, Frequencies};
 use crate::potential::{Isochrone, Potential};
-use std::collections::BTreeSet;
 use std::f64::consts::PI;
-
-/// The modes n = (n_r, n_z), n_z even, of a generating function.
-#[derive(Debug, Clone)]
-pub(super) struct Modes {
-    list: Vec<(usize, isize)>,
-    n_r: usize,
-    half_n_z: usize,
-}
-
-/// cos and sin of k x for k = 0..=n.
-fn powers(x: f64, n: usize) -> Vec<(f64, f64)> {
-    let (sin, cos) = x.sin_cos();
-    let mut out = Vec::with_capacity(n + 1);
-    let mut now = (1.0, 0.0);
-    for _ in 0..=n {
-        out.push(now);
-        now = (now.0 * cos - now.1 * sin, now.0 * sin + now.1 * cos);
-    }
-    out
-}
-
-impl Modes {
-    /// One half plane of an ellipse with these half axes.
-    fn new(n_r: usize, half_n_z: usize) -> Self {
-        let mut list = Vec::new();
-        for k in 0..=n_r {
-            for l in -(half_n_z as isize)..=half_n_z as isize {
-                let inside = (k as f64 / n_r.max(1) as f64).powi(2) + (l as f64 / half_n_z.max(1) as f64).powi(2);
-                if inside <= 1.0 + 1e-9 && (k > 0 || l > 0) {
-                    list.push((k, l));
-                }
-            }
-        }
-        Self { list, n_r, half_n_z }
-    }
-
-    /// These modes without those of no importance, with the neighbours of those of some.
-    fn grown(&self, importance: &[f64], needed: f64) -> Self {
-        let mut set: BTreeSet<(usize, isize)> = BTreeSet::new();
-        for (&(k, l), &importance) in self.list.iter().zip(importance) {
-            if importance > 0.02 * needed {
-                set.insert((k, l));
-            }
-            if importance > 0.1 * needed {
-                let k = k as isize;
-                for (dk, dl) in [
-                    (1, 0),
-                    (-1, 0),
-                    (0, 1),
-                    (0, -1),
-                    (1, 1),
-                    (1, -1),
-                    (-1, 1),
-                    (-1, -1),
-                    (2, 0),
-                    (0, 2),
-                    (0, -2),
-                ] {
-                    let (k, l) = (k + dk, l + dl);
-                    // S_−n = −S_n: one of the two is listed.
-                    let (k, l) = if k < 0 || (k == 0 && l < 0) { (-k, -l) } else { (k, l) };
-                    if (k, l) != (0, 0) {
-                        set.insert((k as usize, l));
-                    }
-                }
-            }
-        }
-        let list: Vec<_> = set.into_iter().collect();
-        let n_r = list.iter().map(|mode| mode.0).max().unwrap_or(1);
-        let half_n_z = list.iter().map(|mode| mode.1.unsigned_abs()).max().unwrap_or(1);
-        Self { list, n_r, half_n_z }
-    }
-
-    /// n_r, n_z, cos(n·θ), sin(n·θ) of every mode.
-    fn each(&self, r: f64, z: f64, mut f: impl FnMut(usize, f64, f64, f64, f64)) {
-        let radial = powers(r, self.n_r);
-        let vertical = powers(2.0 * z, self.half_n_z);
-        for (i, &(k, l)) in self.list.iter().enumerate() {
-            let (a, b) = radial[k];
-            let (c, d) = vertical[l.unsigned_abs()];
-            let d = if l < 0 { -d } else { d };
-            f(i, k as f64, 2.0 * l as f64, a * c - b * d, b * c + a * d);
-        }
-    }
-
-    /// 2 Σ n S_n cos(n·θ) for r and z.
-    pub(super) fn action_sums(&self, s: &[f64], r: f64, z: f64) -> [f64; 2] {
-        let mut sums = [0.0; 2];
-        self.each(r, z, |i, n_r, n_z, cos, _| {
-            let term = 2.0 * s[i] * cos;
-            sums[0] += n_r * term;
-            sums[1] += n_z * term;
-        });
-        sums
-    }
-
-    /// 2 Σ ∂S_n/∂J sin(n·θ) for r, z, φ, and the derivatives of the first two by θ_r and θ_z.
-    pub(super) fn angle_sums(&self, ds: &[Vec<f64>; 3], r: f64, z: f64) -> ([f64; 3], [[f64; 2]; 2]) {
-        let mut sums = [0.0; 3];
-        let mut slopes = [[0.0; 2]; 2];
-        self.each(r, z, |i, n_r, n_z, cos, sin| {
-            for k in 0..3 {
-                sums[k] += 2.0 * ds[k][i] * sin;
-            }
-            for k in 0..2 {
-                slopes[k][0] += 2.0 * ds[k][i] * cos * n_r;
-                slopes[k][1] += 2.0 * ds[k][i] * cos * n_z;
-            }
-        });
-        (sums, slopes)
-    }
-}
-
-/// H and its derivatives by J_toy at fixed θ_toy, on the grid.
-struct Field {
-    h: Vec<f64>,
-    /// ∂H/∂J_r, ∂H/∂J_z, ∂H/∂J_φ.
-    rates: Vec<[f64; 3]>,
-}
-
-/// One grid of toy angles with the cosines of every mode there.
-struct Grid {
-    angles: Vec<Angles>,
-    /// cos(n·θ), mode-major.
-    cosines: Vec<f64>,
-}
-
-impl Grid {
-    /// A quarter of the torus; time reversal and reflection in the plane give the rest. `shift` of ½ puts the points in
-    /// the middle of cells.
-    fn new(modes: &Modes, over: f64, shift: f64) -> Self {
-        let count_r = ((over * modes.n_r as f64) as usize).max(6);
-        let count_z = ((2.0 * over * modes.half_n_z as f64) as usize).max(8);
-        let mut angles = Vec::with_capacity(count_r * count_z);
-        for i in 0..count_r {
-            for j in 0..count_z {
-                let r = PI * (i as f64 + shift) / count_r as f64;
-                let z = PI * (j as f64 + shift) / count_z as f64;
-                angles.push(Angles { phi: 0.0, z, r });
-            }
-        }
-        let n = angles.len();
-        let mut cosines = vec![0.0; n * modes.list.len()];
-        for (place, angles) in angles.iter().enumerate() {
-            modes.each(angles.r, angles.z, |i, _, _, cos, _| cosines[i * n + place] = cos);
-        }
-        Self { angles, cosines }
-    }
-
-    /// Toy actions on the grid; nothing if one is not positive.
-    fn toy_actions(&self, modes: &Modes, actions: &Actions, s: &[f64]) -> Option<Vec<Actions>> {
-        let n = self.angles.len();
-        let mut out = vec![*actions; n];
-        for ((&(k, l), s), cosines) in modes.list.iter().zip(s).zip(self.cosines.chunks_exact(n)) {
-            let (r, z) = (2.0 * k as f64 * s, 4.0 * l as f64 * s);
-            for (toy, cos) in out.iter_mut().zip(cosines) {
-                toy.r += r * cos;
-                toy.z += z * cos;
-            }
-        }
-        out.iter().all(|toy| toy.r > 0.0 && toy.z > 0.0).then_some(out)
-    }
-}
-
-fn energies<P: Potential + ?Sized>(potential: &P, toy: &Isochrone, grid: &Grid, actions: &[Actions]) -> Vec<f64> {
-    grid.angles
-        .iter()
-        .zip(actions)
-        .map(|(angles, actions)| potential.energy(&toy.point(actions, angles)))
-        .collect()
-}
-
-/// H with its derivatives by the toy actions: dH = v·dv − a·dx along differences of the toy's exact map.
-fn field<P: Potential + ?Sized>(
-    potential: &P,
-    toy: &Isochrone,
-    grid: &Grid,
-    actions: &[Actions],
-    azimuthal: bool,
-) -> Field {
-    let mut field = Field {
-        h: Vec::new(),
-        rates: Vec::new(),
-    };
-    for (angles, actions) in grid.angles.iter().zip(actions) {
-        let here = toy.point(actions, angles);
-        let (phi, a) = potential.potential_and_acceleration(here.x);
-        field.h.push(here.kinetic_energy() + phi);
-        let rate = |size: f64, change: &dyn Fn(f64) -> Actions| {
-            let step = 1e-4 * size;
-            let (up, down) = (toy.point(&change(step), angles), toy.point(&change(-step), angles));
-            (0..3)
-                .map(|i| here.v[i] * (up.v[i] - down.v[i]) - a[i] * (up.x[i] - down.x[i]))
-                .sum::<f64>()
-                / (2.0 * step)
-        };
-        let r = rate(actions.r, &|step| Actions {
-            r: actions.r + step,
-            ..*actions
-        });
-        let z = rate(actions.z, &|step| Actions {
-            z: actions.z + step,
-            ..*actions
-        });
-        let phi = if azimuthal {
-            let size = (actions.phi.abs() + 0.1 * actions.z).min(10.0 * actions.phi.abs().max(1e-3 * actions.z));
-            rate(size, &|step| Actions {
-                phi: actions.phi + step,
-                ..*actions
-            })
-        } else {
-            0.0
-        };
-        field.rates.push([r, z, phi]);
-    }
-    field
-}
-
-/// Rows 2 (n·Ω_toy) cos(n·θ), mode-major, and their normal matrix with a last column for the constant.
-fn normal(modes: &Modes, grid: &Grid, rates: &[[f64; 3]]) -> (Vec<f64>, Symmetric) {
-    let n = grid.angles.len();
-    let count = modes.list.len();
-    let mut rows = vec![0.0; n * count];
-    for ((row, cosines), &(k, l)) in rows
-        .chunks_exact_mut(n)
-        .zip(grid.cosines.chunks_exact(n))
-        .zip(&modes.list)
-    {
-        let (n_r, n_z) = (2.0 * k as f64, 4.0 * l as f64);
-        for ((out, cos), rate) in row.iter_mut().zip(cosines).zip(rates) {
-            *out = (n_r * rate[0] + n_z * rate[1]) * cos;
-        }
-    }
-    let mut matrix = Symmetric::zeros(count + 1);
-    for i in 0..count {
-        let row = &rows[i * n..(i + 1) * n];
-        for j in 0..=i {
-            *matrix.at(i, j) = dot(row, &rows[j * n..(j + 1) * n]);
-        }
-        *matrix.at(count, i) = -row.iter().sum::<f64>();
-    }
-    *matrix.at(count, count) = n as f64;
-    (rows, matrix)
-}
-
-/// Right-hand side: products of the rows, and of the constant's column −1, with `values`.
-fn side(rows: &[f64], values: &[f64]) -> Vec<f64> {
-    let mut out: Vec<f64> = rows.chunks_exact(values.len()).map(|row| dot(row, values)).collect();
-    out.push(-values.iter().sum::<f64>());
-    out
-}
-
-fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    (
-        mean,
-        (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt(),
-    )
-}
 
 /// Regularisation relative to a unit diagonal.
 const RIDGE: f64 = 1e-12;
 
+/// Newton steps with one mode set.
+const MOST_STEPS: usize = 8;
+
+/// Mode sets that are tried.
+const MOST_LEVELS: usize = 20;
+
+/// Harmonics that bend the coordinates in one go, and iterations for a place where a star crosses the plane.
+const BENDS: usize = 6;
+const CROSSING_STEPS: usize = 6;
+
+/// H and its derivatives by the toy actions at fixed toy angles, on a grid.
+struct Field {
+    h: Vec<f64>,
+    /// ∂H/∂J_r, ∂H/∂J_z, ∂H/∂J_φ.
+    rates: Vec<[f64; 3]>,
+    mean: f64,
+    /// Root mean square of H − mean over toy angles.
+    deviation: f64,
+}
+
+/// The torus being fitted.
+struct Problem<'a, P: ?Sized> {
+    potential: &'a P,
+    toy: Isochrone,
+    actions: Actions,
+}
+
+impl<P: Potential + ?Sized> Problem<'_, P> {
+    /// H on the torus of the series `s`; nothing if a toy action is not positive there.
+    fn field(&self, grid: &Grid, modes: &Modes, s: &[f64]) -> Option<Field> {
+        let [by_eta, by_chi] = grid.slopes(modes, s);
+        let count = grid.places.len();
+        let mut field = Field {
+            h: Vec::with_capacity(count),
+            rates: Vec::with_capacity(count),
+            mean: 0.0,
+            deviation: 0.0,
+        };
+        let mut toys = Vec::with_capacity(count);
+        for ((place, eta), chi) in grid.places.iter().zip(by_eta).zip(by_chi) {
+            let [r, z] = place.by_angles(eta, chi);
+            let toy = Actions {
+                phi: self.actions.phi,
+                z: self.actions.z + z,
+                r: self.actions.r + r,
+            };
+            if !(toy.r > 0.0 && toy.z > 0.0) {
+                return None;
+            }
+            toys.push(toy);
+        }
+        for (place, toy) in grid.places.iter().zip(&toys) {
+            let (h, rates) = hamiltonian(self.potential, &self.toy, toy, place.theta_r, place.theta_z);
+            field.h.push(h);
+            field.rates.push(rates);
+        }
+        let mean = |f: &dyn Fn(f64) -> f64| {
+            field
+                .h
+                .iter()
+                .zip(&grid.weights)
+                .map(|(h, weight)| weight * f(*h))
+                .sum::<f64>()
+                / count as f64
+        };
+        let average = mean(&|h| h);
+        let deviation = mean(&|h| (h - average).powi(2)).sqrt();
+        (field.mean, field.deviation) = (average, deviation);
+        field.deviation.is_finite().then_some(field)
+    }
+}
+
+impl<P: Potential + ?Sized> Problem<'_, P> {
+    /// Newton steps in the coefficients, each shortened until H varies less and toy actions stay positive, until that gains
+    /// little or H varies by less than `enough`.
+    fn improve(&self, grid: &Grid, modes: &Modes, s: &mut Vec<f64>, field: &mut Field, enough: f64) {
+        for _ in 0..MOST_STEPS {
+            let linear = Linear::new(modes, grid, &field.rates);
+            let residuals: Vec<f64> = field.h.iter().map(|h| field.mean - h).collect();
+            let mut sides = [linear.side(modes, grid, &residuals)];
+            if !linear.matrix.solve(|_| RIDGE, &mut sides) {
+                return;
+            }
+            let before = field.deviation;
+            let mut part = 1.0;
+            while part > 1e-3 {
+                let trial: Vec<f64> = s.iter().zip(&sides[0]).map(|(s, step)| s + part * step).collect();
+                if let Some(next) = self.field(grid, modes, &trial)
+                    && next.deviation < before
+                {
+                    (*s, *field) = (trial, next);
+                    break;
+                }
+                part *= 0.5;
+            }
+            if field.deviation > 0.5 * before || field.deviation < enough {
+                return;
+            }
+        }
+    }
+
+    /// The isochrone whose radial action varies least over the torus as it is.
+    fn better_toy(&self, grid: &Grid, modes: &Modes, s: &[f64]) -> Option<Isochrone> {
+        let [by_eta, by_chi] = grid.slopes(modes, s);
+        let points: Vec<_> = grid
+            .places
+            .iter()
+            .zip(by_eta)
+            .zip(by_chi)
+            .map(|((place, eta), chi)| {
+                let [r, z] = place.by_angles(eta, chi);
+                let actions = Actions {
+                    phi: self.actions.phi,
+                    z: self.actions.z + z,
+                    r: self.actions.r + r,
+                };
+                let angles = Angles {
+                    phi: 0.0,
+                    z: place.theta_z,
+                    r: place.theta_r,
+                };
+                self.toy.point(&actions, &angles)
+            })
+            .collect();
+        o2gf::toy::fit(self.potential, &points)
+    }
+
+    /// Coordinates bent so that stars cross the plane z = 0 at χ = 0, where thin discs make H kink, and the series there.
+    fn straightened(&self, warp: &Warp, modes: &Modes, s: &[f64]) -> (Warp, Vec<f64>) {
+        let n = 2 * BENDS;
+        let values: Vec<f64> = (0..n)
+            .map(|i| {
+                let eta = warp.zeta(PI * (i as f64 + 0.5) / n as f64);
+                let mut psi = 0.0f64;
+                for _ in 0..CROSSING_STEPS {
+                    let chi = warp.chi(psi);
+                    let place = warp.place(eta, chi);
+                    let [by_eta, by_chi] = modes.slopes(s, eta, chi);
+                    let [r, z] = place.by_angles(by_eta, by_chi);
+                    let toy = Actions {
+                        phi: self.actions.phi,
+                        z: (self.actions.z + z).max(1e-3 * self.actions.z),
+                        r: (self.actions.r + r).max(1e-3 * self.actions.r),
+                    };
+                    psi -= latitude_angle(&self.toy, &toy, place.theta_r, place.theta_z);
+                }
+                psi.clamp(-1.5, 1.5)
+            })
+            .collect();
+        let bent = warp.bent(&values, BENDS);
+        // S is the same function of the toy angles: its sine series on a grid of the new coordinates.
+        let (n, m) = (2 * modes.most_k + 4, 4 * modes.most_l + 4);
+        let mut series = vec![0.0; modes.list.len()];
+        for i in 0..n {
+            for j in 0..m {
+                let (eta, chi) = (PI * (i as f64 + 0.5) / n as f64, PI * (j as f64 + 0.5) / m as f64);
+                let place = bent.place(eta, chi);
+                let [old_eta, old_chi] = warp.coordinates(place.theta_r, place.theta_z);
+                let value = 2.0 * modes.sum(s, old_eta, old_chi) / (n * m) as f64;
+                modes.add(&mut series, value, eta, chi);
+            }
+        }
+        (bent, series)
+    }
+}
+
+/// The operator δS → Ω_toy·∂δS/∂θ_toy − constant on a grid, and its normal matrix.
+struct Linear {
+    /// Factors of ∂/∂η and ∂/∂χ, weighted, at every place.
+    factors: [Vec<f64>; 2],
+    matrix: Symmetric,
+}
+
+impl Linear {
+    /// Products of two rows are sums over cos of sums and differences of modes: three spectra hold them all.
+    fn new(modes: &Modes, grid: &Grid, rates: &[[f64; 3]]) -> Self {
+        let count = grid.places.len();
+        let mut factors = [0; 2].map(|_| Vec::with_capacity(count));
+        let mut products = [0; 3].map(|_| Vec::with_capacity(count));
+        for ((place, rates), weight) in grid.places.iter().zip(rates).zip(&grid.weights) {
+            let eta = rates[0] * place.a;
+            let chi = place.b * (rates[1] - eta * place.shear);
+            factors[0].push(weight * eta);
+            factors[1].push(weight * chi);
+            products[0].push(0.5 * weight * eta * eta);
+            products[1].push(0.5 * weight * eta * chi);
+            products[2].push(0.5 * weight * chi * chi);
+        }
+        let [ee, ec, cc] = products.map(|product| grid.analysis(&product, 2 * modes.most_k, 2 * modes.most_l));
+        let size = modes.list.len();
+        let mut matrix = Symmetric::zeros(size + 1);
+        for (i, &(k, l)) in modes.list.iter().enumerate() {
+            let (k, l) = (k as isize, l);
+            let (a, b) = (k as f64, 2.0 * l as f64);
+            for (j, &(p, q)) in modes.list[..=i].iter().enumerate() {
+                let (p, q) = (p as isize, q);
+                let (c, d) = (p as f64, 2.0 * q as f64);
+                let (less, more) = ((k - p, l - q), (k + p, l + q));
+                let sum = |spectrum: &Spectrum| spectrum.at(less.0, less.1) + spectrum.at(more.0, more.1);
+                *matrix.at(i, j) = a * c * sum(&ee) + (a * d + b * c) * sum(&ec) + b * d * sum(&cc);
+            }
+        }
+        let mut linear = Self { factors, matrix };
+        let ones = vec![1.0; count];
+        let constant = linear.side(modes, grid, &ones);
+        for (i, value) in constant.iter().take(size).enumerate() {
+            *linear.matrix.at(size, i) = -value;
+        }
+        *linear.matrix.at(size, size) = grid.weights.iter().sum();
+        linear
+    }
+
+    /// Right-hand side: products of the rows, and of the constant's column −1, with `values`.
+    fn side(&self, modes: &Modes, grid: &Grid, values: &[f64]) -> Vec<f64> {
+        let [eta, chi] = [0, 1].map(|q| {
+            let product: Vec<f64> = self.factors[q].iter().zip(values).map(|(a, b)| a * b).collect();
+            grid.analysis(&product, modes.most_k, modes.most_l)
+        });
+        let mut out: Vec<f64> = modes
+            .list
+            .iter()
+            .map(|&(k, l)| {
+                let n = k as isize;
+                k as f64 * eta.at(n, l) + 2.0 * l as f64 * chi.at(n, l)
+            })
+            .collect();
+        out.push(-values.iter().zip(&grid.weights).map(|(a, b)| a * b).sum::<f64>());
+        out
+    }
+}
+
 /// Fits the torus, with a mode set that grows next to the modes that matter.
+///
+/// A hard torus gets a better toy once its first, coarse form is known, and straighter coordinates twice later on.
 pub(super) fn fit<P: Potential + ?Sized>(
     potential: &P,
     toy: Isochrone,
     actions: Actions,
     settings: &Settings,
 ) -> Result<Torus, TorusError> {
-    let mut modes = Modes::new(3, 3);
+    let mut problem = Problem {
+        potential,
+        toy,
+        actions,
+    };
+    let mut warp = Warp::new(&toy, &actions);
+    let mut modes = Modes::new(5, 4);
     let mut s = vec![0.0; modes.list.len()];
-    let mut best = f64::INFINITY;
     let rates = toy.frequencies(&actions);
-    loop {
-        let grid = Grid::new(&modes, 1.5, 0.5);
-        let converged = gauss_newton(potential, &toy, &actions, &modes, &grid, &mut s, settings);
-        let check = Grid::new(&modes, 1.9, 0.25);
-        let (mean, deviation) = converged
-            .and_then(|()| check.toy_actions(&modes, &actions, &s))
-            .map_or((-1.0, f64::INFINITY), |toys| {
-                mean_and_deviation(&energies(potential, &toy, &check, &toys))
-            });
-        let dispersion = deviation / mean.abs();
-        best = best.min(dispersion);
-        let needed = settings.tolerance * mean.abs().min(100.0 * (actions.z * rates.z).min(actions.r * rates.r));
-        if deviation < needed {
-            return angles(potential, toy, actions, modes, s, &grid, dispersion);
+    let mut best = f64::INFINITY;
+    // Some tori need a smaller deviation over toy angles for the one asked for over their own.
+    let mut strictness = 1.0;
+    for level in 1..=MOST_LEVELS {
+        let grid = Grid::new(&warp, &modes, 1.5, 0.5);
+        let mut field = problem.field(&grid, &modes, &s);
+        if field.is_none() {
+            s.fill(0.0);
+            field = problem.field(&grid, &modes, &s);
         }
-        let next = if deviation.is_finite() {
-            let importance: Vec<f64> = modes
-                .list
-                .iter()
-                .zip(&s)
-                .map(|((k, l), s)| s.abs() * (*k as f64 * rates.r + 2.0 * l.unsigned_abs() as f64 * rates.z))
-                .collect();
-            // Far from the goal only the larger modes' neighbours are worth their cost.
-            modes.grown(&importance, needed.max(0.2 * deviation))
-        } else {
-            Modes::new(modes.n_r + 2, modes.half_n_z + 2)
+        let mut field = field.ok_or(TorusError::NoToy)?;
+        let needed = |mean: f64| {
+            strictness * settings.tolerance * mean.abs().min(100.0 * (actions.z * rates.z).min(actions.r * rates.r))
         };
-        if next.list.len() > settings.most_modes || next.list == modes.list {
-            return Err(TorusError::Dispersion {
-                dispersion: best,
-                tolerance: settings.tolerance,
-                modes: modes.list.len(),
-            });
+        let enough = 0.05 * needed(field.mean);
+        problem.improve(&grid, &modes, &mut s, &mut field, enough);
+        let check = Grid::new(&warp, &modes, 2.0, 0.25);
+        let checked = problem.field(&check, &modes, &s);
+        let deviation = checked.as_ref().map_or(f64::INFINITY, |field| field.deviation);
+        let dispersion = deviation / field.mean.abs();
+        best = best.min(dispersion);
+        let needed = needed(field.mean);
+        if deviation < needed
+            && let Some(checked) = checked
+        {
+            let torus = angles(&problem, &warp, &modes, &s, &grid, (&check, &checked))?;
+            if torus.dispersion <= settings.tolerance {
+                return Ok(torus);
+            }
+            best = torus.dispersion;
+            strictness *= 0.7 * settings.tolerance / torus.dispersion;
+        }
+        if level == 1
+            && dispersion > 3.0 * settings.tolerance
+            && let Some(toy) = problem.better_toy(&grid, &modes, &s)
+        {
+            problem.toy = toy;
+            warp = Warp::new(&toy, &actions);
+            modes = Modes::new(7, 5);
+            s = vec![0.0; modes.list.len()];
+            continue;
+        }
+        if level == 3 || level == 4 {
+            (warp, s) = problem.straightened(&warp, &modes, &s);
+        }
+        let importance: Vec<f64> = modes
+            .list
+            .iter()
+            .zip(&s)
+            .map(|((k, l), s)| s.abs() * (*k as f64 * rates.r + 2.0 * l.unsigned_abs() as f64 * rates.z))
+            .collect();
+        // Far from the goal only the larger modes' neighbours are worth their cost.
+        let scale = needed.max(0.3 * field.deviation);
+        let mut next = modes.grown(&importance, 0.01 * scale, 0.05 * scale);
+        if level > 1 && deviation > 2.0 * needed {
+            let wider = next.widened();
+            if wider.list.len() <= settings.most_modes {
+                next = wider;
+            }
+        }
+        // A ragged set would need too large a grid.
+        let too_many = next.list.len() > settings.most_modes || next.most_k * next.most_l > 2 * settings.most_modes;
+        if too_many || next == modes {
+            break;
         }
         let mut start = vec![0.0; next.list.len()];
         for (value, mode) in start.iter_mut().zip(&next.list) {
-            *value = modes
-                .list
-                .iter()
-                .position(|old| old == mode)
-                .map_or(0.0, |place| s[place]);
+            // Both lists are in order.
+            if let Ok(place) = modes.list.binary_search(mode) {
+                *value = s[place];
+            }
         }
         (modes, s) = (next, start);
     }
+    Err(TorusError::Dispersion {
+        dispersion: best,
+        tolerance: settings.tolerance,
+        modes: modes.list.len(),
+    })
 }
 
-/// Steps of least squares in δS_n and the energy, each shortened until H varies less and toy actions stay positive.
-fn gauss_newton<P: Potential + ?Sized>(
-    potential: &P,
-    toy: &Isochrone,
-    actions: &Actions,
-    modes: &Modes,
-    grid: &Grid,
-    s: &mut [f64],
-    settings: &Settings,
-) -> Option<()> {
-    let mut toys = match grid.toy_actions(modes, actions, s) {
-        Some(toys) => toys,
-        None => {
-            s.fill(0.0);
-            grid.toy_actions(modes, actions, s)?
-        }
-    };
-    for _ in 0..20 {
-        let field = field(potential, toy, grid, &toys, false);
-        let (mean, deviation) = mean_and_deviation(&field.h);
-        if !deviation.is_finite() {
-            return None;
-        }
-        let (rows, matrix) = normal(modes, grid, &field.rates);
-        let residuals: Vec<f64> = field.h.iter().map(|h| mean - h).collect();
-        let mut sides = [side(&rows, &residuals)];
-        if !matrix.solve(|_| RIDGE, &mut sides) {
-            return None;
-        }
-        let step = &sides[0][..s.len()];
-        let mut part = 1.0;
-        let improved = loop {
-            let trial: Vec<f64> = s.iter().zip(step).map(|(s, step)| s + part * step).collect();
-            if let Some(next) = grid.toy_actions(modes, actions, &trial) {
-                let (_, new) = mean_and_deviation(&energies(potential, toy, grid, &next));
-                if new < deviation {
-                    s.copy_from_slice(&trial);
-                    toys = next;
-                    break new;
-                }
-            }
-            part *= 0.5;
-            if part < 1e-3 {
-                return Some(());
-            }
-        };
-        // More steps than the mode set deserves are wasted: the next set starts from here.
-        if improved > 0.7 * deviation || improved < 0.01 * settings.tolerance * mean.abs() {
-            break;
-        }
-    }
-    Some(())
-}
-
-/// Frequencies and ∂S_n/∂J from dH/dJ = Ω on the fitted torus.
+/// Frequencies and ∂S/∂J from dH/dJ = Ω on the fitted torus.
 fn angles<P: Potential + ?Sized>(
-    potential: &P,
-    toy: Isochrone,
-    actions: Actions,
-    modes: Modes,
-    s: Vec<f64>,
+    problem: &Problem<'_, P>,
+    warp: &Warp,
+    modes: &Modes,
+    s: &[f64],
     grid: &Grid,
-    dispersion: f64,
+    (check, checked): (&Grid, &Field),
 ) -> Result<Torus, TorusError> {
     let failed = TorusError::Dispersion {
-        dispersion,
+        dispersion: checked.deviation / checked.mean.abs(),
         tolerance: 0.0,
         modes: s.len(),
     };
-    let toys = grid.toy_actions(&modes, &actions, &s).ok_or(failed.clone())?;
-    let field = field(potential, &toy, grid, &toys, true);
-    let (rows, matrix) = normal(&modes, grid, &field.rates);
-    let mut sides: [Vec<f64>; 3] = std::array::from_fn(|k| {
-        let values: Vec<f64> = field.rates.iter().map(|rates| -rates[k]).collect();
-        side(&rows, &values)
+    let field = problem.field(grid, modes, s).ok_or(failed.clone())?;
+    let linear = Linear::new(modes, grid, &field.rates);
+    let mut sides: [Vec<f64>; 3] = std::array::from_fn(|q| {
+        let values: Vec<f64> = field.rates.iter().map(|rates| -rates[q]).collect();
+        linear.side(modes, grid, &values)
     });
     // What the grid does not determine stays small, high modes above all: noise there would fold the angle map.
     let ridge = |i: usize| {
         modes
             .list
             .get(i)
-            .map_or(0.0, |&(k, l)| 1e-9 * (k * k) as f64 + 4e-9 * (l * l) as f64)
+            .map_or(0.0, |&(k, l)| 1e-10 * (k * k) as f64 + 4e-10 * (l * l) as f64)
     };
-    if !matrix.solve(ridge, &mut sides) {
+    if !linear.matrix.solve(ridge, &mut sides) {
         return Err(failed);
     }
     let count = s.len();
-    let rates: [f64; 3] = std::array::from_fn(|k| sides[k][count]);
+    let rates: [f64; 3] = std::array::from_fn(|q| sides[q][count]);
     let ds = sides.map(|mut side| {
         side.truncate(count);
         side
     });
-    // Near a resonance neighbouring tori cross, and the angles run backwards.
-    let folded = grid.angles.iter().any(|place| {
-        let [[a, b], [c, d]] = modes.angle_sums(&ds, place.r, place.z).1;
-        (1.0 + a) * (1.0 + d) - b * c <= 0.0
-    });
-    if folded {
-        return Err(TorusError::Folded);
-    }
-    Ok(Torus {
-        toy,
-        actions,
+    let mut torus = Torus {
+        toy: problem.toy,
+        warp: warp.clone(),
+        actions: problem.actions,
         frequencies: Frequencies {
             r: rates[0],
             z: rates[1],
             phi: rates[2],
         },
-        energy: mean_and_deviation(&field.h).0,
-        dispersion,
-        modes,
-        s,
+        energy: field.mean,
+        dispersion: f64::INFINITY,
+        modes: modes.clone(),
+        s: s.to_vec(),
         ds,
-    })
+    };
+    // Near a resonance neighbouring tori cross, and the angles run backwards.
+    if torus.jacobians(grid).iter().any(|jacobian| *jacobian <= 0.0) {
+        return Err(TorusError::Folded);
+    }
+    let weights: Vec<f64> = torus
+        .jacobians(check)
+        .iter()
+        .zip(&check.weights)
+        .map(|(jacobian, weight)| jacobian.abs() * weight)
+        .collect();
+    let total: f64 = weights.iter().sum();
+    let mean = |f: &dyn Fn(f64) -> f64| checked.h.iter().zip(&weights).map(|(h, w)| w * f(*h)).sum::<f64>() / total;
+    torus.energy = mean(&|h| h);
+    torus.dispersion = mean(&|h| (h - torus.energy).powi(2)).sqrt() / torus.energy.abs();
+    Ok(torus)
 }

@@ -4,13 +4,17 @@
 //!
 //! J_toy = J + 2 Σ n S_n cos(n·θ_toy), θ = θ_toy + 2 Σ ∂S_n/∂J sin(n·θ_toy).
 //!
-//! S_n are chosen so that H is constant on it; differentiating that by J gives Ω and ∂S_n/∂J from linear equations.
+//! S is chosen so that H is constant on the torus; differentiating that by J gives Ω and ∂S/∂J from linear equations. The
+//! sine series is one in other coordinates than toy angles (`warp`), which resolve the pericentre and the crossing of the
+//! disc with a few hundred terms; its normal equations come from trigonometric sums (`series`, `fit`).
 //!
 //! **Source**: McGill & Binney (1990); Binney & Kumar (1993) and Kaasalainen & Binney (1994) for the angles;
 //! Binney & McMillan (2016).
 
 mod fit;
+mod series;
 mod toy;
+mod warp;
 
 use crate::orbit::dense;
 use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace, Unbound};
@@ -24,10 +28,18 @@ const CHECKED_PERIODS: f64 = 5.0;
 /// Angles may differ by this much on the way, radians.
 const MOST_DRIFT: f64 = 0.1;
 
+/// J_r and J_z may differ by this part of their sum: orbits trapped by a resonance wander by more, others by less than half
+/// of it where H is constant to 1e-4.
+const MOST_WANDER: f64 = 0.03;
+
+/// An orbit that leaves its torus does so for a resonance with |n·Ω| |n|² below this part of Ω_r, |n| = |n_r| + |n_z|,
+/// if there is one; this only chooses the name of the failure.
+const RESONANCE_WIDTH: f64 = 1.0;
+
 /// How good a torus has to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
-    /// Root mean square of ΔH/|H| over the torus; ΔH must also be below 100 times this times Ω_r J_r and Ω_z J_z.
+    /// Root mean square of ΔH/|H| over the torus' angles; over toy angles ΔH must also be below 100 times this times Ω_r J_r and Ω_z J_z.
     pub tolerance: f64,
     /// No more modes than this.
     pub most_modes: usize,
@@ -81,11 +93,13 @@ pub enum TorusError {
     },
     /// An orbit that starts on the torus leaves it.
     #[error(
-        "an orbit from the torus is {drift:.2} rad off its angles within {CHECKED_PERIODS} radial periods: the torus is resonant"
+        "an orbit from the torus leaves it within {CHECKED_PERIODS} radial periods: {angle:.2} rad off its angles, {action:.2} km/s kpc off its actions"
     )]
     Drift {
-        /// Greatest difference of an angle, radians.
-        drift: f64,
+        /// Greatest difference of an angle, radians; that of an angle of small action counts for less.
+        angle: f64,
+        /// Greatest difference of J_r or J_z, km/s kpc.
+        action: f64,
     },
 }
 
@@ -97,10 +111,11 @@ pub struct Torus {
     frequencies: Frequencies,
     energy: f64,
     dispersion: f64,
-    modes: fit::Modes,
-    /// S_n.
+    warp: warp::Warp,
+    modes: series::Modes,
+    /// Coefficients of S − θ_toy·J.
     s: Vec<f64>,
-    /// ∂S_n/∂J_r, ∂J_z, ∂J_φ.
+    /// Their derivatives by J_r, J_z, J_φ.
     ds: [Vec<f64>; 3],
 }
 
@@ -132,28 +147,33 @@ impl Torus {
         };
         let toy = toy::choose(potential, &actions).ok_or(TorusError::NoToy)?;
         let torus = fit::fit(potential, toy, actions, settings)?;
-        torus.refuse_resonances()?;
         torus.verify(potential)?;
         Ok(torus)
     }
 
-    /// Refuses |n·Ω| < ½ Ω_r / |n|² for |n| = |n_r| + |n_z| ≤ 8: about the width of such a resonance in these galaxies.
-    fn refuse_resonances(&self) -> Result<(), TorusError> {
+    /// The resonance closest to the torus, as seen in the time it takes to tell: least |n·Ω| |n|² with |n| = |n_r| + |n_z|.
+    fn closest_resonance(&self) -> (i32, i32, f64) {
+        let mut closest = (0, 0, f64::INFINITY);
+        let mut least = f64::INFINITY;
         for n_r in 1..=6i32 {
             for n_z in [-6, -4, -2] {
-                let order = n_r - n_z;
                 let beat = (f64::from(n_r) + f64::from(n_z) * self.frequencies.z / self.frequencies.r).abs();
-                if order <= 8 && beat < 0.5 / f64::from(order * order) {
-                    return Err(TorusError::Resonant { n_r, n_z, beat });
+                let weighted = beat * f64::from((n_r - n_z).pow(2));
+                if weighted < least {
+                    least = weighted;
+                    closest = (n_r, n_z, beat);
                 }
             }
         }
-        Ok(())
+        closest
     }
 
     /// Follows an orbit from the torus: near a resonance H can be constant on a surface that orbits leave.
     fn verify<P: Potential + ?Sized>(&self, potential: &P) -> Result<(), TorusError> {
-        let lost = TorusError::Drift { drift: f64::NAN };
+        let lost = TorusError::Drift {
+            angle: f64::NAN,
+            action: f64::NAN,
+        };
         let start = Angles {
             phi: 0.5,
             z: 1.0,
@@ -165,10 +185,13 @@ impl Torus {
         let times: Vec<f64> = (1..=20)
             .map(|i| period * CHECKED_PERIODS / 20.0 * f64::from(i))
             .collect();
-        let mut drift = 0.0f64;
-        dense::follow(potential, &point, &times, 1e-8, |i, point| {
+        let (mut drift, mut wander) = (0.0f64, 0.0f64);
+        dense::follow(potential, &point, &times, 1e-7, |i, point| {
             let differences = self.locate(&point).map_or([f64::INFINITY; 3], |found| {
                 let Angles { phi, z, r } = found.angles;
+                wander = wander
+                    .max((found.actions.r - self.actions.r).abs())
+                    .max((found.actions.z - self.actions.z).abs());
                 [
                     wrap_difference(phi - start.phi - rates.phi * times[i]),
                     wrap_difference(z - start.z - rates.z * times[i]),
@@ -187,8 +210,16 @@ impl Torus {
             }
         })
         .map_err(|_| lost)?;
-        if drift > MOST_DRIFT {
-            Err(TorusError::Drift { drift })
+        if drift > MOST_DRIFT || wander > MOST_WANDER * (self.actions.r + self.actions.z) {
+            let (n_r, n_z, beat) = self.closest_resonance();
+            Err(if beat * f64::from((n_r - n_z).pow(2)) < RESONANCE_WIDTH {
+                TorusError::Resonant { n_r, n_z, beat }
+            } else {
+                TorusError::Drift {
+                    angle: drift,
+                    action: wander,
+                }
+            })
         } else {
             Ok(())
         }
@@ -221,8 +252,13 @@ impl Torus {
 
     /// The phase-space point at the given angles; nothing if the angle map cannot be inverted there.
     pub fn point(&self, angles: &Angles) -> Option<PhaseSpace> {
-        let toy_angles = self.toy_angles(angles)?;
-        let toy_actions = self.toy_actions(&toy_angles);
+        let (place, toy_angles) = self.place(angles)?;
+        let [r, z] = self.action_shift(place);
+        let toy_actions = Actions {
+            phi: self.actions.phi,
+            z: (self.actions.z + z).max(0.0),
+            r: (self.actions.r + r).max(0.0),
+        };
         let point = self.toy.point(&toy_actions, &toy_angles);
         point
             .x
@@ -232,24 +268,27 @@ impl Torus {
             .then_some(point)
     }
 
-    /// Solves θ = θ_toy + 2 Σ ∂S_n/∂J sin(n·θ_toy) for θ_toy by Newton's method, damped.
-    fn toy_angles(&self, angles: &Angles) -> Option<Angles> {
-        let (mut r, mut z) = (angles.r, angles.z);
-        let misses = |r: f64, z: f64, sums: &[f64; 3]| {
+    /// Solves θ = θ_toy + ∂S/∂J for the place on the torus by Newton's method, damped.
+    fn place(&self, angles: &Angles) -> Option<([f64; 2], Angles)> {
+        let [mut eta, mut chi] = self.warp.coordinates(angles.r, angles.z);
+        let misses = |place: &warp::Place, sums: &[f64; 3]| {
             [
-                wrap_difference(angles.r - r - sums[0]),
-                wrap_difference(angles.z - z - sums[1]),
+                wrap_difference(angles.r - place.theta_r - sums[0]),
+                wrap_difference(angles.z - place.theta_z - sums[1]),
             ]
         };
-        let mut now = self.modes.angle_sums(&self.ds, r, z);
-        let mut miss = misses(r, z, &now.0);
+        let mut place = self.warp.place(eta, chi);
+        let mut now = self.modes.sums(&self.ds, eta, chi);
+        let mut miss = misses(&place, &now.0);
         for _ in 0..100 {
             let size = miss[0].hypot(miss[1]);
             if size < 1e-12 {
                 break;
             }
+            // ∂θ/∂(η, χ): first toy angles, then the sums.
             let [[a, b], [c, d]] = now.1;
-            let (a, d) = (1.0 + a, 1.0 + d);
+            let (a, d) = (1.0 / place.a + a, 1.0 / place.b + d);
+            let c = place.shear + c;
             let determinant = a * d - b * c;
             let step = [
                 (d * miss[0] - b * miss[1]) / determinant,
@@ -257,30 +296,47 @@ impl Torus {
             ];
             let mut part = (0.7 / step[0].hypot(step[1])).min(1.0);
             loop {
-                let (next_r, next_z) = (r + part * step[0], z + part * step[1]);
-                let sums = self.modes.angle_sums(&self.ds, next_r, next_z);
-                let next_miss = misses(next_r, next_z, &sums.0);
+                let next = (eta + part * step[0], chi + part * step[1]);
+                let next_place = self.warp.place(next.0, next.1);
+                let sums = self.modes.sums(&self.ds, next.0, next.1);
+                let next_miss = misses(&next_place, &sums.0);
                 if next_miss[0].hypot(next_miss[1]) < size || part < 1e-3 {
-                    (r, z, now, miss) = (next_r, next_z, sums, next_miss);
+                    (eta, chi) = next;
+                    (place, now, miss) = (next_place, sums, next_miss);
                     break;
                 }
                 part *= 0.5;
             }
         }
-        (miss[0].hypot(miss[1]) < 1e-8).then(|| Angles {
-            phi: wrap_angle(angles.phi - now.0[2]),
-            z,
-            r,
+        (miss[0].hypot(miss[1]) < 1e-8).then(|| {
+            (
+                [eta, chi],
+                Angles {
+                    phi: wrap_angle(angles.phi - now.0[2]),
+                    z: place.theta_z,
+                    r: place.theta_r,
+                },
+            )
         })
     }
 
-    fn toy_actions(&self, toy: &Angles) -> Actions {
-        let [r, z] = self.modes.action_sums(&self.s, toy.r, toy.z);
-        Actions {
-            phi: self.actions.phi,
-            z: (self.actions.z + z).max(0.0),
-            r: (self.actions.r + r).max(0.0),
-        }
+    /// ∂S/∂θ_toy at a place: J_toy − J.
+    fn action_shift(&self, [eta, chi]: [f64; 2]) -> [f64; 2] {
+        let [by_eta, by_chi] = self.modes.slopes(&self.s, eta, chi);
+        self.warp.place(eta, chi).by_angles(by_eta, by_chi)
+    }
+
+    /// ∂(θ_r, θ_z)/∂(toy angles) on the grid; where it is not positive, true angles run backwards.
+    fn jacobians(&self, grid: &series::Grid) -> Vec<f64> {
+        let slopes = [0, 1].map(|q| grid.slopes(&self.modes, &self.ds[q]));
+        grid.places
+            .iter()
+            .enumerate()
+            .map(|(i, place)| {
+                let [r, z] = [0, 1].map(|q| place.by_angles(slopes[q][0][i], slopes[q][1][i]));
+                (1.0 + r[0]) * (1.0 + z[1]) - r[1] * z[0]
+            })
+            .collect()
     }
 
     /// Actions and angles of a phase-space point near this torus, by its generating function expanded about its actions.
@@ -288,8 +344,11 @@ impl Torus {
     /// The actions are wrong to second order, the angles to first, in the point's distance from the torus.
     pub fn locate(&self, point: &PhaseSpace) -> Result<ActionAngle, Unbound> {
         let toy = self.toy.actions(point)?;
-        let [r, z] = self.modes.action_sums(&self.s, toy.angles.r, toy.angles.z);
-        let (sums, [[rr, rz], [zr, zz]]) = self.modes.angle_sums(&self.ds, toy.angles.r, toy.angles.z);
+        let [eta, chi] = self.warp.coordinates(toy.angles.r, toy.angles.z);
+        let [r, z] = self.action_shift([eta, chi]);
+        let place = self.warp.place(eta, chi);
+        let (sums, slopes) = self.modes.sums(&self.ds, eta, chi);
+        let [[rr, rz], [zr, zz]] = slopes.map(|[eta, chi]| place.by_angles(eta, chi));
         // J_toy = J + 2 Σ n (S_n + ∂S_n/∂J · δJ) cos(n·θ_toy) with δJ = J − J_torus.
         let miss = [toy.actions.r - self.actions.r - r, toy.actions.z - self.actions.z - z];
         let determinant = (1.0 + rr) * (1.0 + zz) - rz * zr;

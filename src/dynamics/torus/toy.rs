@@ -1,10 +1,90 @@
-//! The toy isochrone of a torus.
+//! The toy isochrone of a torus: the choice of it, and the true H in its angles and actions.
 
-use crate::phase_space::{Actions, Angles};
+use crate::isochrone::solve_kepler;
+use crate::phase_space::Actions;
 use crate::potential::{Isochrone, Potential};
 use crate::simplex;
-use crate::units::GRAVITATIONAL_CONSTANT;
-use std::f64::consts::{PI, TAU};
+use crate::units::{GRAVITATIONAL_CONSTANT, wrap_difference};
+use std::f64::consts::PI;
+
+/// H and ∂H/∂(J_r, J_z, J_φ) at the given toy actions and angles θ_r, θ_z, the derivatives at fixed toy angles.
+///
+/// H = H_toy(J) + Φ(x) − Φ_toy(x), so that ∂H/∂J = Ω_toy + ∇(Φ − Φ_toy)·∂x/∂J: only the toy's shape is differentiated.
+pub(super) fn hamiltonian<P: Potential + ?Sized>(
+    potential: &P,
+    toy: &Isochrone,
+    actions: &Actions,
+    theta_r: f64,
+    theta_z: f64,
+) -> (f64, [f64; 3]) {
+    let shape = toy.shape(actions);
+    let (k, b, l, c, e, a) = (shape.k, shape.b, shape.l, shape.c, shape.e, shape.a);
+    let total = k / shape.speed;
+    let theta_r = wrap_difference(theta_r);
+    let epsilon = e * c / a;
+    let eta = solve_kepler(theta_r, epsilon);
+    let (half_sin, half_cos) = (0.5 * eta).sin_cos();
+    let (sin, cos) = (2.0 * half_sin * half_cos, 1.0 - 2.0 * half_sin * half_sin);
+    let one_minus_e = shape.one_minus_e2 / (1.0 + e);
+    let relative_depth = one_minus_e + 2.0 * e * half_sin * half_sin;
+    let depth = c * relative_depth;
+    let r = (depth * (depth + 2.0 * b)).sqrt();
+    let w = b + depth;
+    let beta = 2.0 * b / c;
+    let stretch_1 = ((1.0 + e) / one_minus_e).sqrt();
+    let stretch_2 = ((1.0 + e + beta) / (one_minus_e + beta)).sqrt();
+    let arc_1 = (stretch_1 * half_sin).atan2(half_cos);
+    let arc_2 = (stretch_2 * half_sin).atan2(half_cos);
+    let ratio = l / shape.root;
+    let q = 0.5 * (1.0 + ratio);
+    let psi = theta_z - (q * theta_r - arc_1 - ratio * arc_2);
+    let (sin_psi, cos_psi) = psi.sin_cos();
+    let cos_i = actions.phi.abs() / l;
+    let sin_i = (actions.z * (actions.z + 2.0 * actions.phi.abs())).sqrt() / l;
+    let z = r * sin_i * sin_psi;
+    let radius = r * cos_psi.hypot(cos_i * sin_psi);
+    let (phi, force) = potential.potential_and_acceleration([radius, 0.0, z]);
+    let h = k / (b + w) - 0.5 * shape.speed * shape.speed + phi;
+
+    let omega_r = shape.speed.powi(3) / k;
+    let toy_pull = k * r / (w * (b + w).powi(2));
+    let spread_1 = half_cos * half_cos + (stretch_1 * half_sin).powi(2);
+    let spread_2 = half_cos * half_cos + (stretch_2 * half_sin).powi(2);
+    let sense = if actions.phi < 0.0 { -1.0 } else { 1.0 };
+    let slope = |d_total: f64, d_l: f64, d_cos_i: f64| {
+        let d_a = 2.0 * total / k * d_total;
+        let d_e = -0.5 * shape.one_minus_e2 / e * (2.0 * d_l / l + d_a / a - 2.0 * d_a / c);
+        let d_epsilon = d_e * c / a + e * b * d_a / (a * a);
+        let d_eta = sin * d_epsilon / (1.0 - epsilon * cos);
+        let d_depth = d_a * relative_depth - c * cos * d_e + c * e * sin * d_eta;
+        let d_r = w * d_depth / r;
+        let d_beta = -beta * d_a / c;
+        let d_stretch_1 = stretch_1 * d_e / shape.one_minus_e2;
+        let d_stretch_2 = 0.5 * stretch_2 * ((d_e + d_beta) / (1.0 + e + beta) - (d_beta - d_e) / (one_minus_e + beta));
+        let d_arc_1 = (0.5 * stretch_1 * d_eta + half_sin * half_cos * d_stretch_1) / spread_1;
+        let d_arc_2 = (0.5 * stretch_2 * d_eta + half_sin * half_cos * d_stretch_2) / spread_2;
+        let d_ratio = d_l * (1.0 - ratio * ratio) / shape.root;
+        let d_psi = d_arc_1 + d_ratio * arc_2 + ratio * d_arc_2 - 0.5 * d_ratio * theta_r;
+        let d_sin_i = -cos_i * d_cos_i / sin_i;
+        let d_z = d_r * sin_i * sin_psi + r * (d_sin_i * sin_psi + sin_i * cos_psi * d_psi);
+        let d_radius = (r * d_r - z * d_z) / radius;
+        omega_r * d_total - toy_pull * d_r - force[0] * d_radius - force[2] * d_z
+    };
+    let rates = [
+        slope(1.0, 0.0, 0.0),
+        slope(q, 1.0, -cos_i / l),
+        slope(q * sense, sense, sense * (1.0 - cos_i) / l),
+    ];
+    (h, rates)
+}
+
+/// Angle in the toy's orbital plane from the plane z = 0, in [−π, π].
+pub(super) fn latitude_angle(toy: &Isochrone, actions: &Actions, theta_r: f64, theta_z: f64) -> f64 {
+    let shape = toy.shape(actions);
+    let theta_r = wrap_difference(theta_r);
+    let eta = solve_kepler(theta_r, shape.e * shape.c / shape.a);
+    wrap_difference(theta_z - shape.lag(eta, theta_r))
+}
 
 /// The isochrone on whose own torus of these actions the true H varies least.
 pub(crate) fn choose<P: Potential + ?Sized>(potential: &P, actions: &Actions) -> Option<Isochrone> {
@@ -27,7 +107,7 @@ pub(crate) fn choose<P: Potential + ?Sized>(potential: &P, actions: &Actions) ->
     if !best.0.is_finite() {
         return None;
     }
-    let [ln_k, ln_b] = simplex::minimise(spread, best.1, [0.1, 0.2], 3e-3, 40);
+    let [ln_k, ln_b] = simplex::minimise(spread, best.1, [0.1, 0.2], 2e-2, 20);
     Isochrone::new(ln_k.exp() / GRAVITATIONAL_CONSTANT, ln_b.exp()).ok()
 }
 
@@ -41,7 +121,7 @@ fn circular_radius<P: Potential + ?Sized>(potential: &P, l: f64) -> Option<f64> 
     if !(excess(low) < 0.0 && excess(high) > 0.0) {
         return None;
     }
-    for _ in 0..40 {
+    for _ in 0..14 {
         let middle = 0.5 * (low + high);
         if excess(middle) < 0.0 {
             low = middle
@@ -57,13 +137,13 @@ fn spread<P: Potential + ?Sized>(potential: &P, actions: &Actions, ln_k: f64, ln
     let Ok(toy) = Isochrone::new(ln_k.exp() / GRAVITATIONAL_CONSTANT, ln_b.exp()) else {
         return f64::INFINITY;
     };
-    let (n_r, n_z) = (6, 4);
+    let (n_r, n_z) = (5, 3);
     let (mut sum, mut squares) = (0.0, 0.0);
     for i in 0..n_r {
         for j in 0..n_z {
             let r = PI * (i as f64 + 0.5) / n_r as f64;
-            let z = (PI * (j as f64 + 0.5) / n_z as f64 + 0.37 * r) % TAU;
-            let h = potential.energy(&toy.point(actions, &Angles { phi: 0.0, z, r }));
+            let z = PI * (j as f64 + 0.5) / n_z as f64 + 0.37 * r;
+            let (h, _) = hamiltonian(potential, &toy, actions, r, z);
             sum += h;
             squares += h * h;
         }
