@@ -1,6 +1,7 @@
 //! Learned canonical maps: generating functions and their training on libtorch.
 
 pub mod error;
+pub mod field;
 pub mod inverse;
 pub mod isochrone;
 pub mod paper;
