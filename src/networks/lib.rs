@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod field;
+pub mod fourier;
 pub mod inverse;
 pub mod isochrone;
 pub mod paper;

@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p networks --example halo_rows -- FOLDER STREAMS [key=value]…` keeps labels and fields in FOLDER.
 //!
-//! Keys: `potential` db98 or piffl, `test` number of test streams, `arcs` 1 for 0.1 Gyr arcs to learn from, `field` none,
+//! Keys: `labels` 1 to find the labels of the test streams and end, `potential` db98 or piffl, `test` number of test streams, `arcs` 1 for 0.1 Gyr arcs to learn from, `field` none,
 //! linear, free (linear without symmetry), mlp or exact, `map` 0 for the field alone, `noise` km/s, and those of the map's training:
 //! `width`, `epochs`, `batch`, `rate`, `copies`, `seed`, `symmetry` axi, `px` and `pv` (perturbations of the copies).
 
@@ -80,39 +80,37 @@ struct Truth {
     error: f64,
 }
 
-/// Labels of the first star of each stream, kept in a file.
-fn labels(potential: &(impl Potential + ?Sized), streams: &[Stream], file: &Path) -> Vec<Option<Truth>> {
-    if let Ok(text) = std::fs::read_to_string(file) {
-        let known: Vec<Option<Truth>> = serde_json::from_str(&text).expect("labels");
-        if known.len() >= streams.len() {
-            return known.into_iter().take(streams.len()).collect();
-        }
-    }
+/// Labels of the first star of each stream, kept in a file, which grows by 8 at a time where `more` are to be found.
+fn labels(potential: &(impl Potential + ?Sized), streams: &[Stream], file: &Path, more: bool) -> Vec<Option<Truth>> {
+    let text = std::fs::read_to_string(file).unwrap_or("[]".to_owned());
+    let mut known: Vec<Option<Truth>> = serde_json::from_str(&text).expect("labels");
     let begin = Instant::now();
-    let starts: Vec<PhaseSpace> = streams.iter().map(|(points, _)| points[0]).collect();
-    let found = o2gf::labels(potential, &starts, &o2gf::Settings::default(), &|_| ());
-    let truth = |label: Result<o2gf::Label, o2gf::O2gfError>| {
-        let label = label.ok()?;
-        let (j, t, o) = (
-            label.action_angle.actions,
-            label.action_angle.angles,
-            label.action_angle.frequencies,
-        );
-        Some(Truth {
-            actions: [j.phi, j.z, j.r],
-            angles: [t.phi, t.z, t.r],
-            rates: [o.phi, o.z, o.r],
-            error: label.action_error,
-        })
-    };
-    let truths: Vec<Option<Truth>> = found.into_iter().map(truth).collect();
-    std::fs::write(file, serde_json::to_string(&truths).expect("text")).expect("a file");
-    println!(
-        "labels of {} orbits: {:.0} s",
-        truths.len(),
-        begin.elapsed().as_secs_f64()
-    );
-    truths
+    while more && known.len() < streams.len() {
+        let starts: Vec<PhaseSpace> = streams[known.len()..]
+            .iter()
+            .take(8)
+            .map(|(points, _)| points[0])
+            .collect();
+        let found = o2gf::labels(potential, &starts, &o2gf::Settings::default(), &|_| ());
+        known.extend(found.into_iter().map(|label| {
+            let label = label.ok()?;
+            let (j, t, o) = (
+                label.action_angle.actions,
+                label.action_angle.angles,
+                label.action_angle.frequencies,
+            );
+            Some(Truth {
+                actions: [j.phi, j.z, j.r],
+                angles: [t.phi, t.z, t.r],
+                rates: [o.phi, o.z, o.r],
+                error: label.action_error,
+            })
+        }));
+        std::fs::write(file, serde_json::to_string(&known).expect("text")).expect("a file");
+        println!("{} labels: {:.0} s", known.len(), begin.elapsed().as_secs_f64());
+    }
+    known.truncate(streams.len());
+    known
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -203,14 +201,11 @@ fn main() {
     let (learn_plain, test_plain) = (set(1, count, arc), set(3, number("test", 256.0) as usize, false));
     let held_plain = set(2, (count / 4).clamp(8, 128), arc);
     let (mut learn, held_out, test) = (tensors(&learn_plain), tensors(&held_plain), tensors(&test_plain));
-    let truths = labels(&galaxy, &test_plain, &folder.join(format!("{name}_labels.json")));
-    let mut known: Vec<f64> = truths.iter().flatten().map(|truth| truth.error).collect();
-    println!(
-        "{} of {} orbits have a label, median error {:.3}",
-        known.len(),
-        truths.len(),
-        median(&mut known)
-    );
+    let file = folder.join(format!("{name}_labels.json"));
+    if number("labels", 0.0) > 0.0 {
+        labels(&galaxy, &test_plain, &file, true);
+        return;
+    }
 
     let kind = text("field", "none");
     let noise = field::Errors {
@@ -344,6 +339,21 @@ fn main() {
         spread(&held_out),
         spread(&test)
     );
+    trained
+        .map
+        .to_weights()
+        .expect("weights")
+        .save(&folder.join(format!("{}.safetensors", text("save", "map"))))
+        .expect("a file");
+    let truths = labels(&galaxy, &test_plain, &file, false);
+    let mut known: Vec<f64> = truths.iter().flatten().map(|truth| truth.error).collect();
+    println!(
+        "{} of {} orbits have a label, median error {:.3}",
+        known.len(),
+        truths.len(),
+        median(&mut known)
+    );
+
     report("streams", &angles, &actions, &test_plain, &truths);
     let (angles, actions) = trained.map.predict(&points.single());
     report(
@@ -353,10 +363,4 @@ fn main() {
         &test_plain,
         &truths,
     );
-    trained
-        .map
-        .to_weights()
-        .expect("weights")
-        .save(&folder.join(format!("{}.safetensors", text("save", "map"))))
-        .expect("a file");
 }
