@@ -27,7 +27,7 @@ struct Printer(Instant);
 
 impl Watcher for Printer {
     fn epoch(&mut self, record: &EpochRecord, total: usize) {
-        if record.epoch % (total / 10).max(1) == 0 {
+        if record.epoch.is_multiple_of((total / 10).max(1)) {
             let (epoch, train, held_out) = (record.epoch, record.train_loss, record.validation_loss);
             println!(
                 "  {epoch:5} train {train:.4} held out {held_out:.4} {:.0} s",

@@ -1,6 +1,6 @@
 //! The four test orbits of Ibata et al. (2021), section 6.4, each with a Fourier series of its own.
 //!
-//! `cargo run -p networks --example single_orbits -- [orbit] [none|axi] [coefficients] [n_phi n_z n_r]`
+//! `cargo run -p networks --example single_orbits -- [orbit] [none|axi] [coefficients] [n_phi n_z n_r] [ridge]`
 
 use std::time::Instant;
 
@@ -49,6 +49,9 @@ fn main() {
             }
             for (reach, argument) in options.reach.iter_mut().zip(arguments.iter().skip(3)) {
                 *reach = argument.parse().expect("a number");
+            }
+            if let Some(ridge) = arguments.get(6) {
+                options.ridge = ridge.parse().expect("a number");
             }
             let begin = Instant::now();
             let map = fit_orbit(&points, toy, &options).expect("a map");

@@ -38,7 +38,7 @@ impl Default for OrbitOptions {
         Self {
             symmetry: Symmetry::None,
             time_reversal: false,
-            reach: [2, 24, 32],
+            reach: [1, 60, 40],
             coefficients: 1600,
             ridge: 1e-10,
             leave_out: 5,
