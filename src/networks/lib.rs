@@ -1,6 +1,8 @@
 //! Learned canonical maps: generating functions and their training on libtorch.
 
 pub mod error;
+pub mod field;
+pub mod fourier;
 pub mod inverse;
 pub mod isochrone;
 pub mod paper;

@@ -94,6 +94,12 @@ impl Weights {
                         .for_each(|value| data.extend(value.to_le_bytes()));
                     "F64"
                 }
+                Kind::Float => {
+                    Vec::<f32>::try_from(&flat)?
+                        .iter()
+                        .for_each(|value| data.extend(value.to_le_bytes()));
+                    "F32"
+                }
                 Kind::Int64 => {
                     Vec::<i64>::try_from(&flat)?
                         .iter()
@@ -137,6 +143,7 @@ impl Weights {
         for (name, view) in SafeTensors::deserialize(&bytes).map_err(wrong)?.tensors() {
             let kind = match view.dtype() {
                 Dtype::F64 => Kind::Double,
+                Dtype::F32 => Kind::Float,
                 Dtype::I64 => Kind::Int64,
                 dtype => return Err(Error::format(path, format!("tensor `{name}` has type {dtype:?}"))),
             };
@@ -206,6 +213,7 @@ mod tests {
             &Tensor::from_slice(&[1.0, -2.5, f64::MIN_POSITIVE, 3e300, 0.1, 7.0]).view([2, 3]),
         );
         weights.insert("a", &Tensor::from_slice(&[3_i64, -4]));
+        weights.insert("c", &Tensor::from_slice(&[0.1_f32, f32::MIN_POSITIVE]));
         weights
             .metadata
             .insert("made".to_owned(), "actions \"quoted\"".to_owned());

@@ -1,7 +1,5 @@
 //! Supervised training of the inverse.
 
-use std::time::Instant;
-
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
@@ -9,8 +7,8 @@ use super::{Examples, Form, InverseModel};
 use crate::error::Error;
 use crate::isochrone::Isochrone;
 use crate::paper::layers::Dropout;
-use crate::training::{Adam, Decay, EpochRecord, Schedule, Watcher, clip_gradients, generator, shuffled};
-use crate::weights::{Checkpoint, Weights};
+use crate::training::{Decay, EpochRecord, Schedule, State, Watcher, generator, shuffled};
+use crate::weights::Checkpoint;
 
 /// Stars with both sets of coordinates, (stars, 3) each.
 #[derive(Debug)]
@@ -75,15 +73,6 @@ pub struct Trained {
     pub history: Vec<EpochRecord>,
 }
 
-struct State {
-    model: InverseModel,
-    parameters: Vec<Tensor>,
-    adam: Adam,
-    best: Vec<Tensor>,
-    best_loss: f64,
-    history: Vec<EpochRecord>,
-}
-
 /// Trains an inverse on `train`; the epoch that is best on `validation` (or on `train` without one) is kept.
 ///
 /// Interrupted by the watcher, it saves a checkpoint and returns [`Error::Stopped`]; called again with the same
@@ -100,7 +89,6 @@ pub fn train(
     if stars < 2 {
         return Err(Error::Data("training needs at least two stars".to_owned()));
     }
-    let begin = Instant::now();
     let device = train.x.device();
     let model = InverseModel::new(toy.clone(), options.form, &train.theta, &train.action, options.seed);
     let examples = |pairs: &Pairs| model.examples(&pairs.theta, &pairs.action, &pairs.x, &pairs.v);
@@ -109,21 +97,10 @@ pub fn train(
         .filter(|pairs| pairs.x.size()[0] > 0)
         .map(examples)
         .transpose()?;
-    let parameters = model.parameters();
-    let adam = Adam::new(&parameters, 0.0);
-    let best = copies(&parameters);
-    let mut state = State {
-        model,
-        parameters,
-        adam,
-        best,
-        best_loss: f64::INFINITY,
-        history: Vec::new(),
-    };
+    let mut state = State::new(&model.parameters(), 0.0, f64::INFINITY);
     if let Some(saved) = checkpoint.load()? {
         state.restore(&saved)?;
     }
-    let seconds_before = state.history.last().map_or(0.0, |record| record.seconds);
     let steps_per_epoch = stars.div_ceil(options.batch);
     let total = steps_per_epoch * options.epochs;
     let (warm_up, decay) = match options.form {
@@ -136,102 +113,50 @@ pub fn train(
         total,
         decay,
     };
-    for epoch in state.history.len() + 1..=options.epochs {
+    for epoch in state.next_epoch()..=options.epochs {
         let mut random = generator(options.seed, "batches", epoch as u64);
         let order = Tensor::from_slice(&shuffled(stars, &mut random)).to_device(device);
         // Dropout masks come from libtorch's own generator, set anew each epoch so that an interruption changes nothing.
         tch::manual_seed((options.seed as i64).wrapping_mul(1_000_003).wrapping_add(epoch as i64));
         let mut sum = Tensor::zeros([], (Kind::Double, device));
         for batch in order.split(options.batch as i64, 0) {
-            sum += state.step(&learning.pick(&batch), &schedule)? * batch.numel() as f64;
+            sum += step(&model, &mut state, &learning.pick(&batch), &schedule)? * batch.numel() as f64;
         }
         let train_loss = sum.double_value(&[]) / stars as f64;
-        let validation_loss = held_out.as_ref().map_or(train_loss, |examples| state.measure(examples));
-        if !train_loss.is_finite() || !validation_loss.is_finite() {
+        let validation_loss = held_out
+            .as_ref()
+            .map_or(train_loss, |examples| measure(&model, examples));
+        if !train_loss.is_finite() {
             return Err(Error::NotFinite {
-                what: format!("the loss of epoch {epoch}"),
+                what: format!("the training loss of epoch {epoch}"),
             });
-        }
-        let best = validation_loss < state.best_loss;
-        if best {
-            state.best_loss = validation_loss;
-            state.best = copies(&state.parameters);
         }
         let record = EpochRecord {
             epoch,
             train_loss,
             validation_loss,
             learning_rate: schedule.rate(epoch * steps_per_epoch - 1),
-            seconds: seconds_before + begin.elapsed().as_secs_f64(),
-            best,
+            seconds: 0.0,
+            best: state.keep_if_best(epoch, validation_loss)?,
         };
-        state.history.push(record);
-        watcher.epoch(&record, options.epochs);
-        let stop = watcher.stop() && epoch < options.epochs;
-        if stop || checkpoint.is_due() {
-            checkpoint.save(&state.to_weights()?)?;
-        }
-        if stop {
-            return Err(Error::Stopped { epochs: epoch });
-        }
+        state.record(record, options.epochs, checkpoint, watcher, |_| ())?;
     }
-    tch::no_grad(|| {
-        state
-            .parameters
-            .iter_mut()
-            .zip(&state.best)
-            .for_each(|(place, best)| place.copy_(best))
-    });
-    Ok(Trained {
-        model: state.model,
-        history: state.history,
-    })
+    let history = state.into_best();
+    Ok(Trained { model, history })
 }
 
 /// Error (scaled units) at which the loss passes from square to absolute.
 const ROBUST: f64 = 0.003;
 
-impl State {
-    /// One step; gives the mean absolute error.
-    fn step(&mut self, batch: &Examples, schedule: &Schedule) -> Result<Tensor, Error> {
-        let error = self.model.answer(batch, Dropout::Drawn) - &batch.targets;
-        let loss = ((&error / ROBUST).square() + 1.0).sqrt().mean(Kind::Double) * ROBUST;
-        loss.backward();
-        clip_gradients(&self.parameters, 1.0)?;
-        let rate = schedule.rate(self.adam.steps as usize);
-        self.adam.step(&mut self.parameters, rate);
-        Ok(error.detach().abs().mean(Kind::Double))
-    }
-
-    fn measure(&self, examples: &Examples) -> f64 {
-        let error = tch::no_grad(|| self.model.answer(examples, Dropout::Off) - &examples.targets);
-        error.abs().mean(Kind::Double).double_value(&[])
-    }
-
-    fn to_weights(&self) -> Result<Weights, Error> {
-        let mut weights = Weights::default();
-        weights.insert_list("parameters", &self.parameters);
-        weights.insert_list("best", &self.best);
-        weights.insert_list("first", &self.adam.first);
-        weights.insert_list("second", &self.adam.second);
-        weights.insert_json("steps", &self.adam.steps)?;
-        weights.insert_json("best_loss", &self.best_loss)?;
-        weights.insert_json("history", &self.history)?;
-        Ok(weights)
-    }
-
-    fn restore(&mut self, saved: &Weights) -> Result<(), Error> {
-        saved.copy_list("parameters", &mut self.parameters)?;
-        saved.copy_list("best", &mut self.best)?;
-        saved.copy_list("first", &mut self.adam.first)?;
-        saved.copy_list("second", &mut self.adam.second)?;
-        self.adam.steps = saved.json("steps")?;
-        self.best_loss = saved.json("best_loss")?;
-        self.history = saved.json("history")?;
-        Ok(())
-    }
+/// One step; gives the mean absolute error.
+fn step(model: &InverseModel, state: &mut State, batch: &Examples, schedule: &Schedule) -> Result<Tensor, Error> {
+    let error = model.answer(batch, Dropout::Drawn) - &batch.targets;
+    let loss = ((&error / ROBUST).square() + 1.0).sqrt().mean(Kind::Double) * ROBUST;
+    state.descend(&loss, 1.0, schedule)?;
+    Ok(error.detach().abs().mean(Kind::Double))
 }
 
-fn copies(tensors: &[Tensor]) -> Vec<Tensor> {
-    tensors.iter().map(|tensor| tensor.detach().copy()).collect()
+fn measure(model: &InverseModel, examples: &Examples) -> f64 {
+    let error = tch::no_grad(|| model.answer(examples, Dropout::Off) - &examples.targets);
+    error.abs().mean(Kind::Double).double_value(&[])
 }

@@ -1,7 +1,5 @@
 //! Training of the paper's networks: the spread of J'' along streams, positive J_z'' and J_r'', and the angles' zero point.
 
-use std::time::Instant;
-
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
@@ -9,8 +7,8 @@ use super::map::{ACTION_UNIT, Architecture, Evaluation, Image, PreparedMap, ToyP
 use super::model::PaperModel;
 use crate::error::Error;
 use crate::smooth::map::Streams;
-use crate::training::{Adam, Decay, EpochRecord, Schedule, Watcher, generator, shuffled};
-use crate::weights::{Checkpoint, Weights};
+use crate::training::{Decay, EpochRecord, Schedule, State, Watcher, generator, shuffled};
+use crate::weights::Checkpoint;
 
 /// What is minimised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,15 +136,6 @@ pub fn loss(map: &PreparedMap, points: &ToyPoints, image: &Image, mean: &Tensor,
     (total, reported)
 }
 
-struct State {
-    model: PaperModel,
-    parameters: Vec<Tensor>,
-    adam: Adam,
-    best: Vec<Tensor>,
-    best_loss: f64,
-    history: Vec<EpochRecord>,
-}
-
 /// Trains a model from `train`; the epoch that is best on `validation` (or on `train` without one) is kept.
 ///
 /// `start` gives the initial model where one exists, such as the result of another training. Interrupted by the watcher, it
@@ -165,27 +154,24 @@ pub fn train(
     if train.is_empty() {
         return Err(Error::Data("training needs at least one stream".to_owned()));
     }
-    let begin = Instant::now();
     let mut learning = Set::new(train, &start)?;
     let mut held_out = validation
         .filter(|set| !set.is_empty())
         .map(|set| Set::new(set, &start))
         .transpose()?;
-    let parameters = start.parameters();
-    let adam = Adam::new(&parameters, 0.0);
-    let best = copies(&parameters);
-    let mut state = State {
-        model: start,
-        parameters,
-        adam,
-        best,
-        best_loss: f64::INFINITY,
-        history: Vec::new(),
-    };
+    let model = start;
+    let mut state = State::new(&model.parameters(), 0.0, f64::INFINITY);
     if let Some(saved) = checkpoint.load()? {
-        state.restore(&saved, &mut learning, held_out.as_mut())?;
+        state.restore(&saved)?;
+        for (name, set) in [
+            ("means.train", Some(&mut learning)),
+            ("means.validation", held_out.as_mut()),
+        ] {
+            if let Some(set) = set {
+                set.means = saved.tensor(name)?.to_device(set.means.device());
+            }
+        }
     }
-    let seconds_before = state.history.last().map_or(0.0, |record| record.seconds);
     let steps_per_epoch = train.len().div_ceil(options.batch);
     let schedule = Schedule {
         peak: options.learning_rate,
@@ -193,14 +179,14 @@ pub fn train(
         total: steps_per_epoch * options.epochs,
         decay: Decay::Constant,
     };
-    for epoch in state.history.len() + 1..=options.epochs {
+    for epoch in state.next_epoch()..=options.epochs {
         let mut random = generator(options.seed, "batches", epoch as u64);
         let order = Tensor::from_slice(&shuffled(train.len(), &mut random)).to_device(train.x.device());
         // Dropout masks come from libtorch's own generator, set anew each epoch so that an interruption changes nothing.
         tch::manual_seed((options.seed as i64).wrapping_mul(1_000_003).wrapping_add(epoch as i64));
         let mut train_loss = 0.0;
         for batch in order.split(options.batch as i64, 0) {
-            let value = state.step(&mut learning, &batch, options, &schedule)?;
+            let value = step(&model, &mut state, &mut learning, &batch, options, &schedule)?;
             if !value.is_finite() {
                 return Err(Error::NotFinite {
                     what: format!("the training loss of epoch {epoch}"),
@@ -209,118 +195,57 @@ pub fn train(
             train_loss += value * batch.numel() as f64 / train.len() as f64;
         }
         let validation_loss = match &mut held_out {
-            Some(set) => state.measure(set, options)?,
+            Some(set) => measure(&model, set, options)?,
             None => train_loss,
         };
-        if !validation_loss.is_finite() {
-            return Err(Error::NotFinite {
-                what: format!("the validation loss of epoch {epoch}"),
-            });
-        }
-        let best = validation_loss < state.best_loss;
-        if best {
-            state.best_loss = validation_loss;
-            state.best = copies(&state.parameters);
-        }
         let record = EpochRecord {
             epoch,
             train_loss,
             validation_loss,
             learning_rate: options.learning_rate,
-            seconds: seconds_before + begin.elapsed().as_secs_f64(),
-            best,
+            seconds: 0.0,
+            best: state.keep_if_best(epoch, validation_loss)?,
         };
-        state.history.push(record);
-        watcher.epoch(&record, options.epochs);
-        let stop = watcher.stop() && epoch < options.epochs;
-        if stop || checkpoint.is_due() {
-            checkpoint.save(&state.to_weights(&learning, held_out.as_ref())?)?;
-        }
-        if stop {
-            return Err(Error::Stopped { epochs: epoch });
-        }
+        state.record(record, options.epochs, checkpoint, watcher, |weights| {
+            weights.insert("means.train", &learning.means);
+            if let Some(set) = &held_out {
+                weights.insert("means.validation", &set.means);
+            }
+        })?;
     }
-    tch::no_grad(|| {
-        state
-            .parameters
-            .iter_mut()
-            .zip(&state.best)
-            .for_each(|(place, best)| place.copy_(best))
-    });
-    Ok(Trained {
-        model: state.model,
-        history: state.history,
-    })
+    let history = state.into_best();
+    Ok(Trained { model, history })
 }
 
-impl State {
-    fn step(&mut self, set: &mut Set, batch: &Tensor, options: &Options, schedule: &Schedule) -> Result<f64, Error> {
-        let points = set.points(&self.model, batch)?;
-        let map = self.model.map.prepare();
-        let (mean, image) = set.image(&map, &points, batch, &options.evaluation);
-        let (total, reported) = loss(&map, &points, &image, &mean, options.loss);
-        total.backward();
-        let rate = schedule.rate(self.adam.steps as usize);
-        self.adam.step(&mut self.parameters, rate);
-        Ok(reported)
-    }
-
-    /// The loss of a set without dropout.
-    fn measure(&self, set: &mut Set, options: &Options) -> Result<f64, Error> {
-        let map = self.model.map.frozen();
-        let count = set.streams.len();
-        let order = Tensor::arange(count as i64, (Kind::Int64, set.streams.x.device()));
-        let mut sum = 0.0;
-        for batch in order.split(options.batch as i64, 0) {
-            let points = tch::no_grad(|| set.points(&self.model, &batch))?;
-            let (mean, image) = set.image(&map, &points, &batch, &options.evaluation);
-            let (_, reported) = loss(&map, &points, &image, &mean, options.loss);
-            sum += reported * batch.numel() as f64 / count as f64;
-        }
-        Ok(sum)
-    }
-
-    fn to_weights(&self, train: &Set, validation: Option<&Set>) -> Result<Weights, Error> {
-        let mut weights = Weights::default();
-        weights.insert_list("parameters", &self.parameters);
-        weights.insert_list("best", &self.best);
-        weights.insert_list("first", &self.adam.first);
-        weights.insert_list("second", &self.adam.second);
-        for (name, set) in [("train", Some(train)), ("validation", validation)] {
-            if let Some(set) = set {
-                weights.insert(format!("means.{name}"), &set.means);
-            }
-        }
-        weights.insert_json("steps", &self.adam.steps)?;
-        weights.insert_json("best_loss", &self.best_loss)?;
-        weights.insert_json("history", &self.history)?;
-        Ok(weights)
-    }
-
-    fn restore<'a>(
-        &mut self,
-        saved: &Weights,
-        train: &mut Set<'a>,
-        validation: Option<&mut Set<'a>>,
-    ) -> Result<(), Error> {
-        saved.copy_list("parameters", &mut self.parameters)?;
-        saved.copy_list("best", &mut self.best)?;
-        saved.copy_list("first", &mut self.adam.first)?;
-        saved.copy_list("second", &mut self.adam.second)?;
-        self.adam.steps = saved.json("steps")?;
-        self.best_loss = saved.json("best_loss")?;
-        self.history = saved.json("history")?;
-        for (name, set) in [("train", Some(train)), ("validation", validation)] {
-            if let Some(set) = set {
-                set.means = saved.tensor(&format!("means.{name}"))?.to_device(set.means.device());
-            }
-        }
-        Ok(())
-    }
+fn step(
+    model: &PaperModel,
+    state: &mut State,
+    set: &mut Set,
+    batch: &Tensor,
+    options: &Options,
+    schedule: &Schedule,
+) -> Result<f64, Error> {
+    let points = set.points(model, batch)?;
+    let map = model.map.prepare();
+    let (mean, image) = set.image(&map, &points, batch, &options.evaluation);
+    let (total, reported) = loss(&map, &points, &image, &mean, options.loss);
+    state.descend(&total, f64::INFINITY, schedule)?;
+    Ok(reported)
 }
 
-fn copies(tensors: &[Tensor]) -> Vec<Tensor> {
-    tensors.iter().map(|tensor| tensor.detach().copy()).collect()
+/// The loss of a set without dropout.
+fn measure(model: &PaperModel, set: &mut Set, options: &Options) -> Result<f64, Error> {
+    let map = model.map.frozen();
+    let count = set.streams.len();
+    let order = Tensor::arange(count as i64, (Kind::Int64, set.streams.x.device()));
+    let mut sum = 0.0;
+    for batch in order.split(options.batch as i64, 0) {
+        let points = tch::no_grad(|| set.points(model, &batch))?;
+        let (mean, image) = set.image(&map, &points, &batch, &options.evaluation);
+        let (_, reported) = loss(&map, &points, &image, &mean, options.loss);
+        sum += reported * batch.numel() as f64 / count as f64;
+    }
+    Ok(sum)
 }
 
 #[cfg(test)]

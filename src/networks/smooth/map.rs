@@ -135,28 +135,9 @@ impl SmoothMap {
         })
     }
 
-    /// ∂G/∂θ from features: the value and its three derivatives are pushed through the network together, so that the
-    /// gradient with respect to the weights needs only one ordinary backward pass. **Shape** […, 3].
+    /// ∂G/∂θ from features. **Shape** […, 3].
     pub(crate) fn slope(&self, sight: &Sight) -> Tensor {
-        let (Some(tangents), Some(factor_tangents)) = (&sight.tangents, &sight.factor_tangents) else {
-            return Tensor::zeros_like(&sight.values);
-        };
-        let mut value = sight.values.shallow_clone();
-        let mut tangent = tangents.shallow_clone();
-        let last = self.parameters.len() - 2;
-        for layer in (0..last).step_by(2) {
-            let (weight, bias) = (&self.parameters[layer], &self.parameters[layer + 1]);
-            let input = value.matmul(weight) + bias;
-            let gate = input.sigmoid();
-            value = &input * &gate;
-            // (a σ(a))′ = σ + a σ (1 − σ) = σ + silu (1 − σ)
-            let rate: Tensor = &gate + &value * (1.0 - &gate);
-            tangent = tangent.matmul(weight) * rate.unsqueeze(-2);
-        }
-        let outputs = value.matmul(&self.parameters[last]) + &self.parameters[last + 1];
-        let output_tangents = tangent.matmul(&self.parameters[last]);
-        let terms = output_tangents * sight.factors.unsqueeze(-2) + factor_tangents * outputs.unsqueeze(-2);
-        terms.sum_dim_intlist(-1, false, Kind::Double)
+        slope(&self.parameters, sight)
     }
 
     /// One damped step of the fixed point J' = ⟨J − ∂G/∂θ(θ, J')⟩ over the stars of each stream.
@@ -232,6 +213,30 @@ impl SmoothMap {
             parameters,
         })
     }
+}
+
+/// ∂G/∂θ from features and weights of one kind: the value and its three derivatives are pushed through the network
+/// together, so that the gradient with respect to the weights needs only one ordinary backward pass. **Shape** […, 3].
+pub(crate) fn slope(parameters: &[Tensor], sight: &Sight) -> Tensor {
+    let (Some(tangents), Some(factor_tangents)) = (&sight.tangents, &sight.factor_tangents) else {
+        return Tensor::zeros_like(&sight.values);
+    };
+    let mut value = sight.values.shallow_clone();
+    let mut tangent = tangents.shallow_clone();
+    let last = parameters.len() - 2;
+    for layer in (0..last).step_by(2) {
+        let (weight, bias) = (&parameters[layer], &parameters[layer + 1]);
+        let input = value.matmul(weight) + bias;
+        let gate = input.sigmoid();
+        value = &input * &gate;
+        // (a σ(a))′ = σ + a σ (1 − σ) = σ + silu (1 − σ)
+        let rate: Tensor = &gate + &value * (1.0 - &gate);
+        tangent = tangent.matmul(weight) * rate.unsqueeze(-2);
+    }
+    let outputs = value.matmul(&parameters[last]) + &parameters[last + 1];
+    let output_tangents = tangent.matmul(&parameters[last]);
+    let terms = output_tangents * sight.factors.unsqueeze(-2) + factor_tangents * outputs.unsqueeze(-2);
+    terms.sum_dim_intlist(-1, false, terms.kind())
 }
 
 /// J_z and J_r of at least 1e-3 km/s kpc: below, the toy angles have no meaning.
@@ -314,5 +319,6 @@ impl ToyPoints {
 
 /// Weighted mean over the stars.
 pub(crate) fn mean(values: &Tensor, weights: &Tensor) -> Tensor {
-    (values * weights).sum_dim_intlist(-2, true, Kind::Double) / weights.sum_dim_intlist(-2, true, Kind::Double)
+    let kind = values.kind();
+    (values * weights).sum_dim_intlist(-2, true, kind) / weights.sum_dim_intlist(-2, true, kind)
 }

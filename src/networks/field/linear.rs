@@ -1,0 +1,358 @@
+//! Φ as a sum of simple potentials: ½v² + Φ(x) = constant along a stream is a linear problem.
+
+use dynamics::phase_space::PhaseSpace;
+use dynamics::potential::{Potential, Symmetry};
+use tch::Tensor;
+
+use super::{Errors, density, hessian_by_differences, plain, streams_of};
+use crate::error::Error;
+use crate::smooth::Streams;
+use crate::weights::Weights;
+
+/// Value of the metadata `network` in a file of this field.
+pub const NETWORK: &str = "linear_field";
+
+/// One potential of the sum; its unit is (km/s)² at its own scale.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Term {
+    /// −s / √(R² + (a + √(z² + b²))²), s = a + b (Miyamoto & Nagai 1975).
+    Disc { a: f64, b: f64 },
+    /// −s^{l+1} P(x) / (r² + s²)^{l + 1/2}, P = x, y, z, x² − y², xy, xz, yz or 2z² − x² − y².
+    Multipole { scale: f64, order: usize },
+}
+
+/// P of [`Term::Multipole`] with its gradient and degree.
+fn harmonic(order: usize, [x, y, z]: [f64; 3]) -> (f64, [f64; 3], i32) {
+    match order {
+        0 => (x, [1.0, 0.0, 0.0], 1),
+        1 => (y, [0.0, 1.0, 0.0], 1),
+        2 => (z, [0.0, 0.0, 1.0], 1),
+        3 => (x * x - y * y, [2.0 * x, -2.0 * y, 0.0], 2),
+        4 => (x * y, [y, x, 0.0], 2),
+        5 => (x * z, [z, 0.0, x], 2),
+        6 => (y * z, [0.0, z, y], 2),
+        _ => (2.0 * z * z - x * x - y * y, [-2.0 * x, -2.0 * y, 4.0 * z], 2),
+    }
+}
+
+/// How many multipoles there are at one scale.
+const HARMONICS: usize = 8;
+
+impl Term {
+    /// The value and minus its gradient.
+    fn value(&self, x: [f64; 3]) -> (f64, [f64; 3]) {
+        match *self {
+            Self::Disc { a, b } => {
+                let zeta = (x[2] * x[2] + b * b).sqrt();
+                let sum = a + zeta;
+                let inverse = 1.0 / (x[0] * x[0] + x[1] * x[1] + sum * sum).sqrt();
+                let cube = -(a + b) * inverse * inverse * inverse;
+                (-(a + b) * inverse, [x[0] * cube, x[1] * cube, x[2] * sum / zeta * cube])
+            }
+            Self::Multipole { scale, order } => {
+                let (p, gradient, degree) = harmonic(order, x);
+                let square = x[0] * x[0] + x[1] * x[1] + x[2] * x[2] + scale * scale;
+                let power = f64::from(degree) + 0.5;
+                let factor = -scale.powi(degree + 1) / (square.powi(degree) * square.sqrt());
+                let radial = 2.0 * power * p / square;
+                (factor * p, [0, 1, 2].map(|i| -factor * (gradient[i] - radial * x[i])))
+            }
+        }
+    }
+
+    fn to_row(self) -> [f64; 3] {
+        match self {
+            Self::Disc { a, b } => [-1.0, a, b],
+            Self::Multipole { scale, order } => [order as f64, scale, 0.0],
+        }
+    }
+
+    fn from_row(row: &[f64]) -> Self {
+        if row[0] < 0.0 {
+            Self::Disc { a: row[1], b: row[2] }
+        } else {
+            Self::Multipole {
+                scale: row[1],
+                order: row[0] as usize,
+            }
+        }
+    }
+}
+
+/// A field Φ = Σ c_k φ_k of Miyamoto–Nagai discs, and of multipoles where no symmetry is imposed.
+///
+/// Coefficients have either sign: the sum is a flexible function, not a model of components.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinearField {
+    terms: Vec<Term>,
+    coefficients: Vec<f64>,
+    /// The ridge chosen.
+    pub ridge: f64,
+    /// Mean absolute deviation of the energy on streams left out of the fit, (km/s)²; in units of the stars' errors where
+    /// these were given.
+    pub held_out_spread: f64,
+}
+
+impl LinearField {
+    /// The file's content.
+    pub(super) fn to_weights(&self) -> Result<Weights, Error> {
+        let rows: Vec<f64> = self.terms.iter().flat_map(|term| term.to_row()).collect();
+        let mut weights = Weights::default();
+        weights.insert("terms", &Tensor::from_slice(&rows).view([-1, 3]));
+        weights.insert("coefficients", &Tensor::from_slice(&self.coefficients));
+        weights.metadata.insert("network".to_owned(), NETWORK.to_owned());
+        weights.insert_json("ridge", &self.ridge)?;
+        weights.insert_json("held_out_spread", &self.held_out_spread)?;
+        Ok(weights)
+    }
+
+    pub(super) fn from_weights(weights: &Weights) -> Result<Self, Error> {
+        let rows = Vec::<f64>::try_from(weights.tensor("terms")?.contiguous().view(-1))?;
+        let coefficients = Vec::<f64>::try_from(weights.tensor("coefficients")?.contiguous().view(-1))?;
+        if rows.len() != 3 * coefficients.len() {
+            let (terms, found) = (rows.len() / 3, coefficients.len());
+            return Err(Error::Data(format!(
+                "a field of {terms} terms has {found} coefficients"
+            )));
+        }
+        Ok(Self {
+            terms: rows.chunks_exact(3).map(Term::from_row).collect(),
+            coefficients,
+            ridge: weights.json("ridge")?,
+            held_out_spread: weights.json("held_out_spread")?,
+        })
+    }
+}
+
+impl Potential for LinearField {
+    fn potential(&self, x: [f64; 3]) -> f64 {
+        self.potential_and_acceleration(x).0
+    }
+
+    fn acceleration(&self, x: [f64; 3]) -> [f64; 3] {
+        self.potential_and_acceleration(x).1
+    }
+
+    /// By differences of the acceleration, to about 1e-7 of its largest entry.
+    fn hessian(&self, x: [f64; 3]) -> [[f64; 3]; 3] {
+        hessian_by_differences(|x| self.acceleration(x), x, 2e-3)
+    }
+
+    fn density(&self, x: [f64; 3]) -> f64 {
+        density(self.hessian(x))
+    }
+
+    fn potential_and_acceleration(&self, x: [f64; 3]) -> (f64, [f64; 3]) {
+        let (mut potential, mut acceleration) = (0.0, [0.0; 3]);
+        for (term, coefficient) in self.terms.iter().zip(&self.coefficients) {
+            let (value, slope) = term.value(x);
+            potential += coefficient * value;
+            for (sum, slope) in acceleration.iter_mut().zip(slope) {
+                *sum += coefficient * slope;
+            }
+        }
+        (potential, acceleration)
+    }
+
+    fn symmetry(&self) -> Symmetry {
+        if self.terms.iter().all(|term| matches!(term, Term::Disc { .. })) {
+            Symmetry::Axisymmetric
+        } else {
+            Symmetry::Triaxial
+        }
+    }
+}
+
+/// Scales and flattenings of the discs, for points at distances of about `length` kpc; spheres of many sizes besides.
+fn basis(length: f64, axisymmetric: bool) -> Vec<Term> {
+    let mut terms = Vec::new();
+    for step in 0..15 {
+        let size = length * 0.03 * 1.6_f64.powi(step);
+        for flattening in [1.0, 0.6, 0.35, 0.2, 0.1, 0.05, 0.02, 0.01] {
+            terms.push(Term::Disc {
+                a: size * (1.0 - flattening),
+                b: size * flattening,
+            });
+        }
+    }
+    if !axisymmetric {
+        for step in 0..8 {
+            let scale = length * 0.1 * 2.0_f64.powi(step);
+            terms.extend((0..HARMONICS).map(|order| Term::Multipole { scale, order }));
+        }
+    }
+    terms
+}
+
+/// Equations Σ_k c_k (φ_k − ⟨φ_k⟩) = −(½v² − ⟨½v²⟩) of the stars of some streams, each divided by its standard deviation.
+struct Equations {
+    /// [stars, terms].
+    left: Vec<f64>,
+    right: Vec<f64>,
+    terms: usize,
+}
+
+impl Equations {
+    /// `deviation(point)` is that of the star's energy, (km/s)².
+    fn new(terms: &[Term], streams: &[&[PhaseSpace]], deviation: impl Fn(&PhaseSpace) -> f64) -> Self {
+        let count = terms.len();
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        for stream in streams {
+            let weights: Vec<f64> = stream.iter().map(|point| deviation(point).powi(-2)).collect();
+            let total: f64 = weights.iter().sum();
+            let mut rows: Vec<Vec<f64>> = stream
+                .iter()
+                .map(|point| {
+                    let values = terms.iter().map(|term| term.value(point.x).0);
+                    values.chain([-point.kinetic_energy()]).collect()
+                })
+                .collect();
+            for column in 0..=count {
+                let sum: f64 = rows
+                    .iter()
+                    .zip(&weights)
+                    .map(|(row, weight)| row[column] * weight)
+                    .sum();
+                rows.iter_mut().for_each(|row| row[column] -= sum / total);
+            }
+            for (row, weight) in rows.iter().zip(&weights) {
+                left.extend(row[..count].iter().map(|value| value * weight.sqrt()));
+                right.push(row[count] * weight.sqrt());
+            }
+        }
+        Self {
+            left,
+            right,
+            terms: count,
+        }
+    }
+
+    /// Solutions for every ridge (relative to the largest singular value squared), from one singular value decomposition.
+    fn solve(&self, ridges: &[f64]) -> Result<Vec<Vec<f64>>, Error> {
+        let left = Tensor::from_slice(&self.left).view([-1, self.terms as i64]);
+        // The triangle of a QR factorisation has the same singular values and is small.
+        let (q, r) = Tensor::f_linalg_qr(&left, "reduced")?;
+        let (u, s, v) = r.f_svd(true, true)?;
+        let right = u.tr().matmul(&q.tr().matmul(&Tensor::from_slice(&self.right)));
+        let largest = s.max().double_value(&[]);
+        let solution = |ridge: &f64| {
+            let filter = &s / (s.square() + ridge * largest * largest);
+            Ok(Vec::try_from(v.matmul(&(&right * filter)))?)
+        };
+        ridges.iter().map(solution).collect()
+    }
+}
+
+/// Streams taken out in turn to choose the ridge.
+const FOLDS: usize = 4;
+
+/// Φ by least squares over the energies of the stars of each stream, with the ridge that predicts left-out streams best.
+///
+/// Where the stars have `errors`, each star weighs as its energy is known: σ_E² = v²σ_v² + a²σ_x² + (0.1 km/s · |v|)², with a
+/// from a fit without weights.
+///
+/// **Fails when** no stream has two stars.
+pub fn fit_linear(streams: &Streams, axisymmetric: bool, errors: Option<Errors>) -> Result<LinearField, Error> {
+    let streams: Vec<Vec<PhaseSpace>> = plain(streams)?.into_iter().filter(|stream| stream.len() > 1).collect();
+    if streams.len() < 2 {
+        let message = "a field needs at least two streams of at least two stars each";
+        return Err(Error::Data(message.to_owned()));
+    }
+    let mut distances: Vec<f64> = streams
+        .iter()
+        .flatten()
+        .map(|point| point.x.iter().map(|c| c * c).sum::<f64>().sqrt())
+        .collect();
+    distances.sort_by(f64::total_cmp);
+    let terms = basis(distances[distances.len() / 2], axisymmetric);
+    let first = fit_weighted(&terms, &streams, &|_| 1.0)?;
+    let Some(errors) = errors else { return Ok(first) };
+    let deviation = |point: &PhaseSpace| {
+        let square = |y: [f64; 3]| y.iter().map(|c| c * c).sum::<f64>();
+        let speed2 = errors.velocity.powi(2) + 0.01;
+        (square(point.v) * speed2 + square(first.acceleration(point.x)) * errors.position.powi(2) + 1e-6).sqrt()
+    };
+    fit_weighted(&terms, &streams, &deviation)
+}
+
+fn fit_weighted(
+    terms: &[Term],
+    streams: &[Vec<PhaseSpace>],
+    deviation: &dyn Fn(&PhaseSpace) -> f64,
+) -> Result<LinearField, Error> {
+    let ridges: Vec<f64> = (4..=28).map(|power| 10.0_f64.powf(-f64::from(power))).collect();
+    let field = |coefficients: Vec<f64>| LinearField {
+        terms: terms.to_vec(),
+        coefficients,
+        ridge: 0.0,
+        held_out_spread: 0.0,
+    };
+    let mut spreads = vec![0.0; ridges.len()];
+    let folds = FOLDS.min(streams.len());
+    for fold in 0..folds {
+        let (mut kept, mut out) = (Vec::new(), Vec::new());
+        for (number, stream) in streams.iter().enumerate() {
+            if number % folds == fold {
+                out.push(stream.clone());
+            } else {
+                kept.push(stream.as_slice());
+            }
+        }
+        let solutions = Equations::new(terms, &kept, deviation).solve(&ridges)?;
+        for (spread, solution) in spreads.iter_mut().zip(solutions) {
+            *spread += weighted_spread(&field(solution), &out, deviation) / folds as f64;
+        }
+    }
+    let chosen = (0..ridges.len())
+        .min_by(|&i, &j| spreads[i].total_cmp(&spreads[j]))
+        .unwrap_or(0);
+    let all: Vec<&[PhaseSpace]> = streams.iter().map(Vec::as_slice).collect();
+    let mut solutions = Equations::new(terms, &all, deviation).solve(&ridges[chosen..=chosen])?;
+    let coefficients = solutions.pop().unwrap_or_default();
+    if !coefficients.iter().all(|value| value.is_finite()) {
+        return Err(Error::NotFinite {
+            what: "the field's coefficients".to_owned(),
+        });
+    }
+    Ok(LinearField {
+        ridge: ridges[chosen],
+        held_out_spread: spreads[chosen],
+        ..field(coefficients)
+    })
+}
+
+/// Mean absolute deviation of the energy from the streams' means, in units of each star's deviation.
+fn weighted_spread(field: &LinearField, streams: &[Vec<PhaseSpace>], deviation: &dyn Fn(&PhaseSpace) -> f64) -> f64 {
+    let (mut sum, mut count) = (0.0, 0);
+    for stream in streams {
+        let stars: Vec<(f64, f64)> = stream
+            .iter()
+            .map(|point| (field.energy(point), deviation(point)))
+            .collect();
+        let (mean, total) = stars.iter().fold((0.0, 0.0), |(mean, total), (energy, deviation)| {
+            (mean + energy / deviation.powi(2), total + deviation.powi(-2))
+        });
+        sum += stars
+            .iter()
+            .map(|(energy, deviation)| ((energy - mean / total) / deviation).abs())
+            .sum::<f64>();
+        count += stars.len();
+    }
+    sum / count.max(1) as f64
+}
+
+/// Streams with Gaussian errors added, for tests of what errors do.
+pub fn with_errors(streams: &Streams, errors: Errors, seed: u64) -> Result<Streams, Error> {
+    use rand_distr::{Distribution, StandardNormal};
+    let mut random = crate::training::generator(seed, "errors", 0);
+    let mut plain = plain(streams)?;
+    for point in plain.iter_mut().flatten() {
+        let mut normal = |scale: f64| {
+            let value: f64 = StandardNormal.sample(&mut random);
+            value * scale
+        };
+        point.x = point.x.map(|c| c + normal(errors.position));
+        point.v = point.v.map(|c| c + normal(errors.velocity));
+    }
+    streams_of(&plain)
+}

@@ -1,0 +1,343 @@
+//! Φ as a small network of the position, with no symmetry: trained on the energies of the stars of streams.
+
+use dynamics::potential::Potential;
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+use super::{density, hessian_by_differences};
+use crate::error::Error;
+use crate::isochrone::{dot, part};
+use crate::smooth::Streams;
+use crate::smooth::map::mean;
+use crate::training::{Decay, EpochRecord, Schedule, State, Watcher, generator, normal, shuffled};
+use crate::weights::{Checkpoint, Weights};
+
+/// Value of the metadata `network` in a file of this field.
+pub const NETWORK: &str = "mlp_field";
+
+/// How to train.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Options {
+    /// Width of the two hidden layers.
+    pub width: i64,
+    /// Passes over the training streams.
+    pub epochs: usize,
+    /// Streams in one step.
+    pub batch: usize,
+    /// Learning rate after the warm-up.
+    pub learning_rate: f64,
+    /// Seed of weights and batches.
+    pub seed: u64,
+}
+
+impl Options {
+    /// What works well for a training set of `streams` streams.
+    pub fn for_streams(streams: usize) -> Self {
+        let batch = (streams / 16).clamp(4, 64);
+        Self {
+            width: 64,
+            epochs: (8000 / streams.div_ceil(batch)).clamp(100, 2000),
+            batch,
+            learning_rate: 4e-3,
+            seed: 1,
+        }
+    }
+}
+
+/// Φ(x) = V² o(f(x)), o a network 6–w–w–1 with SiLU of the standardised features f, in plain numbers.
+///
+/// With s the typical distance, f = x/√(r² + s²/4), ln(r² + (s/50)²), ln(R² + (s/20)²), ln(z² + (s/50)²): Φ may have any shape,
+/// but fine structure only near the plane z = 0 and the centre. It means nothing far from the training stars: then Φ has no
+/// limit at infinity, and any orbit counts as bound.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MlpField {
+    length: f64,
+    /// V², (km/s)².
+    unit: f64,
+    centre: Vec<f64>,
+    width: Vec<f64>,
+    /// Weights (inputs × outputs, row-major) and biases of each layer.
+    layers: Vec<(Vec<f64>, Vec<f64>)>,
+}
+
+const FEATURES: usize = 6;
+
+impl MlpField {
+    /// Features and their gradients.
+    fn features(&self, x: [f64; 3]) -> [(f64, [f64; 3]); FEATURES] {
+        let s = self.length;
+        let r2 = x.iter().map(|c| c * c).sum::<f64>();
+        let inverse = 1.0 / (r2 + 0.25 * s * s).sqrt();
+        let direction = |axis: usize| {
+            let gradient = [0, 1, 2].map(|i| {
+                let own = if i == axis { inverse } else { 0.0 };
+                own - x[axis] * x[i] * inverse.powi(3)
+            });
+            (x[axis] * inverse, gradient)
+        };
+        let logarithm = |mask: [f64; 3], softening: f64| {
+            let square: f64 = (0..3).map(|i| mask[i] * x[i] * x[i]).sum::<f64>() + (softening * s).powi(2);
+            (square.ln(), [0, 1, 2].map(|i| 2.0 * mask[i] * x[i] / square))
+        };
+        [
+            direction(0),
+            direction(1),
+            direction(2),
+            logarithm([1.0, 1.0, 1.0], 0.02),
+            logarithm([1.0, 1.0, 0.0], 0.05),
+            logarithm([0.0, 0.0, 1.0], 0.02),
+        ]
+    }
+
+    pub(super) fn to_weights(&self) -> Result<Weights, Error> {
+        let mut weights = Weights::default();
+        for (index, (weight, bias)) in self.layers.iter().enumerate() {
+            let weight = Tensor::from_slice(weight).view([-1, bias.len() as i64]);
+            weights.insert(format!("weight.{index}"), &weight);
+            weights.insert(format!("bias.{index}"), &Tensor::from_slice(bias));
+        }
+        weights.insert("centre", &Tensor::from_slice(&self.centre));
+        weights.insert("width", &Tensor::from_slice(&self.width));
+        weights.metadata.insert("network".to_owned(), NETWORK.to_owned());
+        weights.insert_json("scales", &[self.length, self.unit])?;
+        Ok(weights)
+    }
+
+    pub(super) fn from_weights(weights: &Weights) -> Result<Self, Error> {
+        let get =
+            |name: &str| -> Result<Vec<f64>, Error> { Ok(Vec::try_from(weights.tensor(name)?.contiguous().view(-1))?) };
+        let mut layers = Vec::new();
+        let mut inputs = FEATURES;
+        for index in 0..3 {
+            let (weight, bias) = (get(&format!("weight.{index}"))?, get(&format!("bias.{index}"))?);
+            if weight.len() != inputs * bias.len() {
+                return Err(Error::Data(format!("layer {index} of the field has a wrong shape")));
+            }
+            inputs = bias.len();
+            layers.push((weight, bias));
+        }
+        let [length, unit] = weights.json("scales")?;
+        let (centre, width) = (get("centre")?, get("width")?);
+        if inputs != 1 || centre.len() != FEATURES || width.len() != FEATURES {
+            return Err(Error::Data("the field's network has a wrong shape".to_owned()));
+        }
+        Ok(Self {
+            length,
+            unit,
+            centre,
+            width,
+            layers,
+        })
+    }
+}
+
+impl Potential for MlpField {
+    fn potential(&self, x: [f64; 3]) -> f64 {
+        self.potential_and_acceleration(x).0
+    }
+
+    fn acceleration(&self, x: [f64; 3]) -> [f64; 3] {
+        self.potential_and_acceleration(x).1
+    }
+
+    /// By differences of the acceleration, to about 1e-6 of its largest entry.
+    fn hessian(&self, x: [f64; 3]) -> [[f64; 3]; 3] {
+        hessian_by_differences(|x| self.acceleration(x), x, 2e-3)
+    }
+
+    fn density(&self, x: [f64; 3]) -> f64 {
+        density(self.hessian(x))
+    }
+
+    fn potential_and_acceleration(&self, x: [f64; 3]) -> (f64, [f64; 3]) {
+        let features = self.features(x);
+        let mut value: Vec<f64> = (0..FEATURES)
+            .map(|i| (features[i].0 - self.centre[i]) / self.width[i])
+            .collect();
+        // Slopes of the activations of each hidden layer, for the way back.
+        let mut rates = Vec::with_capacity(self.layers.len());
+        for (number, (weight, bias)) in self.layers.iter().enumerate() {
+            let mut next = bias.clone();
+            for (value, row) in value.iter().zip(weight.chunks_exact(bias.len())) {
+                next.iter_mut()
+                    .zip(row)
+                    .for_each(|(sum, weight)| *sum += value * weight);
+            }
+            if number + 1 < self.layers.len() {
+                let mut slopes = Vec::with_capacity(next.len());
+                for input in &mut next {
+                    let gate = 1.0 / (1.0 + (-*input).exp());
+                    *input *= gate;
+                    slopes.push(gate + *input * (1.0 - gate));
+                }
+                rates.push(slopes);
+            }
+            value = next;
+        }
+        let potential = self.unit * value[0];
+        let mut back = vec![1.0];
+        for (number, (weight, bias)) in self.layers.iter().enumerate().rev() {
+            if let Some(rates) = rates.get(number) {
+                back.iter_mut().zip(rates).for_each(|(slope, rate)| *slope *= rate);
+            }
+            back = weight
+                .chunks_exact(bias.len())
+                .map(|row| row.iter().zip(&back).map(|(weight, slope)| weight * slope).sum())
+                .collect();
+        }
+        let mut acceleration = [0.0; 3];
+        for i in 0..FEATURES {
+            for (sum, gradient) in acceleration.iter_mut().zip(features[i].1) {
+                *sum -= self.unit * back[i] / self.width[i] * gradient;
+            }
+        }
+        (potential, acceleration)
+    }
+
+    fn potential_at_infinity(&self) -> f64 {
+        f64::INFINITY
+    }
+}
+
+/// A trained field.
+#[derive(Debug)]
+pub struct Trained {
+    /// The field of the epoch with the smallest spread on the validation set.
+    pub field: MlpField,
+    /// One record an epoch; losses are mean absolute deviations of the energy, (km/s)².
+    pub history: Vec<EpochRecord>,
+}
+
+/// Standardised features of stars and their kinetic energies in units of V².
+struct Set {
+    features: Tensor,
+    kinetic: Tensor,
+    weights: Tensor,
+}
+
+/// Trains a field; the epoch that is best on `validation` (or on `train` without one) is kept. Interruptions as in
+/// [`crate::smooth::train`].
+pub fn train_mlp(
+    train: &Streams,
+    validation: Option<&Streams>,
+    options: &Options,
+    checkpoint: &mut Checkpoint,
+    watcher: &mut dyn Watcher,
+) -> Result<Trained, Error> {
+    if train.is_empty() || train.weights.size()[1] < 2 {
+        let message = "training needs at least one stream of at least two stars";
+        return Err(Error::Data(message.to_owned()));
+    }
+    let (length, speed) = crate::smooth::features::scales(&train.x, &train.v);
+    let mut field = MlpField {
+        length,
+        unit: speed * speed,
+        centre: vec![0.0; FEATURES],
+        width: vec![1.0; FEATURES],
+        layers: Vec::new(),
+    };
+    let raw = features_of(&train.x, length);
+    let flat = raw.view([-1, FEATURES as i64]);
+    let (centre, width) = (flat.mean_dim(0, false, Kind::Double), flat.std_dim(0, true, false));
+    field.centre = Vec::try_from(&centre)?;
+    field.width = Vec::try_from(&width)?;
+    let place = |streams: &Streams| Set {
+        features: (features_of(&streams.x, length) - &centre) / &width,
+        kinetic: dot(&streams.v, &streams.v).unsqueeze(-1) * (0.5 / field.unit),
+        weights: streams.weights.shallow_clone(),
+    };
+    let learning = place(train);
+    let held_out = validation.filter(|set| !set.is_empty()).map(place);
+
+    let mut random = generator(options.seed, "weights", 0);
+    let mut layer = |inputs: i64, outputs: i64| {
+        [
+            normal(&[inputs, outputs], (1.0 / inputs as f64).sqrt(), &mut random),
+            normal(&[outputs], 0.1, &mut random),
+        ]
+    };
+    let (inputs, width) = (FEATURES as i64, options.width);
+    let parameters: Vec<Tensor> = [layer(inputs, width), layer(width, width), layer(width, 1)]
+        .into_iter()
+        .flatten()
+        .map(|tensor| tensor.set_requires_grad(true))
+        .collect();
+    let mut state = State::new(&parameters, 0.0, f64::INFINITY);
+    if let Some(saved) = checkpoint.load()? {
+        state.restore(&saved)?;
+    }
+    let steps_per_epoch = train.len().div_ceil(options.batch);
+    let total = steps_per_epoch * options.epochs;
+    let schedule = Schedule {
+        peak: options.learning_rate,
+        warm_up: 100.min(total / 10),
+        total,
+        decay: Decay::Cosine(1e-4),
+    };
+    for epoch in state.next_epoch()..=options.epochs {
+        let mut random = generator(options.seed, "batches", epoch as u64);
+        let mut sum = 0.0;
+        for batch in Tensor::from_slice(&shuffled(train.len(), &mut random)).split(options.batch as i64, 0) {
+            let pick = |tensor: &Tensor| tensor.index_select(0, &batch);
+            let picked = Set {
+                features: pick(&learning.features),
+                kinetic: pick(&learning.kinetic),
+                weights: pick(&learning.weights),
+            };
+            let deviation = picked.deviation(&parameters);
+            let loss = deviation.square().sum(Kind::Double) / picked.weights.sum(Kind::Double);
+            state.descend(&loss, 1.0, &schedule)?;
+            sum += deviation.detach().abs().sum(Kind::Double).double_value(&[]);
+        }
+        let stars = learning.weights.sum(Kind::Double).double_value(&[]);
+        let train_loss = sum / stars * field.unit;
+        let validation_loss = held_out.as_ref().map_or(train_loss, |set| {
+            let deviation = tch::no_grad(|| set.deviation(&parameters));
+            let stars = set.weights.sum(Kind::Double);
+            (deviation.abs().sum(Kind::Double) / stars).double_value(&[]) * field.unit
+        });
+        let record = EpochRecord {
+            epoch,
+            train_loss,
+            validation_loss,
+            learning_rate: schedule.rate(epoch * steps_per_epoch - 1),
+            seconds: 0.0,
+            best: state.keep_if_best(epoch, validation_loss)?,
+        };
+        state.record(record, options.epochs, checkpoint, watcher, |_| ())?;
+    }
+    let history = state.into_best();
+    for pair in parameters.chunks_exact(2) {
+        let flat = |tensor: &Tensor| Vec::<f64>::try_from(tensor.detach().contiguous().view(-1));
+        field.layers.push((flat(&pair[0])?, flat(&pair[1])?));
+    }
+    Ok(Trained { field, history })
+}
+
+impl Set {
+    /// Energies less their streams' means, times the weights, in units of V².
+    fn deviation(&self, parameters: &[Tensor]) -> Tensor {
+        let mut value = self.features.shallow_clone();
+        for (number, pair) in parameters.chunks_exact(2).enumerate() {
+            value = value.matmul(&pair[0]) + &pair[1];
+            if 2 * number + 2 < parameters.len() {
+                value = value.silu();
+            }
+        }
+        let energy = value + &self.kinetic;
+        (&energy - mean(&energy, &self.weights)) * &self.weights
+    }
+}
+
+/// The features of [`MlpField`] on tensors, […, 3] → […, 6].
+fn features_of(x: &Tensor, length: f64) -> Tensor {
+    let r2 = dot(x, x);
+    let z2 = part(x, 2).square();
+    let direction = x / (&r2 + 0.25 * length * length).sqrt().unsqueeze(-1);
+    let logarithms = [
+        (&r2 + (0.02 * length).powi(2)).log(),
+        (&r2 - &z2 + (0.05 * length).powi(2)).log(),
+        (z2 + (0.02 * length).powi(2)).log(),
+    ];
+    Tensor::cat(&[direction, Tensor::stack(&logarithms, -1)], -1).to_device(Device::Cpu)
+}

@@ -1,0 +1,189 @@
+//! The gravitational field itself, learned from streams without labels: ½v² + Φ(x) is the same for all stars of a stream.
+//!
+//! Nothing but a static potential is assumed. A learned [`Field`] is a [`Potential`] like any other, so that orbits can be
+//! integrated and actions found in it, and [`synthetic`] streams made for the training of a canonical map.
+//!
+//! **Units** Φ in (km/s)², lengths in kpc, velocities in km/s.
+
+pub mod linear;
+pub mod mlp;
+pub mod synthetic;
+
+use dynamics::phase_space::PhaseSpace;
+use dynamics::potential::{Potential, Symmetry};
+use dynamics::units::GRAVITATIONAL_CONSTANT;
+use tch::{Device, Kind, Tensor};
+
+use crate::error::Error;
+use crate::smooth::Streams;
+use crate::weights::Weights;
+
+pub use linear::{LinearField, fit_linear};
+pub use mlp::{MlpField, train_mlp};
+pub use synthetic::{Synthetic, synthetic_streams};
+
+/// Value of the metadata `map` in a file of a field.
+pub const MAP: &str = "field";
+
+/// A learned field.
+#[derive(Debug, Clone)]
+pub enum Field {
+    /// A sum of simple potentials.
+    Linear(LinearField),
+    /// A network of the position.
+    Mlp(MlpField),
+}
+
+/// Gaussian errors of the stars, one standard deviation, the same in every direction.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Errors {
+    /// Of positions, kpc.
+    pub position: f64,
+    /// Of velocities, km/s.
+    pub velocity: f64,
+}
+
+impl Field {
+    /// The file's content.
+    pub fn to_weights(&self) -> Result<Weights, Error> {
+        let mut weights = match self {
+            Self::Linear(field) => field.to_weights()?,
+            Self::Mlp(field) => field.to_weights()?,
+        };
+        weights.metadata.insert("map".to_owned(), MAP.to_owned());
+        Ok(weights)
+    }
+
+    /// The field of a file.
+    pub fn from_weights(weights: &Weights) -> Result<Self, Error> {
+        match weights.text("network")? {
+            linear::NETWORK => LinearField::from_weights(weights).map(Self::Linear),
+            mlp::NETWORK => MlpField::from_weights(weights).map(Self::Mlp),
+            other => Err(Error::Data(format!("`{other}` is not a kind of field"))),
+        }
+    }
+
+    fn inner(&self) -> &dyn Potential {
+        match self {
+            Self::Linear(field) => field,
+            Self::Mlp(field) => field,
+        }
+    }
+}
+
+impl Potential for Field {
+    fn potential(&self, x: [f64; 3]) -> f64 {
+        self.inner().potential(x)
+    }
+
+    fn acceleration(&self, x: [f64; 3]) -> [f64; 3] {
+        self.inner().acceleration(x)
+    }
+
+    fn hessian(&self, x: [f64; 3]) -> [[f64; 3]; 3] {
+        self.inner().hessian(x)
+    }
+
+    fn density(&self, x: [f64; 3]) -> f64 {
+        self.inner().density(x)
+    }
+
+    fn potential_and_acceleration(&self, x: [f64; 3]) -> (f64, [f64; 3]) {
+        self.inner().potential_and_acceleration(x)
+    }
+
+    fn symmetry(&self) -> Symmetry {
+        self.inner().symmetry()
+    }
+
+    fn potential_at_infinity(&self) -> f64 {
+        self.inner().potential_at_infinity()
+    }
+}
+
+/// The stars of each stream as plain points, fillers left out.
+pub fn plain(streams: &Streams) -> Result<Vec<Vec<PhaseSpace>>, Error> {
+    let flat = |tensor: &Tensor| -> Result<Vec<f64>, Error> {
+        Ok(Vec::try_from(
+            tensor
+                .detach()
+                .to_device(Device::Cpu)
+                .to_kind(Kind::Double)
+                .contiguous()
+                .view(-1),
+        )?)
+    };
+    let (x, v, weights) = (flat(&streams.x)?, flat(&streams.v)?, flat(&streams.weights)?);
+    let stars = streams.x.size()[1] as usize;
+    let point = |row: usize| {
+        let vector = |values: &[f64]| [values[3 * row], values[3 * row + 1], values[3 * row + 2]];
+        PhaseSpace::new(vector(&x), vector(&v))
+    };
+    let stream = |stream: usize| {
+        let rows = (stream * stars..(stream + 1) * stars).filter(|&row| weights[row] > 0.0);
+        rows.map(point).collect()
+    };
+    Ok((0..streams.len()).map(stream).collect())
+}
+
+/// Streams of plain points; shorter ones are filled up with copies of their first star of weight zero.
+///
+/// **Fails when** a stream has no star.
+pub fn streams_of(plain: &[Vec<PhaseSpace>]) -> Result<Streams, Error> {
+    let stars = plain.iter().map(Vec::len).max().unwrap_or(0);
+    let (mut x, mut v, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, stream) in plain.iter().enumerate() {
+        let first = stream
+            .first()
+            .ok_or_else(|| Error::Data(format!("stream {number} has no stars")))?;
+        for star in 0..stars {
+            let point = stream.get(star).unwrap_or(first);
+            x.extend(point.x);
+            v.extend(point.v);
+            weights.push(if star < stream.len() { 1.0 } else { 0.0 });
+        }
+    }
+    let shape = |last: i64| [plain.len() as i64, stars as i64, last];
+    Ok(Streams {
+        x: Tensor::from_slice(&x).view(shape(3)),
+        v: Tensor::from_slice(&v).view(shape(3)),
+        weights: Tensor::from_slice(&weights).view(shape(1)),
+    })
+}
+
+/// Mean absolute deviation of ½v² + Φ from the streams' means, (km/s)².
+pub fn energy_spread(potential: &(impl Potential + ?Sized), streams: &[Vec<PhaseSpace>]) -> f64 {
+    let (mut sum, mut count) = (0.0, 0);
+    for stream in streams {
+        let energies: Vec<f64> = stream.iter().map(|point| potential.energy(point)).collect();
+        let mean = energies.iter().sum::<f64>() / energies.len().max(1) as f64;
+        sum += energies.iter().map(|energy| (energy - mean).abs()).sum::<f64>();
+        count += energies.len();
+    }
+    sum / count.max(1) as f64
+}
+
+/// ∂²Φ/∂x_i∂x_j from accelerations, by central differences of sixth order over `step` kpc.
+fn hessian_by_differences(acceleration: impl Fn([f64; 3]) -> [f64; 3], x: [f64; 3], step: f64) -> [[f64; 3]; 3] {
+    let rows = [0, 1, 2].map(|axis| {
+        let at = |steps: f64| {
+            let mut moved = x;
+            moved[axis] += steps * step;
+            acceleration(moved)
+        };
+        let pairs = [(1.0, 45.0), (2.0, -9.0), (3.0, 1.0)].map(|(steps, factor)| (at(steps), at(-steps), factor));
+        [0, 1, 2].map(|i| {
+            let difference: f64 = pairs.iter().map(|(up, down, factor)| factor * (down[i] - up[i])).sum();
+            difference / (60.0 * step)
+        })
+    });
+    [0, 1, 2].map(|i| [0, 1, 2].map(|j| 0.5 * (rows[i][j] + rows[j][i])))
+}
+
+/// The density that Poisson's equation gives, M_sun/kpc³.
+fn density(hessian: [[f64; 3]; 3]) -> f64 {
+    (hessian[0][0] + hessian[1][1] + hessian[2][2]) / (4.0 * std::f64::consts::PI * GRAVITATIONAL_CONSTANT)
+}
+
+#[cfg(test)]
+mod tests;
