@@ -2,6 +2,7 @@
 
 use runner::catalog::Catalog;
 use stages::compare::Compare;
+use stages::estimate_accelerations::EstimateAccelerations;
 use stages::estimate_actions::EstimateActions;
 use stages::figure::Figure;
 use stages::import_streams::ImportStreams;
@@ -12,6 +13,7 @@ use stages::predict::Predict;
 use stages::split::Split;
 use stages::train_actions::TrainActions;
 use stages::train_inverse::TrainInverse;
+use stages::train_potential::TrainPotential;
 
 /// Every kind a pipeline may name.
 pub fn catalog() -> Catalog {
@@ -22,6 +24,8 @@ pub fn catalog() -> Catalog {
         .with::<Observe>()
         .with::<Split>()
         .with::<EstimateActions>()
+        .with::<EstimateAccelerations>()
+        .with::<TrainPotential>()
         .with::<TrainActions>()
         .with::<TrainInverse>()
         .with::<Predict>()

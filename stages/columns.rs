@@ -73,6 +73,13 @@ pub const CARTESIAN: [Column; 6] = [
     VELOCITY[2],
 ];
 
+/// Accelerations.
+pub const ACCELERATION: [Column; 3] = [
+    galactocentric("ax", "(km/s)^2/kpc", "acceleration along x"),
+    galactocentric("ay", "(km/s)^2/kpc", "acceleration along y"),
+    galactocentric("az", "(km/s)^2/kpc", "acceleration along z"),
+];
+
 /// Actions, in the order φ, z, r.
 pub const ACTIONS: [Column; 3] = [
     galactocentric(
@@ -111,6 +118,14 @@ pub const OBSERVABLES: [Column; 6] = [
     ),
     heliocentric("mu_b", "mas/yr", "proper motion in Galactic latitude"),
 ];
+
+/// How well actions are known.
+pub const J_ERROR: Column = Column {
+    name: "J_error",
+    unit: "km/s kpc",
+    frame: "",
+    description: "estimated error of the actions",
+};
 
 /// Energy per mass.
 pub const ENERGY: Column = galactocentric("energy", "(km/s)^2", "energy per mass");

@@ -19,8 +19,9 @@ pub use published::{PaperFigures, Published, Statistic};
 use errors::{Row, errors_schema, write_errors};
 use published::{PAPER, mean};
 
-use crate::columns::{self, ACTIONS, ANGLES, Column, POSITION, VELOCITY};
+use crate::columns::{self, ACCELERATION, ACTIONS, ANGLES, Column, J_ERROR, POSITION, VELOCITY};
 use crate::io::{self, TableContext, identity};
+use crate::parameters::KmPerSecondKpc;
 
 /// `compare`
 ///
@@ -33,6 +34,8 @@ pub struct Compare {
     pub against: Against,
     /// Compare these streams only; empty, all.
     pub streams: Vec<i64>,
+    /// Compare only stars whose true actions are known better than this, by the column `J_error` of the truth, km/s kpc.
+    pub truth_known_to: Option<KmPerSecondKpc>,
     /// The paper's figures for the mean absolute error over the three components.
     pub paper: PaperFigures,
     /// What the errors must be for the run to end well.
@@ -80,7 +83,7 @@ struct Measure {
 const CYLINDRICAL: [&str; 3] = ["phi", "z", "r"];
 const CARTESIAN: [&str; 3] = ["x", "y", "z"];
 
-const MEASURES: [Measure; 4] = [
+const MEASURES: [Measure; 5] = [
     Measure {
         name: "delta_J",
         columns: &ACTIONS,
@@ -109,6 +112,13 @@ const MEASURES: [Measure; 4] = [
         unit: "km/s",
         paper: |paper| paper.delta_v,
     },
+    Measure {
+        name: "delta_a",
+        columns: &ACCELERATION,
+        components: CARTESIAN,
+        unit: "%",
+        paper: |paper| paper.delta_a,
+    },
 ];
 
 /// The measures whose columns are in both tables, in their unit.
@@ -131,7 +141,13 @@ impl Stage for Compare {
         match self.against {
             Against::Truth => vec![
                 InputPort::table("predicted", &columns::needs(&[])),
-                InputPort::table("truth", &columns::needs(&[])),
+                InputPort::table(
+                    "truth",
+                    &match self.truth_known_to {
+                        Some(_) => columns::needs(&[&[J_ERROR]]),
+                        None => columns::needs(&[]),
+                    },
+                ),
             ],
             Against::StreamMean => vec![InputPort::table("predicted", &columns::needs(&[&ACTIONS]))],
         }
@@ -152,7 +168,7 @@ impl Stage for Compare {
         let measures = self.measures(predicted, truth);
         if measures.is_empty() {
             return Err(
-                "truth: has nothing in common with predicted: neither J_*, nor theta_*, nor x y z, nor vx vy vz"
+                "truth: has nothing in common with predicted: neither J_*, nor theta_*, nor x y z, nor vx vy vz, nor ax ay az"
                     .to_owned(),
             );
         }
@@ -170,11 +186,15 @@ impl Stage for Compare {
 
     fn check(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
+        if self.against == Against::StreamMean && self.truth_known_to.is_some() {
+            faults.push(Fault::new("truth_known_to", "against: stream_mean has no truth"));
+        }
         if self.against == Against::StreamMean {
             let others = [
                 ("paper.delta_theta", self.paper.delta_theta),
                 ("paper.delta_x", self.paper.delta_x),
                 ("paper.delta_v", self.paper.delta_v),
+                ("paper.delta_a", self.paper.delta_a),
             ];
             let given = others.into_iter().filter(|(_, figure)| figure.is_some());
             faults.extend(given.map(|(at, _)| Fault::new(at, "against: stream_mean compares actions only")));
@@ -206,7 +226,7 @@ impl Stage for Compare {
             Against::StreamMean => predicted.clone(),
         };
         let measures = self.measures(predicted.schema_ref(), truth.schema_ref());
-        let asked = self.asked(&truth)?;
+        let asked = self.known(context, &truth, self.asked(&truth)?)?;
         let pairs = pair_rows(&predicted, &truth, &asked)?;
         if pairs.is_empty() {
             return Err(StageError::failed(
@@ -279,6 +299,25 @@ impl Compare {
         Ok((0..stream.len()).filter(asked).collect())
     }
 
+    /// Of the rows `asked`, those whose truth is known well enough.
+    fn known(&self, context: &StageContext, truth: &RecordBatch, asked: Vec<usize>) -> Result<Vec<usize>, StageError> {
+        let Some(limit) = self.truth_known_to else {
+            return Ok(asked);
+        };
+        let error = io::column(truth, J_ERROR.name)?;
+        let known: Vec<usize> = asked.iter().copied().filter(|&row| error[row] <= limit.get()).collect();
+        context.metric("truth_uncertain", (asked.len() - known.len()) as f64, "");
+        if known.len() < asked.len() {
+            context.note(format!(
+                "{} of {} stars are not compared: their true actions are not known to {} km/s kpc",
+                asked.len() - known.len(),
+                asked.len(),
+                limit.get()
+            ));
+        }
+        Ok(known)
+    }
+
     /// Keeps the mean as a metric, and records it if it is above the paper's figure and must not be.
     fn judge(&self, context: &StageContext, measure: &Measure, rows: &[Row]) {
         let Some(mean) = rows
@@ -325,6 +364,8 @@ fn pair_rows(predicted: &RecordBatch, truth: &RecordBatch, asked: &[usize]) -> R
 struct Compared {
     residuals: [Vec<f64>; 3],
     truth: [f64; 3],
+    /// Where the headline is the size of a vector's error, not the mean over its components.
+    lengths: Option<Vec<f64>>,
 }
 
 impl Compared {
@@ -338,6 +379,9 @@ impl Compared {
             io::columns(predicted, measure.columns)?,
             io::columns(truth, measure.columns)?,
         );
+        if measure.name == "delta_a" {
+            return Ok(Self::accelerations(predicted, truth, pairs));
+        }
         let is_angle = measure.name == "delta_theta";
         let difference = |predicted: f64, truth: f64| match is_angle {
             true => dynamics::units::wrap_difference(predicted - truth).to_degrees(),
@@ -358,7 +402,24 @@ impl Compared {
                     .collect()
             }),
             truth: [0, 1, 2].map(|axis| mean(pairs.iter().map(|&(_, t)| size(truth[axis][t])))),
+            lengths: None,
         })
+    }
+
+    /// Accelerations, relative to the size of the true one, in %: component by component, and the length of the difference.
+    fn accelerations(predicted: [&[f64]; 3], truth: [&[f64]; 3], pairs: &[(usize, usize)]) -> Self {
+        let length = |vector: [f64; 3]| vector.iter().map(|c| c * c).sum::<f64>().sqrt();
+        let relative = |&(p, t): &(usize, usize)| {
+            let size = length(truth.map(|values| values[t]));
+            // Gravity vanishes at the centre only.
+            [0, 1, 2].map(|axis| 100.0 * (predicted[axis][p] - truth[axis][t]) / size.max(f64::MIN_POSITIVE))
+        };
+        let all: Vec<[f64; 3]> = pairs.iter().map(relative).collect();
+        Self {
+            residuals: [0, 1, 2].map(|axis| all.iter().map(|difference| difference[axis]).collect()),
+            truth: [100.0; 3],
+            lengths: Some(all.into_iter().map(length).collect()),
+        }
     }
 
     /// The differences from the mean of each stream.
@@ -375,7 +436,11 @@ impl Compared {
             pairs.iter().map(residual).collect()
         });
         let truth = values.map(|values| mean(pairs.iter().map(|&(row, _)| values[row].abs())));
-        Ok(Self { residuals, truth })
+        Ok(Self {
+            residuals,
+            truth,
+            lengths: None,
+        })
     }
 
     fn rows(&self, measure: &Measure, compare: &Compare) -> Vec<Row> {
@@ -384,7 +449,10 @@ impl Compared {
         for statistic in Statistic::ALL {
             let of_components = self.residuals.each_ref().map(|residuals| statistic.of(residuals));
             // The mean over components: a median over all of them together would hide one that is far off.
-            let of_all = mean(of_components.into_iter());
+            let of_all = match &self.lengths {
+                Some(lengths) => statistic.of(lengths),
+                None => mean(of_components.into_iter()),
+            };
             let components = measure.components.into_iter().zip(of_components).zip(self.truth);
             let all = components.chain([(("mean", of_all), truth)]);
             for ((component, value), truth) in all {

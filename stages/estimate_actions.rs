@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tables::{RecordBatch, take_rows};
 
-use crate::columns::{self, ACTIONS, ANGLES, CARTESIAN, Column, FREQUENCIES, TIME};
+use crate::columns::{self, ACTIONS, ANGLES, CARTESIAN, Column, FREQUENCIES, J_ERROR, TIME};
 use crate::io::{TableContext, identity, kept, points, replaced};
 use crate::parameters::KmPerSecondKpc;
 use crate::potentials::{MassAndScale, PotentialParameters};
@@ -119,12 +119,7 @@ const RESULT: [Column; 9] = [
 
 /// The estimate of its own error that O2GF gives.
 const ERRORS: [Column; 2] = [
-    Column {
-        name: "J_error",
-        unit: "km/s kpc",
-        frame: "",
-        description: "estimated error of the actions",
-    },
+    J_ERROR,
     Column {
         name: "theta_error",
         unit: "rad",

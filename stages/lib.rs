@@ -5,6 +5,7 @@
 
 pub mod columns;
 pub mod compare;
+pub mod estimate_accelerations;
 pub mod estimate_actions;
 pub mod figure;
 pub mod import_streams;
@@ -19,6 +20,7 @@ pub mod samples;
 pub mod split;
 pub mod train_actions;
 pub mod train_inverse;
+pub mod train_potential;
 pub mod units;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use runner::stage::{Outcome, Place, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::columns::{self, ACTIONS, ANGLES, CARTESIAN, OBSERVABLES};
+use crate::columns::{self, ACCELERATION, ACTIONS, ANGLES, CARTESIAN, OBSERVABLES, POSITION};
 
 /// `predict`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +39,8 @@ pub enum Map {
     Actions,
     /// Actions and angles to positions and velocities.
     Inverse,
+    /// Positions to accelerations, by a field of `train_potential`.
+    Field,
 }
 
 impl Stage for Predict {
@@ -52,6 +54,7 @@ impl Stage for Predict {
             // Which six columns depends on the network, and is checked against the table when it is read.
             Map::Actions => columns::needs(&[]),
             Map::Inverse => columns::needs(&[&ACTIONS, &ANGLES]),
+            Map::Field => columns::needs(&[&POSITION]),
         };
         vec![InputPort::network("network"), InputPort::table("stars", &needs)]
     }
@@ -66,6 +69,7 @@ impl Stage for Predict {
         let schema = match self.map {
             Map::Actions => columns::stars(&[&ACTIONS, &ANGLES]),
             Map::Inverse => columns::stars(&[&CARTESIAN]),
+            Map::Field => columns::stars(&[&ACCELERATION]),
         };
         Ok(vec![OutputPort::table("predictions", schema)])
     }

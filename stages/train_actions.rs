@@ -18,6 +18,8 @@ pub struct TrainActions {
     pub network: Network,
     /// The toy isochrone whose actions and angles are corrected.
     pub toy: ToyParameters,
+    /// Streams made in a learned field, to train on besides those given. Only with an input `field`, for `network: smooth`.
+    pub synthetic: Synthetic,
     /// What to do about stars that the toy does not bind, which have no toy actions.
     pub unbound: WhenUnbound,
     /// Which columns are read.
@@ -75,6 +77,31 @@ impl Default for ToyParameters {
             mass: None,
             scale: None,
             free: true,
+        }
+    }
+}
+
+/// Orbits in a learned field: one through each training stream, and others through perturbed copies of training stars.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Synthetic {
+    /// Perturbed copies of training stars, for each training stream.
+    pub copies: f64,
+    /// Stars on each orbit, of which half are looked at at a time.
+    pub stars: u32,
+    /// Length of an orbit in radial periods of the toy.
+    pub periods: f64,
+    /// Size of the perturbation: of positions relative to the distance from the centre, of velocities to the sample's.
+    pub perturbation: f64,
+}
+
+impl Default for Synthetic {
+    fn default() -> Self {
+        Self {
+            copies: 3.0,
+            stars: 24,
+            periods: 7.0,
+            perturbation: 0.15,
         }
     }
 }
@@ -147,7 +174,7 @@ impl TrainActions {
 impl Stage for TrainActions {
     const KIND: &'static str = "train_actions";
     const ABOUT: &'static str = "Train a network that maps positions and velocities to actions and angles";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
     const PLACE: Place = Place::Worker;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -155,11 +182,17 @@ impl Stage for TrainActions {
         vec![
             InputPort::table("train", &needs),
             InputPort::table("validation", &needs).optional(),
+            // Another network of the same formulation and size, to go on from.
             InputPort::network("start").optional(),
+            // A field of `train_potential`, for `synthetic`.
+            InputPort::network("field").optional(),
         ]
     }
 
-    fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
+    fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
+        if connected.contains_key("field") && self.network != Network::Smooth {
+            return Err("field: streams in a learned field are for network: smooth".to_owned());
+        }
         let loss_unit = match self.resolved_loss() {
             Loss::Full => "",
             Loss::Spread => "km/s kpc",
@@ -180,6 +213,24 @@ impl Stage for TrainActions {
         faults.extend(positive("learning_rate", self.learning_rate));
         faults.extend(positive("width", self.width));
         faults.extend(positive("depth", self.depth));
+        let Synthetic {
+            copies,
+            stars,
+            periods,
+            perturbation,
+        } = self.synthetic;
+        faults.extend(positive("synthetic.periods", Some(periods)));
+        for (at, value) in [("synthetic.copies", copies), ("synthetic.perturbation", perturbation)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                faults.push(Fault::new(at, format!("must not be negative, not {value}")));
+            }
+        }
+        if stars < 4 {
+            faults.push(Fault::new(
+                "synthetic.stars",
+                format!("must be at least 4, not {stars}"),
+            ));
+        }
         if let Some(dropout) = self.dropout.filter(|dropout| !(0.0..1.0).contains(dropout)) {
             faults.push(Fault::new(
                 "dropout",

@@ -54,8 +54,14 @@ pub fn errors_schema() -> Schema {
     let count = |name, description| column(name, DataType::Int64, "", "", description);
     let optional = |field: Field| field.with_nullable(true);
     Schema::new(vec![
-        text("measure", "delta_J, delta_theta, delta_x, delta_v: what differs"),
-        text("component", "component, or mean over the three"),
+        text(
+            "measure",
+            "delta_J, delta_theta, delta_x, delta_v, delta_a: what differs",
+        ),
+        text(
+            "component",
+            "component, or mean over the three (of accelerations, the size of the difference)",
+        ),
         text(
             "statistic",
             "mean_absolute, median_absolute or root_mean_square over the stars",

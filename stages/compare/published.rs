@@ -88,6 +88,8 @@ pub struct PaperFigures {
     pub delta_x: Option<f64>,
     /// Velocities, km/s.
     pub delta_v: Option<f64>,
+    /// Accelerations, %.
+    pub delta_a: Option<f64>,
 }
 
 /// The mean; 0 of nothing.

@@ -10,9 +10,12 @@ use runner::context::{Cancel, Device, Progress, StageContext};
 use runner::error::StageError;
 use stages::io::TableContext;
 
-/// The device of a context as libtorch names it; sets its number of threads.
+/// The device of a context as libtorch names it; sets the numbers of threads.
 pub fn prepare(context: &StageContext) -> tch::Device {
-    tch::set_num_threads(context.threads.max(1) as i32);
+    let threads = context.threads.max(1);
+    tch::set_num_threads(threads as i32);
+    // A worker has one stage, so the global pool is its own; where there is one already, results are the same.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     match context.device {
         Device::Cpu => tch::Device::Cpu,
         Device::Cuda(index) => tch::Device::Cuda(index),

@@ -8,6 +8,7 @@ pub mod predict_inverse;
 pub mod sample;
 pub mod train_actions;
 pub mod train_inverse;
+pub mod train_potential;
 
 use runner::context::{Device, StageContext};
 use runner::error::StageError;
@@ -22,6 +23,7 @@ pub fn body(kind: &str, parameters: Value, context: &mut StageContext) -> Result
     match kind {
         "train_actions" => train_actions::run(parameters, context),
         "train_inverse" => train_inverse::run(parameters, context),
+        "train_potential" => train_potential::run(parameters, context),
         "predict" => predict::run(parameters, context),
         other => Err(StageError::Bug(format!("no worker body for stage kind {other}"))),
     }

@@ -1,5 +1,6 @@
 //! Body of `predict`.
 
+use networks::field::{Field, MAP};
 use networks::paper::{self, model::PaperModel};
 use networks::smooth::{self, SmoothMap};
 use networks::weights::Weights;
@@ -8,6 +9,7 @@ use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
 use stages::columns::{ACTIONS, ANGLES};
+use stages::estimate_accelerations::accelerations;
 use stages::io::TableContext;
 use stages::predict::{Map, Predict, Stars};
 use tch::Tensor;
@@ -25,6 +27,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let wanted = match with.map {
         Map::Actions => "actions",
         Map::Inverse => "inverse",
+        Map::Field => MAP,
     };
     if made_for != wanted {
         let message = format!("this network was trained for `map: {made_for}`, not `map: {wanted}`");
@@ -36,7 +39,19 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     match with.map {
         Map::Actions => actions(&weights, with.stars, context, device),
         Map::Inverse => crate::predict_inverse::run(&weights, context, device),
+        Map::Field => field(&weights, context),
     }
+}
+
+/// Accelerations in a learned field.
+fn field(weights: &Weights, context: &StageContext) -> Result<Outcome, StageError> {
+    let field = Field::from_weights(weights).map_err(failed)?;
+    let table = context.read_table("stars")?;
+    let (stream, star) = stages::io::identity(&table)?;
+    let mut columns = vec![("stream", stream.to_vec().into()), ("star", star.to_vec().into())];
+    columns.extend(accelerations(&field, &table)?);
+    context.write_table("predictions", columns)?;
+    Ok(Outcome::Complete)
 }
 
 /// Actions and angles. Streams with a star that the toy does not bind are left out, counted and noted.

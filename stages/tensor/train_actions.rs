@@ -1,7 +1,9 @@
 //! Body of `train_actions`.
 
+use networks::field::synthetic::Options as SyntheticOptions;
+use networks::field::{Field, synthetic_streams};
 use networks::isochrone::Isochrone;
-use networks::smooth::{self, Shape};
+use networks::smooth::{self, Shape, SmoothMap, Streams};
 use networks::weights::Weights;
 use networks::{Error, paper};
 use runner::context::StageContext;
@@ -11,7 +13,7 @@ use serde_json::Value;
 use stages::io::TableContext;
 use stages::train_actions::{Inputs, Loss, Network, Symmetry, TrainActions, WhenUnbound};
 
-use crate::common::{StageWatcher, checkpoint, failed, parameters, prepare, write_history};
+use crate::common::{StageWatcher, checkpoint, failed, load, parameters, prepare, write_history};
 use crate::sample::Sample;
 
 /// Trains a network and writes it with its history.
@@ -42,12 +44,20 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let held_out = validation.as_ref().map(|sample| &sample.streams);
     let (mut weights, history) = match with.network {
         Network::Smooth => {
-            let options = smooth_options(&with, train.streams.len());
+            let synthetic = synthetic(&with, context, &train, &toy)?;
+            let learning = synthetic.as_ref().unwrap_or(&train.streams);
+            let options = smooth_options(&with, learning.len(), synthetic.is_some());
+            let map = match start(context)? {
+                Some(weights) => SmoothMap::from_weights(&weights, device).map_err(failed)?,
+                None => {
+                    SmoothMap::new(toy.clone(), options.shape, &learning.x, &learning.v, with.seed).map_err(failed)?
+                }
+            };
             let mut watcher = StageWatcher::new(context, options.epochs, "km/s kpc");
-            let trained = smooth::train(
-                &train.streams,
+            let trained = smooth::train_from(
+                map,
+                learning,
                 held_out,
-                &toy,
                 &options,
                 &mut checkpoint(context),
                 &mut watcher,
@@ -64,7 +74,10 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
             };
             let mut watcher = StageWatcher::new(context, options.epochs, unit);
             let begin = (toy.mass(), toy.scale_kpc());
-            let start = paper::model::PaperModel::new(begin, with.toy.free, options.architecture, with.seed, device);
+            let start = match start(context)? {
+                Some(weights) => paper::model::PaperModel::from_weights(&weights, device).map_err(failed)?,
+                None => paper::model::PaperModel::new(begin, with.toy.free, options.architecture, with.seed, device),
+            };
             let trained = paper::train::train(
                 &train.streams,
                 held_out,
@@ -82,6 +95,52 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     weights.save(context.output("network")?).map_err(failed)?;
     write_history(context, &history)?;
     Ok(Outcome::Complete)
+}
+
+/// The network to go on from, if one is connected.
+fn start(context: &StageContext) -> Result<Option<Weights>, StageError> {
+    if !context.has_input("start") {
+        return Ok(None);
+    }
+    let weights = load(context.input("start")?)?;
+    match weights.text("map").map_err(failed)? {
+        "actions" => Ok(Some(weights)),
+        other => Err(StageError::failed(format!(
+            "input start: was trained for `map: {other}`, not for actions"
+        ))),
+    }
+}
+
+/// Orbits in the field that is connected, if one is.
+fn synthetic(
+    with: &TrainActions,
+    context: &StageContext,
+    train: &Sample,
+    toy: &Isochrone,
+) -> Result<Option<Streams>, StageError> {
+    if !context.has_input("field") {
+        return Ok(None);
+    }
+    let field = Field::from_weights(&load(context.input("field")?)?).map_err(failed)?;
+    let options = SyntheticOptions {
+        copies: (with.synthetic.copies * train.streams.len() as f64).round() as usize,
+        stars: with.synthetic.stars as usize,
+        periods: with.synthetic.periods,
+        position: with.synthetic.perturbation,
+        velocity: with.synthetic.perturbation,
+        seed: with.seed,
+        ..SyntheticOptions::default()
+    };
+    let made = synthetic_streams(&field, &train.streams, toy, &options).map_err(failed)?;
+    context.metric("synthetic_streams", made.streams.len() as f64, "");
+    context.metric("synthetic_rejected", made.rejected as f64, "");
+    let device = train.streams.x.device();
+    let Streams { x, v, weights } = made.streams;
+    Ok(Some(Streams {
+        x: x.to_device(device),
+        v: v.to_device(device),
+        weights: weights.to_device(device),
+    }))
 }
 
 fn nothing_bound() -> StageError {
@@ -121,8 +180,15 @@ fn first_toy(
     }
 }
 
-fn smooth_options(with: &TrainActions, streams: usize) -> smooth::Options {
-    let usual = smooth::Options::for_streams(streams);
+fn smooth_options(with: &TrainActions, streams: usize, synthetic: bool) -> smooth::Options {
+    let usual = if synthetic {
+        smooth::Options {
+            stars: Some(with.synthetic.stars as usize / 2),
+            ..smooth::Options::for_synthetic(streams)
+        }
+    } else {
+        smooth::Options::for_streams(streams)
+    };
     let symmetry = match with.symmetry {
         Symmetry::None => smooth::Symmetry::None,
         Symmetry::Axisymmetric => smooth::Symmetry::Axisymmetric,

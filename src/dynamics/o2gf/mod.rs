@@ -20,7 +20,7 @@ pub(crate) mod cholesky;
 mod fourier;
 mod libration;
 mod spectrum;
-mod toy;
+pub(crate) mod toy;
 mod track;
 mod winding;
 mod window;

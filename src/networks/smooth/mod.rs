@@ -10,7 +10,7 @@ pub mod train;
 pub use features::Symmetry;
 pub use map::{Shape, SmoothMap, Streams, ToyPoints};
 pub use toy::{fit_toy, unbound_energies};
-pub use train::{Options, Trained, train};
+pub use train::{Options, Trained, train, train_from};
 
 #[cfg(test)]
 mod tests;

@@ -173,12 +173,30 @@ pub fn train(
     checkpoint: &mut Checkpoint,
     watcher: &mut dyn Watcher,
 ) -> Result<Trained, Error> {
+    let map = SmoothMap::new(toy.clone(), options.shape, &train.x, &train.v, options.seed)?;
+    train_from(map, train, validation, options, checkpoint, watcher)
+}
+
+/// [`train`], going on from `map` with its toy and its features; its shape must be that of `options`.
+pub fn train_from(
+    mut map: SmoothMap,
+    train: &Streams,
+    validation: Option<&Streams>,
+    options: &Options,
+    checkpoint: &mut Checkpoint,
+    watcher: &mut dyn Watcher,
+) -> Result<Trained, Error> {
     if train.is_empty() || train.weights.size()[1] < 2 {
         return Err(Error::Data(
             "training needs at least one stream of at least two stars".to_owned(),
         ));
     }
-    let mut map = SmoothMap::new(toy.clone(), options.shape, &train.x, &train.v, options.seed)?;
+    if map.shape != options.shape {
+        return Err(Error::Data(format!(
+            "the network to start from has {:?}, not {:?}",
+            map.shape, options.shape
+        )));
+    }
     let kind = if options.single { Kind::Float } else { Kind::Double };
     let mut learning = Set::new(train, &map, kind)?;
     let mut held_out = validation
