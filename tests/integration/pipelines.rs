@@ -18,7 +18,13 @@ fn shipped() -> Vec<PathBuf> {
 fn every_shipped_pipeline_can_be_planned() {
     let place = Place::new();
     let paths = shipped();
-    for name in ["quickstart.yaml", "isochrone.yaml", "your_data.yaml"] {
+    for name in [
+        "quickstart.yaml",
+        "isochrone.yaml",
+        "your_data.yaml",
+        "methods.yaml",
+        "dehnen_binney.yaml",
+    ] {
         assert!(paths.iter().any(|path| path.ends_with(name)), "{name} is gone");
     }
     for path in paths {
@@ -44,6 +50,51 @@ fn your_data_runs_end_to_end() {
     assert!(gave.out.contains("δJ"), "{}", gave.out);
     let again = place.well(&["run", "p.yaml"]);
     assert!(again.err.contains("all fresh"), "{}", again.err);
+}
+
+/// Field, map, synthetic streams, labels and comparisons of section 6.2, small and hardly trained.
+#[test]
+fn the_galaxy_pipeline_runs_small() {
+    let place = Place::new();
+    let yaml = project("pipelines/dehnen_binney.yaml");
+    let small = ["orbits=40", "streams=32", "test_streams=8", "epochs=2"];
+    let mut arguments = vec!["run", yaml.to_str().unwrap()];
+    arguments.extend(small.iter().flat_map(|parameter| ["-p", parameter]));
+    let gave = place.run(&arguments);
+    assert_eq!(gave.code, 0, "{}\n{}", gave.out, gave.err);
+    // Of 32 streams the energies alone give the field to better than the paper's 2.6 % from 1024.
+    let line = gave.out.lines().find(|line| line.starts_with("δa")).unwrap();
+    let ours: f64 = line.split_whitespace().nth(2).unwrap().parse().unwrap();
+    assert!(ours < 2.6, "{line}");
+    assert!(gave.out.contains("errors_with_field"), "{}", gave.out);
+}
+
+/// Every method along one test orbit and on one sample of tori, with few points.
+#[test]
+fn the_methods_pipeline_runs_small() {
+    let place = Place::new();
+    let yaml = project("pipelines/methods.yaml");
+    let small = [
+        "points=40",
+        "few_points=2",
+        "streams=2",
+        "orbit=thin",
+        "potential=piffl_14",
+        "sample=disc",
+    ];
+    let mut arguments = vec!["run", yaml.to_str().unwrap()];
+    arguments.extend(small.iter().flat_map(|parameter| ["-p", parameter]));
+    let gave = place.run(&arguments);
+    assert_eq!(gave.code, 0, "{}\n{}", gave.out, gave.err);
+    for stage in [
+        "fudge_spread",
+        "torus_spread",
+        "o2gf_spread",
+        "torus_errors",
+        "fudge_errors",
+    ] {
+        assert!(gave.out.contains(stage), "{stage}\n{}", gave.out);
+    }
 }
 
 /// Each ```yaml block of the documents that holds a whole pipeline is one that loads.
