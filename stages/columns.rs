@@ -193,6 +193,23 @@ pub fn history(loss_unit: &str) -> Schema {
     ])
 }
 
+/// Orbits that have a series each.
+pub fn fitted_orbits() -> Schema {
+    let number = |name, unit, description| column(name, DataType::Float64, unit, "", description);
+    let count = |name, description| column(name, DataType::Int64, "", "", description);
+    Schema::new(vec![
+        count("stream", "number of the stream"),
+        number("mass", "M_sun", "mass of its toy isochrone"),
+        number("scale", "kpc", "scale length of its toy isochrone"),
+        count("coefficients", "terms of its series"),
+        number(
+            "held_out_spread",
+            "km/s kpc",
+            "mean absolute deviation of the actions of stars left out of the fit",
+        ),
+    ])
+}
+
 /// The toy potential of a network: one row.
 pub fn toy() -> Schema {
     Schema::new(vec![

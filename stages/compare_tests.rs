@@ -184,3 +184,46 @@ fn medians() {
     assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
     assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
 }
+
+#[test]
+fn stars_whose_truth_is_uncertain_can_be_left_out() {
+    let (bare, predicted) = (
+        actions(&[0, 1, 2, 3], [0.0; 3], 1.0),
+        actions(&[0, 1, 2, 3], [3.0, 3.0, 3.0], 1.0),
+    );
+    let schema = columns::stars(&[&ACTIONS, &ANGLES, &[columns::J_ERROR]]);
+    let mut of_truth = vec![("J_error", vec![0.01, 5.0, 0.02, f64::MAX].into())];
+    of_truth.extend(crate::io::kept(&bare, bare.schema_ref()));
+    let truth = table(schema, of_truth);
+    let known: Compare = stage(json!({ "truth_known_to": 0.1 }));
+    let ran = run(&known, &[("predicted", &predicted), ("truth", &truth)], &[]).completed();
+    assert_eq!(ran.i64("residuals", "stream"), [0, 2]);
+    assert_eq!(ran.metric("truth_uncertain"), 2.0);
+    assert!(ran.notes().contains("2 of 4 stars are not compared"));
+    let at = json!({ "against": "stream_mean", "truth_known_to": 0.1 });
+    assert_eq!(faults::<Compare>(at).len(), 1);
+}
+
+#[test]
+fn accelerations_are_relative_to_their_size_and_carried_positions_are_no_prediction() {
+    let stars = |ax: f64| {
+        let mut columns = vec![("stream", vec![0i64].into()), ("star", vec![0i64].into())];
+        columns.extend(columns::POSITION.map(|column| (column.name, vec![8.0].into())));
+        columns.extend([
+            ("ax", vec![ax].into()),
+            ("ay", vec![4.0].into()),
+            ("az", vec![0.0].into()),
+        ]);
+        table(columns::stars(&[&columns::POSITION, &columns::ACCELERATION]), columns)
+    };
+    let compare: Compare = stage(json!({ "paper": { "delta_a": 2.6 } }));
+    let ran = run(&compare, &[("predicted", &stars(3.1)), ("truth", &stars(3.0))], &[]).completed();
+    // 0.1 in 5: 2 %, all of it along x.
+    assert!((value(&ran, "delta_a", "x") - 2.0).abs() < 1e-12);
+    assert!((value(&ran, "delta_a", "mean") - 2.0).abs() < 1e-12);
+    assert!(
+        ran.texts("errors", "measure")
+            .iter()
+            .all(|&measure| measure == "delta_a")
+    );
+}

@@ -12,7 +12,7 @@ use crate::potentials::PotentialParameters;
 use crate::testing::{Ran, faults, run, stage, stars};
 
 fn disc_tori(more: serde_json::Value) -> Ran {
-    let mut with = json!({ "potential": "piffl_14", "sample": "disc", "streams": 4, "stars": 3, "tolerance": 1e-3 });
+    let mut with = json!({ "potential": "piffl_14", "sample": "disc", "streams": 4, "stars": 3, "tolerance": 1e-5 });
     with.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     run(&stage::<MapTori>(with), &[], &[]).completed()
 }
@@ -32,31 +32,34 @@ fn tori_of_the_disc_have_stars_with_their_actions() {
     let radius = tori.f64("stars", "x").into_iter().zip(tori.f64("stars", "y"));
     assert!(radius.map(|(x, y)| x.hypot(y)).all(|radius| radius > 4.9));
 
-    // The fudge, which knows nothing of the torus, finds its actions, angles and frequencies.
-    let fudge = json!({ "method": { "staeckel_fudge": { "potential": "piffl_14" } } });
+    // O2GF, which knows nothing of the torus, finds its actions, angles and frequencies. |H| = 1e5 (km/s)² constant to 1e-5 is
+    // 1 (km/s)², over Ω ≥ 20 km/s/kpc 0.05 km/s kpc; twice that, and twice what the label says of itself.
+    let o2gf = json!({ "method": { "o2gf": { "potential": "piffl_14", "target": 0.01 } } });
     let found = run(
-        &stage::<EstimateActions>(fudge),
+        &stage::<EstimateActions>(o2gf),
         &[("stars", &tori.tables["stars"])],
         &[],
     )
     .completed();
-    for (name, error) in [
-        ("J_phi", 0.02),
-        ("J_z", 1.0),
-        ("J_r", 2.0),
-        ("Omega_r", 1.0),
-        ("Omega_z", 2.0),
-    ] {
-        let pairs = found.f64("stars", name).into_iter().zip(tori.f64("stars", name));
-        let worst = pairs.map(|(found, true_)| (found - true_).abs()).fold(0.0, f64::max);
-        assert!(worst < error, "{name}: {worst}");
-    }
-    for name in ["theta_phi", "theta_z", "theta_r"] {
-        let pairs = found.f64("stars", name).into_iter().zip(tori.f64("stars", name));
-        let worst = pairs
-            .map(|(found, true_)| wrap_difference(found - true_).abs())
-            .fold(0.0, f64::max);
-        assert!(worst < 0.1, "{name}: {worst}");
+    let (action_error, angle_error) = (found.f64("stars", "J_error"), found.f64("stars", "theta_error"));
+    let known = (0..12).filter(|&star| action_error[star] < 0.2).count();
+    assert!(known >= 9, "{action_error:?}");
+    for star in 0..12 {
+        let off = |name: &str| found.f64("stars", name)[star] - tori.f64("stars", name)[star];
+        for name in ["J_phi", "J_z", "J_r"] {
+            assert!(
+                off(name).abs() < 0.1 + 2.0 * action_error[star],
+                "{name} of {star}: {}",
+                off(name)
+            );
+        }
+        for name in ["theta_phi", "theta_z", "theta_r"] {
+            let off = wrap_difference(off(name));
+            assert!(off.abs() < 0.01 + 2.0 * angle_error[star], "{name} of {star}: {off}");
+        }
+        for name in ["Omega_phi", "Omega_z", "Omega_r"] {
+            assert!(off(name).abs() < 0.1, "{name} of {star}: {}", off(name));
+        }
     }
 }
 
@@ -72,7 +75,7 @@ fn a_sample_of_tori_is_the_same_for_any_number_of_them_and_seeded() {
 #[test]
 fn tori_of_given_actions_keep_their_streams_and_name_failures() {
     let tori = disc_tori(json!({}));
-    let with = json!({ "potential": "piffl_14", "sample": "actions", "stars": 2, "tolerance": 1e-3 });
+    let with = json!({ "potential": "piffl_14", "sample": "actions", "stars": 2, "tolerance": 1e-5 });
     let again = run(&stage::<MapTori>(with), &[("actions", &tori.tables["stars"])], &[]).completed();
     assert_eq!(again.f64("tori", "J_r"), tori.f64("tori", "J_r"));
     assert_eq!(again.i64("stars", "stream"), [0, 0, 1, 1, 2, 2, 3, 3]);

@@ -17,6 +17,19 @@ pub struct Predict {
     pub map: Map,
     /// Whether the stars of a stream share their actions. Only for `map: actions`.
     pub stars: Stars,
+    /// What is written for `map: actions`.
+    pub angles: Angles,
+}
+
+/// What is written of actions and angles.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Angles {
+    /// Actions and angles.
+    #[default]
+    With,
+    /// Actions only: all that `network: fourier` can do.
+    Without,
 }
 
 /// Which stars determine the actions of a star.
@@ -46,7 +59,7 @@ pub enum Map {
 impl Stage for Predict {
     const KIND: &'static str = "predict";
     const ABOUT: &'static str = "Apply a trained network to a table of stars";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
     const PLACE: Place = Place::Worker;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -67,6 +80,7 @@ impl Stage for Predict {
             }
         }
         let schema = match self.map {
+            Map::Actions if self.angles == Angles::Without => columns::stars(&[&ACTIONS]),
             Map::Actions => columns::stars(&[&ACTIONS, &ANGLES]),
             Map::Inverse => columns::stars(&[&CARTESIAN]),
             Map::Field => columns::stars(&[&ACCELERATION]),

@@ -42,6 +42,8 @@ pub struct TrainActions {
     pub width: Option<u32>,
     /// Number of hidden layers.
     pub depth: Option<u32>,
+    /// Most terms of each series, for `network: fourier`.
+    pub coefficients: Option<u32>,
     /// Probability of dropping a unit, in [0, 1).
     pub dropout: Option<f64>,
     /// Seed of weights and batches.
@@ -57,6 +59,9 @@ pub enum Network {
     Smooth,
     /// The networks G and P of Ibata et al. (2021).
     Paper,
+    /// For each stream, which must be one orbit with many stars, a Fourier series in the toy's angles, by least squares. It
+    /// gives the actions of other stars on the same orbits, and no angles.
+    Fourier,
 }
 
 /// The toy potential.
@@ -165,7 +170,7 @@ impl TrainActions {
     /// The loss that is minimised.
     pub fn resolved_loss(&self) -> Loss {
         self.loss.unwrap_or(match self.network {
-            Network::Smooth => Loss::Spread,
+            Network::Smooth | Network::Fourier => Loss::Spread,
             Network::Paper => Loss::Full,
         })
     }
@@ -193,6 +198,12 @@ impl Stage for TrainActions {
         if connected.contains_key("field") && self.network != Network::Smooth {
             return Err("field: streams in a learned field are for network: smooth".to_owned());
         }
+        if self.network == Network::Fourier {
+            return Ok(vec![
+                OutputPort::network("network"),
+                OutputPort::table("orbits", columns::fitted_orbits()),
+            ]);
+        }
         let loss_unit = match self.resolved_loss() {
             Loss::Full => "",
             Loss::Spread => "km/s kpc",
@@ -208,6 +219,8 @@ impl Stage for TrainActions {
     fn check(&self) -> Vec<Fault> {
         let mut faults = self.sun.faults("sun");
         faults.extend(self.toy.faults(self.network));
+        faults.extend(self.foreign_to_its_network());
+        faults.extend(positive("coefficients", self.coefficients));
         faults.extend(positive("epochs", self.epochs));
         faults.extend(positive("batch", self.batch));
         faults.extend(positive("learning_rate", self.learning_rate));
@@ -242,6 +255,30 @@ impl Stage for TrainActions {
 
     fn run(&self, _context: &mut StageContext) -> Result<Outcome, StageError> {
         Err(StageError::Bug("train_actions runs in the worker".to_owned()))
+    }
+}
+
+impl TrainActions {
+    /// Parameters that the network has not.
+    fn foreign_to_its_network(&self) -> Vec<Fault> {
+        let is_fourier = self.network == Network::Fourier;
+        let of_trainings = [
+            ("epochs", self.epochs.is_some()),
+            ("batch", self.batch.is_some()),
+            ("learning_rate", self.learning_rate.is_some()),
+            ("width", self.width.is_some()),
+            ("depth", self.depth.is_some()),
+            ("dropout", self.dropout.is_some()),
+            ("loss", self.loss.is_some()),
+        ];
+        let given = of_trainings.into_iter().filter(|(_, given)| *given && is_fourier);
+        let mut faults: Vec<Fault> = given
+            .map(|(at, _)| Fault::new(at, "network: fourier is solved, not trained, and has none"))
+            .collect();
+        if !is_fourier && self.coefficients.is_some() {
+            faults.push(Fault::new("coefficients", "is for network: fourier"));
+        }
+        faults
     }
 }
 

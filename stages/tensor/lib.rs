@@ -7,6 +7,7 @@ pub mod predict;
 pub mod predict_inverse;
 pub mod sample;
 pub mod train_actions;
+pub mod train_fourier;
 pub mod train_inverse;
 pub mod train_potential;
 

@@ -1,6 +1,7 @@
 //! Body of `predict`.
 
 use networks::field::{Field, MAP};
+use networks::fourier::{self, OrbitMaps};
 use networks::paper::{self, model::PaperModel};
 use networks::smooth::{self, SmoothMap};
 use networks::weights::Weights;
@@ -11,7 +12,7 @@ use serde_json::Value;
 use stages::columns::{ACTIONS, ANGLES};
 use stages::estimate_accelerations::accelerations;
 use stages::io::TableContext;
-use stages::predict::{Map, Predict, Stars};
+use stages::predict::{Angles, Map, Predict, Stars};
 use tch::Tensor;
 
 use crate::common::{failed, load, parameters, prepare};
@@ -37,10 +38,37 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         ));
     }
     match with.map {
-        Map::Actions => actions(&weights, with.stars, context, device),
+        Map::Actions if weights.text("network").map_err(failed)? == fourier::orbits::NETWORK => {
+            of_orbits(&weights, &with, context)
+        }
+        Map::Actions => actions(&weights, &with, context, device),
         Map::Inverse => crate::predict_inverse::run(&weights, context, device),
         Map::Field => field(&weights, context),
     }
+}
+
+/// Actions of stars on the orbits that the network was made for.
+fn of_orbits(weights: &Weights, with: &Predict, context: &StageContext) -> Result<Outcome, StageError> {
+    if with.angles == Angles::With {
+        return Err(StageError::with_hint(
+            "network: fourier gives no angles",
+            "write `angles: without`",
+        ));
+    }
+    let maps = OrbitMaps::from_weights(weights).map_err(failed)?;
+    let table = context.read_table("stars")?;
+    let (stream, star) = stages::io::identity(&table)?;
+    let points = stages::io::points(&table)?;
+    let found = stream
+        .iter()
+        .zip(&points)
+        .map(|(stream, point)| maps.actions(*stream, point));
+    let found: Vec<[f64; 3]> = found.collect::<Result<_, _>>().map_err(failed)?;
+    let mut columns = vec![("stream", stream.to_vec().into()), ("star", star.to_vec().into())];
+    let component = |axis: usize| found.iter().map(|actions| actions[axis]).collect::<Vec<_>>().into();
+    columns.extend((0..3).map(|axis| (ACTIONS[axis].name, component(axis))));
+    context.write_table("predictions", columns)?;
+    Ok(Outcome::Complete)
 }
 
 /// Accelerations in a learned field.
@@ -57,7 +85,7 @@ fn field(weights: &Weights, context: &StageContext) -> Result<Outcome, StageErro
 /// Actions and angles. Streams with a star that the toy does not bind are left out, counted and noted.
 fn actions(
     weights: &Weights,
-    stars: Stars,
+    with: &Predict,
     context: &StageContext,
     device: tch::Device,
 ) -> Result<Outcome, StageError> {
@@ -84,11 +112,23 @@ fn actions(
         ));
     }
     context.metric("unbound_stars", rows.len() as f64, "");
-    let (angles, actions) = network.predict(&sample, stars, context)?;
+    let (angles, actions) = network.predict(&sample, with.stars, context)?;
     let (angles, actions) = (sample.by_row(&angles)?, sample.by_row(&actions)?);
     let mut table = vec![("stream", sample.stream.into()), ("star", sample.star.into())];
-    let named = ACTIONS.iter().zip(actions).chain(ANGLES.iter().zip(angles));
-    table.extend(named.map(|(column, values)| (column.name, values.into())));
+    table.extend(
+        ACTIONS
+            .iter()
+            .zip(actions)
+            .map(|(column, values)| (column.name, values.into())),
+    );
+    if with.angles == Angles::With {
+        table.extend(
+            ANGLES
+                .iter()
+                .zip(angles)
+                .map(|(column, values)| (column.name, values.into())),
+        );
+    }
     context.write_table("predictions", table)?;
     Ok(Outcome::Complete)
 }

@@ -21,6 +21,9 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let with: TrainActions = parameters(value)?;
     let device = prepare(context);
     let train = Sample::read(context, "train", with.inputs, &with.sun, device)?;
+    if with.network == Network::Fourier {
+        return crate::train_fourier::run(&with, &train, context);
+    }
     let validation = if context.has_input("validation") {
         Some(Sample::read(context, "validation", with.inputs, &with.sun, device)?)
     } else {
@@ -65,6 +68,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
             let trained = trained.map_err(failed)?;
             (trained.map.to_weights().map_err(failed)?, trained.history)
         }
+        Network::Fourier => return Err(StageError::Bug("network: fourier has a body of its own".to_owned())),
         Network::Paper => {
             let options = paper_options(&with);
             let unit = if with.resolved_loss() == Loss::Spread {

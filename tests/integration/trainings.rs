@@ -169,3 +169,34 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
         .flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] })
         .collect()
 }
+
+#[test]
+fn a_training_goes_on_from_another_network() {
+    let warm = format!(
+        "{CHAIN}  again:\n    train_actions:\n      from: {{ train: sets.train, validation: sets.test, start: actions }}\n      \
+         with: {{ inputs: observables, epochs: 3, width: 8, depth: 2, seed: 2 }}\n"
+    );
+    let place = Place::with(&warm);
+    place.well(&["run", "p.yaml", "--to", "again"]);
+    let losses = |stage: &str| -> Vec<f64> {
+        let shown = place.well(&["show", "p.yaml", &format!("{stage}.history")]);
+        let rows = shown
+            .out
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let rows = rows.filter(|cells| cells.len() == 5 && cells[0].parse::<u32>().is_ok());
+        rows.filter_map(|cells| cells[1].parse().ok()).collect()
+    };
+    let (first, again) = (losses("actions"), losses("again"));
+    assert!(first.len() == 5 && again.len() == 3, "{first:?} {again:?}");
+    assert!(again[0] < first[0], "{first:?} {again:?}");
+    // Another size cannot be gone on from.
+    let wide = warm.replace(
+        "epochs: 3, width: 8, depth: 2, seed: 2",
+        "epochs: 3, width: 9, depth: 2, seed: 2",
+    );
+    let place = Place::with(&wide);
+    let gave = place.run(&["run", "p.yaml", "--to", "again"]);
+    assert_eq!(gave.code, 4, "{}", gave.err);
+    assert!(gave.err.contains("the network to start from has"), "{}", gave.err);
+}

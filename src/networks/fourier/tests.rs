@@ -82,3 +82,21 @@ fn too_few_points_and_unbound_ones_are_refused() {
     let error = fit_orbit(&points, toy, &OrbitOptions::default()).unwrap_err();
     assert!(matches!(error, crate::Error::Unbound { rows, .. } if rows == [3]));
 }
+
+#[test]
+fn orbits_of_several_streams_share_a_file() {
+    let (_, toy, points) = orbit();
+    let map = fit_orbit(&points, toy, &quick(Symmetry::None, false)).unwrap();
+    let mut other = map.clone();
+    other.actions[0] += 1.0;
+    let maps = OrbitMaps {
+        maps: [(3, map.clone()), (12, other)].into(),
+    };
+    let again = OrbitMaps::from_weights(&maps.to_weights().unwrap()).unwrap();
+    assert_eq!(again, maps);
+    assert_eq!(
+        again.actions(3, &points[7]).unwrap(),
+        map.actions_of(&points).unwrap()[7]
+    );
+    assert!(again.actions(4, &points[0]).is_err());
+}

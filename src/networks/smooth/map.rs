@@ -142,11 +142,17 @@ impl SmoothMap {
 
     /// One damped step of the fixed point J' = ⟨J − ∂G/∂θ(θ, J')⟩ over the stars of each stream.
     ///
+    /// No J' may leave the toy's by more than the sum of the toy's |actions|: next to escape the iteration can run away, and
+    /// such a stream would then rule the loss.
+    ///
     /// **Shape** angles, actions […, stars, 3], weights […, stars, 1], J' […, 1, 3].
     pub(crate) fn refine(&self, points: &ToyPoints, refined: &Tensor, damping: f64) -> Tensor {
         tch::no_grad(|| {
             let slope = self.slope(&self.look(&points.angles, &refined.expand_as(&points.actions)));
+            let toy = points.mean(&points.actions);
+            let reach = toy.abs().sum_dim_intlist([-1].as_slice(), true, Kind::Double);
             let next = points.mean(&(&points.actions - slope));
+            let next = next.clamp_tensor(Some(&toy - &reach), Some(&toy + &reach));
             floored(&(refined * (1.0 - damping) + next * damping))
         })
     }
