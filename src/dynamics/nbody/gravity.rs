@@ -32,10 +32,22 @@ struct Task {
     expansion: [f64; TERMS],
 }
 
+/// What a cell does to those far away: centre of mass; mass, half the second moments and half their trace, in units of
+/// the total mass and the radius of the whole, so that they are ready for the inner loop.
+#[derive(Clone, Copy)]
+struct Source<R> {
+    centre: [f64; 3],
+    moments: [R; 8],
+}
+
 /// One walk's constants.
-struct Walk<'a> {
+struct Walk<'a, R> {
     cells: &'a [Cell],
-    moments: &'a [Moments],
+    /// Centre and reach of every cell, close together for the walk.
+    spheres: Vec<([f64; 3], f64)>,
+    sources: Vec<Source<R>>,
+    /// Radius of the whole.
+    extent: f64,
     bodies: &'a [Body],
     softening: f64,
     /// 1 / total mass.
@@ -90,17 +102,9 @@ impl Gravity {
         if positions.is_empty() || self.tree.mass == 0.0 {
             self.sorted.fill([0.0; 4]);
         } else {
-            let walk = Walk {
-                cells: &self.tree.cells,
-                moments: &self.tree.moments,
-                bodies: &self.tree.bodies,
-                softening,
-                inverse_mass: 1.0 / self.tree.mass,
-                strength: GRAVITATIONAL_CONSTANT * self.tree.mass,
-            };
             match precision {
-                Precision::Single => walk.run::<f32, 16>(&mut self.sorted),
-                Precision::Double => walk.run::<f64, 8>(&mut self.sorted),
+                Precision::Single => Walk::<f32>::new(&self.tree, softening).run::<16>(&mut self.sorted),
+                Precision::Double => Walk::<f64>::new(&self.tree, softening).run::<8>(&mut self.sorted),
             }
         }
         for (place, &(_, row)) in self.tree.order.iter().enumerate() {
@@ -143,13 +147,40 @@ pub(super) fn check(positions: &[[f64; 3]], masses: &[f64]) -> Result<(), NbodyE
     }
 }
 
-impl Walk<'_> {
+impl<'a, R: Real> Walk<'a, R> {
+    fn new(tree: &'a Tree, softening: f64) -> Self {
+        let inverse_mass = 1.0 / tree.mass;
+        let extent = if tree.cells[0].radius > 0.0 {
+            tree.cells[0].radius
+        } else {
+            1.0
+        };
+        let square = inverse_mass / (extent * extent);
+        let source = |(cell, moments): (&Cell, &Moments)| {
+            let [xx, xy, xz, yy, yz, zz] = moments.half.map(|half| half * square);
+            Source {
+                centre: cell.centre,
+                moments: [moments.mass * inverse_mass, xx, xy, xz, yy, yz, zz, xx + yy + zz].map(R::of),
+            }
+        };
+        Self {
+            cells: &tree.cells,
+            spheres: tree.cells.par_iter().map(|cell| (cell.centre, cell.reach)).collect(),
+            sources: tree.cells.par_iter().zip(&tree.moments).map(source).collect(),
+            extent,
+            bodies: &tree.bodies,
+            softening,
+            inverse_mass,
+            strength: GRAVITATIONAL_CONSTANT * tree.mass,
+        }
+    }
+
     /// The field at every particle in Morton order.
     ///
     /// Every sink cell gathers what its own sources do to it, in an order that depends on the tree alone, and no two tasks
     /// write to one particle: the result does not depend on the number of threads. Whether two cells are expanded is
     /// decided from the unordered pair, so each does to the other what the other does to it and momentum is conserved.
-    fn run<R: Real, const L: usize>(&self, field: &mut [[f64; 4]]) {
+    fn run<const L: usize>(&self, field: &mut [[f64; 4]]) {
         let most = (self.bodies.len() / TASKS).max(super::tree::LEAF);
         let mut tasks = Vec::new();
         let mut buffers = Buffers::<R, L>::new();
@@ -195,7 +226,7 @@ impl Walk<'_> {
     }
 
     /// The field at the particles of `sink`, whose sources are pending from `start`.
-    fn descend<R: Real, const L: usize>(
+    fn descend<const L: usize>(
         &self,
         sink: u32,
         start: usize,
@@ -224,7 +255,7 @@ impl Walk<'_> {
 
     /// Deals with the sources pending from `start` as far as `sink` as a whole can: adds those far enough to its
     /// expansion, leaves leaves too near a leaf in `near`, and replaces the rest by what its daughters must see to.
-    fn meet<R: Real, const L: usize>(
+    fn meet<const L: usize>(
         &self,
         sink: u32,
         start: usize,
@@ -253,13 +284,16 @@ impl Walk<'_> {
                 }
                 continue;
             }
-            let other = &self.cells[source as usize];
-            let square = square_distance(cell.centre, other.centre);
-            let reach = cell.reach + other.reach;
+            let (centre, reach) = self.spheres[source as usize];
+            let square = square_distance(cell.centre, centre);
+            let reach = cell.reach + reach;
             if square > reach * reach {
                 nearest = nearest.min(square);
                 far.push(source);
-            } else if cell.is_leaf() && other.is_leaf() {
+                continue;
+            }
+            let other = &self.cells[source as usize];
+            if cell.is_leaf() && other.is_leaf() {
                 near.push(source);
             } else if cell.is_leaf() || (!other.is_leaf() && (other.radius, source) > (cell.radius, sink)) {
                 open.extend(other.daughters());
@@ -272,7 +306,8 @@ impl Walk<'_> {
             let unit = 1.0 / nearest.sqrt();
             self.gather(&cell, unit, buffers);
             let softening = self.softening * unit;
-            let terms = kernel::expand(&buffers.sources, R::of(softening * softening));
+            let stretch = self.extent * unit;
+            let terms = kernel::expand(&buffers.sources, R::of(softening * softening), R::of(stretch * stretch));
             let mut scale = unit;
             for (order, range) in [0..1, 1..4, 4..10, 10..20].into_iter().enumerate() {
                 if order > 0 {
@@ -286,31 +321,28 @@ impl Walk<'_> {
         out
     }
 
-    /// The far cells as `cell` sees them, in units of 1/`unit` and the total mass.
-    fn gather<R: Real, const L: usize>(&self, cell: &Cell, unit: f64, buffers: &mut Buffers<R, L>) {
+    /// The far cells as `cell` sees them, distances in units of 1/`unit`.
+    fn gather<const L: usize>(&self, cell: &Cell, unit: f64, buffers: &mut Buffers<R, L>) {
         let Buffers { far, sources, .. } = buffers;
         sources.clear();
-        let square = unit * unit * self.inverse_mass;
         for chunk in far.chunks(L) {
             let mut lanes = Sources::none();
             for (l, &source) in chunk.iter().enumerate() {
-                let other = &self.cells[source as usize].centre;
-                let moments = &self.moments[source as usize];
-                for (i, x) in other.iter().enumerate() {
-                    lanes.r[i].0[l] = R::of((cell.centre[i] - x) * unit);
+                let Source { centre, moments } = &self.sources[source as usize];
+                lanes.r[0].0[l] = R::of((cell.centre[0] - centre[0]) * unit);
+                lanes.r[1].0[l] = R::of((cell.centre[1] - centre[1]) * unit);
+                lanes.r[2].0[l] = R::of((cell.centre[2] - centre[2]) * unit);
+                lanes.mass.0[l] = moments[0];
+                for (half, moment) in lanes.half.iter_mut().zip(&moments[1..]) {
+                    half.0[l] = *moment;
                 }
-                lanes.mass.0[l] = R::of(moments.mass * self.inverse_mass);
-                for i in 0..6 {
-                    lanes.half[i].0[l] = R::of(moments.half[i] * square);
-                }
-                lanes.half_trace.0[l] = R::of((moments.half[0] + moments.half[3] + moments.half[5]) * square);
             }
             sources.push(lanes);
         }
     }
 
     /// The field at the particles of a leaf: its expansion, and the particles of the leaves near it one by one.
-    fn attract<R: Real, const L: usize>(
+    fn attract<const L: usize>(
         &self,
         cell: &Cell,
         expansion: &[f64; TERMS],
@@ -351,11 +383,14 @@ impl Walk<'_> {
         for (sinks, field) in sinks.chunks(AT_ONCE).zip(field.chunks_mut(AT_ONCE)) {
             let mut places = [[R::ZERO; 3]; AT_ONCE];
             for (place, sink) in places.iter_mut().zip(sinks) {
-                *place = [0, 1, 2].map(|i| R::of((sink.x[i] - cell.centre[i]) * unit));
+                for (i, x) in place.iter_mut().enumerate() {
+                    *x = R::of((sink.x[i] - cell.centre[i]) * unit);
+                }
             }
             let near = kernel::attract(&places, near_bodies, softening_square);
             for ((sink, field), [ax, ay, az, psi]) in sinks.iter().zip(field).zip(near) {
-                let [far_psi, fx, fy, fz] = kernel::field(expansion, [0, 1, 2].map(|i| sink.x[i] - cell.centre[i]));
+                let (x, c) = (sink.x, cell.centre);
+                let [far_psi, fx, fy, fz] = kernel::field(expansion, [x[0] - c[0], x[1] - c[1], x[2] - c[2]]);
                 let square = unit * unit;
                 // To the last bit what the particle added to ψ itself.
                 let own = (R::of(sink.mass * self.inverse_mass) * own).wide();

@@ -116,14 +116,13 @@ pub(super) fn attract<R: Real, const L: usize, const S: usize>(
     out
 }
 
-/// Distant cells: R from the cell's centre of mass to the sink's, mass, half the second moments ½Σ m yy
-/// (xx, xy, xz, yy, yz, zz) and half their trace.
+/// Distant cells: R from the cell's centre of mass to the sink's; mass; half the second moments ½Σ m yy (xx, xy, xz, yy,
+/// yz, zz) and half their trace.
 #[derive(Clone, Copy)]
 pub(super) struct Sources<R, const L: usize> {
     pub(super) r: [Lanes<R, L>; 3],
     pub(super) mass: Lanes<R, L>,
-    pub(super) half: [Lanes<R, L>; 6],
-    pub(super) half_trace: Lanes<R, L>,
+    pub(super) half: [Lanes<R, L>; 7],
 }
 
 impl<R: Real, const L: usize> Sources<R, L> {
@@ -132,8 +131,7 @@ impl<R: Real, const L: usize> Sources<R, L> {
         Self {
             r: [Lanes::all(R::of(1.0)), Lanes::ZERO, Lanes::ZERO],
             mass: Lanes::ZERO,
-            half: [Lanes::ZERO; 6],
-            half_trace: Lanes::ZERO,
+            half: [Lanes::ZERO; 7],
         }
     }
 }
@@ -144,9 +142,14 @@ pub(super) const TERMS: usize = 20;
 /// Coefficients of ψ about a sink's centre of mass: 1, x y z, xx xy xz yy yz zz, xxx xxy xxz xyy xyz xzz yyy yyz yzz zzz.
 ///
 /// C_n = Σ_m (−1)^m/m! M_m ∇^{n+m}(1/ρ) with n + m ≤ 3 (Dehnen 2002, Eqs. 3–6): the dipole vanishes about the centre of
-/// mass. What a pair of cells exert on each other is then equal and opposite term by term.
+/// mass. What a pair of cells exert on each other is then equal and opposite term by term. `stretch` is the square of the
+/// second moments' unit of length in units of the distances'.
 #[inline(always)]
-pub(super) fn expand<R: Real, const L: usize>(sources: &[Sources<R, L>], softening_square: R) -> [f64; TERMS] {
+pub(super) fn expand<R: Real, const L: usize>(
+    sources: &[Sources<R, L>],
+    softening_square: R,
+    stretch: R,
+) -> [f64; TERMS] {
     let (three, five) = (R::of(3.0), R::of(5.0));
     let zero = Lanes::<R, L>::ZERO;
     // ψ; its gradient; Σ m g1; Σ m g2 RR; Σ m g2 R; Σ m g3 RRR.
@@ -155,8 +158,8 @@ pub(super) fn expand<R: Real, const L: usize>(sources: &[Sources<R, L>], softeni
     for source in sources {
         for l in 0..L {
             let (x, y, z) = (source.r[0].0[l], source.r[1].0[l], source.r[2].0[l]);
-            let (mass, half_trace) = (source.mass.0[l], source.half_trace.0[l]);
-            let half = |i: usize| source.half[i].0[l];
+            let (mass, half_trace) = (source.mass.0[l], source.half[6].0[l] * stretch);
+            let half = |i: usize| source.half[i].0[l] * stretch;
             let g0 = (x * x + (y * y + (z * z + softening_square))).inverse_root();
             let u = g0 * g0;
             let g1 = g0 * u;

@@ -111,11 +111,9 @@ fn sort(positions: &[[f64; 3]], order: &mut [(u64, u32)]) -> bool {
         return false;
     }
     let key = |row: u32| {
-        let [x, y, z] = [0, 1, 2].map(|i| {
-            let place = ((positions[row as usize][i] - low[i]) * scale).min(cells - 1.0);
-            spread(place as u64)
-        });
-        x << 2 | y << 1 | z
+        let x = &positions[row as usize];
+        let place = |i: usize| spread(((x[i] - low[i]) * scale).min(cells - 1.0) as u64);
+        (place(0) << 2) | (place(1) << 1) | place(2)
     };
     order.par_iter_mut().for_each(|entry| entry.0 = key(entry.1));
     order.par_sort_unstable();
@@ -208,7 +206,8 @@ impl Tree {
                 let points = || bodies.iter().map(|body| (body.x, body.mass));
                 (cell.centre, moments.mass) = centre(points());
                 for (x, mass) in points() {
-                    add_square(moments, [0, 1, 2].map(|i| x[i] - cell.centre[i]), mass);
+                    let c = cell.centre;
+                    add_square(moments, [x[0] - c[0], x[1] - c[1], x[2] - c[2]], mass);
                 }
             });
         for mother in (0..self.cells.len()).rev() {
@@ -254,8 +253,8 @@ impl Tree {
 /// The square of the distance between two points: the same bits whichever comes first.
 #[inline(always)]
 pub(super) fn square_distance(a: [f64; 3], b: [f64; 3]) -> f64 {
-    let d = [0, 1, 2].map(|i| a[i] - b[i]);
-    d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
+    let (x, y, z) = (a[0] - b[0], a[1] - b[1], a[2] - b[2]);
+    x * x + y * y + z * z
 }
 
 /// Centre of mass, and mass; massless points have their first as centre.
@@ -270,7 +269,8 @@ fn centre(points: impl Iterator<Item = ([f64; 3], f64)> + Clone) -> ([f64; 3], f
         }
     }
     let inverse = if mass > 0.0 { 1.0 / mass } else { 0.0 };
-    ([0, 1, 2].map(|i| origin[i] + inverse * sum[i]), mass)
+    let place = |i: usize| origin[i] + inverse * sum[i];
+    ([place(0), place(1), place(2)], mass)
 }
 
 fn add_square(moments: &mut Moments, [x, y, z]: [f64; 3], mass: f64) {
