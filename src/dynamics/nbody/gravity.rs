@@ -86,7 +86,7 @@ impl Gravity {
     ///
     /// **Accuracy**: set by `opening`, see [`super::Settings`].
     /// **Source**: Dehnen (2000, 2002).
-    /// **Fails when** a position is not finite or a mass negative or not finite, with its row.
+    /// **Fails when** a position is not finite or a mass negative or not finite, with its row, or a setting is out of range.
     pub fn evaluate(
         &mut self,
         positions: &[[f64; 3]],
@@ -95,6 +95,7 @@ impl Gravity {
         opening: f64,
         precision: Precision,
     ) -> Result<(), NbodyError> {
+        check_field(softening, opening)?;
         check(positions, masses)?;
         self.tree.build(positions, masses, opening);
         self.sorted.resize(positions.len(), [0.0; 4]);
@@ -125,6 +126,23 @@ impl Gravity {
             Some(row) => Err(NbodyError::Field { row }),
             None => Ok(()),
         }
+    }
+}
+
+/// Softening 0 or more, opening between 0 and 1.
+pub(super) fn check_field(softening: f64, opening: f64) -> Result<(), NbodyError> {
+    let checks = [
+        (
+            "softening",
+            softening,
+            (0.0..1e100).contains(&softening),
+            "0 or more, in kpc",
+        ),
+        ("opening", opening, opening > 0.0 && opening < 1.0, "between 0 and 1"),
+    ];
+    match checks.into_iter().find(|check| !check.2) {
+        Some((name, value, _, range)) => Err(NbodyError::Setting { name, value, range }),
+        None => Ok(()),
     }
 }
 

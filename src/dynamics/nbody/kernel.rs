@@ -141,7 +141,7 @@ pub(super) const TERMS: usize = 20;
 
 /// Coefficients of ψ about a sink's centre of mass: 1, x y z, xx xy xz yy yz zz, xxx xxy xxz xyy xyz xzz yyy yyz yzz zzz.
 ///
-/// C_n = Σ_m (−1)^m/m! M_m ∇^{n+m}(1/ρ) with n + m ≤ 3 (Dehnen 2002, Eqs. 3–6): the dipole vanishes about the centre of
+/// C_n = Σ_m (−1)^m/m! M_m ∇^{n+m}(1/ρ) with n + m ≤ 3 (Dehnen 2002): the dipole vanishes about the centre of
 /// mass. What a pair of cells exert on each other is then equal and opposite term by term. `stretch` is the square of the
 /// second moments' unit of length in units of the distances'.
 #[inline(always)]

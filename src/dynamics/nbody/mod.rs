@@ -43,10 +43,10 @@ pub struct Particles {
 /// The floating-point numbers that pair forces are computed in; sums over cells, positions and velocities are f64.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// f32: relative errors of forces and of momentum about 1e-7. Enough for every opening angle above 0.2.
+    /// f32: pair forces good to 1e-6; |Σ m a| / Σ m |a| about 1e-9 for 10⁶ particles.
     #[default]
     Single,
-    /// f64: errors of the pair forces to rounding, at about twice the cost.
+    /// f64: errors of the pair forces to rounding, at 1.6 times the cost.
     Double,
 }
 
@@ -55,7 +55,7 @@ pub enum Precision {
 pub struct Settings {
     /// Plummer softening ε in kpc, 0 or more.
     pub softening: f64,
-    /// Opening angle θ_min of Dehnen (2002), Eq. 13, between 0 and 1.
+    /// Opening angle θ_min of Dehnen's (2002) mass-dependent criterion, between 0 and 1: see [`DEFAULT_OPENING`].
     pub opening: f64,
     /// Step in Gyr.
     pub step: f64,
@@ -75,6 +75,16 @@ impl Default for Settings {
 }
 
 /// The opening angle that gives an rms relative force error below 5e-3 in a Plummer sphere of 10⁶ particles.
+///
+/// The error there, with ε = 0.05 a, rms over 1000 particles, and the time relative to this opening's:
+///
+/// | θ | error | time |
+/// | --- | --- | --- |
+/// | 0.6 | 8.0e-3 | 0.8 |
+/// | 0.48 | 4.8e-3 | 1 |
+/// | 0.3 | 1.8e-3 | 2.3 |
+/// | 0.2 | 8.6e-4 | 6 |
+/// | 0.12 | 2.6e-4 | 24 |
 pub const DEFAULT_OPENING: f64 = 0.48;
 
 /// Why particles cannot be simulated.

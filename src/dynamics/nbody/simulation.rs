@@ -1,6 +1,6 @@
 //! The leapfrog, and what is conserved along it.
 
-use super::gravity::check;
+use super::gravity::{check, check_field};
 use super::{Gravity, NbodyError, Particles, Settings};
 use crate::phase_space::cross;
 use crate::units::KPC_PER_KM_S_GYR;
@@ -270,24 +270,14 @@ impl Simulation {
 }
 
 fn check_settings(settings: &Settings) -> Result<(), NbodyError> {
-    let Settings {
-        softening,
-        opening,
-        step,
-        ..
-    } = *settings;
-    let checks = [
-        (
-            "softening",
-            softening,
-            (0.0..1e100).contains(&softening),
-            "0 or more, in kpc",
-        ),
-        ("opening", opening, opening > 0.0 && opening < 1.0, "between 0 and 1"),
-        ("step", step, step > 0.0 && step.is_finite(), "positive, in Gyr"),
-    ];
-    match checks.into_iter().find(|check| !check.2) {
-        Some((name, value, _, range)) => Err(NbodyError::Setting { name, value, range }),
-        None => Ok(()),
+    check_field(settings.softening, settings.opening)?;
+    let step = settings.step;
+    if step > 0.0 && step.is_finite() {
+        return Ok(());
     }
+    Err(NbodyError::Setting {
+        name: "step",
+        value: step,
+        range: "positive, in Gyr",
+    })
 }

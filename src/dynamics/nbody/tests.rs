@@ -380,6 +380,10 @@ fn what_cannot_be_simulated_says_so() {
             opening: 1.0,
             ..settings
         },
+        Settings {
+            softening: f64::NAN,
+            ..settings
+        },
         Settings { step: 0.0, ..settings },
         Settings {
             step: f64::NAN,

@@ -121,7 +121,7 @@ fn sort(positions: &[[f64; 3]], order: &mut [(u64, u32)]) -> bool {
 }
 
 impl Tree {
-    /// The tree of `positions` and `masses`, opened at `theta` (0 < θ < 1) as Dehnen (2002), Eq. 13.
+    /// The tree of `positions` and `masses`, opened at `theta` (0 < θ < 1), see [`opening`].
     pub(super) fn build(&mut self, positions: &[[f64; 3]], masses: &[f64], theta: f64) {
         // Particles keep nearly the order of the build before, which makes sorting cheap; the result does not depend on it.
         if self.order.len() != positions.len() {
@@ -282,7 +282,7 @@ fn add_square(moments: &mut Moments, [x, y, z]: [f64; 3], mass: f64) {
 
 /// The opening angle of a cell with `fraction` of the mass: θ⁵/(1 − θ)² = θ_min⁵/(1 − θ_min)² · fraction^{−1/3}.
 ///
-/// **Source**: Dehnen (2002), Eq. 13, with p = 3.
+/// **Source**: Dehnen (2002), the mass-dependent opening angle, with p = 3.
 pub(super) fn opening(smallest: f64, fraction: f64) -> f64 {
     let log = |t: f64| 5.0 * t.ln() - 2.0 * (-t).ln_1p();
     // A massless cell is taken as a very light one.
