@@ -35,9 +35,11 @@
 //! | actions, angles and frequencies, exact | [`isochrone`], [`spherical`] |
 //! | the same in any axisymmetric potential, fast | [`staeckel`] |
 //! | what an observer sees | [`sky`] |
+//! | particles under their own gravity | [`nbody`] |
 //! | the samples of the experiments | [`sample`] |
 
 pub mod isochrone;
+pub mod nbody;
 mod numerics;
 pub mod o2gf;
 pub mod orbit;
