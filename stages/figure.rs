@@ -135,16 +135,14 @@ impl Figure {
     }
 
     fn methods(&self, tables: &[(&str, RecordBatch)]) -> Result<String, StageError> {
-        let mut label = "star";
         let mut drawn = Vec::new();
         for (method, table) in tables {
             let (tracks, along) = tracks(table)?;
             let track = tracks.into_iter().find(|track| track.stream == self.stream);
             let missing = || StageError::failed(format!("input {method}: there is no stream {}", self.stream));
-            drawn.push((*method, track.ok_or_else(missing)?));
-            label = along;
+            drawn.push((*method, track.ok_or_else(missing)?, along));
         }
-        methods::methods(&drawn, label).map_err(StageError::failed)
+        methods::methods(&drawn).map_err(StageError::failed)
     }
 }
 

@@ -92,6 +92,13 @@ const CHUNK: u64 = 64;
 /// Draws in a row that may fail before the sample is given up.
 const MOST_FAILURES: usize = 2000;
 
+/// A torus with the stars placed on it.
+struct Stream {
+    number: i64,
+    torus: Box<Torus>,
+    stars: Vec<(Angles, PhaseSpace)>,
+}
+
 /// One draw of the sample.
 enum Drawn {
     /// A torus and its stars.
@@ -176,7 +183,7 @@ impl Stage for MapTori {
         let fudge = StaeckelFudge::new(potential).map_err(StageError::failed)?;
         let progress = context.progress(wanted as u64, "tori");
 
-        let mut tori: Vec<(i64, Box<Torus>, Vec<(Angles, PhaseSpace)>)> = Vec::with_capacity(wanted);
+        let mut tori: Vec<Stream> = Vec::with_capacity(wanted);
         let mut failed: Vec<(u64, Actions, String)> = Vec::new();
         let (mut next, mut too_close, mut in_a_row) = (0, 0, 0);
         let last = given.as_ref().map(|given| given.len() as u64);
@@ -199,8 +206,8 @@ impl Stage for MapTori {
             for (&draw, drawn) in draws.iter().zip(drawn) {
                 match drawn? {
                     Drawn::Torus(torus, stars) => {
-                        let stream = given.as_ref().map_or(tori.len() as i64, |given| given[draw as usize].0);
-                        tori.push((stream, torus, stars));
+                        let number = given.as_ref().map_or(tori.len() as i64, |given| given[draw as usize].0);
+                        tori.push(Stream { number, torus, stars });
                         progress.add(1);
                         in_a_row = 0;
                     }
@@ -227,7 +234,7 @@ impl Stage for MapTori {
                 detail: failed.first().map(|(_, _, reason)| reason.clone()).unwrap_or_default(),
             });
         }
-        let worst = tori.iter().map(|(_, torus, _)| torus.dispersion()).fold(0.0, f64::max);
+        let worst = tori.iter().map(|stream| stream.torus.dispersion()).fold(0.0, f64::max);
         context.metric("largest_dispersion", worst, "");
         context.metric("failed", failed.len() as f64, "");
         context.metric("pericentre_too_small", too_close as f64, "");
@@ -339,27 +346,37 @@ fn given_actions(context: &StageContext) -> Result<Vec<(i64, Actions)>, StageErr
     Ok(first.map(|row| (stream[row], actions(row))).collect())
 }
 
-fn write(
-    context: &StageContext,
-    tori: &[(i64, Box<Torus>, Vec<(Angles, PhaseSpace)>)],
-    failed: &[(u64, Actions, String)],
-) -> Result<(), StageError> {
+fn write(context: &StageContext, tori: &[Stream], failed: &[(u64, Actions, String)]) -> Result<(), StageError> {
     let stars = || {
-        tori.iter()
-            .flat_map(|(stream, torus, stars)| stars.iter().enumerate().map(move |(n, star)| (*stream, torus, n, star)))
+        tori.iter().flat_map(|stream| {
+            stream
+                .stars
+                .iter()
+                .enumerate()
+                .map(move |(star, at)| (stream, star, at))
+        })
     };
-    let of_star = |value: &dyn Fn(&(Angles, PhaseSpace)) -> f64| {
-        stars().map(|(_, _, _, star)| value(star)).collect::<Vec<_>>().into()
+    let of_star =
+        |value: &dyn Fn(&(Angles, PhaseSpace)) -> f64| stars().map(|(_, _, at)| value(at)).collect::<Vec<_>>().into();
+    let of_its_torus = |value: fn(&Torus) -> f64| {
+        stars()
+            .map(|(stream, ..)| value(&stream.torus))
+            .collect::<Vec<_>>()
+            .into()
     };
-    let of_its_torus =
-        |value: fn(&Torus) -> f64| stars().map(|(_, torus, _, _)| value(torus)).collect::<Vec<_>>().into();
     let position = |axis: usize| of_star(&|(_, point)| point.x[axis]);
     let velocity = |axis: usize| of_star(&|(_, point)| point.v[axis]);
     context.write_table(
         "stars",
         vec![
-            ("stream", stars().map(|(stream, ..)| stream).collect::<Vec<_>>().into()),
-            ("star", stars().map(|(_, _, n, _)| n as i64).collect::<Vec<_>>().into()),
+            (
+                "stream",
+                stars().map(|(stream, ..)| stream.number).collect::<Vec<_>>().into(),
+            ),
+            (
+                "star",
+                stars().map(|(_, star, _)| star as i64).collect::<Vec<_>>().into(),
+            ),
             ("x", position(0)),
             ("y", position(1)),
             ("z", position(2)),
@@ -377,13 +394,18 @@ fn write(
             ("Omega_r", of_its_torus(|torus| torus.frequencies().r)),
         ],
     )?;
-    let of = |value: fn(&Torus) -> f64| tori.iter().map(|(_, torus, _)| value(torus)).collect::<Vec<_>>().into();
+    let of = |value: fn(&Torus) -> f64| {
+        tori.iter()
+            .map(|stream| value(&stream.torus))
+            .collect::<Vec<_>>()
+            .into()
+    };
     context.write_table(
         "tori",
         vec![
             (
                 "stream",
-                tori.iter().map(|(stream, ..)| *stream).collect::<Vec<_>>().into(),
+                tori.iter().map(|stream| stream.number).collect::<Vec<_>>().into(),
             ),
             ("J_phi", of(|torus| torus.actions().phi)),
             ("J_z", of(|torus| torus.actions().z)),
@@ -396,7 +418,7 @@ fn write(
             (
                 "modes",
                 tori.iter()
-                    .map(|(_, torus, _)| torus.modes() as i64)
+                    .map(|stream| stream.torus.modes() as i64)
                     .collect::<Vec<_>>()
                     .into(),
             ),

@@ -116,6 +116,9 @@ impl Method {
     }
 }
 
+/// Rows of one unit, and what was found for each.
+type Done = (Vec<usize>, Vec<Result<Estimate, String>>);
+
 /// Work on one row at a time, without an opinion of its quality.
 fn one_by_one<'a>(
     stars: &'a [PhaseSpace],
@@ -144,7 +147,7 @@ fn all(
     let mut estimates: Vec<Option<Result<Estimate, Failure>>> = stars.iter().map(|_| None).collect();
     for units in units.chunks(CHUNK) {
         context.check_cancelled()?;
-        let done: Vec<(Vec<usize>, Vec<Result<Estimate, String>>)> = on_threads(context, || {
+        let done: Vec<Done> = on_threads(context, || {
             let one = |rows: &Vec<usize>| {
                 let bound: Vec<usize> = rows.iter().copied().filter(|&row| energies[row] < limit).collect();
                 let found = if bound.is_empty() { Vec::new() } else { work(&bound) };

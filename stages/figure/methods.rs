@@ -9,8 +9,8 @@ const LEFT: i32 = 70;
 const TOP: i32 = 62;
 
 /// Draws three rows (φ, z, r) of a panel per method. The scale is each panel's own, with the root mean square deviation
-/// above it: methods differ by factors of a thousand.
-pub fn methods(tracks: &[(&str, Track)], along: &str) -> Result<String, DrawError> {
+/// above it: methods differ by factors of a thousand. Each track comes with the name of its method and of its `along`.
+pub fn methods(tracks: &[(&str, Track, &str)]) -> Result<String, DrawError> {
     let size = (
         LEFT + tracks.len() as i32 * (WIDTH + LEFT) - 44,
         TOP + 3 * (HEIGHT + 66),
@@ -19,7 +19,7 @@ pub fn methods(tracks: &[(&str, Track)], along: &str) -> Result<String, DrawErro
         size,
         "Deviation of the actions along an orbit from their median, by method",
         |canvas| {
-            for (column, (method, track)) in tracks.iter().enumerate() {
+            for (column, (method, track, along)) in tracks.iter().enumerate() {
                 let (first, last) = ends(&track.along);
                 for (component, symbol) in SYMBOLS.iter().enumerate() {
                     let curve = deviations(track, component);
@@ -31,7 +31,7 @@ pub fn methods(tracks: &[(&str, Track)], along: &str) -> Result<String, DrawErro
                         width: WIDTH,
                         height: HEIGHT,
                     };
-                    let label = if component == 2 { along } else { "" };
+                    let label = if component == 2 { *along } else { "" };
                     let rounded: f64 = format!("{:.1e}", square.sqrt()).parse().unwrap_or_default();
                     let title = format!("{symbol} − median{}, rms {}", per_unit("km/s kpc"), tick_label(rounded));
                     let panel = Panel::new(
