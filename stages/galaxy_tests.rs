@@ -32,8 +32,9 @@ fn tori_of_the_disc_have_stars_with_their_actions() {
     let radius = tori.f64("stars", "x").into_iter().zip(tori.f64("stars", "y"));
     assert!(radius.map(|(x, y)| x.hypot(y)).all(|radius| radius > 4.9));
 
-    // O2GF, which knows nothing of the torus, finds its actions, angles and frequencies. Where H is ΔH off, so is J by ΔH/Ω;
-    // single points may be three times the root mean square off, and the label twice what it says of itself.
+    // O2GF, which knows nothing of the torus, finds its actions, angles and frequencies. Where a mode n leaves H off by ΔH, it
+    // leaves J off by n ΔH/(n·Ω), which is most for n = (1, −1): these discs have Ω_r ≈ Ω_z. Single points may be three times the
+    // root mean square off, and the label twice what it says of itself.
     let o2gf = json!({ "method": { "o2gf": { "potential": "piffl_14", "target": 0.01 } } });
     let found = run(
         &stage::<EstimateActions>(o2gf),
@@ -46,8 +47,12 @@ fn tori_of_the_disc_have_stars_with_their_actions() {
     assert!(known >= 9, "{action_error:?}");
     let of_torus = |name: &str, star: usize| tori.f64("tori", name)[star / 3];
     for star in 0..12 {
-        let slowest = of_torus("Omega_r", star).min(of_torus("Omega_z", star));
+        let (r, z) = (of_torus("Omega_r", star), of_torus("Omega_z", star));
+        let slowest = r.min(z).min((r - z).abs());
         let wander = 3.0 * of_torus("dispersion", star) * of_torus("energy", star).abs() / slowest;
+        // Angles are off by ∂S_n/∂J, and S_n = H_n/(n·Ω) changes over the distance in J from where n·Ω vanishes, about J (n·Ω)/Ω;
+        // at most 0.1 rad, which is what a torus' own check allows.
+        let smallest = of_torus("J_r", star).min(of_torus("J_z", star));
         let off = |name: &str| found.f64("stars", name)[star] - tori.f64("stars", name)[star];
         for name in ["J_phi", "J_z", "J_r"] {
             let bound = wander + 2.0 * action_error[star] + 1e-3;
@@ -59,7 +64,8 @@ fn tori_of_the_disc_have_stars_with_their_actions() {
         }
         for name in ["theta_phi", "theta_z", "theta_r"] {
             let off = wrap_difference(off(name));
-            assert!(off.abs() < 0.01 + 2.0 * angle_error[star], "{name} of {star}: {off}");
+            let bound = (wander * r / (slowest * smallest)).min(0.1) + 2.0 * angle_error[star] + 1e-3;
+            assert!(off.abs() < bound, "{name} of {star}: {off} beyond {bound}");
         }
         for name in ["Omega_phi", "Omega_z", "Omega_r"] {
             assert!(off(name).abs() < 0.1, "{name} of {star}: {}", off(name));

@@ -216,7 +216,7 @@ struct Set {
 }
 
 /// Trains a field; the epoch that is best on `validation` (or on `train` without one) is kept. Interruptions as in
-/// [`crate::smooth::train`].
+/// [`crate::smooth::train()`].
 pub fn train_mlp(
     train: &Streams,
     validation: Option<&Streams>,
