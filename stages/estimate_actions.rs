@@ -131,12 +131,12 @@ const ERRORS: [Column; 2] = [
 const CLASS: &str = "class";
 
 impl Method {
-    fn potential(&self) -> Option<&PotentialParameters> {
+    fn potential(&self) -> PotentialParameters {
         match self {
-            Self::Isochrone(_) => None,
-            Self::Spherical(with) | Self::StaeckelFudge(with) => Some(&with.potential),
-            Self::Torus(with) => Some(&with.potential),
-            Self::O2gf(with) => Some(&with.potential),
+            Self::Isochrone(with) => PotentialParameters::Isochrone(*with),
+            Self::Spherical(with) | Self::StaeckelFudge(with) => with.potential.clone(),
+            Self::Torus(with) => with.potential.clone(),
+            Self::O2gf(with) => with.potential.clone(),
         }
     }
 
@@ -197,9 +197,7 @@ impl Stage for EstimateActions {
 
     fn check(&self) -> Vec<Fault> {
         let at = format!("method.{}", self.method.name());
-        let Some(potential) = self.method.potential() else {
-            return Vec::new();
-        };
+        let potential = self.method.potential();
         let place = format!("{at}.potential");
         let mut faults = potential.faults(&place);
         if potential.symmetry() > self.method.symmetry() {

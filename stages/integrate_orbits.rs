@@ -34,7 +34,7 @@ pub struct IntegrateOrbits {
     #[serde(default)]
     pub streams: Option<u32>,
     /// Stars taken from each orbit.
-    #[serde(default = "default_stars")]
+    #[serde(default = "crate::samples::default_stars")]
     pub stars: u32,
     /// Time that each orbit is followed, Gyr.
     #[serde(default = "default_duration")]
@@ -86,10 +86,6 @@ pub enum Times {
     Random,
     /// At equal intervals duration / stars, from 0.
     Regular,
-}
-
-fn default_stars() -> u32 {
-    8
 }
 
 fn default_duration() -> Gyr {

@@ -41,7 +41,7 @@ pub struct MapTori {
     #[serde(default)]
     pub streams: Option<u32>,
     /// Stars on each torus.
-    #[serde(default = "default_stars")]
+    #[serde(default = "crate::samples::default_stars")]
     pub stars: u32,
     /// Root mean square of ΔH/|H| that a torus must reach.
     #[serde(default = "default_tolerance")]
@@ -62,10 +62,6 @@ pub enum Sample {
     Disc,
     /// The first star of each stream in the table connected to the input port `actions`.
     Actions,
-}
-
-fn default_stars() -> u32 {
-    8
 }
 
 /// The tolerance of tori where none is given.

@@ -12,6 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::parameters::{KmPerSecond, Kpc};
 
+/// Stars of a stream where nothing else is said: Ibata et al. (2021), section 6.1.
+pub(crate) fn default_stars() -> u32 {
+    8
+}
+
 /// The halo sample: a radius uniform between two, a direction uniform on the sphere, a velocity in a direction uniform
 /// on the sphere with the magnitude of a normal deviate. Starts that are unbound are drawn again and counted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,6 +1,7 @@
 //! How each method finds the actions of stars.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use dynamics::o2gf::{self, Class, Label};
 use dynamics::phase_space::{ActionAngle, Actions, PhaseSpace};
@@ -59,37 +60,23 @@ impl Method {
         table: &RecordBatch,
         stars: &[PhaseSpace],
     ) -> Result<Estimates, StageError> {
-        let potential: Box<dyn Potential> = match self {
-            Self::Isochrone(with) => {
-                Box::new(Isochrone::new(with.mass.get(), with.scale.get()).map_err(StageError::failed)?)
-            }
-            _ => self
-                .potential()
-                .ok_or_else(|| StageError::failed("no potential"))?
-                .build()?,
-        };
+        let potential = self.potential().build()?;
         let potential = potential.as_ref();
         let singly: Vec<Vec<usize>> = (0..stars.len()).map(|row| vec![row]).collect();
         match self {
             Self::Isochrone(with) => {
                 let sphere = Isochrone::new(with.mass.get(), with.scale.get()).map_err(StageError::failed)?;
-                let work = one_by_one(stars, move |star| {
-                    sphere.actions(star).map_err(|error| error.to_string())
-                });
+                let work = one_by_one(stars, move |star| sphere.actions(star));
                 all(context, potential, stars, &singly, &work)
             }
             Self::Spherical(_) => {
                 let spherical = SphericalActions::new(potential).map_err(StageError::failed)?;
-                let work = one_by_one(stars, move |star| {
-                    spherical.actions(star).map_err(|error| error.to_string())
-                });
+                let work = one_by_one(stars, move |star| spherical.actions(star));
                 all(context, potential, stars, &singly, &work)
             }
             Self::StaeckelFudge(_) => {
                 let fudge = StaeckelFudge::new(potential).map_err(StageError::failed)?;
-                let work = one_by_one(stars, move |star| {
-                    fudge.actions(star).map_err(|error| error.to_string())
-                });
+                let work = one_by_one(stars, move |star| fudge.actions(star));
                 all(context, potential, stars, &singly, &work)
             }
             Self::Torus(with) => {
@@ -120,13 +107,13 @@ impl Method {
 type Done = (Vec<usize>, Vec<Result<Estimate, String>>);
 
 /// Work on one row at a time, without an opinion of its quality.
-fn one_by_one<'a>(
+fn one_by_one<'a, E: Display>(
     stars: &'a [PhaseSpace],
-    find: impl Fn(&PhaseSpace) -> Result<ActionAngle, String> + Sync + 'a,
+    find: impl Fn(&PhaseSpace) -> Result<ActionAngle, E> + Sync + 'a,
 ) -> Work<'a> {
     Box::new(move |rows| {
         let estimate = |&row: &usize| {
-            let found = find(&stars[row])?;
+            let found = find(&stars[row]).map_err(|error| error.to_string())?;
             Ok(Estimate { found, quality: None })
         };
         rows.iter().map(estimate).collect()
