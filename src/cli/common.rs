@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use runner::graph::{Graph, StageId};
 use runner::plan::{self, Entry, Plan, PlanError};
+use runner::seal::{self, Answer};
 use runner::stage::Place;
 use runner::store::Store;
 
 use super::failure::Failure;
-use crate::libtorch;
+use crate::libtorch::{self, Libtorch};
 use crate::report::{self, Data, Detail};
 
 /// Parameters of the pipeline, set from the command line.
@@ -68,6 +69,50 @@ pub struct Work {
 }
 
 impl Work {
+    /// What the run before sealed, if everything is done and nothing has changed since.
+    pub fn sealed(&self) -> Option<Answer> {
+        let answer = seal::answer(&self.results.folder(), &self.key()?)?;
+        let same = match &answer.worker {
+            Some(worker) => libtorch::look().is_ok_and(|found| *worker == spelled(&found)),
+            None => true,
+        };
+        same.then_some(answer)
+    }
+
+    /// The key of the seal; there is none for a part of a pipeline.
+    fn key(&self) -> Option<seal::Key> {
+        let Selection { to, force } = &self.selection;
+        let whole = to.is_empty() && force.is_empty();
+        let key = || seal::Key::new(&self.results.folder(), &self.pipeline, &self.parameters.set).ok();
+        whole.then(key).flatten()
+    }
+
+    /// Seals a pipeline that is done. That it cannot be sealed only costs the next run some time.
+    pub fn seal(&self, loaded: &Loaded, plan: &Plan, results: String, outside_tolerance: bool) {
+        let Some(key) = self.key().filter(|_| plan.is_fresh()) else {
+            return;
+        };
+        let Loaded { graph, store, .. } = loaded;
+        let answer = Answer {
+            pipeline: graph.pipeline.clone(),
+            fresh: plan.count(|entry| matches!(entry, Entry::Hit(_))),
+            skipped: plan.count(|entry| matches!(entry, Entry::Skipped { .. })),
+            worker: loaded.worker.as_ref().map(spelled),
+            outside_tolerance,
+            plan: super::plan::describe(graph, plan),
+            results,
+        };
+        let folder = store.pipeline_folder(&graph.pipeline);
+        let mut beside = report::files(&folder);
+        beside.push(runner::store::state::path(&folder));
+        let _ = seal::seal(&key, graph, plan, store, answer, &beside);
+    }
+
+    /// The results folder.
+    pub fn results(&self) -> PathBuf {
+        self.results.folder()
+    }
+
     /// Reads and plans it.
     pub fn load(&self) -> Result<Loaded, Failure> {
         Loaded::select(&self.pipeline, &self.parameters, &self.results, &self.selection)
@@ -90,6 +135,8 @@ pub struct Loaded {
     pub plan: Plan,
     /// The GPUs that stages may use, as `CUDA_VISIBLE_DEVICES` numbers them.
     pub gpus: Vec<String>,
+    /// What workers find, if the pipeline has stages that run in one.
+    worker: Option<Libtorch>,
     options: plan::Options,
 }
 
@@ -116,11 +163,12 @@ impl Loaded {
         let graph = graph?;
         let (to, force) = (selection.to.clone(), selection.force.clone());
         // Only trainings and predictions depend on libtorch; other pipelines do not even look for it.
-        let found = if graph.stages.iter().any(|stage| stage.place == Place::Worker) {
-            libtorch::look().map_err(Failure::Work)?
+        let worker = if graph.stages.iter().any(|stage| stage.place == Place::Worker) {
+            Some(libtorch::look().map_err(Failure::Work)?)
         } else {
-            libtorch::Libtorch::default()
+            None
         };
+        let found = worker.clone().unwrap_or_default();
         let gpus = found.gpus();
         let options = plan::Options {
             to,
@@ -135,6 +183,7 @@ impl Loaded {
             plan,
             options,
             gpus,
+            worker,
         })
     }
 
@@ -221,6 +270,11 @@ impl Loaded {
         };
         Ok(self.store.folder(stage.kind, &cached.fingerprint).join(&record.file))
     }
+}
+
+/// Version, GPUs, and which of them may be used.
+fn spelled(found: &Libtorch) -> String {
+    format!("{found:?} {:?}", found.gpus())
 }
 
 /// A wrong name on the command line is wrong use; the rest is about the pipeline.

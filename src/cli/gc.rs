@@ -30,6 +30,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     if unused.is_empty() {
         text.push_str("nothing is unused");
     } else if args.remove {
+        runner::seal::remove_all(store.results()).map_err(Failure::work)?;
         let freed = store.remove(&unused).map_err(Failure::work)?;
         let _ = write!(text, "{} freed", size(freed));
     } else {

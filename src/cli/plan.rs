@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use runner::graph::{StageId, StageInstance};
-use runner::plan::Entry;
+use runner::graph::{Graph, StageId, StageInstance};
+use runner::plan::{Entry, Plan};
 
-use super::common::{Loaded, Work};
+use super::common::Work;
 use super::failure::{Failure, Finished};
 use crate::console::print;
 
@@ -21,8 +21,12 @@ pub struct Args {
 
 /// Prints the plan.
 pub fn run(args: Args) -> Result<Finished, Failure> {
+    if let Some(answer) = args.work.sealed() {
+        print(&answer.plan);
+        return Ok(Finished::Well);
+    }
     let loaded = args.work.load()?;
-    print(&describe(&loaded));
+    print(&describe(&loaded.graph, &loaded.plan));
     let would_run = args.check && !loaded.plan.is_fresh();
     // The program ends here; taking thousands of stages apart would only take time.
     std::mem::forget(loaded);
@@ -30,8 +34,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
 }
 
 /// The sum, then one line for each stage.
-pub fn describe(loaded: &Loaded) -> String {
-    let Loaded { graph, plan, .. } = loaded;
+pub fn describe(graph: &Graph, plan: &Plan) -> String {
     let label = |id: StageId| graph.stages[id.index()].label.as_str();
     let shown = || {
         let entries = graph.stages.iter().zip(&plan.entries);

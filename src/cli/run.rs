@@ -1,11 +1,14 @@
 //! `actionfinder run`
 
 use std::path::Path;
+use std::time::Instant;
 
 use runner::context::Cancel;
+use runner::event::Event;
 use runner::execute::{Budget, RunSummary, execute};
 use runner::journal::Journal;
 use runner::plan::Entry;
+use runner::seal::Answer;
 use runner::stage::Place;
 use runner::worker::WorkerCommand;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -34,9 +37,13 @@ pub struct Args {
 
 /// Runs the pipeline, writes the report, prints the results.
 pub fn run(args: Args) -> Result<Finished, Failure> {
+    // JSON lines name every stage, a seal does not.
+    if let Some(answer) = args.work.sealed().filter(|_| args.log != Log::Json) {
+        return Ok(repeat(&args, &answer));
+    }
     let loaded = args.work.load()?;
     if args.dry_run {
-        print(&super::plan::describe(&loaded));
+        print(&super::plan::describe(&loaded.graph, &loaded.plan));
         return Ok(Finished::Well);
     }
     let cancel = Cancel::default();
@@ -47,8 +54,9 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     }
     let folder = loaded.store.pipeline_folder(&loaded.graph.pipeline);
     let (data, written) = report_of(&loaded, &done, &folder)?;
+    let results = results(&data);
     if args.log != Log::Json {
-        show(&data, written.as_ref().ok().map(|written| written.html.as_path()));
+        show(&results, written.as_ref().ok().map(|written| written.html.as_path()));
     }
     if done.interrupted {
         say("interrupted; finished stages are kept, and trainings go on from their last checkpoint");
@@ -56,6 +64,8 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     }
     written?;
     let verdict = verdict(&done);
+    args.work
+        .seal(&loaded, &done.plan, results, !done.outside_tolerance.is_empty());
     // The program ends here; taking thousands of stages apart would only take time.
     std::mem::forget((loaded, done));
     Ok(verdict)
@@ -118,12 +128,51 @@ fn go(args: &Args, loaded: &Loaded, cancel: &Cancel) -> Result<RunSummary, Failu
     ))
 }
 
-/// The results, the findings, and where the report is.
-fn show(data: &report::Data, html: Option<&Path>) {
+/// Says again what was sealed.
+fn repeat(args: &Args, answer: &Answer) -> Finished {
+    if args.dry_run {
+        print(&answer.plan);
+        return Finished::Well;
+    }
+    let begun = Instant::now();
+    let folder = args.work.results().join(&answer.pipeline);
+    let mut sinks = [sink(args.log), Box::new(Journal::new(&folder))];
+    let started = Event::RunStarted {
+        pipeline: answer.pipeline.clone(),
+        stages: answer.fresh + answer.skipped,
+        stale: 0,
+        behind: 0,
+    };
+    let finished = Event::RunFinished {
+        ran: 0,
+        fresh: answer.fresh,
+        failed: 0,
+        skipped: answer.skipped,
+        seconds: begun.elapsed().as_secs_f64(),
+    };
+    for event in [started, finished] {
+        sinks.iter_mut().for_each(|sink| sink.take(&event));
+    }
+    show(&answer.results, Some(&report::page(&folder)));
+    if answer.outside_tolerance {
+        Finished::OutsideTolerance
+    } else {
+        Finished::Well
+    }
+}
+
+/// The results and the findings.
+fn results(data: &report::Data) -> String {
     let mut text = summary::table(data);
     for line in summary::findings(data) {
         text.push_str(&format!("{line}\n"));
     }
+    text
+}
+
+/// The results, and where the report is.
+fn show(results: &str, html: Option<&Path>) {
+    let mut text = results.to_owned();
     if let Some(html) = html {
         text.push_str(&format!("report: {}\n", html.display()));
     }

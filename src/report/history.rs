@@ -16,6 +16,8 @@ use super::results::optional;
 
 /// The table of the pipeline as it stands.
 pub const METRICS: &str = "metrics.parquet";
+/// The table of every state that was reported.
+pub const HISTORY: &str = "history.parquet";
 
 /// One number of one stage instance.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +57,7 @@ fn schema() -> Arc<Schema> {
 pub fn write(data: &Data, folder: &Path) -> io::Result<()> {
     let now = rows(data);
     save(&folder.join(METRICS), &now)?;
-    let history = folder.join("history.parquet");
+    let history = folder.join(HISTORY);
     // A history that cannot be read is no reason to fail a run, and is begun anew.
     let mut all = if history.exists() {
         load(&history).unwrap_or_default()

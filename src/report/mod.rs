@@ -42,9 +42,21 @@ pub fn sources(graph: &Graph, plan: &Plan) -> String {
     text
 }
 
+/// The page of a pipeline's report.
+pub fn page(folder: &Path) -> PathBuf {
+    folder.join("report.html")
+}
+
+/// All files of a report.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let others = [SOURCES, history::METRICS, history::HISTORY];
+    let others = others.iter().map(|name| folder.join(name));
+    std::iter::once(page(folder)).chain(others).collect()
+}
+
 /// The page of a report made from the same sources, if there is one.
 pub fn made_before(folder: &Path, sources: &str) -> Option<Written> {
-    let html = folder.join("report.html");
+    let html = page(folder);
     let same = std::fs::read_to_string(folder.join(SOURCES)).is_ok_and(|before| before == sources);
     (same && html.exists() && folder.join(history::METRICS).exists()).then_some(Written { html })
 }
@@ -53,9 +65,9 @@ pub fn made_before(folder: &Path, sources: &str) -> Option<Written> {
 /// reported) into the pipeline's folder.
 pub fn write(data: &Data, sources: &str, folder: &Path) -> io::Result<Written> {
     std::fs::create_dir_all(folder)?;
-    let html = folder.join("report.html");
-    let page = html::page(&data.pipeline, &sections::body(data));
-    replace(&html, |path| std::fs::write(path, &page))?;
+    let html = page(folder);
+    let text = html::page(&data.pipeline, &sections::body(data));
+    replace(&html, |path| std::fs::write(path, &text))?;
     history::write(data, folder)?;
     replace(&folder.join(SOURCES), |path| std::fs::write(path, sources))?;
     Ok(Written { html })

@@ -23,6 +23,7 @@ pub mod plan;
 pub mod ports;
 pub mod report;
 pub mod schema;
+pub mod seal;
 pub mod spec;
 pub mod stage;
 pub mod store;

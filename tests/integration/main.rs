@@ -8,6 +8,7 @@ mod pipelines;
 mod program;
 mod report;
 mod runs;
+mod seals;
 mod trainings;
 mod walls;
 

@@ -5,11 +5,11 @@ mod facts;
 mod why;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::graph::{Graph, StageId, StageInstance};
-use crate::store::{Cached, Damage, Store};
+use crate::store::{Cached, Damage, Identity, Store};
 
 use draft::Planner;
 pub(crate) use facts::{DeviceChoice, Facts};
@@ -135,6 +135,14 @@ impl Plan {
     /// Instances that must run, as far as known before running.
     pub fn stale(&self) -> usize {
         self.count(|entry| matches!(entry, Entry::Stale(_)))
+    }
+
+    /// The user's files that the plan's stages read, as they were looked at.
+    pub(crate) fn user_files(&self) -> impl Iterator<Item = (&Path, Identity)> {
+        self.facts
+            .files
+            .iter()
+            .map(|(path, (identity, _))| (path.as_path(), *identity))
     }
 
     /// Whether nothing needs to run.

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::AtFlags;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,12 @@ impl Identity {
     /// change again within the resolution of the clock, unseen by a stat.
     pub fn is_settled(&self, now: i64) -> bool {
         now - self.modified.max(self.changed) > 2_000_000_000
+    }
+
+    /// The same for the present moment.
+    pub fn is_settled_now(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.is_settled(i64::try_from(now.as_nanos()).unwrap_or(0))
     }
 }
 

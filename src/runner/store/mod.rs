@@ -287,11 +287,7 @@ impl Store {
 
     /// Lets the index remember the content hash of a file outside the store.
     pub(crate) fn remember_user_file(&self, path: &Path, identity: Identity, hash: Hash256) -> io::Result<()> {
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
-        let settled = identity.is_settled(i64::try_from(now.as_nanos()).unwrap_or(0));
-        if !settled || self.index.file(path, &identity) == Some(hash) {
+        if !identity.is_settled_now() || self.index.file(path, &identity) == Some(hash) {
             return Ok(());
         }
         self.index.add_file(path, identity, hash)

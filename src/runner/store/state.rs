@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,11 @@ pub struct Last {
 }
 
 const FILE: &str = "state.json";
+
+/// The state file of a pipeline.
+pub fn path(folder: &Path) -> PathBuf {
+    folder.join(FILE)
+}
 
 impl State {
     /// Reads the state of a pipeline; empty if there is none.
@@ -58,7 +63,7 @@ impl State {
 }
 
 fn write(text: &str, folder: &Path) -> io::Result<()> {
-    let path = folder.join(FILE);
+    let path = path(folder);
     if std::fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
         return Ok(());
     }

@@ -5,6 +5,7 @@
 mod fresh;
 mod processes;
 mod running;
+mod sealed;
 mod workers;
 
 use std::collections::BTreeMap;
