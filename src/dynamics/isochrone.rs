@@ -12,6 +12,7 @@ use crate::phase_space::{
     norm, sense,
 };
 use crate::potential::Isochrone;
+use std::f64::consts::PI;
 
 /// The shape of one orbit: everything that is the same all along it.
 #[derive(Debug, Clone, Copy)]
@@ -215,14 +216,13 @@ impl Isochrone {
 }
 
 /// The η with η − ε sin η = m, for m in [−π, π] and 0 ≤ ε < 1.
+///
+/// **Source**: the start is that of Markley (1995, Celest. Mech. Dyn. Astron. 63, 101, Eqs. 5, 9, 10, 14, 15, 20), good to a
+/// few 1e-4; Halley's steps do the rest.
 pub(crate) fn solve_kepler(m: f64, epsilon: f64) -> f64 {
     let target = m.abs();
-    let (mut low, mut high) = (target, (target + epsilon).min(std::f64::consts::PI));
-    // Near ε = 1 and m = 0 the equation is cubic: η³/6 ≈ m bounds the start from above.
-    let mut eta = high
-        .min(target / (1.0 - epsilon))
-        .min((6.0 * target).cbrt() + target)
-        .max(low);
+    let (mut low, mut high) = (target, (target + epsilon).min(PI));
+    let mut eta = kepler_start(target, epsilon).clamp(low, high);
     for _ in 0..60 {
         let (sin, cos) = eta.sin_cos();
         let f = eta - epsilon * sin - target;
@@ -240,11 +240,25 @@ pub(crate) fn solve_kepler(m: f64, epsilon: f64) -> f64 {
         }
         let change = (next - eta).abs();
         eta = next;
-        if change <= 1e-16 * eta {
+        // The next step would change the third power of this.
+        if change <= 1e-6 * eta {
             break;
         }
     }
     eta.copysign(m)
+}
+
+/// The root of Kepler's equation with a rational function for the sine, which makes it a cubic.
+fn kepler_start(m: f64, epsilon: f64) -> f64 {
+    let alpha = (3.0 * PI * PI + 1.6 * PI * (PI - m) / (1.0 + epsilon)) / (PI * PI - 6.0);
+    let less = 1.0 - epsilon;
+    let d = 3.0 * less + alpha * epsilon;
+    let q = 2.0 * alpha * d * less - m * m;
+    let r = m * (3.0 * alpha * d * (d - less) + m * m);
+    let w = (r + (q * q * q + r * r).sqrt()).cbrt().powi(2);
+    let eta = (2.0 * r * w / (w * w + w * q + q * q) + m) / d;
+    // At m = 0 with ε near 1 the fraction is 0/0.
+    if eta.is_finite() { eta } else { m }
 }
 
 #[cfg(test)]

@@ -241,6 +241,28 @@ fn angles_advance_with_their_frequencies_along_an_integrated_orbit() {
     }
 }
 
+/// m is a difference of nearly equal numbers near pericentres: η can be no better than its rounding, a few 1e-16 η, over 1 − ε cos η.
+#[test]
+fn keplers_equation_is_solved_to_rounding() {
+    for power in 0..=30 {
+        for epsilon in [0.0, 1.0 - 0.6f64.powi(power), 0.6f64.powi(power) * 0.99, 1.0 - 1e-16] {
+            for step in 0..=3000 {
+                let eta = PI * 10f64.powf(-0.005 * f64::from(step));
+                let m = eta - epsilon * eta.sin();
+                let found = solve_kepler(m, epsilon);
+                let allowed = 1e-15 * eta + 4e-16 * eta / (1.0 - epsilon * eta.cos());
+                // Where nothing of m is left but rounding, any η from 0 will do.
+                assert!(
+                    (found - eta).abs() < allowed
+                        || (m.abs() < 1e-14 * eta && found - epsilon * found.sin() - m < 1e-15 * eta),
+                    "ε = {epsilon}, η = {eta:e}: {found:e}"
+                );
+                assert_eq!(solve_kepler(-m, epsilon), -found);
+            }
+        }
+    }
+}
+
 #[test]
 fn degenerate_orbits_keep_their_digits() {
     use crate::potential::SphericalProfile;

@@ -1,7 +1,7 @@
 //! Newton's method for the generating function of one torus.
 
 use super::series::{Grid, Modes, Spectrum};
-use super::toy::{hamiltonian, latitude_angle};
+use super::toy::{Spot, latitude_angle};
 use super::warp::Warp;
 use super::{Settings, Torus, TorusError};
 use crate::o2gf;
@@ -23,14 +23,20 @@ const MOST_LEVELS: usize = 20;
 const BENDS: usize = 6;
 const CROSSING_STEPS: usize = 6;
 
-/// H and its derivatives by the toy actions at fixed toy angles, on a grid.
+/// H on a grid, and what its derivatives by the toy actions at fixed toy angles need.
 struct Field {
     h: Vec<f64>,
-    /// ∂H/∂J_r, ∂H/∂J_z, ∂H/∂J_φ.
-    rates: Vec<[f64; 3]>,
+    spots: Vec<Spot>,
     mean: f64,
     /// Root mean square of H − mean over toy angles.
     deviation: f64,
+}
+
+impl Field {
+    /// ∂H/∂J_r, ∂H/∂J_z, ∂H/∂J_φ.
+    fn rates(&self) -> Vec<[f64; 3]> {
+        self.spots.iter().map(Spot::rates).collect()
+    }
 }
 
 /// The torus being fitted.
@@ -47,7 +53,7 @@ impl<P: Potential + ?Sized> Problem<'_, P> {
         let count = grid.places.len();
         let mut field = Field {
             h: Vec::with_capacity(count),
-            rates: Vec::with_capacity(count),
+            spots: Vec::with_capacity(count),
             mean: 0.0,
             deviation: 0.0,
         };
@@ -65,9 +71,9 @@ impl<P: Potential + ?Sized> Problem<'_, P> {
             toys.push(toy);
         }
         for (place, toy) in grid.places.iter().zip(&toys) {
-            let (h, rates) = hamiltonian(self.potential, &self.toy, toy, place.theta_r, place.theta_z);
-            field.h.push(h);
-            field.rates.push(rates);
+            let spot = Spot::new(self.potential, &self.toy, toy, place.theta_r, place.theta_z);
+            field.h.push(spot.h);
+            field.spots.push(spot);
         }
         let mean = |f: &dyn Fn(f64) -> f64| {
             field
@@ -90,7 +96,7 @@ impl<P: Potential + ?Sized> Problem<'_, P> {
     /// little or H varies by less than `enough`.
     fn improve(&self, grid: &Grid, modes: &Modes, s: &mut Vec<f64>, field: &mut Field, enough: f64) {
         for _ in 0..MOST_STEPS {
-            let linear = Linear::new(modes, grid, &field.rates);
+            let linear = Linear::new(modes, grid, &field.rates());
             let residuals: Vec<f64> = field.h.iter().map(|h| field.mean - h).collect();
             let mut sides = [linear.side(modes, grid, &residuals)];
             if !linear.matrix.solve(|_| RIDGE, &mut sides) {
@@ -287,7 +293,7 @@ pub(super) fn fit<P: Potential + ?Sized>(
         if deviation < needed
             && let Some(checked) = checked
         {
-            let torus = angles(&problem, &warp, &modes, &s, &grid, (&check, &checked))?;
+            let torus = angles(&problem, &warp, &modes, &s, (&grid, &field), (&check, &checked))?;
             if torus.dispersion <= settings.tolerance {
                 return Ok(torus);
             }
@@ -349,7 +355,7 @@ fn angles<P: Potential + ?Sized>(
     warp: &Warp,
     modes: &Modes,
     s: &[f64],
-    grid: &Grid,
+    (grid, field): (&Grid, &Field),
     (check, checked): (&Grid, &Field),
 ) -> Result<Torus, TorusError> {
     let failed = TorusError::Dispersion {
@@ -357,10 +363,10 @@ fn angles<P: Potential + ?Sized>(
         tolerance: 0.0,
         modes: s.len(),
     };
-    let field = problem.field(grid, modes, s).ok_or(failed.clone())?;
-    let linear = Linear::new(modes, grid, &field.rates);
+    let field_rates = field.rates();
+    let linear = Linear::new(modes, grid, &field_rates);
     let mut sides: [Vec<f64>; 3] = std::array::from_fn(|q| {
-        let values: Vec<f64> = field.rates.iter().map(|rates| -rates[q]).collect();
+        let values: Vec<f64> = field_rates.iter().map(|rates| -rates[q]).collect();
         linear.side(modes, grid, &values)
     });
     // What the grid does not determine stays small, high modes above all: noise there would fold the angle map.

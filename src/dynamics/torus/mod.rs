@@ -186,7 +186,7 @@ impl Torus {
             .map(|i| period * CHECKED_PERIODS / 20.0 * f64::from(i))
             .collect();
         let (mut drift, mut wander) = (0.0f64, 0.0f64);
-        dense::follow(potential, &point, &times, 1e-7, |i, point| {
+        dense::follow(potential, &point, &times, 1e-5, |i, point| {
             let differences = self.locate(&point).map_or([f64::INFINITY; 3], |found| {
                 let Angles { phi, z, r } = found.angles;
                 wander = wander

@@ -268,7 +268,8 @@ fn derivatives_by_toy_actions_are_exact() {
                     },
                 ))
             };
-            let (h, rates) = toy::hamiltonian(&galaxy, &toy, &actions, theta_r, theta_z);
+            let spot = toy::Spot::new(&galaxy, &toy, &actions, theta_r, theta_z);
+            let (h, rates) = (spot.h, spot.rates());
             assert!((h / at(&actions) - 1.0).abs() < 1e-12);
             for (q, rate) in rates.into_iter().enumerate() {
                 let step = 1e-4 * [r, z, phi.abs()][q];
