@@ -270,10 +270,7 @@ impl MapTori {
 
     /// The torus of `actions`, with its stars.
     fn torus<R: Rng>(&self, potential: &dyn Potential, actions: Actions, random: &mut R) -> Drawn {
-        let settings = Settings {
-            tolerance: self.tolerance,
-            ..Settings::default()
-        };
+        let settings = Settings::within(self.tolerance);
         if self.sample == Sample::Disc && far_inside(potential, &actions, self.disc.pericentre) {
             return Drawn::TooClose;
         }

@@ -193,10 +193,7 @@ fn iterate(
     star: &PhaseSpace,
 ) -> Result<ActionAngle, String> {
     let start: Actions = fudge.actions(star).map_err(|error| error.to_string())?.actions;
-    let settings = torus::Settings {
-        tolerance: with.tolerance,
-        ..torus::Settings::default()
-    };
+    let settings = torus::Settings::within(with.tolerance);
     torus::iterate(potential, star, &start, with.iterations as usize, &settings).map_err(|error| error.to_string())
 }
 

@@ -16,10 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "dehnen_binney_98_1" => Galaxy::dehnen_binney_98_1()?,
         _ => return Err("piffl_14 or dehnen_binney_98_1".into()),
     };
-    let settings = Settings {
-        tolerance,
-        ..Settings::default()
-    };
+    let settings = Settings::within(tolerance);
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text)?;
     for line in text.lines() {

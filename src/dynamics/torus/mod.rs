@@ -45,12 +45,20 @@ pub struct Settings {
     pub most_modes: usize,
 }
 
+impl Settings {
+    /// Settings for a tolerance, with modes enough for most halo orbits: 500 down to 1e-4, 1000 at 1e-5.
+    pub fn within(tolerance: f64) -> Self {
+        let factor = (1e-4 / tolerance).powf(0.301).clamp(1.0, 10.0);
+        Self {
+            tolerance,
+            most_modes: (500.0 * factor) as usize,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            tolerance: 1e-4,
-            most_modes: 500,
-        }
+        Self::within(1e-4)
     }
 }
 

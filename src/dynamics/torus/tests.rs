@@ -100,15 +100,7 @@ fn tori_agree_with_o2gf() {
         (&piffl, HALO[0], 1e-4, 0.6, 1.0),
         (&piffl, HALO[1], 1e-4, 0.6, 1.0),
     ] {
-        let torus = Torus::new(
-            galaxy,
-            &j,
-            &Settings {
-                tolerance,
-                ..Settings::default()
-            },
-        )
-        .unwrap();
+        let torus = Torus::new(galaxy, &j, &Settings::within(tolerance)).unwrap();
         let angles = Angles {
             phi: 1.0,
             z: 2.0,
@@ -150,15 +142,7 @@ fn resonant_tori_are_refused() {
 fn orbits_stay_on_their_torus() {
     let galaxy = Galaxy::piffl_14().unwrap();
     for (j, tolerance, most) in [(DISC[0], 3e-5, 0.3), (HALO[1], 1e-4, 3.0)] {
-        let torus = Torus::new(
-            &galaxy,
-            &j,
-            &Settings {
-                tolerance,
-                ..Settings::default()
-            },
-        )
-        .unwrap();
+        let torus = Torus::new(&galaxy, &j, &Settings::within(tolerance)).unwrap();
         let angles = Angles {
             phi: 0.3,
             z: 1.0,
@@ -207,11 +191,8 @@ fn iterated_tori_find_the_actions_of_a_point() {
             &point,
             &guess,
             6,
-            &Settings {
-                // At 2e-5 J of the last torus is wrong by up to 0.6 on the second orbit.
-                tolerance: 5e-6,
-                most_modes: 1000,
-            },
+            // At 2e-5 J of the last torus is wrong by up to 0.6 on the second orbit.
+            &Settings::within(5e-6),
         )
         .unwrap();
         assert!(
