@@ -14,6 +14,7 @@
 mod cosine_rule;
 mod foci;
 mod motion;
+mod roots;
 
 use crate::phase_space::{ActionAngle, Frequencies, PhaseSpace, Unbound, UnboundRows, actions_of_rows, dot};
 use crate::potential::{Potential, Symmetry, WrongSymmetry};

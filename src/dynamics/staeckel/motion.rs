@@ -11,6 +11,7 @@
 //! factors 1/q and 1/(1 − y), which are steep where L_z is small: there the endpoint's value is integrated analytically.
 
 use super::cosine_rule::CosineRule;
+use super::roots::{Root, climb, descend};
 use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace};
 use crate::potential::Potential;
 use crate::units::wrap_angle;
@@ -130,13 +131,6 @@ impl Sums {
             self.part[i] += weight * value;
         }
     }
-}
-
-/// A root of f and the slope there.
-#[derive(Clone, Copy, Debug)]
-struct Root {
-    at: f64,
-    slope: f64,
 }
 
 impl<'a, P: Potential + ?Sized> Motion<'a, P> {
@@ -465,56 +459,4 @@ impl<'a, P: Potential + ?Sized> Motion<'a, P> {
             },
         }
     }
-}
-
-/// The root of f in (inside, limit), where f ≥ 0 inside and < 0 beyond: Newton's method in a bracket.
-fn climb(inside: f64, guess: f64, limit: f64, mut f: impl FnMut(f64) -> (f64, f64)) -> Root {
-    let (mut low, mut high, mut x) = (inside, limit, guess);
-    let mut slope = f64::NAN;
-    for _ in 0..60 {
-        let (value, tangent) = f(x);
-        slope = tangent;
-        if value >= 0.0 {
-            low = low.max(x)
-        } else {
-            high = high.min(x)
-        }
-        let step = -value / tangent;
-        let mut next = x + step;
-        if !(tangent < 0.0 && next >= low && next <= high) {
-            next = if high.is_finite() { 0.5 * (low + high) } else { 2.0 * x };
-        }
-        let close = (next - x).abs() <= 1e-5 * (next - inside).abs().max(1e-9 * next);
-        x = next;
-        if close || !x.is_finite() {
-            break;
-        }
-    }
-    Root { at: x, slope }
-}
-
-/// The same below `inside`, above 0; f gives the deflated value and slope, and the slope itself.
-fn descend(inside: f64, guess: f64, mut f: impl FnMut(f64) -> (f64, f64, f64)) -> Root {
-    let (mut low, mut high, mut x) = (0.0, inside, guess);
-    let mut slope = f64::NAN;
-    for _ in 0..60 {
-        let (value, tangent, own) = f(x);
-        slope = own;
-        if value >= 0.0 {
-            high = x
-        } else {
-            low = x
-        }
-        let mut next = x - value / tangent;
-        if !(tangent > 0.0 && next >= low && next <= high) {
-            next = if low > 0.0 { (low * high).sqrt() } else { 0.1 * high };
-        }
-        // The slope is wanted too, and changes over a distance of the root itself.
-        let close = (next - x).abs() <= (1e-5 * (inside - next).abs().max(1e-9 * next)).min(1e-4 * next);
-        x = next;
-        if close || x < 1e-14 * inside {
-            break;
-        }
-    }
-    Root { at: x, slope }
 }

@@ -10,6 +10,7 @@ mod connect;
 mod diagnostics;
 #[cfg(test)]
 pub(crate) mod kinds;
+mod order;
 mod outline;
 mod parameters;
 mod problem;
