@@ -160,6 +160,11 @@ impl Torus {
             r: r.max(least),
         };
         let toy = toy::choose(potential, &actions).ok_or(TorusError::NoToy)?;
+        // A torus that fails at the usual tolerance fails at a tighter one too, only later.
+        let usual = Settings::default();
+        if settings.tolerance < usual.tolerance && settings.most_modes >= usual.most_modes {
+            fit::fit(potential, toy, actions, &usual)?.verify(potential)?;
+        }
         let torus = fit::fit(potential, toy, actions, settings)?;
         torus.verify(potential)?;
         Ok(torus)
