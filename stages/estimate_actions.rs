@@ -1,4 +1,4 @@
-//! Actions, angles and frequencies of stars in a given potential, without a network.
+//! Actions, angles and frequencies of stars in a given potential, or in a learned field, without a network.
 
 mod methods;
 
@@ -51,16 +51,18 @@ pub enum Method {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InPotential {
-    /// The potential.
-    pub potential: PotentialParameters,
+    /// The potential; left out, the axisymmetric part of the field that is connected to the input `field`.
+    #[serde(default)]
+    pub potential: Option<PotentialParameters>,
 }
 
 /// Torus mapping iterated to the star.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TorusParameters {
-    /// The potential.
-    pub potential: PotentialParameters,
+    /// The potential; left out, as for the Stäckel fudge.
+    #[serde(default)]
+    pub potential: Option<PotentialParameters>,
     /// Root mean square of ΔH/|H| that every torus must reach.
     #[serde(default = "crate::map_tori::default_tolerance")]
     pub tolerance: f64,
@@ -77,8 +79,9 @@ fn default_iterations() -> u32 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct O2gfParameters {
-    /// The potential.
-    pub potential: PotentialParameters,
+    /// The potential; left out, as for the Stäckel fudge.
+    #[serde(default)]
+    pub potential: Option<PotentialParameters>,
     /// Error of actions at which a label needs no more work, km/s kpc.
     #[serde(default = "default_target")]
     pub target: KmPerSecondKpc,
@@ -131,9 +134,10 @@ const ERRORS: [Column; 2] = [
 const CLASS: &str = "class";
 
 impl Method {
-    fn potential(&self) -> PotentialParameters {
+    /// The potential; `None` for the field that is connected.
+    fn potential(&self) -> Option<PotentialParameters> {
         match self {
-            Self::Isochrone(with) => PotentialParameters::Isochrone(*with),
+            Self::Isochrone(with) => Some(PotentialParameters::Isochrone(*with)),
             Self::Spherical(with) | Self::StaeckelFudge(with) => with.potential.clone(),
             Self::Torus(with) => with.potential.clone(),
             Self::O2gf(with) => with.potential.clone(),
@@ -169,7 +173,12 @@ impl Stage for EstimateActions {
             Method::O2gf(with) if with.one_orbit_per_stream => columns::needs(&[&[TIME], &CARTESIAN]),
             _ => columns::needs(&[&CARTESIAN]),
         };
-        vec![InputPort::table("stars", &needs)]
+        let mut ports = vec![InputPort::table("stars", &needs)];
+        if self.method.potential().is_none() {
+            // A field of `train_potential`, `model: linear`.
+            ports.push(InputPort::network("field"));
+        }
+        ports
     }
 
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
@@ -197,10 +206,16 @@ impl Stage for EstimateActions {
 
     fn check(&self) -> Vec<Fault> {
         let at = format!("method.{}", self.method.name());
-        let potential = self.method.potential();
         let place = format!("{at}.potential");
-        let mut faults = potential.faults(&place);
-        if potential.symmetry() > self.method.symmetry() {
+        let mut faults = Vec::new();
+        let found = match self.method.potential() {
+            Some(potential) => {
+                faults.extend(potential.faults(&place));
+                potential.symmetry()
+            }
+            None => Symmetry::Axisymmetric,
+        };
+        if found > self.method.symmetry() {
             let needed = match self.method.symmetry() {
                 Symmetry::Spherical => "a spherical",
                 _ => "an axisymmetric",

@@ -11,6 +11,7 @@ pub mod figure;
 pub mod import_streams;
 pub mod integrate_orbits;
 pub mod io;
+pub mod learned_field;
 pub mod map_tori;
 pub mod observe;
 pub mod parameters;

@@ -179,7 +179,7 @@ impl TrainActions {
 impl Stage for TrainActions {
     const KIND: &'static str = "train_actions";
     const ABOUT: &'static str = "Train a network that maps positions and velocities to actions and angles";
-    const REVISION: u32 = 2;
+    const REVISION: u32 = 3;
     const PLACE: Place = Place::Worker;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -187,7 +187,7 @@ impl Stage for TrainActions {
         vec![
             InputPort::table("train", &needs),
             InputPort::table("validation", &needs).optional(),
-            // Another network of the same formulation and size, to go on from.
+            // Another network of the same formulation and size, to go on from, with its toy.
             InputPort::network("start").optional(),
             // A field of `train_potential`, for `synthetic`.
             InputPort::network("field").optional(),
@@ -197,6 +197,9 @@ impl Stage for TrainActions {
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         if connected.contains_key("field") && self.network != Network::Smooth {
             return Err("field: streams in a learned field are for network: smooth".to_owned());
+        }
+        if connected.contains_key("start") && self.network == Network::Fourier {
+            return Err("start: network: fourier is solved, not trained, and goes on from nothing".to_owned());
         }
         if self.network == Network::Fourier {
             return Ok(vec![

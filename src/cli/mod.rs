@@ -13,6 +13,7 @@ mod schema;
 mod show;
 mod status;
 mod sweep;
+mod table;
 mod why;
 mod worker;
 
@@ -51,6 +52,8 @@ enum Command {
     Graph(graph::Args),
     /// Show all points of a sweep with their results, best first
     Sweep(sweep::Args),
+    /// Print the results of pipelines beside the published figures, as a Markdown table
+    Table(table::Args),
     /// Put the results of two pipelines, or of two sweep points, side by side
     Compare(compare::Args),
     /// Remove cached outputs that no pipeline's newest results need
@@ -91,6 +94,7 @@ fn dispatch(command: Command) -> Result<Finished, Failure> {
         Command::Show(args) => show::run(args),
         Command::Graph(args) => graph::run(args),
         Command::Sweep(args) => sweep::run(args),
+        Command::Table(args) => table::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Gc(args) => gc::run(args),
         Command::Schema(args) => schema::run(args),

@@ -17,8 +17,8 @@ pub use collect::{Detail, collect};
 use runner::graph::Graph;
 use runner::plan::{Entry, Plan};
 
-pub use data::{Data, State, plain};
-pub use results::{ErrorRow, headline, measures, symbol};
+pub use data::{Data, StageData, State, plain};
+pub use results::{ErrorRow, MEAN, MEAN_ABSOLUTE, headline, measures, symbol};
 
 /// The files of a report.
 pub struct Written {

@@ -60,7 +60,10 @@ impl Method {
         table: &RecordBatch,
         stars: &[PhaseSpace],
     ) -> Result<Estimates, StageError> {
-        let potential = self.potential().build()?;
+        let potential = match self.potential() {
+            Some(potential) => potential.build()?,
+            None => field(context, stars)?,
+        };
         let potential = potential.as_ref();
         let singly: Vec<Vec<usize>> = (0..stars.len()).map(|row| vec![row]).collect();
         match self {
@@ -101,6 +104,21 @@ impl Method {
             }
         }
     }
+}
+
+/// The axisymmetric part of the field that is connected; what it leaves out of the acceleration of `stars` is a metric.
+fn field(context: &StageContext, stars: &[PhaseSpace]) -> Result<Box<dyn Potential>, StageError> {
+    let whole = crate::learned_field::read(context.input("field")?)?;
+    let part = whole.axisymmetric_part();
+    let part = part.ok_or_else(|| StageError::failed("input field: has no axisymmetric part"))?;
+    let left_out = |star: &PhaseSpace| {
+        let (whole, part) = (whole.acceleration(star.x), part.acceleration(star.x));
+        let length = |a: [f64; 3]| a.iter().map(|c| c * c).sum::<f64>().sqrt();
+        length([0, 1, 2].map(|i| whole[i] - part[i])) / length(whole).max(f64::MIN_POSITIVE)
+    };
+    let mean = stars.iter().map(left_out).sum::<f64>() / stars.len().max(1) as f64;
+    context.metric("not_axisymmetric", 100.0 * mean, "%");
+    Ok(Box::new(part))
 }
 
 /// Rows of one unit, and what was found for each.

@@ -29,7 +29,14 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     } else {
         None
     };
-    let toy = first_toy(&with, &train, validation.as_ref(), device)?;
+    let start = start(context)?;
+    let start = start
+        .map(|weights| Start::of(&weights, with.network, device))
+        .transpose()?;
+    let toy = match &start {
+        Some(start) => start.toy(),
+        None => first_toy(&with, &train, validation.as_ref(), device)?,
+    };
     let mut sets = vec![("training", &train)];
     sets.extend(validation.as_ref().map(|set| ("validation", set)));
     let unbound = Unbound::find(&toy, &sets)?;
@@ -49,12 +56,13 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         Network::Smooth => {
             let synthetic = synthetic(&with, context, &train, &toy)?;
             let learning = synthetic.as_ref().unwrap_or(&train.streams);
-            let options = smooth_options(&with, learning.len(), synthetic.is_some());
-            let map = match start(context)? {
-                Some(weights) => SmoothMap::from_weights(&weights, device).map_err(failed)?,
-                None => {
-                    SmoothMap::new(toy.clone(), options.shape, &learning.x, &learning.v, with.seed).map_err(failed)?
+            let mut options = smooth_options(&with, learning.len(), synthetic.is_some());
+            let map = match start {
+                Some(Start::Smooth(map)) => {
+                    options.shape = same_shape(&with, options.shape, map.shape())?;
+                    map
                 }
+                _ => SmoothMap::new(toy.clone(), options.shape, &learning.x, &learning.v, with.seed).map_err(failed)?,
             };
             let mut watcher = StageWatcher::new(context, options.epochs, "km/s kpc");
             let trained = smooth::train_from(
@@ -78,9 +86,9 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
             };
             let mut watcher = StageWatcher::new(context, options.epochs, unit);
             let begin = (toy.mass(), toy.scale_kpc());
-            let start = match start(context)? {
-                Some(weights) => paper::model::PaperModel::from_weights(&weights, device).map_err(failed)?,
-                None => paper::model::PaperModel::new(begin, with.toy.free, options.architecture, with.seed, device),
+            let start = match start {
+                Some(Start::Paper(model)) => model,
+                _ => paper::model::PaperModel::new(begin, with.toy.free, options.architecture, with.seed, device),
             };
             let trained = paper::train::train(
                 &train.streams,
@@ -113,6 +121,53 @@ fn start(context: &StageContext) -> Result<Option<Weights>, StageError> {
             "input start: was trained for `map: {other}`, not for actions"
         ))),
     }
+}
+
+/// A network to go on from.
+enum Start {
+    Smooth(SmoothMap),
+    Paper(paper::model::PaperModel),
+}
+
+impl Start {
+    /// **Fails when** the file holds another network than `network`.
+    fn of(weights: &Weights, network: Network, device: tch::Device) -> Result<Self, StageError> {
+        let found = weights.text("network").map_err(failed)?;
+        match network {
+            Network::Smooth if found == smooth::map::NETWORK => {
+                Ok(Self::Smooth(SmoothMap::from_weights(weights, device).map_err(failed)?))
+            }
+            Network::Paper if found == paper::model::NETWORK => Ok(Self::Paper(
+                paper::model::PaperModel::from_weights(weights, device).map_err(failed)?,
+            )),
+            _ => Err(StageError::failed(format!(
+                "input start: is a network of another formulation, {found}"
+            ))),
+        }
+    }
+
+    fn toy(&self) -> Isochrone {
+        match self {
+            Self::Smooth(map) => map.toy.clone(),
+            Self::Paper(model) => model.toy(),
+        }
+    }
+}
+
+/// The shape of the network to go on from; what is asked for must agree with it.
+fn same_shape(with: &TrainActions, asked: Shape, found: Shape) -> Result<Shape, StageError> {
+    let wanted = Shape {
+        width: with.width.map_or(found.width, |_| asked.width),
+        depth: with.depth.map_or(found.depth, |_| asked.depth),
+        ..asked
+    };
+    if wanted == found {
+        return Ok(found);
+    }
+    Err(StageError::with_hint(
+        format!("input start: has {found:?}, not {wanted:?}"),
+        "leave out width and depth, and give symmetry and time_reversal as they were",
+    ))
 }
 
 /// Orbits in the field that is connected, if one is.

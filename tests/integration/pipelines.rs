@@ -24,6 +24,8 @@ fn every_shipped_pipeline_can_be_planned() {
         "your_data.yaml",
         "methods.yaml",
         "dehnen_binney.yaml",
+        "dehnen_binney_orbits.yaml",
+        "piffl.yaml",
         "test_orbits.yaml",
     ] {
         assert!(paths.iter().any(|path| path.ends_with(name)), "{name} is gone");
@@ -57,8 +59,14 @@ fn your_data_runs_end_to_end() {
 #[test]
 fn the_galaxy_pipeline_runs_small() {
     let place = Place::new();
-    let yaml = project("pipelines/dehnen_binney.yaml");
-    let small = ["orbits=40", "streams=32", "test_streams=8", "epochs=2"];
+    let yaml = project("pipelines/dehnen_binney_orbits.yaml");
+    let small = [
+        "orbits=40",
+        "streams=32",
+        "test_streams=8",
+        "o2gf_streams=1",
+        "epochs=2",
+    ];
     let mut arguments = vec!["run", yaml.to_str().unwrap()];
     arguments.extend(small.iter().flat_map(|parameter| ["-p", parameter]));
     let gave = place.run(&arguments);
@@ -68,6 +76,7 @@ fn the_galaxy_pipeline_runs_small() {
     let ours: f64 = line.split_whitespace().nth(2).unwrap().parse().unwrap();
     assert!(ours < 2.6, "{line}");
     assert!(gave.out.contains("errors_with_field"), "{}", gave.out);
+    assert!(gave.out.contains("field_o2gf_errors"), "{}", gave.out);
 }
 
 /// Every method along one test orbit and on one sample of tori, with few points.

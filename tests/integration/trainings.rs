@@ -174,7 +174,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 fn a_training_goes_on_from_another_network() {
     let warm = format!(
         "{CHAIN}  again:\n    train_actions:\n      from: {{ train: sets.train, validation: sets.test, start: actions }}\n      \
-         with: {{ inputs: observables, epochs: 3, width: 8, depth: 2, seed: 2 }}\n"
+         with: {{ inputs: observables, epochs: 3, seed: 2 }}\n"
     );
     let place = Place::with(&warm);
     place.well(&["run", "p.yaml", "--to", "again"]);
@@ -190,13 +190,10 @@ fn a_training_goes_on_from_another_network() {
     let (first, again) = (losses("actions"), losses("again"));
     assert!(first.len() == 5 && again.len() == 3, "{first:?} {again:?}");
     assert!(again[0] < first[0], "{first:?} {again:?}");
-    // Another size cannot be gone on from.
-    let wide = warm.replace(
-        "epochs: 3, width: 8, depth: 2, seed: 2",
-        "epochs: 3, width: 9, depth: 2, seed: 2",
-    );
+    // Width and depth are those of the start; another size cannot be gone on from.
+    let wide = warm.replace("epochs: 3, seed: 2", "epochs: 3, width: 9, seed: 2");
     let place = Place::with(&wide);
     let gave = place.run(&["run", "p.yaml", "--to", "again"]);
     assert_eq!(gave.code, 4, "{}", gave.err);
-    assert!(gave.err.contains("the network to start from has"), "{}", gave.err);
+    assert!(gave.err.contains("input start: has"), "{}", gave.err);
 }

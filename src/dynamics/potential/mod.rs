@@ -5,6 +5,7 @@
 
 mod composite;
 mod disc;
+pub mod expansion;
 mod galaxy;
 mod isochrone;
 mod kepler;
@@ -22,6 +23,7 @@ pub(crate) mod laws;
 
 pub use composite::Composite;
 pub use disc::Disc;
+pub use expansion::Expansion;
 pub use galaxy::{Galaxy, dehnen_binney_98_1, piffl_14};
 pub use isochrone::Isochrone;
 pub use kepler::Kepler;
@@ -218,6 +220,10 @@ pub fn catalogue() -> Vec<(&'static str, Box<dyn Potential>)> {
             Composite::milky_way_like()
                 .ok()
                 .map(|potential| Box::new(potential) as Box<dyn Potential>),
+        ),
+        (
+            "expansion",
+            Expansion::with_reflections().map(|potential| Box::new(potential) as Box<dyn Potential>),
         ),
     ];
     entries

@@ -1,10 +1,11 @@
 //! Φ as a sum of simple potentials: ½v² + Φ(x) = constant along a stream is a linear problem.
 
 use dynamics::phase_space::PhaseSpace;
-use dynamics::potential::{Potential, Symmetry};
+use dynamics::potential::Potential;
+use dynamics::potential::expansion::{Expansion, HARMONICS, Term};
 use tch::Tensor;
 
-use super::{Errors, density, hessian_by_differences, plain, streams_of};
+use super::{Errors, plain, streams_of};
 use crate::error::Error;
 use crate::smooth::Streams;
 use crate::weights::Weights;
@@ -12,80 +13,11 @@ use crate::weights::Weights;
 /// Value of the metadata `network` in a file of this field.
 pub const NETWORK: &str = "linear_field";
 
-/// One potential of the sum; its unit is (km/s)² at its own scale.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Term {
-    /// −s / √(R² + (a + √(z² + b²))²), s = a + b (Miyamoto & Nagai 1975).
-    Disc { a: f64, b: f64 },
-    /// −s^{l+1} P(x) / (r² + s²)^{l + 1/2}, P = x, y, z, x² − y², xy, xz, yz or 2z² − x² − y².
-    Multipole { scale: f64, order: usize },
-}
-
-/// P of [`Term::Multipole`] with its gradient and degree.
-fn harmonic(order: usize, [x, y, z]: [f64; 3]) -> (f64, [f64; 3], i32) {
-    match order {
-        0 => (x, [1.0, 0.0, 0.0], 1),
-        1 => (y, [0.0, 1.0, 0.0], 1),
-        2 => (z, [0.0, 0.0, 1.0], 1),
-        3 => (x * x - y * y, [2.0 * x, -2.0 * y, 0.0], 2),
-        4 => (x * y, [y, x, 0.0], 2),
-        5 => (x * z, [z, 0.0, x], 2),
-        6 => (y * z, [0.0, z, y], 2),
-        _ => (2.0 * z * z - x * x - y * y, [-2.0 * x, -2.0 * y, 4.0 * z], 2),
-    }
-}
-
-/// How many multipoles there are at one scale.
-const HARMONICS: usize = 8;
-
-impl Term {
-    /// The value and minus its gradient.
-    fn value(&self, x: [f64; 3]) -> (f64, [f64; 3]) {
-        match *self {
-            Self::Disc { a, b } => {
-                let zeta = (x[2] * x[2] + b * b).sqrt();
-                let sum = a + zeta;
-                let inverse = 1.0 / (x[0] * x[0] + x[1] * x[1] + sum * sum).sqrt();
-                let cube = -(a + b) * inverse * inverse * inverse;
-                (-(a + b) * inverse, [x[0] * cube, x[1] * cube, x[2] * sum / zeta * cube])
-            }
-            Self::Multipole { scale, order } => {
-                let (p, gradient, degree) = harmonic(order, x);
-                let square = x[0] * x[0] + x[1] * x[1] + x[2] * x[2] + scale * scale;
-                let power = f64::from(degree) + 0.5;
-                let factor = -scale.powi(degree + 1) / (square.powi(degree) * square.sqrt());
-                let radial = 2.0 * power * p / square;
-                (factor * p, [0, 1, 2].map(|i| -factor * (gradient[i] - radial * x[i])))
-            }
-        }
-    }
-
-    fn to_row(self) -> [f64; 3] {
-        match self {
-            Self::Disc { a, b } => [-1.0, a, b],
-            Self::Multipole { scale, order } => [order as f64, scale, 0.0],
-        }
-    }
-
-    fn from_row(row: &[f64]) -> Self {
-        if row[0] < 0.0 {
-            Self::Disc { a: row[1], b: row[2] }
-        } else {
-            Self::Multipole {
-                scale: row[1],
-                order: row[0] as usize,
-            }
-        }
-    }
-}
-
-/// A field Φ = Σ c_k φ_k of Miyamoto–Nagai discs, and of multipoles where no symmetry is imposed.
-///
-/// Coefficients have either sign: the sum is a flexible function, not a model of components.
+/// A field found by least squares: Miyamoto–Nagai discs, and multipoles where no symmetry is imposed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinearField {
-    terms: Vec<Term>,
-    coefficients: Vec<f64>,
+    /// The field itself.
+    pub expansion: Expansion,
     /// The ridge chosen.
     pub ridge: f64,
     /// Mean absolute deviation of the energy on streams left out of the fit, (km/s)²; in units of the stars' errors where
@@ -96,10 +28,10 @@ pub struct LinearField {
 impl LinearField {
     /// The file's content.
     pub(super) fn to_weights(&self) -> Result<Weights, Error> {
-        let rows: Vec<f64> = self.terms.iter().flat_map(|term| term.to_row()).collect();
+        let rows: Vec<f64> = self.expansion.terms().iter().flat_map(|term| term.to_row()).collect();
         let mut weights = Weights::default();
         weights.insert("terms", &Tensor::from_slice(&rows).view([-1, 3]));
-        weights.insert("coefficients", &Tensor::from_slice(&self.coefficients));
+        weights.insert("coefficients", &Tensor::from_slice(self.expansion.coefficients()));
         weights.metadata.insert("network".to_owned(), NETWORK.to_owned());
         weights.insert_json("ridge", &self.ridge)?;
         weights.insert_json("held_out_spread", &self.held_out_spread)?;
@@ -109,57 +41,16 @@ impl LinearField {
     pub(super) fn from_weights(weights: &Weights) -> Result<Self, Error> {
         let rows = Vec::<f64>::try_from(weights.tensor("terms")?.contiguous().view(-1))?;
         let coefficients = Vec::<f64>::try_from(weights.tensor("coefficients")?.contiguous().view(-1))?;
-        if rows.len() != 3 * coefficients.len() {
-            let (terms, found) = (rows.len() / 3, coefficients.len());
-            return Err(Error::Data(format!(
-                "a field of {terms} terms has {found} coefficients"
-            )));
-        }
+        let terms: Option<Vec<Term>> = rows
+            .chunks(3)
+            .map(|row| Term::from_row([*row.first()?, *row.get(1)?, *row.get(2)?]))
+            .collect();
+        let expansion = terms.and_then(|terms| Expansion::new(terms, coefficients));
         Ok(Self {
-            terms: rows.chunks_exact(3).map(Term::from_row).collect(),
-            coefficients,
+            expansion: expansion.ok_or_else(|| Error::Data("the file holds no linear field".to_owned()))?,
             ridge: weights.json("ridge")?,
             held_out_spread: weights.json("held_out_spread")?,
         })
-    }
-}
-
-impl Potential for LinearField {
-    fn potential(&self, x: [f64; 3]) -> f64 {
-        self.potential_and_acceleration(x).0
-    }
-
-    fn acceleration(&self, x: [f64; 3]) -> [f64; 3] {
-        self.potential_and_acceleration(x).1
-    }
-
-    /// By differences of the acceleration, to about 1e-7 of its largest entry.
-    fn hessian(&self, x: [f64; 3]) -> [[f64; 3]; 3] {
-        hessian_by_differences(|x| self.acceleration(x), x, 2e-3)
-    }
-
-    fn density(&self, x: [f64; 3]) -> f64 {
-        density(self.hessian(x))
-    }
-
-    fn potential_and_acceleration(&self, x: [f64; 3]) -> (f64, [f64; 3]) {
-        let (mut potential, mut acceleration) = (0.0, [0.0; 3]);
-        for (term, coefficient) in self.terms.iter().zip(&self.coefficients) {
-            let (value, slope) = term.value(x);
-            potential += coefficient * value;
-            for (sum, slope) in acceleration.iter_mut().zip(slope) {
-                *sum += coefficient * slope;
-            }
-        }
-        (potential, acceleration)
-    }
-
-    fn symmetry(&self) -> Symmetry {
-        if self.terms.iter().all(|term| matches!(term, Term::Disc { .. })) {
-            Symmetry::Axisymmetric
-        } else {
-            Symmetry::Triaxial
-        }
     }
 }
 
@@ -270,7 +161,8 @@ pub fn fit_linear(streams: &Streams, axisymmetric: bool, errors: Option<Errors>)
     let deviation = |point: &PhaseSpace| {
         let square = |y: [f64; 3]| y.iter().map(|c| c * c).sum::<f64>();
         let speed2 = errors.velocity.powi(2) + 0.01;
-        (square(point.v) * speed2 + square(first.acceleration(point.x)) * errors.position.powi(2) + 1e-6).sqrt()
+        (square(point.v) * speed2 + square(first.expansion.acceleration(point.x)) * errors.position.powi(2) + 1e-6)
+            .sqrt()
     };
     fit_weighted(&terms, &streams, &deviation)
 }
@@ -281,11 +173,9 @@ fn fit_weighted(
     deviation: &dyn Fn(&PhaseSpace) -> f64,
 ) -> Result<LinearField, Error> {
     let ridges: Vec<f64> = (4..=28).map(|power| 10.0_f64.powf(-f64::from(power))).collect();
-    let field = |coefficients: Vec<f64>| LinearField {
-        terms: terms.to_vec(),
-        coefficients,
-        ridge: 0.0,
-        held_out_spread: 0.0,
+    let field = |coefficients: Vec<f64>| {
+        let what = "the field's coefficients".to_owned();
+        Expansion::new(terms.to_vec(), coefficients).ok_or(Error::NotFinite { what })
     };
     let mut spreads = vec![0.0; ridges.len()];
     let folds = FOLDS.min(streams.len());
@@ -300,7 +190,7 @@ fn fit_weighted(
         }
         let solutions = Equations::new(terms, &kept, deviation).solve(&ridges)?;
         for (spread, solution) in spreads.iter_mut().zip(solutions) {
-            *spread += weighted_spread(&field(solution), &out, deviation) / folds as f64;
+            *spread += weighted_spread(&field(solution)?, &out, deviation) / folds as f64;
         }
     }
     let chosen = (0..ridges.len())
@@ -308,21 +198,15 @@ fn fit_weighted(
         .unwrap_or(0);
     let all: Vec<&[PhaseSpace]> = streams.iter().map(Vec::as_slice).collect();
     let mut solutions = Equations::new(terms, &all, deviation).solve(&ridges[chosen..=chosen])?;
-    let coefficients = solutions.pop().unwrap_or_default();
-    if !coefficients.iter().all(|value| value.is_finite()) {
-        return Err(Error::NotFinite {
-            what: "the field's coefficients".to_owned(),
-        });
-    }
     Ok(LinearField {
+        expansion: field(solutions.pop().unwrap_or_default())?,
         ridge: ridges[chosen],
         held_out_spread: spreads[chosen],
-        ..field(coefficients)
     })
 }
 
 /// Mean absolute deviation of the energy from the streams' means, in units of each star's deviation.
-fn weighted_spread(field: &LinearField, streams: &[Vec<PhaseSpace>], deviation: &dyn Fn(&PhaseSpace) -> f64) -> f64 {
+fn weighted_spread(field: &Expansion, streams: &[Vec<PhaseSpace>], deviation: &dyn Fn(&PhaseSpace) -> f64) -> f64 {
     let (mut sum, mut count) = (0.0, 0);
     for stream in streams {
         let stars: Vec<(f64, f64)> = stream

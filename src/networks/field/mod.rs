@@ -65,7 +65,7 @@ impl Field {
 
     fn inner(&self) -> &dyn Potential {
         match self {
-            Self::Linear(field) => field,
+            Self::Linear(field) => &field.expansion,
             Self::Mlp(field) => field,
         }
     }

@@ -126,6 +126,7 @@ impl InverseModel {
                     time_reversal: false,
                     length,
                     speed,
+                    height: crate::smooth::features::SOFTENING,
                 };
                 let values = features.at(&toy, theta, &floored(action)).values;
                 let mut layers = Vec::new();

@@ -31,6 +31,13 @@ pub struct Features {
     pub length: f64,
     /// Typical speed, km/s.
     pub speed: f64,
+    /// Height above the plane at which |z| is softened, in units of `length`.
+    #[serde(default = "usual_softening")]
+    pub height: f64,
+}
+
+fn usual_softening() -> f64 {
+    SOFTENING
 }
 
 /// Features of points, with their derivatives by the toy angles where these were asked for.
@@ -46,10 +53,21 @@ pub struct Sight {
     pub factor_tangents: Option<Tensor>,
 }
 
-/// A distance below which |z| and the cylindrical radius are softened, in units of the typical distance.
-const SOFTENING: f64 = 0.05;
+/// A distance below which the cylindrical radius is softened, and |z| of all but thin discs, in units of the typical distance.
+pub(crate) const SOFTENING: f64 = 0.05;
+
+/// The softening of |z| for points whose median |z| is `median`, in units of the typical distance.
+pub(crate) fn height(median: f64) -> f64 {
+    (0.25 * median).clamp(1e-3, SOFTENING)
+}
 
 impl Features {
+    /// Whether the points lie in a disc too thin for the usual features: a second softening of |z| and the roots of
+    /// J_z and J_r, which orbits near the plane and near circles depend on, come on top.
+    fn is_thin(&self) -> bool {
+        self.height < SOFTENING
+    }
+
     /// How many outputs the network has: G = p·o₁ + q·o₂ + o₃ with p ∝ x·v, q ∝ z v_z.
     pub fn outputs(&self) -> i64 {
         let odd = if self.symmetry == Symmetry::Spherical { 1 } else { 2 };
@@ -102,7 +120,11 @@ impl Features {
             features.push(radial.saturated());
         }
         if self.symmetry != Symmetry::Spherical {
-            features.push(z.square().plus(SOFTENING * SOFTENING).ln().scale(0.5));
+            features.push(z.square().plus(self.height * self.height).ln().scale(0.5));
+            if self.is_thin() {
+                let root = |axis: i64| Dual::constant((part(actions, axis) / &total).sqrt());
+                features.extend([root(1), root(2), z.square().plus(SOFTENING * SOFTENING).ln().scale(0.5)]);
+            }
             features.push(vz.saturated_square());
             features.push(z.div(&r).square());
             features.push(p.mul(&q).saturated());
@@ -134,6 +156,11 @@ impl Features {
             factor_tangents,
         }
     }
+}
+
+/// The median of |z|, kpc.
+pub(crate) fn median_height(x: &Tensor) -> f64 {
+    part(x, 2).abs().median().double_value(&[])
 }
 
 /// Scales of the data: the medians of distance (kpc) and speed (km/s).

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use super::features::{Features, Sight, Symmetry, scales};
+use super::features::{Features, Sight, Symmetry, height, median_height, scales};
 use crate::error::Error;
 use crate::isochrone::Isochrone;
 use crate::training::{generator, normal};
@@ -64,6 +64,7 @@ impl SmoothMap {
                 time_reversal: shape.time_reversal,
                 length,
                 speed,
+                height: height(median_height(x) / length),
             };
             let found = toy.from_cartesian(x, v)?;
             let sight = features.at(&toy, &found.angles, &floored(&found.actions));
@@ -100,6 +101,11 @@ impl SmoothMap {
                 parameters,
             })
         })
+    }
+
+    /// Form of G.
+    pub fn shape(&self) -> Shape {
+        self.shape
     }
 
     /// Unit of G, km/s kpc.
@@ -221,28 +227,31 @@ impl SmoothMap {
     }
 }
 
-/// ∂G/∂θ from features and weights of one kind: the value and its three derivatives are pushed through the network
-/// together, so that the gradient with respect to the weights needs only one ordinary backward pass. **Shape** […, 3].
+/// ∂G/∂θ from features and weights of one kind: the gradient of G by the features is pulled back through the network by plain
+/// products, so that the gradient with respect to the weights needs only one ordinary backward pass. **Shape** […, 3].
 pub(crate) fn slope(parameters: &[Tensor], sight: &Sight) -> Tensor {
     let (Some(tangents), Some(factor_tangents)) = (&sight.tangents, &sight.factor_tangents) else {
         return Tensor::zeros_like(&sight.values);
     };
-    let mut value = sight.values.shallow_clone();
-    let mut tangent = tangents.shallow_clone();
     let last = parameters.len() - 2;
+    let mut value = sight.values.shallow_clone();
+    let mut rates = Vec::with_capacity(last / 2);
     for layer in (0..last).step_by(2) {
-        let (weight, bias) = (&parameters[layer], &parameters[layer + 1]);
-        let input = value.matmul(weight) + bias;
+        let input = value.matmul(&parameters[layer]) + &parameters[layer + 1];
         let gate = input.sigmoid();
         value = &input * &gate;
         // (a σ(a))′ = σ + a σ (1 − σ) = σ + silu (1 − σ)
-        let rate: Tensor = &gate + &value * (1.0 - &gate);
-        tangent = tangent.matmul(weight) * rate.unsqueeze(-2);
+        rates.push(&gate + &value * (1.0 - &gate));
     }
     let outputs = value.matmul(&parameters[last]) + &parameters[last + 1];
-    let output_tangents = tangent.matmul(&parameters[last]);
-    let terms = output_tangents * sight.factors.unsqueeze(-2) + factor_tangents * outputs.unsqueeze(-2);
-    terms.sum_dim_intlist(-1, false, terms.kind())
+    // Back from G to its features.
+    let mut back = sight.factors.matmul(&parameters[last].tr());
+    for (layer, rate) in (0..last).step_by(2).zip(&rates).rev() {
+        back = (back * rate).matmul(&parameters[layer].tr());
+    }
+    let kind = tangents.kind();
+    (tangents * back.unsqueeze(-2)).sum_dim_intlist(-1, false, kind)
+        + (factor_tangents * outputs.unsqueeze(-2)).sum_dim_intlist(-1, false, kind)
 }
 
 /// J_z and J_r of at least 1e-3 km/s kpc: below, the toy angles have no meaning.

@@ -55,7 +55,7 @@ fn wrong_toy() -> Isochrone {
 }
 
 #[test]
-fn the_pushed_slope_is_the_gradient_of_the_generating_function() {
+fn the_slope_is_the_gradient_of_the_generating_function() {
     for symmetry in SYMMETRIES {
         for time_reversal in [false, true] {
             let map = random_map(symmetry, time_reversal);
@@ -73,6 +73,46 @@ fn the_pushed_slope_is_the_gradient_of_the_generating_function() {
                 "{symmetry:?} {time_reversal}"
             );
         }
+    }
+}
+
+/// Near the plane three features come on top; the slope is right with them, and the file of an older map has none.
+#[test]
+fn thin_discs_are_seen_with_finer_heights() {
+    let (x, v) = halo_points(200, 11);
+    let (x, v) = (
+        x * Tensor::from_slice(&[1.0, 1.0, 0.02]),
+        v * Tensor::from_slice(&[1.0, 1.0, 0.05]),
+    );
+    let (x, v) = (x.unsqueeze(1), v.unsqueeze(1));
+    let shape = random_map(Symmetry::None, false).shape;
+    let mut map = SmoothMap::new(paper_isochrone(), shape, &x, &v, 3).unwrap();
+    let inputs = |map: &SmoothMap| map.parameters[0].size()[0];
+    assert_eq!(inputs(&map), inputs(&random_map(Symmetry::None, false)) + 3);
+    let last = map.parameters.len() - 2;
+    map.parameters[last] = normal(&map.parameters[last].size(), 0.05, &mut generator(5, "test", 0));
+    let points = Streams::new(x, v).toy_points(&paper_isochrone()).unwrap();
+    let actions = map::floored(&points.actions);
+    let angles = points.angles.detach().set_requires_grad(true);
+    let sum = map.generating_function(&angles, &actions).sum(Kind::Double);
+    let gradient = Tensor::run_backward(&[sum], &[&angles], false, false);
+    let slope = map.slope(&map.look(&points.angles, &actions));
+    let size = gradient[0].abs().max().double_value(&[]);
+    assert!(size > 1.0 && distance(&gradient[0], &slope) < 1e-9 * size);
+
+    let old = r#"{"symmetry":"none","time_reversal":false,"length":8.0,"speed":200.0}"#;
+    let old: features::Features = serde_json::from_str(old).unwrap();
+    assert_eq!(old, usual_features(8.0, 200.0));
+}
+
+/// Features of an ordinary sample.
+fn usual_features(length: f64, speed: f64) -> features::Features {
+    features::Features {
+        symmetry: Symmetry::None,
+        time_reversal: false,
+        length,
+        speed,
+        height: features::height(1.0),
     }
 }
 

@@ -1,0 +1,100 @@
+//! Fields of `train_potential` as potentials, without libtorch.
+
+use std::path::Path;
+
+use dynamics::potential::Expansion;
+use dynamics::potential::expansion::Term;
+use runner::error::StageError;
+use safetensors::{Dtype, SafeTensors};
+
+/// Reads the field in a file of `train_potential` with `model: linear`.
+///
+/// **Fails when** the file holds something else.
+pub fn read(path: &Path) -> Result<Expansion, StageError> {
+    let bytes = std::fs::read(path).map_err(|source| StageError::io(path, source))?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(StageError::failed)?;
+    let network = header.metadata().as_ref().and_then(|metadata| metadata.get("network"));
+    if network.map(String::as_str) != Some("linear_field") {
+        let found = network.map_or("something else", String::as_str);
+        return Err(StageError::with_hint(
+            format!("input field: holds a {found}, not a linear_field"),
+            "connect the output `field` of a train_potential with `model: linear`",
+        ));
+    }
+    let file = SafeTensors::deserialize(&bytes).map_err(StageError::failed)?;
+    let terms: Option<Vec<Term>> = numbers(&file, "terms")?
+        .chunks(3)
+        .map(|row| Term::from_row([*row.first()?, *row.get(1)?, *row.get(2)?]))
+        .collect();
+    let coefficients = numbers(&file, "coefficients")?;
+    let field = terms.and_then(|terms| Expansion::new(terms, coefficients));
+    field.ok_or_else(|| StageError::failed("input field: its terms and coefficients do not fit"))
+}
+
+fn numbers(file: &SafeTensors, name: &str) -> Result<Vec<f64>, StageError> {
+    let tensor = file.tensor(name).map_err(StageError::failed)?;
+    if tensor.dtype() != Dtype::F64 {
+        return Err(StageError::failed(format!("input field: {name} is not of type F64")));
+    }
+    let numbers = tensor.data().chunks_exact(8).map(|bytes| {
+        let mut eight = [0; 8];
+        eight.copy_from_slice(bytes);
+        f64::from_le_bytes(eight)
+    });
+    Ok(numbers.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use dynamics::potential::{Potential, Symmetry};
+
+    use super::*;
+
+    /// A safetensors file of these numbers, as `train_potential` writes it.
+    fn file(network: &str, terms: &[f64], coefficients: &[f64]) -> tempfile::NamedTempFile {
+        let split = 8 * terms.len();
+        let end = split + 8 * coefficients.len();
+        let header = serde_json::json!({
+            "__metadata__": { "map": "field", "network": network },
+            "coefficients": { "dtype": "F64", "shape": [coefficients.len()], "data_offsets": [split, end] },
+            "terms": { "dtype": "F64", "shape": [terms.len() / 3, 3], "data_offsets": [0, split] },
+        });
+        let header = header.to_string().into_bytes();
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header);
+        bytes.extend(terms.iter().chain(coefficients).flat_map(|value| value.to_le_bytes()));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_linear_field_is_read_as_it_was_written() {
+        let terms = [-1.0, 3.0, 0.3, 0.0, 5.0, 0.0];
+        let field = read(file("linear_field", &terms, &[5e4, 200.0]).path()).unwrap();
+        let expected = Expansion::new(
+            vec![Term::Disc { a: 3.0, b: 0.3 }, Term::Multipole { scale: 5.0, order: 0 }],
+            vec![5e4, 200.0],
+        );
+        assert_eq!(Some(&field), expected.as_ref());
+        assert_eq!(field.symmetry(), Symmetry::Triaxial);
+    }
+
+    #[test]
+    fn other_files_are_refused_with_the_reason() {
+        let why = |file: tempfile::NamedTempFile| read(file.path()).unwrap_err().to_string();
+        let network = why(file("mlp_field", &[-1.0, 3.0, 0.3], &[1.0]));
+        assert!(network.contains("mlp_field"), "{network}");
+        for (terms, coefficients) in [
+            (&[-1.0, 3.0, 0.0][..], &[1.0][..]),
+            (&[-1.0, 3.0, 0.3], &[1.0, 2.0]),
+            (&[-1.0, 3.0, 0.3], &[f64::NAN]),
+        ] {
+            let text = why(file("linear_field", terms, coefficients));
+            assert!(text.contains("do not fit"), "{text}");
+        }
+        let empty = tempfile::NamedTempFile::new().unwrap();
+        assert!(read(empty.path()).is_err());
+    }
+}
