@@ -107,9 +107,12 @@ impl Checkpoint {
         let mut found: Vec<u64> = Vec::new();
         for entry in std::fs::read_dir(&self.folder).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
-            let steps = name
-                .to_str()
-                .and_then(|name| name.strip_prefix("steps_")?.strip_suffix(".parquet")?.parse::<u64>().ok());
+            let steps = name.to_str().and_then(|name| {
+                name.strip_prefix("steps_")?
+                    .strip_suffix(".parquet")?
+                    .parse::<u64>()
+                    .ok()
+            });
             found.extend(steps);
         }
         Ok(found)
