@@ -10,6 +10,7 @@ use stages::integrate_orbits::IntegrateOrbits;
 use stages::map_tori::MapTori;
 use stages::observe::Observe;
 use stages::predict::Predict;
+use stages::simulate_nbody::SimulateNbody;
 use stages::split::Split;
 use stages::train_actions::TrainActions;
 use stages::train_inverse::TrainInverse;
@@ -21,6 +22,7 @@ pub fn catalog() -> Catalog {
         .with::<ImportStreams>()
         .with::<IntegrateOrbits>()
         .with::<MapTori>()
+        .with::<SimulateNbody>()
         .with::<Observe>()
         .with::<Split>()
         .with::<EstimateActions>()

@@ -4,7 +4,7 @@ mod compared;
 mod errors;
 mod published;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use runner::arrow_schema::{DataType, Schema};
 use runner::context::StageContext;
@@ -35,6 +35,10 @@ pub struct Compare {
     pub against: Against,
     /// Compare these streams only; empty, all.
     pub streams: Vec<i64>,
+    /// Compare predictions of the stars with these numbers only; empty, all. Only with `against: truth`.
+    pub stars: Vec<i64>,
+    /// Which row of the truth a prediction is compared with.
+    pub truth_of: TruthOf,
     /// Compare only stars whose true actions are known better than this, by the column `J_error` of the truth, km/s kpc.
     pub truth_known_to: Option<KmPerSecondKpc>,
     /// The paper's figures for the mean absolute error over the three components.
@@ -58,6 +62,17 @@ pub enum Against {
     Truth,
     /// The mean of the predicted actions over the stars of each stream.
     StreamMean,
+}
+
+/// Which row of the truth a prediction is compared with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TruthOf {
+    /// That of the same stream and star.
+    #[default]
+    Star,
+    /// The only one of the same stream: what should be the same for all its stars.
+    Stream,
 }
 
 /// What the errors must be.
@@ -187,8 +202,14 @@ impl Stage for Compare {
 
     fn check(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
-        if self.against == Against::StreamMean && self.truth_known_to.is_some() {
-            faults.push(Fault::new("truth_known_to", "against: stream_mean has no truth"));
+        if self.against == Against::StreamMean {
+            let of_truth = [
+                ("truth_known_to", self.truth_known_to.is_some()),
+                ("truth_of", self.truth_of != TruthOf::Star),
+                ("stars", !self.stars.is_empty()),
+            ];
+            let given = of_truth.into_iter().filter(|(_, given)| *given);
+            faults.extend(given.map(|(at, _)| Fault::new(at, "against: stream_mean has no truth")));
         }
         if self.against == Against::StreamMean {
             let others = [
@@ -228,13 +249,21 @@ impl Stage for Compare {
         };
         let measures = self.measures(predicted.schema_ref(), truth.schema_ref());
         let asked = self.known(context, &truth, self.asked(&truth)?)?;
-        let pairs = pair_rows(&predicted, &truth, &asked)?;
+        let asked = match self.truth_of {
+            TruthOf::Star => self.of_stars(&truth, asked, |&row| row)?,
+            TruthOf::Stream => asked,
+        };
+        let pairs = match self.truth_of {
+            TruthOf::Star => pair_rows(&predicted, &truth, &asked)?,
+            TruthOf::Stream => self.of_stars(&predicted, pair_streams(&predicted, &truth, &asked)?, |pair| pair.0)?,
+        };
         if pairs.is_empty() {
             return Err(StageError::failed(
                 "no star of the truth has a prediction (by stream and star)",
             ));
         }
-        let set_aside = asked.len() - pairs.len();
+        let met: HashSet<usize> = pairs.iter().map(|&(_, row)| row).collect();
+        let set_aside = asked.len() - met.len();
         context.metric("set_aside", set_aside as f64, "");
         if set_aside > 0 {
             context.note(format!(
@@ -269,15 +298,15 @@ impl Stage for Compare {
         }
         write_errors(context, &rows, pairs.len(), set_aside)?;
 
-        let (stream, star) = identity(&truth)?;
+        let (stream, star) = identity(&predicted)?;
         let mut table = vec![
             (
                 "stream",
-                pairs.iter().map(|&(_, row)| stream[row]).collect::<Vec<_>>().into(),
+                pairs.iter().map(|&(row, _)| stream[row]).collect::<Vec<_>>().into(),
             ),
             (
                 "star",
-                pairs.iter().map(|&(_, row)| star[row]).collect::<Vec<_>>().into(),
+                pairs.iter().map(|&(row, _)| star[row]).collect::<Vec<_>>().into(),
             ),
         ];
         table.extend(residuals.into_iter().map(|(name, values)| (name, values.into())));
@@ -304,6 +333,18 @@ impl Compare {
         }
         let asked = |&row: &usize| self.streams.is_empty() || self.streams.contains(&stream[row]);
         Ok((0..stream.len()).filter(asked).collect())
+    }
+
+    /// Of the items, those whose row of `table` is a star that was asked for.
+    fn of_stars<T>(
+        &self,
+        table: &RecordBatch,
+        mut items: Vec<T>,
+        row: impl Fn(&T) -> usize,
+    ) -> Result<Vec<T>, StageError> {
+        let star = identity(table)?.1;
+        items.retain(|item| self.stars.is_empty() || self.stars.contains(&star[row(item)]));
+        Ok(items)
     }
 
     /// Of the rows `asked`, those whose truth is known well enough.
@@ -365,6 +406,28 @@ fn pair_rows(predicted: &RecordBatch, truth: &RecordBatch, asked: &[usize]) -> R
     let (stream, star) = identity(truth)?;
     let pair = |&row: &usize| Some((*rows.get(&(&stream[row], &star[row]))?, row));
     Ok(asked.iter().filter_map(pair).collect())
+}
+
+/// Rows (predicted, truth) of the same stream, of which the truth has one row, for the rows `asked` of the truth.
+fn pair_streams(
+    predicted: &RecordBatch,
+    truth: &RecordBatch,
+    asked: &[usize],
+) -> Result<Vec<(usize, usize)>, StageError> {
+    let stream = identity(truth)?.0;
+    let mut rows = HashMap::with_capacity(asked.len());
+    for &row in asked {
+        if rows.insert(stream[row], row).is_some() {
+            return Err(StageError::with_hint(
+                format!("input truth: stream {} has more than one row", stream[row]),
+                "truth_of: stream needs one row for each stream",
+            ));
+        }
+    }
+    let stream = identity(predicted)?.0.iter().enumerate();
+    Ok(stream
+        .filter_map(|(row, stream)| Some((row, *rows.get(stream)?)))
+        .collect())
 }
 
 fn residuals_schema(measures: &[Measure]) -> Schema {

@@ -227,3 +227,65 @@ fn accelerations_are_relative_to_their_size_and_carried_positions_are_no_predict
             .all(|&measure| measure == "delta_a")
     );
 }
+
+#[test]
+fn a_stream_may_have_one_true_action_for_all_its_stars() {
+    // Streams 4 and 5 with three stars each, whose actions are 10 more than the truth times the star.
+    let schema = columns::stars(&[&ACTIONS]);
+    let predicted = table(
+        schema.clone(),
+        vec![
+            ("stream", vec![4_i64, 4, 4, 5, 5, 5].into()),
+            ("star", vec![0_i64, 1, 2, 0, 1, 2].into()),
+            ("J_phi", vec![1.0, 11.0, 21.0, 2.0, 12.0, 22.0].into()),
+            ("J_z", vec![0.0; 6].into()),
+            ("J_r", vec![0.0; 6].into()),
+        ],
+    );
+    let truth = |stream: Vec<i64>, j_phi: Vec<f64>| {
+        let zero = vec![0.0; stream.len()];
+        let mut columns = vec![("star", vec![0_i64; stream.len()].into()), ("stream", stream.into())];
+        columns.extend([
+            ("J_phi", j_phi.into()),
+            ("J_z", zero.clone().into()),
+            ("J_r", zero.into()),
+        ]);
+        table(schema.clone(), columns)
+    };
+    let compared = |more: serde_json::Value, truth: &RecordBatch| {
+        let mut with = json!({ "truth_of": "stream" });
+        with.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        run(
+            &stage::<Compare>(with),
+            &[("predicted", &predicted), ("truth", truth)],
+            &[],
+        )
+    };
+    let both = truth(vec![5, 4, 6], vec![2.0, 1.0, 0.0]);
+    let ran = compared(json!({}), &both).completed();
+    assert_eq!(ran.f64("residuals", "J_phi"), [0.0, 10.0, 20.0, 0.0, 10.0, 20.0]);
+    assert_eq!(ran.i64("residuals", "star"), [0, 1, 2, 0, 1, 2]);
+    assert_eq!(value(&ran, "delta_J", "phi"), 10.0);
+    assert_eq!(ran.metric("set_aside"), 1.0, "stream 6 has no prediction");
+    let last = compared(json!({ "stars": [2] }), &both).completed();
+    assert_eq!(last.f64("residuals", "J_phi"), [20.0, 20.0]);
+    let twice = compared(json!({}), &truth(vec![4, 4], vec![1.0, 1.0]));
+    assert!(
+        twice.error().contains("stream 4 has more than one row"),
+        "{}",
+        twice.error()
+    );
+    // By star there is one pair a stream, and those of stars that were not asked for are not missing.
+    let by_star = |stars: &[i64]| {
+        let with = json!({ "stars": stars });
+        run(
+            &stage::<Compare>(with),
+            &[("predicted", &predicted), ("truth", &both)],
+            &[],
+        )
+    };
+    assert_eq!(by_star(&[0]).completed().f64("residuals", "J_phi"), [0.0, 0.0]);
+    assert!(by_star(&[2]).error().contains("no star of the truth has a prediction"));
+    let foreign = faults::<Compare>(json!({ "against": "stream_mean", "truth_of": "stream", "stars": [1] }));
+    assert_eq!(foreign.len(), 2, "{foreign:?}");
+}

@@ -1,11 +1,14 @@
 //! Draws a picture of a table, as SVG for the report and for papers.
 
 mod actions_along_orbits;
+mod agreement;
 mod loss_curves;
 mod methods;
 mod orbits;
 mod panel;
 mod residuals;
+
+use std::collections::HashMap;
 
 use runner::arrow_schema::{DataType, SchemaRef};
 use runner::context::StageContext;
@@ -45,6 +48,8 @@ pub enum Draw {
     /// Actions along one orbit by several methods, from the inputs that are connected of `staeckel_fudge`, `torus`, `o2gf`
     /// and `network`.
     Methods,
+    /// Predicted against true actions, from `predicted` and `truth`, star by star.
+    Agreement,
 }
 
 /// The inputs of `draw: methods`, which name what is drawn.
@@ -57,13 +62,15 @@ impl Draw {
             Self::Residuals => &["residuals"],
             Self::Orbits | Self::ActionsAlongOrbits => &["stars"],
             Self::Methods => &METHODS,
+            Self::Agreement => &["predicted", "truth"],
         }
     }
 }
 
 impl Stage for Figure {
     const KIND: &'static str = "figure";
-    const ABOUT: &'static str = "Draw loss curves, residuals, the sample of orbits, or actions along orbits";
+    const ABOUT: &'static str =
+        "Draw loss curves, residuals, the sample of orbits, actions along orbits, or predicted against true actions";
     const REVISION: u32 = 2;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -72,7 +79,7 @@ impl Stage for Figure {
             Draw::LossCurves => vec![("epoch", "")],
             Draw::Residuals => columns::needs(&[]),
             Draw::Orbits => columns::needs(&[&POSITION]),
-            Draw::ActionsAlongOrbits | Draw::Methods => columns::needs(&[&ACTIONS]),
+            Draw::ActionsAlongOrbits | Draw::Methods | Draw::Agreement => columns::needs(&[&ACTIONS]),
         };
         let ports = self.draw.ports().iter();
         let port = |port| match self.draw {
@@ -110,6 +117,9 @@ impl Stage for Figure {
             .collect::<Result<_, StageError>>()?;
         let svg = match tables.as_slice() {
             _ if self.draw == Draw::Methods => self.methods(&tables)?,
+            [(_, predicted), (_, truth)] => {
+                agreement::agreement(&pairs(predicted, truth)?).map_err(StageError::failed)?
+            }
             [(_, table)] => self.svg(table)?,
             _ => return Err(StageError::failed("nothing to draw is connected")),
         };
@@ -126,7 +136,7 @@ impl Figure {
             Draw::LossCurves => loss_curves::loss_curves(&history(table)?),
             Draw::Residuals => residuals::residuals(&residual_values(table)?),
             Draw::Orbits => orbits::orbits(&stars(table)?),
-            Draw::ActionsAlongOrbits | Draw::Methods => {
+            Draw::ActionsAlongOrbits | Draw::Methods | Draw::Agreement => {
                 let (tracks, along) = tracks(table)?;
                 actions_along_orbits::actions_along_orbits(&tracks, along)
             }
@@ -200,6 +210,23 @@ fn stars(table: &RecordBatch) -> Result<orbits::Stars, StageError> {
         stream: i64s(table, "stream")?.to_vec(),
         position,
     })
+}
+
+/// True and predicted actions of the stars that both tables have.
+fn pairs(predicted: &RecordBatch, truth: &RecordBatch) -> Result<[agreement::Pairs; 3], StageError> {
+    let (stream, star) = crate::io::identity(predicted)?;
+    let rows: HashMap<_, _> = stream.iter().zip(star).zip(0..).collect();
+    let (stream, star) = crate::io::identity(truth)?;
+    let pair = |(row, key)| Some((row, *rows.get(&key)?));
+    let both: Vec<(usize, usize)> = stream.iter().zip(star).enumerate().filter_map(pair).collect();
+    if both.is_empty() {
+        return Err(StageError::failed("predicted and truth have no star in common"));
+    }
+    let (truth, predicted) = (
+        crate::io::columns(truth, &ACTIONS)?,
+        crate::io::columns(predicted, &ACTIONS)?,
+    );
+    Ok([0, 1, 2].map(|n| both.iter().map(|&(t, p)| (truth[n][t], predicted[n][p])).collect()))
 }
 
 /// The rows of each stream, in the order of time where it is known.

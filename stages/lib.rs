@@ -18,6 +18,7 @@ pub mod parameters;
 pub mod potentials;
 pub mod predict;
 pub mod samples;
+pub mod simulate_nbody;
 pub mod split;
 pub mod train_actions;
 pub mod train_inverse;

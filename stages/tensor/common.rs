@@ -75,7 +75,9 @@ impl Watcher for StageWatcher {
         } = record;
         let space = if self.unit.is_empty() { "" } else { " " };
         let message = format!(
-            "loss {train_loss:.4}, validation {validation_loss:.4}{space}{}",
+            "loss {}, validation {}{space}{}",
+            digits(*train_loss),
+            digits(*validation_loss),
             self.unit
         );
         self.progress.at(record.epoch as u64, &message);
@@ -83,6 +85,15 @@ impl Watcher for StageWatcher {
 
     fn stop(&self) -> bool {
         self.cancel.is_cancelled()
+    }
+}
+
+/// A loss for a line of progress: in a small system it may be 1e-4 km/s kpc.
+fn digits(loss: f64) -> String {
+    if loss.abs() < 0.01 {
+        format!("{loss:.2e}")
+    } else {
+        format!("{loss:.4}")
     }
 }
 

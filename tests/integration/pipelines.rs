@@ -27,6 +27,8 @@ fn every_shipped_pipeline_can_be_planned() {
         "dehnen_binney_orbits.yaml",
         "piffl.yaml",
         "test_orbits.yaml",
+        "plummer.yaml",
+        "plummer_small.yaml",
     ] {
         assert!(paths.iter().any(|path| path.ends_with(name)), "{name} is gone");
     }
@@ -134,6 +136,28 @@ fn the_test_orbits_pipeline_runs_small() {
     let refused = place.run(&arguments);
     assert_eq!(refused.code, 4, "{}", refused.err);
     assert!(refused.err.contains("gives no angles"), "{}", refused.err);
+}
+
+/// A few particles, hardly trained: every stage of section 6.5 in a chain.
+#[test]
+fn the_nbody_pipeline_runs_small() {
+    let place = Place::new();
+    let yaml = project("pipelines/plummer_small.yaml");
+    let mut arguments = vec!["run", yaml.to_str().unwrap()];
+    for parameter in [
+        "particles=600",
+        "step=1e-3",
+        "train_streams=40",
+        "test_streams=40",
+        "epochs=2",
+    ] {
+        arguments.extend(["-p", parameter]);
+    }
+    let gave = place.run(&arguments);
+    assert_eq!(gave.code, 0, "{}\n{}", gave.out, gave.err);
+    assert!(gave.out.contains("δJ"), "{}", gave.out);
+    let again = place.run(&arguments);
+    assert!(again.err.contains("all fresh"), "{}", again.err);
 }
 
 /// Each ```yaml block of the documents that holds a whole pipeline is one that loads.

@@ -108,9 +108,14 @@ impl SmoothMap {
         self.shape
     }
 
+    /// What actions of the data are like: median distance times median speed, km/s kpc.
+    pub(crate) fn action_scale(&self) -> f64 {
+        self.features.length * self.features.speed
+    }
+
     /// Unit of G, km/s kpc.
     fn amplitude(&self) -> f64 {
-        0.1 * self.features.length * self.features.speed
+        0.1 * self.action_scale()
     }
 
     /// G(θ, J') itself, up to a function of J' (rad km/s kpc); differentiate with autograd. **Shape** […, 3] → […].
@@ -254,10 +259,17 @@ pub(crate) fn slope(parameters: &[Tensor], sight: &Sight) -> Tensor {
         + (factor_tangents * outputs.unsqueeze(-2)).sum_dim_intlist(-1, false, kind)
 }
 
-/// J_z and J_r of at least 1e-3 km/s kpc: below, the toy angles have no meaning.
+/// J_z and J_r of at least 1e-6 of |J_φ| + J_z + J_r: below, the toy angles have no meaning.
 pub(crate) fn floored(actions: &Tensor) -> Tensor {
     let flat = actions.narrow(-1, 0, 1);
-    Tensor::cat(&[flat, actions.narrow(-1, 1, 2).clamp_min(1e-3)], -1)
+    let others = actions.narrow(-1, 1, 2);
+    let total = flat.abs()
+        + others
+            .clamp_min(0.0)
+            .sum_dim_intlist([-1].as_slice(), true, actions.kind());
+    // At rest in the centre all three vanish.
+    let least = (total.detach() * 1e-6).clamp_min(1e-30);
+    Tensor::cat(&[flat, others.maximum(&least)], -1)
 }
 
 /// Positions and velocities of streams; shorter streams are filled up with stars of weight zero.

@@ -297,6 +297,33 @@ fn the_same_seed_gives_the_same_bytes_and_another_does_not() {
     assert_ne!(bytes(1), bytes(2));
 }
 
+#[test]
+fn a_globular_cluster_is_learned_as_a_galaxy_is() {
+    // Powers of two, so that every number of the smaller system is that of the larger but for its exponent.
+    let (shorter, slower) = ((-9_f64).exp2(), (-4_f64).exp2());
+    let large = halo_streams(24, 6, 5);
+    let small = Streams::new(&large.x * shorter, &large.v * slower);
+    let toy = Isochrone::new(3.334e11 * 1.1 * shorter * slower * slower, 5.5 * shorter, Device::Cpu);
+    let losses = |streams: &Streams, toy: &Isochrone, unit: f64| -> Vec<f64> {
+        let (none, watcher) = (&mut Checkpoint::none(), &mut Unwatched);
+        let trained = train(streams, None, toy, &quick(30), none, watcher).unwrap();
+        trained
+            .history
+            .iter()
+            .map(|record| record.validation_loss / unit)
+            .collect()
+    };
+    let (galaxy, cluster) = (
+        losses(&large, &wrong_toy(), 1.0),
+        losses(&small, &toy, shorter * slower),
+    );
+    assert!(galaxy[29] < 0.5 * galaxy[0], "{galaxy:?}");
+    for (galaxy, cluster) in galaxy.iter().zip(&cluster) {
+        // Sums in the same order; constants that stand for zero in roots have other exponents.
+        assert!((galaxy / cluster - 1.0).abs() < 1e-6, "{galaxy} {cluster}");
+    }
+}
+
 /// Asks to stop after some epochs.
 struct Impatient(usize);
 

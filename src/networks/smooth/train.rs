@@ -23,9 +23,9 @@ pub struct Options {
     pub learning_rate: f64,
     /// Decoupled weight decay.
     pub weight_decay: f64,
-    /// Largest norm of the gradient.
+    /// Largest norm of the gradient, in units of the data's actions: median distance times median speed.
     pub clip: f64,
-    /// Deviation (km/s kpc) at which the loss passes from square to absolute.
+    /// Deviation at which the loss passes from square to absolute, in the same units.
     pub robust: f64,
     /// Epochs between two refreshes of J', which are also when the validation set is looked at.
     pub refresh: usize,
@@ -49,8 +49,8 @@ impl Options {
             batch,
             learning_rate: 4e-3,
             weight_decay: 1e-4,
-            clip: 50.0,
-            robust: 1.0,
+            clip: 0.025,
+            robust: 5e-4,
             refresh: 10,
             stars: None,
             single: false,
@@ -198,6 +198,8 @@ pub fn train_from(
         )));
     }
     let kind = if options.single { Kind::Float } else { Kind::Double };
+    // Actions of a globular cluster are ten thousand times smaller than those of a galaxy.
+    let unit = map.action_scale();
     let mut learning = Set::new(train, &map, kind)?;
     let mut held_out = validation
         .filter(|set| !set.is_empty())
@@ -239,7 +241,7 @@ pub fn train_from(
         let order = Tensor::from_slice(&shuffled(train.len(), &mut random)).to_device(train.x.device());
         let mut loss = 0.0;
         for batch in order.split(options.batch as i64, 0) {
-            loss += step(&working, &mut state, &learning, &batch, options, &schedule)? * batch.numel() as f64;
+            loss += step(&working, &mut state, &learning, &batch, unit, options, &schedule)? * batch.numel() as f64;
         }
         let is_last = epoch == options.epochs;
         let mut validation_loss = state.last_loss();
@@ -281,12 +283,13 @@ fn copy(from: &[Tensor], to: &mut [Tensor]) {
     });
 }
 
-/// One step on the streams `batch`; gives their mean absolute deviation.
+/// One step on the streams `batch`; gives their mean absolute deviation, km/s kpc. The loss is in units of `unit`.
 fn step(
     parameters: &[Tensor],
     state: &mut State,
     set: &Set,
     batch: &Tensor,
+    unit: f64,
     options: &Options,
     schedule: &Schedule,
 ) -> Result<f64, Error> {
@@ -301,7 +304,7 @@ fn step(
     let weights = pick(&set.points.weights).to_kind(kind);
     let actions = pick(&set.deviations) - slope(parameters, &sight);
     let deviation = &actions - mean(&actions, &weights);
-    let robust = ((&deviation / options.robust).square() + 1.0).sqrt() - 1.0;
+    let robust = ((&deviation / (options.robust * unit)).square() + 1.0).sqrt() - 1.0;
     let count = weights.sum(kind) * 3.0;
     let loss = (robust * &weights).sum(kind) * options.robust / &count;
     state.descend(&loss, options.clip, schedule)?;

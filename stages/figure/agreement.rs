@@ -1,0 +1,96 @@
+//! Predicted against true actions, and their difference below: figure 5 of Ibata et al. (2021).
+
+use super::actions_along_orbits::SYMBOLS;
+use super::panel::{Axis, DrawError, Frame, INK, Panel, SERIES, draw, per_unit, tick_label};
+use plotters::style::Color;
+
+/// True and predicted values of one action, star by star.
+pub type Pairs = Vec<(f64, f64)>;
+
+/// More dots than this say no more, and make the picture heavy.
+const MOST_DOTS: usize = 2000;
+const WIDTH: i32 = 250;
+const LEFT: i32 = 84;
+
+/// Draws a column of two panels for each of J_φ, J_z, J_r.
+pub fn agreement(actions: &[Pairs; 3]) -> Result<String, DrawError> {
+    let size = (3 * (WIDTH + LEFT) + 10, 470);
+    draw(size, "Predicted against true actions, and their difference", |canvas| {
+        for (column, (pairs, symbol)) in actions.iter().zip(SYMBOLS).enumerate() {
+            let frame = |top, height| Frame {
+                left: LEFT + column as i32 * (WIDTH + LEFT),
+                top,
+                width: WIDTH,
+                height,
+            };
+            let (low, high) = ends(pairs);
+            let unit = per_unit("km/s kpc");
+            let across = |label: String| Axis::linear(low, high, label);
+            let up = Axis::linear(low, high, format!("predicted {symbol}{unit}"));
+            let panel = Panel::new(canvas, frame(34, WIDTH), across(String::new()), up)?;
+            panel.line(&[(low, low), (high, high)], INK)?;
+            panel.dots(&thinned(pairs), 2, SERIES[column].mix(0.5))?;
+
+            let differences: Pairs = pairs
+                .iter()
+                .map(|&(truth, predicted)| (truth, predicted - truth))
+                .collect();
+            let mean = differences.iter().map(|(_, d)| d.abs()).sum::<f64>() / differences.len().max(1) as f64;
+            // All but the widest tail; what lies beyond is drawn at the edge.
+            let reach = (6.0 * mean).max(1e-12);
+            let rounded: f64 = format!("{mean:.1e}").parse().unwrap_or_default();
+            let title = format!("difference, mean size {}", tick_label(rounded));
+            let panel = Panel::new(
+                canvas,
+                frame(330, 84),
+                across(format!("true {symbol}{unit}")),
+                Axis::linear(-reach, reach, title),
+            )?;
+            panel.line(&[(low, 0.0), (high, 0.0)], INK)?;
+            let shown = thinned(&differences);
+            let shown: Pairs = shown.iter().map(|&(x, d)| (x, d.clamp(-reach, reach))).collect();
+            panel.dots(&shown, 2, SERIES[column].mix(0.5))?;
+        }
+        Ok(())
+    })
+}
+
+fn thinned(pairs: &Pairs) -> Pairs {
+    let stride = pairs.len().div_ceil(MOST_DOTS).max(1);
+    pairs.iter().step_by(stride).copied().collect()
+}
+
+/// The range of all values, with a little room.
+fn ends(pairs: &Pairs) -> (f64, f64) {
+    let all = || {
+        thinned(pairs)
+            .into_iter()
+            .flat_map(|(truth, predicted)| [truth, predicted])
+    };
+    let (low, high) = (
+        all().fold(f64::INFINITY, f64::min),
+        all().fold(f64::NEG_INFINITY, f64::max),
+    );
+    if !low.is_finite() {
+        return (0.0, 1.0);
+    }
+    let room = 0.03 * (high - low);
+    (low - room, high + room)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mean_size_of_the_difference_stands_above_its_panel() {
+        let pairs: Pairs = (0..10_000)
+            .map(|n| f64::from(n) * 1e-4)
+            .map(|j| (j, j + 2.5e-4))
+            .collect();
+        let svg = agreement(&[pairs.clone(), pairs.clone(), pairs]).unwrap_or_default();
+        assert_eq!(svg.matches("mean size 2.5·10⁻⁴").count(), 3);
+        assert!(svg.matches("<circle").count() <= 6 * MOST_DOTS);
+        assert!(svg.contains("true J_φ / km/s kpc") && svg.contains("predicted J_r / km/s kpc"));
+    }
+}
