@@ -15,7 +15,7 @@ fn help_of_every_command() {
         .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next().map(str::to_owned))
         .filter(|name| name != "help" && name.chars().all(char::is_alphabetic))
         .collect();
-    assert_eq!(commands.len(), 12, "{commands:?}");
+    assert_eq!(commands.len(), 13, "{commands:?}");
     for command in commands {
         text.push_str(&format!(
             "\n\n$ actionfinder {command} --help\n{}",

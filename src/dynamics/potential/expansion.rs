@@ -171,6 +171,10 @@ impl Discs {
 
     /// Adds Φ, and the acceleration over x (or y) and over z, to each lane's sums.
     #[inline(always)]
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "plain lanes are what a compiler makes vectors of"
+    )]
     fn add(&self, plane2: f64, z2: f64, sums: &mut [[f64; LANES]; 3]) {
         for lane in 0..LANES {
             let zeta = (z2 + self.b2[lane]).sqrt();
