@@ -319,7 +319,9 @@ impl Compare {
     /// What is compared.
     fn measures(&self, predicted: &Schema, truth: &Schema) -> Vec<Measure> {
         let mut measures = common(predicted, truth);
-        measures.retain(|measure| self.against == Against::Truth || measure.name == "delta_J");
+        // Along a stream only actions are the same.
+        let along = self.against == Against::StreamMean || self.truth_of == TruthOf::Stream;
+        measures.retain(|measure| !along || measure.name == "delta_J");
         measures
     }
 

@@ -152,8 +152,10 @@ fn diagnostics_say_what_is_conserved() {
     assert!(largest > 0.0 && largest < 1e-4, "{largest}");
     // Rounding of sums of 3000 terms, over 200 steps.
     assert!(ran.metric("largest_momentum_error") < 1e-12);
-    // Forces of cells are not central to the last digit: the tree's error, not rounding.
-    assert!(ran.metric("largest_angular_momentum_error") < 1e-4);
+    // Forces between cells are not central. Errors of 5e-3 in random directions of 3000 forces add up over ten crossing times
+    // to 10 · 5e-3 / √3000 of the torque times time, 9e-4 of Σ |x × v|.
+    let turned = ran.metric("largest_angular_momentum_error");
+    assert!(turned < 9e-4, "{turned}");
     let radii = ["r_1", "r_10", "r_25", "r_50", "r_75", "r_90", "r_99"].map(|name| ran.f64("diagnostics", name)[0]);
     assert!(radii.is_sorted());
     // Half the mass of a Plummer sphere lies within 1.3048 a; 3000 particles give it to 2 %.
