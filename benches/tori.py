@@ -1,7 +1,7 @@
 """Torus mapping beside AGAMA, one thread each, in one run: python benches/tori.py PATH_OF_THE_TORI_EXAMPLE [TOLERANCE].
 
 Actions: the first star of every orbit of `tests/reference/orbits_*`. Each torus is made three times by either program and the
-least time counts; ours of wall clock, the peer's of processor time. ΔH/H of the peer is over 400 random angles; a torus whose
+least processor time counts. ΔH/H of the peer is over 400 random angles; a torus whose
 points are not finite counts as failed. Rates count the time of failed tori too, and only tori that were made.
 """
 import os

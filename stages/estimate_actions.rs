@@ -166,7 +166,7 @@ impl Method {
 impl Stage for EstimateActions {
     const KIND: &'static str = "estimate_actions";
     const ABOUT: &'static str = "Compute actions, angles and frequencies in a given potential";
-    const REVISION: u32 = 3;
+    const REVISION: u32 = 4;
 
     fn inputs(&self) -> Vec<InputPort> {
         let needs = match &self.method {
@@ -193,7 +193,7 @@ impl Stage for EstimateActions {
         }
         let mut schema = replaced(input, &replacing, &result);
         if labels {
-            let description = "regular, resonant, chaotic or unconverged";
+            let description = "regular, resonant, chaotic, near-vertical or unconverged";
             let fields = schema.fields().iter().cloned();
             let class = Field::clone(&column(CLASS, DataType::Utf8, "", "", description));
             schema = Schema::new(fields.chain([class.into()]).collect::<Vec<_>>());

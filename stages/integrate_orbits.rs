@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::columns::{self, CARTESIAN, POSITION, TIME, VELOCITY};
-use crate::io::{TableContext, identity, on_threads, points};
+use crate::io::{TableContext, identity, points, threads};
 use crate::parameters::{Gyr, positive};
 use crate::potentials::PotentialParameters;
 use crate::samples::HaloSample;
@@ -242,9 +242,10 @@ impl IntegrateOrbits {
         let progress = context.progress(starts.len() as u64, "orbits");
         let count = |orbits: usize| progress.add(orbits as u64);
         let mut orbits = Vec::with_capacity(starts.len());
+        let pool = threads(context)?;
         for (starts, times) in starts.chunks(CHUNK).zip(times.chunks(CHUNK)) {
             context.check_cancelled()?;
-            let integrated = on_threads(context, || match self.integrator {
+            let integrated = pool.install(|| match self.integrator {
                 Integrator::Leapfrog => integrate_all(&potential, starts, times, self.energy_tolerance, &count),
                 Integrator::Dop853 => {
                     let one = |(start, times): (&PhaseSpace, &Vec<f64>)| {
@@ -254,7 +255,7 @@ impl IntegrateOrbits {
                     };
                     starts.par_iter().zip(times).map(one).collect()
                 }
-            })?;
+            });
             for orbit in integrated {
                 let failed = |error| StageError::failed(format!("orbit {}: {error}", orbits.len()));
                 orbits.push(orbit.map_err(failed)?);

@@ -93,10 +93,13 @@ pub fn kept<'a>(table: &'a RecordBatch, schema: &Schema) -> Vec<(&'a str, Values
         .collect()
 }
 
+/// As many threads as the stage may use.
+pub fn threads(context: &StageContext) -> Result<rayon::ThreadPool, StageError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(context.threads.max(1));
+    pool.build().map_err(StageError::failed)
+}
+
 /// Runs `work` on as many threads as the stage may use.
 pub fn on_threads<T: Send>(context: &StageContext, work: impl FnOnce() -> T + Send) -> Result<T, StageError> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(context.threads.max(1))
-        .build();
-    Ok(pool.map_err(StageError::failed)?.install(work))
+    Ok(threads(context)?.install(work))
 }

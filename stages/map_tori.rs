@@ -16,9 +16,9 @@ use runner::stage::{Fault, Outcome, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::columns::{self, ACTIONS, ANGLES, CARTESIAN, Column, ENERGY, FREQUENCIES};
-use crate::io::{TableContext, identity, on_threads};
-use crate::parameters::positive;
+use crate::columns::{self, ACTIONS, ANGLES, CARTESIAN, Column, ENERGY, FREQUENCIES, J_ERROR};
+use crate::io::{TableContext, identity, threads};
+use crate::parameters::{KmPerSecondKpc, positive};
 use crate::potentials::PotentialParameters;
 use crate::samples::{DiscSample, HaloSample};
 
@@ -46,6 +46,10 @@ pub struct MapTori {
     /// Root mean square of ΔH/|H| that a torus must reach.
     #[serde(default = "default_tolerance")]
     pub tolerance: f64,
+    /// Greatest error of J_r or J_z that a resonance may cause, km/s kpc: next to one a small ΔH moves actions far. A torus
+    /// that is worse with all the modes allowed fails; left out, none does.
+    #[serde(default)]
+    pub largest_error: Option<KmPerSecondKpc>,
     /// Seed of the sample and the angles.
     #[serde(default)]
     pub seed: u64,
@@ -75,12 +79,15 @@ pub(crate) fn tolerance_fault(at: &str, tolerance: f64) -> Option<Fault> {
     (!fits).then(|| Fault::new(at, format!("must be between 0 and 1, not {tolerance}")))
 }
 
-const QUALITY: [Column; 1] = [Column {
-    name: "dispersion",
-    unit: "",
-    frame: "",
-    description: "root mean square of delta H / |H| over the torus",
-}];
+const QUALITY: [Column; 2] = [
+    Column {
+        name: "dispersion",
+        unit: "",
+        frame: "",
+        description: "root mean square of delta H / |H| over the torus",
+    },
+    J_ERROR,
+];
 
 /// Tori made between two looks at the cancel flag.
 const CHUNK: u64 = 64;
@@ -108,7 +115,7 @@ enum Drawn {
 impl Stage for MapTori {
     const KIND: &'static str = "map_tori";
     const ABOUT: &'static str = "Map tori of sampled or given actions, and place stars on them at random angles";
-    const REVISION: u32 = 2;
+    const REVISION: u32 = 3;
 
     fn inputs(&self) -> Vec<InputPort> {
         match self.sample {
@@ -183,12 +190,13 @@ impl Stage for MapTori {
         let mut failed: Vec<(u64, Actions, String)> = Vec::new();
         let (mut next, mut too_close, mut in_a_row) = (0, 0, 0);
         let last = given.as_ref().map(|given| given.len() as u64);
+        let pool = threads(context)?;
         while tori.len() < wanted && last.is_none_or(|last| next < last) {
             context.check_cancelled()?;
             let missing = (wanted - tori.len()) as u64;
             let end = next + missing.clamp(1, CHUNK);
             let draws: Vec<u64> = (next..last.map_or(end, |last| last.min(end))).collect();
-            let drawn: Vec<Result<Drawn, StageError>> = on_threads(context, || {
+            let drawn: Vec<Result<Drawn, StageError>> = pool.install(|| {
                 let one = |&draw: &u64| {
                     let mut random = sample::generator(self.seed, draw);
                     let actions = match &given {
@@ -198,7 +206,7 @@ impl Stage for MapTori {
                     Ok(self.torus(potential, actions, &mut random))
                 };
                 draws.par_iter().with_max_len(1).map(one).collect()
-            })?;
+            });
             for (&draw, drawn) in draws.iter().zip(drawn) {
                 match drawn? {
                     Drawn::Torus(torus, stars) => {
@@ -270,7 +278,10 @@ impl MapTori {
 
     /// The torus of `actions`, with its stars.
     fn torus<R: Rng>(&self, potential: &dyn Potential, actions: Actions, random: &mut R) -> Drawn {
-        let settings = Settings::within(self.tolerance);
+        let settings = Settings {
+            largest_error: self.largest_error.map_or(f64::INFINITY, |error| error.get()),
+            ..Settings::within(self.tolerance)
+        };
         if self.sample == Sample::Disc && far_inside(potential, &actions, self.disc.pericentre) {
             return Drawn::TooClose;
         }
@@ -278,17 +289,12 @@ impl MapTori {
             Ok(torus) => torus,
             Err(error) => return Drawn::Failed(actions, error.to_string()),
         };
-        if self.sample == Sample::Disc && pericentre(&torus) < self.disc.pericentre {
+        if self.sample == Sample::Disc && torus.pericentre() < self.disc.pericentre {
             return Drawn::TooClose;
         }
-        let mut angle = || random.random_range(0.0..std::f64::consts::TAU);
         let mut stars = Vec::with_capacity(self.stars as usize);
         for _ in 0..self.stars {
-            let angles = Angles {
-                phi: angle(),
-                z: angle(),
-                r: angle(),
-            };
+            let angles = sample::angles(random);
             match torus.point(&angles) {
                 Some(point) => stars.push((angles, point)),
                 None => return Drawn::Failed(actions, "its angle map cannot be inverted everywhere".to_owned()),
@@ -303,25 +309,6 @@ impl MapTori {
 fn far_inside(potential: &dyn Potential, actions: &Actions, pericentre: f64) -> bool {
     let radius = guiding_radius(potential, actions.phi.abs() + actions.z);
     radius.is_some_and(|radius| radius < 0.9 * pericentre)
-}
-
-/// The least distance from the centre on a torus, kpc; it lies at θ_r = 0 or next to it, at some θ_z.
-fn pericentre(torus: &Torus) -> f64 {
-    let step = |n: u32, of: u32| std::f64::consts::TAU * f64::from(n) / f64::from(of);
-    let near = (0..5).map(|n| 0.05 * (f64::from(n) - 2.0));
-    let angles = near.flat_map(|r| {
-        (0..16).map(move |n| Angles {
-            phi: 0.0,
-            z: step(n, 16),
-            r,
-        })
-    });
-    let radius = |angles: Angles| {
-        torus
-            .point(&angles)
-            .map(|PhaseSpace { x: [x, y, z], .. }| x.hypot(y).hypot(z))
-    };
-    angles.filter_map(radius).fold(f64::INFINITY, f64::min)
 }
 
 /// Stream and actions of the first star of each stream.
@@ -408,6 +395,7 @@ fn write(context: &StageContext, tori: &[Stream], failed: &[(u64, Actions, Strin
             ("Omega_r", of(|torus| torus.frequencies().r)),
             ("energy", of(Torus::energy)),
             ("dispersion", of(Torus::dispersion)),
+            ("J_error", of(Torus::action_error)),
             (
                 "modes",
                 tori.iter()

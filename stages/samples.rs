@@ -106,9 +106,9 @@ pub struct DiscSample {
 impl Default for DiscSample {
     fn default() -> Self {
         Self {
-            J_phi: 3000.0,
-            J_z: 50.0,
-            J_r: 50.0,
+            J_phi: sample::DISC_MOST.phi,
+            J_z: sample::DISC_MOST.z,
+            J_r: sample::DISC_MOST.r,
             pericentre: sample::DISC_LEAST_PERICENTRE,
         }
     }
@@ -129,10 +129,11 @@ impl DiscSample {
 
     /// One draw of actions, whatever its pericentre.
     pub fn draw<R: Rng>(&self, random: &mut R) -> Actions {
-        Actions {
-            phi: random.random_range(0.0..self.J_phi),
-            z: random.random_range(0.0..self.J_z),
-            r: random.random_range(0.0..self.J_r),
-        }
+        let most = Actions {
+            phi: self.J_phi,
+            z: self.J_z,
+            r: self.J_r,
+        };
+        sample::disc_actions(random, &most)
     }
 }

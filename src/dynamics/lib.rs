@@ -28,12 +28,58 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Tori go the other way, from actions and angles to a star; and the orbit of a star tells its actions with an error:
+//!
+//! ```
+//! use dynamics::o2gf;
+//! use dynamics::phase_space::{Actions, Angles};
+//! use dynamics::potential::{Composite, Potential};
+//! use dynamics::torus::{Settings, Torus};
+//!
+//! let galaxy = Composite::milky_way_like()?;
+//! let actions = Actions { phi: 1700.0, z: 20.0, r: 60.0 }; // km/s kpc
+//! let torus = Torus::new(&galaxy, &actions, &Settings::within(1e-5))?;
+//! let star = torus.point(&Angles { phi: 0.3, z: 1.0, r: 2.0 }).ok_or("not on the torus")?;
+//! // H is the same all over the torus.
+//! assert!((galaxy.energy(&star) / torus.energy() - 1.0).abs() < 1e-4);
+//!
+//! let label = o2gf::label(&galaxy, &star, &o2gf::Settings::default())?;
+//! let found = label.action_angle;
+//! assert!((found.actions.r - actions.r).abs() < 0.1 + label.action_error);
+//! assert!((found.frequencies.r / torus.frequencies().r - 1.0).abs() < 1e-3);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A galaxy of discs and spheroids of one's own, and its rotation curve:
+//!
+//! ```
+//! use dynamics::orbit::circular::guiding_radius;
+//! use dynamics::potential::{Disc, Galaxy, Potential, Spheroid};
+//!
+//! let disc = Disc { surface_density: 6e8, scale_length: 2.6, scale_height: 0.3, hole_radius: 0.0 }; // M_sun/kpc², kpc
+//! let halo = Spheroid {
+//!     density: 1.5e7, // M_sun/kpc³
+//!     axis_ratio: 0.9,
+//!     inner_slope: 1.0,
+//!     outer_slope: 3.0,
+//!     scale_radius: 16.0,
+//!     cutoff_radius: f64::INFINITY,
+//! };
+//! let galaxy = Galaxy::new(vec![disc], vec![halo])?;
+//! let circular_speed = (-galaxy.acceleration([8.0, 0.0, 0.0])[0] * 8.0).sqrt();
+//! let radius = guiding_radius(&galaxy, 8.0 * circular_speed).ok_or("no circular orbit")?;
+//! assert!((radius - 8.0).abs() < 1e-6);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! | for | see |
 //! | --- | --- |
 //! | potentials and the laws they obey | [`potential`] |
 //! | orbits | [`orbit`] |
 //! | actions, angles and frequencies, exact | [`isochrone`], [`spherical`] |
 //! | the same in any axisymmetric potential, fast | [`staeckel`] |
+//! | the same from the orbit, with an error of its own | [`o2gf`] |
+//! | from actions and angles to stars | [`torus`] |
 //! | what an observer sees | [`sky`] |
 //! | particles under their own gravity | [`nbody`] |
 //! | the samples of the experiments | [`sample`] |

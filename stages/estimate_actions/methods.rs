@@ -15,7 +15,7 @@ use runner::error::StageError;
 use tables::RecordBatch;
 
 use super::{Method, O2gfParameters, TorusParameters};
-use crate::io::{column, identity, on_threads};
+use crate::io::{column, identity, threads};
 
 /// What was found for one star.
 pub struct Estimate {
@@ -29,6 +29,8 @@ pub struct Estimate {
 pub struct Quality {
     /// km/s kpc.
     pub action_error: f64,
+    /// What two windows differ by, km/s kpc.
+    pub window_error: f64,
     /// Radians.
     pub angle_error: f64,
     /// Name of the orbit's class.
@@ -150,9 +152,10 @@ fn all(
     let energies: Vec<f64> = stars.iter().map(|star| potential.energy(star)).collect();
     let progress = context.progress(stars.len() as u64, "stars");
     let mut estimates: Vec<Option<Result<Estimate, Failure>>> = stars.iter().map(|_| None).collect();
+    let pool = threads(context)?;
     for units in units.chunks(CHUNK) {
         context.check_cancelled()?;
-        let done: Vec<Done> = on_threads(context, || {
+        let done: Vec<Done> = pool.install(|| {
             let one = |rows: &Vec<usize>| {
                 let bound: Vec<usize> = rows.iter().copied().filter(|&row| energies[row] < limit).collect();
                 let found = if bound.is_empty() { Vec::new() } else { work(&bound) };
@@ -160,7 +163,7 @@ fn all(
                 (bound, found)
             };
             units.par_iter().with_max_len(1).map(one).collect()
-        })?;
+        });
         for (rows, found) in done {
             for (row, found) in rows.into_iter().zip(found) {
                 let energy = energies[row];
@@ -237,6 +240,7 @@ impl O2gfParameters {
             found: label.action_angle,
             quality: Some(Quality {
                 action_error: label.action_error,
+                window_error: label.window_error,
                 angle_error: label.angle_error,
                 class,
             }),
@@ -281,6 +285,7 @@ fn class_name(class: Class) -> &'static str {
         Class::Regular => "regular",
         Class::Resonant { .. } => "resonant",
         Class::Chaotic => "chaotic",
+        Class::NearVertical => "near-vertical",
         Class::Unconverged => "unconverged",
     }
 }
@@ -299,4 +304,6 @@ pub fn count_classes(context: &StageContext, estimates: &[Estimate]) {
         let better = qualities.iter().filter(|quality| quality.action_error < limit).count();
         context.metric(&format!("J_error_below_{limit}"), better as f64, "");
     }
+    let better = qualities.iter().filter(|quality| quality.window_error < 0.5).count();
+    context.metric("J_window_error_below_0.5", better as f64, "");
 }

@@ -20,12 +20,14 @@ use crate::potential::{Isochrone, Potential};
 const RIDGE: f64 = 1e-4;
 
 /// Highest n_r and n_z/2 of the two mode sets.
-const EXTENTS: [(usize, usize); 2] = [(20, 11), (14, 8)];
+const EXTENTS: [(usize, usize); 2] = [(24, 13), (18, 10)];
 
-/// J_r and J_z with their error.
+/// J_r and J_z with their errors.
 pub(crate) struct Average {
     pub j: [f64; 2],
-    /// Greatest difference between halves of the window, two mode sets, and two toys.
+    /// Greatest difference between the window and its halves.
+    pub window_error: f64,
+    /// The same, or between two mode sets or two toys.
     pub error: f64,
     pub modes: usize,
 }
@@ -45,13 +47,17 @@ pub(crate) fn average<P: Potential + ?Sized>(potential: &P, track: &Track, perio
         Sums::new(&toy_samples(&other_toy, &points)?, EXTENTS[0]),
     ];
     let values = trials.iter().map(Sums::solve).collect::<Option<Vec<_>>>()?;
-    let spread = |k: usize| {
-        let values = values.iter().map(|j| j[k]);
-        values.clone().fold(f64::NEG_INFINITY, f64::max) - values.fold(f64::INFINITY, f64::min)
+    let spread = |values: &[[f64; 2]]| {
+        let range = |k: usize| {
+            let values = values.iter().map(|j| j[k]);
+            values.clone().fold(f64::NEG_INFINITY, f64::max) - values.fold(f64::INFINITY, f64::min)
+        };
+        range(0).max(range(1))
     };
     Some(Average {
         j: values[0],
-        error: spread(0).max(spread(1)),
+        window_error: spread(&values[..3]),
+        error: spread(&values),
         modes: modes(EXTENTS[0]).len(),
     })
 }

@@ -8,7 +8,8 @@
 //!
 //! The window grows until its two halves agree; their difference is the error estimate. J_φ = L_z and
 //! Ω·J = ⟨v²⟩ must come out as well, and what they miss counts as error. An orbit trapped in a resonance or chaotic has no
-//! such spectrum. It is classed, and its actions are those of its toy torus averaged over the libration (module `libration`).
+//! such spectrum. It is classed, and its actions are those of its toy torus averaged over the libration (module `libration`). These are
+//! known from two windows better than they are defined: across toys they differ by more, and the label says both.
 //!
 //! The module keeps the name of the method of Sanders & Binney (2014), MNRAS 441, 3284 (orbit integration, toy angles,
 //! generating function by least squares), which the average over a libration still is.
@@ -77,6 +78,8 @@ pub enum Class {
     },
     /// The frequencies of the two halves of the longest window differ: the actions are averages over one window.
     Chaotic,
+    /// Outside tolerance, with next to no angular momentum about the axis.
+    NearVertical,
     /// Outside tolerance for none of these reasons.
     Unconverged,
 }
@@ -89,6 +92,8 @@ pub struct Label {
     /// Greatest difference of J_r or J_z between the halves of the window, or defect of an identity, km/s kpc. For an
     /// average over a libration also the difference between two mode sets and two toys.
     pub action_error: f64,
+    /// The difference between the window and its halves alone, km/s kpc.
+    pub window_error: f64,
     /// Greatest difference of an angle at the point between the halves of the window, radians.
     pub angle_error: f64,
     /// Greatest difference of a frequency between the halves of the window, relative to Ω_r.
@@ -176,6 +181,7 @@ pub fn label<P: Potential + ?Sized>(
         {
             label.action_angle.actions = before.action_angle.actions;
             label.action_error = before.action_error;
+            label.window_error = before.window_error;
         }
         resonance = locked(&label, &samples).filter(|_| periods >= LIBRATION_PERIODS);
         let drifts = periods >= LIBRATION_PERIODS && label.frequency_error > HOPELESS_DRIFT;
@@ -190,21 +196,43 @@ pub fn label<P: Potential + ?Sized>(
     if label.action_error < settings.tolerance {
         return Ok(label);
     }
+    let actions = label.action_angle.actions;
     label.class = match resonance {
+        _ if actions.phi.abs() < NEAR_VERTICAL * (actions.r + actions.z) => Class::NearVertical,
         Some((n_r, n_z)) => Class::Resonant { n_r, n_z },
         None if label.frequency_error > DRIFT => Class::Chaotic,
         None => Class::Unconverged,
     };
-    if let Some(average) = libration::average(potential, &track, LIBRATION_PERIODS)
+    let mut average = libration::average(potential, &track, LIBRATION_PERIODS);
+    if average
+        .as_ref()
+        .is_none_or(|average| average.window_error > 0.5 * settings.tolerance)
+    {
+        // A window of more librations.
+        let (longest, ..) = LEVELS[LEVELS.len() - 1];
+        track.extend(potential, longest, settings.orbit_tolerance)?;
+        let longer = libration::average(potential, &track, longest);
+        let of = |average: &Option<libration::Average>| {
+            average.as_ref().map_or(f64::INFINITY, |average| average.window_error)
+        };
+        if of(&longer) < of(&average) {
+            average = longer;
+        }
+    }
+    if let Some(average) = average
         && average.error < label.action_error
     {
         label.action_angle.actions.r = average.j[0].max(0.0);
         label.action_angle.actions.z = average.j[1].max(0.0);
         label.action_error = average.error;
+        label.window_error = average.window_error;
         label.modes = average.modes;
     }
     Ok(label)
 }
+
+/// |J_φ| below this part of J_r + J_z makes an orbit nearly vertical: it passes the centre so closely that no toy follows it.
+const NEAR_VERTICAL: f64 = 0.01;
 
 /// Error of the angles at which a label needs no more work, radians.
 const ANGLE_TARGET: f64 = 5e-3;
@@ -289,9 +317,14 @@ fn spectral(samples: &Samples, extent: Extent) -> Label {
     let greatest = |values: [f64; 3]| values.into_iter().map(f64::abs).fold(0.0, f64::max);
     let (lines, sums) = whole;
     let omega_r = lines.omega[0];
-    let action_error = greatest([
+    let window_error = greatest([
         greatest([0, 1, 1].map(|k| before.1.j[k] - after.1.j[k])),
         greatest([0, 1, 1].map(|k| before.1.j[k] - sums.j[k])),
+        0.0,
+    ]);
+    let action_error = greatest([
+        window_error,
+        0.0,
         greatest([
             sums.j_phi - samples.j_phi,
             (sums.power - sums.v2) / omega_r,
@@ -320,6 +353,11 @@ fn spectral(samples: &Samples, extent: Extent) -> Label {
             f64::INFINITY
         } else {
             action_error
+        },
+        window_error: if window_error.is_nan() {
+            f64::INFINITY
+        } else {
+            window_error
         },
         angle_error: greatest([0, 1, 2].map(|k| wrap_difference(before.0.theta[k] - after.0.theta[k]))),
         frequency_error: greatest([0, 1, 2].map(|k| before.0.omega[k] - after.0.omega[k])) / omega_r.abs(),

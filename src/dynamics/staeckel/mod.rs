@@ -78,15 +78,7 @@ impl<P: Potential> StaeckelFudge<P> {
         // The share ψ of the vertical motion needs coordinates, and those ψ: one step from the middle is enough.
         let first = self.foci.relative(&self.potential, &circular, roundness, 0.5);
         let focus2 = first * circular.radius2;
-        let star = Star::new(point, focus2);
-        let motion = Motion::through(
-            &self.potential,
-            &star,
-            focus2,
-            integrals.energy,
-            integrals.phi,
-            integrals.lz,
-        );
+        let (_, motion) = self.motion(point, integrals, focus2);
         let tilt = (motion.vertical_in_plane() / (room * (1.0 + first))).clamp(0.0, 1.0);
         circular.radius2 * self.foci.relative(&self.potential, &circular, roundness, tilt)
     }
@@ -106,16 +98,15 @@ impl<P: Potential> StaeckelFudge<P> {
         Ok(self.solve(point, &self.integrals(point)?, focus2))
     }
 
-    fn solve(&self, point: &PhaseSpace, integrals: &Integrals, focus2: f64) -> ActionAngle {
+    /// The star and its separated motions in the coordinates of Δ².
+    fn motion(&self, point: &PhaseSpace, integrals: &Integrals, focus2: f64) -> (Star, Motion<'_, P>) {
         let star = Star::new(point, focus2);
-        let motion = Motion::through(
-            &self.potential,
-            &star,
-            focus2,
-            integrals.energy,
-            integrals.phi,
-            integrals.lz,
-        );
+        let &Integrals { energy, phi, lz, .. } = integrals;
+        (star, Motion::through(&self.potential, &star, focus2, energy, phi, lz))
+    }
+
+    fn solve(&self, point: &PhaseSpace, integrals: &Integrals, focus2: f64) -> ActionAngle {
+        let (star, motion) = self.motion(point, integrals, focus2);
         match motion.solve(&star, integrals.turning2, point) {
             Some(answer) => self.finite_or_epicyclic(answer, point),
             // Oblate coordinates have no room inside this orbit.

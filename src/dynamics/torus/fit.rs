@@ -16,8 +16,21 @@ const RIDGE: f64 = 1e-12;
 /// Newton steps with one mode set.
 const MOST_STEPS: usize = 8;
 
+/// A matrix is used again where a step left less than this part of H's deviation; where a second use of it leaves more than
+/// the other part, the modes can do no better.
+const GOOD_GAIN: f64 = 0.3;
+const NO_GAIN: f64 = 0.9;
+
 /// Mode sets that are tried.
-const MOST_LEVELS: usize = 20;
+const MOST_LEVELS: usize = 30;
+
+/// H's deviation falls as exp(−c √modes). A torus is given up, from the fourth mode set on, where two sets before that law
+/// leaves it at this many times the one needed with all the modes allowed.
+const HOPELESS: f64 = 2.0;
+
+/// Modes up to this n_r and −n_z are looked at for resonances, those with |n·Ω| below this part of Ω_r.
+const MOST_ORDER: i32 = 16;
+const SLOW: f64 = 0.25;
 
 /// Harmonics that bend the coordinates in one go, and iterations for a place where a star crosses the plane.
 const BENDS: usize = 6;
@@ -92,29 +105,43 @@ impl<P: Potential + ?Sized> Problem<'_, P> {
 }
 
 impl<P: Potential + ?Sized> Problem<'_, P> {
-    /// Newton steps in the coefficients, each shortened until H varies less and toy actions stay positive, until that gains
-    /// little or H varies by less than `enough`.
+    /// Newton steps in the coefficients, the first with a matrix shortened until H varies less and toy actions stay positive,
+    /// until that gains little or H varies by less than `enough`. A matrix serves again while steps with it gain much.
     fn improve(&self, grid: &Grid, modes: &Modes, s: &mut Vec<f64>, field: &mut Field, enough: f64) {
         for _ in 0..MOST_STEPS {
-            let linear = Linear::new(modes, grid, &field.rates());
-            let residuals: Vec<f64> = field.h.iter().map(|h| field.mean - h).collect();
-            let mut sides = [linear.side(modes, grid, &residuals)];
-            if !linear.matrix.solve(|_| RIDGE, &mut sides) {
+            let Linear { factors, matrix } = Linear::new(modes, grid, &field.rates());
+            let start = field.deviation;
+            let Some(factor) = matrix.factor(|_| RIDGE) else {
                 return;
-            }
-            let before = field.deviation;
-            let mut part = 1.0;
-            while part > 1e-3 {
-                let trial: Vec<f64> = s.iter().zip(&sides[0]).map(|(s, step)| s + part * step).collect();
-                if let Some(next) = self.field(grid, modes, &trial)
-                    && next.deviation < before
-                {
-                    (*s, *field) = (trial, next);
+            };
+            for use_of_matrix in 0..MOST_STEPS {
+                let residuals: Vec<f64> = field.h.iter().map(|h| field.mean - h).collect();
+                let mut step = side(&factors, modes, grid, &residuals);
+                factor.solve(&mut step);
+                let before = field.deviation;
+                let mut part = 1.0;
+                while part > 1e-3 {
+                    let trial: Vec<f64> = s.iter().zip(&step).map(|(s, step)| s + part * step).collect();
+                    if let Some(next) = self.field(grid, modes, &trial)
+                        && next.deviation < before
+                    {
+                        (*s, *field) = (trial, next);
+                        break;
+                    }
+                    if use_of_matrix > 0 {
+                        break;
+                    }
+                    part *= 0.5;
+                }
+                let gain = field.deviation / before;
+                if field.deviation < enough || (use_of_matrix > 0 && gain > NO_GAIN) {
+                    return;
+                }
+                if gain > GOOD_GAIN {
                     break;
                 }
-                part *= 0.5;
             }
-            if field.deviation > 0.5 * before || field.deviation < enough {
+            if field.deviation > 0.5 * start {
                 return;
             }
         }
@@ -221,56 +248,62 @@ impl Linear {
                 *matrix.at(i, j) = a * c * sum(&ee) + (a * d + b * c) * sum(&ec) + b * d * sum(&cc);
             }
         }
-        let mut linear = Self { factors, matrix };
-        let ones = vec![1.0; count];
-        let constant = linear.side(modes, grid, &ones);
+        let constant = side(&factors, modes, grid, &vec![1.0; count]);
         for (i, value) in constant.iter().take(size).enumerate() {
-            *linear.matrix.at(size, i) = -value;
+            *matrix.at(size, i) = -value;
         }
-        *linear.matrix.at(size, size) = grid.weights.iter().sum();
-        linear
+        *matrix.at(size, size) = grid.weights.iter().sum();
+        Self { factors, matrix }
     }
+}
 
-    /// Right-hand side: products of the rows, and of the constant's column −1, with `values`.
-    fn side(&self, modes: &Modes, grid: &Grid, values: &[f64]) -> Vec<f64> {
-        let [eta, chi] = [0, 1].map(|q| {
-            let product: Vec<f64> = self.factors[q].iter().zip(values).map(|(a, b)| a * b).collect();
-            grid.analysis(&product, modes.most_k, modes.most_l)
-        });
-        let mut out: Vec<f64> = modes
-            .list
-            .iter()
-            .map(|&(k, l)| {
-                let n = k as isize;
-                k as f64 * eta.at(n, l) + 2.0 * l as f64 * chi.at(n, l)
-            })
-            .collect();
-        out.push(-values.iter().zip(&grid.weights).map(|(a, b)| a * b).sum::<f64>());
-        out
-    }
+/// Right-hand side: products of the rows, and of the constant's column −1, with `values`.
+fn side(factors: &[Vec<f64>; 2], modes: &Modes, grid: &Grid, values: &[f64]) -> Vec<f64> {
+    let [eta, chi] = [0, 1].map(|q| {
+        let product: Vec<f64> = factors[q].iter().zip(values).map(|(a, b)| a * b).collect();
+        grid.analysis(&product, modes.most_k, modes.most_l)
+    });
+    let mut out: Vec<f64> = modes
+        .list
+        .iter()
+        .map(|&(k, l)| {
+            let n = k as isize;
+            k as f64 * eta.at(n, l) + 2.0 * l as f64 * chi.at(n, l)
+        })
+        .collect();
+    out.push(-values.iter().zip(&grid.weights).map(|(a, b)| a * b).sum::<f64>());
+    out
 }
 
 /// Fits the torus, with a mode set that grows next to the modes that matter.
 ///
-/// A hard torus gets a better toy once its first, coarse form is known, and straighter coordinates twice later on.
+/// A hard torus gets a better toy once its first, coarse form is known, and straighter coordinates twice later on. On the way
+/// to a tight tolerance `verify` sees the torus at the usual one: what fails there fails later too.
 pub(super) fn fit<P: Potential + ?Sized>(
     potential: &P,
     toy: Isochrone,
     actions: Actions,
     settings: &Settings,
+    verify: &dyn Fn(&Torus) -> Result<(), TorusError>,
 ) -> Result<Torus, TorusError> {
     let mut problem = Problem {
         potential,
         toy,
         actions,
     };
+    let usual = Settings::default();
+    let tight = settings.tolerance < usual.tolerance && settings.most_modes >= usual.most_modes;
+    let mut goal = if tight { usual } else { *settings };
     let mut warp = Warp::new(&toy, &actions);
     let mut modes = Modes::new(5, 4);
     let mut s = vec![0.0; modes.list.len()];
     let rates = toy.frequencies(&actions);
     let mut best = f64::INFINITY;
+    let mut blurred = None;
     // Some tori need a smaller deviation over toy angles for the one asked for over their own.
     let mut strictness = 1.0;
+    // Number of modes and deviation of every mode set.
+    let mut history: Vec<(usize, f64)> = Vec::new();
     for level in 1..=MOST_LEVELS {
         let grid = Grid::new(&warp, &modes, 1.5, 0.5);
         let mut field = problem.field(&grid, &modes, &s);
@@ -279,29 +312,39 @@ pub(super) fn fit<P: Potential + ?Sized>(
             field = problem.field(&grid, &modes, &s);
         }
         let mut field = field.ok_or(TorusError::NoToy)?;
-        let needed = |mean: f64| {
-            strictness * settings.tolerance * mean.abs().min(100.0 * (actions.z * rates.z).min(actions.r * rates.r))
-        };
-        let enough = 0.05 * needed(field.mean);
+        let depth = |mean: f64| mean.abs().min(100.0 * (actions.z * rates.z).min(actions.r * rates.r));
+        let enough = 0.05 * strictness * goal.tolerance * depth(field.mean);
         problem.improve(&grid, &modes, &mut s, &mut field, enough);
         let check = Grid::new(&warp, &modes, 2.0, 0.25);
         let checked = problem.field(&check, &modes, &s);
         let deviation = checked.as_ref().map_or(f64::INFINITY, |field| field.deviation);
-        let dispersion = deviation / field.mean.abs();
-        best = best.min(dispersion);
-        let needed = needed(field.mean);
+        best = best.min(deviation / field.mean.abs());
+        history.push((modes.list.len(), deviation));
+        let mut needed = strictness * goal.tolerance * depth(field.mean);
         if deviation < needed
             && let Some(checked) = checked
         {
             let torus = angles(&problem, &warp, &modes, &s, (&grid, &field), (&check, &checked))?;
-            if torus.dispersion <= settings.tolerance {
+            best = torus.dispersion;
+            let early = goal.tolerance > settings.tolerance && torus.dispersion <= goal.tolerance;
+            if early {
+                verify(&torus)?;
+                (goal, strictness) = (*settings, 1.0);
+            }
+            let excess = (torus.dispersion / goal.tolerance).max(torus.action_error / goal.largest_error);
+            if excess <= 1.0 {
                 return Ok(torus);
             }
-            best = torus.dispersion;
-            strictness *= 0.7 * settings.tolerance / torus.dispersion;
+            if torus.dispersion <= settings.tolerance {
+                blurred = Some(torus.action_error);
+            }
+            if !early {
+                strictness *= 0.7 / excess;
+            }
+            needed = strictness * goal.tolerance * depth(field.mean);
         }
         if level == 1
-            && dispersion > 3.0 * settings.tolerance
+            && deviation > 3.0 * goal.tolerance * field.mean.abs()
             && let Some(toy) = problem.better_toy(&grid, &modes, &s)
         {
             problem.toy = toy;
@@ -312,6 +355,16 @@ pub(super) fn fit<P: Potential + ?Sized>(
         }
         if level == 3 || level == 4 {
             (warp, s) = problem.straightened(&warp, &modes, &s);
+        }
+        if let [.., (fewer, before), _, (now, after)] = history[..]
+            && history.len() > 3
+            && after > HOPELESS * needed
+        {
+            let root = |modes: usize| (modes as f64).sqrt();
+            let power = (root(goal.most_modes) - root(now)) / (root(now) - root(fewer)).max(1.0);
+            if (after / before).min(1.0).powf(power) * after > HOPELESS * needed {
+                break;
+            }
         }
         let importance: Vec<f64> = modes
             .list
@@ -324,12 +377,12 @@ pub(super) fn fit<P: Potential + ?Sized>(
         let mut next = modes.grown(&importance, 0.01 * scale, 0.05 * scale);
         if level > 1 && deviation > 2.0 * needed {
             let wider = next.widened();
-            if wider.list.len() <= settings.most_modes {
+            if wider.list.len() <= goal.most_modes {
                 next = wider;
             }
         }
         // A ragged set would need too large a grid.
-        let too_many = next.list.len() > settings.most_modes || next.most_k * next.most_l > 2 * settings.most_modes;
+        let too_many = next.list.len() > goal.most_modes || next.most_k * next.most_l > 2 * goal.most_modes;
         if too_many || next == modes {
             break;
         }
@@ -342,10 +395,16 @@ pub(super) fn fit<P: Potential + ?Sized>(
         }
         (modes, s) = (next, start);
     }
-    Err(TorusError::Dispersion {
-        dispersion: best,
-        tolerance: settings.tolerance,
-        modes: modes.list.len(),
+    Err(match blurred {
+        Some(error) => TorusError::Blurred {
+            error,
+            largest: settings.largest_error,
+        },
+        None => TorusError::Dispersion {
+            dispersion: best,
+            tolerance: goal.tolerance,
+            modes: modes.list.len(),
+        },
     })
 }
 
@@ -367,7 +426,7 @@ fn angles<P: Potential + ?Sized>(
     let linear = Linear::new(modes, grid, &field_rates);
     let mut sides: [Vec<f64>; 3] = std::array::from_fn(|q| {
         let values: Vec<f64> = field_rates.iter().map(|rates| -rates[q]).collect();
-        linear.side(modes, grid, &values)
+        side(&linear.factors, modes, grid, &values)
     });
     // What the grid does not determine stays small, high modes above all: noise there would fold the angle map.
     let ridge = |i: usize| {
@@ -396,6 +455,7 @@ fn angles<P: Potential + ?Sized>(
         },
         energy: field.mean,
         dispersion: f64::INFINITY,
+        action_error: f64::INFINITY,
         modes: modes.clone(),
         s: s.to_vec(),
         ds,
@@ -414,5 +474,31 @@ fn angles<P: Potential + ?Sized>(
     let mean = |f: &dyn Fn(f64) -> f64| checked.h.iter().zip(&weights).map(|(h, w)| w * f(*h)).sum::<f64>() / total;
     torus.energy = mean(&|h| h);
     torus.dispersion = mean(&|h| (h - torus.energy).powi(2)).sqrt() / torus.energy.abs();
+    torus.action_error = resonant_error(&torus, check, &checked.h, &weights);
     Ok(torus)
+}
+
+/// Root mean square by which J_r or J_z of orbits differ from the torus', for what is left of H at the modes n that turn
+/// slowly: a term h_n cos(n·θ) of H moves J by n h_n/(n·Ω).
+fn resonant_error(torus: &Torus, grid: &Grid, h: &[f64], weights: &[f64]) -> f64 {
+    let Frequencies { r, z, .. } = torus.frequencies;
+    let slow: Vec<(f64, f64)> = (1..=MOST_ORDER)
+        .flat_map(|n_r| (1..=MOST_ORDER / 2).map(move |half| (f64::from(n_r), -2.0 * f64::from(half))))
+        .filter(|(n_r, n_z)| (n_r * r + n_z * z).abs() < SLOW * r)
+        .collect();
+    let mut sums = vec![0.0; slow.len()];
+    let angles = grid.angles(&torus.modes, &torus.ds);
+    for (((theta_r, theta_z), h), weight) in angles.into_iter().zip(h).zip(weights) {
+        for (sum, (n_r, n_z)) in sums.iter_mut().zip(&slow) {
+            *sum += weight * (h - torus.energy) * (n_r * theta_r + n_z * theta_z).cos();
+        }
+    }
+    let total: f64 = weights.iter().sum();
+    let square = |of: fn(&(f64, f64)) -> f64| {
+        let terms = sums.iter().zip(&slow);
+        terms
+            .map(|(sum, n)| 2.0 * (of(n) * sum / (total * (n.0 * r + n.1 * z))).powi(2))
+            .sum::<f64>()
+    };
+    square(|n| n.0).max(square(|n| n.1)).sqrt()
 }

@@ -17,7 +17,7 @@ mod toy;
 mod warp;
 
 use crate::orbit::dense;
-use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace, Unbound};
+use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace, Unbound, norm};
 use crate::potential::{Isochrone, Potential, Symmetry};
 use crate::units::{wrap_angle, wrap_difference};
 use rayon::prelude::*;
@@ -49,15 +49,18 @@ pub struct Settings {
     pub tolerance: f64,
     /// No more modes than this.
     pub most_modes: usize,
+    /// Greatest [`Torus::action_error`], km/s kpc; infinite for any.
+    pub largest_error: f64,
 }
 
 impl Settings {
-    /// Settings for a tolerance, with modes enough for most halo orbits: 500 down to 1e-4, 1000 at 1e-5.
+    /// Settings for a tolerance, with modes enough for most halo orbits: 500 down to 1e-4, 1000 at 1e-5, never more than 2000.
     pub fn within(tolerance: f64) -> Self {
-        let factor = (1e-4 / tolerance).powf(0.301).clamp(1.0, 10.0);
+        let factor = (1e-4 / tolerance).powf(0.301).clamp(1.0, 4.0);
         Self {
             tolerance,
             most_modes: (500.0 * factor) as usize,
+            largest_error: f64::INFINITY,
         }
     }
 }
@@ -92,6 +95,14 @@ pub enum TorusError {
         /// Number of modes.
         modes: usize,
     },
+    /// H is constant enough, but not at modes that turn slowly.
+    #[error("next to a resonance the actions are known to {error:.2} km/s kpc only, not to {largest}")]
+    Blurred {
+        /// [`Torus::action_error`] of the best torus.
+        error: f64,
+        /// The one allowed.
+        largest: f64,
+    },
     /// The angles are not monotonic functions of the toy angles.
     #[error("the angle map folds over itself: the torus is resonant")]
     Folded,
@@ -125,6 +136,7 @@ pub struct Torus {
     frequencies: Frequencies,
     energy: f64,
     dispersion: f64,
+    action_error: f64,
     warp: warp::Warp,
     modes: series::Modes,
     /// Coefficients of S − θ_toy·J.
@@ -160,13 +172,9 @@ impl Torus {
             r: r.max(least),
         };
         let toy = toy::choose(potential, &actions).ok_or(TorusError::NoToy)?;
-        // A torus that fails at the usual tolerance fails at a tighter one too, only later.
-        let usual = Settings::default();
-        if settings.tolerance < usual.tolerance && settings.most_modes >= usual.most_modes {
-            fit::fit(potential, toy, actions, &usual)?.verify(potential)?;
-        }
-        let torus = fit::fit(potential, toy, actions, settings)?;
-        torus.verify(potential)?;
+        let verify = |torus: &Self| torus.verify(potential);
+        let torus = fit::fit(potential, toy, actions, settings, &verify)?;
+        verify(&torus)?;
         Ok(torus)
     }
 
@@ -265,9 +273,31 @@ impl Torus {
         self.dispersion
     }
 
+    /// Root mean square by which J_r or J_z of orbits on it differ from its own, km/s kpc, where a resonance is near: there a
+    /// small ΔH moves actions by |n| ΔH/|n·Ω|.
+    pub fn action_error(&self) -> f64 {
+        self.action_error
+    }
+
     /// Number of modes of its generating function.
     pub fn modes(&self) -> usize {
         self.s.len()
+    }
+
+    /// The least distance from the centre on it, kpc, to about 1e-3: at θ_r = 0 or next to it, at some θ_z.
+    pub fn pericentre(&self) -> f64 {
+        let near = (0..5).map(|n| 0.05 * (f64::from(n) - 2.0));
+        let angles = near.flat_map(|r| {
+            (0..16).map(move |n| Angles {
+                phi: 0.0,
+                z: std::f64::consts::TAU * f64::from(n) / 16.0,
+                r,
+            })
+        });
+        angles
+            .filter_map(|angles| self.point(&angles))
+            .map(|point| norm(point.x))
+            .fold(f64::INFINITY, f64::min)
     }
 
     /// The phase-space point at the given angles; nothing if the angle map cannot be inverted there.

@@ -223,6 +223,44 @@ impl Grid {
         tables.map(|table| self.synthesis(&table, modes.most_k, modes.most_l))
     }
 
+    /// True angles θ_r and θ_z on the grid: toy angles plus the first two of these sine series.
+    pub(super) fn angles(&self, modes: &Modes, ds: &[Vec<f64>; 3]) -> Vec<(f64, f64)> {
+        let (n, m) = self.size;
+        let wave =
+            |waves: &Waves, order: usize, of: usize, i: usize| (waves.cos[order * of + i], waves.sin[order * of + i]);
+        let mut out: Vec<(f64, f64)> = self.places.iter().map(|place| (place.theta_r, place.theta_z)).collect();
+        // Σ s sin(kη + 2lχ) = Σ_k sin kη Σ_l s cos 2lχ + cos kη Σ_l s sin 2lχ.
+        let mut rows = vec![[[0.0; 2]; 2]; m];
+        for k in 0..=modes.most_k {
+            rows.fill([[0.0; 2]; 2]);
+            let first = modes.list.partition_point(|mode| mode.0 < k);
+            for (i, &(_, l)) in modes
+                .list
+                .iter()
+                .enumerate()
+                .skip(first)
+                .take_while(|(_, mode)| mode.0 == k)
+            {
+                for (j, row) in rows.iter_mut().enumerate() {
+                    let (cos, sin) = wave(&self.chi, l.unsigned_abs(), m, j);
+                    let sin = if l < 0 { -sin } else { sin };
+                    for (q, row) in row.iter_mut().enumerate() {
+                        row[0] += ds[q][i] * cos;
+                        row[1] += ds[q][i] * sin;
+                    }
+                }
+            }
+            for (i, out) in out.chunks_exact_mut(m).enumerate() {
+                let (cos, sin) = wave(&self.eta, k, n, i);
+                for (out, row) in out.iter_mut().zip(&rows) {
+                    out.0 += sin * row[0][0] + cos * row[0][1];
+                    out.1 += sin * row[1][0] + cos * row[1][1];
+                }
+            }
+        }
+        out
+    }
+
     fn synthesis(&self, table: &[f64], most_k: usize, most_l: usize) -> Vec<f64> {
         let (n, m) = self.size;
         let mut out = vec![0.0; n * m];

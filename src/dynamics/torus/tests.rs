@@ -52,9 +52,10 @@ fn the_isochrone_has_its_own_tori() {
         toy,
         actions,
         &Settings {
-            tolerance: 1e-8,
             most_modes: 300,
+            ..Settings::within(1e-8)
         },
+        &|_| Ok(()),
     )
     .unwrap();
     let rates = exact.frequencies(&actions);
@@ -137,6 +138,55 @@ fn resonant_tori_are_refused() {
     assert!(matches!(torus, Err(TorusError::Resonant { n_r: 2, n_z: -2, .. })));
 }
 
+/// What cannot be is given up soon: no series is constant beyond rounding, and near Ω_r = Ω_z none converges.
+#[test]
+fn hopeless_tori_are_given_up_soon() {
+    let galaxy = Galaxy::piffl_14().unwrap();
+    let beyond = Torus::new(&galaxy, &DISC[0], &Settings::within(1e-15));
+    let Err(TorusError::Dispersion { modes, .. }) = beyond else {
+        panic!("{beyond:?}");
+    };
+    assert!(modes < 1000, "{modes}");
+}
+
+/// Next to a resonance, H at a slow mode moves the actions of orbits off those of the torus: the torus knows by how much, and
+/// refuses to be worse than what is asked for.
+#[test]
+fn errors_of_actions_by_resonances_are_known() {
+    let galaxy = Galaxy::piffl_14().unwrap();
+    let close = Actions {
+        phi: -436.0,
+        z: 889.0,
+        r: 375.0,
+    };
+    let settings = Settings::within(1e-4);
+    let torus = Torus::new(&galaxy, &close, &settings).unwrap();
+    let label = |torus: &Torus| {
+        let angles = Angles {
+            phi: 1.0,
+            z: 2.0,
+            r: 1.2,
+        };
+        let found = o2gf::label(&galaxy, &torus.point(&angles).unwrap(), &o2gf::Settings::default()).unwrap();
+        (found.action_angle.actions.r - close.r).hypot(found.action_angle.actions.z - close.z)
+    };
+    // 4 Ω_r = 6 Ω_z but for 0.026 Ω_r.
+    assert!(torus.action_error() > 1.0, "{}", torus.action_error());
+    assert!(label(&torus) < 3.0 * torus.action_error());
+    let largest_error = 0.3;
+    match Torus::new(
+        &galaxy,
+        &close,
+        &Settings {
+            largest_error,
+            ..settings
+        },
+    ) {
+        Ok(better) => assert!(better.action_error() <= largest_error && label(&better) < 3.0 * largest_error),
+        Err(error) => assert!(matches!(error, TorusError::Blurred { .. }), "{error}"),
+    }
+}
+
 /// Orbits that start on a torus stay on it for five radial periods, and their angles advance by Ω t.
 #[test]
 fn orbits_stay_on_their_torus() {
@@ -206,8 +256,8 @@ fn iterated_tori_find_the_actions_of_a_point() {
 fn what_has_no_torus_is_an_error() {
     let galaxy = Galaxy::piffl_14().unwrap();
     let few = Settings {
-        tolerance: 1e-6,
         most_modes: 40,
+        ..Settings::within(1e-6)
     };
     let vertical = Actions {
         phi: -20.0,
