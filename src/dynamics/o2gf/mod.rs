@@ -196,13 +196,6 @@ pub fn label<P: Potential + ?Sized>(
     if label.action_error < settings.tolerance {
         return Ok(label);
     }
-    let actions = label.action_angle.actions;
-    label.class = match resonance {
-        _ if actions.phi.abs() < NEAR_VERTICAL * (actions.r + actions.z) => Class::NearVertical,
-        Some((n_r, n_z)) => Class::Resonant { n_r, n_z },
-        None if label.frequency_error > DRIFT => Class::Chaotic,
-        None => Class::Unconverged,
-    };
     let mut average = libration::average(potential, &track, LIBRATION_PERIODS);
     if average
         .as_ref()
@@ -228,6 +221,13 @@ pub fn label<P: Potential + ?Sized>(
         label.window_error = average.window_error;
         label.modes = average.modes;
     }
+    let actions = label.action_angle.actions;
+    label.class = match resonance {
+        _ if actions.phi.abs() < NEAR_VERTICAL * (actions.r + actions.z) => Class::NearVertical,
+        Some((n_r, n_z)) => Class::Resonant { n_r, n_z },
+        None if label.frequency_error > DRIFT => Class::Chaotic,
+        None => Class::Unconverged,
+    };
     Ok(label)
 }
 
