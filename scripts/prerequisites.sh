@@ -7,7 +7,10 @@ need() {
         missing=1
     fi
 }
-need 'cargo --version' 'cargo and rustc 1.90 or newer (https://rustup.rs)'
+# The lesser of two versions is the first after sorting.
+need 'v=$(cargo --version | cut -d " " -f 2) && [ "$(printf "1.90\n%s\n" "$v" | sort -V | head -n 1)" = 1.90 ]' \
+    'cargo and rustc 1.90 or newer (https://rustup.rs)'
+need 'git --version' 'git (Debian: apt install git)'
 need 'c++ --version' 'a C++ compiler (Debian: apt install g++)'
 need 'python3 --version' 'python3 (Debian: apt install python3)'
 need 'python3 -m pip --version' 'pip for python3 (Debian: apt install python3-pip)'

@@ -6,9 +6,9 @@ use runner::store::Store;
 
 use super::common::Results;
 use super::failure::{Failure, Finished};
-use crate::console::print;
+use crate::console::{count, print};
 
-/// Remove cached outputs and checkpoints that no pipeline's newest results need.
+/// Remove cached outputs that no pipeline's newest results need.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -16,12 +16,19 @@ pub struct Args {
     /// Remove them; without this, only say what would be removed
     #[arg(long)]
     remove: bool,
+    /// Checkpoints of unfinished trainings too
+    #[arg(long)]
+    checkpoints: bool,
 }
 
 /// Lists what is unused, and removes it if asked to.
 pub fn run(args: Args) -> Result<Finished, Failure> {
     let store = Store::open(&args.results.folder());
-    let unused = store.unused().map_err(Failure::work)?;
+    let mut unused = store.unused().map_err(Failure::work)?;
+    if !args.checkpoints {
+        let checkpoints = store.results().join("checkpoints");
+        unused.retain(|entry| !entry.folder.starts_with(&checkpoints));
+    }
     let mut text = String::new();
     for entry in &unused {
         let _ = writeln!(text, "{:>10}  {}", size(entry.bytes), entry.folder.display());
@@ -36,9 +43,10 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     } else {
         let _ = write!(
             text,
-            "{} in {} unused folders; to remove them: actionfinder gc --remove",
+            "{} in {}; to remove them: actionfinder gc --remove{}",
             size(total),
-            unused.len()
+            count(unused.len(), "unused folder"),
+            if args.checkpoints { " --checkpoints" } else { "" }
         );
     }
     print(&text);

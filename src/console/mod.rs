@@ -10,7 +10,7 @@ use std::io::{IsTerminal, Write};
 use clap::ValueEnum;
 use runner::event::Sink;
 
-pub use words::{duration, number, significant};
+pub use words::{count, duration, number, significant};
 
 /// How a run shows itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -44,7 +44,10 @@ pub fn print(text: &str) {
     let _ = out.flush();
 }
 
-/// Writes to standard error.
+/// Writes to standard error, above the bars if there are any.
 pub fn say(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", text.trim_end_matches('\n'));
+    let text = text.trim_end_matches('\n');
+    if !bars::above(text) {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
 }

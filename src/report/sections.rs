@@ -132,7 +132,8 @@ fn overview(html: &mut String, data: &Data) {
     ]);
     html.push_str(
         "<h2>Results</h2>\n<p class=\"quiet\">Mean absolute errors over the stars of the test streams and over the \
-                   three components; ours / paper below 1 is better than the paper.</p>\n",
+                   three components; relative: divided by the mean size of the true values. ours / paper below 1 is better \
+                   than the paper.</p>\n",
     );
     html.push_str(&table(&columns, &rows));
 }

@@ -30,7 +30,9 @@ impl Key {
     /// The key of a pipeline file with its `-p name=value`, for this program, in a results folder.
     pub fn new(results: &Path, pipeline: &Path, overrides: &[(String, String)]) -> io::Result<Self> {
         let place = serde_json::to_vec(&(std::path::absolute(pipeline)?, overrides))?;
+        // Links to the program come and go; they change its attributes, not the program.
         let program = Identity::of(&std::env::current_exe()?)?;
+        let program = (program.bytes, program.modified, program.inode);
         let content = (VERSION, &place, program, Hash256::of_file(pipeline)?);
         Ok(Self {
             file: folder(results).join(Hash256::of(&place).hex()),

@@ -160,6 +160,69 @@ fn a_killed_training_goes_on_to_the_same_bytes() {
     );
 }
 
+/// Ctrl-C once: the training saves where it is, and the next run goes on from there. Twice: it ends at once, and what was
+/// saved before stays good.
+#[test]
+fn interrupted_trainings_go_on() {
+    let endless = [
+        "run",
+        "p.yaml",
+        "-p",
+        "epochs=1000000",
+        "--to",
+        "actions",
+        "--log",
+        "json",
+    ];
+    let place = Place::with(CHAIN);
+    // The first epoch that is told of, after which `signals` interrupts are sent, and what the run says then.
+    let interrupted = |signals: usize| {
+        let mut command = place.command(&endless);
+        let mut run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let epoch = BufReader::new(run.stdout.take().unwrap()).lines().find_map(|line| {
+            let event: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+            let done = event["done"].as_u64().filter(|_| event["unit"] == "epochs");
+            done.filter(|done| *done > 0)
+        });
+        for _ in 0..signals {
+            rustix::process::kill_process(rustix::process::Pid::from_child(&run), rustix::process::Signal::INT)
+                .unwrap();
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let gave = place.gave(run.wait_with_output().unwrap());
+        assert_eq!(gave.code, 130, "{}", gave.err);
+        (epoch.unwrap(), gave.err)
+    };
+    let (first, said) = interrupted(1);
+    assert!(
+        said.contains("press Ctrl-C again") && said.contains("go on from their last checkpoint"),
+        "{said}"
+    );
+    let saved = files_below(&place.path("results/checkpoints"));
+    assert!(!saved.is_empty());
+    let plan = place
+        .well(&["plan", "p.yaml", "-p", "epochs=1000000", "--to", "actions"])
+        .out;
+    assert!(plan.contains("unfinished: goes on from its checkpoint"), "{plan}");
+    let (second, said) = interrupted(2);
+    assert!(second > first, "began anew: {second} after {first}");
+    assert!(
+        said.contains("stopped at once") || said.contains("go on from"),
+        "{said}"
+    );
+    let (third, _) = interrupted(1);
+    assert!(third > first, "began anew: {third} after {first}");
+    // Nobody but the user removes it.
+    assert_eq!(place.well(&["gc"]).out, "nothing is unused\n");
+    let listed = place.well(&["gc", "--checkpoints"]).out;
+    assert!(
+        listed.contains("1 unused folder;") && listed.contains("gc --remove --checkpoints"),
+        "{listed}"
+    );
+    place.well(&["gc", "--remove", "--checkpoints"]);
+    assert!(files_below(&place.path("results/checkpoints")).is_empty());
+}
+
 fn files_below(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();

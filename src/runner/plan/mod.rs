@@ -66,6 +66,8 @@ pub enum Entry {
 pub enum Reason {
     /// No run of this pipeline has finished it.
     NeverRun,
+    /// It was interrupted and has a checkpoint.
+    Unfinished,
     /// What it depends on changed since the last run; one sentence each.
     Changed(Vec<String>),
     /// Nothing changed, but its cached outputs are gone.
@@ -80,6 +82,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NeverRun => f.write_str("never run"),
+            Self::Unfinished => f.write_str("unfinished: goes on from its checkpoint"),
             Self::Changed(changes) => match changes.as_slice() {
                 [first, _, _, rest @ ..] if !rest.is_empty() => write!(f, "{first}, and {} more", changes.len() - 1),
                 few => f.write_str(&few.join(", ")),

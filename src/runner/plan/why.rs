@@ -8,10 +8,14 @@ use crate::store::state::State;
 
 /// What changed since the last run of a stage whose outputs are not in the store.
 pub(crate) fn since_last(stage: &StageInstance, json: &str, state: &State, store: &Store) -> Reason {
+    let hash = Hash256::of(json);
+    if store.checkpoints(&hash).is_dir() {
+        return Reason::Unfinished;
+    }
     let Some(last) = state.stages.get(&stage.label) else {
         return Reason::NeverRun;
     };
-    if last.hash == Hash256::of(json) {
+    if last.hash == hash {
         return Reason::Gone;
     }
     match store.fingerprint_of(&last.kind, &last.hash) {

@@ -13,7 +13,7 @@ use super::spans::Part;
 use super::{mapping, noun, section, suggest, unknown_keys};
 use crate::catalog::{Kind, ParameterError};
 use crate::graph::Resources;
-use crate::stage::AnyStage;
+use crate::stage::{AnyStage, Fault};
 
 /// So many mistakes of one stage are reported at most.
 const MOST: usize = 50;
@@ -21,8 +21,8 @@ const MOST: usize = 50;
 /// Types the parameters in `with`; `path` makes its path, or that of the kind where there is no `with`.
 ///
 /// `unread` are the keys whose values cannot be known, which is reported already: nothing is said about their values, and
-/// there is no stage. A stage whose parameters have faults is given all the same, so that its ports can be checked; its
-/// faults are among the mistakes.
+/// there is no stage. A stage whose parameters have faults, or wrong types that its ports do not depend on, is given all the
+/// same, so that its ports can be checked; what is wrong is among the mistakes.
 pub(super) fn stage(
     kind: &Kind,
     with: Option<Cow<'_, Value>>,
@@ -45,30 +45,62 @@ pub(super) fn stage(
     match (kind.parse)(&value) {
         Ok(_) if !unread.is_empty() => None,
         Ok(stage) => {
-            let faults = stage.check();
-            for fault in &faults {
-                let at = path().into_iter().chain(fault.at.iter().cloned()).collect();
-                let problem = Problem::Fault {
-                    message: fault.message.clone(),
-                    hint: fault.hint.clone(),
-                };
-                mistakes.push(Mistake::at(at, Part::Value, problem));
-            }
+            report_faults(&stage.check(), &path(), mistakes);
             Some(stage)
         }
-        Err(error) => {
-            Explainer {
-                kind,
-                path: &path(),
-                mistakes,
-                unread,
-                excused: Vec::new(),
-                renamed: Vec::new(),
-            }
-            .explain(value.into_owned(), error);
-            None
-        }
+        Err(error) => explained(kind, value.into_owned(), &error, unread, &path(), mistakes),
     }
+}
+
+fn report_faults(faults: &[Fault], path: &[String], mistakes: &mut Vec<Mistake>) {
+    for fault in faults {
+        let at = path.iter().chain(&fault.at).cloned().collect();
+        let problem = Problem::Fault {
+            message: fault.message.clone(),
+            hint: fault.hint.clone(),
+        };
+        mistakes.push(Mistake::at(at, Part::Value, problem));
+    }
+}
+
+/// Reports all that is wrong with the types in `value`. Bad values are mended twice, in different ways: what both stages
+/// say of their other parameters and of their ports holds whatever was meant, and is looked at too.
+fn explained(
+    kind: &Kind,
+    value: Value,
+    error: &ParameterError,
+    unread: &[String],
+    path: &[String],
+    mistakes: &mut Vec<Mistake>,
+) -> Option<Arc<dyn AnyStage>> {
+    let mut unsaid = Vec::new();
+    let explain = |second, mistakes: &mut Vec<Mistake>| {
+        let mut explainer = Explainer {
+            kind,
+            path,
+            mistakes,
+            unread,
+            second,
+            filled: Vec::new(),
+            excused: Vec::new(),
+            renamed: Vec::new(),
+        };
+        let stage = explainer.explain(value.clone(), error.clone());
+        (stage, explainer.filled)
+    };
+    let (stage, filled) = explain(false, mistakes);
+    let (other, _) = explain(true, &mut unsaid);
+    let (stage, other) = (stage.filter(|_| unread.is_empty())?, other?);
+    let others = other.check();
+    let mut faults = stage.check();
+    faults.retain(|fault| {
+        let mended = filled
+            .iter()
+            .any(|at| at.starts_with(&fault.at) || fault.at.starts_with(at));
+        !mended && others.contains(fault)
+    });
+    report_faults(&faults, path, mistakes);
+    (stage.inputs() == other.inputs()).then_some(stage)
 }
 
 struct Explainer<'a> {
@@ -76,6 +108,10 @@ struct Explainer<'a> {
     path: &'a [String],
     mistakes: &'a mut Vec<Mistake>,
     unread: &'a [String],
+    /// Which of two values takes the place of a bad one.
+    second: bool,
+    /// Paths below `with` of values that were replaced.
+    filled: Vec<Vec<String>>,
     /// Paths below `with` that are missing only because a mistake was mended.
     excused: Vec<Vec<String>>,
     /// Paths below `with` of keys that were mended, with the key as the user wrote it.
@@ -83,16 +119,19 @@ struct Explainer<'a> {
 }
 
 impl Explainer<'_> {
-    fn explain(&mut self, mut value: Value, mut error: ParameterError) {
+    /// Reports all mistakes in `value`. The stage without them, where all could be mended by putting another value or the
+    /// right key in place.
+    fn explain(&mut self, mut value: Value, mut error: ParameterError) -> Option<Arc<dyn AnyStage>> {
         for _ in 0..MOST {
             if !self.mend(&mut value, &error) {
-                return;
+                return None;
             }
             match (self.kind.parse)(&value) {
-                Ok(_) => return,
+                Ok(stage) => return Some(stage).filter(|_| self.excused.is_empty()),
                 Err(next) => error = next,
             }
         }
+        None
     }
 
     /// Reports `error` and mends it in `value`; false if it cannot be mended.
@@ -125,6 +164,9 @@ impl Explainer<'_> {
             if let Some(nearest) = nearest.filter(|nearest| !map.contains_key(nearest)) {
                 map.insert(nearest.clone(), removed);
                 self.renamed.push((below(&parent, &nearest), field));
+            } else {
+                // Nobody knows what it was to say.
+                self.excused.push(below(&parent, &field));
             }
             return true;
         }
@@ -141,16 +183,14 @@ impl Explainer<'_> {
             self.excused.push(vec![top.clone()]);
             return value.as_object_mut().is_some_and(|map| map.shift_remove(top).is_some());
         }
-        if let Some((given, allowed)) = named(&error.message, "unknown variant ") {
-            let key = get(value, at).is_some_and(|value| value.is_object());
-            let path = if key { below(at, &given) } else { at.clone() };
-            let part = if key { Part::Key } else { Part::Value };
-            self.report(path, part, Problem::UnknownChoice { given, allowed });
-        } else {
-            let problem = mismatch(&error.message, get(value, at)).unwrap_or_else(|| Problem::InvalidParameter {
-                message: error.message.clone(),
-            });
-            self.report(at.clone(), Part::Value, problem);
+        // What a replaced value brings with it is not the user's mistake.
+        if !self.filled.contains(at) {
+            let other = self.wrong_value(get(value, at), error);
+            if let Some((place, other)) = get(value, at).zip(other) {
+                *place = other;
+                self.filled.push(at.clone());
+                return true;
+            }
         }
         let Some((last, parent)) = at.split_last() else {
             return false;
@@ -171,6 +211,25 @@ impl Explainer<'_> {
             },
             _ => false,
         }
+    }
+
+    /// Reports a wrong value. What could be in its place, if that can be said.
+    fn wrong_value(&mut self, value: Option<&mut Value>, error: &ParameterError) -> Option<Value> {
+        let at = &error.at;
+        let Some((given, allowed)) = named(&error.message, "unknown variant ") else {
+            let problem = mismatch(&error.message, value).unwrap_or_else(|| Problem::InvalidParameter {
+                message: error.message.clone(),
+            });
+            self.report(at.clone(), Part::Value, problem);
+            return replacement(&error.message, self.second);
+        };
+        let key = value.is_some_and(|value| value.is_object());
+        let path = if key { below(at, &given) } else { at.clone() };
+        let part = if key { Part::Key } else { Part::Value };
+        let other = if self.second { allowed.last() } else { allowed.first() };
+        let other = other.filter(|_| !key).map(|name| Value::from(name.as_str()));
+        self.report(path, part, Problem::UnknownChoice { given, allowed });
+        other
     }
 
     /// Reports all required parameters that are absent: serde names only the first.
@@ -256,6 +315,19 @@ fn mismatch(message: &str, value: Option<&mut Value>) -> Option<Problem> {
         expected: expected.to_owned(),
         found,
     })
+}
+
+/// One of two values that serde takes where it said this of another.
+fn replacement(message: &str, second: bool) -> Option<Value> {
+    let (_, expected) = message.strip_prefix("invalid ")?.rsplit_once(", expected ")?;
+    match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" | "isize" => {
+            Some(Value::from(if second { 100 } else { 1 }))
+        }
+        "f32" | "f64" => Some(Value::from(if second { 100.0 } else { 0.5 })),
+        "a boolean" => Some(Value::from(second)),
+        _ => None,
+    }
 }
 
 /// Reads `on`; `path` makes its path.
