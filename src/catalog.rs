@@ -12,6 +12,7 @@ use stages::observe::Observe;
 use stages::predict::Predict;
 use stages::simulate_nbody::SimulateNbody;
 use stages::split::Split;
+use stages::train_acceleration::TrainAcceleration;
 use stages::train_actions::TrainActions;
 use stages::train_inverse::TrainInverse;
 use stages::train_potential::TrainPotential;
@@ -29,6 +30,7 @@ pub fn catalog() -> Catalog {
         .with::<EstimateAccelerations>()
         .with::<TrainPotential>()
         .with::<TrainActions>()
+        .with::<TrainAcceleration>()
         .with::<TrainInverse>()
         .with::<Predict>()
         .with::<Compare>()

@@ -20,6 +20,7 @@ pub mod predict;
 pub mod samples;
 pub mod simulate_nbody;
 pub mod split;
+pub mod train_acceleration;
 pub mod train_actions;
 pub mod train_inverse;
 pub mod train_potential;

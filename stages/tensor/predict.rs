@@ -73,11 +73,14 @@ fn of_orbits(weights: &Weights, with: &Predict, context: &StageContext) -> Resul
 
 /// Accelerations in a learned field.
 fn field(weights: &Weights, context: &StageContext) -> Result<Outcome, StageError> {
-    let field = Field::from_weights(weights).map_err(failed)?;
     let table = context.read_table("stars")?;
     let (stream, star) = stages::io::identity(&table)?;
     let mut columns = vec![("stream", stream.to_vec().into()), ("star", star.to_vec().into())];
-    columns.extend(accelerations(&field, &table)?);
+    columns.extend(if crate::field::has_potential(weights)? {
+        accelerations(&Field::from_weights(weights).map_err(failed)?, &table)?
+    } else {
+        crate::field::accelerations(weights, &table)?
+    });
     context.write_table("predictions", columns)?;
     Ok(Outcome::Complete)
 }
