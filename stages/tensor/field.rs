@@ -1,6 +1,8 @@
-//! Learned fields at the positions of tables.
+//! Learned fields of every kind at positions.
 
+use dynamics::potential::Potential;
 use networks::acceleration::{self, Model};
+use networks::field::Field;
 use networks::weights::Weights;
 use runner::error::StageError;
 use stages::columns::{ACCELERATION, POSITION};
@@ -9,20 +11,42 @@ use tch::{Device, Tensor};
 
 use crate::common::failed;
 
-/// Whether the field in a file has a potential; a free acceleration has none.
-pub fn has_potential(weights: &Weights) -> Result<bool, StageError> {
-    Ok(weights.text("network").map_err(failed)? != acceleration::NETWORK)
+/// A field, with a potential or without.
+pub enum LearnedField {
+    /// One with a potential.
+    Potential(Field),
+    /// A free acceleration.
+    Free(Model),
 }
 
-/// The columns `ax ay az` of a table's positions, by a free acceleration.
-pub fn accelerations(weights: &Weights, table: &RecordBatch) -> Result<Vec<(&'static str, Values)>, StageError> {
-    let model = Model::from_weights(weights, Device::Cpu).map_err(failed)?;
-    let columns = stages::io::columns(table, &POSITION)?.map(Tensor::from_slice);
-    let found = model.accelerations(&Tensor::stack(&columns, -1));
-    (0..3)
-        .map(|axis| {
-            let values = Vec::<f64>::try_from(found.select(1, axis).contiguous()).map_err(StageError::failed)?;
-            Ok((ACCELERATION[axis as usize].name, values.into()))
-        })
-        .collect()
+impl LearnedField {
+    /// The field of a file.
+    pub fn from_weights(weights: &Weights) -> Result<Self, StageError> {
+        match weights.text("network").map_err(failed)? {
+            acceleration::NETWORK => Ok(Self::Free(Model::from_weights(weights, Device::Cpu).map_err(failed)?)),
+            _ => Ok(Self::Potential(Field::from_weights(weights).map_err(failed)?)),
+        }
+    }
+
+    /// Accelerations at positions, (km/s)²/kpc.
+    pub fn at(&self, places: &[[f64; 3]]) -> Result<Vec<[f64; 3]>, StageError> {
+        match self {
+            Self::Potential(field) => Ok(places.iter().map(|&place| field.acceleration(place)).collect()),
+            Self::Free(model) => {
+                let places = Tensor::from_slice(places.as_flattened()).view([-1, 3]);
+                let found = model.accelerations(&places).contiguous().view(-1);
+                let flat = Vec::<f64>::try_from(found).map_err(StageError::failed)?;
+                Ok(flat.as_chunks::<3>().0.to_vec())
+            }
+        }
+    }
+
+    /// The columns `ax ay az` of a table's positions.
+    pub fn columns(&self, table: &RecordBatch) -> Result<Vec<(&'static str, Values)>, StageError> {
+        let [x, y, z] = stages::io::columns(table, &POSITION)?;
+        let places: Vec<[f64; 3]> = x.iter().zip(y).zip(z).map(|((&x, &y), &z)| [x, y, z]).collect();
+        let found = self.at(&places)?;
+        let axis = |axis: usize| found.iter().map(|a| a[axis]).collect::<Vec<f64>>().into();
+        Ok((0..3).map(|n| (ACCELERATION[n].name, axis(n))).collect())
+    }
 }

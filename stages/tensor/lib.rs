@@ -7,6 +7,7 @@ pub mod field;
 pub mod predict;
 pub mod predict_inverse;
 pub mod sample;
+pub mod tabulate_field;
 pub mod train_acceleration;
 pub mod train_actions;
 pub mod train_fourier;
@@ -24,6 +25,7 @@ pub fn body(kind: &str, parameters: Value, context: &mut StageContext) -> Result
         entry::load_cuda();
     }
     match kind {
+        "tabulate_field" => tabulate_field::run(parameters, context),
         "train_acceleration" => train_acceleration::run(parameters, context),
         "train_actions" => train_actions::run(parameters, context),
         "train_inverse" => train_inverse::run(parameters, context),

@@ -1,6 +1,6 @@
 //! Body of `predict`.
 
-use networks::field::{Field, MAP};
+use networks::field::MAP;
 use networks::fourier::{self, OrbitMaps};
 use networks::paper::{self, model::PaperModel};
 use networks::smooth::{self, SmoothMap};
@@ -10,7 +10,6 @@ use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
 use stages::columns::{ACTIONS, ANGLES};
-use stages::estimate_accelerations::accelerations;
 use stages::io::TableContext;
 use stages::predict::{Angles, Map, Predict, Stars};
 use tch::Tensor;
@@ -76,11 +75,7 @@ fn field(weights: &Weights, context: &StageContext) -> Result<Outcome, StageErro
     let table = context.read_table("stars")?;
     let (stream, star) = stages::io::identity(&table)?;
     let mut columns = vec![("stream", stream.to_vec().into()), ("star", star.to_vec().into())];
-    columns.extend(if crate::field::has_potential(weights)? {
-        accelerations(&Field::from_weights(weights).map_err(failed)?, &table)?
-    } else {
-        crate::field::accelerations(weights, &table)?
-    });
+    columns.extend(crate::field::LearnedField::from_weights(weights)?.columns(&table)?);
     context.write_table("predictions", columns)?;
     Ok(Outcome::Complete)
 }
