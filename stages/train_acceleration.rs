@@ -104,6 +104,10 @@ impl Default for Condition {
     }
 }
 
+/// The inputs for action networks: several of the same toy and data, such as of several seeds, are an ensemble, whose equations
+/// are all used.
+pub const NETWORKS: [&str; 4] = ["network", "network_2", "network_3", "network_4"];
+
 impl Stage for TrainAcceleration {
     const KIND: &'static str = "train_acceleration";
     const ABOUT: &'static str = "Learn the acceleration from a trained action network: actions stay along orbits";
@@ -113,11 +117,12 @@ impl Stage for TrainAcceleration {
     fn inputs(&self) -> Vec<InputPort> {
         // Which six columns depends on the network, and is checked against the tables when they are read.
         let needs = columns::needs(&[]);
-        vec![
-            InputPort::network("network"),
-            InputPort::table("train", &needs),
-            InputPort::table("validation", &needs).optional(),
-        ]
+        let more = NETWORKS[1..].iter().map(|name| InputPort::network(name).optional());
+        let mut ports = vec![InputPort::network(NETWORKS[0])];
+        ports.extend(more);
+        ports.push(InputPort::table("train", &needs));
+        ports.push(InputPort::table("validation", &needs).optional());
+        ports
     }
 
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {

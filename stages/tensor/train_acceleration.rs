@@ -11,7 +11,7 @@ use runner::stage::Outcome;
 use serde_json::Value;
 use stages::columns::ACCELERATION;
 use stages::io::TableContext;
-use stages::train_acceleration::{FieldKind, Network, TrainAcceleration};
+use stages::train_acceleration::{FieldKind, NETWORKS, Network, TrainAcceleration};
 use tch::{Device, Kind};
 
 use crate::common::{StageWatcher, checkpoint, failed, load, parameters, prepare, write_history};
@@ -22,23 +22,32 @@ use crate::train_actions::inputs_of;
 pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageError> {
     let with: TrainAcceleration = parameters(value)?;
     let device = prepare(context);
-    let weights = load(context.input("network")?)?;
-    let map = action_map(&weights, device)?;
-    let train_set = read(context, "train", &weights, &map, device)?;
+    let maps = NETWORKS.iter().filter(|port| context.has_input(port));
+    let maps: Vec<(Weights, ActionMap)> = maps
+        .map(|port| {
+            let weights = load(context.input(port)?)?;
+            let map = action_map(port, &weights, device)?;
+            Ok((weights, map))
+        })
+        .collect::<Result<_, StageError>>()?;
+    let train_set = read(context, "train", &maps, device)?;
     let validation = match context.has_input("validation") {
-        true => Some(read(context, "validation", &weights, &map, device)?),
+        true => Some(read(context, "validation", &maps, device)?),
         false => None,
     };
-    let equations = Equations::new(&map, &train_set.streams).map_err(failed)?;
-    let held_out = validation
-        .as_ref()
-        .map(|sample| Equations::new(&map, &sample.streams).map_err(failed))
-        .transpose()?;
-    count_ill_conditioned(context, &equations, with.condition.0);
+    let of_maps = |sample: &Sample| -> Result<Vec<Equations>, StageError> {
+        let of_map = |(_, map): &(Weights, ActionMap)| Equations::new(map, &sample.streams).map_err(failed);
+        maps.iter().map(of_map).collect()
+    };
+    let equations = of_maps(&train_set)?;
+    let held_out = validation.as_ref().map(of_maps).transpose()?;
+    count_ill_conditioned(context, &equations[0], with.condition.0);
     match (&validation, &held_out) {
-        (Some(sample), Some(found)) => write_solved(context, sample, found, with.condition.0)?,
-        _ => write_solved(context, &train_set, &equations, with.condition.0)?,
+        (Some(sample), Some(found)) => write_solved(context, sample, &found[0], with.condition.0)?,
+        _ => write_solved(context, &train_set, &equations[0], with.condition.0)?,
     }
+    let equations = Equations::joined(&equations);
+    let held_out = held_out.map(|parts| Equations::joined(&parts));
     if with.network == Network::Linear {
         let field = fit_potential(&equations, with.axisymmetric).map_err(failed)?;
         context.metric("held_out_action_rate", field.held_out_spread, "(km/s)^2");
@@ -47,11 +56,12 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         weights.save(context.output("field")?).map_err(failed)?;
         return Ok(Outcome::Complete);
     }
-    let options = options(&with, train_set.streams.len());
+    let velocities = train_set.streams.v.repeat([maps.len() as i64, 1, 1]);
+    let options = options(&with, train_set.streams.len() * maps.len());
     let mut watcher = StageWatcher::new(context, options.epochs, "(km/s)^2");
     let trained = train(
-        &map.toy(),
-        (equations, &train_set.streams.v),
+        &maps[0].1.toy(),
+        (equations, &velocities),
         held_out,
         &options,
         &mut checkpoint(context),
@@ -64,7 +74,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     Ok(Outcome::Complete)
 }
 
-fn action_map(weights: &Weights, device: Device) -> Result<ActionMap, StageError> {
+fn action_map(port: &str, weights: &Weights, device: Device) -> Result<ActionMap, StageError> {
     let made_for = weights.text("map").map_err(failed)?;
     match weights.text("network").map_err(failed)? {
         smooth::map::NETWORK if made_for == "actions" => Ok(ActionMap::Smooth(
@@ -74,27 +84,30 @@ fn action_map(weights: &Weights, device: Device) -> Result<ActionMap, StageError
             PaperModel::from_weights(weights, device).map_err(failed)?,
         )),
         other => Err(StageError::with_hint(
-            format!("input network: holds {other} for `map: {made_for}`, not a map to actions and angles"),
+            format!("input {port}: holds {other} for `map: {made_for}`, not a map to actions and angles"),
             "connect the output `network` of a train_actions with `network: smooth` or `network: paper`",
         )),
     }
 }
 
-/// The streams of a table whose stars are all bound in the map's toy.
+/// The streams of a table whose stars are all bound in the toys of all maps; read as the first map reads them.
 fn read(
     context: &StageContext,
     port: &str,
-    weights: &Weights,
-    map: &ActionMap,
+    maps: &[(Weights, ActionMap)],
     device: Device,
 ) -> Result<Sample, StageError> {
-    let (inputs, sun) = inputs_of(weights).map_err(failed)?;
+    let (inputs, sun) = inputs_of(&maps[0].0).map_err(failed)?;
     let sample = Sample::read(context, port, inputs, &sun, device)?;
-    let unbound = smooth::unbound_energies(&map.toy(), &sample.streams.x, &sample.streams.v).map_err(failed)?;
-    if unbound.is_empty() {
+    let mut rows = Vec::new();
+    for (_, map) in maps {
+        let streams = &sample.streams;
+        let unbound = smooth::unbound_energies(&map.toy(), &streams.x, &streams.v).map_err(failed)?;
+        rows.extend(unbound.iter().map(|&(place, _)| sample.rows[place]));
+    }
+    if rows.is_empty() {
         return Ok(sample);
     }
-    let rows: Vec<usize> = unbound.iter().map(|&(place, _)| sample.rows[place]).collect();
     let before = sample.streams.len();
     let left = sample.without(&rows).ok_or_else(|| {
         StageError::failed(format!(

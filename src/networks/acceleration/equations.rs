@@ -109,9 +109,19 @@ impl Equations {
         self.each(|tensor| tensor.index_select(0, batch))
     }
 
-    /// The same in another precision.
-    pub fn to_kind(&self, kind: Kind) -> Self {
-        self.each(|tensor| tensor.to_kind(kind))
+    /// Those of several maps or tables, one after the other: all must have equally many stars a stream.
+    pub fn joined(parts: &[Self]) -> Self {
+        let join = |get: fn(&Self) -> &Tensor| Tensor::cat(&parts.iter().map(get).collect::<Vec<_>>(), 0);
+        Self {
+            x: join(|part| &part.x),
+            weights: join(|part| &part.weights),
+            drift: join(|part| &part.drift),
+            lever: join(|part| &part.lever),
+            turn: join(|part| &part.turn),
+            turn_lever: join(|part| &part.turn_lever),
+            solved: join(|part| &part.solved),
+            condition: join(|part| &part.condition),
+        }
     }
 
     fn each(&self, f: impl Fn(&Tensor) -> Tensor) -> Self {
