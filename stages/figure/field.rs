@@ -23,7 +23,13 @@ pub fn field(arrows: &[Arrow]) -> Result<String, DrawError> {
         let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
             (low.min(value), high.max(value))
         });
-        if low.is_finite() { (low, high) } else { (0.0, 1.0) }
+        // Room for the arrows at the edges.
+        let room = 0.08 * (high - low);
+        if low.is_finite() {
+            (low - room, high + room)
+        } else {
+            (0.0, 1.0)
+        }
     };
     let radii = ends(&mut arrows.iter().map(|arrow| arrow.place.0));
     let heights = ends(&mut arrows.iter().map(|arrow| arrow.place.1));
@@ -51,7 +57,7 @@ pub fn field(arrows: &[Arrow]) -> Result<String, DrawError> {
                 .iter()
                 .map(|arrow| arrow.a.0.hypot(arrow.a.1))
                 .fold(1e-300, f64::max);
-            let unit = (radii.1 - radii.0) * 0.12;
+            let unit = (radii.1 - radii.0) * 0.1;
             let tip = |place: (f64, f64), a: (f64, f64)| {
                 let size = a.0.hypot(a.1).max(1e-300);
                 let length = unit * (size / largest).sqrt();
@@ -65,7 +71,7 @@ pub fn field(arrows: &[Arrow]) -> Result<String, DrawError> {
             }
             for arrow in &shown {
                 panel.line(&[arrow.place, tip(arrow.place, arrow.a)], SERIES[0])?;
-                panel.dots(&[arrow.place], 2, SERIES[0].mix(1.0))?;
+                panel.dots(&[arrow.place], 5, SERIES[0].mix(1.0))?;
             }
             let mut legend = vec![("learned".to_owned(), SERIES[0])];
             if !errors.is_empty() {
