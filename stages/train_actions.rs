@@ -42,6 +42,10 @@ pub struct TrainActions {
     pub width: Option<u32>,
     /// Number of hidden layers.
     pub depth: Option<u32>,
+    /// Height above the plane to which the map resolves a disc, kpc, for `network: smooth`; left out, it follows from the stars'
+    /// heights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub softening: Option<Kpc>,
     /// Most terms of each series, for `network: fourier`.
     pub coefficients: Option<u32>,
     /// Probability of dropping a unit, in [0, 1).
@@ -280,6 +284,9 @@ impl TrainActions {
             .collect();
         if !is_fourier && self.coefficients.is_some() {
             faults.push(Fault::new("coefficients", "is for network: fourier"));
+        }
+        if self.network != Network::Smooth && self.softening.is_some() {
+            faults.push(Fault::new("softening", "is for network: smooth"));
         }
         faults
     }

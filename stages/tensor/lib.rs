@@ -3,9 +3,12 @@
 
 pub mod common;
 pub mod entry;
+pub mod field;
 pub mod predict;
 pub mod predict_inverse;
 pub mod sample;
+pub mod tabulate_field;
+pub mod train_acceleration;
 pub mod train_actions;
 pub mod train_fourier;
 pub mod train_inverse;
@@ -22,6 +25,8 @@ pub fn body(kind: &str, parameters: Value, context: &mut StageContext) -> Result
         entry::load_cuda();
     }
     match kind {
+        "tabulate_field" => tabulate_field::run(parameters, context),
+        "train_acceleration" => train_acceleration::run(parameters, context),
         "train_actions" => train_actions::run(parameters, context),
         "train_inverse" => train_inverse::run(parameters, context),
         "train_potential" => train_potential::run(parameters, context),

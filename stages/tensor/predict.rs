@@ -1,6 +1,6 @@
 //! Body of `predict`.
 
-use networks::field::{Field, MAP};
+use networks::field::MAP;
 use networks::fourier::{self, OrbitMaps};
 use networks::paper::{self, model::PaperModel};
 use networks::smooth::{self, SmoothMap};
@@ -10,7 +10,6 @@ use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
 use stages::columns::{ACTIONS, ANGLES};
-use stages::estimate_accelerations::accelerations;
 use stages::io::TableContext;
 use stages::predict::{Angles, Map, Predict, Stars};
 use tch::Tensor;
@@ -73,11 +72,10 @@ fn of_orbits(weights: &Weights, with: &Predict, context: &StageContext) -> Resul
 
 /// Accelerations in a learned field.
 fn field(weights: &Weights, context: &StageContext) -> Result<Outcome, StageError> {
-    let field = Field::from_weights(weights).map_err(failed)?;
     let table = context.read_table("stars")?;
     let (stream, star) = stages::io::identity(&table)?;
     let mut columns = vec![("stream", stream.to_vec().into()), ("star", star.to_vec().into())];
-    columns.extend(accelerations(&field, &table)?);
+    columns.extend(crate::field::LearnedField::from_weights(weights)?.columns(&table)?);
     context.write_table("predictions", columns)?;
     Ok(Outcome::Complete)
 }

@@ -62,7 +62,11 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
                     options.shape = same_shape(&with, options.shape, map.shape())?;
                     map
                 }
-                _ => SmoothMap::new(toy.clone(), options.shape, &learning.x, &learning.v, with.seed).map_err(failed)?,
+                _ => {
+                    let softening = with.softening.map(stages::parameters::Kpc::get);
+                    let (x, v) = (&learning.x, &learning.v);
+                    SmoothMap::softened(toy.clone(), options.shape, softening, x, v, with.seed).map_err(failed)?
+                }
             };
             let mut watcher = StageWatcher::new(context, options.epochs, "km/s kpc");
             let trained = smooth::train_from(

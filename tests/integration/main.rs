@@ -1,6 +1,7 @@
 //! Tests of the program from outside: what a user types, and what comes back.
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+mod accelerations;
 mod commands;
 mod data;
 mod diagnostics;

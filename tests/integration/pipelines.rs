@@ -27,6 +27,7 @@ fn every_shipped_pipeline_can_be_planned() {
         "dehnen_binney_orbits.yaml",
         "piffl.yaml",
         "test_orbits.yaml",
+        "acceleration.yaml",
         "plummer.yaml",
         "plummer_small.yaml",
     ] {

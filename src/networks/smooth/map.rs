@@ -57,6 +57,19 @@ impl SmoothMap {
     ///
     /// **Shape** [streams, stars, 3]. **Fails when** a point is unbound in the toy.
     pub fn new(toy: Isochrone, shape: Shape, x: &Tensor, v: &Tensor, seed: u64) -> Result<Self, Error> {
+        Self::softened(toy, shape, None, x, v, seed)
+    }
+
+    /// The same with features that soften |z| at the height `softening` (kpc) above the plane, which otherwise follows from the
+    /// points. Below 0.05 of their typical distance the finer features for thin discs come on top.
+    pub fn softened(
+        toy: Isochrone,
+        shape: Shape,
+        softening: Option<f64>,
+        x: &Tensor,
+        v: &Tensor,
+        seed: u64,
+    ) -> Result<Self, Error> {
         tch::no_grad(|| {
             let (length, speed) = scales(x, v);
             let features = Features {
@@ -64,7 +77,7 @@ impl SmoothMap {
                 time_reversal: shape.time_reversal,
                 length,
                 speed,
-                height: height(median_height(x) / length),
+                height: softening.map_or_else(|| height(median_height(x) / length), |softening| softening / length),
             };
             let found = toy.from_cartesian(x, v)?;
             let sight = features.at(&toy, &found.angles, &floored(&found.actions));
