@@ -70,7 +70,7 @@ impl Options {
                 width: 96,
                 ..Shape::default()
             },
-            epochs: 200,
+            epochs: 60,
             stars: Some(12),
             ..Self::for_streams(streams)
         }
