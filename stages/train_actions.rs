@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::columns::{self, CARTESIAN, Column, OBSERVABLES};
 use crate::parameters::{Kpc, SolarMasses, SunParameters, positive};
+use crate::potentials::PotentialParameters;
 
 /// `train_actions`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +21,8 @@ pub struct TrainActions {
     pub toy: ToyParameters,
     /// Streams made in a learned field, to train on besides those given. Only with an input `field`, for `network: smooth`.
     pub synthetic: Synthetic,
+    /// Lets mean |dJ/dt| along orbits count in the loss, for `network: smooth`: Ibata et al. (2021), section 7.
+    pub flow: Option<FlowParameters>,
     /// What to do about stars that the toy does not bind, which have no toy actions.
     pub unbound: WhenUnbound,
     /// Which columns are read.
@@ -115,6 +118,25 @@ impl Default for Synthetic {
     }
 }
 
+/// Mean |dJ/dt| along the orbits of training stars, for t in radians of radial phase, as a part of the loss.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FlowParameters {
+    /// Its weight beside the spread of the actions.
+    pub weight: f64,
+    /// The potential in which the stars move; left out, the field at the input `field`.
+    pub potential: Option<PotentialParameters>,
+}
+
+impl Default for FlowParameters {
+    fn default() -> Self {
+        Self {
+            weight: 1.0,
+            potential: None,
+        }
+    }
+}
+
 /// What to do about stars that the toy does not bind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -183,7 +205,7 @@ impl TrainActions {
 impl Stage for TrainActions {
     const KIND: &'static str = "train_actions";
     const ABOUT: &'static str = "Train a network that maps positions and velocities to actions and angles";
-    const REVISION: u32 = 3;
+    const REVISION: u32 = 4;
     const PLACE: Place = Place::Worker;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -201,6 +223,12 @@ impl Stage for TrainActions {
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         if connected.contains_key("field") && self.network != Network::Smooth {
             return Err("field: streams in a learned field are for network: smooth".to_owned());
+        }
+        if let Some(flow) = &self.flow
+            && flow.potential.is_none()
+            && !connected.contains_key("field")
+        {
+            return Err("flow: needs a potential, or a field at the input `field`".to_owned());
         }
         if connected.contains_key("start") && self.network == Network::Fourier {
             return Err("start: network: fourier is solved, not trained, and goes on from nothing".to_owned());
@@ -243,6 +271,17 @@ impl Stage for TrainActions {
         for (at, value) in [("synthetic.copies", copies), ("synthetic.perturbation", perturbation)] {
             if !(value >= 0.0 && value.is_finite()) {
                 faults.push(Fault::new(at, format!("must not be negative, not {value}")));
+            }
+        }
+        if let Some(flow) = &self.flow {
+            faults.extend(positive("flow.weight", Some(flow.weight)));
+            faults.extend(
+                flow.potential
+                    .iter()
+                    .flat_map(|potential| potential.faults("flow.potential")),
+            );
+            if self.network != Network::Smooth {
+                faults.push(Fault::new("flow", "is for network: smooth"));
             }
         }
         if stars < 4 {

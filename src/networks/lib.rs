@@ -9,6 +9,7 @@ pub mod isochrone;
 pub mod paper;
 pub mod sky;
 pub mod smooth;
+pub mod soap;
 pub mod training;
 pub mod weights;
 

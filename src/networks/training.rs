@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::error::Error;
+use crate::soap::{Optimiser, Soap};
 use crate::weights::{Checkpoint, Weights};
 
 /// How the learning rate goes on after the warm-up.
@@ -34,6 +35,26 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// A rise over `warm_up` steps, or a tenth of all where these are fewer, and a fall to `floor` of the peak.
+    pub fn cosine(peak: f64, warm_up: usize, total: usize, floor: f64) -> Self {
+        Self {
+            peak,
+            warm_up: warm_up.min(total / 10),
+            total,
+            decay: Decay::Cosine(floor),
+        }
+    }
+
+    /// The same rate always.
+    pub fn constant(rate: f64, total: usize) -> Self {
+        Self {
+            peak: rate,
+            warm_up: 0,
+            total,
+            decay: Decay::Constant,
+        }
+    }
+
     /// The rate of step `step`, counted from 0.
     pub fn rate(&self, step: usize) -> f64 {
         let rise = ((step + 1) as f64 / self.warm_up.max(1) as f64).min(1.0);
@@ -181,12 +202,58 @@ pub fn clip_gradients(parameters: &[Tensor], limit: f64) -> Result<f64, Error> {
     })
 }
 
+/// The optimiser at work.
+#[derive(Debug)]
+enum Stepper {
+    Adam(Adam),
+    Soap(Soap),
+}
+
+impl Stepper {
+    fn steps(&self) -> usize {
+        match self {
+            Self::Adam(adam) => adam.steps as usize,
+            Self::Soap(soap) => soap.steps as usize,
+        }
+    }
+
+    fn step(&mut self, parameters: &mut [Tensor], rate: f64) {
+        match self {
+            Self::Adam(adam) => adam.step(parameters, rate),
+            Self::Soap(soap) => soap.step(parameters, rate),
+        }
+    }
+
+    fn save(&self, weights: &mut Weights) -> Result<(), Error> {
+        match self {
+            Self::Adam(adam) => {
+                weights.insert_list("first", &adam.first);
+                weights.insert_list("second", &adam.second);
+                weights.insert_json("steps", &adam.steps)
+            }
+            Self::Soap(soap) => soap.save(weights),
+        }
+    }
+
+    fn restore(&mut self, saved: &Weights) -> Result<(), Error> {
+        match self {
+            Self::Adam(adam) => {
+                saved.copy_list("first", &mut adam.first)?;
+                saved.copy_list("second", &mut adam.second)?;
+                adam.steps = saved.json("steps")?;
+                Ok(())
+            }
+            Self::Soap(soap) => soap.restore(saved),
+        }
+    }
+}
+
 /// What every training carries from epoch to epoch: parameters, optimiser, best epoch and history.
 #[derive(Debug)]
 pub(crate) struct State {
     /// The parameters, which are also those of the model in training.
     parameters: Vec<Tensor>,
-    adam: Adam,
+    stepper: Stepper,
     best: Vec<Tensor>,
     best_loss: f64,
     history: Vec<EpochRecord>,
@@ -197,9 +264,17 @@ pub(crate) struct State {
 impl State {
     /// A fresh state, whose first parameters are the best so far with loss `loss` (infinite where it is not known).
     pub fn new(parameters: &[Tensor], weight_decay: f64, loss: f64) -> Self {
+        Self::with(Optimiser::Adam, parameters, weight_decay, loss)
+    }
+
+    /// [`State::new`] with another optimiser.
+    pub fn with(optimiser: Optimiser, parameters: &[Tensor], weight_decay: f64, loss: f64) -> Self {
         Self {
             parameters: parameters.iter().map(Tensor::shallow_clone).collect(),
-            adam: Adam::new(parameters, weight_decay),
+            stepper: match optimiser {
+                Optimiser::Adam => Stepper::Adam(Adam::new(parameters, weight_decay)),
+                Optimiser::Soap => Stepper::Soap(Soap::new(parameters, weight_decay)),
+            },
             best: copies(parameters),
             best_loss: loss,
             history: Vec::new(),
@@ -226,8 +301,8 @@ impl State {
         if clip.is_finite() {
             clip_gradients(&self.parameters, clip)?;
         }
-        let rate = schedule.rate(self.adam.steps as usize);
-        self.adam.step(&mut self.parameters, rate);
+        let rate = schedule.rate(self.stepper.steps());
+        self.stepper.step(&mut self.parameters, rate);
         Ok(())
     }
 
@@ -265,9 +340,7 @@ impl State {
             let mut weights = Weights::default();
             weights.insert_list("parameters", &self.parameters);
             weights.insert_list("best", &self.best);
-            weights.insert_list("first", &self.adam.first);
-            weights.insert_list("second", &self.adam.second);
-            weights.insert_json("steps", &self.adam.steps)?;
+            self.stepper.save(&mut weights)?;
             weights.insert_json("best_loss", &self.best_loss)?;
             weights.insert_json("history", &self.history)?;
             others(&mut weights);
@@ -283,9 +356,7 @@ impl State {
     pub fn restore(&mut self, saved: &Weights) -> Result<(), Error> {
         saved.copy_list("parameters", &mut self.parameters)?;
         saved.copy_list("best", &mut self.best)?;
-        saved.copy_list("first", &mut self.adam.first)?;
-        saved.copy_list("second", &mut self.adam.second)?;
-        self.adam.steps = saved.json("steps")?;
+        self.stepper.restore(saved)?;
         self.best_loss = saved.json("best_loss")?;
         self.history = saved.json("history")?;
         self.seconds_before = self.history.last().map_or(0.0, |record| record.seconds);

@@ -3,7 +3,7 @@
 use networks::field::synthetic::Options as SyntheticOptions;
 use networks::field::{Field, synthetic_streams};
 use networks::isochrone::Isochrone;
-use networks::smooth::{self, Shape, SmoothMap, Streams};
+use networks::smooth::{self, Flow, Shape, SmoothMap, Streams};
 use networks::weights::Weights;
 use networks::{Error, paper};
 use runner::context::StageContext;
@@ -54,7 +54,11 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let held_out = validation.as_ref().map(|sample| &sample.streams);
     let (mut weights, history) = match with.network {
         Network::Smooth => {
-            let synthetic = synthetic(&with, context, &train, &toy)?;
+            let field = field(context)?;
+            let synthetic = field
+                .as_ref()
+                .map(|field| synthetic(&with, context, field, &train, &toy))
+                .transpose()?;
             let learning = synthetic.as_ref().unwrap_or(&train.streams);
             let mut options = smooth_options(&with, learning.len(), synthetic.is_some());
             let map = match start {
@@ -68,16 +72,21 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
                     SmoothMap::softened(toy.clone(), options.shape, softening, x, v, with.seed).map_err(failed)?
                 }
             };
+            let flow = flow(&with, field.as_ref(), learning, &toy)?;
             let mut watcher = StageWatcher::new(context, options.epochs, "km/s kpc");
             let trained = smooth::train_from(
                 map,
                 learning,
+                flow.as_ref(),
                 held_out,
                 &options,
                 &mut checkpoint(context),
                 &mut watcher,
             );
             let trained = trained.map_err(failed)?;
+            if let Some(rate) = trained.rate {
+                context.metric("mean_rate_of_actions", rate, "km/s kpc");
+            }
             (trained.map.to_weights().map_err(failed)?, trained.history)
         }
         Network::Fourier => return Err(StageError::Bug("network: fourier has a body of its own".to_owned())),
@@ -174,17 +183,39 @@ fn same_shape(with: &TrainActions, asked: Shape, found: Shape) -> Result<Shape, 
     ))
 }
 
-/// Orbits in the field that is connected, if one is.
-fn synthetic(
-    with: &TrainActions,
-    context: &StageContext,
-    train: &Sample,
-    toy: &Isochrone,
-) -> Result<Option<Streams>, StageError> {
+/// The learned field that is connected, if one is.
+fn field(context: &StageContext) -> Result<Option<Field>, StageError> {
     if !context.has_input("field") {
         return Ok(None);
     }
-    let field = Field::from_weights(&load(context.input("field")?)?).map_err(failed)?;
+    let weights = load(context.input("field")?)?;
+    Field::from_weights(&weights).map(Some).map_err(failed)
+}
+
+/// The training stars moved along their orbits, where these are to count.
+fn flow(
+    with: &TrainActions,
+    field: Option<&Field>,
+    learning: &Streams,
+    toy: &Isochrone,
+) -> Result<Option<Flow>, StageError> {
+    let Some(flow) = &with.flow else { return Ok(None) };
+    let moved = match (&flow.potential, field) {
+        (Some(potential), _) => Flow::new(potential.build()?.as_ref(), learning, toy, flow.weight),
+        (None, Some(field)) => Flow::new(field, learning, toy, flow.weight),
+        (None, None) => return Err(StageError::Bug("flow without a potential".to_owned())),
+    };
+    moved.map(Some).map_err(failed)
+}
+
+/// Orbits in a learned field.
+fn synthetic(
+    with: &TrainActions,
+    context: &StageContext,
+    field: &Field,
+    train: &Sample,
+    toy: &Isochrone,
+) -> Result<Streams, StageError> {
     let options = SyntheticOptions {
         copies: (with.synthetic.copies * train.streams.len() as f64).round() as usize,
         stars: with.synthetic.stars as usize,
@@ -194,16 +225,16 @@ fn synthetic(
         seed: with.seed,
         ..SyntheticOptions::default()
     };
-    let made = synthetic_streams(&field, &train.streams, toy, &options).map_err(failed)?;
+    let made = synthetic_streams(field, &train.streams, toy, &options).map_err(failed)?;
     context.metric("synthetic_streams", made.streams.len() as f64, "");
     context.metric("synthetic_rejected", made.rejected as f64, "");
     let device = train.streams.x.device();
     let Streams { x, v, weights } = made.streams;
-    Ok(Some(Streams {
+    Ok(Streams {
         x: x.to_device(device),
         v: v.to_device(device),
         weights: weights.to_device(device),
-    }))
+    })
 }
 
 fn nothing_bound() -> StageError {

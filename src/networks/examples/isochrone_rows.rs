@@ -1,11 +1,12 @@
 //! The rows of Ibata et al. (2021), section 6.1, on exact isochrone orbits: prints errors and times.
 //!
-//! `cargo run -p networks --example isochrone_rows -- [train streams] [test streams] [mass factor] [scale factor] [epochs] [width]`
+//! `cargo run -p networks --example isochrone_rows -- [train streams] [test streams] [mass factor] [scale factor] [epochs] [width] [batch] [rate] [refresh] [soap] [single]`
 
 use std::time::Instant;
 
 use networks::isochrone::{G, Isochrone};
 use networks::smooth::{Options, Streams, train};
+use networks::soap::Optimiser;
 use networks::training::{Unwatched, generator};
 use networks::weights::Checkpoint;
 use rand::Rng;
@@ -62,6 +63,10 @@ fn main() {
     options.batch = argument(7, options.batch as f64) as usize;
     options.learning_rate = argument(8, options.learning_rate);
     options.refresh = argument(9, options.refresh as f64) as usize;
+    if argument(10, 0.0) > 0.0 {
+        options.optimiser = Optimiser::Soap;
+    }
+    options.single = argument(11, 0.0) > 0.0;
     let begin = Instant::now();
     let trained = match train(
         &learn,

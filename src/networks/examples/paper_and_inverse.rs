@@ -1,6 +1,6 @@
 //! Times one training step of the paper's networks at full size, and trains the inverse of section 6.1 (toy 20 % high).
 //!
-//! `paper_and_inverse step [streams]` · `paper_and_inverse inverse [streams] [epochs of the map]`
+//! `paper_and_inverse step [streams] [steps]` · `paper_and_inverse inverse [streams] [epochs of the map]`
 
 use std::time::{Duration, Instant};
 
@@ -66,19 +66,48 @@ impl Watcher for Every {
     }
 }
 
-fn step(streams: usize) -> Result<(), Error> {
+/// Processor time of this thread so far, s (Linux).
+fn processor() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanoseconds = text
+        .split_whitespace()
+        .next()
+        .and_then(|first| first.parse::<f64>().ok());
+    nanoseconds.unwrap_or(f64::NAN) * 1e-9
+}
+
+/// Processor seconds at the end of each epoch.
+struct Clock(Vec<f64>);
+
+impl Watcher for Clock {
+    fn epoch(&mut self, _record: &EpochRecord, _total: usize) {
+        self.0.push(processor());
+    }
+
+    fn stop(&self) -> bool {
+        false
+    }
+}
+
+fn step(streams: usize, steps: usize) -> Result<(), Error> {
+    tch::set_num_threads(1);
     let data = arcs(streams, 1);
     for (name, evaluation) in [("fast", Evaluation::FAST), ("as the authors", Evaluation::AUTHORS)] {
         let options = paper::Options {
             evaluation,
-            epochs: 2,
+            epochs: steps,
             loss: paper::Loss::Full,
             ..paper::Options::default()
         };
         let start = PaperModel::new((MASS, 5.0), false, Architecture::PAPER, 1, Device::Cpu);
-        let begin = Instant::now();
-        paper::train(&data, None, start, &options, &mut Checkpoint::none(), &mut Every(1))?;
-        println!("{name}: {:.1} s a step", begin.elapsed().as_secs_f64() / 2.0);
+        let mut clock = Clock(vec![processor()]);
+        paper::train(&data, None, start, &options, &mut Checkpoint::none(), &mut clock)?;
+        let seconds: Vec<String> = clock
+            .0
+            .windows(2)
+            .map(|pair| format!("{:.3}", pair[1] - pair[0]))
+            .collect();
+        println!("{name}: processor s {}", seconds.join(" "));
     }
     Ok(())
 }
@@ -149,6 +178,6 @@ fn main() -> Result<(), Error> {
     let number = |index: usize, usual: usize| arguments.get(index).and_then(|text| text.parse().ok()).unwrap_or(usual);
     match arguments.get(1).map(String::as_str) {
         Some("inverse") => inverse(number(2, 1024), number(3, 200)),
-        _ => step(number(2, 64)),
+        _ => step(number(2, 64), number(3, 3)),
     }
 }

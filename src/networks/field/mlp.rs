@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::isochrone::{dot, part};
 use crate::smooth::Streams;
 use crate::smooth::map::mean;
-use crate::training::{Decay, EpochRecord, Schedule, State, Watcher, generator, normal, shuffled};
+use crate::training::{EpochRecord, Schedule, State, Watcher, generator, normal, shuffled};
 use crate::weights::{Checkpoint, Weights};
 
 /// Value of the metadata `network` in a file of this field.
@@ -305,12 +305,7 @@ pub fn train_mlp(
     }
     let steps_per_epoch = train.len().div_ceil(options.batch);
     let total = steps_per_epoch * options.epochs;
-    let schedule = Schedule {
-        peak: options.learning_rate,
-        warm_up: 100.min(total / 10),
-        total,
-        decay: Decay::Cosine(1e-4),
-    };
+    let schedule = Schedule::cosine(options.learning_rate, 100, total, 1e-4);
     for epoch in state.next_epoch()..=options.epochs {
         let mut random = generator(options.seed, "batches", epoch as u64);
         let mut sum = 0.0;

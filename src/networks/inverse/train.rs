@@ -7,7 +7,7 @@ use super::{Examples, Form, InverseModel};
 use crate::error::Error;
 use crate::isochrone::Isochrone;
 use crate::paper::layers::Dropout;
-use crate::training::{Decay, EpochRecord, Schedule, State, Watcher, generator, shuffled};
+use crate::training::{EpochRecord, Schedule, State, Watcher, generator, shuffled};
 use crate::weights::Checkpoint;
 
 /// Stars with both sets of coordinates, (stars, 3) each.
@@ -103,15 +103,9 @@ pub fn train(
     }
     let steps_per_epoch = stars.div_ceil(options.batch);
     let total = steps_per_epoch * options.epochs;
-    let (warm_up, decay) = match options.form {
-        Form::Smooth { .. } => (200.min(total / 10), Decay::Cosine(1e-3)),
-        Form::Paper { .. } => (0, Decay::Constant),
-    };
-    let schedule = Schedule {
-        peak: options.learning_rate,
-        warm_up,
-        total,
-        decay,
+    let schedule = match options.form {
+        Form::Smooth { .. } => Schedule::cosine(options.learning_rate, 200, total, 1e-3),
+        Form::Paper { .. } => Schedule::constant(options.learning_rate, total),
     };
     for epoch in state.next_epoch()..=options.epochs {
         let mut random = generator(options.seed, "batches", epoch as u64);

@@ -7,7 +7,7 @@ use super::map::{ACTION_UNIT, Architecture, Evaluation, Image, PreparedMap, ToyP
 use super::model::PaperModel;
 use crate::error::Error;
 use crate::smooth::map::Streams;
-use crate::training::{Decay, EpochRecord, Schedule, State, Watcher, generator, shuffled};
+use crate::training::{EpochRecord, Schedule, State, Watcher, generator, shuffled};
 use crate::weights::Checkpoint;
 
 /// What is minimised.
@@ -173,12 +173,7 @@ pub fn train(
         }
     }
     let steps_per_epoch = train.len().div_ceil(options.batch);
-    let schedule = Schedule {
-        peak: options.learning_rate,
-        warm_up: 0,
-        total: steps_per_epoch * options.epochs,
-        decay: Decay::Constant,
-    };
+    let schedule = Schedule::constant(options.learning_rate, steps_per_epoch * options.epochs);
     for epoch in state.next_epoch()..=options.epochs {
         let mut random = generator(options.seed, "batches", epoch as u64);
         let order = Tensor::from_slice(&shuffled(train.len(), &mut random)).to_device(train.x.device());

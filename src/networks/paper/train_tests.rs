@@ -52,6 +52,20 @@ fn run(streams: &Streams, held_out: Option<&Streams>, options: &Options, free: b
     .unwrap()
 }
 
+/// A model whose P is close to the identity. From random weights P folds (det ∂θ''/∂θ' = 0 somewhere), where J'' and its gradient
+/// have no bound: such a descent is chaotic, so that rounding, which differs between processors, decides how far it comes.
+fn start_without_folds(free: bool) -> PaperModel {
+    let model = start(free);
+    for (name, mut tensor) in model.map.parameters() {
+        tch::no_grad(|| match name.as_str() {
+            "point.out.weight" => _ = tensor.g_mul_scalar_(0.1),
+            "point.out.bias" => tensor.copy_(&Tensor::from_slice(&[0.0, 0.0, 0.0, 1.0, 1.0, 1.0])),
+            _ => {}
+        });
+    }
+    model
+}
+
 #[test]
 fn the_loss_falls_on_isochrone_streams() {
     let (streams, held_out) = (arcs(64, 1), arcs(16, 2));
@@ -59,18 +73,28 @@ fn the_loss_falls_on_isochrone_streams() {
         let options = Options {
             batch: 16,
             learning_rate: 1e-3,
-            ..options(60, loss)
+            ..options(30, loss)
         };
-        let trained = run(&streams, Some(&held_out), &options, free);
-        assert_eq!(trained.history.len(), 60);
-        // Medians, because a batch near a fold of P (det ∂θ''/∂θ' = 0) has a loss far above its neighbours.
-        let median = |records: &[EpochRecord]| {
-            let mut losses: Vec<f64> = records.iter().map(|record| record.train_loss).collect();
-            losses.sort_by(f64::total_cmp);
-            losses[losses.len() / 2]
-        };
-        let [first, last] = [median(&trained.history[..5]), median(&trained.history[50..])];
-        assert!(last < 0.7 * first, "{loss:?}: {first} {last}");
+        let trained = train(
+            &streams,
+            Some(&held_out),
+            start_without_folds(free),
+            &options,
+            &mut Checkpoint::none(),
+            &mut Unwatched,
+        )
+        .unwrap();
+        assert_eq!(trained.history.len(), 30);
+        let [first, last] = [0, 29].map(|epoch| trained.history[epoch]);
+        // Seeds 1 to 5 reach 0.007 to 0.15 of the first training loss, 0.02 to 0.21 of the held-out one.
+        let losses = [
+            (first.train_loss, last.train_loss),
+            (first.validation_loss, last.validation_loss),
+        ];
+        assert!(
+            losses.iter().all(|(first, last)| *last < 0.3 * first),
+            "{loss:?}: {losses:?}"
+        );
         let best = trained
             .history
             .iter()

@@ -53,6 +53,18 @@ pub struct Sight {
     pub factor_tangents: Option<Tensor>,
 }
 
+impl Sight {
+    /// The same of each tensor.
+    pub(crate) fn each(&self, change: &impl Fn(&Tensor) -> Tensor) -> Self {
+        Self {
+            values: change(&self.values),
+            tangents: self.tangents.as_ref().map(change),
+            factors: change(&self.factors),
+            factor_tangents: self.factor_tangents.as_ref().map(change),
+        }
+    }
+}
+
 /// A distance below which the cylindrical radius is softened, and |z| of all but thin discs, in units of the typical distance.
 pub(crate) const SOFTENING: f64 = 0.05;
 

@@ -3,12 +3,14 @@
 
 pub mod dual;
 pub mod features;
+pub mod flow;
 pub mod jacobian;
 pub mod map;
 pub mod toy;
 pub mod train;
 
 pub use features::Symmetry;
+pub use flow::Flow;
 pub use jacobian::Jacobian;
 pub use map::{Shape, SmoothMap, Streams, ToyPoints};
 pub use toy::{fit_toy, unbound_energies};

@@ -4,10 +4,12 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::features::Sight;
+use super::flow::{Flow, mean_rate, rate};
 use super::map::{Shape, SmoothMap, Streams, ToyPoints, floored, mean, slope};
 use crate::error::Error;
 use crate::isochrone::Isochrone;
-use crate::training::{Decay, EpochRecord, Schedule, State, Watcher, generator, shuffled};
+use crate::soap::Optimiser;
+use crate::training::{EpochRecord, Schedule, State, Watcher, generator, shuffled};
 use crate::weights::Checkpoint;
 
 /// How to train.
@@ -19,6 +21,8 @@ pub struct Options {
     pub epochs: usize,
     /// Streams in one step.
     pub batch: usize,
+    /// Which optimiser takes the steps.
+    pub optimiser: Optimiser,
     /// Learning rate after the warm-up.
     pub learning_rate: f64,
     /// Decoupled weight decay.
@@ -40,20 +44,21 @@ pub struct Options {
 impl Options {
     /// What works well for a training set of `streams` streams.
     pub fn for_streams(streams: usize) -> Self {
-        // A step costs as much as its batch is large, so small sets get small batches; about 3600 steps are enough.
+        // A step costs as much as its batch is large, so small sets get small batches; about 2000 steps are enough.
         let batch = (streams / 8).clamp(8, 64);
-        let epochs = (3600 / streams.div_ceil(batch).max(1)).clamp(100, 800);
+        let epochs = (2000 / streams.div_ceil(batch).max(1)).clamp(60, 400);
         Self {
             shape: Shape::default(),
             epochs,
             batch,
-            learning_rate: 4e-3,
+            optimiser: Optimiser::Soap,
+            learning_rate: 1e-2,
             weight_decay: 1e-4,
             clip: 0.025,
             robust: 5e-4,
             refresh: 10,
             stars: None,
-            single: false,
+            single: true,
             seed: 1,
         }
     }
@@ -65,9 +70,8 @@ impl Options {
                 width: 96,
                 ..Shape::default()
             },
-            epochs: 200,
+            epochs: 60,
             stars: Some(12),
-            single: true,
             ..Self::for_streams(streams)
         }
     }
@@ -80,6 +84,8 @@ pub struct Trained {
     pub map: SmoothMap,
     /// One record an epoch; losses are mean absolute deviations, km/s kpc.
     pub history: Vec<EpochRecord>,
+    /// With a flow: the mean |dJ'/dt| of the training stars at the end, km/s kpc per radian of radial phase.
+    pub rate: Option<f64>,
 }
 
 /// What is known of one set of streams during training.
@@ -93,16 +99,38 @@ struct Set {
     sight: Sight,
     deviations: Tensor,
     kind: Kind,
+    flow: Option<Moved>,
+}
+
+/// The stars of a set before and after on their orbits.
+struct Moved {
+    weight: f64,
+    all: [ToyPoints; 2],
+    points: [ToyPoints; 2],
+    sights: [Sight; 2],
+    /// dJ/dt of the toy actions.
+    rate: Tensor,
 }
 
 impl Set {
-    fn new(streams: &Streams, map: &SmoothMap, kind: Kind) -> Result<Self, Error> {
+    fn new(streams: &Streams, flow: Option<&Flow>, map: &SmoothMap, kind: Kind) -> Result<Self, Error> {
         let all = streams.toy_points(&map.toy)?;
         let points = streams.toy_points(&map.toy)?;
         let refined = floored(&points.mean(&points.actions));
+        let sight = || map.look(&points.angles, &refined.expand_as(&points.actions));
+        let moved = |flow: &Flow| -> Result<Moved, Error> {
+            Ok(Moved {
+                weight: flow.weight,
+                all: flow.toy_points(&map.toy)?,
+                points: flow.toy_points(&map.toy)?,
+                sights: [sight(), sight()],
+                rate: points.actions.shallow_clone(),
+            })
+        };
         let mut set = Self {
-            sight: map.look(&points.angles, &refined.expand_as(&points.actions)),
+            sight: sight(),
             deviations: points.actions.shallow_clone(),
+            flow: flow.map(moved).transpose()?,
             all,
             points,
             refined,
@@ -127,23 +155,38 @@ impl Set {
         // Fillers come last.
         let order = (keys - &self.all.weights).argsort(1, false).narrow(1, 0, stars as i64);
         let pick = |values: &Tensor| values.gather(1, &order.expand([-1, -1, values.size()[2]], false), false);
-        self.points = ToyPoints {
-            angles: pick(&self.all.angles),
-            actions: pick(&self.all.actions),
-            weights: pick(&self.all.weights),
+        let drawn = |points: &ToyPoints| ToyPoints {
+            angles: pick(&points.angles),
+            actions: pick(&points.actions),
+            weights: pick(&points.weights),
         };
+        self.points = drawn(&self.all);
+        if let Some(flow) = &mut self.flow {
+            flow.points = flow.all.each_ref().map(drawn);
+        }
     }
 
     fn look(&mut self, map: &SmoothMap) {
         let kind = |tensor: &Tensor| tensor.to_kind(self.kind);
-        let sight = map.look(&self.points.angles, &self.refined.expand_as(&self.points.actions));
+        let refined = self.refined.expand_as(&self.points.actions);
+        let sight = |points: &ToyPoints| map.look(&points.angles, &refined).each(&kind);
         self.deviations = kind(&(&self.points.actions - self.points.mean(&self.points.actions)));
-        self.sight = Sight {
-            values: kind(&sight.values),
-            tangents: sight.tangents.as_ref().map(kind),
-            factors: kind(&sight.factors),
-            factor_tangents: sight.factor_tangents.as_ref().map(kind),
-        };
+        self.sight = sight(&self.points);
+        if let Some(flow) = &mut self.flow {
+            flow.sights = flow.points.each_ref().map(sight);
+            flow.rate = kind(&rate(
+                &flow.points.each_ref().map(|points| points.actions.shallow_clone()),
+            ));
+        }
+    }
+
+    /// The mean |dJ'/dt| of the stars looked at.
+    fn mean_rate(&self, map: &SmoothMap) -> Option<f64> {
+        let flow = self.flow.as_ref()?;
+        let refined = self.refined.expand_as(&self.points.actions);
+        let actions =
+            |points: &ToyPoints| tch::no_grad(|| &points.actions - map.slope(&map.look(&points.angles, &refined)));
+        Some(mean_rate(&flow.points.each_ref().map(actions), &self.points.weights))
     }
 
     fn refresh(&mut self, map: &SmoothMap, steps: usize) {
@@ -174,13 +217,15 @@ pub fn train(
     watcher: &mut dyn Watcher,
 ) -> Result<Trained, Error> {
     let map = SmoothMap::new(toy.clone(), options.shape, &train.x, &train.v, options.seed)?;
-    train_from(map, train, validation, options, checkpoint, watcher)
+    train_from(map, train, None, validation, options, checkpoint, watcher)
 }
 
-/// [`train`], going on from `map` with its toy and its features; its shape must be that of `options`.
+/// [`train`], going on from `map` with its toy and its features; its shape must be that of `options`. With a `flow` of the training
+/// stars, mean |dJ/dt| counts besides their spread.
 pub fn train_from(
     mut map: SmoothMap,
     train: &Streams,
+    flow: Option<&Flow>,
     validation: Option<&Streams>,
     options: &Options,
     checkpoint: &mut Checkpoint,
@@ -200,10 +245,10 @@ pub fn train_from(
     let kind = if options.single { Kind::Float } else { Kind::Double };
     // Actions of a globular cluster are ten thousand times smaller than those of a galaxy.
     let unit = map.action_scale();
-    let mut learning = Set::new(train, &map, kind)?;
+    let mut learning = Set::new(train, flow, &map, kind)?;
     let mut held_out = validation
         .filter(|set| !set.is_empty())
-        .map(|set| Set::new(set, &map, Kind::Double))
+        .map(|set| Set::new(set, None, &map, Kind::Double))
         .transpose()?;
     let start_loss = held_out.as_ref().unwrap_or(&learning).spread(&map);
     // The steps' own parameters; in double precision they are those of the map.
@@ -213,7 +258,7 @@ pub fn train_from(
     } else {
         map.parameters.iter().map(Tensor::shallow_clone).collect()
     };
-    let mut state = State::new(&working, options.weight_decay, start_loss);
+    let mut state = State::with(options.optimiser, &working, options.weight_decay, start_loss);
     learning.draw(options.stars, options.seed, 0);
     learning.look(&map);
     if let Some(saved) = checkpoint.load()? {
@@ -230,12 +275,7 @@ pub fn train_from(
 
     let steps_per_epoch = train.len().div_ceil(options.batch);
     let total = steps_per_epoch * options.epochs;
-    let schedule = Schedule {
-        peak: options.learning_rate,
-        warm_up: 200.min(total / 10),
-        total,
-        decay: Decay::Cosine(1e-3),
-    };
+    let schedule = Schedule::cosine(options.learning_rate, 200, total, 1e-3);
     for epoch in state.next_epoch()..=options.epochs {
         let mut random = generator(options.seed, "batches", epoch as u64);
         let order = Tensor::from_slice(&shuffled(train.len(), &mut random)).to_device(train.x.device());
@@ -274,7 +314,8 @@ pub fn train_from(
     }
     let history = state.into_best();
     copy(&working, &mut map.parameters);
-    Ok(Trained { map, history })
+    let rate = learning.mean_rate(&map);
+    Ok(Trained { map, history, rate })
 }
 
 fn copy(from: &[Tensor], to: &mut [Tensor]) {
@@ -294,19 +335,23 @@ fn step(
     schedule: &Schedule,
 ) -> Result<f64, Error> {
     let pick = |tensor: &Tensor| tensor.index_select(0, batch);
-    let sight = Sight {
-        values: pick(&set.sight.values),
-        tangents: set.sight.tangents.as_ref().map(pick),
-        factors: pick(&set.sight.factors),
-        factor_tangents: set.sight.factor_tangents.as_ref().map(pick),
-    };
     let kind = set.kind;
     let weights = pick(&set.points.weights).to_kind(kind);
-    let actions = pick(&set.deviations) - slope(parameters, &sight);
-    let deviation = &actions - mean(&actions, &weights);
-    let robust = ((&deviation / (options.robust * unit)).square() + 1.0).sqrt() - 1.0;
     let count = weights.sum(kind) * 3.0;
-    let loss = (robust * &weights).sum(kind) * options.robust / &count;
+    let size = |deviation: &Tensor| {
+        let robust = ((deviation / (options.robust * unit)).square() + 1.0).sqrt() - 1.0;
+        (robust * &weights).sum(kind) * options.robust / &count
+    };
+    let actions = pick(&set.deviations) - slope(parameters, &set.sight.each(&pick));
+    let deviation = &actions - mean(&actions, &weights);
+    let mut loss = size(&deviation);
+    if let Some(flow) = &set.flow {
+        let slopes = flow
+            .sights
+            .each_ref()
+            .map(|sight| slope(parameters, &sight.each(&pick)));
+        loss += size(&(pick(&flow.rate) - rate(&slopes))) * flow.weight;
+    }
     state.descend(&loss, options.clip, schedule)?;
     Ok(((deviation.detach().abs() * weights).sum(kind) / count).double_value(&[]))
 }
