@@ -1,6 +1,7 @@
 //! Learned canonical maps: generating functions and their training on libtorch.
 
 pub mod error;
+pub mod exact;
 pub mod field;
 pub mod fourier;
 pub mod inverse;
