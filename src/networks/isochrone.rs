@@ -100,6 +100,12 @@ impl Isochrone {
         dot(v, v) * 0.5 - &self.gm / (&self.scale + s)
     }
 
+    /// −∇Φ, (km/s)²/kpc. **Shape** […, 3].
+    pub fn acceleration(&self, x: &Tensor) -> Tensor {
+        let s = (dot(x, x) + self.scale.square()).sqrt().unsqueeze(-1);
+        x * -(&self.gm / (&s * (&self.scale + &s).square()))
+    }
+
     /// Row numbers, over all points in order, of those with E ≥ 0 (or not a number): they have no actions.
     pub fn unbound(&self, x: &Tensor, v: &Tensor) -> Result<Vec<usize>, Error> {
         let bound = tch::no_grad(|| self.energy(x, v).lt(0.0))

@@ -202,6 +202,15 @@ impl PaperMap {
             generating,
             point: self.point.prepare(),
             trained: true,
+            graph: true,
+        }
+    }
+
+    /// The same as [`PaperMap::frozen`], but what it gives can be differentiated by positions and velocities.
+    pub fn differentiable(&self) -> PreparedMap {
+        PreparedMap {
+            graph: true,
+            ..self.frozen()
         }
     }
 
@@ -215,6 +224,7 @@ impl PaperMap {
                 generating,
                 point,
                 trained: false,
+                graph: false,
             }
         })
     }
@@ -227,6 +237,8 @@ pub struct PreparedMap {
     detached: Prepared,
     point: Prepared,
     trained: bool,
+    /// Whether derivatives of G can be differentiated again.
+    graph: bool,
 }
 
 impl PreparedMap {
@@ -264,7 +276,7 @@ impl PreparedMap {
     /// **Source** Ibata et al. (2021), Eq. 5–8 and the listing in the appendix
     pub fn image(&self, toy: &ToyPoints, mean: &Tensor, evaluation: &Evaluation) -> Image {
         let dropout = self.dropout();
-        let derivatives = |mean: &Tensor| gradients(&self.generating, &toy.theta, mean, dropout, self.trained);
+        let derivatives = |mean: &Tensor| gradients(&self.generating, &toy.theta, mean, dropout, self.graph);
         let (by_theta, mut by_action) = derivatives(&spread_out(mean, &toy.theta));
         let refined = &toy.action - by_theta;
         let again = toy.mean(&refined);
@@ -294,7 +306,7 @@ impl PreparedMap {
             &zero,
             &mean.detach().unsqueeze(1),
             dropout,
-            self.trained,
+            self.graph,
         );
         self.change_of_angles(&by_action, dropout).0.squeeze_dim(1)
     }

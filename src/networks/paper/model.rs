@@ -2,9 +2,10 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::map::{ACTION_UNIT, Architecture, PaperMap, ToyPoints};
+use super::map::{ACTION_UNIT, Architecture, Evaluation, PaperMap, ToyPoints};
 use crate::error::Error;
 use crate::isochrone::{G, Isochrone, wrap};
+use crate::smooth::jacobian::rows_of_jacobian;
 use crate::smooth::map::Streams;
 use crate::training::generator;
 use crate::weights::Weights;
@@ -92,6 +93,32 @@ impl PaperModel {
         let frozen = self.map.frozen();
         let image = frozen.predict(&found.angles, &(found.actions / ACTION_UNIT), draw);
         Ok((wrap(&image.theta), image.action * ACTION_UNIT, image.unconverged))
+    }
+
+    /// ∂J''/∂(x, v) and ∂θ''/∂(x, v) of the stars of streams, in order, with the J' of each stream held fixed.
+    ///
+    /// **Shape** two of [stars, 3, 6]; units as those of [`crate::smooth::Jacobian`].
+    pub fn derivatives(&self, streams: &Streams) -> Result<(Tensor, Tensor), Error> {
+        const STREAMS: i64 = 64;
+        let map = self.map.differentiable();
+        let evaluation = Evaluation {
+            steps: 60,
+            ..Evaluation::FAST
+        };
+        let (mean, _) = map.mean_actions(&self.fixed_points(streams)?, None, &evaluation);
+        let (mut of_actions, mut of_angles) = (Vec::new(), Vec::new());
+        for first in (0..streams.len() as i64).step_by(STREAMS as usize) {
+            let chunk = |tensor: &Tensor| tensor.narrow(0, first, STREAMS.min(tensor.size()[0] - first));
+            let leaf = |tensor: &Tensor| chunk(tensor).detach().copy().set_requires_grad(true);
+            let (x, v) = (leaf(&streams.x), leaf(&streams.v));
+            let toy = self.toy_points(&x, &v, &chunk(&streams.weights))?;
+            let image = map.image(&toy, &chunk(&mean), &evaluation);
+            let both = Tensor::cat(&[image.action * ACTION_UNIT, image.theta], -1).reshape([-1, 6]);
+            let rows = rows_of_jacobian(&both, &[&x, &v]);
+            of_actions.push(rows.narrow(1, 0, 3));
+            of_angles.push(rows.narrow(1, 3, 3));
+        }
+        Ok((Tensor::cat(&of_actions, 0), Tensor::cat(&of_angles, 0)))
     }
 
     /// The file's content.

@@ -3,11 +3,13 @@
 
 pub mod dual;
 pub mod features;
+pub mod jacobian;
 pub mod map;
 pub mod toy;
 pub mod train;
 
 pub use features::Symmetry;
+pub use jacobian::Jacobian;
 pub use map::{Shape, SmoothMap, Streams, ToyPoints};
 pub use toy::{fit_toy, unbound_energies};
 pub use train::{Options, Trained, train, train_from};

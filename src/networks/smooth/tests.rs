@@ -13,7 +13,7 @@ use crate::weights::{Checkpoint, Weights};
 const SYMMETRIES: [Symmetry; 3] = [Symmetry::None, Symmetry::Axisymmetric, Symmetry::Spherical];
 
 /// A map with random weights everywhere, so that laws are not tested on the identity.
-fn random_map(symmetry: Symmetry, time_reversal: bool) -> SmoothMap {
+pub(super) fn random_map(symmetry: Symmetry, time_reversal: bool) -> SmoothMap {
     let (x, v) = halo_points(200, 11);
     let shape = Shape {
         symmetry,

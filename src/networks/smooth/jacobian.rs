@@ -1,0 +1,185 @@
+//! Derivatives of the canonical map: ∂(J', θ')/∂(x, v), by implicit differentiation of the fixed point of J'.
+
+use tch::{Kind, Tensor};
+
+use super::map::{SmoothMap, Streams};
+use crate::error::Error;
+
+/// The map at some stars, with its derivatives by positions and velocities.
+#[derive(Debug)]
+pub struct Jacobian {
+    /// θ', rad, in [0, 2π). [stars, 3].
+    pub angles: Tensor,
+    /// J', km/s kpc. [stars, 3].
+    pub actions: Tensor,
+    /// ∂J'/∂(x, v): km/s in the first three columns, kpc in the last. [stars, 3, 6].
+    pub of_actions: Tensor,
+    /// ∂θ'/∂(x, v): 1/kpc in the first three columns, s/km in the last. [stars, 3, 6].
+    pub of_angles: Tensor,
+    /// Largest |J − ∂G/∂θ − J'| over the three components, km/s kpc: how far J' is from its fixed point. [stars].
+    pub residual: Tensor,
+}
+
+impl Jacobian {
+    /// ∂(J', θ')/∂(x, v): rows (J_φ, J_z, J_r, θ_φ, θ_z, θ_r), columns (x, y, z, v_x, v_y, v_z). [stars, 6, 6].
+    pub fn matrix(&self) -> Tensor {
+        Tensor::cat(&[&self.of_actions, &self.of_angles], -2)
+    }
+
+    /// Rates of J' and θ' along a motion with velocity `v` and acceleration `a` ((km/s)²/kpc), two of [stars, 3], in
+    /// (km/s)² and km/s/kpc.
+    ///
+    /// **Source** Ibata et al. (2021), Eq. 15 and 16: in the true field the first vanish, and the second are the frequencies.
+    pub fn rates(&self, v: &Tensor, a: &Tensor) -> (Tensor, Tensor) {
+        let flow = Tensor::cat(&[v, a], -1).unsqueeze(-1);
+        (
+            self.of_actions.matmul(&flow).squeeze_dim(-1),
+            self.of_angles.matmul(&flow).squeeze_dim(-1),
+        )
+    }
+}
+
+/// Steps of Newton's method for J', after the damped iteration.
+const NEWTON_STEPS: usize = 4;
+
+impl SmoothMap {
+    /// θ', J' and their derivatives at stars of positions `x` and velocities `v`, each by itself.
+    ///
+    /// J' = J − ∂G/∂θ(θ, J') and θ' = θ + ∂G/∂J'(θ, J') give (1 + G_θJ) dJ' = dJ − G_θθ dθ and
+    /// dθ' = (1 + G_Jθ) dθ + G_JJ dJ', with (θ, J) those of the toy, whose derivatives autograd gives.
+    ///
+    /// J' is solved for unless `actions` gives it: with those of the star's stream, which its other stars determine too,
+    /// the rows of J' are the derivatives of the fixed point's equation at that J' (see `residual`).
+    ///
+    /// **Shape** `x`, `v`, `actions` [stars, 3]. **Fails when** a star is unbound in the toy: its row is in the error.
+    /// Where an orbit is circular or in the plane, toy angles have no derivatives, and neither has the result.
+    pub fn jacobian(&self, x: &Tensor, v: &Tensor, actions: Option<&Tensor>) -> Result<Jacobian, Error> {
+        let (angles, toy_actions, toy) = self.toy_derivatives(x, v)?;
+        let refined = match actions {
+            Some(given) => given.detach(),
+            None => self.settled(x, v, &angles, &toy_actions)?,
+        };
+        let second = self.second_derivatives(&angles, &refined);
+        let eye = Tensor::eye(3, (Kind::Double, x.device()));
+        let (by_angles, by_actions) = (toy.narrow(1, 0, 3), toy.narrow(1, 3, 3));
+        let of_actions = Tensor::linalg_solve(
+            &(&eye + &second.mixed),
+            &(by_actions - second.angles.matmul(&by_angles)),
+            true,
+        );
+        let of_angles = (&eye + second.mixed.transpose(1, 2)).matmul(&by_angles) + second.actions.matmul(&of_actions);
+        let residual = (toy_actions - &second.slope - &refined)
+            .abs()
+            .amax([-1].as_slice(), false);
+        Ok(Jacobian {
+            angles: crate::isochrone::wrap(&(angles + second.shift)),
+            actions: refined,
+            of_actions,
+            of_angles,
+            residual,
+        })
+    }
+
+    /// Toy angles and actions, and ∂(θ, J)/∂(x, v) [stars, 6, 6].
+    fn toy_derivatives(&self, x: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor, Tensor), Error> {
+        tch::with_grad(|| {
+            let x = x.detach().set_requires_grad(true);
+            let v = v.detach().set_requires_grad(true);
+            let found = self.toy.from_cartesian(&x, &v)?;
+            let both = Tensor::cat(&[&found.angles, &found.actions], -1);
+            let rows = rows_of_jacobian(&both, &[&x, &v]);
+            Ok((found.angles.detach(), found.actions.detach(), rows))
+        })
+    }
+
+    /// J' of single stars: the damped iteration of [`SmoothMap::predict`], then Newton's method where it helps.
+    fn settled(&self, x: &Tensor, v: &Tensor, angles: &Tensor, toy_actions: &Tensor) -> Result<Tensor, Error> {
+        let streams = Streams::new(x.unsqueeze(1), v.unsqueeze(1));
+        let (_, found) = self.predict(&streams.toy_points(&self.toy)?);
+        let mut refined = found.squeeze_dim(1);
+        let eye = Tensor::eye(3, (Kind::Double, x.device()));
+        let size = |gap: &Tensor| gap.abs().sum_dim_intlist([-1].as_slice(), true, Kind::Double);
+        let mut here = self.second_derivatives(angles, &refined);
+        for _ in 0..NEWTON_STEPS {
+            let gap = toy_actions - &here.slope - &refined;
+            let change = Tensor::linalg_solve(&(&eye + &here.mixed), &gap.unsqueeze(-1), true).squeeze_dim(-1);
+            let next = super::map::floored(&(&refined + change));
+            let there = self.second_derivatives(angles, &next);
+            let better = size(&(toy_actions - &there.slope - &next)).lt_tensor(&size(&gap));
+            refined = next.where_self(&better, &refined);
+            here = there.where_self(&better, here);
+        }
+        Ok(refined)
+    }
+
+    /// ∂G/∂θ, ∂G/∂J' (with G(0, J') subtracted) and the second derivatives, at stars [stars, 3].
+    fn second_derivatives(&self, angles: &Tensor, refined: &Tensor) -> Second {
+        tch::with_grad(|| {
+            let angles = angles.detach().set_requires_grad(true);
+            let refined = refined.detach().set_requires_grad(true);
+            let g = self.generating_function(&angles, &refined)
+                - self.generating_function(&Tensor::zeros_like(&angles), &refined);
+            let first = Tensor::run_backward(&[g.sum(Kind::Double)], &[&angles, &refined], true, true);
+            let rows = rows_of_jacobian(&Tensor::cat(&first, -1), &[&angles, &refined]);
+            let block = |row: i64, column: i64| rows.narrow(1, row, 3).narrow(2, column, 3).contiguous();
+            Second {
+                slope: first[0].detach(),
+                shift: first[1].detach(),
+                angles: block(0, 0),
+                mixed: block(0, 3),
+                actions: block(3, 3),
+            }
+        })
+    }
+}
+
+/// Derivatives of G at stars.
+struct Second {
+    /// ∂G/∂θ [stars, 3].
+    slope: Tensor,
+    /// ∂G/∂J' [stars, 3].
+    shift: Tensor,
+    /// ∂²G/∂θ∂θ [stars, 3, 3].
+    angles: Tensor,
+    /// ∂²G/∂θ∂J', rows θ [stars, 3, 3].
+    mixed: Tensor,
+    /// ∂²G/∂J'∂J' [stars, 3, 3].
+    actions: Tensor,
+}
+
+impl Second {
+    /// Those of `self` where `choice` [stars, 1] says so, else those of `other`.
+    fn where_self(&self, choice: &Tensor, other: Self) -> Self {
+        let pick = |a: &Tensor, b: &Tensor| match a.dim() {
+            2 => a.where_self(choice, b),
+            _ => a.where_self(&choice.unsqueeze(-1), b),
+        };
+        Self {
+            slope: pick(&self.slope, &other.slope),
+            shift: pick(&self.shift, &other.shift),
+            angles: pick(&self.angles, &other.angles),
+            mixed: pick(&self.mixed, &other.mixed),
+            actions: pick(&self.actions, &other.actions),
+        }
+    }
+}
+
+/// The Jacobian of `outputs` [stars, m], each row of which depends on its own row of the inputs […, k] only (stars in the same
+/// order): [stars, m, Σ k].
+pub(crate) fn rows_of_jacobian(outputs: &Tensor, inputs: &[&Tensor]) -> Tensor {
+    let count = outputs.size()[1];
+    let row = |row: i64| {
+        let sum = outputs.select(1, row).sum(Kind::Double);
+        let gradients = Tensor::run_backward(&[sum], inputs, true, false);
+        let flat = gradients
+            .iter()
+            .zip(inputs)
+            .map(|(gradient, input)| gradient.reshape([-1, input.size()[input.dim() - 1]]));
+        Tensor::cat(&flat.collect::<Vec<_>>(), -1)
+    };
+    Tensor::stack(&(0..count).map(row).collect::<Vec<_>>(), 1)
+}
+
+#[cfg(test)]
+#[path = "jacobian_tests.rs"]
+mod tests;

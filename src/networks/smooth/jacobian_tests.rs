@@ -1,0 +1,113 @@
+#![allow(clippy::unwrap_used)]
+use tch::{Device, Kind, Tensor};
+
+use super::super::Symmetry;
+use super::super::tests::random_map;
+use super::*;
+use crate::test_support::{angle_distance, distance, halo_points, paper_isochrone};
+
+const SYMMETRIES: [Symmetry; 3] = [Symmetry::None, Symmetry::Axisymmetric, Symmetry::Spherical];
+
+/// ∂(J', θ')/∂(x, v) by differences of sixth order of the map itself, all shifts at once.
+fn by_differences(map: &SmoothMap, x: &Tensor, v: &Tensor) -> Tensor {
+    let stars = x.size()[0];
+    let widths = [2e-3, 2e-3, 2e-3, 4e-2, 4e-2, 4e-2];
+    let widths = Tensor::from_slice(&widths);
+    let steps = Tensor::from_slice(&[-3.0, -2.0, -1.0, 1.0, 2.0, 3.0]);
+    // [axis, step, star, 6]
+    let shifts = widths.diag(0).view([6, 1, 1, 6]) * steps.view([1, 6, 1, 1]);
+    let moved = (Tensor::cat(&[x, v], -1) + shifts).view([-1, 1, 6]);
+    let streams = Streams::new(moved.narrow(-1, 0, 3), moved.narrow(-1, 3, 3));
+    let (angles, actions) = map.predict_with(&streams.toy_points(&map.toy).unwrap(), 80, 0.7);
+    let found = |values: Tensor| values.view([6, 6, stars, 3]);
+    let (angles, actions) = (found(angles), found(actions));
+    let turn = std::f64::consts::TAU;
+    let pair = |step: i64| {
+        let difference = |values: &Tensor| values.select(1, 2 + step) - values.select(1, 3 - step);
+        let turns = difference(&angles) / turn;
+        Tensor::cat(&[difference(&actions), (&turns - turns.round()) * turn], -1)
+    };
+    let slopes = (pair(1) * 45.0 - pair(2) * 9.0 + pair(3)) / (widths * 60.0).view([6, 1, 1]);
+    slopes.permute([1, 2, 0])
+}
+
+#[test]
+fn the_jacobian_is_that_of_the_map() {
+    for symmetry in SYMMETRIES {
+        let map = random_map(symmetry, false);
+        let (x, v) = halo_points(12, 7);
+        let found = map.jacobian(&x, &v, None).unwrap();
+        let numeric = by_differences(&map, &x, &v);
+        // Rows have their own units: each entry is compared with the largest of its row. Steps of 2e-3 kpc make rounding of
+        // the iterated J' (1e-11 relative) an error of 1e-8.
+        let size = numeric.abs().amax([-1].as_slice(), true);
+        let error = distance(&(&numeric / &size), &(found.matrix() / &size));
+        assert!(error < 1e-6, "{symmetry:?}: {error:e}");
+        let points = Streams::new(x.unsqueeze(1), v.unsqueeze(1));
+        let (angles, actions) = map.predict_with(&points.toy_points(&map.toy).unwrap(), 80, 0.7);
+        assert!(distance(&actions.squeeze_dim(1), &found.actions) < 1e-8);
+        assert!(angle_distance(&angles.squeeze_dim(1), &found.angles) < 1e-10);
+        assert!(found.residual.max().double_value(&[]) < 1e-8);
+    }
+}
+
+/// M Ω Mᵀ = Ω, whatever the weights: Poisson brackets are kept.
+#[test]
+fn the_jacobian_is_symplectic() {
+    let map = random_map(Symmetry::None, false);
+    let (x, v) = halo_points(200, 8);
+    let found = map.jacobian(&x, &v, None).unwrap();
+    let eye = Tensor::eye(3, (Kind::Double, Device::Cpu));
+    let zero = Tensor::zeros_like(&eye);
+    let rotation = |sign: f64| {
+        Tensor::cat(
+            &[
+                Tensor::cat(&[zero.shallow_clone(), &eye * sign], 1),
+                Tensor::cat(&[&eye * -sign, zero.shallow_clone()], 1),
+            ],
+            0,
+        )
+    };
+    // Canonical pairs are (x, v) and (θ', J'); the rows are J' first.
+    let matrix = found.matrix();
+    let product = matrix.matmul(&rotation(1.0)).matmul(&matrix.transpose(1, 2));
+    let error = (product - rotation(-1.0)).abs().amax([1, 2].as_slice(), false);
+    // Rounding of products of derivatives as large as 1e2 by 1e4 and second derivatives through Kepler's equation; one star next
+    // to a singular orbit may be worse.
+    assert!(
+        error.median().double_value(&[]) < 1e-11,
+        "{:e}",
+        error.median().double_value(&[])
+    );
+    assert!(
+        error.max().double_value(&[]) < 1e-7,
+        "{:e}",
+        error.max().double_value(&[])
+    );
+}
+
+/// In the exact toy G = 0: along the motion in its own field actions stay, and angles advance by its frequencies.
+#[test]
+fn rates_in_the_toys_own_field_are_zero_and_its_frequencies() {
+    let (x, v) = halo_points(50, 9);
+    let toy = paper_isochrone();
+    let shape = random_map(Symmetry::None, false).shape();
+    let map = SmoothMap::new(toy.clone(), shape, &x.unsqueeze(1), &v.unsqueeze(1), 1).unwrap();
+    let found = map.jacobian(&x, &v, None).unwrap();
+    let (still, frequencies) = found.rates(&v, &toy.acceleration(&x));
+    // (km/s)², of terms as large as 1e4.
+    assert!(still.abs().max().double_value(&[]) < 1e-7, "{still:?}");
+    let exact = toy.from_cartesian(&x, &v).unwrap().frequencies;
+    assert!(distance(&frequencies, &exact) < 1e-7);
+}
+
+#[test]
+fn a_star_that_the_toy_does_not_bind_is_named() {
+    let map = random_map(Symmetry::None, false);
+    let (x, v) = halo_points(5, 10);
+    let fast = &v * Tensor::from_slice(&[1.0, 1.0, 1.0, 50.0, 1.0]).view([5, 1]);
+    match map.jacobian(&x, &fast, None) {
+        Err(Error::Unbound { rows, points }) => assert_eq!((rows, points), (vec![3], 5)),
+        other => panic!("{other:?}"),
+    }
+}
