@@ -1,11 +1,16 @@
 //! Bodies of the stages that run on libtorch. The program loads this library in a worker process, so that it does not
 //! itself pay for loading libtorch.
 
+pub mod action_network;
 pub mod common;
 pub mod entry;
+pub mod pieces;
 pub mod predict;
+pub mod predict_actions;
+pub mod predict_fourier;
 pub mod predict_inverse;
 pub mod sample;
+pub mod stream_means;
 pub mod train_actions;
 pub mod train_fourier;
 pub mod train_inverse;

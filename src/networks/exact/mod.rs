@@ -109,6 +109,11 @@ impl SmoothMap {
         })
     }
 
+    /// J − ∂G/∂θ(θ, J') of each star of streams whose stars share J': what each by itself adds to the mean, […, stars, 3].
+    pub fn star_actions(&self, points: &ToyPoints, actions: &Tensor) -> Tensor {
+        tch::no_grad(|| &points.actions - self.slope(&self.look(&points.angles, actions)))
+    }
+
     /// Positions and velocities of stars from (θ', J'), the inverse of the map for single stars.
     ///
     /// The toy angles solve θ + ∂G/∂J'(θ, J') = θ'; then J = J' + ∂G/∂θ, and (x, v) by the toy. Every answer is put through the
