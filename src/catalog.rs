@@ -10,6 +10,7 @@ use stages::integrate_orbits::IntegrateOrbits;
 use stages::map_tori::MapTori;
 use stages::observe::Observe;
 use stages::predict::Predict;
+use stages::recover_velocities::RecoverVelocities;
 use stages::simulate_nbody::SimulateNbody;
 use stages::split::Split;
 use stages::train_actions::TrainActions;
@@ -31,6 +32,7 @@ pub fn catalog() -> Catalog {
         .with::<TrainActions>()
         .with::<TrainInverse>()
         .with::<Predict>()
+        .with::<RecoverVelocities>()
         .with::<Compare>()
         .with::<Figure>()
 }

@@ -17,6 +17,7 @@ pub mod observe;
 pub mod parameters;
 pub mod potentials;
 pub mod predict;
+pub mod recover_velocities;
 pub mod samples;
 pub mod simulate_nbody;
 pub mod split;

@@ -10,6 +10,7 @@ pub mod paper;
 pub mod sky;
 pub mod smooth;
 pub mod training;
+pub mod velocities;
 pub mod weights;
 
 pub use error::Error;

@@ -22,6 +22,22 @@ const STAGES: usize = 8;
 /// Largest step of an angle, rad.
 const LONGEST: f64 = 0.5;
 
+/// Size of the correction's derivatives from which more solutions are looked for.
+const STEEP: f64 = 0.6;
+
+/// Where else on the torus: away from the angles themselves, rad.
+const OFFSETS: [[f64; 3]; 6] = {
+    const QUARTER: f64 = std::f64::consts::FRAC_PI_2;
+    [
+        [0.0, 0.0, QUARTER],
+        [0.0, 0.0, 2.0 * QUARTER],
+        [0.0, 0.0, 3.0 * QUARTER],
+        [0.0, QUARTER, 0.0],
+        [0.0, 2.0 * QUARTER, 0.0],
+        [0.0, 3.0 * QUARTER, 0.0],
+    ]
+};
+
 /// How far from the given (θ', J') the map may take the answer, in radians and in units of the data's actions.
 const RETURNED: f64 = 1e-6;
 
@@ -36,6 +52,8 @@ pub enum Unsolved {
     Negative,
     /// The map takes the point found to other actions and angles: it folds there.
     Folded,
+    /// The map takes more than one point to these angles and actions: it folds there.
+    Ambiguous,
 }
 
 impl Unsolved {
@@ -46,6 +64,7 @@ impl Unsolved {
             Self::NoAngles => "no toy angles were found that the map takes to these angles and actions",
             Self::Negative => "the toy actions that belong to it are negative: no point has these angles and actions",
             Self::Folded => "the map folds here: it takes the point found to other angles and actions",
+            Self::Ambiguous => "the map folds here: it takes several points to these angles and actions",
         }
     }
 }
@@ -109,6 +128,20 @@ impl SmoothMap {
         })
     }
 
+    /// J' of single stars from their toy angles and actions (stars, 3), to about a thousandth: a few steps of the damped fixed point.
+    pub fn refine_roughly(&self, angles: &Tensor, actions: &Tensor) -> Tensor {
+        let points = ToyPoints {
+            angles: angles.unsqueeze(-2),
+            actions: actions.unsqueeze(-2),
+            weights: Tensor::ones_like(&angles.narrow(-1, 0, 1).unsqueeze(-2)),
+        };
+        let mut refined = floored(&points.actions);
+        for _ in 0..6 {
+            refined = self.refine(&points, &refined, 0.8);
+        }
+        refined.squeeze_dim(-2)
+    }
+
     /// J − ∂G/∂θ(θ, J') of each star of streams whose stars share J': what each by itself adds to the mean, […, stars, 3].
     pub fn star_actions(&self, points: &ToyPoints, actions: &Tensor) -> Tensor {
         tch::no_grad(|| &points.actions - self.slope(&self.look(&points.angles, actions)))
@@ -116,17 +149,54 @@ impl SmoothMap {
 
     /// Positions and velocities of stars from (θ', J'), the inverse of the map for single stars.
     ///
-    /// The toy angles solve θ + ∂G/∂J'(θ, J') = θ'; then J = J' + ∂G/∂θ, and (x, v) by the toy. Every answer is put through the
-    /// map again, so that none is wrong: stars that do not come back are named in [`Located::unsolved`].
+    /// The toy angles solve θ + ∂G/∂J'(θ, J') = θ'; then J = J' + ∂G/∂θ, and (x, v) by the toy. Where the derivatives of the correction,
+    /// looked at in several places of the torus, are not small, solutions are searched from several places. Every answer is put
+    /// through the map again. Stars without an answer that comes back, or with more than one, are named in [`Located::unsolved`].
     ///
     /// **Shape** (stars, 3) twice, radians and km/s kpc.
     pub fn locate(&self, angles: &Tensor, actions: &Tensor) -> Result<Located, Error> {
-        let unit = self.action_scale();
         let known = floored(actions);
         let mut unsolved = vec![None; angles.size()[0] as usize];
         mark(&mut unsolved, &flags(&(&known - actions).abs().gt(0.0).any_dim(-1, false))?, Unsolved::Degenerate);
-        let at = |fraction: f64| {
-            let known = &known;
+        let candidates = self.candidates(angles, &known)?;
+        let (mut found, mut chosen) = (vec![None; unsolved.len()], vec![0; unsolved.len()]);
+        let rows: Vec<i64> = candidates.iter().map(|(row, _)| *row as i64).collect();
+        let theta: Vec<f64> = candidates.iter().flat_map(|(_, theta)| *theta).collect();
+        let device = angles.device();
+        let (rows, theta) = (Tensor::from_slice(&rows).to_device(device), Tensor::from_slice(&theta).view([-1, 3]).to_device(device));
+        let (x, v, verdicts) = self.checked(&theta, &known.index_select(0, &rows), &angles.index_select(0, &rows))?;
+        for (place, ((row, _), verdict)) in candidates.iter().zip(verdicts).enumerate() {
+            let better = match (found[*row], verdict) {
+                (None, verdict) => Some(verdict),
+                (Some(None), None) => Some(Some(Unsolved::Ambiguous)),
+                (Some(Some(Unsolved::Negative)), verdict) => Some(verdict),
+                (Some(Some(Unsolved::Folded)), None) => Some(None),
+                _ => None,
+            };
+            if let Some(verdict) = better {
+                found[*row] = Some(verdict);
+                chosen[*row] = place as i64;
+            }
+        }
+        for (place, found) in unsolved.iter_mut().zip(found).filter(|(place, _)| place.is_none()) {
+            *place = found.unwrap_or(Some(Unsolved::NoAngles));
+        }
+        if x.size()[0] == 0 {
+            let none = Tensor::zeros_like(angles);
+            return Ok(Located { x: none.copy(), v: none, unsolved });
+        }
+        let chosen = Tensor::from_slice(&chosen).to_device(device);
+        Ok(Located {
+            x: x.index_select(0, &chosen),
+            v: v.index_select(0, &chosen),
+            unsolved,
+        })
+    }
+
+    /// Rows and toy angles that solve θ + ∂G/∂J'(θ, J') = θ': of each row all that are found, in order of rows.
+    fn candidates(&self, angles: &Tensor, known: &Tensor) -> Result<Vec<(usize, [f64; 3])>, Error> {
+        let at = |fraction: f64, of: &Tensor| {
+            let (known, angles) = (known.index_select(0, of), angles.index_select(0, of));
             move |rows: &Tensor, guess: &Tensor| {
                 let slopes = self.slopes(guess, &known.index_select(0, rows));
                 let residual = signed(&(guess + slopes.by_action * fraction - angles.index_select(0, rows)));
@@ -134,38 +204,69 @@ impl SmoothMap {
             }
         };
         let free = |guess: &Tensor| guess.shallow_clone();
-        let (mut theta, open) = search(angles.detach().copy(), &at(1.0), &free, LONGEST)?;
-        let left = places(&open, angles.device());
+        let device = angles.device();
+        let stars = angles.size()[0];
+        let all = Tensor::arange(stars, (Kind::Int64, device));
+        let mut roots: Vec<Vec<[f64; 3]>> = vec![Vec::new(); stars as usize];
+        let mut keep = |rows: &Tensor, theta: &Tensor, open: &[bool]| -> Result<(), Error> {
+            let flat = Vec::<f64>::try_from(theta.to_device(tch::Device::Cpu).contiguous().view(-1))?;
+            for ((row, theta), open) in Vec::<i64>::try_from(rows)?.into_iter().zip(flat.chunks_exact(3)).zip(open) {
+                let theta = [theta[0], theta[1], theta[2]];
+                let known = &mut roots[row as usize];
+                if !open && known.iter().all(|other| differ(other, &theta)) {
+                    known.push(theta);
+                }
+            }
+            Ok(())
+        };
+        let (theta, open) = search(angles.detach().copy(), &at(1.0, &all), &free, LONGEST)?;
+        keep(&all, &theta, &open)?;
+        // Those that Newton's method does not find at once: from no correction to the whole, in stages.
+        let left = places(&open, device);
         if left.numel() > 0 {
-            let of_left = |fraction: f64| {
-                let whole = at(fraction);
-                let left = &left;
-                move |rows: &Tensor, guess: &Tensor| whole(&left.index_select(0, rows), guess)
-            };
-            let mut guess = angles.index_select(0, &left);
-            let mut still = Vec::new();
+            let (mut guess, mut still) = (angles.index_select(0, &left), Vec::new());
             for stage in 1..=STAGES {
-                (guess, still) = search(guess, &of_left(stage as f64 / STAGES as f64), &free, LONGEST)?;
+                (guess, still) = search(guess, &at(stage as f64 / STAGES as f64, &left), &free, LONGEST)?;
             }
-            theta = tch::no_grad(|| theta.index_copy(0, &left, &guess));
-            let mut failed = vec![false; unsolved.len()];
-            for (row, still) in Vec::<i64>::try_from(&left)?.into_iter().zip(still) {
-                failed[row as usize] = still;
-            }
-            mark(&mut unsolved, &failed, Unsolved::NoAngles);
+            keep(&left, &guess, &still)?;
         }
-        let toy_actions = &known + self.slopes(&theta, &known).by_angle;
+        // Where the correction's derivatives are below one in size throughout, there is one solution.
+        let offsets = OFFSETS.map(|offset| Tensor::from_slice(&offset).to_device(device));
+        let mut steep = Tensor::from_slice(&open).to_device(device);
+        for offset in &offsets {
+            let size = self.slopes(&(&theta + offset), known).mixed.square();
+            let size = size.sum_dim_intlist([-2, -1].as_slice(), false, Kind::Double);
+            steep = steep.logical_or(&size.lt(STEEP * STEEP).logical_not());
+        }
+        let steep = places(&flags(&steep)?, device);
+        if steep.numel() > 0 {
+            for offset in &offsets {
+                let (found, open) = search(angles.index_select(0, &steep) + offset, &at(1.0, &steep), &free, LONGEST)?;
+                keep(&steep, &found, &open)?;
+            }
+        }
+        Ok(roots.into_iter().enumerate().flat_map(|(row, roots)| roots.into_iter().map(move |root| (row, root))).collect())
+    }
+
+    /// The points of toy angles on tori of J', and what speaks against them.
+    fn checked(&self, theta: &Tensor, known: &Tensor, angles: &Tensor) -> Result<(Tensor, Tensor, Vec<Option<Unsolved>>), Error> {
+        let unit = self.action_scale();
+        let mut verdicts = vec![None; theta.size()[0] as usize];
+        if verdicts.is_empty() {
+            return Ok((theta.shallow_clone(), theta.shallow_clone(), verdicts));
+        }
+        let toy_actions = known + self.slopes(theta, known).by_angle;
         let negative = toy_actions.narrow(-1, 1, 2).lt(0.0).any_dim(-1, false);
-        mark(&mut unsolved, &flags(&negative)?, Unsolved::Negative);
-        let safe = toy_actions.where_self(&negative.logical_not().unsqueeze(-1), &known);
-        let (x, v) = tch::no_grad(|| self.toy.to_cartesian(&theta, &safe));
+        mark(&mut verdicts, &flags(&negative)?, Unsolved::Negative);
+        let safe = toy_actions.where_self(&negative.logical_not().unsqueeze(-1), known);
+        let (x, v) = tch::no_grad(|| self.toy.to_cartesian(theta, &safe));
         let toy = tch::no_grad(|| self.toy.from_cartesian(&x, &v))?;
         let again = self.refine_exactly(&toy.angles, &toy.actions)?;
-        let far = |difference: Tensor| difference.abs().gt(RETURNED).any_dim(-1, false);
-        let away = far((&again.actions - &known) / unit).logical_or(&far(signed(&(again.angles - angles))));
+        let far = |difference: Tensor| difference.abs().lt(RETURNED).logical_not().any_dim(-1, false);
+        let away = far((&again.actions - known) / unit).logical_or(&far(signed(&(again.angles - angles))));
         let away: Vec<bool> = flags(&away)?.into_iter().zip(again.open).map(|(far, open)| far || open).collect();
-        mark(&mut unsolved, &away, Unsolved::Folded);
-        Ok(Located { x, v, unsolved })
+        mark(&mut verdicts, &away, Unsolved::Folded);
+        Ok((x, v, verdicts))
     }
 
     /// Derivatives of G by automatic differentiation, without a graph to the weights.
@@ -188,6 +289,13 @@ impl SmoothMap {
             }
         })
     }
+}
+
+/// Whether two sets of angles are not the same solution.
+fn differ(a: &[f64; 3], b: &[f64; 3]) -> bool {
+    let turn = std::f64::consts::TAU;
+    let away = |(a, b): (&f64, &f64)| ((a - b) / turn - ((a - b) / turn).round()).abs() * turn;
+    a.iter().zip(b).map(away).fold(0.0, f64::max) > 1e-6
 }
 
 fn tracked(tensor: &Tensor) -> Tensor {
