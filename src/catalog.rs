@@ -1,6 +1,7 @@
 //! The list of stage kinds.
 
 use runner::catalog::Catalog;
+use stages::bin_errors::BinErrors;
 use stages::compare::Compare;
 use stages::estimate_accelerations::EstimateAccelerations;
 use stages::estimate_actions::EstimateActions;
@@ -13,6 +14,8 @@ use stages::predict::Predict;
 use stages::recover_velocities::RecoverVelocities;
 use stages::simulate_nbody::SimulateNbody;
 use stages::split::Split;
+use stages::tabulate_field::TabulateField;
+use stages::train_acceleration::TrainAcceleration;
 use stages::train_actions::TrainActions;
 use stages::train_inverse::TrainInverse;
 use stages::train_potential::TrainPotential;
@@ -30,9 +33,12 @@ pub fn catalog() -> Catalog {
         .with::<EstimateAccelerations>()
         .with::<TrainPotential>()
         .with::<TrainActions>()
+        .with::<TrainAcceleration>()
         .with::<TrainInverse>()
+        .with::<TabulateField>()
         .with::<Predict>()
         .with::<RecoverVelocities>()
         .with::<Compare>()
+        .with::<BinErrors>()
         .with::<Figure>()
 }

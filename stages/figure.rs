@@ -2,11 +2,13 @@
 
 mod actions_along_orbits;
 mod agreement;
+mod field;
 mod loss_curves;
 mod methods;
 mod orbits;
 mod panel;
 mod residuals;
+mod rotation_curve;
 
 use std::collections::HashMap;
 
@@ -50,10 +52,18 @@ pub enum Draw {
     Methods,
     /// Predicted against true actions, from `predicted` and `truth`, star by star.
     Agreement,
+    /// Circular speed against radius, of the tables `curve` of `tabulate_field` that are connected to `free`, `potential` and
+    /// `energy`, over the truth.
+    RotationCurve,
+    /// Acceleration in the meridional plane and its errors, from the table `meridian` of `tabulate_field`.
+    Field,
 }
 
 /// The inputs of `draw: methods`, which name what is drawn.
 const METHODS: [&str; 4] = ["staeckel_fudge", "torus", "o2gf", "network"];
+
+/// The inputs of `draw: rotation_curve`, which name what is drawn.
+const CURVES: [&str; 3] = ["free", "potential", "energy"];
 
 impl Draw {
     fn ports(self) -> &'static [&'static str] {
@@ -63,6 +73,8 @@ impl Draw {
             Self::Orbits | Self::ActionsAlongOrbits => &["stars"],
             Self::Methods => &METHODS,
             Self::Agreement => &["predicted", "truth"],
+            Self::RotationCurve => &CURVES,
+            Self::Field => &["meridian"],
         }
     }
 }
@@ -70,7 +82,7 @@ impl Draw {
 impl Stage for Figure {
     const KIND: &'static str = "figure";
     const ABOUT: &'static str =
-        "Draw loss curves, residuals, the sample of orbits, actions along orbits, or predicted against true actions";
+        "Draw loss curves, residuals, orbits, actions along orbits or against the truth, rotation curves, or a field";
     const REVISION: u32 = 2;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -80,10 +92,17 @@ impl Stage for Figure {
             Draw::Residuals => columns::needs(&[]),
             Draw::Orbits => columns::needs(&[&POSITION]),
             Draw::ActionsAlongOrbits | Draw::Methods | Draw::Agreement => columns::needs(&[&ACTIONS]),
+            Draw::RotationCurve => vec![("R", "kpc"), ("v_c", "km/s")],
+            Draw::Field => vec![
+                ("R", "kpc"),
+                ("z", "kpc"),
+                ("a_R", "(km/s)^2/kpc"),
+                ("a_z", "(km/s)^2/kpc"),
+            ],
         };
         let ports = self.draw.ports().iter();
         let port = |port| match self.draw {
-            Draw::Methods => InputPort::table(port, &needs).optional(),
+            Draw::Methods | Draw::RotationCurve => InputPort::table(port, &needs).optional(),
             _ => InputPort::table(port, &needs),
         };
         ports.map(|name| port(name)).collect()
@@ -92,6 +111,9 @@ impl Stage for Figure {
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         if self.draw == Draw::Methods && connected.is_empty() {
             return Err(format!("needs at least one of {}", METHODS.join(", ")));
+        }
+        if self.draw == Draw::RotationCurve && connected.is_empty() {
+            return Err(format!("needs at least one of {}", CURVES.join(", ")));
         }
         let port = self.draw.ports()[0];
         if let Some(schema) = connected_schema(connected, port) {
@@ -117,6 +139,10 @@ impl Stage for Figure {
             .collect::<Result<_, StageError>>()?;
         let svg = match tables.as_slice() {
             _ if self.draw == Draw::Methods => self.methods(&tables)?,
+            _ if self.draw == Draw::RotationCurve => {
+                let curves: Vec<_> = tables.iter().map(curve).collect::<Result<_, _>>()?;
+                rotation_curve::rotation_curve(&curves).map_err(StageError::failed)?
+            }
             [(_, predicted), (_, truth)] => {
                 agreement::agreement(&pairs(predicted, truth)?).map_err(StageError::failed)?
             }
@@ -136,6 +162,8 @@ impl Figure {
             Draw::LossCurves => loss_curves::loss_curves(&history(table)?),
             Draw::Residuals => residuals::residuals(&residual_values(table)?),
             Draw::Orbits => orbits::orbits(&stars(table)?),
+            Draw::RotationCurve => rotation_curve::rotation_curve(&[curve(&("free", table.clone()))?]),
+            Draw::Field => field::field(&arrows(table)?),
             Draw::ActionsAlongOrbits | Draw::Methods | Draw::Agreement => {
                 let (tracks, along) = tracks(table)?;
                 actions_along_orbits::actions_along_orbits(&tracks, along)
@@ -210,6 +238,36 @@ fn stars(table: &RecordBatch) -> Result<orbits::Stars, StageError> {
         stream: i64s(table, "stream")?.to_vec(),
         position,
     })
+}
+
+/// Circular speeds of the table of an input.
+fn curve((name, table): &(&str, RecordBatch)) -> Result<rotation_curve::Curve, StageError> {
+    let truth = table.column_by_name("true_v_c").map(|_| f64s(table, "true_v_c"));
+    Ok(rotation_curve::Curve {
+        name: (*name).to_owned(),
+        radius: f64s(table, "R")?,
+        speed: f64s(table, "v_c")?,
+        truth: truth.transpose()?,
+    })
+}
+
+/// Accelerations in the meridional plane.
+fn arrows(table: &RecordBatch) -> Result<Vec<field::Arrow>, StageError> {
+    let pairs = |first: &str, second: &str| -> Result<Vec<(f64, f64)>, StageError> {
+        Ok(f64s(table, first)?.into_iter().zip(f64s(table, second)?).collect())
+    };
+    let (places, accelerations) = (pairs("R", "z")?, pairs("a_R", "a_z")?);
+    let truth: Vec<Option<_>> = match table.column_by_name("error") {
+        Some(_) => {
+            let exact = pairs("true_a_R", "true_a_z")?.into_iter();
+            exact.zip(f64s(table, "error")?).map(Some).collect()
+        }
+        None => vec![None; places.len()],
+    };
+    let all = places.into_iter().zip(accelerations).zip(truth);
+    Ok(all
+        .map(|((place, a), truth)| field::Arrow { place, a, truth })
+        .collect())
 }
 
 /// True and predicted actions of the stars that both tables have.

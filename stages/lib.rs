@@ -3,6 +3,7 @@
 //! One file per kind; the parameter struct is the stage. What several kinds share: [`parameters`] (parameter types),
 //! [`columns`] (table columns with units). The list of kinds is the program's `src/catalog.rs`.
 
+pub mod bin_errors;
 pub mod columns;
 pub mod compare;
 pub mod estimate_accelerations;
@@ -21,6 +22,8 @@ pub mod recover_velocities;
 pub mod samples;
 pub mod simulate_nbody;
 pub mod split;
+pub mod tabulate_field;
+pub mod train_acceleration;
 pub mod train_actions;
 pub mod train_inverse;
 pub mod train_potential;

@@ -1,5 +1,6 @@
 //! Learned canonical maps: generating functions and their training on libtorch.
 
+pub mod acceleration;
 pub mod error;
 pub mod exact;
 pub mod field;

@@ -89,12 +89,56 @@ fn residual_table() -> RecordBatch {
     table(columns::stars(&[&ACTIONS, &columns::ANGLES]), columns)
 }
 
+/// A rotation curve that is off by what `noise` gives.
+fn curve_table() -> RecordBatch {
+    let radius: Vec<f64> = (0..80).map(|n| 1.0 + 0.25 * f64::from(n)).collect();
+    let truth: Vec<f64> = radius.iter().map(|r| 220.0 * (r / (r + 1.0)).sqrt()).collect();
+    let speed: Vec<f64> = truth.iter().zip(noise(80, 2.0)).map(|(v, off)| v + off).collect();
+    table(
+        crate::tabulate_field::curve(true),
+        vec![
+            ("R", radius.into()),
+            ("v_c", speed.into()),
+            ("v_c_spread", vec![0.1; 80].into()),
+            ("density", vec![1e7; 80].into()),
+            ("curl", vec![0.0; 80].into()),
+            ("true_v_c", truth.into()),
+            ("true_density", vec![1e7; 80].into()),
+        ],
+    )
+}
+
+fn meridian_table() -> RecordBatch {
+    let places: Vec<(f64, f64)> = (0..20)
+        .flat_map(|row| (0..20).map(move |column| (1.0 + f64::from(column), f64::from(row) - 9.5)))
+        .collect();
+    let each =
+        |f: &dyn Fn(f64, f64) -> f64| -> Values { places.iter().map(|&(r, z)| f(r, z)).collect::<Vec<_>>().into() };
+    let pull = |r: f64, z: f64| -4.0e4 / (r * r + z * z);
+    table(
+        crate::tabulate_field::meridian(true),
+        vec![
+            ("R", each(&|r, _| r)),
+            ("z", each(&|_, z| z)),
+            ("a_R", each(&|r, z| 1.02 * r * pull(r, z))),
+            ("a_phi", each(&|_, _| 0.0)),
+            ("a_z", each(&|r, z| z * pull(r, z))),
+            ("curl", each(&|_, _| 0.0)),
+            ("true_a_R", each(&|r, z| r * pull(r, z))),
+            ("true_a_z", each(&|r, z| z * pull(r, z))),
+            ("error", each(&|r, z| 2.0 * r / r.hypot(z))),
+        ],
+    )
+}
+
 fn drawn() -> Vec<(Draw, RecordBatch)> {
     vec![
         (Draw::LossCurves, history_table()),
         (Draw::Residuals, residual_table()),
         (Draw::Orbits, star_table()),
         (Draw::ActionsAlongOrbits, star_table()),
+        (Draw::RotationCurve, curve_table()),
+        (Draw::Field, meridian_table()),
     ]
 }
 

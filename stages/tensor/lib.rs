@@ -4,6 +4,7 @@
 pub mod action_network;
 pub mod common;
 pub mod entry;
+pub mod field;
 pub mod pieces;
 pub mod predict;
 pub mod predict_actions;
@@ -12,6 +13,8 @@ pub mod predict_inverse;
 pub mod recover_velocities;
 pub mod sample;
 pub mod stream_means;
+pub mod tabulate_field;
+pub mod train_acceleration;
 pub mod train_actions;
 pub mod train_fourier;
 pub mod train_inverse;
@@ -28,6 +31,8 @@ pub fn body(kind: &str, parameters: Value, context: &mut StageContext) -> Result
         entry::load_cuda();
     }
     match kind {
+        "tabulate_field" => tabulate_field::run(parameters, context),
+        "train_acceleration" => train_acceleration::run(parameters, context),
         "train_actions" => train_actions::run(parameters, context),
         "train_inverse" => train_inverse::run(parameters, context),
         "train_potential" => train_potential::run(parameters, context),

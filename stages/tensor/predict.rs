@@ -1,16 +1,16 @@
 //! Body of `predict`.
 
-use networks::field::{Field, MAP};
+use networks::field::MAP;
 use networks::fourier;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
-use stages::estimate_accelerations::accelerations;
 use stages::io::{self, PieceWriter};
 use stages::predict::{Map, Method, Predict};
 
 use crate::common::{failed, load, parameters, prepare};
+use crate::field::LearnedField;
 use crate::pieces::ROWS;
 
 /// Applies a network to a table.
@@ -40,12 +40,12 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         }
         Map::Actions => crate::predict_actions::run(&with, context, device),
         Map::Inverse => crate::predict_inverse::run(&weights, &with, context, device),
-        Map::Field => field(&Field::from_weights(&weights).map_err(failed)?, context),
+        Map::Field => field(&LearnedField::from_weights(&weights)?, context),
     }
 }
 
 /// Accelerations in a learned field.
-fn field(field: &Field, context: &StageContext) -> Result<Outcome, StageError> {
+fn field(field: &LearnedField, context: &StageContext) -> Result<Outcome, StageError> {
     let mut written = PieceWriter::create(context, "predictions")?;
     let progress = context.progress(io::count_rows(context, "stars")? as u64, "stars");
     for table in io::pieces(context, "stars", &[], ROWS)? {
@@ -53,7 +53,7 @@ fn field(field: &Field, context: &StageContext) -> Result<Outcome, StageError> {
         let table = table?;
         let (stream, star) = io::identity(&table)?;
         let mut columns = vec![("stream", stream.into()), ("star", star.into())];
-        columns.extend(accelerations(field, &table)?);
+        columns.extend(field.columns(&table)?);
         written.append(columns)?;
         progress.add(table.num_rows() as u64);
     }

@@ -1,7 +1,6 @@
 //! The part of `predict` for `map: actions`: piece by piece, so that tables larger than memory fit.
 
 use dynamics::potential::Potential;
-use networks::field::Field;
 use networks::smooth;
 use rayon::prelude::*;
 use runner::context::StageContext;
@@ -19,6 +18,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::action_network::{self, ActionNetwork};
 use crate::common::{failed, load};
+use crate::field::LearnedField;
 use crate::pieces::{ROWS, WholeStreams, streams_follow};
 use crate::sample::{Sample, phase_space};
 use crate::stream_means::StreamMeans;
@@ -51,13 +51,19 @@ pub struct Stretch {
     pub frequencies_sd: Option<Three<f64>>,
 }
 
+/// Where accelerations come from.
+enum Source {
+    Known(Box<dyn Potential>),
+    Learned(LearnedField),
+}
+
 /// Everything that a piece of the table is put through.
 struct Predictor<'a> {
     with: &'a Predict,
     networks: Vec<ActionNetwork>,
     inputs: Inputs,
     sun: SunParameters,
-    field: Option<Box<dyn Potential>>,
+    field: Option<Source>,
     device: Device,
 }
 
@@ -159,11 +165,11 @@ impl<'a> Predictor<'a> {
                 "for `network: smooth` train several seeds and use `networks`",
             ));
         }
-        let field: Option<Box<dyn Potential>> = match &with.potential {
-            Some(potential) => Some(potential.build()?),
+        let field = match &with.potential {
+            Some(potential) => Some(Source::Known(potential.build()?)),
             None if context.has_input("field") => {
                 let weights = load(context.input("field")?)?;
-                Some(Box::new(Field::from_weights(&weights).map_err(failed)?))
+                Some(Source::Learned(LearnedField::from_weights(&weights)?))
             }
             None => None,
         };
@@ -298,10 +304,11 @@ impl<'a> Predictor<'a> {
     fn accelerations(&self, x: &Tensor) -> Result<Option<Tensor>, StageError> {
         let Some(field) = &self.field else { return Ok(None) };
         let flat = Vec::<f64>::try_from(x.to_device(Device::Cpu).contiguous().view(-1)).map_err(StageError::failed)?;
-        let found: Vec<[f64; 3]> = flat
-            .par_chunks_exact(3)
-            .map(|place| field.acceleration([place[0], place[1], place[2]]))
-            .collect();
+        let places = flat.as_chunks::<3>().0;
+        let found: Vec<[f64; 3]> = match field {
+            Source::Known(potential) => places.par_iter().map(|&place| potential.acceleration(place)).collect(),
+            Source::Learned(field) => field.at(places)?,
+        };
         Ok(Some(Tensor::from_slice(&found.concat()).view([-1, 3]).to_device(self.device)))
     }
 

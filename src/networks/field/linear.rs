@@ -21,7 +21,7 @@ pub struct LinearField {
     /// The ridge chosen.
     pub ridge: f64,
     /// Mean absolute deviation of the energy on streams left out of the fit, (km/s)²; in units of the stars' errors where
-    /// these were given.
+    /// these were given. Of a field from the rates of the actions, their mean absolute rate there, (km/s)².
     pub held_out_spread: f64,
 }
 
@@ -55,7 +55,7 @@ impl LinearField {
 }
 
 /// Scales and flattenings of the discs, for points at distances of about `length` kpc; spheres of many sizes besides.
-fn basis(length: f64, axisymmetric: bool) -> Vec<Term> {
+pub(crate) fn basis(length: f64, axisymmetric: bool) -> Vec<Term> {
     let mut terms = Vec::new();
     for step in 0..15 {
         let size = length * 0.03 * 1.6_f64.powi(step);
@@ -121,21 +121,32 @@ impl Equations {
     /// Solutions for every ridge (relative to the largest singular value squared), from one singular value decomposition.
     fn solve(&self, ridges: &[f64]) -> Result<Vec<Vec<f64>>, Error> {
         let left = Tensor::from_slice(&self.left).view([-1, self.terms as i64]);
-        // The triangle of a QR factorisation has the same singular values and is small.
-        let (q, r) = Tensor::f_linalg_qr(&left, "reduced")?;
-        let (u, s, v) = r.f_svd(true, true)?;
-        let right = u.tr().matmul(&q.tr().matmul(&Tensor::from_slice(&self.right)));
-        let largest = s.max().double_value(&[]);
-        let solution = |ridge: &f64| {
-            let filter = &s / (s.square() + ridge * largest * largest);
-            Ok(Vec::try_from(v.matmul(&(&right * filter)))?)
-        };
-        ridges.iter().map(solution).collect()
+        ridge_solutions(&left, &Tensor::from_slice(&self.right), ridges)
     }
 }
 
+/// Least-squares solutions of `left` [rows, terms] c = `right` [rows] for every ridge (relative to the largest singular value
+/// squared), from one singular value decomposition.
+pub(crate) fn ridge_solutions(left: &Tensor, right: &Tensor, ridges: &[f64]) -> Result<Vec<Vec<f64>>, Error> {
+    // The triangle of a QR factorisation has the same singular values and is small.
+    let (q, r) = Tensor::f_linalg_qr(left, "reduced")?;
+    let (u, s, v) = r.f_svd(true, true)?;
+    let right = u.tr().matmul(&q.tr().matmul(right));
+    let largest = s.max().double_value(&[]);
+    let solution = |ridge: &f64| {
+        let filter = &s / (s.square() + ridge * largest * largest);
+        Ok(Vec::try_from(v.matmul(&(&right * filter)))?)
+    };
+    ridges.iter().map(solution).collect()
+}
+
 /// Streams taken out in turn to choose the ridge.
-const FOLDS: usize = 4;
+pub(crate) const FOLDS: usize = 4;
+
+/// Ridges that are tried.
+pub(crate) fn ridges() -> Vec<f64> {
+    (4..=28).map(|power| 10.0_f64.powf(-f64::from(power))).collect()
+}
 
 /// Φ by least squares over the energies of the stars of each stream, with the ridge that predicts left-out streams best.
 ///
@@ -172,7 +183,7 @@ fn fit_weighted(
     streams: &[Vec<PhaseSpace>],
     deviation: &dyn Fn(&PhaseSpace) -> f64,
 ) -> Result<LinearField, Error> {
-    let ridges: Vec<f64> = (4..=28).map(|power| 10.0_f64.powf(-f64::from(power))).collect();
+    let ridges = ridges();
     let field = |coefficients: Vec<f64>| {
         let what = "the field's coefficients".to_owned();
         Expansion::new(terms.to_vec(), coefficients).ok_or(Error::NotFinite { what })

@@ -1,8 +1,8 @@
 //! Φ as a small network of the position, with no symmetry: trained on the energies of the stars of streams.
 
-use dynamics::potential::Potential;
+use dynamics::potential::{Isochrone, Potential};
 use serde::{Deserialize, Serialize};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use super::{density, hessian_by_differences};
 use crate::error::Error;
@@ -44,13 +44,16 @@ impl Options {
     }
 }
 
-/// Φ(x) = V² o(f(x)), o a network 6–w–w–1 with SiLU of the standardised features f, in plain numbers.
+/// Φ(x) = V² o(f(x)), o a network 6–w–…–1 with SiLU of the standardised features f, in plain numbers; plus an isochrone where
+/// the network is a correction to one.
 ///
 /// With s the typical distance, f = x/√(r² + s²/4), ln(r² + (s/50)²), ln(R² + (s/20)²), ln(z² + (s/50)²): Φ may have any shape,
 /// but fine structure only near the plane z = 0 and the centre. It means nothing far from the training stars: then Φ has no
 /// limit at infinity, and any orbit counts as bound.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MlpField {
+    /// What the network corrects, if anything.
+    toy: Option<Isochrone>,
     length: f64,
     /// V², (km/s)².
     unit: f64,
@@ -60,9 +63,29 @@ pub struct MlpField {
     layers: Vec<(Vec<f64>, Vec<f64>)>,
 }
 
-const FEATURES: usize = 6;
+/// How many features a position has.
+pub(crate) const FEATURES: usize = 6;
 
 impl MlpField {
+    /// The field of `layers` (weights and biases in turn) for features with the mean and width `standard`, V² = `unit`.
+    pub(crate) fn new(
+        toy: Option<Isochrone>,
+        length: f64,
+        unit: f64,
+        standard: (Vec<f64>, Vec<f64>),
+        layers: Vec<(Vec<f64>, Vec<f64>)>,
+    ) -> Self {
+        let (centre, width) = standard;
+        Self {
+            toy,
+            length,
+            unit,
+            centre,
+            width,
+            layers,
+        }
+    }
+
     /// Features and their gradients.
     fn features(&self, x: [f64; 3]) -> [(f64, [f64; 3]); FEATURES] {
         let s = self.length;
@@ -100,6 +123,9 @@ impl MlpField {
         weights.insert("width", &Tensor::from_slice(&self.width));
         weights.metadata.insert("network".to_owned(), NETWORK.to_owned());
         weights.insert_json("scales", &[self.length, self.unit])?;
+        if let Some(toy) = &self.toy {
+            weights.insert_json("toy", &[toy.mass(), toy.scale()])?;
+        }
         Ok(weights)
     }
 
@@ -108,7 +134,12 @@ impl MlpField {
             |name: &str| -> Result<Vec<f64>, Error> { Ok(Vec::try_from(weights.tensor(name)?.contiguous().view(-1))?) };
         let mut layers = Vec::new();
         let mut inputs = FEATURES;
-        for index in 0..3 {
+        let count = weights
+            .tensors
+            .keys()
+            .filter(|name| name.starts_with("weight."))
+            .count();
+        for index in 0..count {
             let (weight, bias) = (get(&format!("weight.{index}"))?, get(&format!("bias.{index}"))?);
             if weight.len() != inputs * bias.len() {
                 return Err(Error::Data(format!("layer {index} of the field has a wrong shape")));
@@ -121,13 +152,13 @@ impl MlpField {
         if inputs != 1 || centre.len() != FEATURES || width.len() != FEATURES {
             return Err(Error::Data("the field's network has a wrong shape".to_owned()));
         }
-        Ok(Self {
-            length,
-            unit,
-            centre,
-            width,
-            layers,
-        })
+        let toy: Option<[f64; 2]> = match weights.metadata.contains_key("toy") {
+            true => Some(weights.json("toy")?),
+            false => None,
+        };
+        let toy = toy.map(|[mass, scale]| Isochrone::new(mass, scale)).transpose();
+        let toy = toy.map_err(|error| Error::Data(error.to_string()))?;
+        Ok(Self::new(toy, length, unit, (centre, width), layers))
     }
 }
 
@@ -174,7 +205,7 @@ impl Potential for MlpField {
             }
             value = next;
         }
-        let potential = self.unit * value[0];
+        let mut potential = self.unit * value[0];
         let mut back = vec![1.0];
         for (number, (weight, bias)) in self.layers.iter().enumerate().rev() {
             if let Some(rates) = rates.get(number) {
@@ -190,6 +221,11 @@ impl Potential for MlpField {
             for (sum, gradient) in acceleration.iter_mut().zip(features[i].1) {
                 *sum -= self.unit * back[i] / self.width[i] * gradient;
             }
+        }
+        if let Some(toy) = &self.toy {
+            let (value, own) = toy.potential_and_acceleration(x);
+            potential += value;
+            acceleration = [0, 1, 2].map(|i| acceleration[i] + own[i]);
         }
         (potential, acceleration)
     }
@@ -230,6 +266,7 @@ pub fn train_mlp(
     }
     let (length, speed) = crate::smooth::features::scales(&train.x, &train.v);
     let mut field = MlpField {
+        toy: None,
         length,
         unit: speed * speed,
         centre: vec![0.0; FEATURES],
@@ -330,7 +367,7 @@ impl Set {
 }
 
 /// The features of [`MlpField`] on tensors, […, 3] → […, 6].
-fn features_of(x: &Tensor, length: f64) -> Tensor {
+pub(crate) fn features_of(x: &Tensor, length: f64) -> Tensor {
     let r2 = dot(x, x);
     let z2 = part(x, 2).square();
     let direction = x / (&r2 + 0.25 * length * length).sqrt().unsqueeze(-1);
@@ -339,5 +376,24 @@ fn features_of(x: &Tensor, length: f64) -> Tensor {
         (&r2 - &z2 + (0.05 * length).powi(2)).log(),
         (z2 + (0.02 * length).powi(2)).log(),
     ];
-    Tensor::cat(&[direction, Tensor::stack(&logarithms, -1)], -1).to_device(Device::Cpu)
+    Tensor::cat(&[direction, Tensor::stack(&logarithms, -1)], -1)
+}
+
+/// Their gradients, […, 3] → […, 3, 6].
+pub(crate) fn gradients_of_features(x: &Tensor, length: f64) -> Tensor {
+    let (r2, z2) = (dot(x, x), part(x, 2).square());
+    let inverse = (&r2 + 0.25 * length * length).rsqrt().unsqueeze(-1).unsqueeze(-1);
+    let eye = Tensor::eye(3, (Kind::Double, x.device()));
+    let direction = eye * &inverse - x.unsqueeze(-1) * x.unsqueeze(-2) * inverse.pow_tensor_scalar(3);
+    let logarithm = |square: Tensor, mask: [f64; 3]| {
+        let mask = Tensor::from_slice(&mask).to_device(x.device());
+        (x * mask * 2.0 / square.unsqueeze(-1)).unsqueeze(-1)
+    };
+    let all = [
+        direction,
+        logarithm(&r2 + (0.02 * length).powi(2), [1.0, 1.0, 1.0]),
+        logarithm(&r2 - &z2 + (0.05 * length).powi(2), [1.0, 1.0, 0.0]),
+        logarithm(z2 + (0.02 * length).powi(2), [0.0, 0.0, 1.0]),
+    ];
+    Tensor::cat(&all, -1)
 }

@@ -1,0 +1,183 @@
+//! What a trained action map says about the acceleration of each star: Eq. 15 and 16 of Ibata et al. (2021).
+
+use tch::{Device, Kind, Tensor};
+
+use crate::error::Error;
+use crate::paper::model::PaperModel;
+use crate::smooth::{SmoothMap, Streams};
+
+/// A map from positions and velocities to actions and angles.
+#[derive(Debug)]
+pub enum ActionMap {
+    /// The smooth map.
+    Smooth(SmoothMap),
+    /// The paper's networks.
+    Paper(PaperModel),
+}
+
+/// Linear equations for the accelerations of the stars of streams.
+///
+/// Along an orbit actions stay, ∂J'/∂x·v + ∂J'/∂v·a = 0 (Eq. 15), and angles advance evenly,
+/// ∂θ'/∂x·v + ∂θ'/∂v·a = Ω' (Eq. 16). The derivatives are those at the J' that the stars of a stream share.
+///
+/// **Shape** […] is [streams, stars].
+#[derive(Debug)]
+pub struct Equations {
+    /// Positions, kpc […, 3].
+    pub x: Tensor,
+    /// 1 for a star, 0 for a filler […, 1].
+    pub weights: Tensor,
+    /// ∂J'/∂x·v, (km/s)² […, 3].
+    pub drift: Tensor,
+    /// ∂J'/∂v, kpc […, 3, 3].
+    pub lever: Tensor,
+    /// ∂θ'/∂x·v, km/s/kpc […, 3].
+    pub turn: Tensor,
+    /// ∂θ'/∂v, s/km […, 3, 3].
+    pub turn_lever: Tensor,
+    /// The acceleration that solves Eq. 15, (km/s)²/kpc […, 3]; meaningless where `condition` is large.
+    pub solved: Tensor,
+    /// Condition number of ∂J'/∂v after its rows are scaled to length 1, infinite where it is singular […, 1].
+    pub condition: Tensor,
+}
+
+/// Stars whose derivatives are taken at once: bounds memory.
+const CHUNK: i64 = 4096;
+
+impl Equations {
+    /// The equations of the stars of `streams`.
+    ///
+    /// **Fails when** a star is unbound in the map's toy, or a stream has no derivatives at a star on a singular orbit.
+    pub fn new(map: &ActionMap, streams: &Streams) -> Result<Self, Error> {
+        let size = streams.x.size();
+        let flat = |tensor: &Tensor| tensor.contiguous().view([-1, 3]);
+        let (x, v) = (flat(&streams.x), flat(&streams.v));
+        let (of_actions, of_angles) = map.derivatives(streams)?;
+        let flow = v.unsqueeze(-1);
+        let parts = |matrix: &Tensor| {
+            let drift = matrix.narrow(2, 0, 3).matmul(&flow).squeeze_dim(-1);
+            (drift, matrix.narrow(2, 3, 3).contiguous())
+        };
+        let ((drift, lever), (turn, turn_lever)) = (parts(&of_actions), parts(&of_angles));
+        for (what, tensor) in [("∂J'/∂(x, v)", &of_actions), ("∂θ'/∂(x, v)", &of_angles)] {
+            let bad = tensor.isfinite().logical_not().any_dim(2, false).any_dim(1, false);
+            let bad: Vec<i64> = Vec::try_from(bad.nonzero().view(-1))?;
+            if let Some(row) = bad.first() {
+                let (stream, star) = (row / size[1], row % size[1]);
+                return Err(Error::NotFinite {
+                    what: format!(
+                        "{what} of {} stars, the first of them star {star} of stream {stream},",
+                        bad.len()
+                    ),
+                });
+            }
+        }
+        let (solved, condition) = solve(&lever, &drift, &x)?;
+        let shape = |tensor: Tensor| {
+            let rest = &tensor.size()[1..];
+            tensor.view([&size[..2], rest].concat().as_slice())
+        };
+        Ok(Self {
+            x: streams.x.shallow_clone(),
+            weights: streams.weights.shallow_clone(),
+            drift: shape(drift),
+            lever: shape(lever),
+            turn: shape(turn),
+            turn_lever: shape(turn_lever),
+            solved: shape(solved),
+            condition: shape(condition),
+        })
+    }
+
+    /// dJ'/dt along motions with accelerations `a`, (km/s)² […, 3].
+    pub fn action_rates(&self, a: &Tensor) -> Tensor {
+        &self.drift + self.lever.matmul(&a.unsqueeze(-1)).squeeze_dim(-1)
+    }
+
+    /// dθ'/dt along motions with accelerations `a`, km/s/kpc […, 3].
+    pub fn frequencies(&self, a: &Tensor) -> Tensor {
+        &self.turn + self.turn_lever.matmul(&a.unsqueeze(-1)).squeeze_dim(-1)
+    }
+
+    /// 1 for a star whose equations can be solved: condition number at most `limit` […, 1].
+    pub fn solvable(&self, limit: f64) -> Tensor {
+        &self.weights * self.condition.le(limit).to_kind(Kind::Double)
+    }
+
+    /// Those of the streams `batch`.
+    pub fn pick(&self, batch: &Tensor) -> Self {
+        self.each(|tensor| tensor.index_select(0, batch))
+    }
+
+    /// The same in another precision.
+    pub fn to_kind(&self, kind: Kind) -> Self {
+        self.each(|tensor| tensor.to_kind(kind))
+    }
+
+    fn each(&self, f: impl Fn(&Tensor) -> Tensor) -> Self {
+        Self {
+            x: f(&self.x),
+            weights: f(&self.weights),
+            drift: f(&self.drift),
+            lever: f(&self.lever),
+            turn: f(&self.turn),
+            turn_lever: f(&self.turn_lever),
+            solved: f(&self.solved),
+            condition: f(&self.condition),
+        }
+    }
+}
+
+/// a = −(∂J'/∂v)⁻¹ ∂J'/∂x·v and the condition number, from a singular value decomposition. **Shape** [stars, …].
+fn solve(lever: &Tensor, drift: &Tensor, x: &Tensor) -> Result<(Tensor, Tensor), Error> {
+    // Rows have the sizes of their own actions' derivatives; the condition is that of the directions.
+    let size = lever
+        .square()
+        .sum_dim_intlist([-1].as_slice(), true, Kind::Double)
+        .sqrt();
+    let size = size.clamp_min(1e-300);
+    let (u, s, v) = (lever / &size).f_svd(true, true)?;
+    let right = u.transpose(1, 2).matmul(&(drift.unsqueeze(-1) / &size));
+    let solved = -v.matmul(&(right / s.unsqueeze(-1).clamp_min(1e-12))).squeeze_dim(-1);
+    let (largest, least) = (s.select(1, 0), s.select(1, 2));
+    let condition = (largest / &least).where_self(&least.gt(1e-12), &x.select(1, 0).full_like(f64::INFINITY));
+    Ok((solved, condition.unsqueeze(-1)))
+}
+
+impl ActionMap {
+    /// ∂J'/∂(x, v) and ∂θ'/∂(x, v) of the stars of streams, in order, at their streams' J'. **Shape** two of [stars, 3, 6].
+    fn derivatives(&self, streams: &Streams) -> Result<(Tensor, Tensor), Error> {
+        match self {
+            Self::Smooth(map) => {
+                let (_, actions) = map.predict(&streams.toy_points(&map.toy)?);
+                let flat = |tensor: &Tensor| tensor.contiguous().view([-1, 3]);
+                let (x, v, actions) = (flat(&streams.x), flat(&streams.v), flat(&actions));
+                let (mut of_actions, mut of_angles) = (Vec::new(), Vec::new());
+                for first in (0..x.size()[0]).step_by(CHUNK as usize) {
+                    let chunk = |tensor: &Tensor| tensor.narrow(0, first, CHUNK.min(tensor.size()[0] - first));
+                    let found = map.jacobian(&chunk(&x), &chunk(&v), Some(&chunk(&actions)))?;
+                    of_actions.push(found.of_actions);
+                    of_angles.push(found.of_angles);
+                }
+                Ok((Tensor::cat(&of_actions, 0), Tensor::cat(&of_angles, 0)))
+            }
+            Self::Paper(model) => model.derivatives(streams),
+        }
+    }
+
+    /// Where its tensors are.
+    pub fn device(&self) -> Device {
+        match self {
+            Self::Smooth(map) => map.toy.gm.device(),
+            Self::Paper(model) => model.toy().gm.device(),
+        }
+    }
+
+    /// Its toy.
+    pub fn toy(&self) -> crate::isochrone::Isochrone {
+        match self {
+            Self::Smooth(map) => map.toy.clone(),
+            Self::Paper(model) => model.toy(),
+        }
+    }
+}
