@@ -12,6 +12,7 @@ use stages::map_tori::MapTori;
 use stages::observe::Observe;
 use stages::predict::Predict;
 use stages::recover_velocities::RecoverVelocities;
+use stages::select_orbits::SelectOrbits;
 use stages::simulate_nbody::SimulateNbody;
 use stages::split::Split;
 use stages::tabulate_field::TabulateField;
@@ -28,6 +29,7 @@ pub fn catalog() -> Catalog {
         .with::<MapTori>()
         .with::<SimulateNbody>()
         .with::<Observe>()
+        .with::<SelectOrbits>()
         .with::<Split>()
         .with::<EstimateActions>()
         .with::<EstimateAccelerations>()

@@ -20,6 +20,7 @@ pub mod potentials;
 pub mod predict;
 pub mod recover_velocities;
 pub mod samples;
+pub mod select_orbits;
 pub mod simulate_nbody;
 pub mod split;
 pub mod tabulate_field;

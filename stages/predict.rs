@@ -83,6 +83,8 @@ pub enum Map {
     Inverse,
     /// Positions to accelerations, by a field of `train_potential`.
     Field,
+    /// The same as `actions` by the toy of an action network alone: what the network starts from.
+    Toy,
 }
 
 /// The inputs of an ensemble.
@@ -145,7 +147,7 @@ impl Stage for Predict {
     fn inputs(&self) -> Vec<InputPort> {
         let needs = match self.map {
             // Which six columns depends on the network, and is checked against the table when it is read.
-            Map::Actions => columns::needs(&[]),
+            Map::Actions | Map::Toy => columns::needs(&[]),
             Map::Inverse => columns::needs(&[&ACTIONS, &ANGLES]),
             Map::Field => columns::needs(&[&POSITION]),
         };
@@ -159,7 +161,7 @@ impl Stage for Predict {
     }
 
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
-        if let (Map::Actions, Some(schema)) = (self.map, connected_schema(connected, "stars")) {
+        if let (Map::Actions | Map::Toy, Some(schema)) = (self.map, connected_schema(connected, "stars")) {
             let has_all = |group: &[Column]| group.iter().all(|c| schema.column_with_name(c.name).is_some());
             if !has_all(&CARTESIAN) && !has_all(&OBSERVABLES) {
                 return Err("stars: needs the columns x y z vx vy vz, or distance l b v_los mu_l_cosb mu_b".to_owned());
@@ -167,7 +169,7 @@ impl Stage for Predict {
         }
         let has_field = self.potential.is_some() || connected.contains_key("field");
         Ok(match self.map {
-            Map::Actions => {
+            Map::Actions | Map::Toy => {
                 let (stars, streams) = self.of_actions(has_field);
                 vec![
                     OutputPort::table("predictions", stars),

@@ -61,6 +61,16 @@ impl ActionNetwork {
         }
     }
 
+    /// (θ, J) of the toy.
+    pub fn by_toy(&self, x: &Tensor, v: &Tensor) -> Result<Image, StageError> {
+        let found = tch::no_grad(|| self.toy().from_cartesian(x, v)).map_err(failed)?;
+        Ok(Image {
+            angles: found.angles,
+            actions: found.actions,
+            open: 0,
+        })
+    }
+
     /// (θ', J') of stars at (x, v), each from itself alone; by dropout masks that `draw` seeds, if given.
     ///
     /// **Shape** (stars, 3) twice. **Fails when** a star is unbound in the toy.

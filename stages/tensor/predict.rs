@@ -20,7 +20,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let weights = load(context.input("network")?)?;
     let made_for = weights.text("map").map_err(failed)?;
     let wanted = match (with.map, with.method) {
-        (Map::Actions, _) | (Map::Inverse, Method::Exact) => "actions",
+        (Map::Actions | Map::Toy, _) | (Map::Inverse, Method::Exact) => "actions",
         (Map::Inverse, Method::Learned) => "inverse",
         (Map::Field, _) => MAP,
     };
@@ -38,7 +38,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         Map::Actions if weights.text("network").map_err(failed)? == fourier::orbits::NETWORK => {
             crate::predict_fourier::run(&weights, &with, context)
         }
-        Map::Actions => crate::predict_actions::run(&with, context, device),
+        Map::Actions | Map::Toy => crate::predict_actions::run(&with, context, device),
         Map::Inverse => crate::predict_inverse::run(&weights, &with, context, device),
         Map::Field => field(&LearnedField::from_weights(&weights)?, context),
     }

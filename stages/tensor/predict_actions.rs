@@ -11,7 +11,7 @@ use stages::columns::{
 };
 use stages::io::{self, PieceWriter};
 use stages::parameters::SunParameters;
-use stages::predict::{Angles, NETWORKS, Predict, Stars};
+use stages::predict::{Angles, Map, NETWORKS, Predict, Stars};
 use stages::train_actions::Inputs;
 use tables::{RecordBatch, Values};
 use tch::{Device, Kind, Tensor};
@@ -228,7 +228,10 @@ impl<'a> Predictor<'a> {
         let accelerations = self.accelerations(&x)?;
         let mut members = Vec::new();
         for (network, draw) in self.draws(number) {
-            let image = network.alone(&x, &v, draw)?;
+            let image = match self.with.map {
+                Map::Toy => network.by_toy(&x, &v)?,
+                _ => network.alone(&x, &v, draw)?,
+            };
             outcomes.open += image.open;
             let frequencies = accelerations.as_ref().map(|a| network.frequencies(&x, &v, a, &image.actions));
             members.push([Some(image.angles), Some(image.actions), frequencies.transpose()?]);

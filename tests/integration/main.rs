@@ -5,6 +5,7 @@ mod commands;
 mod data;
 mod diagnostics;
 mod pipelines;
+mod predictions;
 mod program;
 mod report;
 mod runs;
