@@ -114,7 +114,11 @@ pub const ACTIONS_SD: [Column; 3] = [
 
 /// Standard deviations of angles.
 pub const ANGLES_SD: [Column; 3] = [
-    galactocentric("theta_phi_sd", "rad", "standard deviation of theta_phi, around the circle"),
+    galactocentric(
+        "theta_phi_sd",
+        "rad",
+        "standard deviation of theta_phi, around the circle",
+    ),
     galactocentric("theta_z_sd", "rad", "standard deviation of theta_z, around the circle"),
     galactocentric("theta_r_sd", "rad", "standard deviation of theta_r, around the circle"),
 ];
@@ -259,7 +263,11 @@ pub fn left_out() -> Schema {
 /// No stars, as columns of [`left_out`].
 pub fn no_reasons() -> Vec<(&'static str, tables::Values)> {
     let none = || Vec::<i64>::new().into();
-    vec![("stream", none()), ("star", none()), ("reason", Vec::<String>::new().into())]
+    vec![
+        ("stream", none()),
+        ("star", none()),
+        ("reason", Vec::<String>::new().into()),
+    ]
 }
 
 /// Stars without actions, and why.

@@ -89,7 +89,14 @@ pub enum Map {
 
 /// The inputs of an ensemble.
 pub const NETWORKS: [&str; 8] = [
-    "network", "network_2", "network_3", "network_4", "network_5", "network_6", "network_7", "network_8",
+    "network",
+    "network_2",
+    "network_3",
+    "network_4",
+    "network_5",
+    "network_6",
+    "network_7",
+    "network_8",
 ];
 
 impl Predict {
@@ -127,11 +134,22 @@ impl Predict {
             uncertain.push(&FREQUENCIES_SD);
         }
         let nullable = |groups: Vec<&[Column]>| -> Vec<Field> {
-            groups.into_iter().flatten().map(|column| column.field().with_nullable(true)).collect()
+            groups
+                .into_iter()
+                .flatten()
+                .map(|column| column.field().with_nullable(true))
+                .collect()
         };
-        let whole = |groups: Vec<&[Column]>| -> Vec<Field> { groups.into_iter().flatten().map(Column::field).collect() };
+        let whole =
+            |groups: Vec<&[Column]>| -> Vec<Field> { groups.into_iter().flatten().map(Column::field).collect() };
         let [stream, star] = columns::identity();
-        let count = column("stars", DataType::Int64, "", "", "stars of the stream with a prediction");
+        let count = column(
+            "stars",
+            DataType::Int64,
+            "",
+            "",
+            "stars of the stream with a prediction",
+        );
         let of_stars = [vec![stream.clone(), star], whole(stars), nullable(uncertain)].concat();
         let of_streams = [vec![stream, count], whole(streams), nullable(spread)].concat();
         (Schema::new(of_stars), Schema::new(of_streams))
@@ -152,7 +170,10 @@ impl Stage for Predict {
             Map::Field => columns::needs(&[&POSITION]),
         };
         let members = self.members().clamp(1, NETWORKS.len());
-        let mut ports: Vec<InputPort> = NETWORKS[..members].iter().map(|name| InputPort::network(name)).collect();
+        let mut ports: Vec<InputPort> = NETWORKS[..members]
+            .iter()
+            .map(|name| InputPort::network(name))
+            .collect();
         ports.push(InputPort::table("stars", &needs));
         if self.map == Map::Actions && self.potential.is_none() {
             ports.push(InputPort::network("field").optional());
@@ -193,13 +214,27 @@ impl Stage for Predict {
         faults.extend(only("stars", self.stars != Stars::Alone, Map::Actions, "actions"));
         faults.extend(only("potential", self.potential.is_some(), Map::Actions, "actions"));
         faults.extend(only("networks", self.networks.is_some(), Map::Actions, "actions"));
-        faults.extend(only("dropout_samples", self.dropout_samples.is_some(), Map::Actions, "actions"));
+        faults.extend(only(
+            "dropout_samples",
+            self.dropout_samples.is_some(),
+            Map::Actions,
+            "actions",
+        ));
         faults.extend(only("method", self.method != Method::Learned, Map::Inverse, "inverse"));
-        if let Some(networks) = self.networks.filter(|networks| !(2..=NETWORKS.len() as u32).contains(networks)) {
-            faults.push(Fault::new("networks", format!("must be 2 to {}, not {networks}", NETWORKS.len())));
+        if let Some(networks) = self
+            .networks
+            .filter(|networks| !(2..=NETWORKS.len() as u32).contains(networks))
+        {
+            faults.push(Fault::new(
+                "networks",
+                format!("must be 2 to {}, not {networks}", NETWORKS.len()),
+            ));
         }
         if let Some(samples) = self.dropout_samples.filter(|samples| *samples < 2) {
-            faults.push(Fault::new("dropout_samples", format!("must be 2 or more, not {samples}")));
+            faults.push(Fault::new(
+                "dropout_samples",
+                format!("must be 2 or more, not {samples}"),
+            ));
         }
         if self.dropout_samples.is_some() && self.networks.is_some() {
             faults.push(Fault::new("dropout_samples", "and networks exclude each other"));

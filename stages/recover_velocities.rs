@@ -39,7 +39,8 @@ pub const V_LOS_SD: Column = Column {
 
 impl Stage for RecoverVelocities {
     const KIND: &'static str = "recover_velocities";
-    const ABOUT: &'static str = "Find line-of-sight velocities that are missing, by the actions that a stream's stars share";
+    const ABOUT: &'static str =
+        "Find line-of-sight velocities that are missing, by the actions that a stream's stars share";
     const REVISION: u32 = 1;
     const PLACE: Place = Place::Worker;
 
@@ -58,10 +59,20 @@ impl Stage for RecoverVelocities {
         {
             return Err(format!("stars: v_los is in \"{}\", not in km/s", unit_of(field)));
         }
-        let recovered = column("recovered", DataType::Boolean, "", "", "whether v_los was found here, not measured");
+        let recovered = column(
+            "recovered",
+            DataType::Boolean,
+            "",
+            "",
+            "whether v_los was found here, not measured",
+        );
         let all = OBSERVABLES.iter().chain(&CARTESIAN).map(Column::field);
         let deviation = V_LOS_SD.field().with_nullable(true);
-        let whole: Vec<Field> = columns::identity().into_iter().chain(all).chain([deviation, recovered]).collect();
+        let whole: Vec<Field> = columns::identity()
+            .into_iter()
+            .chain(all)
+            .chain([deviation, recovered])
+            .collect();
         Ok(vec![
             OutputPort::table("stars", Schema::new(whole)),
             OutputPort::table("recovered", columns::stars(&[&[V_LOS, V_LOS_SD]])),

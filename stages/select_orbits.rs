@@ -59,7 +59,8 @@ impl Default for SelectOrbits {
 
 impl Stage for SelectOrbits {
     const KIND: &'static str = "select_orbits";
-    const ABOUT: &'static str = "Select orbits by their family and the steadiness of their frequencies, and take stars from each";
+    const ABOUT: &'static str =
+        "Select orbits by their family and the steadiness of their frequencies, and take stars from each";
     const REVISION: u32 = 1;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -72,8 +73,14 @@ impl Stage for SelectOrbits {
         let orbits = vec![
             columns::identity()[0].clone(),
             column("family", DataType::Utf8, "", "", "tube_z, tube_x or box"),
-            number("circularity", "angular momentum round the tube's axis over that of a circular orbit"),
-            number("drift", "relative change of a leading frequency between the halves of the time"),
+            number(
+                "circularity",
+                "angular momentum round the tube's axis over that of a circular orbit",
+            ),
+            number(
+                "drift",
+                "relative change of a leading frequency between the halves of the time",
+            ),
             column("verdict", DataType::Utf8, "", "", "kept, or why not"),
         ];
         Ok(vec![
@@ -118,18 +125,24 @@ impl Stage for SelectOrbits {
         }
         for verdict in [KEPT, BOX, OTHER, LOW, CHAOTIC] {
             let count = verdicts.iter().filter(|other| **other == verdict).count();
-            context.metric(&format!("orbits_{}", verdict.replace([' ', ','], "_")), count as f64, "");
+            context.metric(
+                &format!("orbits_{}", verdict.replace([' ', ','], "_")),
+                count as f64,
+                "",
+            );
         }
         let count = |wanted| verdicts.iter().filter(|verdict| **verdict == wanted).count();
+        let drifting = found.iter().filter(|of| of.drift > self.greatest_drift).count();
+        context.metric("drifting_of_all", drifting as f64, "");
         context.note(format!(
-            "of {} orbits {} are kept; {} are boxes, {} tubes round another axis, {} have too little angular momentum, and the frequencies \
-             of {} drift",
+            "of {} orbits {} are kept; {} are boxes, {} tubes round another axis; of the tubes that are left the frequencies of {} drift and \
+             {} have too little angular momentum. Of all orbits the frequencies of {drifting} drift",
             ids.len(),
             count(KEPT),
             count(BOX),
             count(OTHER),
-            count(LOW),
-            count(CHAOTIC)
+            count(CHAOTIC),
+            count(LOW)
         ));
         if kept.is_empty() {
             return Err(StageError::with_hint(
@@ -142,8 +155,14 @@ impl Stage for SelectOrbits {
             "orbits",
             vec![
                 ("stream", ids.into()),
-                ("family", found.iter().map(|of| name(of.family)).collect::<Vec<_>>().into()),
-                ("circularity", found.iter().map(|of| of.circularity).collect::<Vec<_>>().into()),
+                (
+                    "family",
+                    found.iter().map(|of| name(of.family)).collect::<Vec<_>>().into(),
+                ),
+                (
+                    "circularity",
+                    found.iter().map(|of| of.circularity).collect::<Vec<_>>().into(),
+                ),
                 ("drift", found.iter().map(|of| of.drift).collect::<Vec<_>>().into()),
                 ("verdict", verdicts.into()),
             ],
@@ -177,10 +196,10 @@ impl SelectOrbits {
         };
         if !is_wanted {
             OTHER
-        } else if of.circularity < self.least_circularity && self.family != Family::Any {
-            LOW
         } else if of.drift > self.greatest_drift {
             CHAOTIC
+        } else if of.circularity < self.least_circularity && self.family != Family::Any {
+            LOW
         } else {
             KEPT
         }

@@ -67,8 +67,11 @@ type M3 = [V3; 3];
 pub fn recover(map: &SmoothMap, stars: &Sightlines, tell: &mut dyn FnMut(usize)) -> Result<Vec<Found>, Error> {
     let count = stars.stream.len();
     let (middle, half) = bounds(map, stars)?;
-    let is_open: Vec<bool> = (0..count).map(|row| stars.known[row].is_none() && half[row] > 0.0).collect();
-    let usable = |row: usize| half[row] > 0.0 && stars.known[row].is_none_or(|u| (u - middle[row]).abs() < half[row] / PART);
+    let is_open: Vec<bool> = (0..count)
+        .map(|row| stars.known[row].is_none() && half[row] > 0.0)
+        .collect();
+    let usable =
+        |row: usize| half[row] > 0.0 && stars.known[row].is_none_or(|u| (u - middle[row]).abs() < half[row] / PART);
     let mut streams: std::collections::BTreeMap<i64, Vec<usize>> = std::collections::BTreeMap::new();
     for row in (0..count).filter(|&row| usable(row)) {
         streams.entry(stars.stream[row]).or_default().push(row);
@@ -134,7 +137,9 @@ fn bounds(map: &SmoothMap, stars: &Sightlines) -> Result<(Vec<f64>, Vec<f64>), E
 }
 
 fn numbers(tensor: &Tensor) -> Result<Vec<f64>, Error> {
-    Ok(Vec::try_from(tensor.detach().to_device(tch::Device::Cpu).contiguous().view(-1))?)
+    Ok(Vec::try_from(
+        tensor.detach().to_device(tch::Device::Cpu).contiguous().view(-1),
+    )?)
 }
 
 fn vectors(tensor: &Tensor) -> Result<Vec<V3>, Error> {
@@ -166,7 +171,11 @@ impl Grid {
                 .collect(),
         };
         let velocities: Vec<Vec<f64>> = rows.iter().map(|&row| tried(row)).collect();
-        let owners: Vec<usize> = rows.iter().zip(&velocities).flat_map(|(&row, us)| std::iter::repeat_n(row, us.len())).collect();
+        let owners: Vec<usize> = rows
+            .iter()
+            .zip(&velocities)
+            .flat_map(|(&row, us)| std::iter::repeat_n(row, us.len()))
+            .collect();
         let all = actions_at(map, stars, &owners, &velocities.concat(), false)?;
         let mut rest = all.as_slice();
         let actions = velocities.iter().map(|us| {
@@ -187,10 +196,17 @@ impl Grid {
     fn guess(&self, members: &[usize], is_open: &[bool], velocity: &mut [f64]) {
         let of = |row: usize| self.place[&row];
         let nearest = |row: usize, common: V3| -> (usize, f64) {
-            let options = self.actions[of(row)].iter().map(|actions| distance(*actions, common)).enumerate();
+            let options = self.actions[of(row)]
+                .iter()
+                .map(|actions| distance(*actions, common))
+                .enumerate();
             options.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((0, f64::INFINITY))
         };
-        let known: Vec<V3> = members.iter().filter(|row| !is_open[**row]).map(|&row| self.actions[of(row)][0]).collect();
+        let known: Vec<V3> = members
+            .iter()
+            .filter(|row| !is_open[**row])
+            .map(|&row| self.actions[of(row)][0])
+            .collect();
         let common = if known.is_empty() {
             // Each point of each curve is a candidate; the best is where the other curves come closest, by the median of distances.
             let candidates = members.iter().flat_map(|&row| self.actions[of(row)].iter().copied());
@@ -201,7 +217,9 @@ impl Grid {
                 let worst = away.len() - away.len() / 4;
                 away[..worst].iter().sum::<f64>()
             };
-            let best = candidates.map(|common| (common, cost(common))).min_by(|a, b| a.1.total_cmp(&b.1));
+            let best = candidates
+                .map(|common| (common, cost(common)))
+                .min_by(|a, b| a.1.total_cmp(&b.1));
             best.map_or([0.0; 3], |(common, _)| common)
         } else {
             [0, 1, 2].map(|axis| median(known.iter().map(|actions| actions[axis]).collect()))
@@ -213,14 +231,23 @@ impl Grid {
 }
 
 /// J' of stars `owners` with velocities `u`.
-fn actions_at(map: &SmoothMap, stars: &Sightlines, owners: &[usize], u: &[f64], exactly: bool) -> Result<Vec<V3>, Error> {
+fn actions_at(
+    map: &SmoothMap,
+    stars: &Sightlines,
+    owners: &[usize],
+    u: &[f64],
+    exactly: bool,
+) -> Result<Vec<V3>, Error> {
     let mut all = Vec::with_capacity(owners.len());
     for (owners, u) in owners.chunks(4096).zip(u.chunks(4096)) {
         let rows: Vec<i64> = owners.iter().map(|&row| row as i64).collect();
         let rows = Tensor::from_slice(&rows).to_device(stars.x.device());
         let pick = |tensor: &Tensor| tensor.index_select(0, &rows);
         let u = Tensor::from_slice(u).to_device(stars.x.device()).unsqueeze(-1);
-        let toy = tch::no_grad(|| map.toy.from_cartesian(&pick(&stars.x), &(pick(&stars.v) + pick(&stars.along) * u)))?;
+        let toy = tch::no_grad(|| {
+            map.toy
+                .from_cartesian(&pick(&stars.x), &(pick(&stars.v) + pick(&stars.along) * u))
+        })?;
         let actions = if exactly {
             map.refine_exactly(&toy.angles, &toy.actions)?.actions
         } else {
@@ -253,7 +280,8 @@ impl Curves {
             actions_at(map, stars, rows, &u, true)
         };
         let (actions, ahead, behind) = (at(0.0)?, at(DIFFERENCE)?, at(-DIFFERENCE)?);
-        let slope = |(ahead, behind): (&V3, &V3)| [0, 1, 2].map(|axis| (ahead[axis] - behind[axis]) / (2.0 * DIFFERENCE));
+        let slope =
+            |(ahead, behind): (&V3, &V3)| [0, 1, 2].map(|axis| (ahead[axis] - behind[axis]) / (2.0 * DIFFERENCE));
         Ok(Self {
             place: rows.iter().enumerate().map(|(place, &row)| (row, place)).collect(),
             slopes: ahead.iter().zip(&behind).map(slope).collect(),
@@ -264,8 +292,14 @@ impl Curves {
     /// Common actions and velocities of a stream by weighted least squares.
     fn fit(&self, members: &[usize], is_open: &[bool], scales: &V3) -> Fit {
         let scaled = |vector: &V3| [0, 1, 2].map(|axis| vector[axis] / scales[axis]);
-        let actions: Vec<V3> = members.iter().map(|row| scaled(&self.actions[self.place[row]])).collect();
-        let slopes: Vec<V3> = members.iter().map(|row| scaled(&self.slopes[self.place[row]])).collect();
+        let actions: Vec<V3> = members
+            .iter()
+            .map(|row| scaled(&self.actions[self.place[row]]))
+            .collect();
+        let slopes: Vec<V3> = members
+            .iter()
+            .map(|row| scaled(&self.slopes[self.place[row]]))
+            .collect();
         let projections: Vec<M3> = members
             .iter()
             .zip(&slopes)
@@ -354,7 +388,13 @@ fn times(matrix: &M3, vector: &V3) -> V3 {
 }
 
 fn inverse(m: &M3) -> Option<M3> {
-    let cross = |a: &V3, b: &V3| [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+    let cross = |a: &V3, b: &V3| {
+        [
+            a[1] * b[2] - a[2] * b[1],
+            a[2] * b[0] - a[0] * b[2],
+            a[0] * b[1] - a[1] * b[0],
+        ]
+    };
     let columns = [cross(&m[1], &m[2]), cross(&m[2], &m[0]), cross(&m[0], &m[1])];
     let determinant = inner(&m[0], &columns[0]);
     (determinant.abs() > 1e-300).then(|| [0, 1, 2].map(|i| [0, 1, 2].map(|j| columns[j][i] / determinant)))
@@ -373,7 +413,11 @@ mod tests {
     /// Exact orbits seen from the Sun, and the map that knows their actions: the true isochrone with G = 0.
     fn sightlines(streams: usize, known: usize) -> (SmoothMap, Sightlines, Vec<f64>) {
         let sample = halo_streams(streams, 8, 31);
-        let shape = Shape { width: 8, depth: 1, ..Shape::default() };
+        let shape = Shape {
+            width: 8,
+            depth: 1,
+            ..Shape::default()
+        };
         let map = SmoothMap::new(paper_isochrone(), shape, &sample.x, &sample.v, 1).unwrap();
         let (x, v) = (sample.x.view([-1, 3]), sample.v.view([-1, 3]));
         let sun = Sun::new(8.122, 0.0, [11.1, 7.2, 7.25], 243.0);
@@ -387,7 +431,9 @@ mod tests {
             x,
             v,
             along,
-            known: (0..streams * 8).map(|row| (row % 8 < known).then(|| truth[row])).collect(),
+            known: (0..streams * 8)
+                .map(|row| (row % 8 < known).then(|| truth[row]))
+                .collect(),
         };
         (map, stars, truth)
     }
@@ -410,10 +456,13 @@ mod tests {
             }
             assert_eq!(errors.len(), 12 * (8 - known));
             errors.sort_by(f64::total_cmp);
-            eprintln!("{known}: {:?} {:?}", errors[errors.len() / 2], errors[errors.len() * 9 / 10]);
             // The map is exact: what is left is a few stars whose actions meet at another velocity, too.
             assert!(errors[errors.len() / 2] < 1e-3, "{known}: {}", errors[errors.len() / 2]);
-            assert!(errors[errors.len() * 8 / 10] < 1.0, "{known}: {}", errors[errors.len() * 8 / 10]);
+            assert!(
+                errors[errors.len() * 8 / 10] < 1.0,
+                "{known}: {}",
+                errors[errors.len() * 8 / 10]
+            );
         }
     }
 

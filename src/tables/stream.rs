@@ -29,7 +29,11 @@ pub fn count_rows(path: &Path) -> Result<usize, TableError> {
 /// Reads a table `rows` rows at a time; only the columns `names`, if any are named.
 pub fn batches(path: &Path, names: &[&str], rows: usize) -> Result<Batches, TableError> {
     guarded(path, || {
-        let builder = if names.is_empty() { open(path)? } else { projected(path, names)? };
+        let builder = if names.is_empty() {
+            open(path)?
+        } else {
+            projected(path, names)?
+        };
         let reader = builder.with_batch_size(rows).build();
         Ok(Batches {
             path: path.to_owned(),
@@ -43,9 +47,7 @@ impl Iterator for Batches {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (path, reader) = (&self.path, &mut self.reader);
-        let next = guarded(path, || {
-            reader.next().transpose().map_err(|error| damaged(path, error))
-        });
+        let next = guarded(path, || reader.next().transpose().map_err(|error| damaged(path, error)));
         next.transpose()
     }
 }

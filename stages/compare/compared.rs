@@ -13,7 +13,11 @@ use crate::io::{self, identity};
 
 /// The values of a measure, by component.
 fn values<'a>(table: &'a RecordBatch, measure: &Measure) -> Result<Vec<&'a [f64]>, StageError> {
-    measure.columns.iter().map(|column| io::column(table, column.name)).collect()
+    measure
+        .columns
+        .iter()
+        .map(|column| io::column(table, column.name))
+        .collect()
 }
 
 /// One measure: predicted − truth and |truth| by component, in the measure's unit.
@@ -34,7 +38,10 @@ impl Compared {
         pairs: &[(usize, usize)],
     ) -> Result<Self, StageError> {
         if measure.name == "delta_a" {
-            let (predicted, truth) = (io::columns(predicted, &ACCELERATION)?, io::columns(truth, &ACCELERATION)?);
+            let (predicted, truth) = (
+                io::columns(predicted, &ACCELERATION)?,
+                io::columns(truth, &ACCELERATION)?,
+            );
             return Ok(Self::accelerations(predicted, truth, pairs));
         }
         let (predicted, truth) = (values(predicted, measure)?, values(truth, measure)?);
@@ -56,7 +63,10 @@ impl Compared {
                 .zip(&truth)
                 .map(|(predicted, truth)| pairs.iter().map(|&(p, t)| difference(predicted[p], truth[t])).collect())
                 .collect(),
-            truth: truth.iter().map(|truth| mean(pairs.iter().map(|&(_, t)| size(truth[t])))).collect(),
+            truth: truth
+                .iter()
+                .map(|truth| mean(pairs.iter().map(|&(_, t)| size(truth[t]))))
+                .collect(),
             lengths: None,
         })
     }
@@ -71,7 +81,9 @@ impl Compared {
         };
         let all: Vec<[f64; 3]> = pairs.iter().map(relative).collect();
         Self {
-            residuals: (0..3).map(|axis| all.iter().map(|difference| difference[axis]).collect()).collect(),
+            residuals: (0..3)
+                .map(|axis| all.iter().map(|difference| difference[axis]).collect())
+                .collect(),
             truth: vec![100.0; 3],
             lengths: Some(all.into_iter().map(length).collect()),
         }
@@ -94,7 +106,9 @@ impl Compared {
             let residual = |&(row, _): &(usize, usize)| values[row] - sums[&stream[row]].0 / sums[&stream[row]].1;
             pairs.iter().map(residual).collect()
         });
-        let truth = values.iter().map(|values| mean(pairs.iter().map(|&(row, _)| values[row].abs())));
+        let truth = values
+            .iter()
+            .map(|values| mean(pairs.iter().map(|&(row, _)| values[row].abs())));
         Ok(Self {
             residuals: residuals.collect(),
             truth: truth.collect(),
@@ -118,7 +132,12 @@ impl Compared {
                 Some(lengths) => statistic.of(lengths),
                 None => mean(of_components.iter().copied()),
             };
-            let components = measure.components.iter().copied().zip(of_components).zip(self.truth.iter().copied());
+            let components = measure
+                .components
+                .iter()
+                .copied()
+                .zip(of_components)
+                .zip(self.truth.iter().copied());
             let all = components.chain([(("mean", of_all), truth)]);
             for ((component, value), truth) in all {
                 // Where the truth is zero throughout there is no scale to be relative to.

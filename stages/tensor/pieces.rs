@@ -71,8 +71,14 @@ impl<I: Iterator<Item = Result<RecordBatch, StageError>>> WholeStreams<I> {
             let stream = tables::i64_column(&piece, "stream").map_err(StageError::failed)?;
             let Some(&last) = stream.last() else { continue };
             // Where the last stream of this piece begins; it may go on in the next.
-            let begin = stream.iter().rposition(|&stream| stream != last).map_or(0, |row| row + 1);
-            let kept_stream = self.kept.first().map(|kept| tables::i64_column(kept, "stream").map(|ids| ids[0]));
+            let begin = stream
+                .iter()
+                .rposition(|&stream| stream != last)
+                .map_or(0, |row| row + 1);
+            let kept_stream = self
+                .kept
+                .first()
+                .map(|kept| tables::i64_column(kept, "stream").map(|ids| ids[0]));
             let goes_on = kept_stream.transpose().map_err(StageError::failed)? == Some(last);
             if begin == 0 && (self.kept.is_empty() || goes_on) {
                 self.kept.push(piece);
@@ -114,9 +120,9 @@ mod tests {
         let streams: Vec<i64> = [vec![3; 5], vec![1; 1], vec![7; 9], vec![2; 3]].concat();
         let table = table(&streams);
         for rows in 1..=streams.len() + 1 {
-            let cut = (0..streams.len()).step_by(rows).map(|first| {
-                Ok(table.slice(first, rows.min(streams.len() - first)))
-            });
+            let cut = (0..streams.len())
+                .step_by(rows)
+                .map(|first| Ok(table.slice(first, rows.min(streams.len() - first))));
             let pieces: Vec<Vec<i64>> = WholeStreams::new(cut)
                 .map(|piece| tables::i64_column(&piece.unwrap(), "stream").unwrap().to_vec())
                 .collect();

@@ -6,9 +6,7 @@ use rayon::prelude::*;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
-use stages::columns::{
-    ACCELERATION, ACTIONS, ACTIONS_SD, ANGLES, ANGLES_SD, Column, FREQUENCIES, FREQUENCIES_SD,
-};
+use stages::columns::{ACCELERATION, ACTIONS, ACTIONS_SD, ANGLES, ANGLES_SD, Column, FREQUENCIES, FREQUENCIES_SD};
 use stages::io::{self, PieceWriter};
 use stages::parameters::SunParameters;
 use stages::predict::{Angles, Map, NETWORKS, Predict, Stars};
@@ -88,8 +86,11 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
     }
     let at_once = if together && !follow { rows.max(1) } else { ROWS };
     let pieces = io::pieces(context, "stars", &[], at_once)?;
-    let pieces: Box<dyn Iterator<Item = _>> =
-        if together && follow { Box::new(WholeStreams::new(pieces)) } else { Box::new(pieces) };
+    let pieces: Box<dyn Iterator<Item = _>> = if together && follow {
+        Box::new(WholeStreams::new(pieces))
+    } else {
+        Box::new(pieces)
+    };
 
     let mut predictions = PieceWriter::create(context, "predictions")?;
     let mut set_aside = PieceWriter::create(context, "set_aside")?;
@@ -153,12 +154,16 @@ impl<'a> Predictor<'a> {
             let weights = action_network::weights(context, port)?;
             let inputs = inputs_of(&weights).map_err(failed)?;
             if seen.as_ref().is_some_and(|seen| *seen != inputs) {
-                return Err(StageError::failed(format!("input {port}: reads other columns, or has another Sun, than network")));
+                return Err(StageError::failed(format!(
+                    "input {port}: reads other columns, or has another Sun, than network"
+                )));
             }
             seen = Some(inputs);
             networks.push(ActionNetwork::from_weights(&weights, device)?);
         }
-        let is_paper = networks.iter().all(|network| matches!(network, ActionNetwork::Paper(_)));
+        let is_paper = networks
+            .iter()
+            .all(|network| matches!(network, ActionNetwork::Paper(_)));
         if with.dropout_samples.is_some() && !is_paper {
             return Err(StageError::with_hint(
                 "dropout_samples: only `network: paper` has dropout",
@@ -233,7 +238,9 @@ impl<'a> Predictor<'a> {
                 _ => network.alone(&x, &v, draw)?,
             };
             outcomes.open += image.open;
-            let frequencies = accelerations.as_ref().map(|a| network.frequencies(&x, &v, a, &image.actions));
+            let frequencies = accelerations
+                .as_ref()
+                .map(|a| network.frequencies(&x, &v, a, &image.actions));
             members.push([Some(image.angles), Some(image.actions), frequencies.transpose()?]);
         }
         let of_kept = |ids: &[i64]| kept.iter().map(|&row| ids[row as usize]).collect::<Vec<_>>();
@@ -250,10 +257,14 @@ impl<'a> Predictor<'a> {
                 // Each sample of each piece has its own seed.
                 let seed = |sample: u32| {
                     let mixed = self.with.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-                    let mixed = mixed.wrapping_add(u64::from(sample) << 40).wrapping_add(number as u64 * ROWS as u64);
+                    let mixed = mixed
+                        .wrapping_add(u64::from(sample) << 40)
+                        .wrapping_add(number as u64 * ROWS as u64);
                     (mixed >> 1) as i64
                 };
-                (0..samples).map(|sample| (&self.networks[0], Some(seed(sample)))).collect()
+                (0..samples)
+                    .map(|sample| (&self.networks[0], Some(seed(sample))))
+                    .collect()
             }
         }
     }
@@ -272,9 +283,19 @@ impl<'a> Predictor<'a> {
         let ids = sample.stream.iter().zip(&sample.star);
         outcomes.set_aside = ids
             .filter(|(stream, _)| lost.contains(stream))
-            .map(|(&stream, &star)| (stream, star, "a star of its stream is unbound in the network's toy potential"))
+            .map(|(&stream, &star)| {
+                (
+                    stream,
+                    star,
+                    "a star of its stream is unbound in the network's toy potential",
+                )
+            })
             .collect();
-        let left = if rows.is_empty() { Some(sample) } else { sample.without(&rows) };
+        let left = if rows.is_empty() {
+            Some(sample)
+        } else {
+            sample.without(&rows)
+        };
         let Some(sample) = left else {
             return Ok(outcomes);
         };
@@ -294,7 +315,12 @@ impl<'a> Predictor<'a> {
             own_members.push(flat(&own)?);
         }
         let own = Tensor::stack(&own_members, 0).mean_dim([0_i64].as_slice(), false, Kind::Double);
-        outcomes.stars = self.stretch(&members, accelerations.as_ref(), sample.stream.clone(), sample.star.clone())?;
+        outcomes.stars = self.stretch(
+            &members,
+            accelerations.as_ref(),
+            sample.stream.clone(),
+            sample.star.clone(),
+        )?;
         outcomes.stars.own_actions = Some(three(&own)?);
         if !self.with.is_ensemble() {
             outcomes.stars.actions_sd = Some(spread_within(&outcomes.stars));
@@ -312,7 +338,9 @@ impl<'a> Predictor<'a> {
             Source::Known(potential) => places.par_iter().map(|&place| potential.acceleration(place)).collect(),
             Source::Learned(field) => field.at(places)?,
         };
-        Ok(Some(Tensor::from_slice(&found.concat()).view([-1, 3]).to_device(self.device)))
+        Ok(Some(
+            Tensor::from_slice(&found.concat()).view([-1, 3]).to_device(self.device),
+        ))
     }
 
     /// Means and standard deviations over the members' [angles, actions, frequencies].
@@ -403,7 +431,10 @@ fn spread_within(stars: &Stretch) -> Three<Option<f64>> {
 impl Stretch {
     /// The columns that `with` asks for.
     pub fn columns(&self, with: &Predict) -> Vec<(&'static str, Values)> {
-        let mut table = vec![("stream", self.stream.clone().into()), ("star", self.star.clone().into())];
+        let mut table = vec![
+            ("stream", self.stream.clone().into()),
+            ("star", self.star.clone().into()),
+        ];
         let mut add = |names: &[Column; 3], values: Option<&Three<f64>>| {
             for (name, values) in names.iter().zip(values.into_iter().flatten()) {
                 table.push((name.name, values.as_slice().into()));
@@ -430,7 +461,10 @@ impl Stretch {
         pick(&mut self.stream, rows);
         pick(&mut self.star, rows);
         self.actions.iter_mut().for_each(|values| pick(values, rows));
-        self.actions_sd.iter_mut().flatten().for_each(|values| pick(values, rows));
+        self.actions_sd
+            .iter_mut()
+            .flatten()
+            .for_each(|values| pick(values, rows));
         let others = [
             &mut self.own_actions,
             &mut self.angles,
@@ -439,7 +473,11 @@ impl Stretch {
             &mut self.angles_sd,
             &mut self.frequencies_sd,
         ];
-        others.into_iter().flatten().flatten().for_each(|values| pick(values, rows));
+        others
+            .into_iter()
+            .flatten()
+            .flatten()
+            .for_each(|values| pick(values, rows));
     }
 }
 
@@ -447,7 +485,11 @@ impl Outcomes {
     /// Sets aside stars with a number that is none.
     fn drop_not_finite(&mut self) {
         let stars = &self.stars;
-        let all = [Some(&stars.actions), stars.angles.as_ref(), stars.accelerations.as_ref()];
+        let all = [
+            Some(&stars.actions),
+            stars.angles.as_ref(),
+            stars.accelerations.as_ref(),
+        ];
         let is_finite = |values: &Three<f64>, row: usize| values.iter().all(|values| values[row].is_finite());
         let why = |row: usize| {
             if all.iter().flatten().any(|values| !is_finite(values, row)) {
@@ -464,7 +506,10 @@ impl Outcomes {
         if reasons.iter().all(Option::is_none) {
             return;
         }
-        let lost = reasons.iter().enumerate().filter_map(|(row, why)| Some((stars.stream[row], stars.star[row], (*why)?)));
+        let lost = reasons
+            .iter()
+            .enumerate()
+            .filter_map(|(row, why)| Some((stars.stream[row], stars.star[row], (*why)?)));
         self.set_aside.extend(lost);
         let kept: Vec<usize> = (0..reasons.len()).filter(|&row| reasons[row].is_none()).collect();
         self.stars.keep(&kept);

@@ -24,7 +24,9 @@ enum Inverse {
 impl Inverse {
     fn from_weights(weights: &Weights, method: Method, device: Device) -> Result<Self, StageError> {
         if method == Method::Learned {
-            return Ok(Self::Learned(InverseModel::from_weights(weights, device).map_err(failed)?));
+            return Ok(Self::Learned(
+                InverseModel::from_weights(weights, device).map_err(failed)?,
+            ));
         }
         match ActionNetwork::from_weights(weights, device)? {
             ActionNetwork::Smooth(map) => Ok(Self::Exact(map)),

@@ -32,7 +32,10 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let columns: Vec<Tensor> = OBSERVABLES
         .iter()
         .map(|column| match column.name == V_LOS.name {
-            true => Ok(Tensor::zeros([stream.len() as i64], (tch::Kind::Double, tch::Device::Cpu))),
+            true => Ok(Tensor::zeros(
+                [stream.len() as i64],
+                (tch::Kind::Double, tch::Device::Cpu),
+            )),
             false => Ok(Tensor::from_slice(io::column(&table, column.name)?)),
         })
         .collect::<Result<_, StageError>>()?;
@@ -96,13 +99,27 @@ fn write(
         };
         whole.push((column.name, values));
     }
-    whole.extend(CARTESIAN.iter().zip(six).map(|(column, values)| (column.name, pick(&values))));
+    whole.extend(
+        CARTESIAN
+            .iter()
+            .zip(six)
+            .map(|(column, values)| (column.name, pick(&values))),
+    );
     let deviation = |row: usize| match found[row] {
         Found::Recovered(_, deviation) => Some(deviation),
         _ => None,
     };
-    whole.push((V_LOS_SD.name, rows.iter().map(|&row| deviation(row)).collect::<Vec<_>>().into()));
-    whole.push(("recovered", rows.iter().map(|&row| deviation(row).is_some()).collect::<Vec<_>>().into()));
+    whole.push((
+        V_LOS_SD.name,
+        rows.iter().map(|&row| deviation(row)).collect::<Vec<_>>().into(),
+    ));
+    whole.push((
+        "recovered",
+        rows.iter()
+            .map(|&row| deviation(row).is_some())
+            .collect::<Vec<_>>()
+            .into(),
+    ));
     context.write_table("stars", whole)?;
 
     let new: Vec<usize> = rows.iter().copied().filter(|&row| deviation(row).is_some()).collect();
@@ -112,7 +129,10 @@ fn write(
             ("stream", ids(stream, &new)),
             ("star", ids(star, &new)),
             (V_LOS.name, new.iter().map(|&row| u[row]).collect::<Vec<_>>().into()),
-            (V_LOS_SD.name, new.iter().filter_map(|&row| deviation(row)).collect::<Vec<_>>().into()),
+            (
+                V_LOS_SD.name,
+                new.iter().filter_map(|&row| deviation(row)).collect::<Vec<_>>().into(),
+            ),
         ],
     )?;
     let lost: Vec<(i64, i64, &'static str)> = (0..found.len())
@@ -126,7 +146,10 @@ fn write(
         })
         .collect();
     if !lost.is_empty() {
-        context.note(format!("{} stars got no velocity; the output set_aside says why", lost.len()));
+        context.note(format!(
+            "{} stars got no velocity; the output set_aside says why",
+            lost.len()
+        ));
     }
     context.metric("recovered", new.len() as f64, "");
     context.metric("set_aside", lost.len() as f64, "");

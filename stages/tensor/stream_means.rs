@@ -49,7 +49,10 @@ impl StreamMeans {
     /// Begins the table; `follow` says whether the rows of each stream follow each other, so that only one need be kept.
     pub fn create(context: &StageContext, follow: bool) -> Result<Self, StageError> {
         let writer = PieceWriter::create(context, "streams")?;
-        let frequencies = context.output_schema("streams")?.column_with_name(FREQUENCIES[0].name).is_some();
+        let frequencies = context
+            .output_schema("streams")?
+            .column_with_name(FREQUENCIES[0].name)
+            .is_some();
         Ok(Self {
             open: BTreeMap::new(),
             follow,
@@ -98,13 +101,20 @@ impl StreamMeans {
         }
         let mut columns = vec![
             ("stream", streams.keys().copied().collect::<Vec<_>>().into()),
-            ("stars", streams.values().map(|stream| stream.stars).collect::<Vec<_>>().into()),
+            (
+                "stars",
+                streams.values().map(|stream| stream.stars).collect::<Vec<_>>().into(),
+            ),
         ];
-        let mut add = |names: &[stages::columns::Column; 3], sd: &[stages::columns::Column; 3], of: fn(&Stream) -> &[Running; 3]| {
+        let mut add = |names: &[stages::columns::Column; 3],
+                       sd: &[stages::columns::Column; 3],
+                       of: fn(&Stream) -> &[Running; 3]| {
             for axis in 0..3 {
                 let mean: Vec<f64> = streams.values().map(|stream| of(stream)[axis].mean).collect();
-                let deviation: Vec<Option<f64>> =
-                    streams.values().map(|stream| of(stream)[axis].deviation(stream.stars as f64)).collect();
+                let deviation: Vec<Option<f64>> = streams
+                    .values()
+                    .map(|stream| of(stream)[axis].deviation(stream.stars as f64))
+                    .collect();
                 columns.push((names[axis].name, mean.into()));
                 columns.push((sd[axis].name, deviation.into()));
             }

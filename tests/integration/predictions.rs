@@ -59,7 +59,8 @@ stages:
 /// The number in the column `value` of the row of a table of errors.
 fn value(shown: &str, measure: &str) -> f64 {
     let row = shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let mut row = row.filter(|cells| cells.len() > 4 && cells[0] == measure && cells[1] == "mean" && cells[2] == "mean_absolute");
+    let mut row =
+        row.filter(|cells| cells.len() > 4 && cells[0] == measure && cells[1] == "mean" && cells[2] == "mean_absolute");
     row.next().and_then(|cells| cells[3].parse().ok()).unwrap_or(f64::NAN)
 }
 
@@ -67,13 +68,20 @@ fn value(shown: &str, measure: &str) -> f64 {
 fn a_map_predicts_inverts_and_completes() {
     let place = Place::with(CHAIN);
     place.well(&["run", "p.yaml"]);
-    let errors = |stage: &str| place.well(&["show", "p.yaml", &format!("{stage}.errors"), "--rows", "60"]).out;
+    let errors = |stage: &str| {
+        place
+            .well(&["show", "p.yaml", &format!("{stage}.errors"), "--rows", "60"])
+            .out
+    };
     // The trained map is good to a per cent or so; frequencies of these orbits are 20 to 60 km/s/kpc.
     let frequencies = value(&errors("frequencies"), "delta_Omega");
     assert!(frequencies < 3.0, "{frequencies} {}", errors("frequencies"));
     // Position and velocity come back to rounding, for all stars that are not set aside.
     let back = errors("round_trip");
-    assert!(value(&back, "delta_x") < 1e-7 && value(&back, "delta_v") < 1e-6, "{back}");
+    assert!(
+        value(&back, "delta_x") < 1e-7 && value(&back, "delta_v") < 1e-6,
+        "{back}"
+    );
     let velocities = value(&errors("velocities"), "delta_v_los");
     assert!(velocities < 20.0, "{velocities}");
     for (stage, columns) in [

@@ -61,7 +61,9 @@ pub fn character(points: &[PhaseSpace]) -> Option<Character> {
     let signals: Vec<Vec<[f64; 2]>> = match family {
         Family::TubeZ => vec![signal(points, |x| [x[0], x[1]]), signal(points, |x| [x[2], 0.0])],
         Family::TubeX => vec![signal(points, |x| [x[1], x[2]]), signal(points, |x| [x[0], 0.0])],
-        Family::Box => (0..3).map(|axis| points.iter().map(|point| [point.x[axis], 0.0]).collect()).collect(),
+        Family::Box => (0..3)
+            .map(|axis| points.iter().map(|point| [point.x[axis], 0.0]).collect())
+            .collect(),
     };
     let circularity = match family {
         Family::TubeZ => mean_momentum(points, 2) / size,
@@ -117,7 +119,9 @@ fn leading(signal: &[[f64; 2]]) -> Option<f64> {
     let step = PI / count as f64;
     // Lines next to zero are the window's image of the mean.
     let all = (-count..=count).filter(|k| k.abs() >= 6).map(|k| k as f64 * step);
-    let peak = all.map(|omega| (omega, power(signal, omega))).max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let peak = all
+        .map(|omega| (omega, power(signal, omega)))
+        .max_by(|a, b| a.1.total_cmp(&b.1))?;
     if peak.1 <= 1e-20 * count as f64 {
         return None;
     }
@@ -166,7 +170,10 @@ mod tests {
     fn frequencies_are_found_to_many_digits_and_a_change_is_seen() {
         let tone = |omega: f64, k: usize| {
             let phase = omega * k as f64;
-            [phase.cos() + 0.3 * (0.31 * phase).cos(), phase.sin() + 0.2 * (2.7 * phase).sin()]
+            [
+                phase.cos() + 0.3 * (0.31 * phase).cos(),
+                phase.sin() + 0.2 * (2.7 * phase).sin(),
+            ]
         };
         let steady: Vec<[f64; 2]> = (0..256).map(|k| tone(-0.7, k)).collect();
         // Other lines leak into the place of the peak by their distance to the fifth power.

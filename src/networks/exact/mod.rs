@@ -157,13 +157,20 @@ impl SmoothMap {
     pub fn locate(&self, angles: &Tensor, actions: &Tensor) -> Result<Located, Error> {
         let known = floored(actions);
         let mut unsolved = vec![None; angles.size()[0] as usize];
-        mark(&mut unsolved, &flags(&(&known - actions).abs().gt(0.0).any_dim(-1, false))?, Unsolved::Degenerate);
+        mark(
+            &mut unsolved,
+            &flags(&(&known - actions).abs().gt(0.0).any_dim(-1, false))?,
+            Unsolved::Degenerate,
+        );
         let candidates = self.candidates(angles, &known)?;
         let (mut found, mut chosen) = (vec![None; unsolved.len()], vec![0; unsolved.len()]);
         let rows: Vec<i64> = candidates.iter().map(|(row, _)| *row as i64).collect();
         let theta: Vec<f64> = candidates.iter().flat_map(|(_, theta)| *theta).collect();
         let device = angles.device();
-        let (rows, theta) = (Tensor::from_slice(&rows).to_device(device), Tensor::from_slice(&theta).view([-1, 3]).to_device(device));
+        let (rows, theta) = (
+            Tensor::from_slice(&rows).to_device(device),
+            Tensor::from_slice(&theta).view([-1, 3]).to_device(device),
+        );
         let (x, v, verdicts) = self.checked(&theta, &known.index_select(0, &rows), &angles.index_select(0, &rows))?;
         for (place, ((row, _), verdict)) in candidates.iter().zip(verdicts).enumerate() {
             let better = match (found[*row], verdict) {
@@ -183,7 +190,11 @@ impl SmoothMap {
         }
         if x.size()[0] == 0 {
             let none = Tensor::zeros_like(angles);
-            return Ok(Located { x: none.copy(), v: none, unsolved });
+            return Ok(Located {
+                x: none.copy(),
+                v: none,
+                unsolved,
+            });
         }
         let chosen = Tensor::from_slice(&chosen).to_device(device);
         Ok(Located {
@@ -210,7 +221,11 @@ impl SmoothMap {
         let mut roots: Vec<Vec<[f64; 3]>> = vec![Vec::new(); stars as usize];
         let mut keep = |rows: &Tensor, theta: &Tensor, open: &[bool]| -> Result<(), Error> {
             let flat = Vec::<f64>::try_from(theta.to_device(tch::Device::Cpu).contiguous().view(-1))?;
-            for ((row, theta), open) in Vec::<i64>::try_from(rows)?.into_iter().zip(flat.chunks_exact(3)).zip(open) {
+            for ((row, theta), open) in Vec::<i64>::try_from(rows)?
+                .into_iter()
+                .zip(flat.chunks_exact(3))
+                .zip(open)
+            {
                 let theta = [theta[0], theta[1], theta[2]];
                 let known = &mut roots[row as usize];
                 if !open && known.iter().all(|other| differ(other, &theta)) {
@@ -241,15 +256,29 @@ impl SmoothMap {
         let steep = places(&flags(&steep)?, device);
         if steep.numel() > 0 {
             for offset in &offsets {
-                let (found, open) = search(angles.index_select(0, &steep) + offset, &at(1.0, &steep), &free, LONGEST)?;
+                let (found, open) = search(
+                    angles.index_select(0, &steep) + offset,
+                    &at(1.0, &steep),
+                    &free,
+                    LONGEST,
+                )?;
                 keep(&steep, &found, &open)?;
             }
         }
-        Ok(roots.into_iter().enumerate().flat_map(|(row, roots)| roots.into_iter().map(move |root| (row, root))).collect())
+        Ok(roots
+            .into_iter()
+            .enumerate()
+            .flat_map(|(row, roots)| roots.into_iter().map(move |root| (row, root)))
+            .collect())
     }
 
     /// The points of toy angles on tori of J', and what speaks against them.
-    fn checked(&self, theta: &Tensor, known: &Tensor, angles: &Tensor) -> Result<(Tensor, Tensor, Vec<Option<Unsolved>>), Error> {
+    fn checked(
+        &self,
+        theta: &Tensor,
+        known: &Tensor,
+        angles: &Tensor,
+    ) -> Result<(Tensor, Tensor, Vec<Option<Unsolved>>), Error> {
         let unit = self.action_scale();
         let mut verdicts = vec![None; theta.size()[0] as usize];
         if verdicts.is_empty() {
@@ -264,7 +293,11 @@ impl SmoothMap {
         let again = self.refine_exactly(&toy.angles, &toy.actions)?;
         let far = |difference: Tensor| difference.abs().lt(RETURNED).logical_not().any_dim(-1, false);
         let away = far((&again.actions - known) / unit).logical_or(&far(signed(&(again.angles - angles))));
-        let away: Vec<bool> = flags(&away)?.into_iter().zip(again.open).map(|(far, open)| far || open).collect();
+        let away: Vec<bool> = flags(&away)?
+            .into_iter()
+            .zip(again.open)
+            .map(|(far, open)| far || open)
+            .collect();
         mark(&mut verdicts, &away, Unsolved::Folded);
         Ok((x, v, verdicts))
     }
@@ -280,7 +313,9 @@ impl SmoothMap {
                 Tensor::run_backward(&[component], &[&angles], true, false)[0].detach()
             };
             let mixed = Tensor::stack(&[row(0), row(1), row(2)], -2);
-            let zero = self.generating_function(&Tensor::zeros_like(&angles), &actions).sum(Kind::Double);
+            let zero = self
+                .generating_function(&Tensor::zeros_like(&angles), &actions)
+                .sum(Kind::Double);
             let offset = Tensor::run_backward(&[zero], &[&actions], false, false)[0].detach();
             Slopes {
                 by_angle: first[0].detach(),
@@ -318,12 +353,20 @@ fn flags(tensor: &Tensor) -> Result<Vec<bool>, Error> {
 
 /// The places of those that are set.
 fn places(flags: &[bool], device: tch::Device) -> Tensor {
-    let places: Vec<i64> = (0..).zip(flags).filter(|(_, set)| **set).map(|(place, _)| place).collect();
+    let places: Vec<i64> = (0..)
+        .zip(flags)
+        .filter(|(_, set)| **set)
+        .map(|(place, _)| place)
+        .collect();
     Tensor::from_slice(&places).to_device(device)
 }
 
 fn mark(unsolved: &mut [Option<Unsolved>], flags: &[bool], why: Unsolved) {
-    for (place, _) in unsolved.iter_mut().zip(flags).filter(|(place, set)| place.is_none() && **set) {
+    for (place, _) in unsolved
+        .iter_mut()
+        .zip(flags)
+        .filter(|(place, set)| place.is_none() && **set)
+    {
         *place = Some(why);
     }
 }
@@ -340,7 +383,12 @@ fn search(
     longest: f64,
 ) -> Result<(Tensor, Vec<bool>), Error> {
     let device = guess.device();
-    let size = |residual: &Tensor| residual.square().sum_dim_intlist([-1].as_slice(), true, Kind::Double).sqrt();
+    let size = |residual: &Tensor| {
+        residual
+            .square()
+            .sum_dim_intlist([-1].as_slice(), true, Kind::Double)
+            .sqrt()
+    };
     let mut best = kept(&guess);
     let mut rows = Tensor::arange(best.size()[0], (Kind::Int64, device));
     let mut here = best.shallow_clone();
@@ -352,7 +400,11 @@ fn search(
         sizes = sizes.index_copy(0, &rows, &size(&misfit));
         // Not a number: no step helps.
         let going = size(&misfit).squeeze_dim(-1);
-        let going = going.gt(TOLERANCE).logical_and(&damping.squeeze_dim(-1).lt(1e12)).nonzero().view(-1);
+        let going = going
+            .gt(TOLERANCE)
+            .logical_and(&damping.squeeze_dim(-1).lt(1e12))
+            .nonzero()
+            .view(-1);
         if going.numel() == 0 {
             break;
         }
@@ -360,8 +412,8 @@ fn search(
         (rows, here, misfit, jacobian, damping) =
             (pick(&rows), pick(&here), pick(&misfit), pick(&jacobian), pick(&damping));
         let transposed = jacobian.transpose(-1, -2);
-        let normal = transposed.matmul(&jacobian)
-            + Tensor::eye(3, (Kind::Double, device)) * (&damping * 1e-3).unsqueeze(-1);
+        let normal =
+            transposed.matmul(&jacobian) + Tensor::eye(3, (Kind::Double, device)) * (&damping * 1e-3).unsqueeze(-1);
         let direction = transposed.matmul(&misfit.unsqueeze(-1)).squeeze_dim(-1);
         let newton = solved(&jacobian, &misfit);
         let damped = solved(&normal, &direction);
