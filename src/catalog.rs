@@ -11,6 +11,8 @@ use stages::integrate_orbits::IntegrateOrbits;
 use stages::map_tori::MapTori;
 use stages::observe::Observe;
 use stages::predict::Predict;
+use stages::recover_velocities::RecoverVelocities;
+use stages::select_orbits::SelectOrbits;
 use stages::simulate_nbody::SimulateNbody;
 use stages::split::Split;
 use stages::tabulate_field::TabulateField;
@@ -27,6 +29,7 @@ pub fn catalog() -> Catalog {
         .with::<MapTori>()
         .with::<SimulateNbody>()
         .with::<Observe>()
+        .with::<SelectOrbits>()
         .with::<Split>()
         .with::<EstimateActions>()
         .with::<EstimateAccelerations>()
@@ -36,6 +39,7 @@ pub fn catalog() -> Catalog {
         .with::<TrainInverse>()
         .with::<TabulateField>()
         .with::<Predict>()
+        .with::<RecoverVelocities>()
         .with::<Compare>()
         .with::<BinErrors>()
         .with::<Figure>()

@@ -105,6 +105,31 @@ pub const FREQUENCIES: [Column; 3] = [
     galactocentric("Omega_r", "km/s/kpc", "radial frequency"),
 ];
 
+/// Standard deviations of actions.
+pub const ACTIONS_SD: [Column; 3] = [
+    galactocentric("J_phi_sd", "km/s kpc", "standard deviation of J_phi"),
+    galactocentric("J_z_sd", "km/s kpc", "standard deviation of J_z"),
+    galactocentric("J_r_sd", "km/s kpc", "standard deviation of J_r"),
+];
+
+/// Standard deviations of angles.
+pub const ANGLES_SD: [Column; 3] = [
+    galactocentric(
+        "theta_phi_sd",
+        "rad",
+        "standard deviation of theta_phi, around the circle",
+    ),
+    galactocentric("theta_z_sd", "rad", "standard deviation of theta_z, around the circle"),
+    galactocentric("theta_r_sd", "rad", "standard deviation of theta_r, around the circle"),
+];
+
+/// Standard deviations of frequencies.
+pub const FREQUENCIES_SD: [Column; 3] = [
+    galactocentric("Omega_phi_sd", "km/s/kpc", "standard deviation of Omega_phi"),
+    galactocentric("Omega_z_sd", "km/s/kpc", "standard deviation of Omega_z"),
+    galactocentric("Omega_r_sd", "km/s/kpc", "standard deviation of Omega_r"),
+];
+
 /// What is observed of a star.
 pub const OBSERVABLES: [Column; 6] = [
     heliocentric("distance", "kpc", "distance from the Sun"),
@@ -227,6 +252,22 @@ pub fn toy() -> Schema {
 /// Points that are unbound in a potential.
 pub fn unbound() -> Schema {
     stars(&[&[ENERGY]])
+}
+
+/// Stars without a prediction, and why.
+pub fn left_out() -> Schema {
+    let reason = column("reason", DataType::Utf8, "", "", "why it has none");
+    Schema::new(identity().into_iter().chain([reason]).collect::<Vec<_>>())
+}
+
+/// No stars, as columns of [`left_out`].
+pub fn no_reasons() -> Vec<(&'static str, tables::Values)> {
+    let none = || Vec::<i64>::new().into();
+    vec![
+        ("stream", none()),
+        ("star", none()),
+        ("reason", Vec::<String>::new().into()),
+    ]
 }
 
 /// Stars without actions, and why.

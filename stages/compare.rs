@@ -20,7 +20,7 @@ pub use published::{PaperFigures, Published, Statistic};
 use compared::Compared;
 use errors::{Row, errors_schema, write_errors};
 
-use crate::columns::{self, ACCELERATION, ACTIONS, ANGLES, Column, J_ERROR, POSITION, VELOCITY};
+use crate::columns::{self, ACCELERATION, ACTIONS, ANGLES, Column, FREQUENCIES, J_ERROR, POSITION, VELOCITY};
 use crate::io::{self, TableContext, identity};
 use crate::parameters::KmPerSecondKpc;
 
@@ -86,20 +86,23 @@ pub enum Require {
     AtMostPaper,
 }
 
-/// A quantity with three components.
+/// A quantity with its components.
 #[derive(Clone, Copy)]
 struct Measure {
     name: &'static str,
-    columns: &'static [Column; 3],
-    components: [&'static str; 3],
+    columns: &'static [Column],
+    components: &'static [&'static str],
     unit: &'static str,
     paper: fn(&PaperFigures) -> Option<f64>,
 }
 
-const CYLINDRICAL: [&str; 3] = ["phi", "z", "r"];
-const CARTESIAN: [&str; 3] = ["x", "y", "z"];
+const CYLINDRICAL: &[&str] = &["phi", "z", "r"];
+const CARTESIAN: &[&str] = &["x", "y", "z"];
 
-const MEASURES: [Measure; 5] = [
+/// The only component of a line-of-sight velocity.
+const V_LOS: [Column; 1] = [crate::recover_velocities::V_LOS];
+
+const MEASURES: [Measure; 7] = [
     Measure {
         name: "delta_J",
         columns: &ACTIONS,
@@ -135,6 +138,20 @@ const MEASURES: [Measure; 5] = [
         unit: "%",
         paper: |paper| paper.delta_a,
     },
+    Measure {
+        name: "delta_Omega",
+        columns: &FREQUENCIES,
+        components: CYLINDRICAL,
+        unit: "km/s/kpc",
+        paper: |_| None,
+    },
+    Measure {
+        name: "delta_v_los",
+        columns: &V_LOS,
+        components: &["los"],
+        unit: "km/s",
+        paper: |_| None,
+    },
 ];
 
 /// The measures whose columns are in both tables, in their unit.
@@ -151,7 +168,7 @@ fn common(predicted: &Schema, truth: &Schema) -> Vec<Measure> {
 impl Stage for Compare {
     const KIND: &'static str = "compare";
     const ABOUT: &'static str = "Compare predictions with the truth, or along streams, beside published figures";
-    const REVISION: u32 = 2;
+    const REVISION: u32 = 3;
 
     fn inputs(&self) -> Vec<InputPort> {
         match self.against {
@@ -184,13 +201,14 @@ impl Stage for Compare {
         let measures = self.measures(predicted, truth);
         if measures.is_empty() {
             return Err(
-                "truth: has nothing in common with predicted: neither J_*, nor theta_*, nor x y z, nor vx vy vz, nor ax ay az"
+                "truth: has nothing in common with predicted: neither J_*, nor theta_*, nor x y z, nor vx vy vz, nor ax ay az, nor Omega_*, nor v_los"
                     .to_owned(),
             );
         }
         for measure in MEASURES {
             if (measure.paper)(&self.paper).is_some() && measures.iter().all(|other| other.name != measure.name) {
-                let names = measure.columns.map(|column| column.name).join(", ");
+                let names: Vec<&str> = measure.columns.iter().map(|column| column.name).collect();
+                let names = names.join(", ");
                 return Err(format!("paper.{}: the tables do not both have {names}", measure.name));
             }
         }
@@ -280,7 +298,8 @@ impl Stage for Compare {
                 Against::StreamMean => Compared::along_streams(measure, &predicted, &pairs)?,
             };
             // Positions that were carried along are not a prediction.
-            let is_carried = [&POSITION, &VELOCITY].contains(&measure.columns) && compared.is_identical();
+            let may_be_carried = ["delta_x", "delta_v", "delta_v_los"].contains(&measure.name);
+            let is_carried = may_be_carried && compared.is_identical();
             let measured = if is_carried {
                 Vec::new()
             } else {

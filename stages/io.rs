@@ -3,12 +3,56 @@
 use std::sync::Arc;
 
 use dynamics::phase_space::PhaseSpace;
-use runner::arrow_schema::Schema;
+use runner::arrow_schema::{Schema, SchemaRef};
 use runner::context::StageContext;
 use runner::error::StageError;
-use tables::{RecordBatch, TableError, Values};
+use tables::{RecordBatch, TableError, TableWriter, Values};
 
 use crate::columns::Column;
+
+/// Writes an output table piece by piece.
+pub struct PieceWriter {
+    what: String,
+    schema: SchemaRef,
+    writer: TableWriter,
+}
+
+impl PieceWriter {
+    /// Begins the output table `port`.
+    pub fn create(context: &StageContext, port: &str) -> Result<Self, StageError> {
+        let (what, schema) = (format!("output {port}"), context.output_schema(port)?);
+        let writer = TableWriter::create(context.output(port)?, &schema).map_err(|error| failed(&what, error))?;
+        Ok(Self { what, schema, writer })
+    }
+
+    /// Adds rows; see [`TableContext::write_table`].
+    pub fn append(&mut self, columns: Vec<(&str, Values)>) -> Result<(), StageError> {
+        let rows = tables::build(&self.schema, columns).and_then(|rows| self.writer.append(&rows));
+        rows.map_err(|error| failed(&self.what, error))
+    }
+
+    /// Ends the table.
+    pub fn finish(self) -> Result<(), StageError> {
+        self.writer.finish().map_err(|error| failed(&self.what, error))
+    }
+}
+
+/// The table at an input port, some rows at a time.
+pub fn pieces(
+    context: &StageContext,
+    port: &str,
+    columns: &[&str],
+    rows: usize,
+) -> Result<impl Iterator<Item = Result<RecordBatch, StageError>> + use<>, StageError> {
+    let what = format!("input {port}");
+    let batches = tables::batches(context.input(port)?, columns, rows).map_err(|error| failed(&what, error))?;
+    Ok(batches.map(move |batch| batch.map_err(|error| failed(&what, error))))
+}
+
+/// The number of rows of the table at an input port.
+pub fn count_rows(context: &StageContext, port: &str) -> Result<usize, StageError> {
+    tables::count_rows(context.input(port)?).map_err(|error| failed(&format!("input {port}"), error))
+}
 
 /// Reading and writing the tables of a [`StageContext`].
 pub trait TableContext {

@@ -1,13 +1,18 @@
 //! Applies a trained network to a table of stars. The body is in the worker's library.
 
+use runner::arrow_schema::{DataType, Field, Schema};
 use runner::context::StageContext;
 use runner::error::StageError;
-use runner::ports::{Connected, InputPort, OutputPort, connected_schema};
-use runner::stage::{Outcome, Place, Stage};
+use runner::ports::{Connected, InputPort, OutputPort, column, connected_schema};
+use runner::stage::{Fault, Outcome, Place, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::columns::{self, ACCELERATION, ACTIONS, ANGLES, CARTESIAN, OBSERVABLES, POSITION};
+use crate::columns::{
+    self, ACCELERATION, ACTIONS, ACTIONS_SD, ANGLES, ANGLES_SD, CARTESIAN, Column, FREQUENCIES, FREQUENCIES_SD,
+    OBSERVABLES, POSITION,
+};
+use crate::potentials::PotentialParameters;
 
 /// `predict`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +24,30 @@ pub struct Predict {
     pub stars: Stars,
     /// What is written for `map: actions`.
     pub angles: Angles,
+    /// How positions are found from actions and angles. Only for `map: inverse`.
+    pub method: Method,
+    /// A known potential, for frequencies and accelerations; else those of the learned field at the input `field`, if one is
+    /// connected. Only for `map: actions`.
+    pub potential: Option<PotentialParameters>,
+    /// Networks of which the mean is taken, and the standard deviation given: those at the inputs `network`, `network_2`, … Only for
+    /// `map: actions`.
+    pub networks: Option<u32>,
+    /// Random dropout masks of which the mean is taken, and the standard deviation given (Gal & Ghahramani 2016). Only for
+    /// `network: paper`.
+    pub dropout_samples: Option<u32>,
+    /// Seed of the masks.
+    pub seed: u64,
+}
+
+/// How positions and velocities are found from actions and angles.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// By a network of `train_inverse`.
+    #[default]
+    Learned,
+    /// By the equations of an action network itself, `network: smooth`, to rounding; stars alone.
+    Exact,
 }
 
 /// What is written of actions and angles.
@@ -54,38 +83,166 @@ pub enum Map {
     Inverse,
     /// Positions to accelerations, by a field of `train_potential`.
     Field,
+    /// The same as `actions` by the toy of an action network alone: what the network starts from.
+    Toy,
+}
+
+/// The inputs of an ensemble.
+pub const NETWORKS: [&str; 8] = [
+    "network",
+    "network_2",
+    "network_3",
+    "network_4",
+    "network_5",
+    "network_6",
+    "network_7",
+    "network_8",
+];
+
+impl Predict {
+    /// How many networks there are.
+    pub fn members(&self) -> usize {
+        self.networks.unwrap_or(1) as usize
+    }
+
+    /// Whether actions and angles are means of several predictions.
+    pub fn is_ensemble(&self) -> bool {
+        self.members() > 1 || self.dropout_samples.is_some()
+    }
+
+    /// The columns of predicted actions: of stars, and of means over streams.
+    fn of_actions(&self, has_field: bool) -> (Schema, Schema) {
+        let mut stars: Vec<&[Column]> = vec![&ACTIONS];
+        let mut uncertain: Vec<&[Column]> = Vec::new();
+        let mut streams: Vec<&[Column]> = vec![&ACTIONS];
+        let mut spread: Vec<&[Column]> = vec![&ACTIONS_SD];
+        if self.angles == Angles::With {
+            stars.push(&ANGLES);
+        }
+        if has_field {
+            stars.extend([&FREQUENCIES[..], &ACCELERATION]);
+            streams.push(&FREQUENCIES);
+            spread.push(&FREQUENCIES_SD);
+        }
+        if self.is_ensemble() || self.stars == Stars::Together {
+            uncertain.push(&ACTIONS_SD);
+        }
+        if self.is_ensemble() && self.angles == Angles::With {
+            uncertain.push(&ANGLES_SD);
+        }
+        if self.is_ensemble() && has_field {
+            uncertain.push(&FREQUENCIES_SD);
+        }
+        let nullable = |groups: Vec<&[Column]>| -> Vec<Field> {
+            groups
+                .into_iter()
+                .flatten()
+                .map(|column| column.field().with_nullable(true))
+                .collect()
+        };
+        let whole =
+            |groups: Vec<&[Column]>| -> Vec<Field> { groups.into_iter().flatten().map(Column::field).collect() };
+        let [stream, star] = columns::identity();
+        let count = column(
+            "stars",
+            DataType::Int64,
+            "",
+            "",
+            "stars of the stream with a prediction",
+        );
+        let of_stars = [vec![stream.clone(), star], whole(stars), nullable(uncertain)].concat();
+        let of_streams = [vec![stream, count], whole(streams), nullable(spread)].concat();
+        (Schema::new(of_stars), Schema::new(of_streams))
+    }
 }
 
 impl Stage for Predict {
     const KIND: &'static str = "predict";
     const ABOUT: &'static str = "Apply a trained network to a table of stars";
-    const REVISION: u32 = 3;
+    const REVISION: u32 = 4;
     const PLACE: Place = Place::Worker;
 
     fn inputs(&self) -> Vec<InputPort> {
         let needs = match self.map {
             // Which six columns depends on the network, and is checked against the table when it is read.
-            Map::Actions => columns::needs(&[]),
+            Map::Actions | Map::Toy => columns::needs(&[]),
             Map::Inverse => columns::needs(&[&ACTIONS, &ANGLES]),
             Map::Field => columns::needs(&[&POSITION]),
         };
-        vec![InputPort::network("network"), InputPort::table("stars", &needs)]
+        let members = self.members().clamp(1, NETWORKS.len());
+        let mut ports: Vec<InputPort> = NETWORKS[..members]
+            .iter()
+            .map(|name| InputPort::network(name))
+            .collect();
+        ports.push(InputPort::table("stars", &needs));
+        if self.map == Map::Actions && self.potential.is_none() {
+            ports.push(InputPort::network("field").optional());
+        }
+        ports
     }
 
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
-        if let (Map::Actions, Some(schema)) = (self.map, connected_schema(connected, "stars")) {
-            let has_all = |group: &[columns::Column]| group.iter().all(|c| schema.column_with_name(c.name).is_some());
+        if let (Map::Actions | Map::Toy, Some(schema)) = (self.map, connected_schema(connected, "stars")) {
+            let has_all = |group: &[Column]| group.iter().all(|c| schema.column_with_name(c.name).is_some());
             if !has_all(&CARTESIAN) && !has_all(&OBSERVABLES) {
                 return Err("stars: needs the columns x y z vx vy vz, or distance l b v_los mu_l_cosb mu_b".to_owned());
             }
         }
-        let schema = match self.map {
-            Map::Actions if self.angles == Angles::Without => columns::stars(&[&ACTIONS]),
-            Map::Actions => columns::stars(&[&ACTIONS, &ANGLES]),
-            Map::Inverse => columns::stars(&[&CARTESIAN]),
-            Map::Field => columns::stars(&[&ACCELERATION]),
+        let has_field = self.potential.is_some() || connected.contains_key("field");
+        Ok(match self.map {
+            Map::Actions | Map::Toy => {
+                let (stars, streams) = self.of_actions(has_field);
+                vec![
+                    OutputPort::table("predictions", stars),
+                    OutputPort::table("streams", streams),
+                    OutputPort::table("set_aside", columns::left_out()),
+                ]
+            }
+            Map::Inverse => vec![
+                OutputPort::table("predictions", columns::stars(&[&CARTESIAN])),
+                OutputPort::table("set_aside", columns::left_out()),
+            ],
+            Map::Field => vec![OutputPort::table("predictions", columns::stars(&[&ACCELERATION]))],
+        })
+    }
+
+    fn check(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let only = |at: &str, given: bool, map: Map, of: &str| {
+            (given && self.map != map).then(|| Fault::new(at, format!("is for `map: {of}`")))
         };
-        Ok(vec![OutputPort::table("predictions", schema)])
+        faults.extend(only("stars", self.stars != Stars::Alone, Map::Actions, "actions"));
+        faults.extend(only("potential", self.potential.is_some(), Map::Actions, "actions"));
+        faults.extend(only("networks", self.networks.is_some(), Map::Actions, "actions"));
+        faults.extend(only(
+            "dropout_samples",
+            self.dropout_samples.is_some(),
+            Map::Actions,
+            "actions",
+        ));
+        faults.extend(only("method", self.method != Method::Learned, Map::Inverse, "inverse"));
+        if let Some(networks) = self
+            .networks
+            .filter(|networks| !(2..=NETWORKS.len() as u32).contains(networks))
+        {
+            faults.push(Fault::new(
+                "networks",
+                format!("must be 2 to {}, not {networks}", NETWORKS.len()),
+            ));
+        }
+        if let Some(samples) = self.dropout_samples.filter(|samples| *samples < 2) {
+            faults.push(Fault::new(
+                "dropout_samples",
+                format!("must be 2 or more, not {samples}"),
+            ));
+        }
+        if self.dropout_samples.is_some() && self.networks.is_some() {
+            faults.push(Fault::new("dropout_samples", "and networks exclude each other"));
+        }
+        if let Some(potential) = &self.potential {
+            faults.extend(potential.faults("potential"));
+        }
+        faults
     }
 
     fn run(&self, _context: &mut StageContext) -> Result<Outcome, StageError> {

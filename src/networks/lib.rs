@@ -2,6 +2,7 @@
 
 pub mod acceleration;
 pub mod error;
+pub mod exact;
 pub mod field;
 pub mod fourier;
 pub mod inverse;
@@ -11,6 +12,7 @@ pub mod sky;
 pub mod smooth;
 pub mod soap;
 pub mod training;
+pub mod velocities;
 pub mod weights;
 
 pub use error::Error;

@@ -92,6 +92,8 @@ pub fn symbol(measure: &str) -> &str {
         "delta_theta" => "δθ",
         "delta_x" => "δx",
         "delta_v" => "δv",
+        "delta_Omega" => "δΩ",
+        "delta_v_los" => "δv_los",
         "delta_a" => "δa",
         other => other,
     }

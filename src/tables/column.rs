@@ -21,6 +21,14 @@ pub fn f64_columns<'a, const N: usize>(table: &'a RecordBatch, names: [&str; N])
     Ok(columns)
 }
 
+/// The numbers of a column, `None` where one is missing; `None` altogether where there is no such column.
+pub fn optional_f64_column(table: &RecordBatch, name: &str) -> Result<Option<Vec<Option<f64>>>, TableError> {
+    if table.column_by_name(name).is_none() {
+        return Ok(None);
+    }
+    Ok(Some(typed::<Float64Array>(table, name, "Float64")?.iter().collect()))
+}
+
 /// The integers of a column without missing values.
 pub fn i64_column<'a>(table: &'a RecordBatch, name: &str) -> Result<&'a [i64], TableError> {
     let array = typed::<Int64Array>(table, name, "Int64")?;

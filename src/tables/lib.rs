@@ -8,12 +8,14 @@ mod column;
 mod error;
 mod make;
 mod parquet_file;
+mod stream;
 
 pub use arrow::record_batch::RecordBatch;
-pub use column::{bool_column, f64_column, f64_columns, i64_column, str_column};
+pub use column::{bool_column, f64_column, f64_columns, i64_column, optional_f64_column, str_column};
 pub use error::TableError;
-pub use make::{Values, build, check, take_rows};
+pub use make::{Values, build, check, join, take_rows};
 pub use parquet_file::{read, read_columns, read_schema, write};
+pub use stream::{Batches, TableWriter, batches, count_rows};
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array};
-use arrow::compute::take_record_batch;
+use arrow::compute::{concat_batches, take_record_batch};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Schema, SchemaRef};
 
@@ -130,6 +130,13 @@ pub fn check(table: &RecordBatch, declared: &Schema) -> Result<(), TableError> {
         }),
         None => Ok(()),
     }
+}
+
+/// Tables of one schema below each other.
+pub fn join(schema: &SchemaRef, tables: &[RecordBatch]) -> Result<RecordBatch, TableError> {
+    concat_batches(schema, tables).map_err(|error| TableError::Undeclared {
+        column: error.to_string(),
+    })
 }
 
 /// The table's rows at `rows`, in that order. `rows` must be below the number of rows.

@@ -29,7 +29,7 @@ pub fn read_columns(path: &Path, names: &[&str]) -> Result<RecordBatch, TableErr
     guarded(path, || collect(path, projected(path, names)?))
 }
 
-fn projected(path: &Path, names: &[&str]) -> Result<Builder, TableError> {
+pub(crate) fn projected(path: &Path, names: &[&str]) -> Result<Builder, TableError> {
     let reader = open(path)?;
     let there: Vec<String> = reader
         .schema()
@@ -60,6 +60,13 @@ pub fn read_schema(path: &Path) -> Result<SchemaRef, TableError> {
 /// Writes a table that has the declared schema; see [`check`]. The same table gives the same bytes.
 pub fn write(path: &Path, table: &RecordBatch, declared: &Schema) -> Result<(), TableError> {
     check(table, declared)?;
+    let mut writer = create(path, &table.schema())?;
+    let written = writer.write(table).and_then(|()| writer.close());
+    written.map(|_| ()).map_err(|error| unwritable(path, error))
+}
+
+/// Begins a file of tables of this schema.
+pub(crate) fn create(path: &Path, schema: &SchemaRef) -> Result<ArrowWriter<File>, TableError> {
     let file = File::create(path).map_err(|source| TableError::Io {
         path: path.to_owned(),
         source,
@@ -71,21 +78,17 @@ pub fn write(path: &Path, table: &RecordBatch, declared: &Schema) -> Result<(), 
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP))
         .build();
-    let written = ArrowWriter::try_new(file, table.schema(), Some(properties)).and_then(|mut writer| {
-        writer.write(table)?;
-        writer.close()
-    });
-    written.map(|_| ()).map_err(|error| unwritable(path, error))
+    ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(|error| unwritable(path, error))
 }
 
-type Builder = ParquetRecordBatchReaderBuilder<File>;
+pub(crate) type Builder = ParquetRecordBatchReaderBuilder<File>;
 
 /// The Parquet reader panics on some damaged files (a negative length in the footer, for one); to us that is an error.
-fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, TableError>) -> Result<T, TableError> {
+pub(crate) fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, TableError>) -> Result<T, TableError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(damaged(path, "its metadata contradicts itself")))
 }
 
-fn open(path: &Path) -> Result<Builder, TableError> {
+pub(crate) fn open(path: &Path) -> Result<Builder, TableError> {
     let file = File::open(path).map_err(|source| TableError::Io {
         path: path.to_owned(),
         source,
@@ -102,14 +105,14 @@ fn collect(path: &Path, builder: Builder) -> Result<RecordBatch, TableError> {
     concat_batches(&schema, &batches).map_err(|error| damaged(path, error))
 }
 
-fn damaged(path: &Path, error: impl std::fmt::Display) -> TableError {
+pub(crate) fn damaged(path: &Path, error: impl std::fmt::Display) -> TableError {
     TableError::Damaged {
         path: path.to_owned(),
         reason: error.to_string(),
     }
 }
 
-fn unwritable(path: &Path, error: ParquetError) -> TableError {
+pub(crate) fn unwritable(path: &Path, error: ParquetError) -> TableError {
     let path = path.to_owned();
     match error {
         ParquetError::External(cause) => match cause.downcast::<std::io::Error>() {

@@ -8,13 +8,23 @@ use tables::RecordBatch;
 use super::errors::Row;
 use super::published::{PAPER, Statistic, mean};
 use super::{Compare, Measure};
+use crate::columns::ACCELERATION;
 use crate::io::{self, identity};
+
+/// The values of a measure, by component.
+fn values<'a>(table: &'a RecordBatch, measure: &Measure) -> Result<Vec<&'a [f64]>, StageError> {
+    measure
+        .columns
+        .iter()
+        .map(|column| io::column(table, column.name))
+        .collect()
+}
 
 /// One measure: predicted − truth and |truth| by component, in the measure's unit.
 pub struct Compared {
     /// Of each component, star by star.
-    pub residuals: [Vec<f64>; 3],
-    truth: [f64; 3],
+    pub residuals: Vec<Vec<f64>>,
+    truth: Vec<f64>,
     /// Where the headline is the size of a vector's error, not the mean over its components.
     lengths: Option<Vec<f64>>,
 }
@@ -27,13 +37,14 @@ impl Compared {
         truth: &RecordBatch,
         pairs: &[(usize, usize)],
     ) -> Result<Self, StageError> {
-        let (predicted, truth) = (
-            io::columns(predicted, measure.columns)?,
-            io::columns(truth, measure.columns)?,
-        );
         if measure.name == "delta_a" {
+            let (predicted, truth) = (
+                io::columns(predicted, &ACCELERATION)?,
+                io::columns(truth, &ACCELERATION)?,
+            );
             return Ok(Self::accelerations(predicted, truth, pairs));
         }
+        let (predicted, truth) = (values(predicted, measure)?, values(truth, measure)?);
         let is_angle = measure.name == "delta_theta";
         let difference = |predicted: f64, truth: f64| match is_angle {
             true => dynamics::units::wrap_difference(predicted - truth).to_degrees(),
@@ -47,13 +58,15 @@ impl Compared {
             }
         };
         Ok(Self {
-            residuals: [0, 1, 2].map(|axis| {
-                pairs
-                    .iter()
-                    .map(|&(p, t)| difference(predicted[axis][p], truth[axis][t]))
-                    .collect()
-            }),
-            truth: [0, 1, 2].map(|axis| mean(pairs.iter().map(|&(_, t)| size(truth[axis][t])))),
+            residuals: predicted
+                .iter()
+                .zip(&truth)
+                .map(|(predicted, truth)| pairs.iter().map(|&(p, t)| difference(predicted[p], truth[t])).collect())
+                .collect(),
+            truth: truth
+                .iter()
+                .map(|truth| mean(pairs.iter().map(|&(_, t)| size(truth[t]))))
+                .collect(),
             lengths: None,
         })
     }
@@ -68,8 +81,10 @@ impl Compared {
         };
         let all: Vec<[f64; 3]> = pairs.iter().map(relative).collect();
         Self {
-            residuals: [0, 1, 2].map(|axis| all.iter().map(|difference| difference[axis]).collect()),
-            truth: [100.0; 3],
+            residuals: (0..3)
+                .map(|axis| all.iter().map(|difference| difference[axis]).collect())
+                .collect(),
+            truth: vec![100.0; 3],
             lengths: Some(all.into_iter().map(length).collect()),
         }
     }
@@ -81,8 +96,8 @@ impl Compared {
         pairs: &[(usize, usize)],
     ) -> Result<Self, StageError> {
         let stream = identity(predicted)?.0;
-        let values = io::columns(predicted, measure.columns)?;
-        let residuals = values.map(|values| {
+        let values = values(predicted, measure)?;
+        let residuals = values.iter().map(|values| {
             let mut sums: HashMap<i64, (f64, f64)> = HashMap::new();
             for &(row, _) in pairs {
                 let sum = sums.entry(stream[row]).or_default();
@@ -91,10 +106,12 @@ impl Compared {
             let residual = |&(row, _): &(usize, usize)| values[row] - sums[&stream[row]].0 / sums[&stream[row]].1;
             pairs.iter().map(residual).collect()
         });
-        let truth = values.map(|values| mean(pairs.iter().map(|&(row, _)| values[row].abs())));
+        let truth = values
+            .iter()
+            .map(|values| mean(pairs.iter().map(|&(row, _)| values[row].abs())));
         Ok(Self {
-            residuals,
-            truth,
+            residuals: residuals.collect(),
+            truth: truth.collect(),
             lengths: None,
         })
     }
@@ -106,16 +123,21 @@ impl Compared {
 
     /// The rows of `errors`.
     pub fn rows(&self, measure: &Measure, compare: &Compare) -> Vec<Row> {
-        let truth = mean(self.truth.into_iter());
+        let truth = mean(self.truth.iter().copied());
         let mut rows = Vec::new();
         for statistic in Statistic::ALL {
-            let of_components = self.residuals.each_ref().map(|residuals| statistic.of(residuals));
+            let of_components: Vec<f64> = self.residuals.iter().map(|residuals| statistic.of(residuals)).collect();
             // The mean over components: a median over all of them together would hide one that is far off.
             let of_all = match &self.lengths {
                 Some(lengths) => statistic.of(lengths),
-                None => mean(of_components.into_iter()),
+                None => mean(of_components.iter().copied()),
             };
-            let components = measure.components.into_iter().zip(of_components).zip(self.truth);
+            let components = measure
+                .components
+                .iter()
+                .copied()
+                .zip(of_components)
+                .zip(self.truth.iter().copied());
             let all = components.chain([(("mean", of_all), truth)]);
             for ((component, value), truth) in all {
                 // Where the truth is zero throughout there is no scale to be relative to.

@@ -56,7 +56,7 @@ pub fn errors_schema() -> Schema {
     Schema::new(vec![
         text(
             "measure",
-            "delta_J, delta_theta, delta_x, delta_v, delta_a: what differs",
+            "delta_J, delta_theta, delta_x, delta_v, delta_a, delta_Omega, delta_v_los: what differs",
         ),
         text(
             "component",

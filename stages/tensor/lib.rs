@@ -1,12 +1,18 @@
 //! Bodies of the stages that run on libtorch. The program loads this library in a worker process, so that it does not
 //! itself pay for loading libtorch.
 
+pub mod action_network;
 pub mod common;
 pub mod entry;
 pub mod field;
+pub mod pieces;
 pub mod predict;
+pub mod predict_actions;
+pub mod predict_fourier;
 pub mod predict_inverse;
+pub mod recover_velocities;
 pub mod sample;
+pub mod stream_means;
 pub mod tabulate_field;
 pub mod train_acceleration;
 pub mod train_actions;
@@ -31,6 +37,7 @@ pub fn body(kind: &str, parameters: Value, context: &mut StageContext) -> Result
         "train_inverse" => train_inverse::run(parameters, context),
         "train_potential" => train_potential::run(parameters, context),
         "predict" => predict::run(parameters, context),
+        "recover_velocities" => recover_velocities::run(parameters, context),
         other => Err(StageError::Bug(format!("no worker body for stage kind {other}"))),
     }
 }

@@ -1,33 +1,98 @@
 //! The part of `predict` for `map: inverse`.
 
+use networks::exact::{Located, Unsolved};
 use networks::inverse::InverseModel;
 use networks::weights::Weights;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
 use stages::columns::{ACTIONS, ANGLES, CARTESIAN};
-use stages::io::{self, TableContext};
+use stages::io::{self, PieceWriter};
+use stages::predict::{Method, Predict};
 use tch::{Device, Tensor};
 
+use crate::action_network::ActionNetwork;
 use crate::common::failed;
+use crate::pieces::ROWS;
+use crate::predict_actions::{reasons, three};
+
+enum Inverse {
+    Learned(InverseModel),
+    Exact(networks::smooth::SmoothMap),
+}
+
+impl Inverse {
+    fn from_weights(weights: &Weights, method: Method, device: Device) -> Result<Self, StageError> {
+        if method == Method::Learned {
+            return Ok(Self::Learned(
+                InverseModel::from_weights(weights, device).map_err(failed)?,
+            ));
+        }
+        match ActionNetwork::from_weights(weights, device)? {
+            ActionNetwork::Smooth(map) => Ok(Self::Exact(map)),
+            ActionNetwork::Paper(_) => Err(StageError::with_hint(
+                "method: exact is for network: smooth. The paper's G is piecewise linear, so its angles θ + ∂G/∂J' jump at every \
+                 kink: some are the image of no point and others of several",
+                "train an inverse with train_inverse",
+            )),
+        }
+    }
+
+    fn locate(&self, theta: &Tensor, action: &Tensor) -> Result<Located, StageError> {
+        match self {
+            Self::Learned(model) => {
+                let (x, v) = model.predict(theta, action);
+                let unsolved = vec![None; theta.size()[0] as usize];
+                Ok(Located { x, v, unsolved })
+            }
+            Self::Exact(map) => map.locate(theta, action).map_err(failed),
+        }
+    }
+}
 
 /// Positions and velocities of a table's actions and angles, star by star.
-pub fn run(weights: &Weights, context: &StageContext, device: Device) -> Result<Outcome, StageError> {
-    let table = context.read_table("stars")?;
-    let (stream, star) = io::identity(&table)?;
-    let together = |columns: [&[f64]; 3]| Tensor::stack(&columns.map(Tensor::from_slice), -1).to_device(device);
-    let (action, theta) = (
-        together(io::columns(&table, &ACTIONS)?),
-        together(io::columns(&table, &ANGLES)?),
-    );
-    let model = InverseModel::from_weights(weights, device).map_err(failed)?;
-    let (x, v) = model.predict(&theta, &action);
-    let six = Tensor::cat(&[x, v], -1).to_device(Device::Cpu);
-    let mut columns = vec![("stream", stream.to_vec().into()), ("star", star.to_vec().into())];
-    for (index, column) in CARTESIAN.iter().enumerate() {
-        let values = Vec::<f64>::try_from(six.select(-1, index as i64).contiguous()).map_err(StageError::failed)?;
-        columns.push((column.name, values.into()));
+pub fn run(weights: &Weights, with: &Predict, context: &StageContext, device: Device) -> Result<Outcome, StageError> {
+    let inverse = Inverse::from_weights(weights, with.method, device)?;
+    let rows = io::count_rows(context, "stars")?;
+    let progress = context.progress(rows as u64, "stars");
+    let mut predictions = PieceWriter::create(context, "predictions")?;
+    let mut set_aside = PieceWriter::create(context, "set_aside")?;
+    let (mut done, mut counts) = (0, std::collections::BTreeMap::<&'static str, usize>::new());
+    for table in io::pieces(context, "stars", &[], ROWS)? {
+        context.check_cancelled()?;
+        let table = table?;
+        let (stream, star) = io::identity(&table)?;
+        let together = |columns: [&[f64]; 3]| Tensor::stack(&columns.map(Tensor::from_slice), -1).to_device(device);
+        let action = together(io::columns(&table, &ACTIONS)?);
+        let theta = together(io::columns(&table, &ANGLES)?);
+        let located = inverse.locate(&theta, &action)?;
+        let is_found = |row: &usize| located.unsolved[*row].is_none();
+        let kept: Vec<usize> = (0..stream.len()).filter(is_found).collect();
+        let lost: Vec<(i64, i64, &'static str)> = (0..stream.len())
+            .filter_map(|row| Some((stream[row], star[row], located.unsolved[row].map(Unsolved::reason)?)))
+            .collect();
+        for (_, _, why) in &lost {
+            *counts.entry(why).or_default() += 1;
+        }
+        if !lost.is_empty() {
+            set_aside.append(reasons(&lost))?;
+        }
+        let pick = |ids: &[i64]| kept.iter().map(|&row| ids[row]).collect::<Vec<_>>();
+        let mut columns = vec![("stream", pick(stream).into()), ("star", pick(star).into())];
+        let values = three(&located.x)?.into_iter().chain(three(&located.v)?);
+        for (column, values) in CARTESIAN.iter().zip(values) {
+            let values: Vec<f64> = kept.iter().map(|&row| values[row]).collect();
+            columns.push((column.name, values.into()));
+        }
+        predictions.append(columns)?;
+        done += table.num_rows();
+        progress.at(done as u64, "");
     }
-    context.write_table("predictions", columns)?;
+    predictions.finish()?;
+    set_aside.finish()?;
+    context.metric("set_aside", counts.values().sum::<usize>() as f64, "");
+    for (why, count) in counts {
+        context.note(format!("{count} of {rows} stars have no position: {why}"));
+    }
     Ok(Outcome::Complete)
 }

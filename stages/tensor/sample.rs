@@ -47,13 +47,7 @@ impl Sample {
         if stream.is_empty() {
             return Err(StageError::failed("the table of stars is empty"));
         }
-        let columns = io::columns(table, inputs.columns())?;
-        let columns: Vec<Tensor> = columns.iter().map(|column| Tensor::from_slice(column)).collect();
-        let six = Tensor::stack(&columns, -1);
-        let (x, v) = match inputs {
-            Inputs::Cartesian => (six.narrow(-1, 0, 3), six.narrow(-1, 3, 3)),
-            Inputs::Observables => Sun::new(sun.r0, sun.z, [sun.u, sun.v, sun.w], sun.v_lsr).to_cartesian(&six),
-        };
+        let (x, v) = phase_space(table, inputs, sun)?;
         let mut members: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
         for (row, &id) in stream.iter().enumerate() {
             members.entry(id).or_default().push(row);
@@ -144,6 +138,17 @@ impl Sample {
             rows,
         })
     }
+}
+
+/// Positions and velocities of a table's rows: two of (rows, 3).
+pub fn phase_space(table: &RecordBatch, inputs: Inputs, sun: &SunParameters) -> Result<(Tensor, Tensor), StageError> {
+    let columns = io::columns(table, inputs.columns())?;
+    let columns: Vec<Tensor> = columns.iter().map(|column| Tensor::from_slice(column)).collect();
+    let six = Tensor::stack(&columns, -1);
+    Ok(match inputs {
+        Inputs::Cartesian => (six.narrow(-1, 0, 3).contiguous(), six.narrow(-1, 3, 3).contiguous()),
+        Inputs::Observables => Sun::new(sun.r0, sun.z, [sun.u, sun.v, sun.w], sun.v_lsr).to_cartesian(&six),
+    })
 }
 
 #[cfg(test)]

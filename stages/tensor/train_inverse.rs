@@ -3,7 +3,6 @@
 use networks::inverse::Form;
 use networks::inverse::train::{Options, Pairs, train};
 use networks::smooth;
-use networks::weights::Weights;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
@@ -13,15 +12,15 @@ use stages::train_actions::Inputs;
 use stages::train_inverse::TrainInverse;
 use tch::Tensor;
 
-use crate::common::{StageWatcher, checkpoint, failed, load, parameters, prepare, write_history};
-use crate::predict::ActionNetwork;
+use crate::action_network::{self, ActionNetwork};
+use crate::common::{StageWatcher, checkpoint, failed, parameters, prepare, write_history};
 use crate::sample::Sample;
 
 /// Trains the inverse of an action network on the actions and angles that it predicts for the training stars.
 pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageError> {
     let with: TrainInverse = parameters(value)?;
     let device = prepare(context);
-    let network = ActionNetwork::from_weights(&action_weights(context)?, device)?;
+    let network = ActionNetwork::from_weights(&action_network::weights(context, "network")?, device)?;
     let learning = pairs(&network, context, "train", device)?;
     let held_out = context
         .has_input("validation")
@@ -44,17 +43,6 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     weights.save(context.output("network")?).map_err(failed)?;
     write_history(context, &trained.history)?;
     Ok(Outcome::Complete)
-}
-
-fn action_weights(context: &StageContext) -> Result<Weights, StageError> {
-    let weights = load(context.input("network")?)?;
-    match weights.text("map").map_err(failed)? {
-        "actions" => Ok(weights),
-        other => Err(StageError::with_hint(
-            format!("this network was trained for `map: {other}`, not `map: actions`"),
-            "connect the network of a train_actions stage",
-        )),
-    }
 }
 
 /// Stars with the actions and angles that the network predicts. Streams with a star that the toy does not bind are left
@@ -84,15 +72,17 @@ fn pairs(
             rows.len()
         ));
     }
-    let (theta, action) = network.predict(&sample, stages::predict::Stars::Alone, context)?;
     let streams = &sample.streams;
     let real = streams.weights.view(-1).gt(0.0).nonzero().view(-1);
     let flat = |tensor: &Tensor| tensor.detach().reshape([-1, 3]).index_select(0, &real);
+    let (x, v) = (flat(&streams.x), flat(&streams.v));
+    let image = network.alone(&x, &v, None)?;
+    context.metric(&format!("unconverged_stars_{port}"), image.open as f64, "");
     Ok(Pairs {
-        theta: flat(&theta),
-        action: flat(&action),
-        x: flat(&streams.x),
-        v: flat(&streams.v),
+        theta: image.angles,
+        action: image.actions,
+        x,
+        v,
     })
 }
 

@@ -6,6 +6,7 @@ mod commands;
 mod data;
 mod diagnostics;
 mod pipelines;
+mod predictions;
 mod program;
 mod report;
 mod runs;

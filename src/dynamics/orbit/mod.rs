@@ -4,6 +4,7 @@ pub mod circular;
 pub mod dense;
 mod dop853_tableau;
 pub mod leapfrog;
+pub mod tubes;
 
 use crate::phase_space::PhaseSpace;
 use crate::potential::Potential;

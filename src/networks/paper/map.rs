@@ -329,12 +329,18 @@ impl PreparedMap {
         ((flat + y.atan2(&x)).reshape(&shape), [column(0), column(1), column(2)])
     }
 
-    /// (θ'', J'') of single stars, each with its own J', without dropout.
+    /// (θ'', J'') of single stars, each with its own J', without dropout, or with the masks that `draw` seeds.
     ///
     /// The iteration is damped when it does not contract: the factor is halved for stars whose last step grew.
     ///
+    /// With a draw, all evaluations of one prediction share their masks, so that J' settles: the stars' images under one randomly
+    /// thinned network each.
+    ///
     /// **Shape** (stars, 3) twice
-    pub fn predict(&self, theta: &Tensor, action: &Tensor) -> Prediction {
+    ///
+    /// **Source** of the draws: Gal & Ghahramani (2016)
+    pub fn predict(&self, theta: &Tensor, action: &Tensor, draw: Option<i64>) -> Prediction {
+        let dropout = if draw.is_some() { Dropout::Drawn } else { Dropout::Off };
         let stars = theta.size()[0];
         let mut parts = (Vec::new(), Vec::new());
         let mut unconverged = 0;
@@ -342,11 +348,13 @@ impl PreparedMap {
             let length = CHUNK.min(stars - first);
             let theta = theta.narrow(0, first, length).detach().unsqueeze(1);
             let action = action.narrow(0, first, length).detach().unsqueeze(1);
-            let (own, open) = self.own_actions(&theta, &action);
+            let draw = draw.map(|draw| draw.wrapping_add(first));
+            let (own, open) = self.own_actions(&theta, &action, draw);
             unconverged += open;
-            let (by_theta, by_action) = gradients(&self.detached, &theta, &own, Dropout::Off, false);
+            seeded(draw);
+            let (by_theta, by_action) = gradients(&self.detached, &theta, &own, dropout, false);
             tch::no_grad(|| {
-                let (angles, columns) = self.change_of_angles(&(&theta + by_action), Dropout::Off);
+                let (angles, columns) = self.change_of_angles(&(&theta + by_action), dropout);
                 parts.0.push(angles.squeeze_dim(1));
                 parts.1.push(covariant(&columns, &(&action - by_theta)).squeeze_dim(1));
             });
@@ -366,13 +374,15 @@ impl PreparedMap {
     }
 
     /// J' of single stars, and for how many the iteration did not end.
-    fn own_actions(&self, theta: &Tensor, action: &Tensor) -> (Tensor, usize) {
+    fn own_actions(&self, theta: &Tensor, action: &Tensor, draw: Option<i64>) -> (Tensor, usize) {
+        let dropout = if draw.is_some() { Dropout::Drawn } else { Dropout::Off };
         let mut own = action.shallow_clone();
         let mut damping = Tensor::ones_like(action).narrow(-1, 0, 1);
         let mut before = damping.full_like(f64::INFINITY);
         let mut open = 0;
         for _ in 0..PREDICTION_STEPS {
-            let (by_theta, _) = gradients(&self.detached, theta, &own, Dropout::Off, false);
+            seeded(draw);
+            let (by_theta, _) = gradients(&self.detached, theta, &own, dropout, false);
             let step = action - by_theta - &own;
             let size = step.abs().amax([-1_i64].as_slice(), true);
             open = usize::try_from(size.ge(PREDICTION_TOLERANCE.0).sum(Kind::Int64).int64_value(&[])).unwrap_or(0);
@@ -386,6 +396,13 @@ impl PreparedMap {
             before = size;
         }
         (own, open)
+    }
+}
+
+/// Sets libtorch's generator, from which masks come, so that each evaluation of one draw has the same.
+fn seeded(draw: Option<i64>) {
+    if let Some(draw) = draw {
+        tch::manual_seed(draw);
     }
 }
 

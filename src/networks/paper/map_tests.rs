@@ -126,8 +126,8 @@ fn the_map_is_symplectic() {
         let mut shift = [0.0; 6];
         shift[component] = step;
         let (by_theta, by_action) = (Tensor::from_slice(&shift[..3]), Tensor::from_slice(&shift[3..]));
-        let ahead = map.predict(&(&theta + &by_theta), &(&action + &by_action));
-        let behind = map.predict(&(&theta - &by_theta), &(&action - &by_action));
+        let ahead = map.predict(&(&theta + &by_theta), &(&action + &by_action), None);
+        let behind = map.predict(&(&theta - &by_theta), &(&action - &by_action), None);
         assert_eq!(ahead.unconverged + behind.unconverged, 0);
         let turn = (ahead.theta - behind.theta).sin();
         columns.push(Tensor::cat(&[turn, ahead.action - behind.action], -1) / (2.0 * step));
@@ -156,10 +156,23 @@ fn a_single_star_is_a_stream_of_one() {
     let toy = sample(7, 1, &mut random);
     let (mean, _) = map.mean_actions(&toy, None, &Evaluation::FAST);
     let image = map.image(&toy, &mean, &Evaluation::FAST);
-    let alone = map.predict(&toy.theta.squeeze_dim(1), &toy.action.squeeze_dim(1));
+    let alone = map.predict(&toy.theta.squeeze_dim(1), &toy.action.squeeze_dim(1), None);
     // The training's iteration stops at a mean change of 1e-6.
     assert!(largest(&(image.action.squeeze_dim(1) - alone.action)) < 1e-4);
     assert!(largest(&(image.theta.squeeze_dim(1) - alone.theta)) < 1e-3);
+}
+
+#[test]
+fn a_draw_of_masks_is_repeatable_and_no_two_are_the_same() {
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    let size = Architecture::sized(256, 5, 0.5);
+    let map = PaperMap::new(size, &mut random, Device::Cpu).frozen();
+    let toy = sample(1, 6, &mut random);
+    let (theta, action) = (toy.theta.squeeze_dim(0), toy.action.squeeze_dim(0));
+    let at = |draw| map.predict(&theta, &action, draw).theta;
+    assert!(at(Some(1)).equal(&at(Some(1))));
+    assert!(largest(&(at(Some(1)) - at(Some(2)))) > 1e-6);
+    assert!(largest(&(at(Some(1)) - at(None))) > 1e-6);
 }
 
 #[test]

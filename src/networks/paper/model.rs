@@ -80,8 +80,18 @@ impl PaperModel {
     ///
     /// **Shape** (stars, 3) twice, kpc and km/s
     pub fn predict(&self, x: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor, usize), Error> {
+        self.predict_with(x, v, None)
+    }
+
+    /// The same by the network as thinned by the dropout masks that `draw` seeds: one sample of Monte-Carlo dropout.
+    pub fn predict_drawn(&self, x: &Tensor, v: &Tensor, draw: i64) -> Result<(Tensor, Tensor, usize), Error> {
+        self.predict_with(x, v, Some(draw))
+    }
+
+    fn predict_with(&self, x: &Tensor, v: &Tensor, draw: Option<i64>) -> Result<(Tensor, Tensor, usize), Error> {
         let found = tch::no_grad(|| self.toy().from_cartesian(x, v))?;
-        let image = self.map.frozen().predict(&found.angles, &(found.actions / ACTION_UNIT));
+        let frozen = self.map.frozen();
+        let image = frozen.predict(&found.angles, &(found.actions / ACTION_UNIT), draw);
         Ok((wrap(&image.theta), image.action * ACTION_UNIT, image.unconverged))
     }
 

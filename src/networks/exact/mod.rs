@@ -1,0 +1,457 @@
+//! The smooth map by itself, both ways to rounding: its equations J = J' + ∂G/∂θ, θ' = θ + ∂G/∂J' are solved by Newton's
+//! method, for J' where (θ, J) is known, and for θ where (θ', J') is known. Nothing is trained.
+
+use tch::{Kind, Tensor};
+
+use crate::error::Error;
+use crate::isochrone::wrap;
+use crate::smooth::map::{SmoothMap, ToyPoints, floored};
+
+/// What a residual must come down to: radians, and actions in units of the data's.
+const TOLERANCE: f64 = 1e-11;
+
+/// What is accepted where rounding ends the search earlier.
+const ACCEPTED: f64 = 1e-8;
+
+/// Most steps of one search.
+const STEPS: usize = 40;
+
+/// Stages of the continuation from no correction to the whole, for stars that Newton's method does not find at once.
+const STAGES: usize = 8;
+
+/// Largest step of an angle, rad.
+const LONGEST: f64 = 0.5;
+
+/// Size of the correction's derivatives from which more solutions are looked for.
+const STEEP: f64 = 0.6;
+
+/// Where else on the torus: away from the angles themselves, rad.
+const OFFSETS: [[f64; 3]; 6] = {
+    const QUARTER: f64 = std::f64::consts::FRAC_PI_2;
+    [
+        [0.0, 0.0, QUARTER],
+        [0.0, 0.0, 2.0 * QUARTER],
+        [0.0, 0.0, 3.0 * QUARTER],
+        [0.0, QUARTER, 0.0],
+        [0.0, 2.0 * QUARTER, 0.0],
+        [0.0, 3.0 * QUARTER, 0.0],
+    ]
+};
+
+/// How far from the given (θ', J') the map may take the answer, in radians and in units of the data's actions.
+const RETURNED: f64 = 1e-6;
+
+/// Why a star has no position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsolved {
+    /// J_z or J_r is below what the map knows.
+    Degenerate,
+    /// No toy angles solve the equations.
+    NoAngles,
+    /// The toy action at the solution is negative.
+    Negative,
+    /// The map takes the point found to other actions and angles: it folds there.
+    Folded,
+    /// The map takes more than one point to these angles and actions: it folds there.
+    Ambiguous,
+}
+
+impl Unsolved {
+    /// A sentence for a table.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Degenerate => "J_z or J_r is below 1e-6 of the sum of the actions, where angles have no meaning",
+            Self::NoAngles => "no toy angles were found that the map takes to these angles and actions",
+            Self::Negative => "the toy actions that belong to it are negative: no point has these angles and actions",
+            Self::Folded => "the map folds here: it takes the point found to other angles and actions",
+            Self::Ambiguous => "the map folds here: it takes several points to these angles and actions",
+        }
+    }
+}
+
+/// Positions and velocities, and which stars have none.
+#[derive(Debug)]
+pub struct Located {
+    /// Positions (stars, 3), kpc; of no meaning where `unsolved` says why.
+    pub x: Tensor,
+    /// Velocities (stars, 3), km/s.
+    pub v: Tensor,
+    /// For each star.
+    pub unsolved: Vec<Option<Unsolved>>,
+}
+
+/// (θ', J') of single stars.
+#[derive(Debug)]
+pub struct Refined {
+    /// θ' in [0, 2π): (stars, 3).
+    pub angles: Tensor,
+    /// J', km/s kpc: (stars, 3).
+    pub actions: Tensor,
+    /// Where no J' solves the equation: J' there is the last guess, usually at its floor.
+    pub open: Vec<bool>,
+}
+
+/// First and mixed second derivatives of G.
+struct Slopes {
+    /// ∂G/∂θ (stars, 3).
+    by_angle: Tensor,
+    /// ∂G/∂J' less its value at θ = 0 (stars, 3).
+    by_action: Tensor,
+    /// ∂²G/∂J'_i ∂θ_j (stars, i, j).
+    mixed: Tensor,
+}
+
+impl SmoothMap {
+    /// (θ', J') of single stars from their toy angles and actions (stars, 3): some steps of the damped fixed point, then Newton's.
+    pub fn refine_exactly(&self, angles: &Tensor, actions: &Tensor) -> Result<Refined, Error> {
+        let points = ToyPoints {
+            angles: angles.unsqueeze(-2),
+            actions: actions.unsqueeze(-2),
+            weights: Tensor::ones_like(&angles.narrow(-1, 0, 1).unsqueeze(-2)),
+        };
+        let (_, begin) = self.predict_with(&points, 6, 0.7);
+        let unit = self.action_scale();
+        let begin = begin.squeeze_dim(-2) / unit;
+        let residual = |rows: &Tensor, guess: &Tensor| {
+            let (angles, actions) = (angles.index_select(0, rows), actions.index_select(0, rows));
+            let slopes = self.slopes(&angles, &(guess * unit));
+            let residual = guess + (slopes.by_angle - actions) / unit;
+            (residual, identity_plus(&slopes.mixed.transpose(-1, -2)))
+        };
+        let (found, open) = search(begin, &residual, &|guess: &Tensor| floored(guess), f64::INFINITY)?;
+        let actions = found * unit;
+        let shift = self.slopes(angles, &actions).by_action;
+        Ok(Refined {
+            angles: wrap(&(angles + shift)),
+            actions,
+            open,
+        })
+    }
+
+    /// J' of single stars from their toy angles and actions (stars, 3), to about a thousandth: a few steps of the damped fixed point.
+    pub fn refine_roughly(&self, angles: &Tensor, actions: &Tensor) -> Tensor {
+        let points = ToyPoints {
+            angles: angles.unsqueeze(-2),
+            actions: actions.unsqueeze(-2),
+            weights: Tensor::ones_like(&angles.narrow(-1, 0, 1).unsqueeze(-2)),
+        };
+        let mut refined = floored(&points.actions);
+        for _ in 0..6 {
+            refined = self.refine(&points, &refined, 0.8);
+        }
+        refined.squeeze_dim(-2)
+    }
+
+    /// J − ∂G/∂θ(θ, J') of each star of streams whose stars share J': what each by itself adds to the mean, […, stars, 3].
+    pub fn star_actions(&self, points: &ToyPoints, actions: &Tensor) -> Tensor {
+        tch::no_grad(|| &points.actions - self.slope(&self.look(&points.angles, actions)))
+    }
+
+    /// Positions and velocities of stars from (θ', J'), the inverse of the map for single stars.
+    ///
+    /// The toy angles solve θ + ∂G/∂J'(θ, J') = θ'; then J = J' + ∂G/∂θ, and (x, v) by the toy. Where the derivatives of the correction,
+    /// looked at in several places of the torus, are not small, solutions are searched from several places. Every answer is put
+    /// through the map again. Stars without an answer that comes back, or with more than one, are named in [`Located::unsolved`].
+    ///
+    /// **Shape** (stars, 3) twice, radians and km/s kpc.
+    pub fn locate(&self, angles: &Tensor, actions: &Tensor) -> Result<Located, Error> {
+        let known = floored(actions);
+        let mut unsolved = vec![None; angles.size()[0] as usize];
+        mark(
+            &mut unsolved,
+            &flags(&(&known - actions).abs().gt(0.0).any_dim(-1, false))?,
+            Unsolved::Degenerate,
+        );
+        let candidates = self.candidates(angles, &known)?;
+        let (mut found, mut chosen) = (vec![None; unsolved.len()], vec![0; unsolved.len()]);
+        let rows: Vec<i64> = candidates.iter().map(|(row, _)| *row as i64).collect();
+        let theta: Vec<f64> = candidates.iter().flat_map(|(_, theta)| *theta).collect();
+        let device = angles.device();
+        let (rows, theta) = (
+            Tensor::from_slice(&rows).to_device(device),
+            Tensor::from_slice(&theta).view([-1, 3]).to_device(device),
+        );
+        let (x, v, verdicts) = self.checked(&theta, &known.index_select(0, &rows), &angles.index_select(0, &rows))?;
+        for (place, ((row, _), verdict)) in candidates.iter().zip(verdicts).enumerate() {
+            let better = match (found[*row], verdict) {
+                (None, verdict) => Some(verdict),
+                (Some(None), None) => Some(Some(Unsolved::Ambiguous)),
+                (Some(Some(Unsolved::Negative)), verdict) => Some(verdict),
+                (Some(Some(Unsolved::Folded)), None) => Some(None),
+                _ => None,
+            };
+            if let Some(verdict) = better {
+                found[*row] = Some(verdict);
+                chosen[*row] = place as i64;
+            }
+        }
+        for (place, found) in unsolved.iter_mut().zip(found).filter(|(place, _)| place.is_none()) {
+            *place = found.unwrap_or(Some(Unsolved::NoAngles));
+        }
+        if x.size()[0] == 0 {
+            let none = Tensor::zeros_like(angles);
+            return Ok(Located {
+                x: none.copy(),
+                v: none,
+                unsolved,
+            });
+        }
+        let chosen = Tensor::from_slice(&chosen).to_device(device);
+        Ok(Located {
+            x: x.index_select(0, &chosen),
+            v: v.index_select(0, &chosen),
+            unsolved,
+        })
+    }
+
+    /// Rows and toy angles that solve θ + ∂G/∂J'(θ, J') = θ': of each row all that are found, in order of rows.
+    fn candidates(&self, angles: &Tensor, known: &Tensor) -> Result<Vec<(usize, [f64; 3])>, Error> {
+        let at = |fraction: f64, of: &Tensor| {
+            let (known, angles) = (known.index_select(0, of), angles.index_select(0, of));
+            move |rows: &Tensor, guess: &Tensor| {
+                let slopes = self.slopes(guess, &known.index_select(0, rows));
+                let residual = signed(&(guess + slopes.by_action * fraction - angles.index_select(0, rows)));
+                (residual, identity_plus(&(slopes.mixed * fraction)))
+            }
+        };
+        let free = |guess: &Tensor| guess.shallow_clone();
+        let device = angles.device();
+        let stars = angles.size()[0];
+        let all = Tensor::arange(stars, (Kind::Int64, device));
+        let mut roots: Vec<Vec<[f64; 3]>> = vec![Vec::new(); stars as usize];
+        let mut keep = |rows: &Tensor, theta: &Tensor, open: &[bool]| -> Result<(), Error> {
+            let flat = Vec::<f64>::try_from(theta.to_device(tch::Device::Cpu).contiguous().view(-1))?;
+            for ((row, theta), open) in Vec::<i64>::try_from(rows)?
+                .into_iter()
+                .zip(flat.chunks_exact(3))
+                .zip(open)
+            {
+                let theta = [theta[0], theta[1], theta[2]];
+                let known = &mut roots[row as usize];
+                if !open && known.iter().all(|other| differ(other, &theta)) {
+                    known.push(theta);
+                }
+            }
+            Ok(())
+        };
+        let (theta, open) = search(angles.detach().copy(), &at(1.0, &all), &free, LONGEST)?;
+        keep(&all, &theta, &open)?;
+        // Those that Newton's method does not find at once: from no correction to the whole, in stages.
+        let left = places(&open, device);
+        if left.numel() > 0 {
+            let (mut guess, mut still) = (angles.index_select(0, &left), Vec::new());
+            for stage in 1..=STAGES {
+                (guess, still) = search(guess, &at(stage as f64 / STAGES as f64, &left), &free, LONGEST)?;
+            }
+            keep(&left, &guess, &still)?;
+        }
+        // Where the correction's derivatives are below one in size throughout, there is one solution.
+        let offsets = OFFSETS.map(|offset| Tensor::from_slice(&offset).to_device(device));
+        let mut steep = Tensor::from_slice(&open).to_device(device);
+        for offset in &offsets {
+            let size = self.slopes(&(&theta + offset), known).mixed.square();
+            let size = size.sum_dim_intlist([-2, -1].as_slice(), false, Kind::Double);
+            steep = steep.logical_or(&size.lt(STEEP * STEEP).logical_not());
+        }
+        let steep = places(&flags(&steep)?, device);
+        if steep.numel() > 0 {
+            for offset in &offsets {
+                let (found, open) = search(
+                    angles.index_select(0, &steep) + offset,
+                    &at(1.0, &steep),
+                    &free,
+                    LONGEST,
+                )?;
+                keep(&steep, &found, &open)?;
+            }
+        }
+        Ok(roots
+            .into_iter()
+            .enumerate()
+            .flat_map(|(row, roots)| roots.into_iter().map(move |root| (row, root)))
+            .collect())
+    }
+
+    /// The points of toy angles on tori of J', and what speaks against them.
+    fn checked(
+        &self,
+        theta: &Tensor,
+        known: &Tensor,
+        angles: &Tensor,
+    ) -> Result<(Tensor, Tensor, Vec<Option<Unsolved>>), Error> {
+        let unit = self.action_scale();
+        let mut verdicts = vec![None; theta.size()[0] as usize];
+        if verdicts.is_empty() {
+            return Ok((theta.shallow_clone(), theta.shallow_clone(), verdicts));
+        }
+        let toy_actions = known + self.slopes(theta, known).by_angle;
+        let negative = toy_actions.narrow(-1, 1, 2).lt(0.0).any_dim(-1, false);
+        mark(&mut verdicts, &flags(&negative)?, Unsolved::Negative);
+        let safe = toy_actions.where_self(&negative.logical_not().unsqueeze(-1), known);
+        let (x, v) = tch::no_grad(|| self.toy.to_cartesian(theta, &safe));
+        let toy = tch::no_grad(|| self.toy.from_cartesian(&x, &v))?;
+        let again = self.refine_exactly(&toy.angles, &toy.actions)?;
+        let far = |difference: Tensor| difference.abs().lt(RETURNED).logical_not().any_dim(-1, false);
+        let away = far((&again.actions - known) / unit).logical_or(&far(signed(&(again.angles - angles))));
+        let away: Vec<bool> = flags(&away)?
+            .into_iter()
+            .zip(again.open)
+            .map(|(far, open)| far || open)
+            .collect();
+        mark(&mut verdicts, &away, Unsolved::Folded);
+        Ok((x, v, verdicts))
+    }
+
+    /// Derivatives of G by automatic differentiation, without a graph to the weights.
+    fn slopes(&self, angles: &Tensor, actions: &Tensor) -> Slopes {
+        let (angles, actions) = (tracked(angles), tracked(actions));
+        tch::with_grad(|| {
+            let g = self.generating_function(&angles, &actions).sum(Kind::Double);
+            let first = Tensor::run_backward(&[g], &[&angles, &actions], true, true);
+            let row = |i: i64| {
+                let component = first[1].select(-1, i).sum(Kind::Double);
+                Tensor::run_backward(&[component], &[&angles], true, false)[0].detach()
+            };
+            let mixed = Tensor::stack(&[row(0), row(1), row(2)], -2);
+            let zero = self
+                .generating_function(&Tensor::zeros_like(&angles), &actions)
+                .sum(Kind::Double);
+            let offset = Tensor::run_backward(&[zero], &[&actions], false, false)[0].detach();
+            Slopes {
+                by_angle: first[0].detach(),
+                by_action: first[1].detach() - offset,
+                mixed,
+            }
+        })
+    }
+}
+
+/// Whether two sets of angles are not the same solution.
+fn differ(a: &[f64; 3], b: &[f64; 3]) -> bool {
+    let turn = std::f64::consts::TAU;
+    let away = |(a, b): (&f64, &f64)| ((a - b) / turn - ((a - b) / turn).round()).abs() * turn;
+    a.iter().zip(b).map(away).fold(0.0, f64::max) > 1e-6
+}
+
+fn tracked(tensor: &Tensor) -> Tensor {
+    tensor.detach().copy().set_requires_grad(true)
+}
+
+/// Into [−π, π].
+fn signed(angle: &Tensor) -> Tensor {
+    let turn = std::f64::consts::TAU;
+    angle - (angle / turn).round() * turn
+}
+
+fn identity_plus(matrix: &Tensor) -> Tensor {
+    matrix + Tensor::eye(3, (Kind::Double, matrix.device()))
+}
+
+fn flags(tensor: &Tensor) -> Result<Vec<bool>, Error> {
+    Ok(Vec::try_from(tensor.to_device(tch::Device::Cpu).contiguous().view(-1))?)
+}
+
+/// The places of those that are set.
+fn places(flags: &[bool], device: tch::Device) -> Tensor {
+    let places: Vec<i64> = (0..)
+        .zip(flags)
+        .filter(|(_, set)| **set)
+        .map(|(place, _)| place)
+        .collect();
+    Tensor::from_slice(&places).to_device(device)
+}
+
+fn mark(unsolved: &mut [Option<Unsolved>], flags: &[bool], why: Unsolved) {
+    for (place, _) in unsolved
+        .iter_mut()
+        .zip(flags)
+        .filter(|(place, set)| place.is_none() && **set)
+    {
+        *place = Some(why);
+    }
+}
+
+/// Roots of `residual`, row by row, from `guess`, and which rows were not solved: Newton's method, with Levenberg & Marquardt's damping
+/// for a row from when a step of it makes its residual larger.
+///
+/// `residual` is given the row numbers and their guesses (rows, 3), and gives residuals (rows, 3) and Jacobians (rows, 3, 3);
+/// `kept` puts a guess back where it may be; no step is longer than `longest` in a component.
+fn search(
+    guess: Tensor,
+    residual: &dyn Fn(&Tensor, &Tensor) -> (Tensor, Tensor),
+    kept: &dyn Fn(&Tensor) -> Tensor,
+    longest: f64,
+) -> Result<(Tensor, Vec<bool>), Error> {
+    let device = guess.device();
+    let size = |residual: &Tensor| {
+        residual
+            .square()
+            .sum_dim_intlist([-1].as_slice(), true, Kind::Double)
+            .sqrt()
+    };
+    let mut best = kept(&guess);
+    let mut rows = Tensor::arange(best.size()[0], (Kind::Int64, device));
+    let mut here = best.shallow_clone();
+    let (mut misfit, mut jacobian) = residual(&rows, &here);
+    let mut damping = Tensor::zeros_like(&here.narrow(-1, 0, 1));
+    let mut sizes = Tensor::full_like(&damping, f64::INFINITY);
+    for _ in 0..STEPS {
+        best = best.index_copy(0, &rows, &here);
+        sizes = sizes.index_copy(0, &rows, &size(&misfit));
+        // Not a number: no step helps.
+        let going = size(&misfit).squeeze_dim(-1);
+        let going = going
+            .gt(TOLERANCE)
+            .logical_and(&damping.squeeze_dim(-1).lt(1e12))
+            .nonzero()
+            .view(-1);
+        if going.numel() == 0 {
+            break;
+        }
+        let pick = |tensor: &Tensor| tensor.index_select(0, &going);
+        (rows, here, misfit, jacobian, damping) =
+            (pick(&rows), pick(&here), pick(&misfit), pick(&jacobian), pick(&damping));
+        let transposed = jacobian.transpose(-1, -2);
+        let normal =
+            transposed.matmul(&jacobian) + Tensor::eye(3, (Kind::Double, device)) * (&damping * 1e-3).unsqueeze(-1);
+        let direction = transposed.matmul(&misfit.unsqueeze(-1)).squeeze_dim(-1);
+        let newton = solved(&jacobian, &misfit);
+        let damped = solved(&normal, &direction);
+        let step = newton.where_self(&damping.eq(0.0), &damped).nan_to_num(0.0, 0.0, 0.0);
+        let step = step.clamp(-longest, longest);
+        let trial = kept(&(&here - step));
+        let (trial_misfit, trial_jacobian) = residual(&rows, &trial);
+        // A residual at the level of rounding may go either way.
+        let better = size(&trial_misfit).lt_tensor(&size(&misfit));
+        let choose = |new: &Tensor, old: &Tensor| new.where_self(&better.view(view(new).as_slice()), old);
+        here = choose(&trial, &here);
+        misfit = choose(&trial_misfit, &misfit);
+        jacobian = choose(&trial_jacobian, &jacobian);
+        let relaxed = (&damping * 0.1).where_self(&damping.gt(1e-3), &Tensor::zeros_like(&damping));
+        damping = relaxed.where_self(&better, &((&damping * 8.0).clamp_min(1.0)));
+    }
+    best = best.index_copy(0, &rows, &here);
+    sizes = sizes.index_copy(0, &rows, &size(&misfit));
+    let open = flags(&sizes.lt(ACCEPTED).logical_not())?;
+    Ok((best, open))
+}
+
+/// The shape of a flag for each row that spreads over a tensor of two or three dimensions.
+fn view(like: &Tensor) -> Vec<i64> {
+    let mut shape = vec![1; like.dim()];
+    shape[0] = like.size()[0];
+    shape
+}
+
+/// The solution of 3 × 3 systems by Cramer's rule; not finite where there is none.
+fn solved(matrix: &Tensor, right: &Tensor) -> Tensor {
+    let row = |i: i64| matrix.select(-2, i);
+    let [a, b, c] = [row(0), row(1), row(2)];
+    let cross = |p: &Tensor, q: &Tensor| p.linalg_cross(q, -1);
+    let [bc, ca, ab] = [cross(&b, &c), cross(&c, &a), cross(&a, &b)];
+    let determinant = (&a * &bc).sum_dim_intlist([-1].as_slice(), true, Kind::Double);
+    (bc * right.narrow(-1, 0, 1) + ca * right.narrow(-1, 1, 1) + ab * right.narrow(-1, 2, 1)) / determinant
+}
+
+#[cfg(test)]
+mod tests;

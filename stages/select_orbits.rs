@@ -1,0 +1,230 @@
+//! Selects the orbits of a family from points at equal intervals of time, and a few stars from each.
+
+use dynamics::orbit::tubes::{Character, Family as OrbitFamily, LEAST_POINTS, character};
+use rand::seq::index::sample;
+use runner::arrow_schema::{DataType, Schema};
+use runner::context::StageContext;
+use runner::error::StageError;
+use runner::ports::{Connected, InputPort, OutputPort, column, connected_schema};
+use runner::stage::{Fault, Outcome, Stage};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::columns::{self, CARTESIAN, TIME};
+use crate::io::{self, TableContext, identity, points};
+use crate::parameters::positive;
+
+/// `select_orbits`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SelectOrbits {
+    /// The family that is kept.
+    pub family: Family,
+    /// Least angular momentum round the tube's axis, as a fraction of that of a circular orbit of the same r and v.
+    pub least_circularity: f64,
+    /// Largest relative change of a leading frequency between the two halves of the time: above, an orbit is called chaotic.
+    pub greatest_drift: f64,
+    /// Stars taken from each orbit, at random.
+    pub stars: u32,
+    /// Seed of the choice of stars.
+    pub seed: u64,
+}
+
+/// Families of orbits in a triaxial potential.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// L_z keeps its sign.
+    #[default]
+    TubeZ,
+    /// L_x keeps its sign.
+    TubeX,
+    /// Either.
+    Tubes,
+    /// All that are not chaotic.
+    Any,
+}
+
+impl Default for SelectOrbits {
+    fn default() -> Self {
+        Self {
+            family: Family::TubeZ,
+            least_circularity: 0.5,
+            greatest_drift: 1e-2,
+            stars: crate::samples::default_stars(),
+            seed: 0,
+        }
+    }
+}
+
+impl Stage for SelectOrbits {
+    const KIND: &'static str = "select_orbits";
+    const ABOUT: &'static str =
+        "Select orbits by their family and the steadiness of their frequencies, and take stars from each";
+    const REVISION: u32 = 1;
+
+    fn inputs(&self) -> Vec<InputPort> {
+        vec![InputPort::table("stars", &columns::needs(&[&[TIME], &CARTESIAN]))]
+    }
+
+    fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
+        let stars = connected_schema(connected, "stars").map_or_else(Schema::empty, |schema| schema.as_ref().clone());
+        let number = |name, description| column(name, DataType::Float64, "", "", description);
+        let orbits = vec![
+            columns::identity()[0].clone(),
+            column("family", DataType::Utf8, "", "", "tube_z, tube_x or box"),
+            number(
+                "circularity",
+                "angular momentum round the tube's axis over that of a circular orbit",
+            ),
+            number(
+                "drift",
+                "relative change of a leading frequency between the halves of the time",
+            ),
+            column("verdict", DataType::Utf8, "", "", "kept, or why not"),
+        ];
+        Ok(vec![
+            OutputPort::table("stars", stars),
+            OutputPort::table("orbits", Schema::new(orbits)),
+        ])
+    }
+
+    fn check(&self) -> Vec<Fault> {
+        let mut faults: Vec<Fault> = positive("stars", Some(self.stars)).into_iter().collect();
+        faults.extend(positive("greatest_drift", Some(self.greatest_drift)));
+        if !(0.0..1.0).contains(&self.least_circularity) {
+            let message = format!("must be at least 0 and below 1, not {}", self.least_circularity);
+            faults.push(Fault::new("least_circularity", message));
+        }
+        faults
+    }
+
+    fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
+        let table = context.read_table("stars")?;
+        let stream = identity(&table)?.0;
+        let (time, points) = (io::column(&table, TIME.name)?, points(&table)?);
+        let mut rows: Vec<usize> = (0..stream.len()).collect();
+        rows.sort_by(|&a, &b| stream[a].cmp(&stream[b]).then(time[a].total_cmp(&time[b])));
+        let mut random = context.random(self.seed, "select_orbits");
+        let mut kept = Vec::new();
+        let (mut ids, mut found, mut verdicts) = (Vec::new(), Vec::new(), Vec::new());
+        for rows in rows.chunk_by(|&a, &b| stream[a] == stream[b]) {
+            context.check_cancelled()?;
+            self.check_times(stream[rows[0]], rows, time)?;
+            let along: Vec<_> = rows.iter().map(|&row| points[row]).collect();
+            let Some(character) = character(&along) else { continue };
+            let verdict = self.verdict(&character);
+            if verdict == KEPT {
+                let mut chosen = sample(&mut random, rows.len(), self.stars as usize).into_vec();
+                chosen.sort_unstable();
+                kept.extend(chosen.into_iter().map(|place| rows[place]));
+            }
+            ids.push(stream[rows[0]]);
+            found.push(character);
+            verdicts.push(verdict);
+        }
+        for verdict in [KEPT, BOX, OTHER, LOW, CHAOTIC] {
+            let count = verdicts.iter().filter(|other| **other == verdict).count();
+            context.metric(
+                &format!("orbits_{}", verdict.replace([' ', ','], "_")),
+                count as f64,
+                "",
+            );
+        }
+        let count = |wanted| verdicts.iter().filter(|verdict| **verdict == wanted).count();
+        let drifting = found.iter().filter(|of| of.drift > self.greatest_drift).count();
+        context.metric("drifting_of_all", drifting as f64, "");
+        context.note(format!(
+            "of {} orbits {} are kept; {} are boxes, {} tubes round another axis; of the tubes that are left the frequencies of {} drift and \
+             {} have too little angular momentum. Of all orbits the frequencies of {drifting} drift",
+            ids.len(),
+            count(KEPT),
+            count(BOX),
+            count(OTHER),
+            count(CHAOTIC),
+            count(LOW)
+        ));
+        if kept.is_empty() {
+            return Err(StageError::with_hint(
+                "no orbit is kept",
+                "lower least_circularity, or raise greatest_drift",
+            ));
+        }
+        context.write_batch("stars", &tables::take_rows(&table, &kept).map_err(StageError::failed)?)?;
+        context.write_table(
+            "orbits",
+            vec![
+                ("stream", ids.into()),
+                (
+                    "family",
+                    found.iter().map(|of| name(of.family)).collect::<Vec<_>>().into(),
+                ),
+                (
+                    "circularity",
+                    found.iter().map(|of| of.circularity).collect::<Vec<_>>().into(),
+                ),
+                ("drift", found.iter().map(|of| of.drift).collect::<Vec<_>>().into()),
+                ("verdict", verdicts.into()),
+            ],
+        )?;
+        Ok(Outcome::Complete)
+    }
+}
+
+const KEPT: &str = "kept";
+const BOX: &str = "box";
+const OTHER: &str = "other tube";
+const LOW: &str = "low momentum";
+const CHAOTIC: &str = "drifting";
+
+fn name(family: OrbitFamily) -> &'static str {
+    match family {
+        OrbitFamily::TubeX => "tube_x",
+        OrbitFamily::TubeZ => "tube_z",
+        OrbitFamily::Box => "box",
+    }
+}
+
+impl SelectOrbits {
+    fn verdict(&self, of: &Character) -> &'static str {
+        let is_wanted = match (self.family, of.family) {
+            (Family::Any, _) => true,
+            (_, OrbitFamily::Box) => return BOX,
+            (Family::TubeZ, family) => family == OrbitFamily::TubeZ,
+            (Family::TubeX, family) => family == OrbitFamily::TubeX,
+            (Family::Tubes, _) => true,
+        };
+        if !is_wanted {
+            OTHER
+        } else if of.drift > self.greatest_drift {
+            CHAOTIC
+        } else if of.circularity < self.least_circularity && self.family != Family::Any {
+            LOW
+        } else {
+            KEPT
+        }
+    }
+
+    /// Points must be enough, and at equal intervals.
+    fn check_times(&self, stream: i64, rows: &[usize], time: &[f64]) -> Result<(), StageError> {
+        let hint = "integrate_orbits with `times: regular` gives such points";
+        let least = LEAST_POINTS.max(self.stars as usize);
+        if rows.len() < least {
+            let message = format!("stream {stream} has {} points; {least} are needed", rows.len());
+            return Err(StageError::with_hint(message, hint));
+        }
+        let step = (time[rows[rows.len() - 1]] - time[rows[0]]) / (rows.len() - 1) as f64;
+        let is_equal = |pair: &[usize]| ((time[pair[1]] - time[pair[0]]) / step - 1.0).abs() < 1e-6;
+        if !rows.windows(2).all(is_equal) {
+            return Err(StageError::with_hint(
+                format!("the points of stream {stream} are not at equal intervals of time"),
+                hint,
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "select_orbits_tests.rs"]
+mod tests;

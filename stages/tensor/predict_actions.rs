@@ -1,0 +1,538 @@
+//! The part of `predict` for `map: actions`: piece by piece, so that tables larger than memory fit.
+
+use dynamics::potential::Potential;
+use networks::smooth;
+use rayon::prelude::*;
+use runner::context::StageContext;
+use runner::error::StageError;
+use runner::stage::Outcome;
+use stages::columns::{ACCELERATION, ACTIONS, ACTIONS_SD, ANGLES, ANGLES_SD, Column, FREQUENCIES, FREQUENCIES_SD};
+use stages::io::{self, PieceWriter};
+use stages::parameters::SunParameters;
+use stages::predict::{Angles, Map, NETWORKS, Predict, Stars};
+use stages::train_actions::Inputs;
+use tables::{RecordBatch, Values};
+use tch::{Device, Kind, Tensor};
+
+use crate::action_network::{self, ActionNetwork};
+use crate::common::{failed, load};
+use crate::field::LearnedField;
+use crate::pieces::{ROWS, WholeStreams, streams_follow};
+use crate::sample::{Sample, phase_space};
+use crate::stream_means::StreamMeans;
+use crate::train_actions::inputs_of;
+
+type Three<T> = [Vec<T>; 3];
+
+/// Predictions for some stars, in the order of the table.
+#[derive(Default)]
+pub struct Stretch {
+    /// Column `stream`.
+    pub stream: Vec<i64>,
+    /// Column `star`.
+    pub star: Vec<i64>,
+    /// J', km/s kpc, by component.
+    pub actions: Three<f64>,
+    /// What each star by itself would have, where `actions` are those of a stream.
+    pub own_actions: Option<Three<f64>>,
+    /// θ', rad.
+    pub angles: Option<Three<f64>>,
+    /// Ω', km/s/kpc.
+    pub frequencies: Option<Three<f64>>,
+    /// (km/s)²/kpc.
+    pub accelerations: Option<Three<f64>>,
+    /// Standard deviations of the actions.
+    pub actions_sd: Option<Three<Option<f64>>>,
+    /// Standard deviations of the angles.
+    pub angles_sd: Option<Three<f64>>,
+    /// Standard deviations of the frequencies.
+    pub frequencies_sd: Option<Three<f64>>,
+}
+
+/// Where accelerations come from.
+enum Source {
+    Known(Box<dyn Potential>),
+    Learned(LearnedField),
+}
+
+/// Everything that a piece of the table is put through.
+struct Predictor<'a> {
+    with: &'a Predict,
+    networks: Vec<ActionNetwork>,
+    inputs: Inputs,
+    sun: SunParameters,
+    field: Option<Source>,
+    device: Device,
+}
+
+/// What came of a piece.
+#[derive(Default)]
+struct Outcomes {
+    stars: Stretch,
+    set_aside: Vec<(i64, i64, &'static str)>,
+    unbound: usize,
+    open: usize,
+}
+
+/// Actions and angles of the stars of a table. Stars that a toy does not bind are left out, counted and named; with
+/// `stars: together`, their streams.
+pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Outcome, StageError> {
+    let predictor = Predictor::new(with, context, device)?;
+    let follow = streams_follow(context, "stars")?;
+    let rows = io::count_rows(context, "stars")?;
+    let together = with.stars == Stars::Together;
+    if together && !follow {
+        context.note("rows of one stream do not follow each other in the table: all of it is kept in memory");
+    }
+    let at_once = if together && !follow { rows.max(1) } else { ROWS };
+    let pieces = io::pieces(context, "stars", &[], at_once)?;
+    let pieces: Box<dyn Iterator<Item = _>> = if together && follow {
+        Box::new(WholeStreams::new(pieces))
+    } else {
+        Box::new(pieces)
+    };
+
+    let mut predictions = PieceWriter::create(context, "predictions")?;
+    let mut set_aside = PieceWriter::create(context, "set_aside")?;
+    let mut means = StreamMeans::create(context, follow)?;
+    let progress = context.progress(rows as u64, "stars");
+    let (mut predicted, mut left, mut unbound, mut open, mut done) = (0, 0, 0, 0, 0);
+    for (number, piece) in pieces.enumerate() {
+        context.check_cancelled()?;
+        let table = piece?;
+        let found = predictor.predict(&table, number)?;
+        means.add(&found.stars);
+        means.flush(found.stars.stream.last().copied())?;
+        if !found.set_aside.is_empty() {
+            set_aside.append(reasons(&found.set_aside))?;
+        }
+        predicted += found.stars.stream.len();
+        left += found.set_aside.len();
+        unbound += found.unbound;
+        open += found.open;
+        predictions.append(found.stars.columns(with))?;
+        done += table.num_rows();
+        progress.at(done as u64, "");
+    }
+    if predicted == 0 {
+        return Err(StageError::failed(match (rows, together) {
+            (0, _) => "the table of stars is empty".to_owned(),
+            (_, true) => "every stream has a star that is unbound in the network's toy potential".to_owned(),
+            (_, false) => "every star is unbound in the network's toy potential".to_owned(),
+        }));
+    }
+    predictions.finish()?;
+    set_aside.finish()?;
+    means.finish()?;
+    if left > 0 {
+        context.note(format!(
+            "{left} of {rows} stars have no prediction; the output set_aside says why ({unbound} are unbound in the network's toy)"
+        ));
+    }
+    context.metric("unbound_stars", unbound as f64, "");
+    context.metric("set_aside", left as f64, "");
+    if !together {
+        context.metric("unconverged_stars", open as f64, "");
+    }
+    Ok(Outcome::Complete)
+}
+
+/// The columns of stars without a prediction.
+pub fn reasons(stars: &[(i64, i64, &'static str)]) -> Vec<(&'static str, Values)> {
+    vec![
+        ("stream", stars.iter().map(|star| star.0).collect::<Vec<_>>().into()),
+        ("star", stars.iter().map(|star| star.1).collect::<Vec<_>>().into()),
+        ("reason", stars.iter().map(|star| star.2).collect::<Vec<_>>().into()),
+    ]
+}
+
+impl<'a> Predictor<'a> {
+    fn new(with: &'a Predict, context: &StageContext, device: Device) -> Result<Self, StageError> {
+        let mut networks = Vec::new();
+        let mut seen = None;
+        for port in &NETWORKS[..with.members()] {
+            let weights = action_network::weights(context, port)?;
+            let inputs = inputs_of(&weights).map_err(failed)?;
+            if seen.as_ref().is_some_and(|seen| *seen != inputs) {
+                return Err(StageError::failed(format!(
+                    "input {port}: reads other columns, or has another Sun, than network"
+                )));
+            }
+            seen = Some(inputs);
+            networks.push(ActionNetwork::from_weights(&weights, device)?);
+        }
+        let is_paper = networks
+            .iter()
+            .all(|network| matches!(network, ActionNetwork::Paper(_)));
+        if with.dropout_samples.is_some() && !is_paper {
+            return Err(StageError::with_hint(
+                "dropout_samples: only `network: paper` has dropout",
+                "for `network: smooth` train several seeds and use `networks`",
+            ));
+        }
+        let field = match &with.potential {
+            Some(potential) => Some(Source::Known(potential.build()?)),
+            None if context.has_input("field") => {
+                let weights = load(context.input("field")?)?;
+                Some(Source::Learned(LearnedField::from_weights(&weights)?))
+            }
+            None => None,
+        };
+        let (inputs, sun) = seen.unwrap_or((Inputs::Cartesian, SunParameters::default()));
+        Ok(Self {
+            with,
+            networks,
+            inputs,
+            sun,
+            field,
+            device,
+        })
+    }
+
+    fn predict(&self, table: &RecordBatch, number: usize) -> Result<Outcomes, StageError> {
+        if table.num_rows() == 0 {
+            return Ok(Outcomes::default());
+        }
+        match self.with.stars {
+            Stars::Alone => self.alone(table, number),
+            Stars::Together => self.together(table),
+        }
+    }
+
+    /// Rows of (x, v) that a toy does not bind.
+    fn unbound(&self, x: &Tensor, v: &Tensor) -> Result<Vec<usize>, StageError> {
+        let mut rows = std::collections::BTreeSet::new();
+        for network in &self.networks {
+            let unbound = smooth::unbound_energies(&network.toy(), x, v).map_err(failed)?;
+            rows.extend(unbound.into_iter().map(|(row, _)| row));
+        }
+        Ok(rows.into_iter().collect())
+    }
+
+    fn alone(&self, table: &RecordBatch, number: usize) -> Result<Outcomes, StageError> {
+        let (stream, star) = io::identity(table)?;
+        let (x, v) = phase_space(table, self.inputs, &self.sun)?;
+        let (x, v) = (x.to_device(self.device), v.to_device(self.device));
+        let unbound = self.unbound(&x, &v)?;
+        let set_aside: Vec<_> = unbound
+            .iter()
+            .map(|&row| (stream[row], star[row], "it is unbound in the network's toy potential"))
+            .collect();
+        let mut kept: Vec<i64> = (0..stream.len() as i64).collect();
+        kept.retain(|&row| unbound.binary_search(&(row as usize)).is_err());
+        let mut outcomes = Outcomes {
+            unbound: unbound.len(),
+            set_aside,
+            ..Outcomes::default()
+        };
+        if kept.is_empty() {
+            return Ok(outcomes);
+        }
+        let rows = Tensor::from_slice(&kept).to_device(self.device);
+        let (x, v) = (x.index_select(0, &rows), v.index_select(0, &rows));
+        let accelerations = self.accelerations(&x)?;
+        let mut members = Vec::new();
+        for (network, draw) in self.draws(number) {
+            let image = match self.with.map {
+                Map::Toy => network.by_toy(&x, &v)?,
+                _ => network.alone(&x, &v, draw)?,
+            };
+            outcomes.open += image.open;
+            let frequencies = accelerations
+                .as_ref()
+                .map(|a| network.frequencies(&x, &v, a, &image.actions));
+            members.push([Some(image.angles), Some(image.actions), frequencies.transpose()?]);
+        }
+        let of_kept = |ids: &[i64]| kept.iter().map(|&row| ids[row as usize]).collect::<Vec<_>>();
+        outcomes.stars = self.stretch(&members, accelerations.as_ref(), of_kept(stream), of_kept(star))?;
+        outcomes.drop_not_finite();
+        Ok(outcomes)
+    }
+
+    /// The networks, or their thinned versions, that predict a piece of this number.
+    fn draws(&self, number: usize) -> Vec<(&ActionNetwork, Option<i64>)> {
+        match self.with.dropout_samples {
+            None => self.networks.iter().map(|network| (network, None)).collect(),
+            Some(samples) => {
+                // Each sample of each piece has its own seed.
+                let seed = |sample: u32| {
+                    let mixed = self.with.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                    let mixed = mixed
+                        .wrapping_add(u64::from(sample) << 40)
+                        .wrapping_add(number as u64 * ROWS as u64);
+                    (mixed >> 1) as i64
+                };
+                (0..samples)
+                    .map(|sample| (&self.networks[0], Some(seed(sample))))
+                    .collect()
+            }
+        }
+    }
+
+    fn together(&self, table: &RecordBatch) -> Result<Outcomes, StageError> {
+        let sample = Sample::from_table(table, self.inputs, &self.sun, self.device)?;
+        let unbound = self.unbound(&sample.streams.x, &sample.streams.v)?;
+        let mut rows: Vec<usize> = unbound.iter().map(|&place| sample.rows[place]).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let mut outcomes = Outcomes {
+            unbound: rows.len(),
+            ..Outcomes::default()
+        };
+        let lost: std::collections::BTreeSet<i64> = rows.iter().map(|&row| sample.stream[row]).collect();
+        let ids = sample.stream.iter().zip(&sample.star);
+        outcomes.set_aside = ids
+            .filter(|(stream, _)| lost.contains(stream))
+            .map(|(&stream, &star)| {
+                (
+                    stream,
+                    star,
+                    "a star of its stream is unbound in the network's toy potential",
+                )
+            })
+            .collect();
+        let left = if rows.is_empty() {
+            Some(sample)
+        } else {
+            sample.without(&rows)
+        };
+        let Some(sample) = left else {
+            return Ok(outcomes);
+        };
+        let flat = |values: &Tensor| -> Result<Tensor, StageError> {
+            let columns = sample.by_row(values)?;
+            let columns: Vec<Tensor> = columns.iter().map(|column| Tensor::from_slice(column)).collect();
+            Ok(Tensor::stack(&columns, -1).to_device(self.device))
+        };
+        let (x, v) = (flat(&sample.streams.x)?, flat(&sample.streams.v)?);
+        let accelerations = self.accelerations(&x)?;
+        let (mut members, mut own_members) = (Vec::new(), Vec::new());
+        for network in &self.networks {
+            let [angles, actions, own] = network.together(&sample.streams)?;
+            let actions = flat(&actions)?;
+            let frequencies = accelerations.as_ref().map(|a| network.frequencies(&x, &v, a, &actions));
+            members.push([Some(flat(&angles)?), Some(actions), frequencies.transpose()?]);
+            own_members.push(flat(&own)?);
+        }
+        let own = Tensor::stack(&own_members, 0).mean_dim([0_i64].as_slice(), false, Kind::Double);
+        outcomes.stars = self.stretch(
+            &members,
+            accelerations.as_ref(),
+            sample.stream.clone(),
+            sample.star.clone(),
+        )?;
+        outcomes.stars.own_actions = Some(three(&own)?);
+        if !self.with.is_ensemble() {
+            outcomes.stars.actions_sd = Some(spread_within(&outcomes.stars));
+        }
+        outcomes.drop_not_finite();
+        Ok(outcomes)
+    }
+
+    /// Accelerations at positions (stars, 3), where there is a field.
+    fn accelerations(&self, x: &Tensor) -> Result<Option<Tensor>, StageError> {
+        let Some(field) = &self.field else { return Ok(None) };
+        let flat = Vec::<f64>::try_from(x.to_device(Device::Cpu).contiguous().view(-1)).map_err(StageError::failed)?;
+        let places = flat.as_chunks::<3>().0;
+        let found: Vec<[f64; 3]> = match field {
+            Source::Known(potential) => places.par_iter().map(|&place| potential.acceleration(place)).collect(),
+            Source::Learned(field) => field.at(places)?,
+        };
+        Ok(Some(
+            Tensor::from_slice(&found.concat()).view([-1, 3]).to_device(self.device),
+        ))
+    }
+
+    /// Means and standard deviations over the members' [angles, actions, frequencies].
+    fn stretch(
+        &self,
+        members: &[[Option<Tensor>; 3]],
+        accelerations: Option<&Tensor>,
+        stream: Vec<i64>,
+        star: Vec<i64>,
+    ) -> Result<Stretch, StageError> {
+        let over = |quantity: usize| -> Option<(Tensor, Tensor)> {
+            let all: Vec<&Tensor> = members.iter().filter_map(|member| member[quantity].as_ref()).collect();
+            (!all.is_empty()).then(|| mean_and_deviation(&Tensor::stack(&all, 0), quantity == 0))
+        };
+        let (angles, actions, frequencies) = (over(0), over(1), over(2));
+        let part = |found: &Option<(Tensor, Tensor)>, deviation: bool| {
+            let tensor = found.as_ref().map(|(mean, sd)| if deviation { sd } else { mean });
+            tensor.map(three).transpose()
+        };
+        let is_ensemble = self.with.is_ensemble();
+        let sd = |found: &Option<(Tensor, Tensor)>| if is_ensemble { part(found, true) } else { Ok(None) };
+        let some = |values: Three<f64>| values.map(|values| values.into_iter().map(Some).collect());
+        Ok(Stretch {
+            stream,
+            star,
+            actions: part(&actions, false)?.unwrap_or_default(),
+            own_actions: None,
+            angles: part(&angles, false)?,
+            frequencies: part(&frequencies, false)?,
+            accelerations: accelerations.map(three).transpose()?,
+            actions_sd: sd(&actions)?.map(some),
+            angles_sd: sd(&angles)?,
+            frequencies_sd: sd(&frequencies)?,
+        })
+    }
+}
+
+/// Mean and sample standard deviation over the first dimension: (members, stars, 3) → two of (stars, 3). The mean of angles is
+/// the direction of the mean of their unit vectors, and their deviations are taken around the circle from there.
+fn mean_and_deviation(values: &Tensor, is_angle: bool) -> (Tensor, Tensor) {
+    let over = |tensor: &Tensor| tensor.mean_dim([0_i64].as_slice(), false, Kind::Double);
+    let members = values.size()[0];
+    if members == 1 {
+        return (values.select(0, 0), Tensor::zeros_like(&values.select(0, 0)));
+    }
+    let turn = std::f64::consts::TAU;
+    let (mean, away) = if is_angle {
+        let mean = over(&values.sin()).atan2(&over(&values.cos()));
+        let away = values - &mean;
+        (mean.remainder(turn), &away - (&away / turn).round() * turn)
+    } else {
+        let mean = over(values);
+        let away = values - &mean;
+        (mean, away)
+    };
+    let variance = over(&away.square()) * (members as f64 / (members as f64 - 1.0));
+    (mean, variance.sqrt())
+}
+
+/// A tensor (stars, 3) as columns.
+pub fn three(tensor: &Tensor) -> Result<Three<f64>, StageError> {
+    let tensor = tensor.detach().to_device(Device::Cpu);
+    let column = |axis: i64| Vec::<f64>::try_from(tensor.select(-1, axis).contiguous()).map_err(StageError::failed);
+    Ok([column(0)?, column(1)?, column(2)?])
+}
+
+/// For each star, the standard deviation over its stream of the J' that its stars by themselves would have.
+fn spread_within(stars: &Stretch) -> Three<Option<f64>> {
+    let mut members: std::collections::BTreeMap<i64, Vec<usize>> = std::collections::BTreeMap::new();
+    for (row, &stream) in stars.stream.iter().enumerate() {
+        members.entry(stream).or_default().push(row);
+    }
+    let own = stars.own_actions.as_ref().unwrap_or(&stars.actions);
+    own.each_ref().map(|values| {
+        let mut found = vec![None; values.len()];
+        for rows in members.values().filter(|rows| rows.len() > 1) {
+            let count = rows.len() as f64;
+            let mean = rows.iter().map(|&row| values[row]).sum::<f64>() / count;
+            let squares = rows.iter().map(|&row| (values[row] - mean).powi(2)).sum::<f64>();
+            for &row in rows {
+                found[row] = Some((squares / (count - 1.0)).sqrt());
+            }
+        }
+        found
+    })
+}
+
+impl Stretch {
+    /// The columns that `with` asks for.
+    pub fn columns(&self, with: &Predict) -> Vec<(&'static str, Values)> {
+        let mut table = vec![
+            ("stream", self.stream.clone().into()),
+            ("star", self.star.clone().into()),
+        ];
+        let mut add = |names: &[Column; 3], values: Option<&Three<f64>>| {
+            for (name, values) in names.iter().zip(values.into_iter().flatten()) {
+                table.push((name.name, values.as_slice().into()));
+            }
+        };
+        add(&ACTIONS, Some(&self.actions));
+        if with.angles == Angles::With {
+            add(&ANGLES, self.angles.as_ref());
+            add(&ANGLES_SD, self.angles_sd.as_ref());
+        }
+        add(&FREQUENCIES, self.frequencies.as_ref());
+        add(&FREQUENCIES_SD, self.frequencies_sd.as_ref());
+        add(&ACCELERATION, self.accelerations.as_ref());
+        for (name, values) in ACTIONS_SD.iter().zip(self.actions_sd.iter().flatten()) {
+            table.push((name.name, values.clone().into()));
+        }
+        table
+    }
+
+    fn keep(&mut self, rows: &[usize]) {
+        fn pick<T: Clone>(values: &mut Vec<T>, rows: &[usize]) {
+            *values = rows.iter().filter_map(|&row| values.get(row).cloned()).collect();
+        }
+        pick(&mut self.stream, rows);
+        pick(&mut self.star, rows);
+        self.actions.iter_mut().for_each(|values| pick(values, rows));
+        self.actions_sd
+            .iter_mut()
+            .flatten()
+            .for_each(|values| pick(values, rows));
+        let others = [
+            &mut self.own_actions,
+            &mut self.angles,
+            &mut self.frequencies,
+            &mut self.accelerations,
+            &mut self.angles_sd,
+            &mut self.frequencies_sd,
+        ];
+        others
+            .into_iter()
+            .flatten()
+            .flatten()
+            .for_each(|values| pick(values, rows));
+    }
+}
+
+impl Outcomes {
+    /// Sets aside stars with a number that is none.
+    fn drop_not_finite(&mut self) {
+        let stars = &self.stars;
+        let all = [
+            Some(&stars.actions),
+            stars.angles.as_ref(),
+            stars.accelerations.as_ref(),
+        ];
+        let is_finite = |values: &Three<f64>, row: usize| values.iter().all(|values| values[row].is_finite());
+        let why = |row: usize| {
+            if all.iter().flatten().any(|values| !is_finite(values, row)) {
+                return Some("its actions or angles are not finite");
+            }
+            let frequencies = [stars.frequencies.as_ref(), stars.frequencies_sd.as_ref()];
+            frequencies
+                .iter()
+                .flatten()
+                .any(|values| !is_finite(values, row))
+                .then_some("its frequencies are not finite: the orbit is circular or in the plane of the toy")
+        };
+        let reasons: Vec<Option<&'static str>> = (0..stars.stream.len()).map(why).collect();
+        if reasons.iter().all(Option::is_none) {
+            return;
+        }
+        let lost = reasons
+            .iter()
+            .enumerate()
+            .filter_map(|(row, why)| Some((stars.stream[row], stars.star[row], (*why)?)));
+        self.set_aside.extend(lost);
+        let kept: Vec<usize> = (0..reasons.len()).filter(|&row| reasons[row].is_none()).collect();
+        self.stars.keep(&kept);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn angles_are_averaged_around_the_circle() {
+        let tau = std::f64::consts::TAU;
+        let values = Tensor::from_slice(&[0.1, 1.0, 3.0, tau - 0.1, 1.2, 3.2]).view([2, 1, 3]);
+        let (mean, deviation) = mean_and_deviation(&values, true);
+        let at = |tensor: &Tensor, axis| tensor.double_value(&[0, axis]);
+        assert!(at(&mean, 0) < 1e-12 || at(&mean, 0) > tau - 1e-12, "{}", at(&mean, 0));
+        assert!((at(&mean, 1) - 1.1).abs() < 1e-12 && (at(&mean, 2) - 3.1).abs() < 1e-12);
+        // Two values ± 0.1 around their mean: a sample deviation of 0.1 √2.
+        for axis in 0..3 {
+            assert!((at(&deviation, axis) - 0.1 * 2.0_f64.sqrt()).abs() < 1e-12);
+        }
+        let (mean, _) = mean_and_deviation(&values, false);
+        assert!((at(&mean, 0) - tau / 2.0).abs() < 1e-12);
+    }
+}
