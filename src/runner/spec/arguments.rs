@@ -86,10 +86,10 @@ fn explained(
             renamed: Vec::new(),
         };
         let stage = explainer.explain(value.clone(), error.clone());
-        (stage, explainer.filled)
+        (stage, explainer.filled, explainer.renamed)
     };
-    let (stage, filled) = explain(false, mistakes);
-    let (other, _) = explain(true, &mut unsaid);
+    let (stage, filled, renamed) = explain(false, mistakes);
+    let (other, ..) = explain(true, &mut unsaid);
     let (stage, other) = (stage.filter(|_| unread.is_empty())?, other?);
     let others = other.check();
     let mut faults = stage.check();
@@ -99,6 +99,9 @@ fn explained(
             .any(|at| at.starts_with(&fault.at) || fault.at.starts_with(at));
         !mended && others.contains(fault)
     });
+    for fault in &mut faults {
+        as_written(&mut fault.at, &renamed);
+    }
     report_faults(&faults, path, mistakes);
     (stage.inputs() == other.inputs()).then_some(stage)
 }
@@ -254,16 +257,21 @@ impl Explainer<'_> {
     }
 
     fn report(&mut self, mut at: Vec<String>, part: Part, problem: Problem) {
-        for (path, written) in &self.renamed {
-            if at.starts_with(path) {
-                at[path.len() - 1].clone_from(written);
-            }
-        }
+        as_written(&mut at, &self.renamed);
         if part == Part::Value && at.first().is_some_and(|top| self.unread.contains(top)) {
             return;
         }
         let path = self.path.iter().cloned().chain(at).collect();
         self.mistakes.push(Mistake::at(path, part, problem));
+    }
+}
+
+/// Puts the keys that the user wrote into a path.
+fn as_written(at: &mut [String], renamed: &[(Vec<String>, String)]) {
+    for (path, written) in renamed {
+        if at.starts_with(path) {
+            at[path.len() - 1].clone_from(written);
+        }
     }
 }
 
