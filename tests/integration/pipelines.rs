@@ -29,6 +29,9 @@ fn every_shipped_pipeline_can_be_planned() {
         "test_orbits.yaml",
         "plummer.yaml",
         "plummer_small.yaml",
+        "inverse.yaml",
+        "missing_velocities.yaml",
+        "triaxial.yaml",
     ] {
         assert!(paths.iter().any(|path| path.ends_with(name)), "{name} is gone");
     }
