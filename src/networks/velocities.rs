@@ -120,7 +120,7 @@ pub fn recover(map: &SmoothMap, stars: &Sightlines, tell: &mut dyn FnMut(usize))
         }
         // Where no velocity is known, the scatter that is left when near says how well actions are conserved.
         if step >= 3 && !measured {
-            scales = scales_of(&leftovers);
+            scales = scales_of(&leftovers, 1e-6 * typical(map)[0]);
         }
         tell(step + 2);
     }
@@ -392,11 +392,11 @@ impl Curves {
 
 /// Scales from what is left of actions that the velocities were fitted to: 1.48 median |residual|, but none below a part of that of all
 /// three. A velocity can make one action agree exactly, whose scale would vanish and rule alone.
-fn scales_of(leftovers: &[Vec<f64>; 3]) -> V3 {
+fn scales_of(leftovers: &[Vec<f64>; 3], floor: f64) -> V3 {
     // Of three actions of a star one is used up by its velocity.
     let used = 1.48 * 1.5_f64.sqrt();
     let sizes = |of: &[f64]| used * median(of.iter().map(|left| left.abs()).collect());
-    let least = (LEAST_SHARE * sizes(&leftovers.concat())).max(f64::MIN_POSITIVE);
+    let least = (LEAST_SHARE * sizes(&leftovers.concat())).max(floor);
     [0, 1, 2].map(|axis| sizes(&leftovers[axis]).max(least))
 }
 
