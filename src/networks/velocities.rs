@@ -51,12 +51,6 @@ pub enum Found {
     Alone,
 }
 
-/// Least scale of an action where none is measured, in units of that of all.
-const LEAST_SHARE: f64 = 0.2;
-
-/// Fewest deviations of known stars that scales are taken from.
-const LEAST_KNOWN: usize = 8;
-
 /// A 3-vector or 3 × 3 matrix in plain numbers, for one star.
 type V3 = [f64; 3];
 type M3 = [V3; 3];
@@ -67,8 +61,7 @@ type M3 = [V3; 3];
 /// nearest to the mean of the stars that are known, or, where none is, to the place that all curves of the stream come closest to.
 /// From there, with curves replaced by their tangents, common actions and all u are found together by weighted least squares
 /// (weights fall with the residual, so that a star which does not belong does not rule the stream), several times.
-/// Scales of the three actions are the scatter that the map itself leaves along all streams, measured on the stars that are known, or
-/// where none is on what the fits leave; from them come standard deviations.
+/// Scales of the three actions are the scatter that the map itself leaves, measured on all streams; from them come standard deviations.
 ///
 /// `tell` is told the number of steps done of [`steps`].
 pub fn recover(map: &SmoothMap, stars: &Sightlines, tell: &mut dyn FnMut(usize)) -> Result<Vec<Found>, Error> {
@@ -95,14 +88,8 @@ pub fn recover(map: &SmoothMap, stars: &Sightlines, tell: &mut dyn FnMut(usize))
     }
     let mut deviation = vec![f64::NAN; count];
     let mut scales = typical(map);
-    let mut measured = false;
     for step in 0..STEPS {
         let curves = Curves::new(map, stars, &rows, &velocity)?;
-        if step == 0
-            && let Some(scatter) = curves.scatter(&streams, &is_open, &scales)
-        {
-            (scales, measured) = (scatter, true);
-        }
         let mut leftovers: [Vec<f64>; 3] = Default::default();
         for members in streams.values() {
             let fit = curves.fit(members, &is_open, &scales);
@@ -118,9 +105,9 @@ pub fn recover(map: &SmoothMap, stars: &Sightlines, tell: &mut dyn FnMut(usize))
                 }
             }
         }
-        // Where no velocity is known, the scatter that is left when near says how well actions are conserved.
-        if step >= 3 && !measured {
-            scales = scales_of(&leftovers, 1e-6 * typical(map)[0]);
+        // Once near, the scatter that is left says how well each action is conserved.
+        if step >= 3 {
+            scales = scales_of(&leftovers, &scales);
         }
         tell(step + 2);
     }
@@ -302,35 +289,6 @@ impl Curves {
         })
     }
 
-    /// How far actions of known stars are from their stream's mean, 1.48 median, scaled to the scatter of one star; nothing where few
-    /// are known.
-    fn scatter(
-        &self,
-        streams: &std::collections::BTreeMap<i64, Vec<usize>>,
-        is_open: &[bool],
-        typical: &V3,
-    ) -> Option<V3> {
-        let mut away: [Vec<f64>; 3] = Default::default();
-        for members in streams.values() {
-            let known: Vec<V3> = members
-                .iter()
-                .filter(|row| !is_open[**row])
-                .map(|row| self.actions[self.place[row]])
-                .collect();
-            let count = known.len() as f64;
-            if known.len() < 2 {
-                continue;
-            }
-            for (axis, away) in away.iter_mut().enumerate() {
-                let mean = known.iter().map(|actions| actions[axis]).sum::<f64>() / count;
-                let scaled = (count / (count - 1.0)).sqrt();
-                away.extend(known.iter().map(|actions| (actions[axis] - mean).abs() * scaled));
-            }
-        }
-        (away[0].len() >= LEAST_KNOWN)
-            .then(|| [0, 1, 2].map(|axis| (1.48 * median(away[axis].clone())).max(1e-6 * typical[axis])))
-    }
-
     /// Common actions and velocities of a stream by weighted least squares.
     fn fit(&self, members: &[usize], is_open: &[bool], scales: &V3) -> Fit {
         let scaled = |vector: &V3| [0, 1, 2].map(|axis| vector[axis] / scales[axis]);
@@ -390,14 +348,12 @@ impl Curves {
     }
 }
 
-/// Scales from what is left of actions that the velocities were fitted to: 1.48 median |residual|, but none below a part of that of all
-/// three. A velocity can make one action agree exactly, whose scale would vanish and rule alone.
-fn scales_of(leftovers: &[Vec<f64>; 3], floor: f64) -> V3 {
-    // Of three actions of a star one is used up by its velocity.
-    let used = 1.48 * 1.5_f64.sqrt();
-    let sizes = |of: &[f64]| used * median(of.iter().map(|left| left.abs()).collect());
-    let least = (LEAST_SHARE * sizes(&leftovers.concat())).max(floor);
-    [0, 1, 2].map(|axis| sizes(&leftovers[axis]).max(least))
+/// 1.48 median |residual| of each action, no less than a hundredth of before.
+fn scales_of(leftovers: &[Vec<f64>; 3], before: &V3) -> V3 {
+    [0, 1, 2].map(|axis| {
+        let sizes = leftovers[axis].iter().map(|left| left.abs()).collect();
+        (1.48 * median(sizes)).max(0.01 * before[axis])
+    })
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
