@@ -30,6 +30,9 @@ fn every_shipped_pipeline_can_be_planned() {
         "acceleration.yaml",
         "plummer.yaml",
         "plummer_small.yaml",
+        "inverse.yaml",
+        "missing_velocities.yaml",
+        "triaxial.yaml",
     ] {
         assert!(paths.iter().any(|path| path.ends_with(name)), "{name} is gone");
     }
