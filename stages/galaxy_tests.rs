@@ -19,7 +19,7 @@ fn disc_tori(more: serde_json::Value) -> Ran {
 
 #[test]
 fn tori_of_the_disc_have_stars_with_their_actions() {
-    let tori = disc_tori(json!({}));
+    let tori = disc_tori(json!({ "largest_error": 0.1 }));
     assert_eq!(tori.i64("stars", "stream"), [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]);
     assert_eq!(tori.i64("tori", "stream"), [0, 1, 2, 3]);
     assert!(
