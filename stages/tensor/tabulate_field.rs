@@ -99,6 +99,9 @@ struct Ring {
     error: f64,
 }
 
+/// A place and its neighbours, and the accelerations there.
+type Around<'a> = (&'a [[f64; 3]], &'a [[f64; 3]]);
+
 /// Step of the differences, relative to the distance from the centre: the disc of a galaxy is a hundredth as thick as it is wide.
 const STEP: f64 = 1e-3;
 
@@ -129,14 +132,14 @@ fn rings(
     let all = points
         .chunks_exact(13 * azimuths)
         .zip(found.chunks_exact(13 * azimuths));
-    let ring = |(&place, (points, found)): (&(f64, f64), (&[[f64; 3]], &[[f64; 3]]))| {
+    let ring = |(&place, (points, found)): (&(f64, f64), Around)| {
         let stars: Vec<_> = points.chunks_exact(13).zip(found.chunks_exact(13)).collect();
         ring(place, &stars, truth)
     };
     Ok(places.iter().zip(all).map(ring).collect())
 }
 
-fn ring(place: (f64, f64), around: &[(&[[f64; 3]], &[[f64; 3]])], truth: Option<&dyn Potential>) -> Ring {
+fn ring(place: (f64, f64), around: &[Around], truth: Option<&dyn Potential>) -> Ring {
     let (radius, z) = place;
     let distance = radius.hypot(z);
     let step = STEP * distance;
