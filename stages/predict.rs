@@ -59,7 +59,7 @@ pub enum Map {
 impl Stage for Predict {
     const KIND: &'static str = "predict";
     const ABOUT: &'static str = "Apply a trained network to a table of stars";
-    const REVISION: u32 = 3;
+    const REVISION: u32 = 4;
     const PLACE: Place = Place::Worker;
 
     fn inputs(&self) -> Vec<InputPort> {
