@@ -361,6 +361,15 @@ impl ToyPoints {
         mean(values, &self.weights)
     }
 
+    /// The same of each tensor.
+    pub(crate) fn each(&self, change: &impl Fn(&Tensor) -> Tensor) -> Self {
+        Self {
+            angles: change(&self.angles),
+            actions: change(&self.actions),
+            weights: change(&self.weights),
+        }
+    }
+
     /// Every star as a stream of its own: for predictions that use nothing but the star itself.
     pub fn single(&self) -> Self {
         Self {
