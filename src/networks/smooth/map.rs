@@ -12,6 +12,9 @@ use crate::weights::Weights;
 /// Value of the metadata `network` in a file of this map.
 pub const NETWORK: &str = "smooth";
 
+/// Most steps towards the J' of a prediction; those that contract well end within twenty.
+const ITERATIONS: usize = 60;
+
 /// Form of the generating function.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Shape {
@@ -171,31 +174,61 @@ impl SmoothMap {
     ///
     /// **Shape** angles, actions […, stars, 3], weights […, stars, 1], J' […, 1, 3].
     pub(crate) fn refine(&self, points: &ToyPoints, refined: &Tensor, damping: f64) -> Tensor {
+        let next = self.image(points, refined);
+        floored(&(refined * (1.0 - damping) + next * damping))
+    }
+
+    /// ⟨J − ∂G/∂θ(θ, J')⟩ over the stars of each stream, within reach of the toy's.
+    fn image(&self, points: &ToyPoints, refined: &Tensor) -> Tensor {
         tch::no_grad(|| {
             let slope = self.slope(&self.look(&points.angles, &refined.expand_as(&points.actions)));
             let toy = points.mean(&points.actions);
             let reach = toy.abs().sum_dim_intlist([-1].as_slice(), true, Kind::Double);
             let next = points.mean(&(&points.actions - slope));
-            let next = next.clamp_tensor(Some(&toy - &reach), Some(&toy + &reach));
-            floored(&(refined * (1.0 - damping) + next * damping))
+            floored(&next.clamp_tensor(Some(&toy - &reach), Some(&toy + &reach)))
         })
     }
 
-    /// (θ', J') of toy points, 30 damped iterations; J' is common to the stars of a stream.
+    /// (θ', J') of toy points; J' is common to the stars of a stream, and found as [`SmoothMap::solve`] says.
     ///
     /// **Shape** two of […, stars, 3]. With one star a stream this is the plain canonical map.
     pub fn predict(&self, points: &ToyPoints) -> (Tensor, Tensor) {
-        self.predict_with(points, 30, 0.7)
-    }
-
-    pub(crate) fn predict_with(&self, points: &ToyPoints, iterations: usize, damping: f64) -> (Tensor, Tensor) {
-        let mut refined = floored(&points.mean(&points.actions));
-        for _ in 0..iterations {
-            refined = self.refine(points, &refined, damping);
-        }
-        let refined = refined.expand_as(&points.actions).contiguous();
+        let refined = self.solve(points).expand_as(&points.actions).contiguous();
         let shift = self.angle_shift(&points.angles, &refined);
         (crate::isochrone::wrap(&(&points.angles + shift)), refined)
+    }
+
+    /// The fixed point J' = ⟨J − ∂G/∂θ(θ, J')⟩ of each stream, from the toy's mean J.
+    ///
+    /// Steps are damped by 0.7; whenever a stream's step grows, its damping is halved, as the iteration does not contract for every
+    /// star. A stream whose step is below 1e-12 of the data's actions stays, so that its J' depends on nothing but itself; of one that
+    /// does not end, the J' whose step was least is taken.
+    ///
+    /// **Shape** […, 1, 3].
+    fn solve(&self, points: &ToyPoints) -> Tensor {
+        let enough = 1e-12 * self.action_scale();
+        let mut refined = floored(&points.mean(&points.actions));
+        let mut best = refined.shallow_clone();
+        let mut least = refined.narrow(-1, 0, 1).full_like(f64::INFINITY);
+        let mut before = least.shallow_clone();
+        let mut damping = least.full_like(0.7);
+        for _ in 0..ITERATIONS {
+            let step = self.image(points, &refined) - &refined;
+            let size = step.abs().amax([-1].as_slice(), true);
+            let better = size.lt_tensor(&least);
+            best = refined.where_self(&better, &best);
+            least = size.where_self(&better, &least);
+            let is_open = size.gt(enough);
+            if is_open.any().int64_value(&[]) == 0 {
+                break;
+            }
+            damping = damping
+                .where_self(&size.lt_tensor(&before), &(&damping * 0.5))
+                .clamp_min(0.02);
+            refined = floored(&(&refined + step * &damping * is_open));
+            before = size;
+        }
+        best
     }
 
     /// ∂G/∂J' at (θ, J'), with G(0, J') subtracted so that θ' = 0 where θ = 0.
@@ -339,6 +372,15 @@ impl ToyPoints {
     /// Mean over the stars of each stream: […, stars, 3] → […, 1, 3].
     pub(crate) fn mean(&self, values: &Tensor) -> Tensor {
         mean(values, &self.weights)
+    }
+
+    /// The same of each tensor.
+    pub(crate) fn each(&self, change: &impl Fn(&Tensor) -> Tensor) -> Self {
+        Self {
+            angles: change(&self.angles),
+            actions: change(&self.actions),
+            weights: change(&self.weights),
+        }
     }
 
     /// Every star as a stream of its own: for predictions that use nothing but the star itself.

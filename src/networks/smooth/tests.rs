@@ -131,7 +131,7 @@ fn the_map_of_random_weights_is_canonical() {
     let shifts = eye.view([6, 1, 1, 6]) * Tensor::from_slice(&steps).view([1, 6, 1, 1]);
     let moved = (point + shifts).view([-1, 1, 6]);
     let streams = Streams::new(moved.narrow(-1, 0, 3), moved.narrow(-1, 3, 3));
-    let (angles, actions) = map.predict_with(&streams.toy_points(&map.toy).unwrap(), 100, 0.7);
+    let (angles, actions) = map.predict(&streams.toy_points(&map.toy).unwrap());
     let shape = [6, 6, stars as i64, 3];
     let (angles, actions) = (angles.view(shape), actions.view(shape));
     let turn = std::f64::consts::TAU;
@@ -383,23 +383,21 @@ fn so_does_one_in_single_precision_with_stars_drawn_anew() {
 #[test]
 fn single_precision_with_drawn_stars_finds_the_actions_too() {
     let (streams, held_out) = (halo_streams(24, 12, 6), halo_streams(8, 6, 7));
-    let spread = |options: &Options| {
+    let losses = |options: &Options| {
         let (none, watcher) = (&mut Checkpoint::none(), &mut Unwatched);
         let trained = train(&streams, Some(&held_out), &wrong_toy(), options, none, watcher).unwrap();
-        trained
-            .history
-            .iter()
-            .map(|r| r.validation_loss)
-            .fold(f64::INFINITY, f64::min)
+        let losses = trained.history.iter().map(|r| r.validation_loss);
+        (trained.history[0].validation_loss, losses.fold(f64::INFINITY, f64::min))
     };
-    let double = spread(&quick(60));
-    let single = spread(&Options {
+    let drawn = Options {
         stars: Some(6),
-        single: true,
         ..quick(60)
-    });
-    // Half the stars a step cost a little; rounding of 1e-7 of actions of 1e3 costs nothing.
-    assert!(single < 1.5 * double, "{single} {double}");
+    };
+    let (start, double) = losses(&drawn);
+    let (_, single) = losses(&Options { single: true, ..drawn });
+    // Rounding of 1e-7 of actions of 1e3 costs nothing but another path: 0.90 to 0.98 of each other over three seeds.
+    assert!(single < 1.3 * double, "{single} {double}");
+    assert!(single < 0.4 * start, "{single} {start}");
 }
 
 #[test]

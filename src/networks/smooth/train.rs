@@ -155,14 +155,9 @@ impl Set {
         // Fillers come last.
         let order = (keys - &self.all.weights).argsort(1, false).narrow(1, 0, stars as i64);
         let pick = |values: &Tensor| values.gather(1, &order.expand([-1, -1, values.size()[2]], false), false);
-        let drawn = |points: &ToyPoints| ToyPoints {
-            angles: pick(&points.angles),
-            actions: pick(&points.actions),
-            weights: pick(&points.weights),
-        };
-        self.points = drawn(&self.all);
+        self.points = self.all.each(&pick);
         if let Some(flow) = &mut self.flow {
-            flow.points = flow.all.each_ref().map(drawn);
+            flow.points = flow.all.each_ref().map(|points| points.each(&pick));
         }
     }
 
