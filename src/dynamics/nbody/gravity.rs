@@ -54,6 +54,8 @@ struct Walk<'a, R> {
     inverse_mass: f64,
     /// G × total mass.
     strength: f64,
+    /// The widest vectors this processor has.
+    level: fearless_simd::Level,
 }
 
 /// One task's buffers.
@@ -122,7 +124,8 @@ impl Gravity {
             .par_iter()
             .map(|place| of(place)[3])
             .collect_into_vec(&mut self.potential);
-        match self.acceleration.iter().position(|a| !(a[0] + a[1] + a[2]).is_finite()) {
+        let is_wild = |a: &[f64; 3]| !(a[0] + a[1] + a[2]).is_finite();
+        match self.acceleration.par_iter().position_first(is_wild) {
             Some(row) => Err(NbodyError::Field { row }),
             None => Ok(()),
         }
@@ -156,10 +159,10 @@ pub(super) fn check(positions: &[[f64; 3]], masses: &[f64]) -> Result<(), NbodyE
     }
     // Squares of distances must not overflow either.
     let good = |x: &[f64; 3]| x.iter().all(|x| x.abs() < 1e100);
-    if let Some(row) = positions.iter().position(|x| !good(x)) {
+    if let Some(row) = positions.par_iter().position_first(|x| !good(x)) {
         return Err(NbodyError::Position { row });
     }
-    match masses.iter().position(|&m| !(0.0..1e100).contains(&m)) {
+    match masses.par_iter().position_first(|m| !(0.0..1e100).contains(m)) {
         Some(row) => Err(NbodyError::Mass { row, mass: masses[row] }),
         None => Ok(()),
     }
@@ -190,6 +193,7 @@ impl<'a, R: Real> Walk<'a, R> {
             softening,
             inverse_mass,
             strength: GRAVITATIONAL_CONSTANT * tree.mass,
+            level: fearless_simd::Level::new(),
         }
     }
 
@@ -325,7 +329,7 @@ impl<'a, R: Real> Walk<'a, R> {
             self.gather(&cell, unit, buffers);
             let softening = self.softening * unit;
             let stretch = self.extent * unit;
-            let terms = kernel::expand(&buffers.sources, R::of(softening * softening), R::of(stretch * stretch));
+            let terms = kernel::expand(self.level, &buffers.sources, R::of(softening * softening), R::of(stretch * stretch));
             let mut scale = unit;
             for (order, range) in [0..1, 1..4, 4..10, 10..20].into_iter().enumerate() {
                 if order > 0 {
@@ -405,7 +409,7 @@ impl<'a, R: Real> Walk<'a, R> {
                     *x = R::of((sink.x[i] - cell.centre[i]) * unit);
                 }
             }
-            let near = kernel::attract(&places, near_bodies, softening_square);
+            let near = kernel::attract(self.level, &places, near_bodies, softening_square);
             for ((sink, field), [ax, ay, az, psi]) in sinks.iter().zip(field).zip(near) {
                 let (x, c) = (sink.x, cell.centre);
                 let [far_psi, fx, fy, fz] = kernel::field(expansion, [x[0] - c[0], x[1] - c[1], x[2] - c[2]]);
