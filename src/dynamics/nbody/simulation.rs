@@ -201,14 +201,8 @@ impl Simulation {
     }
 
     fn find_forces(&mut self) -> Result<(), NbodyError> {
-        let Settings {
-            softening,
-            opening,
-            precision,
-            ..
-        } = self.settings;
         let Particles { positions, masses, .. } = &self.particles;
-        self.gravity.evaluate(positions, masses, softening, opening, precision)
+        self.gravity.evaluate(positions, masses, &self.settings)
     }
 
     /// Energy, momentum, angular momentum and virial as they stand.
@@ -270,7 +264,7 @@ impl Simulation {
 }
 
 fn check_settings(settings: &Settings) -> Result<(), NbodyError> {
-    check_field(settings.softening, settings.opening)?;
+    check_field(settings)?;
     let step = settings.step;
     if step > 0.0 && step.is_finite() {
         return Ok(());
