@@ -71,7 +71,7 @@ impl Stage for Figure {
     const KIND: &'static str = "figure";
     const ABOUT: &'static str =
         "Draw loss curves, residuals, the sample of orbits, actions along orbits, or predicted against true actions";
-    const REVISION: u32 = 2;
+    const REVISION: u32 = 3;
 
     fn inputs(&self) -> Vec<InputPort> {
         let needs = match self.draw {

@@ -84,9 +84,21 @@ impl Gravity {
     /// **Source**: Dehnen (2000, 2002).
     /// **Fails when** a position is not finite or a mass negative or not finite, with its row, or a setting is out of range.
     pub fn evaluate(&mut self, positions: &[[f64; 3]], masses: &[f64], settings: &Settings) -> Result<(), NbodyError> {
+        self.evaluate_in(positions, masses, [0.0; 3], settings)
+    }
+
+    /// [`Gravity::evaluate`] with a tree whose cube reaches below the particles by `offset` (0 to 1) of its edge: other cells,
+    /// and other errors.
+    pub(super) fn evaluate_in(
+        &mut self,
+        positions: &[[f64; 3]],
+        masses: &[f64],
+        offset: [f64; 3],
+        settings: &Settings,
+    ) -> Result<(), NbodyError> {
         check_field(settings)?;
         check(positions, masses)?;
-        self.tree.build(positions, masses, settings.opening, settings.order);
+        self.tree.build(positions, masses, offset, settings);
         self.sorted.resize(positions.len(), [0.0; 4]);
         self.place.resize(positions.len(), 0);
         if positions.is_empty() || self.tree.mass == 0.0 {

@@ -1,5 +1,6 @@
 //! The octree: particles in Morton order, cells with their moments about their centres of mass.
 
+use super::Settings;
 use rayon::prelude::*;
 
 /// A cell with at most this many particles is not divided: more where an expansion costs more.
@@ -105,9 +106,13 @@ fn cube(positions: &[[f64; 3]], order: &[(u64, u32)]) -> ([f64; 3], f64) {
     (low, [0, 1, 2].map(|i| high[i] - low[i]).into_iter().fold(0.0, f64::max))
 }
 
-/// Keys of the particles of `order` within the cube about them, and the order they give. False where all keys agree.
-fn sort(positions: &[[f64; 3]], order: &mut [(u64, u32)]) -> bool {
+/// Keys of the particles of `order` within a cube about them, and the order they give. False where all keys agree.
+///
+/// The cube reaches below the particles by `offset` of its least edge.
+fn sort(positions: &[[f64; 3]], order: &mut [(u64, u32)], offset: [f64; 3]) -> bool {
     let (low, edge) = cube(positions, order);
+    let low = [0, 1, 2].map(|i| low[i] - offset[i] * edge);
+    let edge = edge * (1.0 + offset.into_iter().fold(0.0, f64::max));
     let cells = (1u64 << LEVELS) as f64;
     let scale = cells / edge;
     if !scale.is_finite() {
@@ -124,9 +129,13 @@ fn sort(positions: &[[f64; 3]], order: &mut [(u64, u32)]) -> bool {
 }
 
 impl Tree {
-    /// The tree of `positions` and `masses`, opened at `theta` (0 < θ < 1) for expansions of `order`.
-    pub(super) fn build(&mut self, positions: &[[f64; 3]], masses: &[f64], theta: f64, order: u32) {
-        // Particles keep nearly the order of the build before, which makes sorting cheap; the result does not depend on it.
+    /// The tree of `positions` and `masses`, in a cube that reaches below them by `offset` of its edge, as
+    /// `settings` say.
+    pub(super) fn build(&mut self, positions: &[[f64; 3]], masses: &[f64], offset: [f64; 3], settings: &Settings) {
+        let Settings {
+            opening: theta, order, ..
+        } = *settings;
+        // Particles keep the order of the build before, which makes sorting cheap; the result does not depend on it.
         if self.order.len() != positions.len() {
             self.order = (0..positions.len() as u32).map(|row| (0, row)).collect();
         }
@@ -136,7 +145,7 @@ impl Tree {
             self.moments.clear();
             return;
         }
-        self.divide(positions, leaf(order));
+        self.divide(positions, offset, leaf(order));
         self.order
             .par_iter()
             .map(|&(_, row)| Body {
@@ -168,13 +177,13 @@ impl Tree {
     }
 
     /// Sorts and divides: every cell has two daughters or more, or is a leaf.
-    fn divide(&mut self, positions: &[[f64; 3]], leaf: usize) {
+    fn divide(&mut self, positions: &[[f64; 3]], offset: [f64; 3], leaf: usize) {
         let whole = Cell {
             end: positions.len() as u32,
             ..Cell::default()
         };
         self.cells.push(whole);
-        if !sort(positions, &mut self.order) {
+        if !sort(positions, &mut self.order, offset) {
             return;
         }
         let mut undivided = vec![0];
@@ -185,7 +194,7 @@ impl Tree {
             }
             let entries = &mut self.order[range.clone()];
             // Particles whose keys all agree are keyed anew, in their own cube; if that does not part them they coincide.
-            if entries[0].0 == entries[entries.len() - 1].0 && !sort(positions, entries) {
+            if entries[0].0 == entries[entries.len() - 1].0 && !sort(positions, entries, [0.0; 3]) {
                 continue;
             }
             // The first level at which the keys part: cells with one daughter are left out.
