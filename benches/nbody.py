@@ -1,10 +1,12 @@
 """One force evaluation of a Plummer sphere beside falcON, on one thread, with the errors of both.
 
     cargo build -p dynamics --example nbody_bench
-    python3 benches/nbody.py target/debug/examples/nbody_bench [--particles N] [--openings 0.48,0.52]
+    python3 benches/nbody.py target/debug/examples/nbody_bench [--particles N] [--openings 0.48,5:0.6] [--threads N] [--rounds N]
+
+An opening may have an order before it, `5:0.6`; third order is the usual one.
 
 Needs numpy and pyfalcon (github GalacticDynamics-Oxford/pyfalcon). Softening 0.05 scale lengths; the errors are relative, rms
-over 1000 particles, against direct summation in double precision. Both are timed in turn, five times each, and the least
+over 1000 particles, against direct summation in double precision. Both are timed in turn, several times each, and the least
 processor time of one evaluation is kept; falcON computes in single precision at its default opening of 0.6.
 """
 
@@ -18,7 +20,6 @@ import numpy
 import pyfalcon
 
 SOFTENING = 0.05
-ROUNDS = 5
 
 
 def plummer(random, n):
@@ -57,6 +58,7 @@ def main():
     parser.add_argument("--particles", type=int, default=1_000_000)
     parser.add_argument("--openings", default="0.48,0.515")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     random = numpy.random.default_rng(1)
     x = plummer(random, arguments.particles)
@@ -68,7 +70,7 @@ def main():
         positions, field = os.path.join(folder, "positions"), os.path.join(folder, "field")
         x.tofile(positions)
         best, ours, theirs = {}, {}, None
-        for _ in range(ROUNDS):
+        for _ in range(arguments.rounds):
             mass = numpy.full(len(x), 1 / len(x))
             seconds, (theirs, _) = processor_time(lambda: pyfalcon.gravity(x, mass, SOFTENING, theta=0.6, kernel=0))
             best["falcON"] = min(best.get("falcON", seconds), seconds)

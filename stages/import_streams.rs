@@ -1,6 +1,19 @@
-//! Imports a user's table of streams: names and units are mapped, bad rows are named and set aside.
+//! Imports a user's streams, from one table or from the snapshots of a simulation: names and units are mapped, bad rows are
+//! named and set aside.
+//!
+//! One file of stars, `path`; or one file for each snapshot, `snapshots`, in which every particle is a stream, told by its
+//! id, and every snapshot one of its stars:
+//!
+//! ```yaml
+//! import_streams:
+//!   with:
+//!     snapshots: [snapshot_000.parquet, snapshot_001.parquet, snapshot_002.parquet]
+//!     times: [0.0, 0.01, 0.02] # Gyr; left out, from a column mapped to t, or not at all
+//!     columns: { stream: id, x: x, y: y, z: z, vx: vx, vy: vy, vz: vz }
+//! ```
 
 mod file;
+mod rows;
 mod source;
 
 use std::collections::BTreeMap;
@@ -17,8 +30,8 @@ use serde::{Deserialize, Serialize};
 pub use self::file::Format;
 pub use self::source::{ColumnMap, Source};
 
-use self::file::{Cells, Table};
-use crate::columns::{self, CARTESIAN, Column, OBSERVABLES};
+use self::rows::{Bad, Read};
+use crate::columns::{self, CARTESIAN, Column, OBSERVABLES, TIME};
 use crate::io::TableContext;
 
 /// `import_streams`
@@ -26,7 +39,15 @@ use crate::io::TableContext;
 #[serde(deny_unknown_fields)]
 pub struct ImportStreams {
     /// The file: absolute, or relative to the pipeline's file.
-    pub path: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Instead of `path`, one file for each snapshot of a simulation, in the order of time. The rows of a `stream` in them, which is
+    /// a particle, are its stars 0, 1, 2, …; particles that are not in all of them are set aside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<PathBuf>,
+    /// Times of the snapshots, Gyr.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub times: Vec<f64>,
     /// Its format; left out, told by the ending of its name.
     #[serde(default)]
     pub format: Option<Format>,
@@ -42,17 +63,10 @@ fn default_separator() -> char {
     ','
 }
 
-/// One value that cannot be used.
-struct Bad {
-    row: usize,
-    column: String,
-    reason: String,
-}
-
 impl Stage for ImportStreams {
     const KIND: &'static str = "import_streams";
-    const ABOUT: &'static str = "Import a Parquet or CSV table of streams, mapping its columns and units";
-    const REVISION: u32 = 1;
+    const ABOUT: &'static str = "Import a Parquet or CSV table of streams, or snapshots, mapping columns and units";
+    const REVISION: u32 = 2;
 
     fn inputs(&self) -> Vec<InputPort> {
         Vec::new()
@@ -60,6 +74,13 @@ impl Stage for ImportStreams {
 
     fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
         let set_aside = Schema::new(vec![
+            column(
+                "snapshot",
+                DataType::Int64,
+                "",
+                "",
+                "place of the file in snapshots, from 0; 0 for a single file",
+            ),
             column(
                 "row",
                 DataType::Int64,
@@ -70,7 +91,9 @@ impl Stage for ImportStreams {
             column("column", DataType::Utf8, "", "", "column of the file"),
             column("reason", DataType::Utf8, "", "", "what is wrong with the value"),
         ]);
-        let columns: Vec<Column> = self.columns.numbers().into_iter().map(|(column, _)| column).collect();
+        let timed = (!self.times.is_empty()).then_some(TIME);
+        let numbers = self.columns.numbers().into_iter().map(|(column, _)| column);
+        let columns: Vec<Column> = timed.into_iter().chain(numbers).collect();
         Ok(vec![
             OutputPort::table("stars", columns::stars(&[&columns])),
             OutputPort::table("set_aside", set_aside),
@@ -79,13 +102,35 @@ impl Stage for ImportStreams {
 
     fn check(&self) -> Vec<Fault> {
         let mut faults = self.columns.faults();
-        if self.format.is_none() && Format::of(&self.path).is_none() {
-            let mut fault = Fault::new(
-                "path",
-                format!("{} has no ending that tells its format", self.path.display()),
-            );
-            fault.hint = Some("say format: parquet or format: csv".to_owned());
-            faults.push(fault);
+        if self.path.is_some() != self.snapshots.is_empty() {
+            faults.push(Fault::new(
+                "",
+                "needs either path, one file, or snapshots, a list of files",
+            ));
+        }
+        if self.path.is_none() && self.columns.star.is_some() {
+            faults.push(Fault::new("columns.star", "stars are numbered by their snapshots"));
+        }
+        if !self.times.is_empty() {
+            let (times, snapshots) = (self.times.len(), self.snapshots.len());
+            if times != snapshots {
+                faults.push(Fault::new("times", format!("are {times}, of {snapshots} snapshots")));
+            }
+            if self.times.iter().any(|time| !time.is_finite()) {
+                faults.push(Fault::new("times", "must be numbers, in Gyr"));
+            }
+            if self.columns.t.is_some() {
+                faults.push(Fault::new("columns.t", "times of the snapshots are given already"));
+            }
+        }
+        let untold = |path: &&PathBuf| self.format.is_none() && Format::of(path).is_none();
+        for file in self.files() {
+            if untold(&&file.path) {
+                let message = format!("{} has no ending that tells its format", file.path.display());
+                let mut fault = Fault::new(&file.name(), message);
+                fault.hint = Some("say format: parquet or format: csv".to_owned());
+                faults.push(fault);
+            }
         }
         if !self.separator.is_ascii() {
             faults.push(Fault::new(
@@ -97,37 +142,55 @@ impl Stage for ImportStreams {
     }
 
     fn files(&self) -> Vec<FileParameter> {
-        vec![FileParameter {
+        let one = self.path.iter().map(|path| FileParameter {
             parameter: "path",
-            path: self.path.clone(),
-        }]
+            place: None,
+            path: path.clone(),
+        });
+        let many = self.snapshots.iter().enumerate().map(|(place, path)| FileParameter {
+            parameter: "snapshots",
+            place: Some(place),
+            path: path.clone(),
+        });
+        one.chain(many).collect()
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
-        let path = context.file("path")?;
-        let format = self
-            .format
-            .or_else(|| Format::of(&self.path))
-            .unwrap_or(Format::Parquet);
-        let numbers = self.columns.numbers();
-        let named = [Some(&self.columns.stream), self.columns.star.as_ref()]
-            .into_iter()
-            .flatten();
-        let names: Vec<&str> = named
-            .chain(numbers.iter().map(|(_, source)| *source))
-            .map(Source::name)
-            .collect();
-        let table = file::read(path, format, self.separator as u8, &names)?;
-        let read = self.rows(&table)?;
-        report(context, &read.bad, table.rows)?;
+        let names = self.columns.names();
+        let mut tables = Vec::new();
+        for file in self.files() {
+            let format = self
+                .format
+                .or_else(|| Format::of(&file.path))
+                .unwrap_or(Format::Parquet);
+            tables.push(file::read(
+                context.file(&file.name())?,
+                format,
+                self.separator as u8,
+                &names,
+            )?);
+        }
+        let mut read = Read::new(&tables, &self.columns)?;
+        if self.path.is_none() {
+            let incomplete = read.set_aside_incomplete(tables.len(), self.columns.stream.name());
+            context.metric("incomplete_streams", incomplete as f64, "");
+        }
+        let rows: usize = tables.iter().map(|table| table.rows).sum();
+        self.report(context, &read.bad, rows)?;
         if read.rows.is_empty() {
+            let files: Vec<String> = self
+                .files()
+                .iter()
+                .map(|file| file.path.display().to_string())
+                .collect();
+            let files = files.join(", ");
             return Err(StageError::failed(match read.bad.first() {
-                None => format!("{} has no rows", self.path.display()),
-                Some(Bad { row, column, reason }) => format!(
-                    "none of the {} rows of {} can be used; row {}: {column} is {reason}",
-                    table.rows,
-                    self.path.display(),
-                    row + 1
+                None => format!("{files} has no rows"),
+                Some(bad) => format!(
+                    "none of the {rows} rows of {files} can be used; row {}: {} is {}",
+                    self.row(bad.snapshot, bad.row),
+                    bad.column,
+                    bad.reason
                 ),
             }));
         }
@@ -138,73 +201,17 @@ impl Stage for ImportStreams {
     }
 }
 
-/// A usable row: stream, star where it is said, numbers in the order of the columns.
-struct Row {
-    stream: i64,
-    star: Option<i64>,
-    values: Vec<f64>,
-    at: usize,
-}
-
-/// What was read.
-struct Read {
-    rows: Vec<Row>,
-    bad: Vec<Bad>,
-    note: Option<String>,
-}
-
 impl ImportStreams {
-    fn rows(&self, table: &Table) -> Result<Read, StageError> {
-        let numbers = self.columns.numbers();
-        let (streams, note) = stream_numbers(table.column(self.columns.stream.name())?);
-        let stars = match &self.columns.star {
-            Some(source) => Some(table.column(source.name())?),
-            None => None,
-        };
-        let cells: Vec<&Cells> = numbers
-            .iter()
-            .map(|(_, source)| table.column(source.name()))
-            .collect::<Result<_, _>>()?;
-        let mut read = Read {
-            rows: Vec::new(),
-            bad: Vec::new(),
-            note,
-        };
-        for (at, stream) in streams.into_iter().enumerate() {
-            let bad = |source: &Source, reason| Bad {
-                row: at,
-                column: source.name().to_owned(),
-                reason,
-            };
-            let row = || -> Result<Row, Bad> {
-                let stream = stream.map_err(|reason| bad(&self.columns.stream, reason))?;
-                let star = match (stars, &self.columns.star) {
-                    (Some(cells), Some(source)) => Some(cells.integer(at).map_err(|reason| bad(source, reason))?),
-                    _ => None,
-                };
-                let mut values = Vec::with_capacity(cells.len());
-                for ((column, source), cells) in numbers.iter().zip(&cells) {
-                    let value = cells.number(at).and_then(|value| source.convert(column, value));
-                    values.push(value.map_err(|reason| bad(source, reason))?);
-                }
-                Ok(Row {
-                    stream,
-                    star,
-                    values,
-                    at,
-                })
-            };
-            match row() {
-                Ok(row) => read.rows.push(row),
-                Err(bad) => read.bad.push(bad),
-            }
+    /// What a row is called.
+    fn row(&self, snapshot: usize, row: usize) -> String {
+        match self.path {
+            Some(_) => (row + 1).to_string(),
+            None => format!("{} of snapshot {snapshot}", row + 1),
         }
-        Ok(read)
     }
 
     fn write(&self, context: &StageContext, read: Read) -> Result<Outcome, StageError> {
-        let mut rows = read.rows;
-        rows.sort_by_key(|row| (row.stream, row.star, row.at));
+        let rows = read.rows;
         if let Some(pair) = rows
             .windows(2)
             .find(|w| w[0].star.is_some() && (w[0].stream, w[0].star) == (w[1].stream, w[1].star))
@@ -213,7 +220,7 @@ impl ImportStreams {
                 "rows {} and {} of {} are both star {} of stream {}",
                 pair[0].at + 1,
                 pair[1].at + 1,
-                self.path.display(),
+                self.files()[pair[0].snapshot].path.display(),
                 pair[0].star.unwrap_or_default(),
                 pair[0].stream
             )));
@@ -229,6 +236,10 @@ impl ImportStreams {
         let mut streams: Vec<i64> = rows.iter().map(|row| row.stream).collect();
         let numbers = self.columns.numbers();
         let mut columns = vec![("stream", streams.clone().into()), ("star", stars.into())];
+        if !self.times.is_empty() {
+            let times = rows.iter().map(|row| self.times[row.snapshot]);
+            columns.push((TIME.name, times.collect::<Vec<f64>>().into()));
+        }
         for (index, (column, _)) in numbers.iter().enumerate() {
             columns.push((
                 column.name,
@@ -241,81 +252,54 @@ impl ImportStreams {
         context.metric("streams", streams.len() as f64, "");
         Ok(Outcome::Complete)
     }
-}
 
-/// Tells how many rows were set aside and why, and writes them.
-fn report(context: &StageContext, bad: &[Bad], rows: usize) -> Result<(), StageError> {
-    context.metric("set_aside", bad.len() as f64, "");
-    if !bad.is_empty() {
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for Bad { column, reason, .. } in bad {
-            *counts.entry(format!("{column} is {reason}")).or_default() += 1;
+    /// Tells how many rows were set aside and why, and writes them.
+    fn report(&self, context: &StageContext, bad: &[Bad], rows: usize) -> Result<(), StageError> {
+        context.metric("set_aside", bad.len() as f64, "");
+        if !bad.is_empty() {
+            let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+            for Bad { column, reason, .. } in bad {
+                *counts.entry(format!("{column} is {reason}")).or_default() += 1;
+            }
+            let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
+            counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+            let mut texts: Vec<String> = counts
+                .iter()
+                .take(5)
+                .map(|(what, count)| format!("{what} ({count})"))
+                .collect();
+            texts.extend((counts.len() > 5).then(|| "…".to_owned()));
+            let first: Vec<String> = bad.iter().take(5).map(|bad| self.row(bad.snapshot, bad.row)).collect();
+            let more = if bad.len() > 5 { ", …" } else { "" };
+            context.note(format!(
+                "{} of {rows} rows set aside: {}; rows {}{more}",
+                bad.len(),
+                texts.join(", "),
+                first.join(", ")
+            ));
         }
-        let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
-        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        let mut texts: Vec<String> = counts
-            .iter()
-            .take(5)
-            .map(|(what, count)| format!("{what} ({count})"))
-            .collect();
-        texts.extend((counts.len() > 5).then(|| "…".to_owned()));
-        let first: Vec<String> = bad.iter().take(5).map(|bad| (bad.row + 1).to_string()).collect();
-        let more = if bad.len() > 5 { ", …" } else { "" };
-        context.note(format!(
-            "{} of {rows} rows set aside: {}; rows {}{more}",
-            bad.len(),
-            texts.join(", "),
-            first.join(", ")
-        ));
+        context.write_table(
+            "set_aside",
+            vec![
+                (
+                    "snapshot",
+                    bad.iter().map(|bad| bad.snapshot as i64).collect::<Vec<_>>().into(),
+                ),
+                (
+                    "row",
+                    bad.iter().map(|bad| bad.row as i64 + 1).collect::<Vec<_>>().into(),
+                ),
+                (
+                    "column",
+                    bad.iter().map(|bad| bad.column.as_str()).collect::<Vec<_>>().into(),
+                ),
+                (
+                    "reason",
+                    bad.iter().map(|bad| bad.reason.as_str()).collect::<Vec<_>>().into(),
+                ),
+            ],
+        )
     }
-    context.write_table(
-        "set_aside",
-        vec![
-            (
-                "row",
-                bad.iter().map(|bad| bad.row as i64 + 1).collect::<Vec<_>>().into(),
-            ),
-            (
-                "column",
-                bad.iter().map(|bad| bad.column.as_str()).collect::<Vec<_>>().into(),
-            ),
-            (
-                "reason",
-                bad.iter().map(|bad| bad.reason.as_str()).collect::<Vec<_>>().into(),
-            ),
-        ],
-    )
-}
-
-/// Numbers of streams: as they are if they are whole numbers; names are numbered as they appear.
-fn stream_numbers(cells: &Cells) -> (Vec<Result<i64, String>>, Option<String>) {
-    let rows = 0..cells.len();
-    if !cells.are_names() {
-        return (rows.map(|row| cells.integer(row)).collect(), None);
-    }
-    let mut numbers: BTreeMap<&str, i64> = BTreeMap::new();
-    let numbered = rows
-        .map(|row| {
-            let name = cells.text(row).ok_or_else(|| "missing".to_owned())?;
-            let next = numbers.len() as i64;
-            Ok(*numbers.entry(name).or_insert(next))
-        })
-        .collect();
-    let mut names: Vec<(i64, &str)> = numbers.iter().map(|(&name, &number)| (number, name)).collect();
-    names.sort_unstable();
-    let shown: Vec<String> = names
-        .iter()
-        .take(10)
-        .map(|(number, name)| format!("{number} = {name}"))
-        .collect();
-    let more = if names.len() > 10 { ", …" } else { "" };
-    (
-        numbered,
-        Some(format!(
-            "streams were numbered as they appear: {}{more}",
-            shown.join(", ")
-        )),
-    )
 }
 
 /// The two sets of columns that say where a star is.

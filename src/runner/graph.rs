@@ -40,8 +40,8 @@ pub struct Resources {
 /// A file of the user, resolved against the folder of the YAML file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserFile {
-    /// Parameter that names it.
-    pub parameter: &'static str,
+    /// Parameter that names it, with its place in a list.
+    pub parameter: String,
     /// Where it is.
     pub path: PathBuf,
 }

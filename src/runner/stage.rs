@@ -68,8 +68,20 @@ impl Fault {
 pub struct FileParameter {
     /// Name of the parameter that holds the path, directly below `with`.
     pub parameter: &'static str,
+    /// Its place, from 0, where the parameter is a list of paths.
+    pub place: Option<usize>,
     /// The path as the user wrote it: absolute, or relative to the YAML file.
     pub path: PathBuf,
+}
+
+impl FileParameter {
+    /// What the file is called in a context and in the fingerprint: `path`, or `snapshots.3`.
+    pub fn name(&self) -> String {
+        match self.place {
+            None => self.parameter.to_owned(),
+            Some(place) => format!("{}.{place}", self.parameter),
+        }
+    }
 }
 
 /// A stage kind: the parameter struct is the stage.

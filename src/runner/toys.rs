@@ -99,6 +99,7 @@ impl Stage for Source {
             .iter()
             .map(|path| FileParameter {
                 parameter: "file",
+                place: None,
                 path: path.clone(),
             })
             .collect()
@@ -455,7 +456,7 @@ impl Toys {
                 map.remove(file.parameter);
             }
             files.push(UserFile {
-                parameter: file.parameter,
+                parameter: file.name(),
                 path: file.path,
             });
         }

@@ -24,12 +24,16 @@ pub fn agreement(actions: &[Pairs; 3]) -> Result<String, DrawError> {
                 height,
             };
             let (low, high) = ends(pairs);
+            let inside =
+                |dots: Pairs| -> Pairs { dots.into_iter().filter(|dot| (low..=high).contains(&dot.0)).collect() };
+            let across_both = |dot: &(f64, f64)| (low..=high).contains(&dot.1);
             let unit = per_unit("km/s kpc");
             let across = |label: String| Axis::linear(low, high, label);
             let up = Axis::linear(low, high, format!("predicted {symbol}{unit}"));
             let panel = Panel::new(canvas, frame(34, WIDTH), across(String::new()), up)?;
             panel.line(&[(low, low), (high, high)], INK)?;
-            panel.dots(&thinned(pairs), 2, SERIES[column].mix(0.5))?;
+            let shown: Pairs = inside(thinned(pairs)).into_iter().filter(across_both).collect();
+            panel.dots(&shown, 2, SERIES[column].mix(0.5))?;
 
             let differences: Pairs = pairs
                 .iter()
@@ -47,7 +51,7 @@ pub fn agreement(actions: &[Pairs; 3]) -> Result<String, DrawError> {
                 Axis::linear(-reach, reach, title),
             )?;
             panel.line(&[(low, 0.0), (high, 0.0)], INK)?;
-            let shown = thinned(&differences);
+            let shown = inside(thinned(&differences));
             let shown: Pairs = shown.iter().map(|&(x, d)| (x, d.clamp(-reach, reach))).collect();
             panel.dots(&shown, 2, SERIES[column].mix(0.5))?;
         }
@@ -60,21 +64,19 @@ fn thinned(pairs: &Pairs) -> Pairs {
     pairs.iter().step_by(stride).copied().collect()
 }
 
-/// The range of all values, with a little room.
+/// The range of true values but for the outermost half per cent at either end, which would squeeze all others, with a little
+/// room.
 fn ends(pairs: &Pairs) -> (f64, f64) {
-    let all = || {
-        thinned(pairs)
-            .into_iter()
-            .flat_map(|(truth, predicted)| [truth, predicted])
-    };
-    let (low, high) = (
-        all().fold(f64::INFINITY, f64::min),
-        all().fold(f64::NEG_INFINITY, f64::max),
-    );
-    if !low.is_finite() {
+    let mut truth: Vec<f64> = pairs
+        .iter()
+        .map(|pair| pair.0)
+        .filter(|truth| truth.is_finite())
+        .collect();
+    truth.sort_by(f64::total_cmp);
+    let (Some(low), Some(high)) = (truth.get(truth.len() / 200), truth.iter().nth_back(truth.len() / 200)) else {
         return (0.0, 1.0);
-    }
-    let room = 0.03 * (high - low);
+    };
+    let room = (0.06 * (high - low)).max(1e-12);
     (low - room, high + room)
 }
 
@@ -91,6 +93,11 @@ mod tests {
         let svg = agreement(&[pairs.clone(), pairs.clone(), pairs]).unwrap_or_default();
         assert_eq!(svg.matches("mean size 2.5·10⁻⁴").count(), 3);
         assert!(svg.matches("<circle").count() <= 6 * MOST_DOTS);
+        // A few stars far out do not squeeze the others.
+        let mut pairs: Pairs = (0..1000).map(|n| f64::from(n) * 1e-3).map(|j| (j, j)).collect();
+        pairs.push((1e6, 1e6));
+        let (low, high) = ends(&pairs);
+        assert!(low > -0.1 && low < 0.01 && high > 0.99 && high < 1.1, "{low} {high}");
         assert!(svg.contains("true J_φ / km/s kpc") && svg.contains("predicted J_r / km/s kpc"));
     }
 }

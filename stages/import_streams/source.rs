@@ -166,6 +166,13 @@ column_map! {
 }
 
 impl ColumnMap {
+    /// Names of all columns of the file that are read.
+    pub(super) fn names(&self) -> Vec<&str> {
+        let named = [Some(&self.stream), self.star.as_ref()].into_iter().flatten();
+        let numbers = self.numbers().into_iter().map(|(_, source)| source);
+        named.chain(numbers).map(Source::name).collect()
+    }
+
     pub(super) fn faults(&self) -> Vec<Fault> {
         let numbers = self.numbers();
         let mut faults: Vec<Fault> = numbers

@@ -251,3 +251,108 @@ fn both_ways_to_write_a_column_are_the_same() {
         serde_json::to_value(&stage).unwrap()
     );
 }
+
+fn snapshots(folder: &Path, texts: &[&str], more: serde_json::Value) -> Ran {
+    let mut with = json!({ "snapshots": [], "columns": cartesian() });
+    with.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let paths: Vec<PathBuf> = (texts.iter().enumerate())
+        .map(|(place, text)| {
+            let path = folder.join(format!("snapshot_{place}.csv"));
+            fs::write(&path, format!("{HEADER}{text}")).unwrap();
+            path
+        })
+        .collect();
+    with["snapshots"] = json!(paths);
+    let names: Vec<String> = (0..paths.len()).map(|place| format!("snapshots.{place}")).collect();
+    let files: Vec<(&str, PathBuf)> = names.iter().map(String::as_str).zip(paths).collect();
+    run(&stage::<ImportStreams>(with), &[], &files)
+}
+
+#[test]
+fn particles_of_snapshots_are_streams() {
+    let folder = tempfile::tempdir().unwrap();
+    // Particle 9 leaves, particle 5 comes late, particle 4 has no velocity once; the order of rows differs.
+    let texts = [
+        "7,1,0,0,0,200,0\n3,2,0,0,0,200,0\n9,3,0,0,0,200,0\n4,4,0,0,0,200,0\n",
+        "3,2.1,0,0,0,201,0\n7,1.1,0,0,0,201,0\n4,4.1,0,0,0,,0\n",
+        "5,9,0,0,0,200,0\n7,1.2,0,0,0,202,0\n3,2.2,0,0,0,202,0\n4,4.2,0,0,0,202,0\n",
+    ];
+    let ran = snapshots(folder.path(), &texts, json!({ "times": [0.0, 0.01, 0.02] })).completed();
+    assert_eq!(ran.i64("stars", "stream"), [3, 3, 3, 7, 7, 7]);
+    assert_eq!(ran.i64("stars", "star"), [0, 1, 2, 0, 1, 2]);
+    assert_eq!(ran.f64("stars", "t"), [0.0, 0.01, 0.02, 0.0, 0.01, 0.02]);
+    assert_eq!(ran.f64("stars", "x"), [2.0, 2.1, 2.2, 1.0, 1.1, 1.2]);
+    assert_eq!(ran.f64("stars", "vy"), [200.0, 201.0, 202.0, 200.0, 201.0, 202.0]);
+    assert_eq!(
+        (ran.metric("streams"), ran.metric("stars"), ran.metric("set_aside")),
+        (2.0, 6.0, 5.0)
+    );
+    assert_eq!(ran.metric("incomplete_streams"), 3.0);
+    assert_eq!(ran.i64("set_aside", "snapshot"), [0, 0, 1, 2, 2]);
+    assert_eq!(ran.i64("set_aside", "row"), [3, 4, 3, 1, 4]);
+    assert_eq!(ran.texts("set_aside", "column"), ["id", "id", "vy", "id", "id"]);
+    let away = |snapshots: &str| format!("not usable in, or missing from, snapshot {snapshots}");
+    assert_eq!(
+        ran.texts("set_aside", "reason"),
+        [away("1, 2"), away("1"), "missing".to_owned(), away("0, 1"), away("1")]
+    );
+    assert!(
+        ran.notes().contains("5 of 11 rows set aside") && ran.notes().contains("rows 3 of snapshot 0, 4 of snapshot 0"),
+        "{}",
+        ran.notes()
+    );
+}
+
+#[test]
+fn names_and_repeats_in_snapshots() {
+    let folder = tempfile::tempdir().unwrap();
+    let texts = [
+        "b,1,0,0,0,200,0\na,2,0,0,0,200,0\n",
+        "a,2.1,0,0,0,200,0\nb,1.1,0,0,0,200,0\n",
+    ];
+    let ran = snapshots(folder.path(), &texts, json!({})).completed();
+    assert_eq!(ran.f64("stars", "x"), [1.0, 1.1, 2.0, 2.1]);
+    assert!(ran.notes().contains("0 = b, 1 = a"), "{}", ran.notes());
+    let twice = [texts[0], "a,2.1,0,0,0,200,0\nb,1.1,0,0,0,200,0\nb,1.2,0,0,0,200,0\n"];
+    let error = snapshots(folder.path(), &twice, json!({})).error();
+    assert!(
+        error.contains("rows 2 and 3 of") && error.contains("snapshot_1.csv"),
+        "{error}"
+    );
+    let apart = ["1,1,0,0,0,200,0\n", "2,1,0,0,0,200,0\n"];
+    let error = snapshots(folder.path(), &apart, json!({})).error();
+    assert!(
+        error.contains("none of the 2 rows") && error.contains("row 1 of snapshot 0"),
+        "{error}"
+    );
+}
+
+#[test]
+fn mistakes_about_snapshots_are_found_before_the_run() {
+    let found = |more: serde_json::Value| {
+        let mut with = json!({ "columns": cartesian() });
+        with.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        faults::<ImportStreams>(with)
+    };
+    assert!(found(json!({ "snapshots": ["a.csv", "b.parquet"], "times": [0, 1] })).is_empty());
+    for (more, at) in [
+        (json!({}), "needs either path"),
+        (json!({ "path": "a.csv", "snapshots": ["a.csv"] }), "needs either path"),
+        (
+            json!({ "snapshots": ["a.csv", "b.csv"], "times": [0] }),
+            "times: are 1, of 2 snapshots",
+        ),
+        (
+            json!({ "snapshots": ["a.csv", "b.hdf5"] }),
+            "snapshots.1: b.hdf5 has no ending",
+        ),
+    ] {
+        let found = found(more);
+        assert!(found.len() == 1 && found[0].contains(at), "{found:?}");
+    }
+    let mut columns = cartesian();
+    columns["star"] = json!("n");
+    columns["t"] = json!("t");
+    let found = faults::<ImportStreams>(json!({ "snapshots": ["a.csv"], "times": [0], "columns": columns }));
+    assert_eq!(found.len(), 2, "{found:?}");
+}

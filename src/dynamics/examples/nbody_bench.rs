@@ -3,7 +3,7 @@
 //! `nbody_bench POSITIONS FIELD SOFTENING REPEATS OPENING...`: positions in f64, three by three, with equal masses of total
 //! 1/G; writes acceleration and potential of the last opening, four by four, and prints one line for each opening.
 
-use dynamics::nbody::{Gravity, Precision};
+use dynamics::nbody::{Gravity, Precision, Settings};
 use dynamics::units::GRAVITATIONAL_CONSTANT;
 use std::time::Instant;
 
@@ -28,15 +28,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .collect::<Result<_, std::array::TryFromSliceError>>()?;
     let positions: Vec<[f64; 3]> = numbers.chunks_exact(3).map(|x| [x[0], x[1], x[2]]).collect();
     let masses = vec![1.0 / GRAVITATIONAL_CONSTANT / positions.len() as f64; positions.len()];
-    let precision = match std::env::var("PRECISION").as_deref() {
-        Ok("double") => Precision::Double,
-        _ => Precision::Single,
+    let mut settings = Settings {
+        softening: softening.parse()?,
+        ..Settings::default()
     };
+    if std::env::var("PRECISION").as_deref() == Ok("double") {
+        settings.precision = Precision::Double;
+    }
     let mut gravity = Gravity::default();
     for opening in openings {
+        // ORDER:OPENING, or the opening alone at the usual order.
+        let (order, angle) = opening.split_once(':').unwrap_or(("3", opening));
+        (settings.order, settings.opening) = (order.parse()?, angle.parse()?);
         for _ in 0..repeats.parse()? {
             let (start, before) = (Instant::now(), processor_time());
-            gravity.evaluate(&positions, &masses, softening.parse()?, opening.parse()?, precision)?;
+            gravity.evaluate(&positions, &masses, &settings)?;
             let (wall, used) = (start.elapsed().as_secs_f64(), processor_time() - before);
             println!("opening {opening} wall {wall:.3} processor {used:.3}");
         }

@@ -1,9 +1,12 @@
 //! Forces by an octree and a dual-tree walk.
 
-use super::kernel::{self, Bodies, Real, Sources, TERMS};
-use super::tree::{Body, Cell, Moments, Tree, square_distance};
-use super::{NbodyError, Precision};
+use super::expansion::{Expansion, Third};
+use super::kernel::{self, Bodies, Real};
+use super::multipole::{Multipole, ORDERS};
+use super::tree::{Body, Cell, Tree, square_distance};
+use super::{NbodyError, Precision, Settings};
 use crate::units::GRAVITATIONAL_CONSTANT;
+use fearless_simd::Level;
 use rayon::prelude::*;
 
 /// Cells with no more particles than this part of the whole are walked as one task, whatever the number of threads.
@@ -26,86 +29,84 @@ pub struct Gravity {
 }
 
 /// What is pending when a sink cell is reached: the sources not yet dealt with, and the expansion so far.
-struct Task {
+struct Task<T> {
     sink: u32,
     sources: Vec<u32>,
-    expansion: [f64; TERMS],
-}
-
-/// What a cell does to those far away: centre of mass; mass, half the second moments and half their trace, in units of
-/// the total mass and the radius of the whole, so that they are ready for the inner loop.
-#[derive(Clone, Copy)]
-struct Source<R> {
-    centre: [f64; 3],
-    moments: [R; 8],
+    expansion: T,
 }
 
 /// One walk's constants.
-struct Walk<'a, R> {
+struct Walk<'a, E> {
     cells: &'a [Cell],
     /// Centre and reach of every cell, close together for the walk.
     spheres: Vec<([f64; 3], f64)>,
-    sources: Vec<Source<R>>,
-    /// Radius of the whole.
-    extent: f64,
+    /// How distant cells are seen.
+    expansion: E,
     bodies: &'a [Body],
     softening: f64,
     /// 1 / total mass.
     inverse_mass: f64,
     /// G × total mass.
     strength: f64,
+    /// The widest vectors this processor has.
+    level: Level,
 }
 
 /// One task's buffers.
-struct Buffers<R, const L: usize> {
+struct Buffers<R, E: Expansion, const L: usize> {
     /// Sources not yet dealt with, of every sink from the task's down to the present one.
     pending: Vec<u32>,
     open: Vec<u32>,
     far: Vec<u32>,
     near: Vec<u32>,
-    sources: Vec<Sources<R, L>>,
+    room: E::Room,
     near_bodies: Vec<Bodies<R, L>>,
 }
 
-impl<R, const L: usize> Buffers<R, L> {
+impl<R, E: Expansion, const L: usize> Buffers<R, E, L> {
     fn new() -> Self {
         Self {
             pending: Vec::new(),
             open: Vec::new(),
             far: Vec::new(),
             near: Vec::new(),
-            sources: Vec::new(),
+            room: E::Room::default(),
             near_bodies: Vec::new(),
         }
     }
 }
 
 impl Gravity {
-    /// The field of `masses` (M_sun) at `positions` (kpc), Plummer-softened with `softening` ε (kpc):
+    /// The field of `masses` (M_sun) at `positions` (kpc), Plummer-softened with the `softening` ε (kpc) of `settings`:
     /// Φ_i = −G Σ_j m_j / √(r_ij² + ε²).
     ///
-    /// **Accuracy**: set by `opening`, see [`super::Settings`].
+    /// **Accuracy**: set by `opening` and `order`, see [`Settings`]; the step does not matter here.
     /// **Source**: Dehnen (2000, 2002).
     /// **Fails when** a position is not finite or a mass negative or not finite, with its row, or a setting is out of range.
-    pub fn evaluate(
+    pub fn evaluate(&mut self, positions: &[[f64; 3]], masses: &[f64], settings: &Settings) -> Result<(), NbodyError> {
+        self.evaluate_in(positions, masses, [0.0; 3], settings)
+    }
+
+    /// [`Gravity::evaluate`] with a tree whose cube reaches below the particles by `offset` (0 to 1) of its edge: other cells,
+    /// and other errors.
+    pub(super) fn evaluate_in(
         &mut self,
         positions: &[[f64; 3]],
         masses: &[f64],
-        softening: f64,
-        opening: f64,
-        precision: Precision,
+        offset: [f64; 3],
+        settings: &Settings,
     ) -> Result<(), NbodyError> {
-        check_field(softening, opening)?;
+        check_field(settings)?;
         check(positions, masses)?;
-        self.tree.build(positions, masses, opening);
+        self.tree.build(positions, masses, offset, settings);
         self.sorted.resize(positions.len(), [0.0; 4]);
         self.place.resize(positions.len(), 0);
         if positions.is_empty() || self.tree.mass == 0.0 {
             self.sorted.fill([0.0; 4]);
         } else {
-            match precision {
-                Precision::Single => Walk::<f32>::new(&self.tree, softening).run::<16>(&mut self.sorted),
-                Precision::Double => Walk::<f64>::new(&self.tree, softening).run::<8>(&mut self.sorted),
+            match settings.precision {
+                Precision::Single => walk::<f32, 16>(&self.tree, settings, &mut self.sorted),
+                Precision::Double => walk::<f64, 8>(&self.tree, settings, &mut self.sorted),
             }
         }
         for (place, &(_, row)) in self.tree.order.iter().enumerate() {
@@ -122,15 +123,34 @@ impl Gravity {
             .par_iter()
             .map(|place| of(place)[3])
             .collect_into_vec(&mut self.potential);
-        match self.acceleration.iter().position(|a| !(a[0] + a[1] + a[2]).is_finite()) {
+        let is_wild = |a: &[f64; 3]| !(a[0] + a[1] + a[2]).is_finite();
+        match self.acceleration.par_iter().position_first(is_wild) {
             Some(row) => Err(NbodyError::Field { row }),
             None => Ok(()),
         }
     }
 }
 
-/// Softening 0 or more, opening between 0 and 1.
-pub(super) fn check_field(softening: f64, opening: f64) -> Result<(), NbodyError> {
+/// The field at every particle of `tree` in Morton order, in `L` lanes.
+fn walk<R: Real, const L: usize>(tree: &Tree, settings: &Settings, field: &mut [[f64; 4]]) {
+    let (softening, level) = (settings.softening, Level::new());
+    if settings.order == 3 {
+        let expansion = Third::<R, L>::new(tree, softening, level);
+        Walk::new(tree, expansion, softening, level).run::<R, L>(field);
+    } else {
+        let expansion = Multipole::<R, L>::new(tree, settings.order, softening, level);
+        Walk::new(tree, expansion, softening, level).run::<R, L>(field);
+    }
+}
+
+/// Softening 0 or more, opening between 0 and 1, order from 3 to the highest.
+pub(super) fn check_field(settings: &Settings) -> Result<(), NbodyError> {
+    let Settings {
+        softening,
+        opening,
+        order,
+        ..
+    } = *settings;
     let checks = [
         (
             "softening",
@@ -139,6 +159,7 @@ pub(super) fn check_field(softening: f64, opening: f64) -> Result<(), NbodyError
             "0 or more, in kpc",
         ),
         ("opening", opening, opening > 0.0 && opening < 1.0, "between 0 and 1"),
+        ("order", f64::from(order), ORDERS.contains(&order), "between 3 and 8"),
     ];
     match checks.into_iter().find(|check| !check.2) {
         Some((name, value, _, range)) => Err(NbodyError::Setting { name, value, range }),
@@ -156,40 +177,26 @@ pub(super) fn check(positions: &[[f64; 3]], masses: &[f64]) -> Result<(), NbodyE
     }
     // Squares of distances must not overflow either.
     let good = |x: &[f64; 3]| x.iter().all(|x| x.abs() < 1e100);
-    if let Some(row) = positions.iter().position(|x| !good(x)) {
+    if let Some(row) = positions.par_iter().position_first(|x| !good(x)) {
         return Err(NbodyError::Position { row });
     }
-    match masses.iter().position(|&m| !(0.0..1e100).contains(&m)) {
+    match masses.par_iter().position_first(|m| !(0.0..1e100).contains(m)) {
         Some(row) => Err(NbodyError::Mass { row, mass: masses[row] }),
         None => Ok(()),
     }
 }
 
-impl<'a, R: Real> Walk<'a, R> {
-    fn new(tree: &'a Tree, softening: f64) -> Self {
-        let inverse_mass = 1.0 / tree.mass;
-        let extent = if tree.cells[0].radius > 0.0 {
-            tree.cells[0].radius
-        } else {
-            1.0
-        };
-        let square = inverse_mass / (extent * extent);
-        let source = |(cell, moments): (&Cell, &Moments)| {
-            let [xx, xy, xz, yy, yz, zz] = moments.half.map(|half| half * square);
-            Source {
-                centre: cell.centre,
-                moments: [moments.mass * inverse_mass, xx, xy, xz, yy, yz, zz, xx + yy + zz].map(R::of),
-            }
-        };
+impl<'a, E: Expansion> Walk<'a, E> {
+    fn new(tree: &'a Tree, expansion: E, softening: f64, level: Level) -> Self {
         Self {
             cells: &tree.cells,
             spheres: tree.cells.par_iter().map(|cell| (cell.centre, cell.reach)).collect(),
-            sources: tree.cells.par_iter().zip(&tree.moments).map(source).collect(),
-            extent,
+            expansion,
             bodies: &tree.bodies,
             softening,
-            inverse_mass,
+            inverse_mass: 1.0 / tree.mass,
             strength: GRAVITATIONAL_CONSTANT * tree.mass,
+            level,
         }
     }
 
@@ -198,14 +205,14 @@ impl<'a, R: Real> Walk<'a, R> {
     /// Every sink cell gathers what its own sources do to it, in an order that depends on the tree alone, and no two tasks
     /// write to one particle: the result does not depend on the number of threads. Whether two cells are expanded is
     /// decided from the unordered pair, so each does to the other what the other does to it and momentum is conserved.
-    fn run<const L: usize>(&self, field: &mut [[f64; 4]]) {
-        let most = (self.bodies.len() / TASKS).max(super::tree::LEAF);
+    fn run<R: Real, const L: usize>(&self, field: &mut [[f64; 4]]) {
+        let most = (self.bodies.len() / TASKS).max(16);
         let mut tasks = Vec::new();
-        let mut buffers = Buffers::<R, L>::new();
+        let mut buffers = Buffers::<R, E, L>::new();
         let mut upper = vec![Task {
             sink: 0,
             sources: vec![0],
-            expansion: [0.0; TERMS],
+            expansion: self.expansion.nothing(),
         }];
         while let Some(task) = upper.pop() {
             let sink = self.cells[task.sink as usize];
@@ -220,7 +227,7 @@ impl<'a, R: Real> Walk<'a, R> {
                 upper.push(Task {
                     sink: daughter,
                     sources: buffers.pending.clone(),
-                    expansion: kernel::shift(&expansion, offset),
+                    expansion: self.expansion.shift(&expansion, offset),
                 });
             }
         }
@@ -233,7 +240,7 @@ impl<'a, R: Real> Walk<'a, R> {
             work.push((task, mine));
         }
         work.into_par_iter()
-            .for_each_init(Buffers::<R, L>::new, |buffers, (mut task, field)| {
+            .for_each_init(Buffers::<R, E, L>::new, |buffers, (mut task, field)| {
                 std::mem::swap(&mut buffers.pending, &mut task.sources);
                 self.descend(task.sink, 0, &task.expansion, buffers, field);
             });
@@ -244,12 +251,12 @@ impl<'a, R: Real> Walk<'a, R> {
     }
 
     /// The field at the particles of `sink`, whose sources are pending from `start`.
-    fn descend<const L: usize>(
+    fn descend<R: Real, const L: usize>(
         &self,
         sink: u32,
         start: usize,
-        expansion: &[f64; TERMS],
-        buffers: &mut Buffers<R, L>,
+        expansion: &E::Local,
+        buffers: &mut Buffers<R, E, L>,
         field: &mut [[f64; 4]],
     ) {
         let cell = &self.cells[sink as usize];
@@ -265,7 +272,7 @@ impl<'a, R: Real> Walk<'a, R> {
             rest = others;
             let copy = buffers.pending.len();
             buffers.pending.extend_from_within(from..to);
-            let shifted = kernel::shift(&expansion, self.offset(daughter, sink));
+            let shifted = self.expansion.shift(&expansion, self.offset(daughter, sink));
             self.descend(daughter, copy, &shifted, buffers, mine);
             buffers.pending.truncate(to);
         }
@@ -273,19 +280,20 @@ impl<'a, R: Real> Walk<'a, R> {
 
     /// Deals with the sources pending from `start` as far as `sink` as a whole can: adds those far enough to its
     /// expansion, leaves leaves too near a leaf in `near`, and replaces the rest by what its daughters must see to.
-    fn meet<const L: usize>(
+    fn meet<R, const L: usize>(
         &self,
         sink: u32,
         start: usize,
-        expansion: &[f64; TERMS],
-        buffers: &mut Buffers<R, L>,
-    ) -> [f64; TERMS] {
+        expansion: &E::Local,
+        buffers: &mut Buffers<R, E, L>,
+    ) -> E::Local {
         let cell = self.cells[sink as usize];
         let Buffers {
             pending,
             open,
             far,
             near,
+            room,
             ..
         } = buffers;
         far.clear();
@@ -304,7 +312,7 @@ impl<'a, R: Real> Walk<'a, R> {
             }
             let (centre, reach) = self.spheres[source as usize];
             let square = square_distance(cell.centre, centre);
-            let reach = cell.reach + reach;
+            let reach = E::together(cell.reach, reach);
             if square > reach * reach {
                 nearest = nearest.min(square);
                 far.push(source);
@@ -319,52 +327,19 @@ impl<'a, R: Real> Walk<'a, R> {
                 pending.push(source);
             }
         }
-        let mut out = *expansion;
+        let mut out = expansion.clone();
         if !far.is_empty() {
-            let unit = 1.0 / nearest.sqrt();
-            self.gather(&cell, unit, buffers);
-            let softening = self.softening * unit;
-            let stretch = self.extent * unit;
-            let terms = kernel::expand(&buffers.sources, R::of(softening * softening), R::of(stretch * stretch));
-            let mut scale = unit;
-            for (order, range) in [0..1, 1..4, 4..10, 10..20].into_iter().enumerate() {
-                if order > 0 {
-                    scale *= unit;
-                }
-                for i in range {
-                    out[i] += scale * terms[i];
-                }
-            }
+            self.expansion.gather(cell.centre, far, nearest.sqrt(), room, &mut out);
         }
         out
     }
 
-    /// The far cells as `cell` sees them, distances in units of 1/`unit`.
-    fn gather<const L: usize>(&self, cell: &Cell, unit: f64, buffers: &mut Buffers<R, L>) {
-        let Buffers { far, sources, .. } = buffers;
-        sources.clear();
-        for chunk in far.chunks(L) {
-            let mut lanes = Sources::none();
-            for (l, &source) in chunk.iter().enumerate() {
-                let Source { centre, moments } = &self.sources[source as usize];
-                lanes.r[0].0[l] = R::of((cell.centre[0] - centre[0]) * unit);
-                lanes.r[1].0[l] = R::of((cell.centre[1] - centre[1]) * unit);
-                lanes.r[2].0[l] = R::of((cell.centre[2] - centre[2]) * unit);
-                lanes.mass.0[l] = moments[0];
-                for (half, moment) in lanes.half.iter_mut().zip(&moments[1..]) {
-                    half.0[l] = *moment;
-                }
-            }
-            sources.push(lanes);
-        }
-    }
-
     /// The field at the particles of a leaf: its expansion, and the particles of the leaves near it one by one.
-    fn attract<const L: usize>(
+    fn attract<R: Real, const L: usize>(
         &self,
         cell: &Cell,
-        expansion: &[f64; TERMS],
-        buffers: &mut Buffers<R, L>,
+        expansion: &E::Local,
+        buffers: &mut Buffers<R, E, L>,
         field: &mut [[f64; 4]],
     ) {
         let Buffers { near, near_bodies, .. } = buffers;
@@ -405,10 +380,10 @@ impl<'a, R: Real> Walk<'a, R> {
                     *x = R::of((sink.x[i] - cell.centre[i]) * unit);
                 }
             }
-            let near = kernel::attract(&places, near_bodies, softening_square);
+            let near = kernel::attract(self.level, &places, near_bodies, softening_square);
             for ((sink, field), [ax, ay, az, psi]) in sinks.iter().zip(field).zip(near) {
                 let (x, c) = (sink.x, cell.centre);
-                let [far_psi, fx, fy, fz] = kernel::field(expansion, [x[0] - c[0], x[1] - c[1], x[2] - c[2]]);
+                let [far_psi, fx, fy, fz] = self.expansion.field(expansion, [x[0] - c[0], x[1] - c[1], x[2] - c[2]]);
                 let square = unit * unit;
                 // To the last bit what the particle added to ψ itself.
                 let own = (R::of(sink.mass * self.inverse_mass) * own).wide();

@@ -5,6 +5,7 @@
 //! neither overflows nor underflows, and masses are fractions of the total. ψ = Σ m/ρ with ρ² = r² + ε² is positive;
 //! the potential is −Gψ.
 
+use fearless_simd::{Level, Simd, dispatch};
 use std::ops::{Add, Mul, Sub};
 
 /// The floating-point numbers of the inner loops.
@@ -82,8 +83,18 @@ impl<R: Real, const L: usize> Bodies<R, L> {
 /// For each of `S` places: Σ m d/ρ³ over the bodies, d from the place to the body, and ψ = Σ m/ρ.
 ///
 /// A body at the place itself counts as m/ε in ψ, or not at all where ε is 0.
-#[inline(always)]
 pub(super) fn attract<R: Real, const L: usize, const S: usize>(
+    level: Level,
+    places: &[[R; 3]; S],
+    bodies: &[Bodies<R, L>],
+    softening_square: R,
+) -> [[f64; 4]; S] {
+    // The same operations in wider vectors: the same bits.
+    dispatch!(level, simd => simd.vectorize(#[inline(always)] || attract_in_lanes(places, bodies, softening_square)))
+}
+
+#[inline(always)]
+fn attract_in_lanes<R: Real, const L: usize, const S: usize>(
     places: &[[R; 3]; S],
     bodies: &[Bodies<R, L>],
     softening_square: R,
@@ -144,8 +155,17 @@ pub(super) const TERMS: usize = 20;
 /// C_n = Σ_m (−1)^m/m! M_m ∇^{n+m}(1/ρ) with n + m ≤ 3 (Dehnen 2002): the dipole vanishes about the centre of
 /// mass. What a pair of cells exert on each other is then equal and opposite term by term. `stretch` is the square of the
 /// second moments' unit of length in units of the distances'.
-#[inline(always)]
 pub(super) fn expand<R: Real, const L: usize>(
+    level: Level,
+    sources: &[Sources<R, L>],
+    softening_square: R,
+    stretch: R,
+) -> [f64; TERMS] {
+    dispatch!(level, simd => simd.vectorize(#[inline(always)] || expand_in_lanes(sources, softening_square, stretch)))
+}
+
+#[inline(always)]
+fn expand_in_lanes<R: Real, const L: usize>(
     sources: &[Sources<R, L>],
     softening_square: R,
     stretch: R,

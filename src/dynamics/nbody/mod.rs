@@ -12,18 +12,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! **Method**: an octree with leaves of at most 16 particles; a dual-tree walk that expands the field of one cell about
-//! the centre of another, to third order in their sizes over their distance (Dehnen 2000, 2002); kick–drift–kick
-//! leapfrog with one step for all. Sinks gather from a symmetric list of pairs, so that forces do not depend on the
+//! **Method**: an octree with leaves of at most 16 particles, 64 at high orders; a dual-tree walk that expands the field of
+//! one cell about the centre of another, to third order in their sizes over their distance (Dehnen 2000, 2002), or to
+//! the order asked for; kick–drift–kick leapfrog with one step for all. Sinks gather from a symmetric list of pairs, so that forces do not depend on the
 //! number of threads, and momentum is conserved to rounding.
 
+mod expansion;
 mod gravity;
 mod kernel;
+mod multipole;
 mod plummer;
 mod simulation;
 mod tree;
 
 pub use gravity::Gravity;
+pub use multipole::ORDERS;
 pub use simulation::{Diagnostics, Simulation, State};
 
 #[cfg(test)]
@@ -55,12 +58,18 @@ pub enum Precision {
 pub struct Settings {
     /// Plummer softening ε in kpc, 0 or more.
     pub softening: f64,
-    /// Opening angle θ_min of Dehnen's (2002) mass-dependent criterion, between 0 and 1: see [`DEFAULT_OPENING`].
+    /// Opening angle, between 0 and 1, see [`DEFAULT_OPENING`]: θ_min of Dehnen's (2002) mass-dependent criterion at third
+    /// order, and twice the larger radius of two cells over their distance at higher ones.
     pub opening: f64,
+    /// Order of the expansions, one of [`ORDERS`]: 3 where errors of 1e-3 and more are good enough, 5 or 6 for 1e-4.
+    pub order: u32,
     /// Step in Gyr.
     pub step: f64,
     /// Precision of pair forces.
     pub precision: Precision,
+    /// Whether the tree's cells lie elsewhere at every step. Where they stay, so do the errors of the forces, and over an
+    /// orbit they add up to more than the noise of 10⁶ particles. A run with moving cells does not go back the way it came.
+    pub moving_cells: bool,
 }
 
 impl Default for Settings {
@@ -68,23 +77,25 @@ impl Default for Settings {
         Self {
             softening: 0.001,
             opening: DEFAULT_OPENING,
+            order: 3,
             step: 1.0 / 16384.0,
             precision: Precision::Single,
+            moving_cells: true,
         }
     }
 }
 
-/// The opening angle that gives an rms relative force error below 5e-3 in a Plummer sphere of 10⁶ particles.
+/// The opening angle that gives an rms relative force error below 5e-3 in a Plummer sphere of 10⁶ particles at third order.
 ///
 /// The error there, with ε = 0.05 a, rms over 1000 particles, and the time relative to this opening's:
 ///
-/// | θ | error | time |
-/// | --- | --- | --- |
-/// | 0.6 | 8.0e-3 | 0.8 |
-/// | 0.48 | 4.8e-3 | 1 |
-/// | 0.3 | 1.8e-3 | 2.3 |
-/// | 0.2 | 8.6e-4 | 6 |
-/// | 0.12 | 2.6e-4 | 24 |
+/// | order | θ | error | time |
+/// | --- | --- | --- | --- |
+/// | 3 | 0.6 | 8.0e-3 | 0.8 |
+/// | 3 | 0.48 | 4.8e-3 | 1 |
+/// | 3 | 0.3 | 1.8e-3 | 2.3 |
+/// | 5 | 0.6 | 9.6e-5 | 11 |
+/// | 6 | 0.68 | 5.7e-5 | 12 |
 pub const DEFAULT_OPENING: f64 = 0.48;
 
 /// Why particles cannot be simulated.

@@ -10,7 +10,9 @@ impl Plummer {
     /// `n` particles of equal mass from the isotropic distribution function f(E) ∝ (−E)^{7/2}, seeded.
     ///
     /// Radii invert the mass profile, r = a (X^{−2/3} − 1)^{−1/2}; speeds are a fraction q of the escape speed drawn from
-    /// q²(1 − q²)^{7/2} by rejection. Centre of mass and total momentum are then moved to zero.
+    /// q²(1 − q²)^{7/2} by rejection. Total momentum is then moved to zero, and so is the likeliest centre of the sphere. Not the
+    /// centre of mass: a few particles hundreds of scale lengths out, which the others do not feel, displace that by
+    /// a √(7/n) and more, and angular momenta about it would change as much as by all encounters of 10⁶ particles.
     ///
     /// **Units**: kpc, km/s, M_sun.
     /// **Source**: Aarseth, Hénon & Wielen (1974), appendix.
@@ -29,8 +31,9 @@ impl Plummer {
             particles.positions.push(isotropic(random).map(|u| r * u));
             particles.velocities.push(isotropic(random).map(|u| speed * u));
         }
-        centre(&mut particles.positions);
-        centre(&mut particles.velocities);
+        let weight = |square: f64| 1.0 / (1.0 + square / (self.scale() * self.scale()));
+        centre(&mut particles.positions, weight);
+        centre(&mut particles.velocities, |_| 1.0);
         particles
     }
 }
@@ -45,11 +48,19 @@ fn fraction_of_escape_speed<R: Rng + ?Sized>(random: &mut R) -> f64 {
     }
 }
 
-/// Takes their mean from all vectors: twice, because the first mean carries the rounding of large numbers.
-fn centre(vectors: &mut [[f64; 3]]) {
-    let n = vectors.len() as f64;
-    for _ in 0..2 {
-        let mean = [0, 1, 2].map(|i| vectors.iter().map(|v| v[i]).sum::<f64>() / n);
+/// Moves all vectors so that their mean, each with a weight that depends on the square of its size, is zero.
+///
+/// With the weight 1/(1 + r²/a²) that is where the density ∏ (1 + r²/a²)^{−5/2} is greatest.
+fn centre(vectors: &mut [[f64; 3]], weight: impl Fn(f64) -> f64) {
+    // Of the distance a round leaves 2/7 with that weight, and the rounding of large numbers with equal weights.
+    for _ in 0..30 {
+        let (mut sum, mut weights) = ([0.0; 3], 0.0);
+        for v in vectors.iter() {
+            let w = weight(v.iter().map(|v| v * v).sum());
+            weights += w;
+            sum = [0, 1, 2].map(|i| sum[i] + w * v[i]);
+        }
+        let mean = sum.map(|sum| sum / weights);
         for v in vectors.iter_mut() {
             *v = [0, 1, 2].map(|i| v[i] - mean[i]);
         }

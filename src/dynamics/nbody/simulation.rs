@@ -163,6 +163,19 @@ impl Simulation {
         Ok(true)
     }
 
+    /// Scales all velocities, so that the virial theorem holds for the particles as they stand in their own, softened field.
+    ///
+    /// Particles at rest, or without forces, stay as they are.
+    pub fn virialise(&mut self) {
+        let ratio = self.diagnostics().virial_ratio();
+        if ratio > 0.0 && ratio.is_finite() {
+            let factor = ratio.sqrt().recip();
+            for v in &mut self.particles.velocities {
+                *v = v.map(|v| factor * v);
+            }
+        }
+    }
+
     /// Reverses time: every velocity changes its sign.
     pub fn reverse(&mut self) {
         for v in &mut self.particles.velocities {
@@ -181,9 +194,10 @@ impl Simulation {
                 x[i] += step * v[i];
             }
         });
+        // Counted first: where the cells lie depends on the step the forces belong to.
+        self.taken += 1;
         self.find_forces()?;
         self.kick(0.5 * step);
-        self.taken += 1;
         Ok(())
     }
 
@@ -201,14 +215,13 @@ impl Simulation {
     }
 
     fn find_forces(&mut self) -> Result<(), NbodyError> {
-        let Settings {
-            softening,
-            opening,
-            precision,
-            ..
-        } = self.settings;
         let Particles { positions, masses, .. } = &self.particles;
-        self.gravity.evaluate(positions, masses, softening, opening, precision)
+        let offset = if self.settings.moving_cells {
+            offset(self.steps())
+        } else {
+            [0.0; 3]
+        };
+        self.gravity.evaluate_in(positions, masses, offset, &self.settings)
     }
 
     /// Energy, momentum, angular momentum and virial as they stand.
@@ -269,8 +282,19 @@ impl Simulation {
     }
 }
 
+/// Where the tree's cube lies at a step: the fractional parts of multiples of the powers of 1/1.2207…, which fill the unit
+/// cube more evenly than random numbers do.
+///
+/// **Source**: Roberts (2018), the sequence R₃.
+fn offset(step: u64) -> [f64; 3] {
+    // The root of x⁴ = x + 1.
+    const ROOT: f64 = 1.220_744_084_605_759_5;
+    // Beyond 2⁴⁰ steps the fractions lose digits that nobody needs.
+    [1, 2, 3].map(|power| (step as f64 * ROOT.powi(-power)).fract())
+}
+
 fn check_settings(settings: &Settings) -> Result<(), NbodyError> {
-    check_field(settings.softening, settings.opening)?;
+    check_field(settings)?;
     let step = settings.step;
     if step > 0.0 && step.is_finite() {
         return Ok(());

@@ -1,9 +1,13 @@
 //! The octree: particles in Morton order, cells with their moments about their centres of mass.
 
+use super::Settings;
 use rayon::prelude::*;
 
-/// A cell with at most this many particles is not divided.
-pub(super) const LEAF: usize = 16;
+/// A cell with at most this many particles is not divided: more where an expansion costs more.
+fn leaf(order: u32) -> usize {
+    if order == 3 { 16 } else { 64 }
+}
+
 /// Levels that one Morton key resolves.
 const LEVELS: u32 = 21;
 /// Cells with more particles bound their radius by their daughters' instead of visiting every particle.
@@ -102,9 +106,13 @@ fn cube(positions: &[[f64; 3]], order: &[(u64, u32)]) -> ([f64; 3], f64) {
     (low, [0, 1, 2].map(|i| high[i] - low[i]).into_iter().fold(0.0, f64::max))
 }
 
-/// Keys of the particles of `order` within the cube about them, and the order they give. False where all keys agree.
-fn sort(positions: &[[f64; 3]], order: &mut [(u64, u32)]) -> bool {
+/// Keys of the particles of `order` within a cube about them, and the order they give. False where all keys agree.
+///
+/// The cube reaches below the particles by `offset` of its least edge.
+fn sort(positions: &[[f64; 3]], order: &mut [(u64, u32)], offset: [f64; 3]) -> bool {
     let (low, edge) = cube(positions, order);
+    let low = [0, 1, 2].map(|i| low[i] - offset[i] * edge);
+    let edge = edge * (1.0 + offset.into_iter().fold(0.0, f64::max));
     let cells = (1u64 << LEVELS) as f64;
     let scale = cells / edge;
     if !scale.is_finite() {
@@ -121,9 +129,13 @@ fn sort(positions: &[[f64; 3]], order: &mut [(u64, u32)]) -> bool {
 }
 
 impl Tree {
-    /// The tree of `positions` and `masses`, opened at `theta` (0 < θ < 1), see [`opening`].
-    pub(super) fn build(&mut self, positions: &[[f64; 3]], masses: &[f64], theta: f64) {
-        // Particles keep nearly the order of the build before, which makes sorting cheap; the result does not depend on it.
+    /// The tree of `positions` and `masses`, in a cube that reaches below them by `offset` of its edge, as
+    /// `settings` say.
+    pub(super) fn build(&mut self, positions: &[[f64; 3]], masses: &[f64], offset: [f64; 3], settings: &Settings) {
+        let Settings {
+            opening: theta, order, ..
+        } = *settings;
+        // Particles keep the order of the build before, which makes sorting cheap; the result does not depend on it.
         if self.order.len() != positions.len() {
             self.order = (0..positions.len() as u32).map(|row| (0, row)).collect();
         }
@@ -133,7 +145,7 @@ impl Tree {
             self.moments.clear();
             return;
         }
-        self.divide(positions);
+        self.divide(positions, offset, leaf(order));
         self.order
             .par_iter()
             .map(|&(_, row)| Body {
@@ -145,31 +157,44 @@ impl Tree {
         let total = self.moments[0].mass;
         self.mass = total;
         let moments = &self.moments;
-        self.cells
-            .par_iter_mut()
-            .zip(moments)
-            .for_each(|(cell, moments)| cell.reach = cell.radius / opening(theta, moments.mass / total));
+        self.cells.par_iter_mut().zip(moments).for_each(|(cell, moments)| {
+            // High orders are for accuracy everywhere: light cells are not let off.
+            let angle = if order == 3 {
+                opening(theta, moments.mass / total)
+            } else {
+                theta
+            };
+            cell.reach = cell.radius / angle;
+        });
+    }
+
+    /// Radius of the whole; 1 where that is 0.
+    pub(super) fn extent(&self) -> f64 {
+        match self.cells.first() {
+            Some(whole) if whole.radius > 0.0 => whole.radius,
+            _ => 1.0,
+        }
     }
 
     /// Sorts and divides: every cell has two daughters or more, or is a leaf.
-    fn divide(&mut self, positions: &[[f64; 3]]) {
+    fn divide(&mut self, positions: &[[f64; 3]], offset: [f64; 3], leaf: usize) {
         let whole = Cell {
             end: positions.len() as u32,
             ..Cell::default()
         };
         self.cells.push(whole);
-        if !sort(positions, &mut self.order) {
+        if !sort(positions, &mut self.order, offset) {
             return;
         }
         let mut undivided = vec![0];
         while let Some(cell) = undivided.pop() {
             let range = self.cells[cell].range();
-            if range.len() <= LEAF {
+            if range.len() <= leaf {
                 continue;
             }
             let entries = &mut self.order[range.clone()];
             // Particles whose keys all agree are keyed anew, in their own cube; if that does not part them they coincide.
-            if entries[0].0 == entries[entries.len() - 1].0 && !sort(positions, entries) {
+            if entries[0].0 == entries[entries.len() - 1].0 && !sort(positions, entries, [0.0; 3]) {
                 continue;
             }
             // The first level at which the keys part: cells with one daughter are left out.
@@ -283,7 +308,7 @@ fn add_square(moments: &mut Moments, [x, y, z]: [f64; 3], mass: f64) {
 /// The opening angle of a cell with `fraction` of the mass: θ⁵/(1 − θ)² = θ_min⁵/(1 − θ_min)² · fraction^{−1/3}.
 ///
 /// **Source**: Dehnen (2002), the mass-dependent opening angle, with p = 3.
-pub(super) fn opening(smallest: f64, fraction: f64) -> f64 {
+fn opening(smallest: f64, fraction: f64) -> f64 {
     let log = |t: f64| 5.0 * t.ln() - 2.0 * (-t).ln_1p();
     // A massless cell is taken as a very light one.
     let target = log(smallest) - fraction.max(1e-30).ln() / 3.0;

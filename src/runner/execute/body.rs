@@ -115,7 +115,7 @@ impl Job<'_> {
             files: stage
                 .files
                 .iter()
-                .map(|file| (file.parameter.to_owned(), file.path.clone()))
+                .map(|file| (file.parameter.clone(), file.path.clone()))
                 .collect(),
             checkpoints: checkpoints.clone(),
             device,

@@ -41,7 +41,7 @@ impl Facts {
         let files = stage
             .files
             .iter()
-            .filter_map(|file| Some((file.parameter, self.files.get(&file.path)?.1)));
+            .filter_map(|file| Some((file.parameter.as_str(), self.files.get(&file.path)?.1)));
         let worker = (stage.place == Place::Worker).then(|| WorkerFacts {
             device: if self.devices[id.index()] == DeviceChoice::Cpu {
                 "cpu"
@@ -103,7 +103,7 @@ pub(super) fn gather(
                 }
                 Err(source) => errors.push(PlanError::File {
                     stage: stage.label.clone(),
-                    parameter: file.parameter,
+                    parameter: file.parameter.clone(),
                     path: file.path.clone(),
                     source,
                 }),

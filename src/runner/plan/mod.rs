@@ -111,7 +111,7 @@ pub enum PlanError {
         /// Stage label.
         stage: String,
         /// Parameter that names the file.
-        parameter: &'static str,
+        parameter: String,
         /// The file.
         path: PathBuf,
         /// The system's reason.

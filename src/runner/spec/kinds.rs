@@ -182,6 +182,7 @@ impl Stage for Read {
     fn files(&self) -> Vec<FileParameter> {
         vec![FileParameter {
             parameter: "path",
+            place: None,
             path: self.path.clone(),
         }]
     }

@@ -264,11 +264,12 @@ impl<'a> Resolver<'a> {
                 Ok(_) => None,
             };
             if let Some(problem) = problem {
-                self.mistakes
-                    .push(Mistake::at(stage.path(["with", file.parameter]), Part::Value, problem));
+                let mut at = stage.path(["with", file.parameter]);
+                at.extend(file.place.map(|place| place.to_string()));
+                self.mistakes.push(Mistake::at(at, Part::Value, problem));
             }
             files.push(UserFile {
-                parameter: file.parameter,
+                parameter: file.name(),
                 path,
             });
         }

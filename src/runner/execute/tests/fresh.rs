@@ -175,12 +175,9 @@ fn a_users_file_counts_by_content() {
     {
         [
             PlanError::File {
-                stage,
-                parameter: "file",
-                path,
-                ..
+                stage, parameter, path, ..
             },
-        ] => assert_eq!((stage.as_str(), path), ("a", &other)),
+        ] => assert_eq!((stage.as_str(), parameter.as_str(), path), ("a", "file", &other)),
         other => panic!("{other:?}"),
     }
 }
