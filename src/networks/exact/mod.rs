@@ -104,14 +104,8 @@ struct Slopes {
 impl SmoothMap {
     /// (θ', J') of single stars from their toy angles and actions (stars, 3): some steps of the damped fixed point, then Newton's.
     pub fn refine_exactly(&self, angles: &Tensor, actions: &Tensor) -> Result<Refined, Error> {
-        let points = ToyPoints {
-            angles: angles.unsqueeze(-2),
-            actions: actions.unsqueeze(-2),
-            weights: Tensor::ones_like(&angles.narrow(-1, 0, 1).unsqueeze(-2)),
-        };
-        let (_, begin) = self.predict_with(&points, 6, 0.7);
         let unit = self.action_scale();
-        let begin = begin.squeeze_dim(-2) / unit;
+        let begin = self.refine_roughly(angles, actions) / unit;
         let residual = |rows: &Tensor, guess: &Tensor| {
             let (angles, actions) = (angles.index_select(0, rows), actions.index_select(0, rows));
             let slopes = self.slopes(&angles, &(guess * unit));

@@ -65,7 +65,7 @@ fn the_fixed_point_is_met_to_rounding() {
         actions: toy.actions.unsqueeze(1),
         weights: Tensor::ones([50, 1, 1], (Kind::Double, Device::Cpu)),
     };
-    let (angles, actions) = map.predict_with(&single, 300, 0.5);
+    let (angles, actions) = map.predict(&single);
     assert!(distance(&pick(&actions.squeeze_dim(1)), &pick(&refined.actions)) < 1e-5);
     assert!(angle_distance(&pick(&angles.squeeze_dim(1)), &pick(&refined.angles)) < 1e-7);
 }

@@ -18,7 +18,7 @@ fn by_differences(map: &SmoothMap, x: &Tensor, v: &Tensor) -> Tensor {
     let shifts = widths.diag(0).view([6, 1, 1, 6]) * steps.view([1, 6, 1, 1]);
     let moved = (Tensor::cat(&[x, v], -1) + shifts).view([-1, 1, 6]);
     let streams = Streams::new(moved.narrow(-1, 0, 3), moved.narrow(-1, 3, 3));
-    let (angles, actions) = map.predict_with(&streams.toy_points(&map.toy).unwrap(), 80, 0.7);
+    let (angles, actions) = map.predict(&streams.toy_points(&map.toy).unwrap());
     let found = |values: Tensor| values.view([6, 6, stars, 3]);
     let (angles, actions) = (found(angles), found(actions));
     let turn = std::f64::consts::TAU;
@@ -44,7 +44,7 @@ fn the_jacobian_is_that_of_the_map() {
         let error = distance(&(&numeric / &size), &(found.matrix() / &size));
         assert!(error < 1e-6, "{symmetry:?}: {error:e}");
         let points = Streams::new(x.unsqueeze(1), v.unsqueeze(1));
-        let (angles, actions) = map.predict_with(&points.toy_points(&map.toy).unwrap(), 80, 0.7);
+        let (angles, actions) = map.predict(&points.toy_points(&map.toy).unwrap());
         assert!(distance(&actions.squeeze_dim(1), &found.actions) < 1e-8);
         assert!(angle_distance(&angles.squeeze_dim(1), &found.angles) < 1e-10);
         assert!(found.residual.max().double_value(&[]) < 1e-8);
