@@ -51,6 +51,12 @@ pub enum Found {
     Alone,
 }
 
+/// Least scale of an action where none is measured, in units of that of all.
+const LEAST_SHARE: f64 = 0.2;
+
+/// Fewest deviations of known stars that scales are taken from.
+const LEAST_KNOWN: usize = 8;
+
 /// A 3-vector or 3 × 3 matrix in plain numbers, for one star.
 type V3 = [f64; 3];
 type M3 = [V3; 3];
@@ -61,7 +67,8 @@ type M3 = [V3; 3];
 /// nearest to the mean of the stars that are known, or, where none is, to the place that all curves of the stream come closest to.
 /// From there, with curves replaced by their tangents, common actions and all u are found together by weighted least squares
 /// (weights fall with the residual, so that a star which does not belong does not rule the stream), several times.
-/// Scales of the three actions are the scatter that the map itself leaves, measured on all streams; from them come standard deviations.
+/// Scales of the three actions are the scatter that the map itself leaves along all streams, measured on the stars that are known, or
+/// where none is on what the fits leave; from them come standard deviations.
 ///
 /// `tell` is told the number of steps done of [`steps`].
 pub fn recover(map: &SmoothMap, stars: &Sightlines, tell: &mut dyn FnMut(usize)) -> Result<Vec<Found>, Error> {
@@ -88,8 +95,14 @@ pub fn recover(map: &SmoothMap, stars: &Sightlines, tell: &mut dyn FnMut(usize))
     }
     let mut deviation = vec![f64::NAN; count];
     let mut scales = typical(map);
+    let mut measured = false;
     for step in 0..STEPS {
         let curves = Curves::new(map, stars, &rows, &velocity)?;
+        if step == 0
+            && let Some(scatter) = curves.scatter(&streams, &is_open, &scales)
+        {
+            (scales, measured) = (scatter, true);
+        }
         let mut leftovers: [Vec<f64>; 3] = Default::default();
         for members in streams.values() {
             let fit = curves.fit(members, &is_open, &scales);
@@ -100,14 +113,14 @@ pub fn recover(map: &SmoothMap, stars: &Sightlines, tell: &mut dyn FnMut(usize))
                     velocity[row] = next.clamp(middle[row] - half[row], middle[row] + half[row]);
                     deviation[row] = fit.deviations[place];
                 }
-                for axis in 0..3 {
-                    leftovers[axis].push(fit.residuals[place][axis]);
+                for (left, residual) in leftovers.iter_mut().zip(fit.residuals[place]) {
+                    left.push(residual);
                 }
             }
         }
-        // Once near, the scatter that is left says how well each action is conserved.
-        if step >= 3 {
-            scales = scales_of(&leftovers, &scales);
+        // Where no velocity is known, the scatter that is left when near says how well actions are conserved.
+        if step >= 3 && !measured {
+            scales = scales_of(&leftovers, 1e-6 * typical(map)[0]);
         }
         tell(step + 2);
     }
@@ -289,6 +302,35 @@ impl Curves {
         })
     }
 
+    /// How far actions of known stars are from their stream's mean, 1.48 median, scaled to the scatter of one star; nothing where few
+    /// are known.
+    fn scatter(
+        &self,
+        streams: &std::collections::BTreeMap<i64, Vec<usize>>,
+        is_open: &[bool],
+        typical: &V3,
+    ) -> Option<V3> {
+        let mut away: [Vec<f64>; 3] = Default::default();
+        for members in streams.values() {
+            let known: Vec<V3> = members
+                .iter()
+                .filter(|row| !is_open[**row])
+                .map(|row| self.actions[self.place[row]])
+                .collect();
+            let count = known.len() as f64;
+            if known.len() < 2 {
+                continue;
+            }
+            for (axis, away) in away.iter_mut().enumerate() {
+                let mean = known.iter().map(|actions| actions[axis]).sum::<f64>() / count;
+                let scaled = (count / (count - 1.0)).sqrt();
+                away.extend(known.iter().map(|actions| (actions[axis] - mean).abs() * scaled));
+            }
+        }
+        (away[0].len() >= LEAST_KNOWN)
+            .then(|| [0, 1, 2].map(|axis| (1.48 * median(away[axis].clone())).max(1e-6 * typical[axis])))
+    }
+
     /// Common actions and velocities of a stream by weighted least squares.
     fn fit(&self, members: &[usize], is_open: &[bool], scales: &V3) -> Fit {
         let scaled = |vector: &V3| [0, 1, 2].map(|axis| vector[axis] / scales[axis]);
@@ -348,12 +390,14 @@ impl Curves {
     }
 }
 
-/// 1.48 median |residual| of each action, no less than a hundredth of before.
-fn scales_of(leftovers: &[Vec<f64>; 3], before: &V3) -> V3 {
-    [0, 1, 2].map(|axis| {
-        let sizes = leftovers[axis].iter().map(|left| left.abs()).collect();
-        (1.48 * median(sizes)).max(0.01 * before[axis])
-    })
+/// Scales from what is left of actions that the velocities were fitted to: 1.48 median |residual|, but none below a part of that of all
+/// three. A velocity can make one action agree exactly, whose scale would vanish and rule alone.
+fn scales_of(leftovers: &[Vec<f64>; 3], floor: f64) -> V3 {
+    // Of three actions of a star one is used up by its velocity.
+    let used = 1.48 * 1.5_f64.sqrt();
+    let sizes = |of: &[f64]| used * median(of.iter().map(|left| left.abs()).collect());
+    let least = (LEAST_SHARE * sizes(&leftovers.concat())).max(floor);
+    [0, 1, 2].map(|axis| sizes(&leftovers[axis]).max(least))
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -471,7 +515,7 @@ mod tests {
         let (map, mut stars, _) = sightlines(2, 2);
         stars.stream[15] = 99;
         stars.v = stars.v.copy();
-        _ = stars.v.get(4).copy_(&Tensor::from_slice(&[2000.0, 2000.0, 2000.0]));
+        stars.v.get(4).copy_(&Tensor::from_slice(&[2000.0, 2000.0, 2000.0]));
         let found = recover(&map, &stars, &mut |_| ()).unwrap();
         assert_eq!(found[4], Found::Unbound);
         assert_eq!(found[15], Found::Alone);

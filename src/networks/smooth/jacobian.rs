@@ -8,15 +8,15 @@ use crate::error::Error;
 /// The map at some stars, with its derivatives by positions and velocities.
 #[derive(Debug)]
 pub struct Jacobian {
-    /// θ', rad, in [0, 2π). [stars, 3].
+    /// θ', rad, in [0, 2π). Shape `[stars, 3]`.
     pub angles: Tensor,
-    /// J', km/s kpc. [stars, 3].
+    /// J', km/s kpc. Shape `[stars, 3]`.
     pub actions: Tensor,
-    /// ∂J'/∂(x, v): km/s in the first three columns, kpc in the last. [stars, 3, 6].
+    /// ∂J'/∂(x, v): km/s in the first three columns, kpc in the last. Shape `[stars, 3, 6]`.
     pub of_actions: Tensor,
-    /// ∂θ'/∂(x, v): 1/kpc in the first three columns, s/km in the last. [stars, 3, 6].
+    /// ∂θ'/∂(x, v): 1/kpc in the first three columns, s/km in the last. Shape `[stars, 3, 6]`.
     pub of_angles: Tensor,
-    /// Largest |J − ∂G/∂θ − J'| over the three components, km/s kpc: how far J' is from its fixed point. [stars].
+    /// Largest |J − ∂G/∂θ − J'| over the three components, km/s kpc: how far J' is from its fixed point. Shape `[stars]`.
     pub residual: Tensor,
 }
 
@@ -112,7 +112,7 @@ impl SmoothMap {
         Ok(refined)
     }
 
-    /// ∂G/∂θ, ∂G/∂J' (with G(0, J') subtracted) and the second derivatives, at stars [stars, 3].
+    /// ∂G/∂θ, ∂G/∂J' (with G(0, J') subtracted) and the second derivatives, at stars Shape `[stars, 3]`.
     fn second_derivatives(&self, angles: &Tensor, refined: &Tensor) -> Second {
         tch::with_grad(|| {
             let angles = angles.detach().set_requires_grad(true);
@@ -135,9 +135,9 @@ impl SmoothMap {
 
 /// Derivatives of G at stars.
 struct Second {
-    /// ∂G/∂θ [stars, 3].
+    /// ∂G/∂θ Shape `[stars, 3]`.
     slope: Tensor,
-    /// ∂G/∂J' [stars, 3].
+    /// ∂G/∂J' Shape `[stars, 3]`.
     shift: Tensor,
     /// ∂²G/∂θ∂θ [stars, 3, 3].
     angles: Tensor,

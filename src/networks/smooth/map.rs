@@ -189,7 +189,7 @@ impl SmoothMap {
         })
     }
 
-    /// (θ', J') of toy points; J' is common to the stars of a stream, and found as [`SmoothMap::solve`] says.
+    /// (θ', J') of toy points; J' is common to the stars of a stream, and found by a damped fixed-point iteration.
     ///
     /// **Shape** two of […, stars, 3]. With one star a stream this is the plain canonical map.
     pub fn predict(&self, points: &ToyPoints) -> (Tensor, Tensor) {
