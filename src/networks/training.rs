@@ -322,6 +322,26 @@ impl State {
         Ok(best)
     }
 
+    /// What is recorded of an epoch after which both losses were measured; keeps the parameters if they are the best so far.
+    ///
+    /// **Fails when** the validation loss is not finite.
+    pub fn measured(
+        &mut self,
+        epoch: usize,
+        train_loss: f64,
+        validation_loss: f64,
+        learning_rate: f64,
+    ) -> Result<EpochRecord, Error> {
+        Ok(EpochRecord {
+            epoch,
+            train_loss,
+            validation_loss,
+            learning_rate,
+            seconds: 0.0,
+            best: self.keep_if_best(epoch, validation_loss)?,
+        })
+    }
+
     /// Ends an epoch of `total`: it enters the history (its seconds are set here) and the watcher is told. A checkpoint,
     /// with the content of `others` besides, is saved where it is due, or where the watcher asks to stop.
     pub fn record(

@@ -125,14 +125,12 @@ pub fn train(
                 what: format!("the training loss of epoch {epoch}"),
             });
         }
-        let record = EpochRecord {
+        let record = state.measured(
             epoch,
             train_loss,
             validation_loss,
-            learning_rate: schedule.rate(epoch * steps_per_epoch - 1),
-            seconds: 0.0,
-            best: state.keep_if_best(epoch, validation_loss)?,
-        };
+            schedule.rate(epoch * steps_per_epoch - 1),
+        )?;
         state.record(record, options.epochs, checkpoint, watcher, |_| ())?;
     }
     let history = state.into_best();

@@ -193,14 +193,7 @@ pub fn train(
             Some(set) => measure(&model, set, options)?,
             None => train_loss,
         };
-        let record = EpochRecord {
-            epoch,
-            train_loss,
-            validation_loss,
-            learning_rate: options.learning_rate,
-            seconds: 0.0,
-            best: state.keep_if_best(epoch, validation_loss)?,
-        };
+        let record = state.measured(epoch, train_loss, validation_loss, options.learning_rate)?;
         state.record(record, options.epochs, checkpoint, watcher, |weights| {
             weights.insert("means.train", &learning.means);
             if let Some(set) = &held_out {
