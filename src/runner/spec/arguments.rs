@@ -10,9 +10,10 @@ use super::diagnostics::Mistake;
 use super::parameters::plain;
 use super::problem::Problem;
 use super::spans::Part;
-use super::{mapping, noun, section, suggest, unknown_keys};
+use super::{example, mapping, noun, section, suggest, unknown_keys};
 use crate::catalog::{Kind, ParameterError};
 use crate::graph::Resources;
+use crate::ports::Connected;
 use crate::stage::{AnyStage, Fault};
 
 /// So many mistakes of one stage are reported at most.
@@ -96,14 +97,20 @@ fn explained(
     faults.retain(|fault| {
         let mended = filled
             .iter()
-            .any(|at| at.starts_with(&fault.at) || fault.at.starts_with(at));
+            .any(|at| fault.at.starts_with(at) || !fault.at.is_empty() && at.starts_with(&fault.at));
         !mended && others.contains(fault)
     });
     for fault in &mut faults {
         as_written(&mut fault.at, &renamed);
     }
     report_faults(&faults, path, mistakes);
-    (stage.inputs() == other.inputs()).then_some(stage)
+    (stage.inputs() == other.inputs() && output_names(&*stage) == output_names(&*other)).then_some(stage)
+}
+
+/// Names of a stage's outputs, where nothing need be connected to know them.
+pub(super) fn output_names(stage: &dyn AnyStage) -> Option<Vec<&'static str>> {
+    let outputs = stage.outputs(&Connected::new()).ok()?;
+    Some(outputs.iter().map(|output| output.name).collect())
 }
 
 struct Explainer<'a> {
@@ -175,8 +182,7 @@ impl Explainer<'_> {
         }
         if let Some((field, _)) = named(&error.message, "missing field ") {
             let Some(top) = at.first() else {
-                self.missing(value);
-                return false;
+                return self.missing(value);
             };
             if !self.excused.contains(&below(at, &field)) {
                 let owner = self.owner(at);
@@ -235,20 +241,34 @@ impl Explainer<'_> {
         other
     }
 
-    /// Reports all required parameters that are absent: serde names only the first.
-    fn missing(&mut self, value: &Value) {
+    /// Reports all required parameters that are absent, of which serde names only the first, and puts examples in their
+    /// place; false if there is none for one of them.
+    fn missing(&mut self, value: &mut Value) -> bool {
         let schema = (self.kind.schema)();
         let required = schema.get("required").and_then(Value::as_array);
+        let mut mended = true;
         for name in required.into_iter().flatten().filter_map(Value::as_str) {
-            let excused = self.excused.iter().any(|excused| excused[..] == [name.to_owned()]);
-            if value.get(name).is_none() && !excused {
+            if value.get(name).is_some() {
+                continue;
+            }
+            let at = vec![name.to_owned()];
+            if !self.excused.contains(&at) {
                 let problem = Problem::MissingParameter {
                     name: name.to_owned(),
                     owner: self.owner(&[]),
                 };
                 self.report(Vec::new(), Part::Key, problem);
             }
+            match (value.as_object_mut(), example::of_property(&schema, name, self.second)) {
+                (Some(map), Some(example)) => {
+                    map.insert(name.to_owned(), example);
+                    self.excused.retain(|excused| *excused != at);
+                    self.filled.push(at);
+                }
+                _ => mended = false,
+            }
         }
+        mended
     }
 
     fn owner(&self, at: &[String]) -> String {

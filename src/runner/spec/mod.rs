@@ -8,6 +8,7 @@
 mod arguments;
 mod connect;
 mod diagnostics;
+mod example;
 #[cfg(test)]
 pub(crate) mod kinds;
 mod order;

@@ -1,25 +1,26 @@
 //! Stages × sweep points → stage instances. Work grows with points × stages and with nothing else.
 
-use std::borrow::Cow;
+mod variants;
+
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
-use std::sync::Arc;
 
 use serde_json::{Map, Value};
+
+use self::variants::Variant;
 
 use super::diagnostics::Mistake;
 use super::order::order;
 use super::outline::{Outline, Stage};
-use super::parameters::{self, Parameters, Trail, plain};
+use super::parameters::{self, Parameters, plain};
 use super::problem::Problem;
 use super::spans::Part;
 use super::sweep::Sweep;
 use super::{arguments, connect};
 use crate::catalog::Catalog;
-use crate::graph::{Connection, Graph, Point, Resources, StageId, StageInstance, UserFile};
-use crate::ports::{Connected, InputPort};
-use crate::stage::AnyStage;
+use crate::graph::{Connection, Graph, Point, StageId, StageInstance};
+use crate::ports::Connected;
 
 /// Resolves a document; complete if no mistake was added.
 pub(super) fn resolve(
@@ -45,6 +46,7 @@ pub(super) fn resolve(
         settings,
         used: BTreeSet::new(),
         columns: vec![BTreeSet::new(); outline.stages.len()],
+        output_names: vec![None; outline.stages.len()],
         places: Vec::new(),
         instances: Vec::with_capacity(outline.stages.len()),
         mistakes,
@@ -78,23 +80,19 @@ enum Places {
 }
 
 impl Places {
+    fn complete(&self) -> bool {
+        match self {
+            Self::Same(id) => id.is_some(),
+            Self::Each(ids) => ids.iter().all(Option::is_some),
+        }
+    }
+
     fn at(&self, point: usize) -> Option<StageId> {
         match self {
             Self::Same(id) => *id,
             Self::Each(ids) => ids[point],
         }
     }
-}
-
-/// A stage with one set of parameters.
-struct Variant {
-    /// Whether its parameters have faults: then only its inputs are looked at.
-    faulty: bool,
-    stage: Arc<dyn AnyStage>,
-    parameters: Value,
-    files: Vec<UserFile>,
-    resources: Resources,
-    inputs: Vec<InputPort>,
 }
 
 struct Resolver<'a> {
@@ -109,6 +107,8 @@ struct Resolver<'a> {
     /// Columns on which each stage depends, directly or through its inputs.
     columns: Vec<BTreeSet<usize>>,
     places: Vec<Places>,
+    /// Of a stage with mistakes, the names of its outputs, where they are known.
+    output_names: Vec<Option<BTreeSet<&'static str>>>,
     instances: Vec<StageInstance>,
     mistakes: &'a mut Vec<Mistake>,
 }
@@ -127,6 +127,7 @@ impl<'a> Resolver<'a> {
             .chain(&own)
             .copied()
             .collect();
+        self.outputs_of_faulty(stage);
         let (variants, chosen) = self.variants(stage, &own);
         if !in_cycle {
             self.places[index] = if all.is_empty() {
@@ -139,148 +140,32 @@ impl<'a> Resolver<'a> {
                 self.place_each(stage, &variants, &chosen, &all)
             };
         }
+        if !self.places[index].complete() {
+            let names = variants.iter().map(|variant| arguments::output_names(&*variant.as_ref()?.stage));
+            let names: Option<Vec<_>> = names.collect();
+            self.output_names[index] = names.map(|names| names.into_iter().flatten().collect());
+        }
         self.columns[index] = all;
     }
 
-    /// The different sets of parameters of a stage over the sweep, and which of them each point has.
-    fn variants(&mut self, stage: &Stage<'a>, own: &BTreeSet<usize>) -> (Vec<Option<Variant>>, Vec<usize>) {
-        if own.is_empty() {
-            let variant = self.variant(stage, &[], own);
-            return (vec![variant], vec![0; self.sweep.points.len()]);
-        }
-        let sweep = self.sweep;
-        let mut variants = Vec::new();
-        let mut by_values: HashMap<Vec<usize>, usize> = HashMap::new();
-        let mut by_parameters: HashMap<String, usize> = HashMap::new();
-        let mut chosen = Vec::with_capacity(sweep.points.len());
-        for point in &sweep.points {
-            let values: Vec<usize> = own.iter().map(|&column| point[column]).collect();
-            let index = match by_values.entry(values) {
-                Entry::Occupied(known) => *known.get(),
-                Entry::Vacant(new) => {
-                    let variant = self.variant(stage, point, own);
-                    // Different values may give the same parameters (2 and 2.0).
-                    let key = variant
-                        .as_ref()
-                        .map(|variant| format!("{}{:?}", variant.parameters, variant.files));
-                    let next = variants.len();
-                    let index = key.map_or(next, |key| *by_parameters.entry(key).or_insert(next));
-                    if index == next {
-                        variants.push(variant);
-                    }
-                    *new.insert(index)
-                }
+    /// Reports outputs that do not exist, of stages whose own mistakes keep them from the graph.
+    fn outputs_of_faulty(&mut self, stage: &Stage<'a>) {
+        for source in &stage.from {
+            let (Some(writer), Some(output)) = (source.stage, source.output) else {
+                continue;
             };
-            chosen.push(index);
-        }
-        (variants, chosen)
-    }
-
-    fn variant(&mut self, stage: &Stage<'a>, point: &[usize], own: &BTreeSet<usize>) -> Option<Variant> {
-        let kind = stage.kind?;
-        let before = self.mistakes.len();
-        let keys = ["stages", stage.name, kind.name];
-        let head = Trail::new(&keys);
-        let (with, unread) = self.with(stage, head, point);
-        let on = stage
-            .on
-            .map(|on| self.parameters.substitute(on, head.key("on"), point, self.mistakes));
-        let mut resources = Resources {
-            device: "auto".to_owned(),
-            threads: None,
-        };
-        if let Some(on) = on.flatten() {
-            resources = arguments::resources(Some(on.as_ref()), || stage.path(["on"]), self.mistakes);
-        }
-        let path = || stage.path(stage.with.map(|_| "with"));
-        let found = arguments::stage(kind, with, &unread, path, self.mistakes);
-        let faulty = self.mistakes.len() > before;
-        let variant = found.map(|found| self.finish_variant(stage, found, resources, faulty));
-        let place = |&column: &usize| {
-            (
-                self.sweep.columns[column].name.clone(),
-                Some(self.sweep.place(column, point)),
-            )
-        };
-        if self.mistakes.len() > before {
-            let mut settings = self.settings.clone();
-            settings.extend(own.iter().map(place));
-            for mistake in &mut self.mistakes[before..] {
-                mistake.settings.clone_from(&settings);
-            }
-        }
-        variant
-    }
-
-    /// `with` with its references replaced, and the keys whose values cannot be known; those become nothing, so that all
-    /// others are looked at.
-    fn with(&mut self, stage: &Stage<'a>, head: Trail<'_>, point: &[usize]) -> (Option<Cow<'a, Value>>, Vec<String>) {
-        let mut unread = Vec::new();
-        let Some(with) = stage.with else {
-            return (None, unread);
-        };
-        let trail = head.key("with");
-        let before = self.mistakes.len();
-        if let Some(value) = self.parameters.substitute(with, trail, point, self.mistakes) {
-            return (Some(value), unread);
-        }
-        let Value::Object(map) = with else {
-            // All of it is one bad reference.
-            return (None, vec![String::new()]);
-        };
-        let reported = self.mistakes.split_off(before);
-        let known = map.iter().map(|(key, value)| {
-            let value = self.parameters.substitute(value, trail.key(key), point, self.mistakes);
-            if value.is_none() {
-                unread.push(key.clone());
-            }
-            (key.clone(), value.map_or(Value::Null, Cow::into_owned))
-        });
-        let known = Value::Object(known.collect());
-        // The first report stands: it was made for `with` as a whole.
-        self.mistakes.truncate(before);
-        self.mistakes.extend(reported);
-        (Some(Cow::Owned(known)), unread)
-    }
-
-    fn finish_variant(
-        &mut self,
-        stage: &Stage<'a>,
-        found: Arc<dyn AnyStage>,
-        resources: Resources,
-        faulty: bool,
-    ) -> Variant {
-        let mut parameters = found.parameters();
-        let mut files = Vec::new();
-        for file in found.files() {
-            if let Value::Object(map) = &mut parameters {
-                map.shift_remove(file.parameter);
-            }
-            let path = self.folder.join(&file.path);
-            let shown = file.path.display().to_string();
-            let problem = match std::fs::metadata(&path) {
-                Err(_) => Some(Problem::MissingFile { path: shown }),
-                Ok(metadata) if metadata.is_dir() => Some(Problem::NotAFile { path: shown }),
-                Ok(_) => None,
+            let Some(names) = &self.output_names[writer] else {
+                continue;
             };
-            if let Some(problem) = problem {
-                let mut at = stage.path(["with", file.parameter]);
-                at.extend(file.place.map(|place| place.to_string()));
-                self.mistakes.push(Mistake::at(at, Part::Value, problem));
+            if !names.contains(output) {
+                let problem = Problem::UnknownOutput {
+                    stage: self.outline.stages[writer].name.to_owned(),
+                    output: output.to_owned(),
+                    allowed: names.iter().map(|&name| name.to_owned()).collect(),
+                };
+                let path = stage.path(["from", source.port]);
+                self.mistakes.push(Mistake::at(path, Part::Value, problem));
             }
-            files.push(UserFile {
-                parameter: file.name(),
-                path,
-            });
-        }
-        let inputs = found.inputs();
-        Variant {
-            faulty,
-            stage: found,
-            parameters,
-            files,
-            resources,
-            inputs,
         }
     }
 
