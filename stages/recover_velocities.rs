@@ -41,7 +41,7 @@ impl Stage for RecoverVelocities {
     const KIND: &'static str = "recover_velocities";
     const ABOUT: &'static str =
         "Find line-of-sight velocities that are missing, by the actions that a stream's stars share";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
     const PLACE: Place = Place::Worker;
 
     fn inputs(&self) -> Vec<InputPort> {

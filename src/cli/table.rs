@@ -1,5 +1,6 @@
 //! `actionfinder table`
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::common::{Loaded, Parameters, Results};
@@ -21,25 +22,151 @@ pub struct Args {
 
 /// Prints a line for each comparison and measure, in the order of the files.
 pub fn run(args: Args) -> Result<Finished, Failure> {
-    let mut text = String::from(
-        "| row | measure | ours | median | paper | ours / paper | stars | time |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
-    );
+    let (mut lines, mut open) = (Vec::new(), String::new());
     for pipeline in &args.pipelines {
         let loaded = Loaded::new(pipeline, &args.parameters, &args.results)?;
         let data = loaded.data()?;
         for stage in data.comparisons() {
-            let title = title(&data, stage);
-            let time = duration(seconds(&data, stage));
-            for row in stage.errors.iter().filter(|row| is(row, MEAN_ABSOLUTE)) {
-                text.push_str(&line(&title, row, &stage.errors, &time));
-            }
+            gather(&mut lines, &data, stage);
         }
         for stage in data.stages.iter().filter(|stage| stage.state != State::Done) {
-            text.push_str(&format!("| {}: not done | | | | | | | |\n", stage.label));
+            open.push_str(&format!("| {}: not done{}\n", stage.label, " |".repeat(COLUMNS.len())));
         }
     }
-    print(&text);
+    let rule = " --- |".repeat(COLUMNS.len());
+    let lines: String = lines.iter().map(Line::markdown).collect();
+    print(&format!("| {} |\n|{rule}\n{lines}{open}", COLUMNS.join(" | ")));
     Ok(Finished::Well)
+}
+
+const COLUMNS: [&str; 10] = [
+    "row",
+    "measure",
+    "ours",
+    "median",
+    "paper",
+    "ours / paper",
+    "runs",
+    "stars",
+    "time",
+    "device",
+];
+
+/// One measure of all comparisons that have one title: with several seeds there are several.
+struct Line {
+    title: String,
+    measure: String,
+    unit: String,
+    means: Vec<f64>,
+    medians: Vec<f64>,
+    paper: Option<f64>,
+    stars: i64,
+    set_aside: i64,
+    seconds: Vec<f64>,
+    devices: BTreeSet<String>,
+}
+
+/// Puts the measures of a comparison into their lines.
+fn gather(lines: &mut Vec<Line>, data: &Data, stage: &StageData) {
+    let title = title(data, stage);
+    let (seconds, devices) = cost(data, stage);
+    for row in stage.errors.iter().filter(|row| is(row, MEAN_ABSOLUTE)) {
+        let place = lines
+            .iter()
+            .position(|line| line.title == title && line.measure == row.measure && line.unit == row.unit);
+        let place = place.unwrap_or_else(|| {
+            lines.push(Line::new(&title, row));
+            lines.len() - 1
+        });
+        let median = stage
+            .errors
+            .iter()
+            .find(|other| other.measure == row.measure && is(other, "median_absolute"));
+        let line = &mut lines[place];
+        line.means.push(row.value);
+        line.medians.extend(median.map(|median| median.value));
+        line.stars = line.stars.max(row.stars);
+        line.set_aside = line.set_aside.max(row.set_aside);
+        line.seconds.push(seconds);
+        line.devices.extend(devices.iter().cloned());
+    }
+}
+
+impl Line {
+    fn new(title: &str, row: &ErrorRow) -> Self {
+        Self {
+            title: title.to_owned(),
+            measure: row.measure.clone(),
+            unit: row.unit.clone(),
+            means: Vec::new(),
+            medians: Vec::new(),
+            paper: row.paper,
+            stars: 0,
+            set_aside: 0,
+            seconds: Vec::new(),
+            devices: BTreeSet::new(),
+        }
+    }
+
+    fn markdown(&self) -> String {
+        let unit = |value: f64| summary::with_unit(value, &self.unit);
+        let (ours, medians) = (Range::of(&self.means), Range::of(&self.medians));
+        let ratio = ours.as_ref().zip(self.paper).map(|(ours, paper)| ours.middle / paper);
+        let set_aside = match self.set_aside {
+            0 => String::new(),
+            count => format!(" ({count} set aside)"),
+        };
+        let cells = [
+            self.title.clone(),
+            symbol(&self.measure).to_owned(),
+            ours.map(|range| range.text(unit)).unwrap_or_default(),
+            medians.map(|range| range.text(unit)).unwrap_or_default(),
+            self.paper.map(unit).unwrap_or_default(),
+            ratio.map(number).unwrap_or_default(),
+            self.means.len().to_string(),
+            format!("{}{set_aside}", self.stars),
+            Range::of(&self.seconds)
+                .map(|range| duration(range.middle))
+                .unwrap_or_default(),
+            self.devices.iter().cloned().collect::<Vec<_>>().join(", "),
+        ];
+        format!("| {} |\n", cells.join(" | "))
+    }
+}
+
+/// The median of some runs, with the least and the greatest.
+struct Range {
+    least: f64,
+    middle: f64,
+    greatest: f64,
+}
+
+impl Range {
+    /// `None` of nothing.
+    fn of(values: &[f64]) -> Option<Self> {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let (least, greatest) = (*sorted.first()?, *sorted.last()?);
+        let half = sorted.len() / 2;
+        let middle = if sorted.len() % 2 == 1 {
+            sorted[half]
+        } else {
+            (sorted[half - 1] + sorted[half]) / 2.0
+        };
+        Some(Self {
+            least,
+            middle,
+            greatest,
+        })
+    }
+
+    fn text(&self, unit: impl Fn(f64) -> String) -> String {
+        let middle = unit(self.middle);
+        if self.least == self.greatest {
+            return middle;
+        }
+        format!("{middle} ({} to {})", number(self.least), number(self.greatest))
+    }
 }
 
 fn is(row: &ErrorRow, statistic: &str) -> bool {
@@ -55,32 +182,9 @@ fn title(data: &Data, stage: &StageData) -> String {
     )
 }
 
-fn line(title: &str, row: &ErrorRow, rows: &[ErrorRow], time: &str) -> String {
-    let median = rows
-        .iter()
-        .find(|other| other.measure == row.measure && is(other, "median_absolute"));
-    let cell = |value: Option<f64>| {
-        value
-            .map(|value| summary::with_unit(value, &row.unit))
-            .unwrap_or_default()
-    };
-    let set_aside = match row.set_aside {
-        0 => String::new(),
-        count => format!(" ({count} set aside)"),
-    };
-    format!(
-        "| {title} | {} | {} | {} | {} | {} | {}{set_aside} | {time} |\n",
-        symbol(&row.measure),
-        cell(Some(row.value)),
-        cell(median.map(|median| median.value)),
-        cell(row.paper),
-        row.ratio.map(number).unwrap_or_default(),
-        row.stars,
-    )
-}
-
-/// Wall-clock seconds of what learns or estimates on the way to a comparison's predictions; samples and truth are not counted.
-fn seconds(data: &Data, stage: &StageData) -> f64 {
+/// Wall-clock seconds of what learns or estimates on the way to a comparison's predictions, and where it ran; samples and truth are not
+/// counted.
+fn cost(data: &Data, stage: &StageData) -> (f64, BTreeSet<String>) {
     const COUNTED: [&str; 5] = [
         "train_actions",
         "train_potential",
@@ -89,16 +193,21 @@ fn seconds(data: &Data, stage: &StageData) -> f64 {
         "predict",
     ];
     let mut open: Vec<usize> = stage.inputs.first().copied().into_iter().collect();
-    let mut seen = std::collections::BTreeSet::new();
-    let mut sum = 0.0;
+    let mut seen = BTreeSet::new();
+    let (mut sum, mut devices) = (0.0, BTreeSet::new());
     while let Some(place) = open.pop() {
         let Some(stage) = data.stages.get(place).filter(|_| seen.insert(place)) else {
             continue;
         };
-        if COUNTED.contains(&stage.kind.as_str()) {
-            sum += stage.manifest.as_ref().map_or(0.0, |manifest| manifest.seconds);
+        if let Some(manifest) = stage
+            .manifest
+            .as_ref()
+            .filter(|_| COUNTED.contains(&stage.kind.as_str()))
+        {
+            sum += manifest.seconds;
+            devices.insert(manifest.device.clone());
         }
         open.extend(&stage.inputs);
     }
-    sum
+    (sum, devices)
 }

@@ -31,3 +31,42 @@ fn report_and_tables_are_written_and_can_be_made_again() {
     place.well(&["run", "p.yaml"]);
     assert_eq!(std::fs::read_to_string(folder.join("report.html")).unwrap(), report);
 }
+
+#[test]
+fn a_table_puts_several_runs_of_a_row_into_one_line() {
+    let seeds = "sweep: { axes: { seed: [1, 2, 3] } }\n";
+    let place = Place::with(&(crate::data::SMALL.to_owned() + seeds).replace("paper:", "row: guess, paper:"));
+    place.well(&["run", "p.yaml"]);
+    let of_seed = |seed: &str| -> f64 {
+        let text = place.well(&["table", "p.yaml", "-p", &format!("seed={seed}")]).out;
+        first_number(&cells(&text, "δJ")[2])
+    };
+    let mut each = [of_seed("1"), of_seed("2"), of_seed("3")];
+    each.sort_by(f64::total_cmp);
+    let text = place.well(&["table", "p.yaml"]).out;
+    let line = cells(&text, "δJ");
+    let numbers: Vec<f64> = line[2]
+        .split(['(', ')', ' '])
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    // The median, then the range.
+    assert_eq!(numbers, [each[1], each[0], each[2]], "{text}");
+    assert_eq!((&*line[0], &*line[6], &*line[9]), ("guess", "3", "cpu"), "{text}");
+    // The paper's figure is 1.0; numbers are printed to three digits.
+    assert!((first_number(&line[5]) / each[1] - 1.0).abs() < 0.01, "{text}");
+}
+
+/// The cells of the only line with this measure.
+fn cells(table: &str, measure: &str) -> Vec<String> {
+    let mut lines = table.lines().filter(|line| line.contains(measure));
+    let line = lines.next().unwrap();
+    assert!(lines.next().is_none(), "{table}");
+    line.trim_matches('|')
+        .split('|')
+        .map(|cell| cell.trim().to_owned())
+        .collect()
+}
+
+fn first_number(cell: &str) -> f64 {
+    cell.split_whitespace().next().unwrap().parse().unwrap()
+}

@@ -87,7 +87,7 @@ pub struct Refined {
     pub angles: Tensor,
     /// J', km/s kpc: (stars, 3).
     pub actions: Tensor,
-    /// Where no J' solves the equation: J' there is the last guess, usually at its floor.
+    /// Where no J' was found that solves the equation: J' there is the rough one of the fixed point.
     pub open: Vec<bool>,
 }
 
@@ -102,17 +102,39 @@ struct Slopes {
 }
 
 impl SmoothMap {
-    /// (θ', J') of single stars from their toy angles and actions (stars, 3): some steps of the damped fixed point, then Newton's.
+    /// (θ', J') of single stars from their toy angles and actions (stars, 3): some steps of the damped fixed point, then Newton's. Where
+    /// that ends nowhere, the correction is grown from nothing to the whole.
     pub fn refine_exactly(&self, angles: &Tensor, actions: &Tensor) -> Result<Refined, Error> {
         let unit = self.action_scale();
-        let begin = self.refine_roughly(angles, actions) / unit;
-        let residual = |rows: &Tensor, guess: &Tensor| {
-            let (angles, actions) = (angles.index_select(0, rows), actions.index_select(0, rows));
-            let slopes = self.slopes(&angles, &(guess * unit));
-            let residual = guess + (slopes.by_angle - actions) / unit;
-            (residual, identity_plus(&slopes.mixed.transpose(-1, -2)))
+        let rough = self.refine_roughly(angles, actions) / unit;
+        let kept = |guess: &Tensor| floored(guess);
+        let all = Tensor::arange(angles.size()[0], (Kind::Int64, angles.device()));
+        let at = |fraction: f64, of: &Tensor| {
+            let (angles, actions) = (angles.index_select(0, of), actions.index_select(0, of));
+            move |rows: &Tensor, guess: &Tensor| {
+                let (angles, actions) = (angles.index_select(0, rows), actions.index_select(0, rows));
+                let slopes = self.slopes(&angles, &(guess * unit));
+                let residual = guess + (slopes.by_angle * fraction - actions) / unit;
+                (residual, identity_plus(&(slopes.mixed.transpose(-1, -2) * fraction)))
+            }
         };
-        let (found, open) = search(begin, &residual, &|guess: &Tensor| floored(guess), f64::INFINITY)?;
+        let (mut found, mut open) = search(rough.shallow_clone(), &at(1.0, &all), &kept, f64::INFINITY)?;
+        let left = places(&open, angles.device());
+        if left.numel() > 0 {
+            let (mut guess, mut still) = (actions.index_select(0, &left) / unit, Vec::new());
+            for stage in 1..=STAGES {
+                let residual = at(stage as f64 / STAGES as f64, &left);
+                (guess, still) = search(guess, &residual, &kept, f64::INFINITY)?;
+            }
+            // Where there is none, what the fixed point comes to is nearer than where Newton's method is lost.
+            let lost = Tensor::from_slice(&still).to_device(angles.device()).unsqueeze(-1);
+            let guess = rough.index_select(0, &left).where_self(&lost, &guess);
+            found = found.index_copy(0, &left, &guess);
+            let mut again = still.into_iter();
+            open.iter_mut()
+                .filter(|open| **open)
+                .for_each(|open| *open = again.next().unwrap_or(true));
+        }
         let actions = found * unit;
         let shift = self.slopes(angles, &actions).by_action;
         Ok(Refined {

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::map::{SmoothMap, Streams};
+use super::map::SmoothMap;
 use crate::error::Error;
 
 /// The map at some stars, with its derivatives by positions and velocities.
@@ -39,9 +39,6 @@ impl Jacobian {
     }
 }
 
-/// Steps of Newton's method for J', after the damped iteration.
-const NEWTON_STEPS: usize = 4;
-
 impl SmoothMap {
     /// θ', J' and their derivatives at stars of positions `x` and velocities `v`, each by itself.
     ///
@@ -57,7 +54,7 @@ impl SmoothMap {
         let (angles, toy_actions, toy) = self.toy_derivatives(x, v)?;
         let refined = match actions {
             Some(given) => given.detach(),
-            None => self.settled(x, v, &angles, &toy_actions)?,
+            None => self.refine_exactly(&angles, &toy_actions)?.actions,
         };
         let second = self.second_derivatives(&angles, &refined);
         let eye = Tensor::eye(3, (Kind::Double, x.device()));
@@ -90,26 +87,6 @@ impl SmoothMap {
             let rows = rows_of_jacobian(&both, &[&x, &v]);
             Ok((found.angles.detach(), found.actions.detach(), rows))
         })
-    }
-
-    /// J' of single stars: the damped iteration of [`SmoothMap::predict`], then Newton's method where it helps.
-    fn settled(&self, x: &Tensor, v: &Tensor, angles: &Tensor, toy_actions: &Tensor) -> Result<Tensor, Error> {
-        let streams = Streams::new(x.unsqueeze(1), v.unsqueeze(1));
-        let (_, found) = self.predict(&streams.toy_points(&self.toy)?);
-        let mut refined = found.squeeze_dim(1);
-        let eye = Tensor::eye(3, (Kind::Double, x.device()));
-        let size = |gap: &Tensor| gap.abs().sum_dim_intlist([-1].as_slice(), true, Kind::Double);
-        let mut here = self.second_derivatives(angles, &refined);
-        for _ in 0..NEWTON_STEPS {
-            let gap = toy_actions - &here.slope - &refined;
-            let change = Tensor::linalg_solve(&(&eye + &here.mixed), &gap.unsqueeze(-1), true).squeeze_dim(-1);
-            let next = super::map::floored(&(&refined + change));
-            let there = self.second_derivatives(angles, &next);
-            let better = size(&(toy_actions - &there.slope - &next)).lt_tensor(&size(&gap));
-            refined = next.where_self(&better, &refined);
-            here = there.where_self(&better, here);
-        }
-        Ok(refined)
     }
 
     /// ∂G/∂θ, ∂G/∂J' (with G(0, J') subtracted) and the second derivatives, at stars Shape `[stars, 3]`.
@@ -145,23 +122,6 @@ struct Second {
     mixed: Tensor,
     /// ∂²G/∂J'∂J' [stars, 3, 3].
     actions: Tensor,
-}
-
-impl Second {
-    /// Those of `self` where `choice` [stars, 1] says so, else those of `other`.
-    fn where_self(&self, choice: &Tensor, other: Self) -> Self {
-        let pick = |a: &Tensor, b: &Tensor| match a.dim() {
-            2 => a.where_self(choice, b),
-            _ => a.where_self(&choice.unsqueeze(-1), b),
-        };
-        Self {
-            slope: pick(&self.slope, &other.slope),
-            shift: pick(&self.shift, &other.shift),
-            angles: pick(&self.angles, &other.angles),
-            mixed: pick(&self.mixed, &other.mixed),
-            actions: pick(&self.actions, &other.actions),
-        }
-    }
 }
 
 /// The Jacobian of `outputs` [stars, m], each row of which depends on its own row of the inputs […, k] only (stars in the same

@@ -2,6 +2,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::super::Symmetry;
+use super::super::map::Streams;
 use super::super::tests::random_map;
 use super::*;
 use crate::test_support::{angle_distance, distance, halo_points, paper_isochrone};

@@ -22,7 +22,10 @@ fn of(schema: &Value, root: &Value, second: bool, depth: usize) -> Option<Value>
     if let Some(values) = schema.get("enum").and_then(Value::as_array) {
         return (if second { values.last() } else { values.first() }).cloned();
     }
-    if let Some(choices) = ["anyOf", "oneOf", "allOf"].iter().find_map(|key| schema.get(*key)?.as_array()) {
+    if let Some(choices) = ["anyOf", "oneOf", "allOf"]
+        .iter()
+        .find_map(|key| schema.get(*key)?.as_array())
+    {
         return if second {
             choices.iter().rev().find_map(inner)
         } else {

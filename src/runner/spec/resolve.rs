@@ -141,7 +141,9 @@ impl<'a> Resolver<'a> {
             };
         }
         if !self.places[index].complete() {
-            let names = variants.iter().map(|variant| arguments::output_names(&*variant.as_ref()?.stage));
+            let names = variants
+                .iter()
+                .map(|variant| arguments::output_names(&*variant.as_ref()?.stage));
             let names: Option<Vec<_>> = names.collect();
             self.output_names[index] = names.map(|names| names.into_iter().flatten().collect());
         }
