@@ -83,7 +83,7 @@ impl Stage for Figure {
     const KIND: &'static str = "figure";
     const ABOUT: &'static str =
         "Draw loss curves, residuals, orbits, actions along orbits or against the truth, rotation curves, or a field";
-    const REVISION: u32 = 3;
+    const REVISION: u32 = 4;
 
     fn inputs(&self) -> Vec<InputPort> {
         let needs = match self.draw {

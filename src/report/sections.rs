@@ -295,7 +295,10 @@ fn figures(html: &mut String, data: &Data) {
             }
             let line = data.setting_line(stage);
             let line = if line.is_empty() { line } else { format!(" ({line})") };
-            let caption = format!("{}{line}", stage.name.replace('_', " "));
+            let rows = stage.inputs.iter().filter_map(|&place| data.stages.get(place));
+            let mut rows = rows.filter_map(|input| input.parameters.get("row")?.as_str());
+            let row = rows.next().map(|row| format!(": {row}")).unwrap_or_default();
+            let caption = format!("{}{row}{line}", stage.name.replace('_', " "));
             let _ = writeln!(
                 html,
                 "<figure>{svg}<figcaption>{}</figcaption></figure>",

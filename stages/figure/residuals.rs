@@ -45,7 +45,7 @@ fn panel(canvas: &super::panel::Canvas, frame: Frame, column: &Residuals, series
     let highest = bars.iter().map(|bar| bar.2).fold(1.0, f64::max);
     let label = format!("Δ{}{}", symbol(&column.name), per_unit(&column.unit));
     let beyond = if beyond > 0 {
-        format!(", {beyond} beyond")
+        format!(", {beyond} outside")
     } else {
         String::new()
     };
