@@ -99,8 +99,8 @@ impl ActionNetwork {
     }
 
     /// θ' and J' of the stars of streams, J' common to the stars of each, and the J' that each star by itself would have with these
-    /// angles of the toy: three of [streams, stars, 3].
-    pub fn together(&self, streams: &Streams) -> Result<[Tensor; 3], StageError> {
+    /// angles of the toy: three of [streams, stars, 3]; and of how many streams J' was not found.
+    pub fn together(&self, streams: &Streams) -> Result<([Tensor; 3], usize), StageError> {
         let Self::Smooth(map) = self else {
             return Err(StageError::with_hint(
                 "`stars: together` is not known for `network: paper`",
@@ -108,9 +108,11 @@ impl ActionNetwork {
             ));
         };
         let points = streams.toy_points(&map.toy).map_err(failed)?;
-        let (angles, actions) = map.predict(&points);
+        let found = map.refine_streams(&points).map_err(failed)?;
+        let actions = found.actions.unsqueeze(-2).expand_as(&points.actions);
         let own = map.star_actions(&points, &actions);
-        Ok([angles, actions, own])
+        let open = found.open.iter().filter(|open| **open).count();
+        Ok(([found.angles, actions.contiguous(), own], open))
     }
 
     /// Ω' of stars at (x, v) with acceleration a, km/s/kpc: (stars, 3) each. `actions` is J'.

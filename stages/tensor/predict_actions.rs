@@ -131,9 +131,12 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
     }
     context.metric("unbound_stars", unbound as f64, "");
     context.metric("set_aside", left as f64, "");
-    if !together {
-        context.metric("unconverged_stars", open as f64, "");
-    }
+    let name = if together {
+        "unconverged_streams"
+    } else {
+        "unconverged_stars"
+    };
+    context.metric(name, open as f64, "");
     Ok(Outcome::Complete)
 }
 
@@ -308,7 +311,8 @@ impl<'a> Predictor<'a> {
         let accelerations = self.accelerations(&x)?;
         let (mut members, mut own_members) = (Vec::new(), Vec::new());
         for network in &self.networks {
-            let [angles, actions, own] = network.together(&sample.streams)?;
+            let ([angles, actions, own], open) = network.together(&sample.streams)?;
+            outcomes.open += open;
             let actions = flat(&actions)?;
             let frequencies = accelerations.as_ref().map(|a| network.frequencies(&x, &v, a, &actions));
             members.push([Some(flat(&angles)?), Some(actions), frequencies.transpose()?]);

@@ -1,20 +1,14 @@
 //! The smooth map by itself, both ways to rounding: its equations J = J' + ∂G/∂θ, θ' = θ + ∂G/∂J' are solved by Newton's
 //! method, for J' where (θ, J) is known, and for θ where (θ', J') is known. Nothing is trained.
 
+mod search;
+
 use tch::{Kind, Tensor};
 
+use self::search::search;
 use crate::error::Error;
 use crate::isochrone::wrap;
 use crate::smooth::map::{SmoothMap, ToyPoints, floored};
-
-/// What a residual must come down to: radians, and actions in units of the data's.
-const TOLERANCE: f64 = 1e-11;
-
-/// What is accepted where rounding ends the search earlier.
-const ACCEPTED: f64 = 1e-8;
-
-/// Most steps of one search.
-const STEPS: usize = 40;
 
 /// Stages of the continuation from no correction to the whole, for stars that Newton's method does not find at once.
 const STAGES: usize = 8;
@@ -80,12 +74,12 @@ pub struct Located {
     pub unsolved: Vec<Option<Unsolved>>,
 }
 
-/// (θ', J') of single stars.
+/// (θ', J') of single stars, or of streams.
 #[derive(Debug)]
 pub struct Refined {
-    /// θ' in [0, 2π): (stars, 3).
+    /// θ' in [0, 2π): (stars, 3), or (streams, stars, 3).
     pub angles: Tensor,
-    /// J', km/s kpc: (stars, 3).
+    /// J', km/s kpc: (stars, 3), or (streams, 3).
     pub actions: Tensor,
     /// Where no J' was found that solves the equation: J' there is the rough one of the fixed point.
     pub open: Vec<bool>,
@@ -93,41 +87,55 @@ pub struct Refined {
 
 /// First and mixed second derivatives of G.
 struct Slopes {
-    /// ∂G/∂θ (stars, 3).
+    /// ∂G/∂θ […, 3].
     by_angle: Tensor,
-    /// ∂G/∂J' less its value at θ = 0 (stars, 3).
+    /// ∂G/∂J' less its value at θ = 0 […, 3].
     by_action: Tensor,
-    /// ∂²G/∂J'_i ∂θ_j (stars, i, j).
+    /// ∂²G/∂J'_i ∂θ_j […, i, j].
     mixed: Tensor,
 }
 
 impl SmoothMap {
-    /// (θ', J') of single stars from their toy angles and actions (stars, 3): some steps of the damped fixed point, then Newton's. Where
-    /// that ends nowhere, the correction is grown from nothing to the whole.
+    /// (θ', J') of single stars from their toy angles and actions (stars, 3); see [`SmoothMap::refine_streams`].
     pub fn refine_exactly(&self, angles: &Tensor, actions: &Tensor) -> Result<Refined, Error> {
-        let unit = self.action_scale();
-        let rough = self.refine_roughly(angles, actions) / unit;
+        let found = self.refine_streams(&singly(angles, actions))?;
+        Ok(Refined {
+            angles: found.angles.squeeze_dim(-2),
+            ..found
+        })
+    }
+
+    /// θ' of the stars of streams and the J' = ⟨J − ∂G/∂θ(θ, J')⟩ that the stars of each have in common: some steps of the damped
+    /// fixed point, then Newton's. Where that ends nowhere, the correction is grown from nothing to the whole.
+    pub fn refine_streams(&self, points: &ToyPoints) -> Result<Refined, Error> {
+        let (unit, device) = (self.action_scale(), points.angles.device());
+        let toy_actions = points.mean(&points.actions).squeeze_dim(-2) / unit;
+        let rough = self.roughly(points).squeeze_dim(-2) / unit;
         let kept = |guess: &Tensor| floored(guess);
-        let all = Tensor::arange(angles.size()[0], (Kind::Int64, angles.device()));
         let at = |fraction: f64, of: &Tensor| {
-            let (angles, actions) = (angles.index_select(0, of), actions.index_select(0, of));
+            let points = points.each(&|tensor| tensor.index_select(0, of));
+            let toy_actions = toy_actions.index_select(0, of);
             move |rows: &Tensor, guess: &Tensor| {
-                let (angles, actions) = (angles.index_select(0, rows), actions.index_select(0, rows));
-                let slopes = self.slopes(&angles, &(guess * unit));
-                let residual = guess + (slopes.by_angle * fraction - actions) / unit;
-                (residual, identity_plus(&(slopes.mixed.transpose(-1, -2) * fraction)))
+                let points = points.each(&|tensor| tensor.index_select(0, rows));
+                let common = (guess * unit).unsqueeze(-2).expand_as(&points.angles);
+                let slopes = self.slopes(&points.angles, &common);
+                let slope = points.mean(&slopes.by_angle).squeeze_dim(-2);
+                let mixed = points.mean(&slopes.mixed.flatten(-2, -1)).view([-1, 3, 3]);
+                let residual = guess + slope * (fraction / unit) - toy_actions.index_select(0, rows);
+                (residual, identity_plus(&(mixed.transpose(-1, -2) * fraction)))
             }
         };
+        let all = Tensor::arange(rough.size()[0], (Kind::Int64, device));
         let (mut found, mut open) = search(rough.shallow_clone(), &at(1.0, &all), &kept, f64::INFINITY)?;
-        let left = places(&open, angles.device());
+        let left = places(&open, device);
         if left.numel() > 0 {
-            let (mut guess, mut still) = (actions.index_select(0, &left) / unit, Vec::new());
+            let (mut guess, mut still) = (toy_actions.index_select(0, &left), Vec::new());
             for stage in 1..=STAGES {
                 let residual = at(stage as f64 / STAGES as f64, &left);
                 (guess, still) = search(guess, &residual, &kept, f64::INFINITY)?;
             }
             // Where there is none, what the fixed point comes to is nearer than where Newton's method is lost.
-            let lost = Tensor::from_slice(&still).to_device(angles.device()).unsqueeze(-1);
+            let lost = Tensor::from_slice(&still).to_device(device).unsqueeze(-1);
             let guess = rough.index_select(0, &left).where_self(&lost, &guess);
             found = found.index_copy(0, &left, &guess);
             let mut again = still.into_iter();
@@ -136,9 +144,10 @@ impl SmoothMap {
                 .for_each(|open| *open = again.next().unwrap_or(true));
         }
         let actions = found * unit;
-        let shift = self.slopes(angles, &actions).by_action;
+        let common = actions.unsqueeze(-2).expand_as(&points.angles);
+        let shift = self.slopes(&points.angles, &common).by_action;
         Ok(Refined {
-            angles: wrap(&(angles + shift)),
+            angles: wrap(&(&points.angles + shift)),
             actions,
             open,
         })
@@ -146,16 +155,16 @@ impl SmoothMap {
 
     /// J' of single stars from their toy angles and actions (stars, 3), to about a thousandth: a few steps of the damped fixed point.
     pub fn refine_roughly(&self, angles: &Tensor, actions: &Tensor) -> Tensor {
-        let points = ToyPoints {
-            angles: angles.unsqueeze(-2),
-            actions: actions.unsqueeze(-2),
-            weights: Tensor::ones_like(&angles.narrow(-1, 0, 1).unsqueeze(-2)),
-        };
-        let mut refined = floored(&points.actions);
+        self.roughly(&singly(angles, actions)).squeeze_dim(-2)
+    }
+
+    /// The same of streams: […, 1, 3].
+    fn roughly(&self, points: &ToyPoints) -> Tensor {
+        let mut refined = floored(&points.mean(&points.actions));
         for _ in 0..6 {
-            refined = self.refine(&points, &refined, 0.8);
+            refined = self.refine(points, &refined, 0.8);
         }
-        refined.squeeze_dim(-2)
+        refined
     }
 
     /// J − ∂G/∂θ(θ, J') of each star of streams whose stars share J': what each by itself adds to the mean, […, stars, 3].
@@ -349,6 +358,15 @@ fn differ(a: &[f64; 3], b: &[f64; 3]) -> bool {
     a.iter().zip(b).map(away).fold(0.0, f64::max) > 1e-6
 }
 
+/// Single stars as streams of one.
+fn singly(angles: &Tensor, actions: &Tensor) -> ToyPoints {
+    ToyPoints {
+        angles: angles.unsqueeze(-2),
+        actions: actions.unsqueeze(-2),
+        weights: Tensor::ones_like(&angles.narrow(-1, 0, 1).unsqueeze(-2)),
+    }
+}
+
 fn tracked(tensor: &Tensor) -> Tensor {
     tensor.detach().copy().set_requires_grad(true)
 }
@@ -385,88 +403,6 @@ fn mark(unsolved: &mut [Option<Unsolved>], flags: &[bool], why: Unsolved) {
     {
         *place = Some(why);
     }
-}
-
-/// Roots of `residual`, row by row, from `guess`, and which rows were not solved: Newton's method, with Levenberg & Marquardt's damping
-/// for a row from when a step of it makes its residual larger.
-///
-/// `residual` is given the row numbers and their guesses (rows, 3), and gives residuals (rows, 3) and Jacobians (rows, 3, 3);
-/// `kept` puts a guess back where it may be; no step is longer than `longest` in a component.
-fn search(
-    guess: Tensor,
-    residual: &dyn Fn(&Tensor, &Tensor) -> (Tensor, Tensor),
-    kept: &dyn Fn(&Tensor) -> Tensor,
-    longest: f64,
-) -> Result<(Tensor, Vec<bool>), Error> {
-    let device = guess.device();
-    let size = |residual: &Tensor| {
-        residual
-            .square()
-            .sum_dim_intlist([-1].as_slice(), true, Kind::Double)
-            .sqrt()
-    };
-    let mut best = kept(&guess);
-    let mut rows = Tensor::arange(best.size()[0], (Kind::Int64, device));
-    let mut here = best.shallow_clone();
-    let (mut misfit, mut jacobian) = residual(&rows, &here);
-    let mut damping = Tensor::zeros_like(&here.narrow(-1, 0, 1));
-    let mut sizes = Tensor::full_like(&damping, f64::INFINITY);
-    for _ in 0..STEPS {
-        best = best.index_copy(0, &rows, &here);
-        sizes = sizes.index_copy(0, &rows, &size(&misfit));
-        // Not a number: no step helps.
-        let going = size(&misfit).squeeze_dim(-1);
-        let going = going
-            .gt(TOLERANCE)
-            .logical_and(&damping.squeeze_dim(-1).lt(1e12))
-            .nonzero()
-            .view(-1);
-        if going.numel() == 0 {
-            break;
-        }
-        let pick = |tensor: &Tensor| tensor.index_select(0, &going);
-        (rows, here, misfit, jacobian, damping) =
-            (pick(&rows), pick(&here), pick(&misfit), pick(&jacobian), pick(&damping));
-        let transposed = jacobian.transpose(-1, -2);
-        let normal =
-            transposed.matmul(&jacobian) + Tensor::eye(3, (Kind::Double, device)) * (&damping * 1e-3).unsqueeze(-1);
-        let direction = transposed.matmul(&misfit.unsqueeze(-1)).squeeze_dim(-1);
-        let newton = solved(&jacobian, &misfit);
-        let damped = solved(&normal, &direction);
-        let step = newton.where_self(&damping.eq(0.0), &damped).nan_to_num(0.0, 0.0, 0.0);
-        let step = step.clamp(-longest, longest);
-        let trial = kept(&(&here - step));
-        let (trial_misfit, trial_jacobian) = residual(&rows, &trial);
-        // A residual at the level of rounding may go either way.
-        let better = size(&trial_misfit).lt_tensor(&size(&misfit));
-        let choose = |new: &Tensor, old: &Tensor| new.where_self(&better.view(view(new).as_slice()), old);
-        here = choose(&trial, &here);
-        misfit = choose(&trial_misfit, &misfit);
-        jacobian = choose(&trial_jacobian, &jacobian);
-        let relaxed = (&damping * 0.1).where_self(&damping.gt(1e-3), &Tensor::zeros_like(&damping));
-        damping = relaxed.where_self(&better, &((&damping * 8.0).clamp_min(1.0)));
-    }
-    best = best.index_copy(0, &rows, &here);
-    sizes = sizes.index_copy(0, &rows, &size(&misfit));
-    let open = flags(&sizes.lt(ACCEPTED).logical_not())?;
-    Ok((best, open))
-}
-
-/// The shape of a flag for each row that spreads over a tensor of two or three dimensions.
-fn view(like: &Tensor) -> Vec<i64> {
-    let mut shape = vec![1; like.dim()];
-    shape[0] = like.size()[0];
-    shape
-}
-
-/// The solution of 3 × 3 systems by Cramer's rule; not finite where there is none.
-fn solved(matrix: &Tensor, right: &Tensor) -> Tensor {
-    let row = |i: i64| matrix.select(-2, i);
-    let [a, b, c] = [row(0), row(1), row(2)];
-    let cross = |p: &Tensor, q: &Tensor| p.linalg_cross(q, -1);
-    let [bc, ca, ab] = [cross(&b, &c), cross(&c, &a), cross(&a, &b)];
-    let determinant = (&a * &bc).sum_dim_intlist([-1].as_slice(), true, Kind::Double);
-    (bc * right.narrow(-1, 0, 1) + ca * right.narrow(-1, 1, 1) + ab * right.narrow(-1, 2, 1)) / determinant
 }
 
 #[cfg(test)]

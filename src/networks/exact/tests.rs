@@ -71,6 +71,34 @@ fn the_fixed_point_is_met_to_rounding() {
 }
 
 #[test]
+fn streams_have_one_action_each() {
+    let map = map(0.05);
+    let (x, v) = halo_points(60, 25);
+    let toy = map.toy.from_cartesian(&x, &v).unwrap();
+    // Fifteen streams of four stars; the last star of every second one is a filler.
+    let weights = Tensor::ones([15, 4, 1], (Kind::Double, Device::Cpu));
+    let _ = weights.slice(0, 0, 15, 2).narrow(1, 3, 1).fill_(0.0);
+    let points = ToyPoints {
+        angles: toy.angles.view([15, 4, 3]),
+        actions: toy.actions.view([15, 4, 3]),
+        weights,
+    };
+    let found = map.refine_streams(&points).unwrap();
+    let closed: Vec<bool> = found.open.iter().map(|open| !open).collect();
+    let rows = places(&closed, Device::Cpu);
+    assert!(rows.numel() >= 13);
+    let pick = |tensor: &Tensor| tensor.index_select(0, &rows);
+    // J' = ⟨J − ∂G/∂θ⟩ over the stars that count: to rounding.
+    let common = found.actions.unsqueeze(1).expand_as(&points.actions).contiguous();
+    let mean = points.mean(&map.star_actions(&points, &common)).squeeze_dim(1);
+    assert!(distance(&pick(&mean), &pick(&found.actions)) < 1e-6);
+    // The damped fixed point alone comes to the same place.
+    let (angles, actions) = map.predict(&points);
+    assert!(distance(&pick(&actions.select(1, 0)), &pick(&found.actions)) < 1e-5);
+    assert!(angle_distance(&pick(&angles), &pick(&found.angles)) < 1e-7);
+}
+
+#[test]
 fn stars_without_a_position_are_named() {
     let map = map(0.05);
     let theta = Tensor::from_slice(&[1.0, 2.0, 3.0, 1.0, 2.0, 3.0]).view([2, 3]);

@@ -1,0 +1,97 @@
+//! Roots of many small systems of equations at once.
+
+use tch::{Kind, Tensor};
+
+use super::flags;
+use crate::error::Error;
+
+/// What a residual must come down to: radians, and actions in units of the data's.
+const TOLERANCE: f64 = 1e-11;
+
+/// What is accepted where rounding ends the search earlier.
+const ACCEPTED: f64 = 1e-8;
+
+/// Most steps of one search.
+const STEPS: usize = 40;
+
+/// Roots of `residual`, row by row, from `guess`, and which rows were not solved: Newton's method, with Levenberg & Marquardt's damping
+/// for a row from when a step of it makes its residual larger.
+///
+/// `residual` is given the row numbers and their guesses (rows, 3), and gives residuals (rows, 3) and Jacobians (rows, 3, 3);
+/// `kept` puts a guess back where it may be; no step is longer than `longest` in a component.
+pub(super) fn search(
+    guess: Tensor,
+    residual: &dyn Fn(&Tensor, &Tensor) -> (Tensor, Tensor),
+    kept: &dyn Fn(&Tensor) -> Tensor,
+    longest: f64,
+) -> Result<(Tensor, Vec<bool>), Error> {
+    let device = guess.device();
+    let size = |residual: &Tensor| {
+        residual
+            .square()
+            .sum_dim_intlist([-1].as_slice(), true, Kind::Double)
+            .sqrt()
+    };
+    let mut best = kept(&guess);
+    let mut rows = Tensor::arange(best.size()[0], (Kind::Int64, device));
+    let mut here = best.shallow_clone();
+    let (mut misfit, mut jacobian) = residual(&rows, &here);
+    let mut damping = Tensor::zeros_like(&here.narrow(-1, 0, 1));
+    let mut sizes = Tensor::full_like(&damping, f64::INFINITY);
+    for _ in 0..STEPS {
+        best = best.index_copy(0, &rows, &here);
+        sizes = sizes.index_copy(0, &rows, &size(&misfit));
+        // Not a number: no step helps.
+        let going = size(&misfit).squeeze_dim(-1);
+        let going = going
+            .gt(TOLERANCE)
+            .logical_and(&damping.squeeze_dim(-1).lt(1e12))
+            .nonzero()
+            .view(-1);
+        if going.numel() == 0 {
+            break;
+        }
+        let pick = |tensor: &Tensor| tensor.index_select(0, &going);
+        (rows, here, misfit, jacobian, damping) =
+            (pick(&rows), pick(&here), pick(&misfit), pick(&jacobian), pick(&damping));
+        let transposed = jacobian.transpose(-1, -2);
+        let normal =
+            transposed.matmul(&jacobian) + Tensor::eye(3, (Kind::Double, device)) * (&damping * 1e-3).unsqueeze(-1);
+        let direction = transposed.matmul(&misfit.unsqueeze(-1)).squeeze_dim(-1);
+        let newton = solved(&jacobian, &misfit);
+        let damped = solved(&normal, &direction);
+        let step = newton.where_self(&damping.eq(0.0), &damped).nan_to_num(0.0, 0.0, 0.0);
+        let step = step.clamp(-longest, longest);
+        let trial = kept(&(&here - step));
+        let (trial_misfit, trial_jacobian) = residual(&rows, &trial);
+        // A residual at the level of rounding may go either way.
+        let better = size(&trial_misfit).lt_tensor(&size(&misfit));
+        let choose = |new: &Tensor, old: &Tensor| new.where_self(&better.view(view(new).as_slice()), old);
+        here = choose(&trial, &here);
+        misfit = choose(&trial_misfit, &misfit);
+        jacobian = choose(&trial_jacobian, &jacobian);
+        let relaxed = (&damping * 0.1).where_self(&damping.gt(1e-3), &Tensor::zeros_like(&damping));
+        damping = relaxed.where_self(&better, &((&damping * 8.0).clamp_min(1.0)));
+    }
+    best = best.index_copy(0, &rows, &here);
+    sizes = sizes.index_copy(0, &rows, &size(&misfit));
+    let open = flags(&sizes.lt(ACCEPTED).logical_not())?;
+    Ok((best, open))
+}
+
+/// The shape of a flag for each row that spreads over a tensor of two or three dimensions.
+fn view(like: &Tensor) -> Vec<i64> {
+    let mut shape = vec![1; like.dim()];
+    shape[0] = like.size()[0];
+    shape
+}
+
+/// The solution of 3 × 3 systems by Cramer's rule; not finite where there is none.
+fn solved(matrix: &Tensor, right: &Tensor) -> Tensor {
+    let row = |i: i64| matrix.select(-2, i);
+    let [a, b, c] = [row(0), row(1), row(2)];
+    let cross = |p: &Tensor, q: &Tensor| p.linalg_cross(q, -1);
+    let [bc, ca, ab] = [cross(&b, &c), cross(&c, &a), cross(&a, &b)];
+    let determinant = (&a * &bc).sum_dim_intlist([-1].as_slice(), true, Kind::Double);
+    (bc * right.narrow(-1, 0, 1) + ca * right.narrow(-1, 1, 1) + ab * right.narrow(-1, 2, 1)) / determinant
+}
