@@ -14,6 +14,9 @@ pub struct Args {
     /// The pipelines
     #[arg(required = true)]
     pipelines: Vec<PathBuf>,
+    /// Only these measures, such as delta_J; may be repeated
+    #[arg(long = "measure", value_name = "NAME")]
+    measures: Vec<String>,
     #[command(flatten)]
     parameters: Parameters,
     #[command(flatten)]
@@ -29,6 +32,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         for stage in data.comparisons() {
             gather(&mut lines, &data, stage);
         }
+        lines.retain(|line: &Line| args.measures.is_empty() || args.measures.contains(&line.measure));
         for stage in data.stages.iter().filter(|stage| stage.state != State::Done) {
             open.push_str(&format!("| {}: not done{}\n", stage.label, " |".repeat(COLUMNS.len())));
         }

@@ -52,6 +52,8 @@ fn a_table_puts_several_runs_of_a_row_into_one_line() {
     // The median, then the range.
     assert_eq!(numbers, [each[1], each[0], each[2]], "{text}");
     assert_eq!((&*line[0], &*line[6], &*line[9]), ("guess", "3", "cpu"), "{text}");
+    let only = place.well(&["table", "p.yaml", "--measure", "delta_theta"]).out;
+    assert!(only.contains("δθ") && !only.contains("δJ"), "{only}");
     // The paper's figure is 1.0; numbers are printed to three digits.
     assert!((first_number(&line[5]) / each[1] - 1.0).abs() < 0.01, "{text}");
 }

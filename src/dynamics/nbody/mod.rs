@@ -4,7 +4,7 @@
 //! use dynamics::nbody::{Settings, Simulation};
 //! use dynamics::potential::Plummer;
 //!
-//! let particles = Plummer::new(5e5, 0.02)?.sample(1000, 1);
+//! let particles = Plummer::new(5e5, 0.02)?.sample(1000, 1.0, 1);
 //! let mut simulation = Simulation::new(particles, &Settings { softening: 0.001, step: 1e-5, ..Settings::default() })?;
 //! let before = simulation.diagnostics().energy();
 //! simulation.advance_to(1e-4, |simulation| simulation.time() < 1.0)?;

@@ -7,7 +7,8 @@ use crate::units::GRAVITATIONAL_CONSTANT;
 use rand::Rng;
 
 impl Plummer {
-    /// `n` particles of equal mass from the isotropic distribution function f(E) ∝ (−E)^{7/2}, seeded.
+    /// `n` particles of equal mass from the isotropic distribution function f(E) ∝ (−E)^{7/2}, seeded: of those within the radius that holds
+    /// `mass_fraction` of the mass, in (0, 1], and together of that mass. Velocities are those of the whole sphere.
     ///
     /// Radii invert the mass profile, r = a (X^{−2/3} − 1)^{−1/2}; speeds are a fraction q of the escape speed drawn from
     /// q²(1 − q²)^{7/2} by rejection. Total momentum is then moved to zero, and so is the likeliest centre of the sphere. Not the
@@ -16,15 +17,15 @@ impl Plummer {
     ///
     /// **Units**: kpc, km/s, M_sun.
     /// **Source**: Aarseth, Hénon & Wielen (1974), appendix.
-    pub fn sample(&self, n: usize, seed: u64) -> Particles {
+    pub fn sample(&self, n: usize, mass_fraction: f64, seed: u64) -> Particles {
         let mut random = generator(seed, 0);
         let random = &mut random;
         let mut particles = Particles {
-            masses: vec![self.mass() / n as f64; n],
+            masses: vec![self.mass() * mass_fraction / n as f64; n],
             ..Particles::default()
         };
         for _ in 0..n {
-            let within: f64 = random.random();
+            let within = mass_fraction * random.random::<f64>();
             let r = self.scale() / (within.powf(-2.0 / 3.0) - 1.0).sqrt();
             let escape = (2.0 * GRAVITATIONAL_CONSTANT * self.mass() / self.scale().hypot(r)).sqrt();
             let speed = escape * fraction_of_escape_speed(random);

@@ -39,7 +39,7 @@ fn errors(gravity: &Gravity, particles: &Particles, softening: f64, stride: usiz
 }
 
 fn sphere(n: usize) -> Particles {
-    Plummer::new(1e6, 1.0).unwrap().sample(n, 1)
+    Plummer::new(1e6, 1.0).unwrap().sample(n, 1.0, 1)
 }
 
 fn field(particles: &Particles, softening: f64, opening: f64, precision: Precision) -> Gravity {
@@ -64,6 +64,22 @@ fn field_of_order(order: u32, particles: &Particles, softening: f64, opening: f6
 /// The dynamical time √(a³/GM) of `sphere`, Gyr.
 fn dynamical_time() -> f64 {
     (1.0 / (GRAVITATIONAL_CONSTANT * 1e6)).sqrt() / KPC_PER_KM_S_GYR
+}
+
+#[test]
+fn a_fraction_of_the_sphere_ends_where_it_should() {
+    let model = Plummer::new(1e6, 1.0).unwrap();
+    let inner = model.sample(20_000, 0.999, 1);
+    // M(<r)/M = (1 + 1/r²)^{-3/2}: the radius that holds 0.999 of the mass.
+    let edge = (0.999_f64.powf(-2.0 / 3.0) - 1.0).sqrt().recip();
+    let far = inner.positions.iter().map(|x| norm(*x)).fold(0.0, f64::max);
+    // The centre is moved by 0.01 or so; twenty particles are expected in the outermost thousandth.
+    assert!(far < edge + 0.1 && far > 0.5 * edge, "{far} of {edge}");
+    assert!((inner.masses.iter().sum::<f64>() / 0.999e6 - 1.0).abs() < 1e-12);
+    let half = inner.positions.iter().filter(|x| norm(**x) < 1.0).count() as f64;
+    // M(<1)/M = 2^{-3/2}; four standard deviations of a count.
+    let expected = 20_000.0 * 2.0_f64.powf(-1.5) / 0.999;
+    assert!((half - expected).abs() < 4.0 * expected.sqrt(), "{half}, {expected}");
 }
 
 #[test]

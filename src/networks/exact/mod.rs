@@ -81,7 +81,7 @@ pub struct Refined {
     pub angles: Tensor,
     /// J', km/s kpc: (stars, 3), or (streams, 3).
     pub actions: Tensor,
-    /// Where no J' was found that solves the equation: J' there is the rough one of the fixed point.
+    /// Where no J' was found that solves the equation: J' there is the last guess, usually at its floor.
     pub open: Vec<bool>,
 }
 
@@ -106,43 +106,21 @@ impl SmoothMap {
     }
 
     /// θ' of the stars of streams and the J' = ⟨J − ∂G/∂θ(θ, J')⟩ that the stars of each have in common: some steps of the damped
-    /// fixed point, then Newton's. Where that ends nowhere, the correction is grown from nothing to the whole.
+    /// fixed point, then Newton's.
     pub fn refine_streams(&self, points: &ToyPoints) -> Result<Refined, Error> {
-        let (unit, device) = (self.action_scale(), points.angles.device());
+        let unit = self.action_scale();
         let toy_actions = points.mean(&points.actions).squeeze_dim(-2) / unit;
-        let rough = self.roughly(points).squeeze_dim(-2) / unit;
-        let kept = |guess: &Tensor| floored(guess);
-        let at = |fraction: f64, of: &Tensor| {
-            let points = points.each(&|tensor| tensor.index_select(0, of));
-            let toy_actions = toy_actions.index_select(0, of);
-            move |rows: &Tensor, guess: &Tensor| {
-                let points = points.each(&|tensor| tensor.index_select(0, rows));
-                let common = (guess * unit).unsqueeze(-2).expand_as(&points.angles);
-                let slopes = self.slopes(&points.angles, &common);
-                let slope = points.mean(&slopes.by_angle).squeeze_dim(-2);
-                let mixed = points.mean(&slopes.mixed.flatten(-2, -1)).view([-1, 3, 3]);
-                let residual = guess + slope * (fraction / unit) - toy_actions.index_select(0, rows);
-                (residual, identity_plus(&(mixed.transpose(-1, -2) * fraction)))
-            }
+        let begin = self.roughly(points).squeeze_dim(-2) / unit;
+        let residual = |rows: &Tensor, guess: &Tensor| {
+            let points = points.each(&|tensor| tensor.index_select(0, rows));
+            let common = (guess * unit).unsqueeze(-2).expand_as(&points.angles);
+            let slopes = self.slopes(&points.angles, &common);
+            let slope = points.mean(&slopes.by_angle).squeeze_dim(-2);
+            let mixed = points.mean(&slopes.mixed.flatten(-2, -1)).view([-1, 3, 3]);
+            let residual = guess + slope / unit - toy_actions.index_select(0, rows);
+            (residual, identity_plus(&mixed.transpose(-1, -2)))
         };
-        let all = Tensor::arange(rough.size()[0], (Kind::Int64, device));
-        let (mut found, mut open) = search(rough.shallow_clone(), &at(1.0, &all), &kept, f64::INFINITY)?;
-        let left = places(&open, device);
-        if left.numel() > 0 {
-            let (mut guess, mut still) = (toy_actions.index_select(0, &left), Vec::new());
-            for stage in 1..=STAGES {
-                let residual = at(stage as f64 / STAGES as f64, &left);
-                (guess, still) = search(guess, &residual, &kept, f64::INFINITY)?;
-            }
-            // Where there is none, what the fixed point comes to is nearer than where Newton's method is lost.
-            let lost = Tensor::from_slice(&still).to_device(device).unsqueeze(-1);
-            let guess = rough.index_select(0, &left).where_self(&lost, &guess);
-            found = found.index_copy(0, &left, &guess);
-            let mut again = still.into_iter();
-            open.iter_mut()
-                .filter(|open| **open)
-                .for_each(|open| *open = again.next().unwrap_or(true));
-        }
+        let (found, open) = search(begin, &residual, &|guess: &Tensor| floored(guess), f64::INFINITY)?;
         let actions = found * unit;
         let common = actions.unsqueeze(-2).expand_as(&points.angles);
         let shift = self.slopes(&points.angles, &common).by_action;
