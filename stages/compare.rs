@@ -39,7 +39,8 @@ pub struct Compare {
     pub stars: Vec<i64>,
     /// Which row of the truth a prediction is compared with.
     pub truth_of: TruthOf,
-    /// Compare only stars whose true actions are known better than this, by the column `J_error` of the truth, km/s kpc.
+    /// Compare only stars whose true actions are known better than this, km/s kpc, by the column `J_error`: of the table connected to
+    /// `tori`, by stream, or else of the truth.
     pub truth_known_to: Option<KmPerSecondKpc>,
     /// The paper's figures for the mean absolute error over the three components.
     pub paper: PaperFigures,
@@ -168,20 +169,19 @@ fn common(predicted: &Schema, truth: &Schema) -> Vec<Measure> {
 impl Stage for Compare {
     const KIND: &'static str = "compare";
     const ABOUT: &'static str = "Compare predictions with the truth, or along streams, beside published figures";
-    const REVISION: u32 = 3;
+    const REVISION: u32 = 4;
 
     fn inputs(&self) -> Vec<InputPort> {
         match self.against {
-            Against::Truth => vec![
-                InputPort::table("predicted", &columns::needs(&[])),
-                InputPort::table(
-                    "truth",
-                    &match self.truth_known_to {
-                        Some(_) => columns::needs(&[&[J_ERROR]]),
-                        None => columns::needs(&[]),
-                    },
-                ),
-            ],
+            Against::Truth => {
+                let stars = columns::needs(&[]);
+                let mut ports = vec![InputPort::table("predicted", &stars), InputPort::table("truth", &stars)];
+                if self.truth_known_to.is_some() {
+                    let needs = [("stream", ""), (J_ERROR.name, J_ERROR.unit)];
+                    ports.push(InputPort::table("tori", &needs).optional());
+                }
+                ports
+            }
             Against::StreamMean => vec![InputPort::table("predicted", &columns::needs(&[&ACTIONS]))],
         }
     }
@@ -198,6 +198,12 @@ impl Stage for Compare {
                 OutputPort::table("residuals", residuals_schema(&[])),
             ]);
         };
+        let knows_error = connected.contains_key("tori") || truth.column_with_name(J_ERROR.name).is_some();
+        if self.truth_known_to.is_some() && !knows_error {
+            return Err(
+                "truth: truth_known_to needs its column J_error, or that of a table connected to `tori`".to_owned(),
+            );
+        }
         let measures = self.measures(predicted, truth);
         if measures.is_empty() {
             return Err(
@@ -373,7 +379,20 @@ impl Compare {
         let Some(limit) = self.truth_known_to else {
             return Ok(asked);
         };
-        let error = io::column(truth, J_ERROR.name)?;
+        let error = if context.has_input("tori") {
+            let tori = context.read_table("tori")?;
+            let streams = tables::i64_column(&tori, "stream").map_err(StageError::failed)?;
+            let of_stream: HashMap<i64, f64> = streams
+                .iter()
+                .copied()
+                .zip(io::column(&tori, J_ERROR.name)?.iter().copied())
+                .collect();
+            // A stream without a torus is not known at all.
+            let error = |stream| of_stream.get(stream).copied().unwrap_or(f64::INFINITY);
+            identity(truth)?.0.iter().map(error).collect()
+        } else {
+            io::column(truth, J_ERROR.name)?.to_vec()
+        };
         let known: Vec<usize> = asked.iter().copied().filter(|&row| error[row] <= limit.get()).collect();
         context.metric("truth_uncertain", (asked.len() - known.len()) as f64, "");
         if known.len() < asked.len() {

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+use runner::arrow_schema::{DataType, Schema};
+use runner::stage::Stage;
 use serde_json::json;
 use tables::RecordBatch;
 
@@ -202,6 +204,24 @@ fn stars_whose_truth_is_uncertain_can_be_left_out() {
     assert!(ran.notes().contains("2 of 4 stars are not compared"));
     let at = json!({ "against": "stream_mean", "truth_known_to": 0.1 });
     assert_eq!(faults::<Compare>(at).len(), 1);
+    // Or by stream, from the table of the tori, which knows nothing of stream 1.
+    let schema = Schema::new(vec![
+        runner::ports::column("stream", DataType::Int64, "", "", "stream"),
+        runner::ports::column("J_error", DataType::Float64, "km/s kpc", "", "error"),
+    ]);
+    let tori = table(
+        schema,
+        vec![
+            ("stream", vec![3i64, 2, 0].into()),
+            ("J_error", vec![0.05, 0.2, 0.01].into()),
+        ],
+    );
+    let inputs = [("predicted", &predicted), ("truth", &bare), ("tori", &tori)];
+    assert_eq!(run(&known, &inputs, &[]).completed().i64("residuals", "stream"), [0, 3]);
+    // Somebody must know.
+    let stars = || runner::ports::Artifact::Table(bare.schema());
+    let connected = [("predicted", stars()), ("truth", stars())].into_iter().collect();
+    assert!(Stage::outputs(&known, &connected).unwrap_err().contains("J_error"));
 }
 
 #[test]

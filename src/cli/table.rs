@@ -17,6 +17,9 @@ pub struct Args {
     /// Only these measures, such as delta_J; may be repeated
     #[arg(long = "measure", value_name = "NAME")]
     measures: Vec<String>,
+    /// Only rows with this in their title; may be repeated
+    #[arg(long = "row", value_name = "TEXT")]
+    rows: Vec<String>,
     #[command(flatten)]
     parameters: Parameters,
     #[command(flatten)]
@@ -32,7 +35,11 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         for stage in data.comparisons() {
             gather(&mut lines, &data, stage);
         }
-        lines.retain(|line: &Line| args.measures.is_empty() || args.measures.contains(&line.measure));
+        lines.retain(|line: &Line| {
+            let is_measure = args.measures.is_empty() || args.measures.contains(&line.measure);
+            let is_row = args.rows.is_empty() || args.rows.iter().any(|text| line.title.contains(text));
+            is_measure && is_row
+        });
         for stage in data.stages.iter().filter(|stage| stage.state != State::Done) {
             open.push_str(&format!("| {}: not done{}\n", stage.label, " |".repeat(COLUMNS.len())));
         }
@@ -87,6 +94,10 @@ fn gather(lines: &mut Vec<Line>, data: &Data, stage: &StageData) {
             .iter()
             .find(|other| other.measure == row.measure && is(other, "median_absolute"));
         let line = &mut lines[place];
+        // The same to the last digit is the same data by another way through the sweep, not another run.
+        if line.means.contains(&row.value) {
+            continue;
+        }
         line.means.push(row.value);
         line.medians.extend(median.map(|median| median.value));
         line.stars = line.stars.max(row.stars);

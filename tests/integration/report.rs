@@ -54,6 +54,8 @@ fn a_table_puts_several_runs_of_a_row_into_one_line() {
     assert_eq!((&*line[0], &*line[6], &*line[9]), ("guess", "3", "cpu"), "{text}");
     let only = place.well(&["table", "p.yaml", "--measure", "delta_theta"]).out;
     assert!(only.contains("δθ") && !only.contains("δJ"), "{only}");
+    let none = place.well(&["table", "p.yaml", "--row", "another"]).out;
+    assert_eq!(none.lines().count(), 2, "{none}");
     // The paper's figure is 1.0; numbers are printed to three digits.
     assert!((first_number(&line[5]) / each[1] - 1.0).abs() < 0.01, "{text}");
 }

@@ -81,7 +81,7 @@ pub struct Refined {
     pub angles: Tensor,
     /// J', km/s kpc: (stars, 3), or (streams, 3).
     pub actions: Tensor,
-    /// Where no J' was found that solves the equation: J' there is the last guess, usually at its floor.
+    /// Where no J' was found that solves the equation: J' there is what the first steps of the fixed point came to.
     pub open: Vec<bool>,
 }
 
@@ -120,8 +120,15 @@ impl SmoothMap {
             let residual = guess + slope / unit - toy_actions.index_select(0, rows);
             (residual, identity_plus(&mixed.transpose(-1, -2)))
         };
-        let (found, open) = search(begin, &residual, &|guess: &Tensor| floored(guess), f64::INFINITY)?;
-        let actions = found * unit;
+        let (found, open) = search(
+            begin.shallow_clone(),
+            &residual,
+            &|guess: &Tensor| floored(guess),
+            f64::INFINITY,
+        )?;
+        // Where there is none, what the fixed point came to is nearer than where Newton's method is lost.
+        let lost = Tensor::from_slice(&open).to_device(found.device()).unsqueeze(-1);
+        let actions = begin.where_self(&lost, &found) * unit;
         let common = actions.unsqueeze(-2).expand_as(&points.angles);
         let shift = self.slopes(&points.angles, &common).by_action;
         Ok(Refined {
