@@ -12,7 +12,7 @@ use crate::units::wrap_difference;
 use std::f64::consts::TAU;
 
 /// Radial periods for which an orbit from a torus is compared with it, and those that will do where H is very constant and no
-/// resonance is near: of 1280 tori none was kept that the longer check refuses.
+/// resonance is near: of 1664 tori, 1280 of them of discs, none was kept that an accurate orbit of five refuses.
 pub(super) const CHECKED_PERIODS: usize = 5;
 const FEWER_PERIODS: usize = 2;
 
