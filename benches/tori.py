@@ -3,7 +3,7 @@
 
 Actions: the first star of every orbit of `tests/reference/orbits_*`. Medians are of the least of three times
 (of one, if that is long), ours of wall clock, the peer's of processor time; means and rates are of the processor time of one
-pass over all. ΔH/H of the peer is over 400 random angles; a torus whose points are not finite counts as failed. Rates count
+pass over all (ours: the mean of passes in two seconds, since its clock has steps of 4 ms). ΔH/H of the peer is over 400 random angles; a torus whose points are not finite counts as failed. Rates count
 the time of failed tori too, and only tori that were made.
 """
 import os

@@ -115,7 +115,7 @@ enum Drawn {
 impl Stage for MapTori {
     const KIND: &'static str = "map_tori";
     const ABOUT: &'static str = "Map tori of sampled or given actions, and place stars on them at random angles";
-    const REVISION: u32 = 3;
+    const REVISION: u32 = 4;
 
     fn inputs(&self) -> Vec<InputPort> {
         match self.sample {

@@ -7,12 +7,12 @@
 //! **Source**: Hénon (1959); Binney & Tremaine (2008) section 3.5.2; Eq. 3–4 of Ibata et al. (2021), where √(L² − 4GMb)
 //! should read √(L² + 4GMb).
 
+use crate::anomaly::Anomaly;
 use crate::phase_space::{
     ActionAngle, Actions, Angles, Frequencies, PhaseSpace, SphericalMotion, Unbound, UnboundRows, actions_of_rows, dot,
     norm, sense,
 };
 use crate::potential::Isochrone;
-use std::f64::consts::PI;
 
 /// The shape of one orbit: everything that is the same all along it.
 #[derive(Debug, Clone, Copy)]
@@ -40,9 +40,9 @@ impl Shape {
         (radial, 0.5 * (1.0 + self.l / self.root) * radial)
     }
 
-    /// θ_z minus the angle in the orbital plane from the ascending node, at eccentric anomaly η.
-    pub(crate) fn lag(&self, eta: f64, theta_r: f64) -> f64 {
-        let (sin, cos) = (0.5 * eta).sin_cos();
+    /// θ_z minus the angle in the orbital plane from the ascending node.
+    pub(crate) fn lag(&self, anomaly: &Anomaly, theta_r: f64) -> f64 {
+        let (sin, cos) = anomaly.half;
         let one_minus_e = self.one_minus_e2 / (1.0 + self.e);
         let first = ((1.0 + self.e).sqrt() * sin).atan2(one_minus_e.sqrt() * cos);
         let second = ((self.c * (1.0 + self.e) + 2.0 * self.b).sqrt() * sin)
@@ -114,7 +114,7 @@ impl Isochrone {
             &SphericalMotion {
                 j_r: if c > 0.0 { j_r } else { 0.0 },
                 theta_r,
-                lag: shape.lag(eta, theta_r),
+                lag: shape.lag(&Anomaly::new(eta), theta_r),
                 rates: shape.frequencies(),
             },
         ))
@@ -148,9 +148,9 @@ impl Isochrone {
         let shape = self.shape(actions);
         let Shape { b, l, c, e, .. } = shape;
         let theta_r = crate::units::wrap_difference(angles.r);
-        let eta = solve_kepler(theta_r, if shape.a > 0.0 { e * c / shape.a } else { 0.0 });
-        let (sin_eta, _) = eta.sin_cos();
-        let half = (0.5 * eta).sin();
+        let anomaly = Anomaly::solve(theta_r, if shape.a > 0.0 { e * c / shape.a } else { 0.0 });
+        let (sin_eta, _) = anomaly.whole();
+        let half = anomaly.half.0;
         // √(b² + r²) − b = c(1 − e cos η), with 1 − e kept exact for radial orbits.
         let depth = c * (shape.one_minus_e2 / (1.0 + e) + 2.0 * e * half * half);
         let r = (depth * (depth + 2.0 * b)).sqrt();
@@ -162,7 +162,7 @@ impl Isochrone {
 
         let sense = sense(actions.phi);
         let node = angles.phi - sense * angles.z;
-        let psi = angles.z - shape.lag(eta, theta_r);
+        let psi = angles.z - shape.lag(&anomaly, theta_r);
         let (cos_i, sin_i) = if l > 0.0 {
             (
                 actions.phi / l,
@@ -213,52 +213,6 @@ impl Isochrone {
             one_minus_e2,
         }
     }
-}
-
-/// The η with η − ε sin η = m, for m in [−π, π] and 0 ≤ ε < 1.
-///
-/// **Source**: the start is that of Markley (1995, Celest. Mech. Dyn. Astron. 63, 101, Eqs. 5, 9, 10, 14, 15, 20), good to a
-/// few 1e-4; Halley's steps do the rest.
-pub(crate) fn solve_kepler(m: f64, epsilon: f64) -> f64 {
-    let target = m.abs();
-    let (mut low, mut high) = (target, (target + epsilon).min(PI));
-    let mut eta = kepler_start(target, epsilon).clamp(low, high);
-    for _ in 0..60 {
-        let (sin, cos) = eta.sin_cos();
-        let f = eta - epsilon * sin - target;
-        if f > 0.0 {
-            high = eta
-        } else {
-            low = eta
-        }
-        let slope = 1.0 - epsilon * cos;
-        // Halley's step, kept inside the bracket.
-        let newton = f / slope;
-        let mut next = eta - newton / (1.0 - 0.5 * newton * epsilon * sin / slope);
-        if !(next >= low && next <= high) {
-            next = 0.5 * (low + high);
-        }
-        let change = (next - eta).abs();
-        eta = next;
-        // The next step would change the third power of this.
-        if change <= 1e-6 * eta {
-            break;
-        }
-    }
-    eta.copysign(m)
-}
-
-/// The root of Kepler's equation with a rational function for the sine, which makes it a cubic.
-fn kepler_start(m: f64, epsilon: f64) -> f64 {
-    let alpha = (3.0 * PI * PI + 1.6 * PI * (PI - m) / (1.0 + epsilon)) / (PI * PI - 6.0);
-    let less = 1.0 - epsilon;
-    let d = 3.0 * less + alpha * epsilon;
-    let q = 2.0 * alpha * d * less - m * m;
-    let r = m * (3.0 * alpha * d * (d - less) + m * m);
-    let w = (r + (q * q * q + r * r).sqrt()).cbrt().powi(2);
-    let eta = (2.0 * r * w / (w * w + w * q + q * q) + m) / d;
-    // At m = 0 with ε near 1 the fraction is 0/0.
-    if eta.is_finite() { eta } else { m }
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::anomaly::solve_kepler;
 use crate::potential::Potential;
 use crate::testing::reference_table;
 use crate::units::wrap_difference;
 use proptest::prelude::*;
+use std::f64::consts::PI;
 
 fn reference_isochrone() -> Isochrone {
     Isochrone::new(3.334e11, 5.0).unwrap()

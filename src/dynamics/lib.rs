@@ -84,6 +84,7 @@
 //! | particles under their own gravity | [`nbody`] |
 //! | the samples of the experiments | [`sample`] |
 
+mod anomaly;
 pub mod isochrone;
 pub mod nbody;
 mod numerics;

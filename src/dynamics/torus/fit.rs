@@ -1,17 +1,20 @@
 //! Newton's method for the generating function of one torus.
 
-use super::series::{Grid, Modes, Spectrum};
-use super::toy::{Spot, latitude_angle};
+use super::linear::{Linear, side};
+use super::series::{Grid, Modes};
+use super::toy::{Circle, Spot, latitude_angle};
 use super::warp::Warp;
-use super::{Settings, Torus, TorusError};
+use super::{Settings, Torus, TorusError, nearly_circular};
 use crate::o2gf;
-use crate::o2gf::cholesky::Symmetric;
 use crate::phase_space::{Actions, Angles, Frequencies};
 use crate::potential::{Isochrone, Potential};
 use std::f64::consts::PI;
 
 /// Regularisation relative to a unit diagonal.
 const RIDGE: f64 = 1e-12;
+
+/// Points of the fitted grid per mode and half turn.
+const FITTED_OVER: f64 = 1.5;
 
 /// Newton steps with one mode set.
 const MOST_STEPS: usize = 8;
@@ -36,20 +39,17 @@ const SLOW: f64 = 0.25;
 const BENDS: usize = 6;
 const CROSSING_STEPS: usize = 6;
 
-/// H on a grid, and what its derivatives by the toy actions at fixed toy angles need.
+/// H on a grid.
 struct Field {
     h: Vec<f64>,
-    spots: Vec<Spot>,
     mean: f64,
     /// Root mean square of H − mean over toy angles.
     deviation: f64,
 }
 
-impl Field {
-    /// ∂H/∂J_r, ∂H/∂J_z, ∂H/∂J_φ.
-    fn rates(&self) -> Vec<[f64; 3]> {
-        self.spots.iter().map(Spot::rates).collect()
-    }
+/// ∂H/∂J_r, ∂H/∂J_z, ∂H/∂J_φ at fixed toy angles.
+fn rates(spots: &[Spot]) -> Vec<[f64; 3]> {
+    spots.iter().map(Spot::rates).collect()
 }
 
 /// The torus being fitted.
@@ -60,16 +60,10 @@ struct Problem<'a, P: ?Sized> {
 }
 
 impl<P: Potential + ?Sized> Problem<'_, P> {
-    /// H on the torus of the series `s`; nothing if a toy action is not positive there.
-    fn field(&self, grid: &Grid, modes: &Modes, s: &[f64]) -> Option<Field> {
+    /// H on the torus of the series `s`; nothing if a toy action is not positive there. `see` is given every spot.
+    fn field(&self, grid: &Grid, modes: &Modes, s: &[f64], mut see: impl FnMut(Spot)) -> Option<Field> {
         let [by_eta, by_chi] = grid.slopes(modes, s);
         let count = grid.places.len();
-        let mut field = Field {
-            h: Vec::with_capacity(count),
-            spots: Vec::with_capacity(count),
-            mean: 0.0,
-            deviation: 0.0,
-        };
         let mut toys = Vec::with_capacity(count);
         for ((place, eta), chi) in grid.places.iter().zip(by_eta).zip(by_chi) {
             let [r, z] = place.by_angles(eta, chi);
@@ -83,33 +77,47 @@ impl<P: Potential + ?Sized> Problem<'_, P> {
             }
             toys.push(toy);
         }
+        let mut h = Vec::with_capacity(count);
         for (place, toy) in grid.places.iter().zip(&toys) {
-            let spot = Spot::new(self.potential, &self.toy, toy, place.theta_r, place.theta_z);
-            field.h.push(spot.h);
-            field.spots.push(spot);
+            let circle = Circle::new(&self.toy, toy, place.theta_r, Some(&place.anomaly));
+            let spot = Spot::new(self.potential, &circle, place.theta_z);
+            h.push(spot.h);
+            see(spot);
         }
         let mean = |f: &dyn Fn(f64) -> f64| {
-            field
-                .h
-                .iter()
-                .zip(&grid.weights)
-                .map(|(h, weight)| weight * f(*h))
-                .sum::<f64>()
-                / count as f64
+            let terms = h.iter().zip(&grid.weights);
+            terms.map(|(h, weight)| weight * f(*h)).sum::<f64>() / count as f64
         };
         let average = mean(&|h| h);
         let deviation = mean(&|h| (h - average).powi(2)).sqrt();
-        (field.mean, field.deviation) = (average, deviation);
-        field.deviation.is_finite().then_some(field)
+        deviation.is_finite().then_some(Field {
+            h,
+            mean: average,
+            deviation,
+        })
+    }
+
+    /// [`field`](Self::field) with its spots.
+    fn field_and_spots(&self, grid: &Grid, modes: &Modes, s: &[f64]) -> Option<(Field, Vec<Spot>)> {
+        let mut spots = Vec::with_capacity(grid.places.len());
+        let field = self.field(grid, modes, s, |spot| spots.push(spot))?;
+        Some((field, spots))
     }
 }
 
 impl<P: Potential + ?Sized> Problem<'_, P> {
     /// Newton steps in the coefficients, the first with a matrix shortened until H varies less and toy actions stay positive,
     /// until that gains little or H varies by less than `enough`. A matrix serves again while steps with it gain much.
-    fn improve(&self, grid: &Grid, modes: &Modes, s: &mut Vec<f64>, field: &mut Field, enough: f64) {
+    fn improve(
+        &self,
+        grid: &Grid,
+        modes: &Modes,
+        s: &mut Vec<f64>,
+        (field, spots): (&mut Field, &mut Vec<Spot>),
+        enough: f64,
+    ) {
         for _ in 0..MOST_STEPS {
-            let Linear { factors, matrix } = Linear::new(modes, grid, &field.rates());
+            let Linear { factors, matrix } = Linear::new(modes, grid, &rates(spots));
             let start = field.deviation;
             let Some(factor) = matrix.factor(|_| RIDGE) else {
                 return;
@@ -122,10 +130,10 @@ impl<P: Potential + ?Sized> Problem<'_, P> {
                 let mut part = 1.0;
                 while part > 1e-3 {
                     let trial: Vec<f64> = s.iter().zip(&step).map(|(s, step)| s + part * step).collect();
-                    if let Some(next) = self.field(grid, modes, &trial)
+                    if let Some((next, seen)) = self.field_and_spots(grid, modes, &trial)
                         && next.deviation < before
                     {
-                        (*s, *field) = (trial, next);
+                        (*s, *field, *spots) = (trial, next, seen);
                         break;
                     }
                     if use_of_matrix > 0 {
@@ -212,69 +220,6 @@ impl<P: Potential + ?Sized> Problem<'_, P> {
     }
 }
 
-/// The operator δS → Ω_toy·∂δS/∂θ_toy − constant on a grid, and its normal matrix.
-struct Linear {
-    /// Factors of ∂/∂η and ∂/∂χ, weighted, at every place.
-    factors: [Vec<f64>; 2],
-    matrix: Symmetric,
-}
-
-impl Linear {
-    /// Products of two rows are sums over cos of sums and differences of modes: three spectra hold them all.
-    fn new(modes: &Modes, grid: &Grid, rates: &[[f64; 3]]) -> Self {
-        let count = grid.places.len();
-        let mut factors = [0; 2].map(|_| Vec::with_capacity(count));
-        let mut products = [0; 3].map(|_| Vec::with_capacity(count));
-        for ((place, rates), weight) in grid.places.iter().zip(rates).zip(&grid.weights) {
-            let eta = rates[0] * place.a;
-            let chi = place.b * (rates[1] - eta * place.shear);
-            factors[0].push(weight * eta);
-            factors[1].push(weight * chi);
-            products[0].push(0.5 * weight * eta * eta);
-            products[1].push(0.5 * weight * eta * chi);
-            products[2].push(0.5 * weight * chi * chi);
-        }
-        let [ee, ec, cc] = products.map(|product| grid.analysis(&product, 2 * modes.most_k, 2 * modes.most_l));
-        let size = modes.list.len();
-        let mut matrix = Symmetric::zeros(size + 1);
-        for (i, &(k, l)) in modes.list.iter().enumerate() {
-            let (k, l) = (k as isize, l);
-            let (a, b) = (k as f64, 2.0 * l as f64);
-            for (j, &(p, q)) in modes.list[..=i].iter().enumerate() {
-                let (p, q) = (p as isize, q);
-                let (c, d) = (p as f64, 2.0 * q as f64);
-                let (less, more) = ((k - p, l - q), (k + p, l + q));
-                let sum = |spectrum: &Spectrum| spectrum.at(less.0, less.1) + spectrum.at(more.0, more.1);
-                *matrix.at(i, j) = a * c * sum(&ee) + (a * d + b * c) * sum(&ec) + b * d * sum(&cc);
-            }
-        }
-        let constant = side(&factors, modes, grid, &vec![1.0; count]);
-        for (i, value) in constant.iter().take(size).enumerate() {
-            *matrix.at(size, i) = -value;
-        }
-        *matrix.at(size, size) = grid.weights.iter().sum();
-        Self { factors, matrix }
-    }
-}
-
-/// Right-hand side: products of the rows, and of the constant's column −1, with `values`.
-fn side(factors: &[Vec<f64>; 2], modes: &Modes, grid: &Grid, values: &[f64]) -> Vec<f64> {
-    let [eta, chi] = [0, 1].map(|q| {
-        let product: Vec<f64> = factors[q].iter().zip(values).map(|(a, b)| a * b).collect();
-        grid.analysis(&product, modes.most_k, modes.most_l)
-    });
-    let mut out: Vec<f64> = modes
-        .list
-        .iter()
-        .map(|&(k, l)| {
-            let n = k as isize;
-            k as f64 * eta.at(n, l) + 2.0 * l as f64 * chi.at(n, l)
-        })
-        .collect();
-    out.push(-values.iter().zip(&grid.weights).map(|(a, b)| a * b).sum::<f64>());
-    out
-}
-
 /// Fits the torus, with a mode set that grows next to the modes that matter.
 ///
 /// A hard torus gets a better toy once its first, coarse form is known, and straighter coordinates twice later on. On the way
@@ -295,7 +240,10 @@ pub(super) fn fit<P: Potential + ?Sized>(
     let tight = settings.tolerance < usual.tolerance && settings.most_modes >= usual.most_modes;
     let mut goal = if tight { usual } else { *settings };
     let mut warp = Warp::new(&toy, &actions);
-    let mut modes = Modes::new(5, 4);
+    let round = nearly_circular(&actions);
+    let mut modes = if round { Modes::new(4, 5) } else { Modes::new(5, 4) };
+    // As dense as the fitted one, between its points: eccentric tori, whose H is off in small corners, need a denser one.
+    let checked_over = if round { FITTED_OVER } else { 2.0 };
     let mut s = vec![0.0; modes.list.len()];
     let rates = toy.frequencies(&actions);
     let mut best = f64::INFINITY;
@@ -305,18 +253,18 @@ pub(super) fn fit<P: Potential + ?Sized>(
     // Number of modes and deviation of every mode set.
     let mut history: Vec<(usize, f64)> = Vec::new();
     for level in 1..=MOST_LEVELS {
-        let grid = Grid::new(&warp, &modes, 1.5, 0.5);
-        let mut field = problem.field(&grid, &modes, &s);
+        let grid = Grid::new(&warp, &modes, FITTED_OVER, 0.5);
+        let mut field = problem.field_and_spots(&grid, &modes, &s);
         if field.is_none() {
             s.fill(0.0);
-            field = problem.field(&grid, &modes, &s);
+            field = problem.field_and_spots(&grid, &modes, &s);
         }
-        let mut field = field.ok_or(TorusError::NoToy)?;
+        let (mut field, mut spots) = field.ok_or(TorusError::NoToy)?;
         let depth = |mean: f64| mean.abs().min(100.0 * (actions.z * rates.z).min(actions.r * rates.r));
         let enough = 0.05 * strictness * goal.tolerance * depth(field.mean);
-        problem.improve(&grid, &modes, &mut s, &mut field, enough);
-        let check = Grid::new(&warp, &modes, 2.0, 0.25);
-        let checked = problem.field(&check, &modes, &s);
+        problem.improve(&grid, &modes, &mut s, (&mut field, &mut spots), enough);
+        let check = Grid::new(&warp, &modes, checked_over, 0.25);
+        let checked = problem.field(&check, &modes, &s, |_| ());
         let deviation = checked.as_ref().map_or(f64::INFINITY, |field| field.deviation);
         best = best.min(deviation / field.mean.abs());
         history.push((modes.list.len(), deviation));
@@ -324,7 +272,7 @@ pub(super) fn fit<P: Potential + ?Sized>(
         if deviation < needed
             && let Some(checked) = checked
         {
-            let torus = angles(&problem, &warp, &modes, &s, (&grid, &field), (&check, &checked))?;
+            let torus = angles(&problem, &warp, &modes, &s, (&grid, &field, &spots), (&check, &checked))?;
             best = torus.dispersion;
             let early = goal.tolerance > settings.tolerance && torus.dispersion <= goal.tolerance;
             if early {
@@ -414,7 +362,7 @@ fn angles<P: Potential + ?Sized>(
     warp: &Warp,
     modes: &Modes,
     s: &[f64],
-    (grid, field): (&Grid, &Field),
+    (grid, field, spots): (&Grid, &Field, &[Spot]),
     (check, checked): (&Grid, &Field),
 ) -> Result<Torus, TorusError> {
     let failed = TorusError::Dispersion {
@@ -422,7 +370,7 @@ fn angles<P: Potential + ?Sized>(
         tolerance: 0.0,
         modes: s.len(),
     };
-    let field_rates = field.rates();
+    let field_rates = rates(spots);
     let linear = Linear::new(modes, grid, &field_rates);
     let mut sides: [Vec<f64>; 3] = std::array::from_fn(|q| {
         let values: Vec<f64> = field_rates.iter().map(|rates| -rates[q]).collect();
@@ -486,6 +434,9 @@ fn resonant_error(torus: &Torus, grid: &Grid, h: &[f64], weights: &[f64]) -> f64
         .flat_map(|n_r| (1..=MOST_ORDER / 2).map(move |half| (f64::from(n_r), -2.0 * f64::from(half))))
         .filter(|(n_r, n_z)| (n_r * r + n_z * z).abs() < SLOW * r)
         .collect();
+    if slow.is_empty() {
+        return 0.0;
+    }
     let mut sums = vec![0.0; slow.len()];
     let angles = grid.angles(&torus.modes, &torus.ds);
     for (((theta_r, theta_z), h), weight) in angles.into_iter().zip(h).zip(weights) {

@@ -6,41 +6,23 @@
 //!
 //! S is chosen so that H is constant on the torus; differentiating that by J gives Ω and ∂S/∂J from linear equations. The
 //! sine series is one in other coordinates than toy angles (`warp`), which resolve the pericentre and the crossing of the
-//! disc with a few hundred terms; its normal equations come from trigonometric sums (`series`, `fit`).
+//! disc with a few hundred terms; its normal equations come from trigonometric sums (`series`, `linear`, `fit`). Every torus
+//! is compared with an orbit that starts on it (`check`).
 //!
 //! **Source**: McGill & Binney (1990); Binney & Kumar (1993) and Kaasalainen & Binney (1994) for the angles;
 //! Binney & McMillan (2016).
 
+mod check;
 mod fit;
+mod linear;
 mod series;
 mod toy;
 mod warp;
 
-use crate::orbit::dense;
 use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace, Unbound, norm};
 use crate::potential::{Isochrone, Potential, Symmetry};
 use crate::units::{wrap_angle, wrap_difference};
 use rayon::prelude::*;
-
-/// Radial periods for which an orbit from a torus is compared with it, and those that will do where H is very constant and no
-/// resonance is near: of 1280 tori none was kept that the longer check refuses.
-const CHECKED_PERIODS: f64 = 5.0;
-const FEWER_PERIODS: f64 = 2.0;
-
-/// Angles may differ by this much on the way, radians.
-const MOST_DRIFT: f64 = 0.1;
-
-/// J_r and J_z may differ by this part of their sum: orbits trapped by a resonance wander by more, others by less than half
-/// of it where H is constant to 1e-4.
-const MOST_WANDER: f64 = 0.03;
-
-/// An orbit that leaves its torus does so for a resonance with |n·Ω| |n|² below this part of Ω_r, |n| = |n_r| + |n_z|,
-/// if there is one; this only chooses the name of the failure.
-const RESONANCE_WIDTH: f64 = 1.0;
-
-/// Far from every resonance: |n·Ω| |n|² above this part of Ω_r. Very constant: ΔH/|H| below this.
-const FAR: f64 = 2.0;
-const VERY_CONSTANT: f64 = 1e-5;
 
 /// How good a torus has to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -118,7 +100,8 @@ pub enum TorusError {
     },
     /// An orbit that starts on the torus leaves it.
     #[error(
-        "an orbit from the torus leaves it within {CHECKED_PERIODS} radial periods: {angle:.2} rad off its angles, {action:.2} km/s kpc off its actions"
+        "an orbit from the torus leaves it within {} radial periods: {angle:.2} rad off its angles, {action:.2} km/s kpc off its actions",
+        check::CHECKED_PERIODS
     )]
     Drift {
         /// Greatest difference of an angle, radians; that of an angle of small action counts for less.
@@ -126,6 +109,11 @@ pub enum TorusError {
         /// Greatest difference of J_r or J_z, km/s kpc.
         action: f64,
     },
+}
+
+/// Whether orbits of these actions stay near a circle in the plane: J_r + J_z is below a tenth of |J_φ|.
+fn nearly_circular(actions: &Actions) -> bool {
+    actions.r + actions.z < 0.1 * actions.phi.abs()
 }
 
 /// One torus.
@@ -172,85 +160,10 @@ impl Torus {
             r: r.max(least),
         };
         let toy = toy::choose(potential, &actions).ok_or(TorusError::NoToy)?;
-        let verify = |torus: &Self| torus.verify(potential);
+        let verify = |torus: &Self| check::verify(potential, torus);
         let torus = fit::fit(potential, toy, actions, settings, &verify)?;
         verify(&torus)?;
         Ok(torus)
-    }
-
-    /// The resonance closest to the torus, as seen in the time it takes to tell: least |n·Ω| |n|² with |n| = |n_r| + |n_z|.
-    fn closest_resonance(&self) -> (i32, i32, f64) {
-        let mut closest = (0, 0, f64::INFINITY);
-        let mut least = f64::INFINITY;
-        for n_r in 1..=6i32 {
-            for n_z in [-6, -4, -2] {
-                let beat = (f64::from(n_r) + f64::from(n_z) * self.frequencies.z / self.frequencies.r).abs();
-                let weighted = beat * f64::from((n_r - n_z).pow(2));
-                if weighted < least {
-                    least = weighted;
-                    closest = (n_r, n_z, beat);
-                }
-            }
-        }
-        closest
-    }
-
-    /// Follows an orbit from the torus: near a resonance H can be constant on a surface that orbits leave.
-    fn verify<P: Potential + ?Sized>(&self, potential: &P) -> Result<(), TorusError> {
-        let lost = TorusError::Drift {
-            angle: f64::NAN,
-            action: f64::NAN,
-        };
-        let start = Angles {
-            phi: 0.5,
-            z: 1.0,
-            r: 2.0,
-        };
-        let point = self.point(&start).ok_or(lost.clone())?;
-        let rates = self.frequencies;
-        let period = std::f64::consts::TAU / rates.r;
-        let (n_r, n_z, beat) = self.closest_resonance();
-        let closeness = beat * f64::from((n_r - n_z).pow(2));
-        let easy = closeness > FAR && self.dispersion < VERY_CONSTANT;
-        let periods = if easy { FEWER_PERIODS } else { CHECKED_PERIODS };
-        let times: Vec<f64> = (1..=20).map(|i| period * periods / 20.0 * f64::from(i)).collect();
-        let (mut drift, mut wander) = (0.0f64, 0.0f64);
-        dense::follow(potential, &point, &times, 1e-5, |i, point| {
-            let differences = self.locate(&point).map_or([f64::INFINITY; 3], |found| {
-                let Angles { phi, z, r } = found.angles;
-                wander = wander
-                    .max((found.actions.r - self.actions.r).abs())
-                    .max((found.actions.z - self.actions.z).abs());
-                [
-                    wrap_difference(phi - start.phi - rates.phi * times[i]),
-                    wrap_difference(z - start.z - rates.z * times[i]),
-                    wrap_difference(r - start.r - rates.r * times[i]),
-                ]
-            });
-            // An angle matters as much as its action.
-            let total = self.actions.r + self.actions.z + self.actions.phi.abs();
-            let weights = [
-                1.0,
-                (10.0 * self.actions.z / total).min(1.0),
-                (10.0 * self.actions.r / total).min(1.0),
-            ];
-            for (difference, weight) in differences.iter().zip(weights) {
-                drift = drift.max(difference.abs() * weight);
-            }
-        })
-        .map_err(|_| lost)?;
-        if drift > MOST_DRIFT || wander > MOST_WANDER * (self.actions.r + self.actions.z) {
-            Err(if closeness < RESONANCE_WIDTH {
-                TorusError::Resonant { n_r, n_z, beat }
-            } else {
-                TorusError::Drift {
-                    angle: drift,
-                    action: wander,
-                }
-            })
-        } else {
-            Ok(())
-        }
     }
 
     /// Its actions, km/s kpc.

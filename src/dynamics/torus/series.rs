@@ -1,6 +1,6 @@
 //! Series Σ s sin(k η + 2 l χ) over a sparse set of modes, at single places and on grids.
 
-use super::warp::{Place, Warp};
+use super::warp::{Place, Vertical, Warp};
 use std::collections::BTreeSet;
 use std::f64::consts::PI;
 
@@ -194,10 +194,12 @@ impl Grid {
         let m = ((2.0 * over * modes.most_l as f64) as usize).max(8);
         let eta: Vec<f64> = (0..n).map(|i| PI * (i as f64 + shift) / n as f64).collect();
         let chi: Vec<f64> = (0..m).map(|j| PI * (j as f64 + shift) / m as f64).collect();
-        let places: Vec<Place> = eta
-            .iter()
-            .flat_map(|&eta| chi.iter().map(move |&chi| warp.place(eta, chi)))
-            .collect();
+        let columns: Vec<Vertical> = chi.iter().map(|&chi| warp.vertical(chi)).collect();
+        let mut places: Vec<Place> = Vec::with_capacity(n * m);
+        for &eta in &eta {
+            let row = warp.radial(eta);
+            places.extend(columns.iter().map(|column| row.at(column)));
+        }
         let mut weights: Vec<f64> = places.iter().map(|place| 1.0 / (place.a * place.b)).collect();
         let mean = weights.iter().sum::<f64>() / weights.len() as f64;
         weights.iter_mut().for_each(|weight| *weight /= mean);

@@ -299,7 +299,8 @@ fn derivatives_by_toy_actions_are_exact() {
                     },
                 ))
             };
-            let spot = toy::Spot::new(&galaxy, &toy, &actions, theta_r, theta_z);
+            let circle = toy::Circle::new(&toy, &actions, wrap_difference(theta_r), None);
+            let spot = toy::Spot::new(&galaxy, &circle, theta_z);
             let (h, rates) = (spot.h, spot.rates());
             assert!((h / at(&actions) - 1.0).abs() < 1e-12);
             for (q, rate) in rates.into_iter().enumerate() {

@@ -1,13 +1,16 @@
 //! Coordinates on the torus in which a generating function is smooth.
 
-use crate::isochrone::{Shape, solve_kepler};
+use super::nearly_circular;
+use crate::anomaly::{Anomaly, solve_kepler};
+use crate::isochrone::Shape;
 use crate::phase_space::Actions;
 use crate::potential::Isochrone;
 use crate::units::wrap_difference;
 use std::f64::consts::PI;
 
-/// κ: how much finer the coordinates are at the plane z = 0.
+/// κ: how much finer the coordinates are at the plane z = 0, where an orbit leaves the disc and where it hardly does.
 const KAPPA: f64 = 0.8;
+const DISC_KAPPA: f64 = 0.75;
 
 /// λ/ε: how much finer they are at the pericentre of an eccentric orbit than the eccentric anomaly is.
 const LAMBDA: f64 = 0.65;
@@ -43,6 +46,40 @@ pub(super) struct Place {
     pub a: f64,
     pub b: f64,
     pub shear: f64,
+    /// η.
+    pub anomaly: Anomaly,
+}
+
+/// What a place owes to ζ alone; `theta_z` is added to that of χ.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Radial {
+    theta_r: f64,
+    theta_z: f64,
+    a: f64,
+    shear: f64,
+    anomaly: Anomaly,
+}
+
+/// What a place owes to χ alone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Vertical {
+    theta_z: f64,
+    b: f64,
+}
+
+impl Radial {
+    /// The place at both.
+    #[inline]
+    pub(super) fn at(&self, vertical: &Vertical) -> Place {
+        Place {
+            theta_r: self.theta_r,
+            theta_z: vertical.theta_z + self.theta_z,
+            a: self.a,
+            b: vertical.b,
+            shear: self.shear,
+            anomaly: self.anomaly,
+        }
+    }
 }
 
 impl Place {
@@ -61,7 +98,7 @@ impl Warp {
             epsilon: shape.e * shape.c / shape.a,
             rates: shape.frequencies(),
             shape,
-            kappa: KAPPA,
+            kappa: if nearly_circular(actions) { DISC_KAPPA } else { KAPPA },
             lambda: LAMBDA * shape.e * shape.c / shape.a,
             bend: Vec::new(),
         }
@@ -69,35 +106,48 @@ impl Warp {
 
     /// The place with these coordinates; toy angles up to multiples of 2π.
     pub(super) fn place(&self, zeta: f64, chi: f64) -> Place {
+        self.radial(zeta).at(&self.vertical(chi))
+    }
+
+    /// The part of [`place`](Self::place) that depends on ζ.
+    pub(super) fn radial(&self, zeta: f64) -> Radial {
         let zeta = wrap_difference(zeta);
         let (zeta_sin, zeta_cos) = zeta.sin_cos();
-        let eta = zeta - self.lambda * zeta_sin;
         let stretch = 1.0 - self.lambda * zeta_cos;
         let Shape { b, l, c, e, .. } = self.shape;
-        let (sin, cos) = eta.sin_cos();
-        let theta_r = eta - self.epsilon * sin;
-        let half = (0.5 * eta).sin();
+        let anomaly = Anomaly::new(zeta - self.lambda * zeta_sin);
+        let (sin, cos) = anomaly.whole();
+        let theta_r = anomaly.eta - self.epsilon * sin;
+        let half = anomaly.half.0;
         let depth = c * (self.shape.one_minus_e2 / (1.0 + e) + 2.0 * e * half * half);
         let r2 = depth * (depth + 2.0 * b);
         let slow = 1.0 - self.epsilon * cos;
-        let (sin_2, cos_2) = (2.0 * chi).sin_cos();
         let (bend, bend_slope) = self.bend(sin, cos);
-        Place {
+        Radial {
             theta_r,
-            theta_z: chi - 0.5 * self.kappa * sin_2 + self.shape.lag(eta, theta_r) + bend,
+            theta_z: self.shape.lag(&anomaly, theta_r) + bend,
             a: 1.0 / (slow * stretch),
-            b: 1.0 / (1.0 - self.kappa * cos_2),
             shear: ((self.rates.1 - l / r2) / self.rates.0 * slow + bend_slope) * stretch,
+            anomaly,
+        }
+    }
+
+    /// The part of [`place`](Self::place) that depends on χ.
+    pub(super) fn vertical(&self, chi: f64) -> Vertical {
+        let (sin_2, cos_2) = (2.0 * chi).sin_cos();
+        Vertical {
+            theta_z: chi - 0.5 * self.kappa * sin_2,
+            b: 1.0 / (1.0 - self.kappa * cos_2),
         }
     }
 
     /// Coordinates of the place with these toy angles.
     pub(super) fn coordinates(&self, theta_r: f64, theta_z: f64) -> [f64; 2] {
         let theta_r = wrap_difference(theta_r);
-        let eta = solve_kepler(theta_r, self.epsilon);
-        let (sin, cos) = eta.sin_cos();
-        let psi = theta_z - self.shape.lag(eta, theta_r) - self.bend(sin, cos).0;
-        [solve_kepler(eta, self.lambda), self.chi(psi)]
+        let anomaly = Anomaly::solve(theta_r, self.epsilon);
+        let (sin, cos) = anomaly.whole();
+        let psi = theta_z - self.shape.lag(&anomaly, theta_r) - self.bend(sin, cos).0;
+        [solve_kepler(anomaly.eta, self.lambda), self.chi(psi)]
     }
 
     /// χ of ψ.
