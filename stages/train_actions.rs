@@ -205,7 +205,7 @@ impl TrainActions {
 impl Stage for TrainActions {
     const KIND: &'static str = "train_actions";
     const ABOUT: &'static str = "Train a network that maps positions and velocities to actions and angles";
-    const REVISION: u32 = 4;
+    const REVISION: u32 = 5;
     const PLACE: Place = Place::Worker;
 
     fn inputs(&self) -> Vec<InputPort> {

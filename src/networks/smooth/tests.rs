@@ -448,6 +448,24 @@ fn the_toy_is_found_from_the_streams() {
 }
 
 #[test]
+fn no_orbit_in_a_fitted_toy_is_far_wider_than_the_data() {
+    let streams = halo_streams(60, 8, 10);
+    // A star at 60 kpc that the potential of the others binds by a hundredth of its kinetic energy.
+    let truth = paper_isochrone();
+    let x = Tensor::from_slice(&[60.0, 0.0, 0.0]).view([1, 1, 3]);
+    let escape = (-2.0 * truth.energy(&x, &x.zeros_like()).double_value(&[0, 0])).sqrt();
+    let v = Tensor::from_slice(&[0.0, 0.995 * escape, 0.0]).view([1, 1, 3]);
+    let loose = Streams::new(x, v);
+    let toy = fit_toy(&streams, Some(&loose), None).unwrap();
+    let energy = toy.energy(&loose.x, &loose.v).double_value(&[0, 0]);
+    let wide = crate::isochrone::G * toy.mass() / (-2.0 * energy);
+    assert!(energy < 0.0 && wide <= 2.0 * 60.0 * (1.0 + 1e-9), "{wide} kpc");
+    // It would be in the toy that the streams want.
+    let wanted = truth.energy(&loose.x, &loose.v).double_value(&[0, 0]);
+    assert!(crate::isochrone::G * truth.mass() / (-2.0 * wanted) > 10.0 * 60.0);
+}
+
+#[test]
 fn a_toy_that_leaves_stars_unbound_is_reported_with_rows() {
     let streams = halo_streams(20, 4, 11);
     let light = Isochrone::new(8e10, 5.0, Device::Cpu);

@@ -7,21 +7,26 @@ use super::map::{Streams, mean};
 use crate::error::Error;
 use crate::isochrone::{G, Isochrone, dot};
 
+/// Greatest semi-major axis of an orbit in the toy, in units of the distance of the farthest star.
+const WIDEST: f64 = 2.0;
+
 /// A point of the search: (ln mass, ln scale) and its cost.
 type Vertex = ([f64; 2], f64);
 
-/// The median over the streams of the mean absolute deviation of the toy actions, km/s kpc; infinite if a point is unbound
-/// or so loosely bound (|E| below 2 % of its kinetic energy) that its actions mean little.
+/// The median over the streams of the mean absolute deviation of the toy actions, km/s kpc; infinite if a point is unbound,
+/// or so loosely bound that its actions mean little: |E| below 2 % of its kinetic energy, or an orbit in the toy of more than `WIDEST` times
+/// the distance of the farthest star, G M / 2|E|. There J_r rises without bound, and a few such streams rule every mean.
 fn cost(streams: &Streams, also: Option<&Streams>, [mass, scale]: [f64; 2]) -> f64 {
     tch::no_grad(|| {
         let toy = Isochrone::new(mass.exp(), scale.exp(), streams.x.device());
+        let farthest = |set: &Streams| dot(&set.x, &set.x).max().double_value(&[]).sqrt();
+        let farthest = also.map_or(0.0, farthest).max(farthest(streams));
+        let least = G * mass.exp() / (2.0 * WIDEST * farthest);
         let is_bound = |set: &Streams| {
             let kinetic = dot(&set.v, &set.v) * 0.5;
-            (toy.energy(&set.x, &set.v) + kinetic * 0.02)
-                .lt(0.0)
-                .all()
-                .int64_value(&[])
-                == 1
+            let energy = toy.energy(&set.x, &set.v);
+            let is_loose = (&energy + kinetic * 0.02).ge(0.0).logical_or(&energy.gt(-least));
+            is_loose.any().int64_value(&[]) == 0
         };
         if !is_bound(streams) || !also.is_none_or(is_bound) {
             return f64::INFINITY;
