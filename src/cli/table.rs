@@ -190,8 +190,7 @@ fn is(row: &ErrorRow, statistic: &str) -> bool {
 
 /// The comparison's `row`, or its name with what is swept.
 fn title(data: &Data, stage: &StageData) -> String {
-    let row = stage.parameters.get("row").and_then(|row| row.as_str());
-    row.map_or_else(
+    stage.row().map_or_else(
         || format!("{} {}", stage.name, data.setting_line(stage)).trim().to_owned(),
         str::to_owned,
     )

@@ -66,6 +66,13 @@ pub enum State {
     NotRun,
 }
 
+impl StageData {
+    /// The parameter `row` of a comparison.
+    pub fn row(&self) -> Option<&str> {
+        self.parameters.get("row")?.as_str()
+    }
+}
+
 impl Data {
     /// The swept parameters that a stage instance depends on: those that vary over the sweep, but not over its points.
     pub fn settings(&self, stage: &StageData) -> Vec<(&str, &Value)> {
@@ -120,6 +127,20 @@ impl Data {
         };
         let parts: Vec<String> = settings.iter().map(part).collect();
         parts.join(", ")
+    }
+
+    /// The row of the paper's table that a comparison is, or else its name; with its settings where others have the same.
+    pub fn title(&self, stage: &StageData) -> String {
+        let row = |stage: &StageData| stage.row().unwrap_or(&stage.name).to_owned();
+        let (own, line) = (row(stage), self.setting_line(stage));
+        let alike = self.comparisons().filter(|other| row(other) == own).count();
+        if alike < 2 || line.is_empty() {
+            own
+        } else if stage.row().is_none() && alike == self.comparisons().count() {
+            line
+        } else {
+            format!("{own} ({line})")
+        }
     }
 
     /// `compare` stages with results.

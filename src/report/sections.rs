@@ -93,13 +93,7 @@ fn percent(relative: f64) -> String {
 }
 
 fn overview(html: &mut String, data: &Data) {
-    let swept = data.points.len() > 1;
-    let several = data
-        .comparisons()
-        .map(|stage| &stage.name)
-        .collect::<std::collections::BTreeSet<_>>()
-        .len()
-        > 1;
+    let several = data.comparisons().count() > 1;
     let mut rows = Vec::new();
     for stage in data.comparisons() {
         for measure in results::measures(&stage.errors) {
@@ -107,8 +101,7 @@ fn overview(html: &mut String, data: &Data) {
                 continue;
             };
             let mut cells = Vec::new();
-            cells.extend(swept.then(|| settings(data, stage)));
-            cells.extend(several.then(|| escape(&stage.name)));
+            cells.extend(several.then(|| escape(&data.title(stage))));
             cells.push(format!("<b>{}</b>", results::symbol(measure)));
             cells.push(with_unit(row.value, &row.unit));
             cells.push(row.paper.map(|paper| with_unit(paper, &row.unit)).unwrap_or_default());
@@ -121,8 +114,7 @@ fn overview(html: &mut String, data: &Data) {
         return;
     }
     let mut columns = Vec::new();
-    columns.extend(swept.then_some(("sweep point", false)));
-    columns.extend(several.then_some(("stage", false)));
+    columns.extend(several.then_some(("row", false)));
     columns.extend([
         ("measure", false),
         ("ours", true),
@@ -195,15 +187,10 @@ fn details(html: &mut String, data: &Data) {
     html.push_str("<h2>Every component</h2>\n");
     for (n, stage) in comparisons.iter().enumerate() {
         let open = if n < 2 || comparisons.len() <= 3 { " open" } else { "" };
-        let line = data.setting_line(stage);
-        let line = if line.is_empty() {
-            String::new()
-        } else {
-            format!(" <span class=\"quiet\">{}</span>", escape(&line))
-        };
+        let title = escape(&data.title(stage));
         let _ = writeln!(
             html,
-            "<details{open}><summary>{}{line}</summary><div>",
+            "<details{open}><summary>{title} <span class=\"quiet\">{}</span></summary><div>",
             escape(&stage.name)
         );
         html.push_str(&components(&stage.errors));
@@ -296,7 +283,7 @@ fn figures(html: &mut String, data: &Data) {
             let line = data.setting_line(stage);
             let line = if line.is_empty() { line } else { format!(" ({line})") };
             let rows = stage.inputs.iter().filter_map(|&place| data.stages.get(place));
-            let mut rows = rows.filter_map(|input| input.parameters.get("row")?.as_str());
+            let mut rows = rows.filter_map(StageData::row);
             let row = rows.next().map(|row| format!(": {row}")).unwrap_or_default();
             let caption = format!("{}{row}{line}", stage.name.replace('_', " "));
             let _ = writeln!(

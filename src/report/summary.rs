@@ -11,7 +11,7 @@ pub fn table(data: &Data) -> String {
     let several = comparisons.len() > 1;
     let mut head = vec!["measure", "component", "ours", "paper", "ratio"];
     if several {
-        head[1] = "at";
+        head[1] = "row";
     }
     let mut lines = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
     for stage in comparisons {
@@ -19,11 +19,9 @@ pub fn table(data: &Data) -> String {
         for row in stage.errors.iter().filter(shown) {
             let component = results::component(&row.component).to_owned();
             let paper = row.paper.map(|paper| with_unit(paper, &row.unit)).unwrap_or_default();
-            let point = data.setting_line(stage);
-            let place = if point.is_empty() { stage.name.clone() } else { point };
             lines.push(vec![
                 results::symbol(&row.measure).to_owned(),
-                if several { place } else { component },
+                if several { data.title(stage) } else { component },
                 with_unit(row.value, &row.unit),
                 paper,
                 row.ratio.map(number).unwrap_or_default(),
