@@ -98,7 +98,7 @@ struct Slopes {
 impl SmoothMap {
     /// (θ', J') of single stars from their toy angles and actions (stars, 3); see [`SmoothMap::refine_streams`].
     pub fn refine_exactly(&self, angles: &Tensor, actions: &Tensor) -> Result<Refined, Error> {
-        let found = self.refine_streams(&singly(angles, actions))?;
+        let found = self.refine_streams(&ToyPoints::of_single(angles, actions))?;
         Ok(Refined {
             angles: found.angles.squeeze_dim(-2),
             ..found
@@ -140,7 +140,7 @@ impl SmoothMap {
 
     /// J' of single stars from their toy angles and actions (stars, 3), to about a thousandth: a few steps of the damped fixed point.
     pub fn refine_roughly(&self, angles: &Tensor, actions: &Tensor) -> Tensor {
-        self.roughly(&singly(angles, actions)).squeeze_dim(-2)
+        self.roughly(&ToyPoints::of_single(angles, actions)).squeeze_dim(-2)
     }
 
     /// The same of streams: […, 1, 3].
@@ -341,15 +341,6 @@ fn differ(a: &[f64; 3], b: &[f64; 3]) -> bool {
     let turn = std::f64::consts::TAU;
     let away = |(a, b): (&f64, &f64)| ((a - b) / turn - ((a - b) / turn).round()).abs() * turn;
     a.iter().zip(b).map(away).fold(0.0, f64::max) > 1e-6
-}
-
-/// Single stars as streams of one.
-fn singly(angles: &Tensor, actions: &Tensor) -> ToyPoints {
-    ToyPoints {
-        angles: angles.unsqueeze(-2),
-        actions: actions.unsqueeze(-2),
-        weights: Tensor::ones_like(&angles.narrow(-1, 0, 1).unsqueeze(-2)),
-    }
 }
 
 fn tracked(tensor: &Tensor) -> Tensor {

@@ -383,13 +383,18 @@ impl ToyPoints {
         }
     }
 
+    /// Single stars, […, 3], as streams of one.
+    pub fn of_single(angles: &Tensor, actions: &Tensor) -> Self {
+        Self {
+            angles: angles.unsqueeze(-2),
+            actions: actions.unsqueeze(-2),
+            weights: Tensor::ones_like(&angles.narrow(-1, 0, 1).unsqueeze(-2)),
+        }
+    }
+
     /// Every star as a stream of its own: for predictions that use nothing but the star itself.
     pub fn single(&self) -> Self {
-        Self {
-            angles: self.angles.unsqueeze(-2),
-            actions: self.actions.unsqueeze(-2),
-            weights: Tensor::ones_like(&self.weights.unsqueeze(-2)),
-        }
+        Self::of_single(&self.angles, &self.actions)
     }
 
     /// Mean absolute deviation of `values` from the stream means, over stars and components.

@@ -14,14 +14,12 @@ const WIDEST: f64 = 2.0;
 type Vertex = ([f64; 2], f64);
 
 /// The median over the streams of the mean absolute deviation of the toy actions, km/s kpc; infinite if a point is unbound,
-/// or so loosely bound that its actions mean little: |E| below 2 % of its kinetic energy, or an orbit in the toy of more than `WIDEST` times
-/// the distance of the farthest star, G M / 2|E|. There J_r rises without bound, and a few such streams rule every mean.
-fn cost(streams: &Streams, also: Option<&Streams>, [mass, scale]: [f64; 2]) -> f64 {
+/// or so loosely bound that its actions mean little: |E| below 2 % of its kinetic energy, or an orbit in the toy wider than
+/// `widest`, kpc, by G M / 2|E|. There J_r rises without bound, and a few such streams rule every mean.
+fn cost(streams: &Streams, also: Option<&Streams>, widest: f64, [mass, scale]: [f64; 2]) -> f64 {
     tch::no_grad(|| {
         let toy = Isochrone::new(mass.exp(), scale.exp(), streams.x.device());
-        let farthest = |set: &Streams| dot(&set.x, &set.x).max().double_value(&[]).sqrt();
-        let farthest = also.map_or(0.0, farthest).max(farthest(streams));
-        let least = G * mass.exp() / (2.0 * WIDEST * farthest);
+        let least = G * mass.exp() / (2.0 * widest);
         let is_bound = |set: &Streams| {
             let kinetic = dot(&set.v, &set.v) * 0.5;
             let energy = toy.energy(&set.x, &set.v);
@@ -49,10 +47,13 @@ fn cost(streams: &Streams, also: Option<&Streams>, [mass, scale]: [f64; 2]) -> f
 /// **Fails when** no toy on the grid binds all points, or the start does not.
 pub fn fit_toy(streams: &Streams, also: Option<&Streams>, start: Option<(f64, f64)>) -> Result<Isochrone, Error> {
     let (length, speed) = scales(&streams.x, &streams.v);
+    let farthest = |set: &Streams| dot(&set.x, &set.x).max().double_value(&[]).sqrt();
+    let widest = WIDEST * also.map_or(0.0, farthest).max(farthest(streams));
+    let cost = |point| cost(streams, also, widest, point);
     let begin = match start {
         Some((mass, scale)) => {
             let point = [mass.ln(), scale.ln()];
-            (point, cost(streams, also, point))
+            (point, cost(point))
         }
         None => {
             // The mass that a circular orbit of twice the median speed would need, and up to 60 times more.
@@ -63,7 +64,7 @@ pub fn fit_toy(streams: &Streams, also: Option<&Streams>, start: Option<(f64, f6
                     (unit * 0.5 * 1.45_f64.powf(i)).ln(),
                     (length * 0.05 * 1.7_f64.powf(j)).ln(),
                 ];
-                (point, cost(streams, also, point))
+                (point, cost(point))
             });
             vertices
                 .min_by(|a, b| a.1.total_cmp(&b.1))
@@ -83,7 +84,7 @@ pub fn fit_toy(streams: &Streams, also: Option<&Streams>, start: Option<(f64, f6
             "no isochrone binds all points: the fastest stars may not belong to the system, or units are wrong";
         return Err(Error::Data(message.to_owned()));
     }
-    let ([mass, scale], _) = simplex(begin, |point| cost(streams, also, point));
+    let ([mass, scale], _) = simplex(begin, cost);
     Ok(Isochrone::new(mass.exp(), scale.exp(), streams.x.device()))
 }
 
