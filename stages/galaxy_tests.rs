@@ -82,6 +82,33 @@ fn a_sample_of_tori_is_the_same_for_any_number_of_them_and_seeded() {
     assert_eq!(few.f64("stars", "x"), more.f64("stars", "x")[..12]);
 }
 
+/// Stars of a short arc advance by Ω t from one phase, and differ in energy no more than those at random phases do.
+#[test]
+fn stars_of_an_arc_lie_on_one_stretch_of_their_orbit() {
+    let duration = 0.05;
+    let arcs = disc_tori(json!({ "duration": duration, "stars": 4 }));
+    let streams = arcs.i64("stars", "stream");
+    let t = |row: usize, name: &str| {
+        let first = streams.iter().position(|stream| *stream == streams[row]).unwrap();
+        let (angle, rate) = (
+            arcs.f64("stars", &format!("theta_{name}")),
+            arcs.f64("stars", &format!("Omega_{name}")),
+        );
+        wrap_difference(angle[row] - angle[first]) / (rate[row] * dynamics::units::KPC_PER_KM_S_GYR)
+    };
+    for row in 0..streams.len() {
+        // A fifth of a turn at most: no angle is wrapped past the half.
+        let times = ["phi", "z", "r"].map(|name| t(row, name));
+        assert!(
+            times
+                .iter()
+                .all(|time| (time - times[0]).abs() < 1e-12 && time.abs() < duration),
+            "{times:?}"
+        );
+    }
+    assert_eq!(arcs.f64("tori", "J_r"), disc_tori(json!({})).f64("tori", "J_r"));
+}
+
 #[test]
 fn tori_of_given_actions_keep_their_streams_and_name_failures() {
     let tori = disc_tori(json!({}));

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::columns::{self, ACTIONS, ANGLES, CARTESIAN, Column, ENERGY, FREQUENCIES, J_ERROR};
 use crate::io::{TableContext, identity, threads};
-use crate::parameters::{KmPerSecondKpc, positive};
+use crate::parameters::{Gyr, KmPerSecondKpc, positive};
 use crate::potentials::PotentialParameters;
 use crate::samples::{DiscSample, HaloSample};
 
@@ -43,6 +43,10 @@ pub struct MapTori {
     /// Stars on each torus.
     #[serde(default = "crate::samples::default_stars")]
     pub stars: u32,
+    /// Time that the stars of a torus cover from a random phase on, Gyr: they lie at random times on one arc of the orbit. Left out, at
+    /// random phases each.
+    #[serde(default)]
+    pub duration: Option<Gyr>,
     /// Root mean square of ΔH/|H| that a torus must reach.
     #[serde(default = "default_tolerance")]
     pub tolerance: f64,
@@ -114,8 +118,8 @@ enum Drawn {
 
 impl Stage for MapTori {
     const KIND: &'static str = "map_tori";
-    const ABOUT: &'static str = "Map tori of sampled or given actions, and place stars on them at random angles";
-    const REVISION: u32 = 4;
+    const ABOUT: &'static str = "Map tori of sampled or given actions, and place stars on them";
+    const REVISION: u32 = 5;
 
     fn inputs(&self) -> Vec<InputPort> {
         match self.sample {
@@ -293,8 +297,12 @@ impl MapTori {
             return Drawn::TooClose;
         }
         let mut stars = Vec::with_capacity(self.stars as usize);
+        let arc = self.duration.map(|duration| (duration.get(), sample::angles(random)));
         for _ in 0..self.stars {
-            let angles = sample::angles(random);
+            let angles = match &arc {
+                Some((duration, first)) => first.after(random.random_range(0.0..*duration), &torus.frequencies()),
+                None => sample::angles(random),
+            };
             match torus.point(&angles) {
                 Some(point) => stars.push((angles, point)),
                 None => return Drawn::Failed(actions, "its angle map cannot be inverted everywhere".to_owned()),

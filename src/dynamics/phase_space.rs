@@ -1,6 +1,6 @@
 //! Points of phase space in the two coordinate systems, as plain data.
 
-use crate::units::wrap_angle;
+use crate::units::{KPC_PER_KM_S_GYR, wrap_angle};
 use rayon::prelude::*;
 
 /// A point in Galactocentric Cartesian coordinates (axes: see [`crate::sky`]).
@@ -57,6 +57,18 @@ pub struct Angles {
     pub z: f64,
     /// θ_r.
     pub r: f64,
+}
+
+impl Angles {
+    /// The angles `time` Gyr later: θ + Ω t, in [0, 2π).
+    pub fn after(&self, time: f64, frequencies: &Frequencies) -> Self {
+        let t = time * KPC_PER_KM_S_GYR;
+        Self {
+            phi: wrap_angle(self.phi + frequencies.phi * t),
+            z: wrap_angle(self.z + frequencies.z * t),
+            r: wrap_angle(self.r + frequencies.r * t),
+        }
+    }
 }
 
 /// Frequencies dθ/dt = ∂H/∂J in km/s/kpc.

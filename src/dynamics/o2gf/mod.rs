@@ -112,11 +112,10 @@ impl Label {
     /// The label of the point that the star reaches after `time` Gyr: the same but for angles, which advance by Ω t.
     pub fn after(&self, time: f64) -> Self {
         let mut label = self.clone();
-        let (angles, rates) = (&mut label.action_angle.angles, self.action_angle.frequencies);
-        let t = time * KPC_PER_KM_S_GYR;
-        angles.r = wrap_angle(angles.r + rates.r * t);
-        angles.z = wrap_angle(angles.z + rates.z * t);
-        angles.phi = wrap_angle(angles.phi + rates.phi * t);
+        let ActionAngle {
+            angles, frequencies, ..
+        } = &self.action_angle;
+        label.action_angle.angles = angles.after(time, frequencies);
         label
     }
 }

@@ -285,15 +285,6 @@ impl<'a, P: Potential + ?Sized> Motion<'a, P> {
         VerticalLimit { y1, g1, constant }
     }
 
-    /// J_r and J_z.
-    pub fn actions(&self, star: &Star, turning2: f64) -> (f64, f64) {
-        let (radial, vertical) = (self.radial_limits(star, turning2), self.vertical_limit(star));
-        (
-            self.radial_integrals(star, &radial).action,
-            self.vertical_integrals(star, &vertical).action,
-        )
-    }
-
     /// Actions, angles and frequencies; none if Δ² is negative and the orbit reaches too far in for such coordinates.
     pub fn solve(&self, star: &Star, turning2: f64, point: &PhaseSpace) -> Option<ActionAngle> {
         let limits = self.radial_limits(star, turning2);

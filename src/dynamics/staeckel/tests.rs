@@ -68,12 +68,13 @@ fn is_no_worse_than_the_fudge_in_the_reference_tables() {
     ] {
         let (ours, theirs) = errors(galaxy, table);
         for i in 0..5 {
-            // Two of the twenty seem worse: θ_r of these tables, with means of 3° (1.4 %) and 0.14° (16 %). The truth there is of orbits in
-            // the peer's expansion of the potential, whose force differs by 1e-4: the next test shows it for the disc.
-            let slack = match (i, table) {
-                (2, "orbits_dehnen_binney_98_1_halo") => 1.02,
-                (2, "orbits_piffl_14_disk") => 1.17,
-                _ => 1.0,
+            // One of the twenty seems worse: θ_r of Piffl's disc, 0.144° for 0.126°. The truth there is of orbits in the peer's
+            // expansion of the potential, whose force differs by 1e-4: labels in ours differ from it by 0.059° in the mean (nearly
+            // circular orbits turn with their guiding radius), and from them ours is off by 0.115°. The next test holds that.
+            let slack = if (i, table) == (2, "orbits_piffl_14_disk") {
+                1.17
+            } else {
+                1.0
             };
             assert!(
                 ours[i] <= slack * theirs[i],
