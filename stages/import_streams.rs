@@ -30,9 +30,10 @@ use serde::{Deserialize, Serialize};
 pub use self::file::Format;
 pub use self::source::{ColumnMap, Source};
 
-use self::rows::{Bad, Read};
+use self::file::Table;
+use self::rows::{Bad, Read, Row, number, numbers};
 use crate::columns::{self, CARTESIAN, Column, OBSERVABLES, TIME};
-use crate::io::TableContext;
+use crate::io::{PieceWriter, TableContext};
 
 /// `import_streams`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -58,6 +59,9 @@ pub struct ImportStreams {
     /// `distance l b v_los mu_l_cosb mu_b`.
     pub columns: ColumnMap,
 }
+
+/// Rows written together.
+const PIECE: usize = 1 << 16;
 
 fn default_separator() -> char {
     ','
@@ -197,7 +201,7 @@ impl Stage for ImportStreams {
         if let Some(note) = &read.note {
             context.note(note);
         }
-        self.write(context, read)
+        self.write(context, &tables, &read.rows)
     }
 }
 
@@ -210,8 +214,7 @@ impl ImportStreams {
         }
     }
 
-    fn write(&self, context: &StageContext, read: Read) -> Result<Outcome, StageError> {
-        let rows = read.rows;
+    fn write(&self, context: &StageContext, tables: &[Table], rows: &[Row]) -> Result<Outcome, StageError> {
         if let Some(pair) = rows
             .windows(2)
             .find(|w| w[0].star.is_some() && (w[0].stream, w[0].star) == (w[1].stream, w[1].star))
@@ -225,31 +228,43 @@ impl ImportStreams {
                 pair[0].stream
             )));
         }
-        let mut stars: Vec<i64> = Vec::with_capacity(rows.len());
-        for (index, row) in rows.iter().enumerate() {
-            let next = match index.checked_sub(1).map(|before| &rows[before]) {
-                Some(before) if before.stream == row.stream => stars[index - 1] + 1,
-                _ => 0,
-            };
-            stars.push(row.star.unwrap_or(next));
+        let numbers = tables
+            .iter()
+            .map(|table| numbers(table, &self.columns))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut writer = PieceWriter::create(context, "stars")?;
+        let (mut last, mut streams) = (None, 0);
+        for piece in rows.chunks(PIECE) {
+            context.check_cancelled()?;
+            let mut stars: Vec<i64> = Vec::with_capacity(piece.len());
+            for row in piece {
+                let counted = match last {
+                    Some((stream, star)) if stream == row.stream => star + 1,
+                    _ => {
+                        streams += 1;
+                        0
+                    }
+                };
+                let star = row.star.unwrap_or(counted);
+                last = Some((row.stream, star));
+                stars.push(star);
+            }
+            let of = |value: &dyn Fn(&Row) -> i64| piece.iter().map(value).collect::<Vec<_>>();
+            let mut columns = vec![("stream", of(&|row| row.stream).into()), ("star", stars.into())];
+            if !self.times.is_empty() {
+                let times = piece.iter().map(|row| self.times[row.snapshot]);
+                columns.push((TIME.name, times.collect::<Vec<f64>>().into()));
+            }
+            for (index, (column, _)) in self.columns.numbers().iter().enumerate() {
+                let values = piece.iter().map(|row| number(&numbers[row.snapshot][index], row.at));
+                let values = values.collect::<Result<Vec<f64>, String>>().map_err(StageError::Bug)?;
+                columns.push((column.name, values.into()));
+            }
+            writer.append(columns)?;
         }
-        let mut streams: Vec<i64> = rows.iter().map(|row| row.stream).collect();
-        let numbers = self.columns.numbers();
-        let mut columns = vec![("stream", streams.clone().into()), ("star", stars.into())];
-        if !self.times.is_empty() {
-            let times = rows.iter().map(|row| self.times[row.snapshot]);
-            columns.push((TIME.name, times.collect::<Vec<f64>>().into()));
-        }
-        for (index, (column, _)) in numbers.iter().enumerate() {
-            columns.push((
-                column.name,
-                rows.iter().map(|row| row.values[index]).collect::<Vec<_>>().into(),
-            ));
-        }
-        context.write_table("stars", columns)?;
-        streams.dedup();
+        writer.finish()?;
         context.metric("stars", rows.len() as f64, "");
-        context.metric("streams", streams.len() as f64, "");
+        context.metric("streams", f64::from(streams), "");
         Ok(Outcome::Complete)
     }
 

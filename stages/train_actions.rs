@@ -105,6 +105,27 @@ pub struct Synthetic {
     pub periods: f64,
     /// Size of the perturbation: of positions relative to the distance from the centre, of velocities to the sample's.
     pub perturbation: f64,
+    /// Where the spread that chooses the best epoch is looked at: the validation streams themselves, or whole orbits in the field
+    /// through a star of each. For short arcs take `orbits`: the spread along an arc hardly tells how good a map is.
+    #[serde(skip_serializing_if = "Validation::is_streams")]
+    pub validation: Validation,
+}
+
+/// What chooses the best epoch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Validation {
+    /// The validation streams.
+    #[default]
+    Streams,
+    /// Orbits in the learned field, one through the first star of each validation stream.
+    Orbits,
+}
+
+impl Validation {
+    fn is_streams(&self) -> bool {
+        *self == Self::Streams
+    }
 }
 
 impl Default for Synthetic {
@@ -114,6 +135,7 @@ impl Default for Synthetic {
             stars: 24,
             periods: 7.0,
             perturbation: 0.15,
+            validation: Validation::Streams,
         }
     }
 }
@@ -266,6 +288,7 @@ impl Stage for TrainActions {
             stars,
             periods,
             perturbation,
+            ..
         } = self.synthetic;
         faults.extend(positive("synthetic.periods", Some(periods)));
         for (at, value) in [("synthetic.copies", copies), ("synthetic.perturbation", perturbation)] {

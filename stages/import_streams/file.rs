@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, LargeStringArray, LargeStringBuilder};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow::datatypes::DataType;
 use polars::prelude::{CsvParseOptions, CsvReadOptions, SerReader};
 use runner::error::StageError;
 use schemars::JsonSchema;
@@ -51,11 +51,18 @@ impl Table {
     }
 }
 
-/// The values of a column.
+/// The values of a column, of which some may be missing: 8 bytes a number, so that many millions of rows fit into memory.
 pub(super) enum Cells {
-    Integers(Vec<Option<i64>>),
-    Numbers(Vec<Option<f64>>),
-    Texts(Vec<Option<String>>),
+    Integers(Int64Array),
+    Numbers(Float64Array),
+    Texts(LargeStringArray),
+}
+
+/// A value of an array, where there is one.
+macro_rules! value {
+    ($values:expr, $row:expr) => {
+        $values.is_valid($row).then(|| $values.value($row))
+    };
 }
 
 impl Cells {
@@ -71,8 +78,8 @@ impl Cells {
     pub fn number(&self, row: usize) -> Result<f64, String> {
         let missing = || "missing".to_owned();
         let number = match self {
-            Self::Integers(values) => values[row].ok_or_else(missing)? as f64,
-            Self::Numbers(values) => values[row].ok_or_else(missing)?,
+            Self::Integers(values) => value!(values, row).ok_or_else(missing)? as f64,
+            Self::Numbers(values) => value!(values, row).ok_or_else(missing)?,
             Self::Texts(_) => {
                 let text = self.text(row).ok_or_else(missing)?;
                 text.parse().map_err(|_| format!("\"{text}\", not a number"))?
@@ -88,7 +95,7 @@ impl Cells {
     /// A whole number, or why there is none.
     pub fn integer(&self, row: usize) -> Result<i64, String> {
         match self {
-            Self::Integers(values) => values[row].ok_or_else(|| "missing".to_owned()),
+            Self::Integers(values) => value!(values, row).ok_or_else(|| "missing".to_owned()),
             Self::Texts(_) if self.text(row).is_some_and(|text| text.parse::<i64>().is_ok()) => {
                 Ok(self.text(row).and_then(|text| text.parse().ok()).unwrap_or_default())
             }
@@ -108,7 +115,7 @@ impl Cells {
     /// A text that is not empty.
     pub fn text(&self, row: usize) -> Option<&str> {
         match self {
-            Self::Texts(values) => values[row].as_deref().map(str::trim).filter(|text| !text.is_empty()),
+            Self::Texts(values) => value!(values, row).map(str::trim).filter(|text| !text.is_empty()),
             Self::Integers(_) | Self::Numbers(_) => None,
         }
     }
@@ -137,47 +144,31 @@ fn read_parquet(path: &Path, names: &[&str]) -> Result<Table, StageError> {
     let schema = tables::read_schema(path).map_err(failed)?;
     let there: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
     expect_columns(path, names, &there)?;
-    let table = tables::read_columns(path, names).map_err(failed)?;
-    let mut columns = Vec::with_capacity(names.len());
-    for (field, array) in table.schema_ref().fields().iter().zip(table.columns()) {
-        let cells = cells(array).map_err(|found| {
-            StageError::failed(format!(
-                "{}: column {} holds {found}, not numbers",
-                path.display(),
-                field.name()
-            ))
+    // One column at a time: the pieces that each is joined from are then never in memory together.
+    let (mut columns, mut rows) = (Vec::with_capacity(names.len()), 0);
+    for &name in names {
+        let table = tables::read_columns(path, &[name]).map_err(failed)?;
+        let cells = cells(table.column(0)).map_err(|found| {
+            StageError::failed(format!("{}: column {name} holds {found}, not numbers", path.display()))
         })?;
-        columns.push((field.name().clone(), cells));
+        rows = table.num_rows();
+        columns.push((name.to_owned(), cells));
     }
-    Ok(Table {
-        columns,
-        rows: table.num_rows(),
-    })
+    Ok(Table { columns, rows })
 }
 
 fn cells(array: &ArrayRef) -> Result<Cells, String> {
     let found = array.data_type();
     let to = |target: &DataType| cast(array, target).map_err(|_| found.to_string());
     if found.is_integer() && *found != DataType::UInt64 {
-        return Ok(Cells::Integers(
-            to(&DataType::Int64)?.as_primitive::<Int64Type>().iter().collect(),
-        ));
+        return Ok(Cells::Integers(to(&DataType::Int64)?.as_primitive().clone()));
     }
     if found.is_numeric() {
-        return Ok(Cells::Numbers(
-            to(&DataType::Float64)?.as_primitive::<Float64Type>().iter().collect(),
-        ));
+        return Ok(Cells::Numbers(to(&DataType::Float64)?.as_primitive().clone()));
     }
     match found {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(_, _) => {
-            let texts = to(&DataType::Utf8)?;
-            Ok(Cells::Texts(
-                texts
-                    .as_string::<i32>()
-                    .iter()
-                    .map(|text| text.map(str::to_owned))
-                    .collect(),
-            ))
+            Ok(Cells::Texts(to(&DataType::LargeUtf8)?.as_string().clone()))
         }
         _ => Err(found.to_string()),
     }
@@ -210,8 +201,9 @@ fn read_csv(path: &Path, separator: u8, names: &[&str]) -> Result<Table, StageEr
     let mut columns = Vec::with_capacity(names.len());
     for column in frame.columns() {
         let texts = column.str().map_err(|error| StageError::Bug(error.to_string()))?;
-        let texts = texts.iter().map(|text| text.map(str::to_owned)).collect();
-        columns.push((column.name().to_string(), Cells::Texts(texts)));
+        let mut cells = LargeStringBuilder::new();
+        texts.iter().for_each(|text| cells.append_option(text));
+        columns.push((column.name().to_string(), Cells::Texts(cells.finish())));
     }
     Ok(Table {
         columns,

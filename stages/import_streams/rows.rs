@@ -1,11 +1,12 @@
 //! Rows of one or several files as stars of streams.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use runner::error::StageError;
 
 use super::file::{Cells, Table};
 use super::source::{ColumnMap, Source};
+use crate::columns::Column;
 
 /// One value that cannot be used.
 pub(super) struct Bad {
@@ -16,11 +17,10 @@ pub(super) struct Bad {
     pub reason: String,
 }
 
-/// A usable row: stream, star where it is said, numbers in the order of the columns.
+/// A usable row: its stream, its star where that is said, and where it is.
 pub(super) struct Row {
     pub stream: i64,
     pub star: Option<i64>,
-    pub values: Vec<f64>,
     /// Place of the file, from 0, and row in it.
     pub snapshot: usize,
     pub at: usize,
@@ -33,23 +33,36 @@ pub(super) struct Read {
     pub note: Option<String>,
 }
 
+/// A column of numbers of one file: ours, where it comes from, and its cells.
+pub(super) type Numbers<'a> = (Column, &'a Source, &'a Cells);
+
+/// The columns of numbers of a file, in our order.
+pub(super) fn numbers<'a>(table: &'a Table, columns: &'a ColumnMap) -> Result<Vec<Numbers<'a>>, StageError> {
+    let numbers = columns.numbers().into_iter();
+    numbers
+        .map(|(column, source)| Ok((column, source, table.column(source.name())?)))
+        .collect()
+}
+
+/// A number in our unit and range, or why there is none.
+pub(super) fn number((column, source, cells): &Numbers, row: usize) -> Result<f64, String> {
+    cells.number(row).and_then(|value| source.convert(column, value))
+}
+
 impl Read {
     /// The rows of all `tables`. Of several, each holds one star of every stream, whose number is the table's place.
     pub fn new(tables: &[Table], columns: &ColumnMap) -> Result<Self, StageError> {
-        let numbers = columns.numbers();
         let ids = tables.iter().map(|table| table.column(columns.stream.name()));
-        let (streams, note) = stream_numbers(&ids.collect::<Result<Vec<_>, _>>()?);
+        let ids = ids.collect::<Result<Vec<_>, _>>()?;
+        let names = stream_names(&ids);
         let (mut rows, mut bad) = (Vec::new(), Vec::new());
-        for ((snapshot, table), streams) in tables.iter().enumerate().zip(streams) {
+        for ((snapshot, table), ids) in tables.iter().enumerate().zip(ids) {
             let stars = match &columns.star {
                 Some(source) => Some((source, table.column(source.name())?)),
                 None => None,
             };
-            let cells: Vec<&Cells> = numbers
-                .iter()
-                .map(|(_, source)| table.column(source.name()))
-                .collect::<Result<_, _>>()?;
-            for (at, stream) in streams.into_iter().enumerate() {
+            let numbers = numbers(table, columns)?;
+            for at in 0..table.rows {
                 let fault = |source: &Source, reason| Bad {
                     snapshot,
                     row: at,
@@ -57,21 +70,19 @@ impl Read {
                     reason,
                 };
                 let row = || -> Result<Row, Bad> {
-                    let stream = stream.map_err(|reason| fault(&columns.stream, reason))?;
+                    let stream =
+                        stream_number(names.as_ref(), ids, at).map_err(|reason| fault(&columns.stream, reason))?;
                     let star = match stars {
                         Some((source, cells)) => Some(cells.integer(at).map_err(|reason| fault(source, reason))?),
                         None if tables.len() > 1 => Some(snapshot as i64),
                         None => None,
                     };
-                    let mut values = Vec::with_capacity(cells.len());
-                    for ((column, source), cells) in numbers.iter().zip(&cells) {
-                        let value = cells.number(at).and_then(|value| source.convert(column, value));
-                        values.push(value.map_err(|reason| fault(source, reason))?);
+                    for column in &numbers {
+                        number(column, at).map_err(|reason| fault(column.1, reason))?;
                     }
                     Ok(Row {
                         stream,
                         star,
-                        values,
                         snapshot,
                         at,
                     })
@@ -82,7 +93,11 @@ impl Read {
                 }
             }
         }
-        rows.sort_by_key(|row| (row.stream, row.star, row.at));
+        let place = |row: &Row| (row.stream, row.star, row.at);
+        if !rows.is_sorted_by_key(place) {
+            rows.sort_by_key(place);
+        }
+        let note = names.map(|names| numbered(&names));
         Ok(Self { rows, bad, note })
     }
 
@@ -117,28 +132,31 @@ impl Read {
     }
 }
 
-/// Numbers of streams in every table: as they are if they are whole numbers; names are numbered as they appear.
-type Numbers = Vec<Result<i64, String>>;
-
-fn stream_numbers(tables: &[&Cells]) -> (Vec<Numbers>, Option<String>) {
-    let rows = |cells: &Cells| 0..cells.len();
+/// Where streams have names, not numbers: their numbers, as they appear.
+fn stream_names<'a>(tables: &[&'a Cells]) -> Option<HashMap<&'a str, i64>> {
     if !tables.iter().any(|cells| cells.are_names()) {
-        let whole = tables
-            .iter()
-            .map(|cells| rows(cells).map(|row| cells.integer(row)).collect());
-        return (whole.collect(), None);
+        return None;
     }
-    let mut numbers: BTreeMap<&str, i64> = BTreeMap::new();
-    let mut numbered = Vec::with_capacity(tables.len());
+    let mut numbers = HashMap::new();
     for cells in tables {
-        let mut number = |row| {
-            let name = cells.text(row).ok_or_else(|| "missing".to_owned())?;
+        for name in (0..cells.len()).filter_map(|row| cells.text(row)) {
             let next = numbers.len() as i64;
-            Ok(*numbers.entry(name).or_insert(next))
-        };
-        numbered.push(rows(cells).map(&mut number).collect());
+            numbers.entry(name).or_insert(next);
+        }
     }
-    let mut names: Vec<(i64, &str)> = numbers.iter().map(|(&name, &number)| (number, name)).collect();
+    Some(numbers)
+}
+
+/// The number of a row's stream.
+fn stream_number(names: Option<&HashMap<&str, i64>>, cells: &Cells, row: usize) -> Result<i64, String> {
+    let Some(names) = names else { return cells.integer(row) };
+    let number = cells.text(row).and_then(|name| names.get(name));
+    number.copied().ok_or_else(|| "missing".to_owned())
+}
+
+/// Which numbers the names were given.
+fn numbered(names: &HashMap<&str, i64>) -> String {
+    let mut names: Vec<(i64, &str)> = names.iter().map(|(&name, &number)| (number, name)).collect();
     names.sort_unstable();
     let shown: Vec<String> = names
         .iter()
@@ -146,11 +164,5 @@ fn stream_numbers(tables: &[&Cells]) -> (Vec<Numbers>, Option<String>) {
         .map(|(number, name)| format!("{number} = {name}"))
         .collect();
     let more = if names.len() > 10 { ", …" } else { "" };
-    (
-        numbered,
-        Some(format!(
-            "streams were numbered as they appear: {}{more}",
-            shown.join(", ")
-        )),
-    )
+    format!("streams were numbered as they appear: {}{more}", shown.join(", "))
 }

@@ -11,7 +11,7 @@ use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
 use stages::io::TableContext;
-use stages::train_actions::{Inputs, Loss, Network, Symmetry, TrainActions, WhenUnbound};
+use stages::train_actions::{Inputs, Loss, Network, Symmetry, TrainActions, Validation, WhenUnbound};
 
 use crate::common::{StageWatcher, checkpoint, failed, load, parameters, prepare, write_history};
 use crate::sample::Sample;
@@ -59,6 +59,11 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
                 .as_ref()
                 .map(|field| synthetic(&with, context, field, &train, &toy))
                 .transpose()?;
+            let orbits = match (with.synthetic.validation, &field, held_out) {
+                (Validation::Orbits, Some(field), Some(streams)) => Some(held_out_orbits(&with, field, streams, &toy)?),
+                _ => None,
+            };
+            let held_out = orbits.as_ref().or(held_out);
             let learning = synthetic.as_ref().unwrap_or(&train.streams);
             let mut options = smooth_options(&with, learning.len(), synthetic.is_some());
             let map = match start {
@@ -218,23 +223,37 @@ fn synthetic(
 ) -> Result<Streams, StageError> {
     let options = SyntheticOptions {
         copies: (with.synthetic.copies * train.streams.len() as f64).round() as usize,
-        stars: with.synthetic.stars as usize,
-        periods: with.synthetic.periods,
         position: with.synthetic.perturbation,
         velocity: with.synthetic.perturbation,
-        seed: with.seed,
-        ..SyntheticOptions::default()
+        ..orbits_of(with, with.seed)
     };
     let made = synthetic_streams(field, &train.streams, toy, &options).map_err(failed)?;
     context.metric("synthetic_streams", made.streams.len() as f64, "");
     context.metric("synthetic_rejected", made.rejected as f64, "");
-    let device = train.streams.x.device();
-    let Streams { x, v, weights } = made.streams;
-    Ok(Streams {
-        x: x.to_device(device),
-        v: v.to_device(device),
-        weights: weights.to_device(device),
-    })
+    Ok(made.streams.on(train.streams.x.device()))
+}
+
+/// Orbits in a learned field through one star of each stream that is held out.
+fn held_out_orbits(
+    with: &TrainActions,
+    field: &Field,
+    held_out: &Streams,
+    toy: &Isochrone,
+) -> Result<Streams, StageError> {
+    // Not the random phases of the training orbits.
+    let options = orbits_of(with, with.seed.wrapping_add(1));
+    let made = synthetic_streams(field, held_out, toy, &options).map_err(failed)?;
+    Ok(made.streams.on(held_out.x.device()))
+}
+
+fn orbits_of(with: &TrainActions, seed: u64) -> SyntheticOptions {
+    SyntheticOptions {
+        copies: 0,
+        stars: with.synthetic.stars as usize,
+        periods: with.synthetic.periods,
+        seed,
+        ..SyntheticOptions::default()
+    }
 }
 
 fn nothing_bound() -> StageError {

@@ -5,7 +5,7 @@ mod search;
 
 use tch::{Kind, Tensor};
 
-use self::search::search;
+use self::search::{search, secants};
 use crate::error::Error;
 use crate::isochrone::wrap;
 use crate::smooth::map::{SmoothMap, ToyPoints, floored};
@@ -105,9 +105,41 @@ impl SmoothMap {
         })
     }
 
-    /// θ' of the stars of streams and the J' = ⟨J − ∂G/∂θ(θ, J')⟩ that the stars of each have in common: some steps of the damped
-    /// fixed point, then Newton's.
+    /// θ' of the stars of streams and the J' = ⟨J − ∂G/∂θ(θ, J')⟩ that the stars of each have in common, by secants; where these come to
+    /// no end, some steps of the damped fixed point, then Newton's.
     pub fn refine_streams(&self, points: &ToyPoints) -> Result<Refined, Error> {
+        let unit = self.action_scale();
+        let toy_actions = points.mean(&points.actions).squeeze_dim(-2) / unit;
+        let of = |rows: &Tensor| points.each(&|tensor| tensor.index_select(0, rows));
+        let residual = |rows: &Tensor, guess: &Tensor| {
+            let points = of(rows);
+            let common = (guess * unit).unsqueeze(-2).expand_as(&points.angles);
+            let slope = tch::no_grad(|| self.slope(&self.look(&points.angles, &common)));
+            guess + points.mean(&slope).squeeze_dim(-2) / unit - toy_actions.index_select(0, rows)
+        };
+        let (mut found, mut open) = secants(toy_actions.shallow_clone(), &residual, &floored)?;
+        let left = places(&open, found.device());
+        if left.numel() > 0 {
+            let (newton, lost) = self.by_newton(&of(&left))?;
+            found = found.index_copy(0, &left, &(newton / unit));
+            let mut lost = lost.into_iter();
+            open.iter_mut()
+                .filter(|open| **open)
+                .for_each(|open| *open = lost.next().unwrap_or(true));
+        }
+        let actions = found * unit;
+        let common = actions.unsqueeze(-2).expand_as(&points.angles).contiguous();
+        let shift = self.angle_shift(&points.angles, &common);
+        Ok(Refined {
+            angles: wrap(&(&points.angles + shift)),
+            actions,
+            open,
+        })
+    }
+
+    /// J' of streams by the damped fixed point, then Newton's method, (streams, 3), and where there is none: what the fixed point came to
+    /// is then nearer than where Newton's method is lost.
+    fn by_newton(&self, points: &ToyPoints) -> Result<(Tensor, Vec<bool>), Error> {
         let unit = self.action_scale();
         let toy_actions = points.mean(&points.actions).squeeze_dim(-2) / unit;
         let begin = self.roughly(points).squeeze_dim(-2) / unit;
@@ -120,22 +152,9 @@ impl SmoothMap {
             let residual = guess + slope / unit - toy_actions.index_select(0, rows);
             (residual, identity_plus(&mixed.transpose(-1, -2)))
         };
-        let (found, open) = search(
-            begin.shallow_clone(),
-            &residual,
-            &|guess: &Tensor| floored(guess),
-            f64::INFINITY,
-        )?;
-        // Where there is none, what the fixed point came to is nearer than where Newton's method is lost.
+        let (found, open) = search(begin.shallow_clone(), &residual, &floored, f64::INFINITY)?;
         let lost = Tensor::from_slice(&open).to_device(found.device()).unsqueeze(-1);
-        let actions = begin.where_self(&lost, &found) * unit;
-        let common = actions.unsqueeze(-2).expand_as(&points.angles);
-        let shift = self.slopes(&points.angles, &common).by_action;
-        Ok(Refined {
-            angles: wrap(&(&points.angles + shift)),
-            actions,
-            open,
-        })
+        Ok((begin.where_self(&lost, &found) * unit, open))
     }
 
     /// J' of single stars from their toy angles and actions (stars, 3), to about a thousandth: a few steps of the damped fixed point.

@@ -14,6 +14,12 @@ const ACCEPTED: f64 = 1e-8;
 /// Most steps of one search.
 const STEPS: usize = 40;
 
+/// Most steps by secants: what has not come to an end by then hardly does.
+const SECANTS: usize = 14;
+
+/// The inverse Jacobian that secants begin with, of the unit matrix: the first step is a damped one of the fixed point.
+const DAMPING: f64 = 0.8;
+
 /// Roots of `residual`, row by row, from `guess`, and which rows were not solved: Newton's method, with Levenberg & Marquardt's damping
 /// for a row from when a step of it makes its residual larger.
 ///
@@ -77,6 +83,53 @@ pub(super) fn search(
     sizes = sizes.index_copy(0, &rows, &size(&misfit));
     let open = flags(&sizes.lt(ACCEPTED).logical_not())?;
     Ok((best, open))
+}
+
+/// Roots of `residual`, row by row, from `guess`, without its Jacobian, and which rows were not solved: Broyden's (1965) method, which
+/// learns the inverse Jacobian from the steps. For residuals x − f(x) of a fixed point that nearly contracts.
+///
+/// `residual` is given the row numbers and their guesses (rows, 3), and gives residuals (rows, 3); `kept` as in [`search`].
+pub(super) fn secants(
+    guess: Tensor,
+    residual: &dyn Fn(&Tensor, &Tensor) -> Tensor,
+    kept: &dyn Fn(&Tensor) -> Tensor,
+) -> Result<(Tensor, Vec<bool>), Error> {
+    let device = guess.device();
+    let size = |residual: &Tensor| {
+        residual
+            .square()
+            .sum_dim_intlist([-1].as_slice(), false, Kind::Double)
+            .sqrt()
+    };
+    let mut best = kept(&guess);
+    let count = best.size()[0];
+    let mut rows = Tensor::arange(count, (Kind::Int64, device));
+    let mut here = best.shallow_clone();
+    let mut misfit = residual(&rows, &here);
+    let mut inverse = (Tensor::eye(3, (Kind::Double, device)) * DAMPING).expand([count, 3, 3], false);
+    for _ in 0..SECANTS {
+        let going = size(&misfit).le(TOLERANCE).logical_not().nonzero().view(-1);
+        best = best.index_copy(0, &rows, &here);
+        if going.numel() == 0 {
+            return Ok((best, vec![false; count as usize]));
+        }
+        let pick = |tensor: &Tensor| tensor.index_select(0, &going);
+        (rows, here, misfit, inverse) = (pick(&rows), pick(&here), pick(&misfit), pick(&inverse));
+        let trial = kept(&(&here - inverse.matmul(&misfit.unsqueeze(-1)).squeeze_dim(-1)));
+        let step = (&trial - &here).unsqueeze(-1);
+        let trial_misfit = residual(&rows, &trial);
+        // H + (s − H y) sᵀH / sᵀH y
+        let change = inverse.matmul(&(&trial_misfit - &misfit).unsqueeze(-1));
+        let left = step.transpose(-1, -2).matmul(&inverse);
+        let along = step.transpose(-1, -2).matmul(&change);
+        let update = ((&step - &change) / along).nan_to_num(0.0, 0.0, 0.0).matmul(&left);
+        inverse = inverse + update;
+        (here, misfit) = (trial, trial_misfit);
+    }
+    best = best.index_copy(0, &rows, &here);
+    let unsolved = rows.index_select(0, &size(&misfit).le(TOLERANCE).logical_not().nonzero().view(-1));
+    let open = Tensor::zeros([count], (Kind::Bool, device)).index_fill(0, &unsolved, 1);
+    Ok((best, flags(&open)?))
 }
 
 /// The shape of a flag for each row that spreads over a tensor of two or three dimensions.

@@ -232,7 +232,7 @@ impl SmoothMap {
     }
 
     /// ∂G/∂J' at (θ, J'), with G(0, J') subtracted so that θ' = 0 where θ = 0.
-    fn angle_shift(&self, angles: &Tensor, refined: &Tensor) -> Tensor {
+    pub(crate) fn angle_shift(&self, angles: &Tensor, refined: &Tensor) -> Tensor {
         let refined = refined.detach().set_requires_grad(true);
         tch::with_grad(|| {
             let g = self.generating_function(&angles.detach(), &refined)
@@ -334,6 +334,15 @@ impl Streams {
     pub fn new(x: Tensor, v: Tensor) -> Self {
         let weights = Tensor::ones_like(&x.narrow(-1, 0, 1));
         Self { x, v, weights }
+    }
+
+    /// The same on `device`.
+    pub fn on(&self, device: Device) -> Self {
+        Self {
+            x: self.x.to_device(device),
+            v: self.v.to_device(device),
+            weights: self.weights.to_device(device),
+        }
     }
 
     /// The number of streams.
