@@ -105,9 +105,8 @@ pub struct Synthetic {
     pub periods: f64,
     /// Size of the perturbation: of positions relative to the distance from the centre, of velocities to the sample's.
     pub perturbation: f64,
-    /// Where the spread that chooses the best epoch is looked at: the validation streams themselves, or whole orbits in the field
-    /// through a star of each. For short arcs take `orbits`: the spread along an arc hardly tells how good a map is.
-    #[serde(skip_serializing_if = "Validation::is_streams")]
+    /// Where the spread that chooses the best epoch is looked at. The spread along an arc, or along a stream with errors, hardly tells
+    /// how good a map is; that along a whole orbit does.
     pub validation: Validation,
 }
 
@@ -115,17 +114,11 @@ pub struct Synthetic {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Validation {
-    /// The validation streams.
-    #[default]
-    Streams,
     /// Orbits in the learned field, one through the first star of each validation stream.
+    #[default]
     Orbits,
-}
-
-impl Validation {
-    fn is_streams(&self) -> bool {
-        *self == Self::Streams
-    }
+    /// The validation streams themselves.
+    Streams,
 }
 
 impl Default for Synthetic {
@@ -135,7 +128,7 @@ impl Default for Synthetic {
             stars: 24,
             periods: 7.0,
             perturbation: 0.15,
-            validation: Validation::Streams,
+            validation: Validation::Orbits,
         }
     }
 }
@@ -227,7 +220,7 @@ impl TrainActions {
 impl Stage for TrainActions {
     const KIND: &'static str = "train_actions";
     const ABOUT: &'static str = "Train a network that maps positions and velocities to actions and angles";
-    const REVISION: u32 = 5;
+    const REVISION: u32 = 6;
     const PLACE: Place = Place::Worker;
 
     fn inputs(&self) -> Vec<InputPort> {

@@ -13,6 +13,7 @@ pub mod predict_inverse;
 pub mod recover_velocities;
 pub mod sample;
 pub mod stream_means;
+mod stretch;
 pub mod tabulate_field;
 pub mod train_acceleration;
 pub mod train_actions;

@@ -9,8 +9,8 @@ use stages::io::{self, TableContext};
 use stages::predict::{Angles, Predict, Stars};
 
 use crate::common::failed;
-use crate::predict_actions::Stretch;
 use crate::stream_means::StreamMeans;
+use crate::stretch::Stretch;
 
 /// Writes the actions of a table's stars.
 pub fn run(weights: &Weights, with: &Predict, context: &StageContext) -> Result<Outcome, StageError> {

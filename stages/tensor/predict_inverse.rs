@@ -14,7 +14,8 @@ use tch::{Device, Tensor};
 use crate::action_network::ActionNetwork;
 use crate::common::failed;
 use crate::pieces::ROWS;
-use crate::predict_actions::{reasons, three};
+use crate::predict_actions::reasons;
+use crate::stretch::three;
 
 enum Inverse {
     Learned(InverseModel),

@@ -14,7 +14,8 @@ use tch::Tensor;
 
 use crate::action_network::{self, ActionNetwork};
 use crate::common::{failed, parameters, prepare};
-use crate::predict_actions::{reasons, three};
+use crate::predict_actions::reasons;
+use crate::stretch::three;
 
 /// Completes a table.
 pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageError> {

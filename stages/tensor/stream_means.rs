@@ -7,7 +7,7 @@ use runner::error::StageError;
 use stages::columns::{ACTIONS, ACTIONS_SD, FREQUENCIES, FREQUENCIES_SD};
 use stages::io::PieceWriter;
 
-use crate::predict_actions::Stretch;
+use crate::stretch::Stretch;
 
 /// Running mean and sum of squared deviations of one number (Welford 1962).
 #[derive(Debug, Clone, Copy, Default)]
