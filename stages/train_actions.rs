@@ -105,20 +105,30 @@ pub struct Synthetic {
     pub periods: f64,
     /// Size of the perturbation: of positions relative to the distance from the centre, of velocities to the sample's.
     pub perturbation: f64,
-    /// Where the spread that chooses the best epoch is looked at. The spread along an arc, or along a stream with errors, hardly tells
-    /// how good a map is; that along a whole orbit does.
-    pub validation: Validation,
+    /// What the map is trained on: such orbits, or the training streams themselves, so that the field counts in `flow` only.
+    #[serde(skip_serializing_if = "Along::is_orbits")]
+    pub training: Along,
+    /// Where the spread that chooses the best epoch is looked at: along orbits in the field, one through the first star of each
+    /// validation stream, or along those streams themselves. The spread along an arc, or along a stream with errors, hardly tells how good a
+    /// map is; that along a whole orbit does.
+    pub validation: Along,
 }
 
-/// What chooses the best epoch.
+/// Where a spread is looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Validation {
-    /// Orbits in the learned field, one through the first star of each validation stream.
+pub enum Along {
+    /// Orbits in the learned field.
     #[default]
     Orbits,
-    /// The validation streams themselves.
+    /// The given streams.
     Streams,
+}
+
+impl Along {
+    fn is_orbits(&self) -> bool {
+        *self == Self::Orbits
+    }
 }
 
 impl Default for Synthetic {
@@ -128,7 +138,8 @@ impl Default for Synthetic {
             stars: 24,
             periods: 7.0,
             perturbation: 0.15,
-            validation: Validation::Orbits,
+            training: Along::Orbits,
+            validation: Along::Orbits,
         }
     }
 }
@@ -230,7 +241,7 @@ impl Stage for TrainActions {
             InputPort::table("validation", &needs).optional(),
             // Another network of the same formulation and size, to go on from, with its toy.
             InputPort::network("start").optional(),
-            // A field of `train_potential`, for `synthetic`.
+            // A field of `train_potential` or `train_acceleration`, for `synthetic` and `flow`.
             InputPort::network("field").optional(),
         ]
     }

@@ -11,7 +11,7 @@ use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
 use stages::io::TableContext;
-use stages::train_actions::{Inputs, Loss, Network, Symmetry, TrainActions, Validation, WhenUnbound};
+use stages::train_actions::{Along, Inputs, Loss, Network, Symmetry, TrainActions, WhenUnbound};
 
 use crate::common::{StageWatcher, checkpoint, failed, load, parameters, prepare, write_history};
 use crate::sample::Sample;
@@ -57,10 +57,11 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
             let field = field(context)?;
             let synthetic = field
                 .as_ref()
+                .filter(|_| with.synthetic.training == Along::Orbits)
                 .map(|field| synthetic(&with, context, field, &train, &toy))
                 .transpose()?;
             let orbits = match (with.synthetic.validation, &field, held_out) {
-                (Validation::Orbits, Some(field), Some(streams)) => Some(held_out_orbits(&with, field, streams, &toy)?),
+                (Along::Orbits, Some(field), Some(streams)) => Some(held_out_orbits(&with, field, streams, &toy)?),
                 _ => None,
             };
             let held_out = orbits.as_ref().or(held_out);

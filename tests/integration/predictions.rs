@@ -135,3 +135,26 @@ fn draws_of_masks_give_deviations() {
     assert!(first.contains("theta_phi_sd"), "{first}");
     assert_eq!(first, show());
 }
+
+/// Pieces of a table are predicted side by side, each as if it were alone.
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let many = "\
+pipeline: many
+about: More stars than one piece holds
+stages:
+  few: { integrate_orbits: { with: { potential: { isochrone: { mass: 3.334e11, scale: 5.0 } }, streams: 16, stars: 8, halo: { within: 40 } } } }
+  many: { integrate_orbits: { with: { potential: { isochrone: { mass: 3.334e11, scale: 5.0 } }, streams: 1200, stars: 8, halo: { within: 40 }, seed: 2 } } }
+  actions: { train_actions: { from: { train: few }, with: { toy: { mass: 3.6674e11, scale: 5.5, free: false }, epochs: 4, width: 8, depth: 1 } } }
+  predicted: { predict: { from: { network: actions, stars: many } } }
+";
+    let bytes = |threads: &str| {
+        let place = Place::with(many);
+        place.well(&["run", "p.yaml", "--threads", threads]);
+        let shown = place.well(&["show", "p.yaml", "predicted"]).out;
+        let path = place.path(shown.lines().next().unwrap());
+        assert!(shown.contains("9600 rows"), "{shown}");
+        std::fs::read(path).unwrap()
+    };
+    assert!(bytes("1") == bytes("3"));
+}

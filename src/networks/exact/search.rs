@@ -148,3 +148,26 @@ fn solved(matrix: &Tensor, right: &Tensor) -> Tensor {
     let determinant = (&a * &bc).sum_dim_intlist([-1].as_slice(), true, Kind::Double);
     (bc * right.narrow(-1, 0, 1) + ca * right.narrow(-1, 1, 1) + ab * right.narrow(-1, 2, 1)) / determinant
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use tch::Device;
+
+    use super::*;
+
+    /// x = A cos(x) + b in three coupled components: a contraction for the small A of the first rows, none for the last.
+    #[test]
+    fn secants_find_fixed_points_and_name_what_has_none() {
+        let strength = Tensor::from_slice(&[0.1, 0.5, 0.9, 40.0]).view([4, 1]);
+        let shift = Tensor::from_slice(&[0.3, -0.2, 0.7]);
+        let image = |rows: &Tensor, x: &Tensor| strength.index_select(0, rows) * x.roll([1], [1]).cos() + &shift;
+        let residual = |rows: &Tensor, x: &Tensor| x - image(rows, x);
+        let start = Tensor::zeros([4, 3], (Kind::Double, Device::Cpu));
+        let (found, open) = secants(start, &residual, &|guess: &Tensor| guess.shallow_clone()).unwrap();
+        assert_eq!(open, [false, false, false, true]);
+        let rows = Tensor::from_slice(&[0_i64, 1, 2]);
+        let left = residual(&rows, &found.index_select(0, &rows));
+        assert!(left.abs().max().double_value(&[]) < TOLERANCE, "{left:?}");
+    }
+}
