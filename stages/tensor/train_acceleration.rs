@@ -46,8 +46,13 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         (Some(sample), Some(found)) => write_solved(context, sample, &found[0], with.condition.0)?,
         _ => write_solved(context, &train_set, &equations[0], with.condition.0)?,
     }
-    let equations = Equations::joined(&equations);
-    let held_out = held_out.map(|parts| Equations::joined(&parts));
+    // The paper's network minimises the paper's loss.
+    let ready = |parts: &[Equations]| match with.network {
+        Network::Paper => Equations::joined(parts),
+        Network::Smooth | Network::Linear => Equations::joined(parts).evened(),
+    };
+    let equations = ready(&equations);
+    let held_out = held_out.map(|parts| ready(&parts));
     if with.network == Network::Linear {
         let field = fit_potential(&equations, with.axisymmetric).map_err(failed)?;
         context.metric("held_out_action_rate", field.held_out_spread, "(km/s)^2");

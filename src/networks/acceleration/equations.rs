@@ -3,6 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use crate::error::Error;
+use crate::isochrone::dot;
 use crate::paper::model::PaperModel;
 use crate::smooth::{SmoothMap, Streams};
 
@@ -40,6 +41,13 @@ pub struct Equations {
     /// Condition number of ∂J'/∂v after its rows are scaled to length 1, infinite where it is singular […, 1].
     pub condition: Tensor,
 }
+
+/// Radius within which a rotation curve is taken to rise, in units of the median distance.
+const CORE: f64 = 0.1;
+
+/// Rows of Eq. 15 smaller than this part of the median are not made larger: next to a circular or planar orbit they hold no more
+/// than the map's error.
+const LEAST: f64 = 1e-2;
 
 /// Stars whose derivatives are taken at once: bounds memory.
 const CHUNK: i64 = 4096;
@@ -87,6 +95,27 @@ impl Equations {
             solved: shape(solved),
             condition: shape(condition),
         })
+    }
+
+    /// Eq. 15 with each row divided by |∂J'_i/∂v| |a|, in units of the median of that, with the |a| ∝ 1/r of a flat rotation curve: a rate then
+    /// counts by about the relative error of the acceleration that makes it, and no star far out or next to a singular orbit
+    /// rules.
+    pub fn evened(&self) -> Self {
+        let r = dot(&self.x, &self.x).unsqueeze(-1).sqrt();
+        let core = r.median() * CORE;
+        let lever = self
+            .lever
+            .square()
+            .sum_dim_intlist([-1].as_slice(), false, Kind::Double)
+            .sqrt();
+        let size = lever / (r + core);
+        let usual = size.median();
+        let factor = &usual / size.maximum(&(&usual * LEAST));
+        Self {
+            drift: &self.drift * &factor,
+            lever: &self.lever * factor.unsqueeze(-1),
+            ..self.each(Tensor::shallow_clone)
+        }
     }
 
     /// dJ'/dt along motions with accelerations `a`, (km/s)² […, 3].

@@ -74,7 +74,7 @@ impl Rows {
 }
 
 /// The potential whose field keeps the actions of the stars as constant as it can: mean |dJ'_i/dt| is minimised by repeated
-/// weighted least squares, each with the ridge that suits streams left out best.
+/// weighted least squares, each with the ridge that suits streams left out best. Give [`Equations::evened`].
 ///
 /// **Fails when** there are fewer than two streams.
 pub fn fit_potential(equations: &Equations, axisymmetric: bool) -> Result<LinearField, Error> {

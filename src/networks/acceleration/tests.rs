@@ -151,6 +151,24 @@ fn a_sum_of_potentials_obeys_exact_actions() {
         assert!(field.held_out_spread < 300.0, "{}", field.held_out_spread);
     }
     assert!(fit_potential(&equations.pick(&Tensor::from_slice(&[0_i64])), false).is_err());
+    // Evened equations have the same solution, and the same relative error of the acceleration makes rates that differ less from
+    // star to star.
+    let evened = equations.evened();
+    let wrong = &equations.solved * 1.01;
+    let unevenness = |equations: &Equations| {
+        let rates = equations.action_rates(&wrong).abs().amax([-1].as_slice(), false);
+        (rates.max() / rates.median()).double_value(&[])
+    };
+    assert!(
+        unevenness(&evened) < 0.5 * unevenness(&equations),
+        "{}",
+        unevenness(&evened)
+    );
+    let right = evened.action_rates(&equations.solved).abs().max().double_value(&[]);
+    assert!(right < 1e-6 * evened.drift.abs().max().double_value(&[]), "{right}");
+    let field = fit_potential(&evened, true).unwrap();
+    let found = error(&of_potential(&field.expansion, &test.x), &test.x);
+    assert!(found < 1e-2, "{found:e}");
 }
 
 /// Each of the four terms of the loss leads a network from a toy that is 10 % too light to the true acceleration, alone or with

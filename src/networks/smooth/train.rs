@@ -29,7 +29,8 @@ pub struct Options {
     pub weight_decay: f64,
     /// Largest norm of the gradient, in units of the data's actions: median distance times median speed.
     pub clip: f64,
-    /// Deviation at which the loss passes from square to absolute, in the same units.
+    /// Deviation at which the loss passes from square to absolute, in the same units. Absolute deviations, far below any that are
+    /// left, are learned best: 5e-4 gives three times the errors, in the median and by the worst streams.
     pub robust: f64,
     /// Epochs between two refreshes of J', which are also when the validation set is looked at.
     pub refresh: usize,
@@ -55,7 +56,7 @@ impl Options {
             learning_rate: 1e-2,
             weight_decay: 1e-4,
             clip: 0.025,
-            robust: 5e-4,
+            robust: 2e-6,
             refresh: 10,
             stars: None,
             single: true,
