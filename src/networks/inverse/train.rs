@@ -7,6 +7,7 @@ use super::{Examples, Form, InverseModel};
 use crate::error::Error;
 use crate::isochrone::Isochrone;
 use crate::paper::layers::Dropout;
+use crate::soap::Optimiser;
 use crate::training::{EpochRecord, Schedule, State, Watcher, generator, shuffled};
 use crate::weights::Checkpoint;
 
@@ -42,14 +43,14 @@ impl Options {
     /// What works well for an architecture and a number of training stars.
     pub fn for_stars(form: Form, stars: usize) -> Self {
         match form {
-            // About eight thousand steps.
+            // About four thousand steps.
             Form::Smooth { .. } => {
                 let batch = (stars / 16).clamp(16, 512);
                 Self {
                     form,
-                    epochs: 500,
+                    epochs: 250,
                     batch,
-                    learning_rate: 4e-3,
+                    learning_rate: 2e-2,
                     seed: 1,
                 }
             }
@@ -97,7 +98,11 @@ pub fn train(
         .filter(|pairs| pairs.x.size()[0] > 0)
         .map(examples)
         .transpose()?;
-    let mut state = State::new(&model.parameters(), 0.0, f64::INFINITY);
+    let optimiser = match options.form {
+        Form::Smooth { .. } => Optimiser::Soap,
+        Form::Paper { .. } => Optimiser::Adam,
+    };
+    let mut state = State::with(optimiser, &model.parameters(), 0.0, f64::INFINITY);
     if let Some(saved) = checkpoint.load()? {
         state.restore(&saved)?;
     }
@@ -138,7 +143,7 @@ pub fn train(
 }
 
 /// Error (scaled units) at which the loss passes from square to absolute.
-const ROBUST: f64 = 0.003;
+const ROBUST: f64 = 1e-4;
 
 /// One step; gives the mean absolute error.
 fn step(model: &InverseModel, state: &mut State, batch: &Examples, schedule: &Schedule) -> Result<Tensor, Error> {
