@@ -83,7 +83,7 @@ impl Stage for Figure {
     const KIND: &'static str = "figure";
     const ABOUT: &'static str =
         "Draw loss curves, residuals, orbits, actions along orbits or against the truth, rotation curves, or a field";
-    const REVISION: u32 = 4;
+    const REVISION: u32 = 5;
 
     fn inputs(&self) -> Vec<InputPort> {
         let needs = match self.draw {
@@ -165,7 +165,7 @@ impl Figure {
             Draw::RotationCurve => rotation_curve::rotation_curve(&[curve(&("free", table.clone()))?]),
             Draw::Field => field::field(&arrows(table)?),
             Draw::ActionsAlongOrbits | Draw::Methods | Draw::Agreement => {
-                let (tracks, along) = tracks(table)?;
+                let (tracks, along) = tracks(table, times(table)?)?;
                 actions_along_orbits::actions_along_orbits(&tracks, along)
             }
         };
@@ -175,7 +175,7 @@ impl Figure {
     fn methods(&self, tables: &[(&str, RecordBatch)]) -> Result<String, StageError> {
         let mut drawn = Vec::new();
         for (method, table) in tables {
-            let (tracks, along) = tracks(table)?;
+            let (tracks, along) = tracks(table, times_of_same_stars(table, tables)?)?;
             let track = tracks.into_iter().find(|track| track.stream == self.stream);
             let missing = || StageError::failed(format!("input {method}: there is no stream {}", self.stream));
             drawn.push((*method, track.ok_or_else(missing)?, along));
@@ -287,11 +287,29 @@ fn pairs(predicted: &RecordBatch, truth: &RecordBatch) -> Result<[agreement::Pai
     Ok([0, 1, 2].map(|n| both.iter().map(|&(t, p)| (truth[n][t], predicted[n][p])).collect()))
 }
 
+/// The times of the stars of a table, where they are known.
+fn times(table: &RecordBatch) -> Result<Option<Vec<f64>>, StageError> {
+    table.column_by_name("t").map(|_| f64s(table, "t")).transpose()
+}
+
+/// The same, or those of another table of the same stars: predictions have none.
+fn times_of_same_stars(table: &RecordBatch, all: &[(&str, RecordBatch)]) -> Result<Option<Vec<f64>>, StageError> {
+    let stars = crate::io::identity(table)?;
+    for other in std::iter::once(table).chain(all.iter().map(|(_, other)| other)) {
+        if other.column_by_name("t").is_some() && crate::io::identity(other)? == stars {
+            return times(other);
+        }
+    }
+    Ok(None)
+}
+
 /// The rows of each stream, in the order of time where it is known.
-fn tracks(table: &RecordBatch) -> Result<(Vec<actions_along_orbits::Track>, &'static str), StageError> {
+fn tracks(
+    table: &RecordBatch,
+    time: Option<Vec<f64>>,
+) -> Result<(Vec<actions_along_orbits::Track>, &'static str), StageError> {
     let actions = crate::io::columns(table, &ACTIONS)?;
     let (stream, star) = (i64s(table, "stream")?, i64s(table, "star")?);
-    let time = table.column_by_name("t").map(|_| f64s(table, "t")).transpose()?;
     let along: Vec<f64> = time
         .clone()
         .unwrap_or_else(|| star.iter().map(|&star| star as f64).collect());

@@ -210,7 +210,7 @@ fn a_history_without_losses_is_refused() {
 
 #[test]
 fn streams_are_put_in_order_of_time() {
-    let (tracks, along) = tracks(&star_table()).unwrap();
+    let (tracks, along) = tracks(&star_table(), None).unwrap();
     assert_eq!((tracks.len(), along), (60, "star"));
     assert!(
         tracks
@@ -230,6 +230,28 @@ fn methods_stand_side_by_side_each_on_its_scale() {
         .unwrap();
     assert_eq!(svg.matches("rms").count(), 6);
     assert!(svg.contains("staeckel fudge") && svg.contains("o2gf"));
+    // A table without times takes those of another that has the same stars.
+    let stars = star_table();
+    let fields = stars.schema();
+    let timed = columns::stars(&[&[columns::TIME], &POSITION, &ACTIONS]);
+    let mut with_times: Vec<(&str, Values)> = fields
+        .fields()
+        .iter()
+        .zip(stars.columns())
+        .map(|(field, values)| (field.name().as_str(), values.clone().into()))
+        .collect();
+    with_times.push((
+        "t",
+        (0..stars.num_rows())
+            .map(|row| 0.5 * row as f64)
+            .collect::<Vec<_>>()
+            .into(),
+    ));
+    let both = figure
+        .methods(&[("staeckel_fudge", table(timed, with_times)), ("network", star_table())])
+        .unwrap();
+    assert_eq!(both.matches("t / Gyr").count(), 2, "{both}");
+    assert!(!svg.contains("t / Gyr"));
     let missing = Figure {
         draw: Draw::Methods,
         stream: 99,
