@@ -106,7 +106,6 @@ pub struct Synthetic {
     /// Size of the perturbation: of positions relative to the distance from the centre, of velocities to the sample's.
     pub perturbation: f64,
     /// What the map is trained on: such orbits, or the training streams themselves, so that the field counts in `flow` only.
-    #[serde(skip_serializing_if = "Along::is_orbits")]
     pub training: Along,
     /// Where the spread that chooses the best epoch is looked at: along orbits in the field, one through the first star of each
     /// validation stream, or along those streams themselves. The spread along an arc, or along a stream with errors, hardly tells how good a
@@ -123,12 +122,6 @@ pub enum Along {
     Orbits,
     /// The given streams.
     Streams,
-}
-
-impl Along {
-    fn is_orbits(&self) -> bool {
-        *self == Self::Orbits
-    }
 }
 
 impl Default for Synthetic {

@@ -28,6 +28,7 @@ fn every_shipped_pipeline_can_be_planned() {
         "piffl.yaml",
         "test_orbits.yaml",
         "acceleration.yaml",
+        "arcs.yaml",
         "plummer.yaml",
         "plummer_small.yaml",
         "inverse.yaml",

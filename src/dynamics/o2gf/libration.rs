@@ -19,8 +19,12 @@ use crate::potential::{Isochrone, Potential};
 /// Ω·J = ⟨v²⟩ by 2 km/s kpc where 1e-4 misses it by 0.1), a weaker one leaves those that are not.
 const RIDGE: f64 = 1e-4;
 
-/// Highest n_r and n_z/2 of the two mode sets.
+/// Highest n_r and n_z/2 of the two mode sets, in a window and in one of [`MANY`] periods or more.
 const EXTENTS: [(usize, usize); 2] = [(24, 13), (18, 10)];
+const WIDE: [(usize, usize); 2] = [(40, 22), (32, 18)];
+
+/// Radial periods that tell apart the modes of [`WIDE`].
+const MANY: f64 = 500.0;
 
 /// J_r and J_z with their errors.
 pub(crate) struct Average {
@@ -33,18 +37,27 @@ pub(crate) struct Average {
 }
 
 /// The average over a window; nothing if no isochrone binds the orbit.
-pub(crate) fn average<P: Potential + ?Sized>(potential: &P, track: &Track, periods: f64) -> Option<Average> {
-    let points = track.middle(periods);
-    let first = toy::fit(potential, &points)?;
-    let samples = toy_samples(&first, &points)?;
+///
+/// `fine` is for orbits with sharp frequencies: all samples and more modes in long windows, which those that pass the centre closely
+/// need. To a chaotic one they are of no use.
+pub(crate) fn average<P: Potential + ?Sized>(
+    potential: &P,
+    track: &Track,
+    periods: f64,
+    fine: bool,
+) -> Option<Average> {
+    let points = track.middle(periods, if fine { 1 } else { 2 });
+    let extents = if fine && periods >= MANY { WIDE } else { EXTENTS };
+    let (first, samples) = binding(&toy::fit(potential, &points)?, &points)?;
     let n = samples.len();
     let other_toy = Isochrone::new(first.mass() * 1.05, first.scale() * 1.15).ok()?;
+    let (_, other_samples) = binding(&other_toy, &points)?;
     let trials = [
-        Sums::new(&samples, EXTENTS[0]),
-        Sums::new(&samples[..n / 2], EXTENTS[0]),
-        Sums::new(&samples[n / 2..], EXTENTS[0]),
-        Sums::new(&samples, EXTENTS[1]),
-        Sums::new(&toy_samples(&other_toy, &points)?, EXTENTS[0]),
+        Sums::new(&samples, extents[0]),
+        Sums::new(&samples[..n / 2], extents[0]),
+        Sums::new(&samples[n / 2..], extents[0]),
+        Sums::new(&samples, extents[1]),
+        Sums::new(&other_samples, extents[0]),
     ];
     let values = trials.iter().map(Sums::solve).collect::<Option<Vec<_>>>()?;
     let spread = |values: &[[f64; 2]]| {
@@ -58,12 +71,21 @@ pub(crate) fn average<P: Potential + ?Sized>(potential: &P, track: &Track, perio
         j: values[0],
         window_error: spread(&values[..3]),
         error: spread(&values),
-        modes: modes(EXTENTS[0]).len(),
+        modes: modes(extents[0]).len(),
     })
 }
 
 /// Toy J_r, J_z, θ_r, θ_z of a point.
 type Sample = [f64; 4];
+
+/// The toy, or the least heavy of a few heavier ones, that binds all points: it was fitted to some of them.
+fn binding(toy: &Isochrone, points: &[PhaseSpace]) -> Option<(Isochrone, Vec<Sample>)> {
+    [1.0, 1.1, 1.25, 1.5, 2.0].into_iter().find_map(|heavier| {
+        let toy = Isochrone::new(toy.mass() * heavier, toy.scale()).ok()?;
+        let samples = toy_samples(&toy, points)?;
+        Some((toy, samples))
+    })
+}
 
 fn toy_samples(toy: &Isochrone, points: &[PhaseSpace]) -> Option<Vec<Sample>> {
     points

@@ -58,8 +58,9 @@ impl Default for Settings {
 /// Windows tried in turn: radial periods, highest n_r, and highest n_z/2.
 pub const LEVELS: [(f64, usize, usize); 3] = [(60.0, 24, 8), (240.0, 32, 12), (960.0, 32, 12)];
 
-/// The window over which an average over a libration is taken, radial periods.
-pub const LIBRATION_PERIODS: f64 = 240.0;
+/// Windows over which an average over a libration is taken, in turn, radial periods: the longer the more librations, and the
+/// more of what a chaotic orbit visits.
+pub const LIBRATION_WINDOWS: [f64; 3] = [240.0, 960.0, 3840.0];
 
 /// Samples per radial period.
 const DENSITY: f64 = 96.0;
@@ -182,8 +183,8 @@ pub fn label<P: Potential + ?Sized>(
             label.action_error = before.action_error;
             label.window_error = before.window_error;
         }
-        resonance = locked(&label, &samples).filter(|_| periods >= LIBRATION_PERIODS);
-        let drifts = periods >= LIBRATION_PERIODS && label.frequency_error > HOPELESS_DRIFT;
+        resonance = locked(&label, &samples).filter(|_| periods >= LIBRATION_WINDOWS[0]);
+        let drifts = periods >= LIBRATION_WINDOWS[0] && label.frequency_error > HOPELESS_DRIFT;
         let good = label.action_error < settings.target && label.angle_error < ANGLE_TARGET;
         let done = good || resonance.is_some() || drifts;
         found = Some(label);
@@ -195,20 +196,18 @@ pub fn label<P: Potential + ?Sized>(
     if label.action_error < settings.tolerance {
         return Ok(label);
     }
-    let mut average = libration::average(potential, &track, LIBRATION_PERIODS);
-    if average
-        .as_ref()
-        .is_none_or(|average| average.window_error > 0.5 * settings.tolerance)
-    {
-        // A window of more librations.
-        let (longest, ..) = LEVELS[LEVELS.len() - 1];
-        track.extend(potential, longest, settings.orbit_tolerance)?;
-        let longer = libration::average(potential, &track, longest);
-        let of = |average: &Option<libration::Average>| {
-            average.as_ref().map_or(f64::INFINITY, |average| average.window_error)
-        };
-        if of(&longer) < of(&average) {
-            average = longer;
+    let of =
+        |average: &Option<libration::Average>| average.as_ref().map_or(f64::INFINITY, |average| average.window_error);
+    let sharp = label.frequency_error < HOPELESS_DRIFT;
+    let mut average = None;
+    for periods in LIBRATION_WINDOWS {
+        track.extend(potential, periods, settings.orbit_tolerance)?;
+        let next = libration::average(potential, &track, periods, sharp);
+        if of(&next) < of(&average) {
+            average = next;
+        }
+        if of(&average) < 0.5 * settings.tolerance {
+            break;
         }
     }
     if let Some(average) = average
@@ -240,7 +239,7 @@ const ANGLE_TARGET: f64 = 5e-3;
 /// of regular orbits differ by less than 1e-6.
 const DRIFT: f64 = 1e-5;
 
-/// The same after [`LIBRATION_PERIODS`], from which a longer window has not yet saved any orbit: those of regular orbits that
+/// The same after the first of [`LIBRATION_WINDOWS`], from which a longer window has not yet saved any orbit: those of regular orbits that
 /// needed one differed by 4e-4 at most.
 const HOPELESS_DRIFT: f64 = 1e-3;
 

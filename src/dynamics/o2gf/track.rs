@@ -123,14 +123,14 @@ impl Track {
         }
     }
 
-    /// About `periods` radial periods around the point, half as densely sampled.
-    pub(crate) fn middle(&self, periods: f64) -> Vec<PhaseSpace> {
+    /// About `periods` radial periods around the point, every `stride`-th sample.
+    pub(crate) fn middle(&self, periods: f64, stride: usize) -> Vec<PhaseSpace> {
         let half = (0.5 * periods * self.density) as usize;
         let skip = self.before.len().saturating_sub(half);
         self.points()
             .skip(skip)
             .take(2 * half + 1)
-            .step_by(2)
+            .step_by(stride)
             .copied()
             .collect()
     }

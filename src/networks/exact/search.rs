@@ -123,7 +123,7 @@ pub(super) fn secants(
         let left = step.transpose(-1, -2).matmul(&inverse);
         let along = step.transpose(-1, -2).matmul(&change);
         let update = ((&step - &change) / along).nan_to_num(0.0, 0.0, 0.0).matmul(&left);
-        inverse = inverse + update;
+        inverse += update;
         (here, misfit) = (trial, trial_misfit);
     }
     best = best.index_copy(0, &rows, &here);
