@@ -14,6 +14,9 @@ const ACCEPTED: f64 = 1e-8;
 /// Most steps of one search.
 const STEPS: usize = 40;
 
+/// The same for secants, which end just below it, where Newton's last step ends far below.
+const SECANT_TOLERANCE: f64 = 1e-12;
+
 /// Most steps by secants: what has not come to an end by then hardly does.
 const SECANTS: usize = 14;
 
@@ -108,7 +111,7 @@ pub(super) fn secants(
     let mut misfit = residual(&rows, &here);
     let mut inverse = (Tensor::eye(3, (Kind::Double, device)) * DAMPING).expand([count, 3, 3], false);
     for _ in 0..SECANTS {
-        let going = size(&misfit).le(TOLERANCE).logical_not().nonzero().view(-1);
+        let going = size(&misfit).le(SECANT_TOLERANCE).logical_not().nonzero().view(-1);
         best = best.index_copy(0, &rows, &here);
         if going.numel() == 0 {
             return Ok((best, vec![false; count as usize]));
@@ -127,7 +130,7 @@ pub(super) fn secants(
         (here, misfit) = (trial, trial_misfit);
     }
     best = best.index_copy(0, &rows, &here);
-    let unsolved = rows.index_select(0, &size(&misfit).le(TOLERANCE).logical_not().nonzero().view(-1));
+    let unsolved = rows.index_select(0, &size(&misfit).le(SECANT_TOLERANCE).logical_not().nonzero().view(-1));
     let open = Tensor::zeros([count], (Kind::Bool, device)).index_fill(0, &unsolved, 1);
     Ok((best, flags(&open)?))
 }
