@@ -23,8 +23,8 @@ use crate::stretch::{Stretch, Three, mean_and_deviation, spread_within, three};
 use crate::train_actions::inputs_of;
 
 /// Where accelerations come from.
-enum Source {
-    Known(Box<dyn Potential>),
+enum Source<'a> {
+    Known(&'a dyn Potential),
     Learned(LearnedField),
 }
 
@@ -34,7 +34,7 @@ struct Predictor<'a> {
     networks: Vec<ActionNetwork>,
     inputs: Inputs,
     sun: SunParameters,
-    field: Option<Source>,
+    field: Option<Source<'a>>,
     device: Device,
 }
 
@@ -50,15 +50,6 @@ struct Outcomes {
 /// Actions and angles of the stars of a table. Stars that a toy does not bind are left out, counted and named; with
 /// `stars: together`, their streams.
 pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Outcome, StageError> {
-    // A piece for each thread: the operations of one are too small to share.
-    let side_by_side = if device == Device::Cpu {
-        context.threads.max(1)
-    } else {
-        1
-    };
-    let mut predictors = (0..side_by_side)
-        .map(|_| Predictor::new(with, context, device))
-        .collect::<Result<Vec<_>, _>>()?;
     let follow = streams_follow(context, "stars")?;
     let rows = io::count_rows(context, "stars")?;
     let together = with.stars == Stars::Together;
@@ -66,6 +57,18 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
         context.note("rows of one stream do not follow each other in the table: all of it is kept in memory");
     }
     let at_once = if together && !follow { rows.max(1) } else { ROWS };
+    // A piece for each thread, with a predictor of its own: the operations of one are too small to share. Masks of dropout come from
+    // libtorch's one generator, which pieces cannot share.
+    let side_by_side = if device == Device::Cpu && with.dropout_samples.is_none() {
+        tch::set_num_threads(1);
+        context.threads.clamp(1, rows.div_ceil(at_once).max(1))
+    } else {
+        1
+    };
+    let known = with.potential.as_ref().map(|potential| potential.build()).transpose()?;
+    let mut predictors = (0..side_by_side)
+        .map(|_| Predictor::new(with, known.as_deref(), context, device))
+        .collect::<Result<Vec<_>, _>>()?;
     let pieces = io::pieces(context, "stars", &[], at_once)?;
     let pieces: Box<dyn Iterator<Item = _>> = if together && follow {
         Box::new(WholeStreams::new(pieces))
@@ -130,11 +133,11 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
     Ok(Outcome::Complete)
 }
 
-/// What comes of each numbered piece, in their order, each on a thread and with a predictor of its own: no result depends on how many
-/// there are.
+/// What comes of each numbered piece, at most one for each predictor, in their order: no result depends on how many there are.
 fn predict_each(predictors: &mut [Predictor], pieces: &[(usize, RecordBatch)]) -> Vec<Result<Outcomes, StageError>> {
-    if let ([predictor], [(number, table)]) = (&*predictors, pieces) {
-        return vec![predictor.predict(table, *number)];
+    if let [predictor] = predictors {
+        let found = pieces.iter().map(|(number, table)| predictor.predict(table, *number));
+        return found.collect();
     }
     std::thread::scope(|scope| {
         let running: Vec<_> = predictors
@@ -165,7 +168,12 @@ pub fn reasons(stars: &[(i64, i64, &'static str)]) -> Vec<(&'static str, Values)
 }
 
 impl<'a> Predictor<'a> {
-    fn new(with: &'a Predict, context: &StageContext, device: Device) -> Result<Self, StageError> {
+    fn new(
+        with: &'a Predict,
+        known: Option<&'a dyn Potential>,
+        context: &StageContext,
+        device: Device,
+    ) -> Result<Self, StageError> {
         let mut networks = Vec::new();
         let mut seen = None;
         for port in &NETWORKS[..with.members()] {
@@ -188,8 +196,8 @@ impl<'a> Predictor<'a> {
                 "for `network: smooth` train several seeds and use `networks`",
             ));
         }
-        let field = match &with.potential {
-            Some(potential) => Some(Source::Known(potential.build()?)),
+        let field = match known {
+            Some(potential) => Some(Source::Known(potential)),
             None if context.has_input("field") => {
                 let weights = load(context.input("field")?)?;
                 Some(Source::Learned(LearnedField::from_weights(&weights)?))
