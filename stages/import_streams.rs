@@ -232,6 +232,7 @@ impl ImportStreams {
             .iter()
             .map(|table| numbers(table, &self.columns))
             .collect::<Result<Vec<_>, _>>()?;
+        let mapped = self.columns.numbers();
         let mut writer = PieceWriter::create(context, "stars")?;
         let (mut last, mut streams) = (None, 0);
         for piece in rows.chunks(PIECE) {
@@ -255,7 +256,7 @@ impl ImportStreams {
                 let times = piece.iter().map(|row| self.times[row.snapshot]);
                 columns.push((TIME.name, times.collect::<Vec<f64>>().into()));
             }
-            for (index, (column, _)) in self.columns.numbers().iter().enumerate() {
+            for (index, (column, _)) in mapped.iter().enumerate() {
                 let values = piece.iter().map(|row| number(&numbers[row.snapshot][index], row.at));
                 let values = values.collect::<Result<Vec<f64>, String>>().map_err(StageError::Bug)?;
                 columns.push((column.name, values.into()));

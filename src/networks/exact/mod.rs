@@ -110,9 +110,8 @@ impl SmoothMap {
     pub fn refine_streams(&self, points: &ToyPoints) -> Result<Refined, Error> {
         let unit = self.action_scale();
         let toy_actions = points.mean(&points.actions).squeeze_dim(-2) / unit;
-        let of = |rows: &Tensor| points.each(&|tensor| tensor.index_select(0, rows));
         let residual = |rows: &Tensor, guess: &Tensor| {
-            let points = of(rows);
+            let points = points.pick(rows);
             let common = (guess * unit).unsqueeze(-2).expand_as(&points.angles);
             let slope = tch::no_grad(|| self.slope(&self.look(&points.angles, &common)));
             guess + points.mean(&slope).squeeze_dim(-2) / unit - toy_actions.index_select(0, rows)
@@ -120,7 +119,7 @@ impl SmoothMap {
         let (mut found, mut open) = secants(toy_actions.shallow_clone(), &residual, &floored)?;
         let left = places(&open, found.device());
         if left.numel() > 0 {
-            let (newton, lost) = self.by_newton(&of(&left))?;
+            let (newton, lost) = self.by_newton(&points.pick(&left))?;
             found = found.index_copy(0, &left, &(newton / unit));
             let mut lost = lost.into_iter();
             open.iter_mut()
@@ -144,7 +143,7 @@ impl SmoothMap {
         let toy_actions = points.mean(&points.actions).squeeze_dim(-2) / unit;
         let begin = self.roughly(points).squeeze_dim(-2) / unit;
         let residual = |rows: &Tensor, guess: &Tensor| {
-            let points = points.each(&|tensor| tensor.index_select(0, rows));
+            let points = points.pick(rows);
             let common = (guess * unit).unsqueeze(-2).expand_as(&points.angles);
             let slopes = self.slopes(&points.angles, &common);
             let slope = points.mean(&slopes.by_angle).squeeze_dim(-2);

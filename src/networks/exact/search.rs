@@ -8,14 +8,14 @@ use crate::error::Error;
 /// What a residual must come down to: radians, and actions in units of the data's.
 const TOLERANCE: f64 = 1e-11;
 
+/// The same for secants, which end just below it, where Newton's last step ends far below.
+const SECANT_TOLERANCE: f64 = 1e-12;
+
 /// What is accepted where rounding ends the search earlier.
 const ACCEPTED: f64 = 1e-8;
 
 /// Most steps of one search.
 const STEPS: usize = 40;
-
-/// The same for secants, which end just below it, where Newton's last step ends far below.
-const SECANT_TOLERANCE: f64 = 1e-12;
 
 /// Most steps by secants: what has not come to an end by then hardly does.
 const SECANTS: usize = 14;
@@ -35,12 +35,6 @@ pub(super) fn search(
     longest: f64,
 ) -> Result<(Tensor, Vec<bool>), Error> {
     let device = guess.device();
-    let size = |residual: &Tensor| {
-        residual
-            .square()
-            .sum_dim_intlist([-1].as_slice(), true, Kind::Double)
-            .sqrt()
-    };
     let mut best = kept(&guess);
     let mut rows = Tensor::arange(best.size()[0], (Kind::Int64, device));
     let mut here = best.shallow_clone();
@@ -98,11 +92,10 @@ pub(super) fn secants(
     kept: &dyn Fn(&Tensor) -> Tensor,
 ) -> Result<(Tensor, Vec<bool>), Error> {
     let device = guess.device();
-    let size = |residual: &Tensor| {
-        residual
-            .square()
-            .sum_dim_intlist([-1].as_slice(), false, Kind::Double)
-            .sqrt()
+    // Not a number: not solved.
+    let unsolved = |misfit: &Tensor| {
+        let solved = size(misfit).squeeze_dim(-1).le(SECANT_TOLERANCE);
+        solved.logical_not().nonzero().view(-1)
     };
     let mut best = kept(&guess);
     let count = best.size()[0];
@@ -111,10 +104,10 @@ pub(super) fn secants(
     let mut misfit = residual(&rows, &here);
     let mut inverse = (Tensor::eye(3, (Kind::Double, device)) * DAMPING).expand([count, 3, 3], false);
     for _ in 0..SECANTS {
-        let going = size(&misfit).le(SECANT_TOLERANCE).logical_not().nonzero().view(-1);
         best = best.index_copy(0, &rows, &here);
+        let going = unsolved(&misfit);
         if going.numel() == 0 {
-            return Ok((best, vec![false; count as usize]));
+            break;
         }
         let pick = |tensor: &Tensor| tensor.index_select(0, &going);
         (rows, here, misfit, inverse) = (pick(&rows), pick(&here), pick(&misfit), pick(&inverse));
@@ -130,9 +123,17 @@ pub(super) fn secants(
         (here, misfit) = (trial, trial_misfit);
     }
     best = best.index_copy(0, &rows, &here);
-    let unsolved = rows.index_select(0, &size(&misfit).le(SECANT_TOLERANCE).logical_not().nonzero().view(-1));
-    let open = Tensor::zeros([count], (Kind::Bool, device)).index_fill(0, &unsolved, 1);
+    let lost = rows.index_select(0, &unsolved(&misfit));
+    let open = Tensor::zeros([count], (Kind::Bool, device)).index_fill(0, &lost, 1);
     Ok((best, flags(&open)?))
+}
+
+/// The length of each row of residuals: (rows, 3) → (rows, 1).
+fn size(residual: &Tensor) -> Tensor {
+    residual
+        .square()
+        .sum_dim_intlist([-1].as_slice(), true, Kind::Double)
+        .sqrt()
 }
 
 /// The shape of a flag for each row that spreads over a tensor of two or three dimensions.

@@ -392,6 +392,11 @@ impl ToyPoints {
         }
     }
 
+    /// Some of the streams.
+    pub(crate) fn pick(&self, rows: &Tensor) -> Self {
+        self.each(&|tensor| tensor.index_select(0, rows))
+    }
+
     /// Single stars, […, 3], as streams of one.
     pub fn of_single(angles: &Tensor, actions: &Tensor) -> Self {
         Self {
