@@ -59,8 +59,8 @@ impl Default for Settings {
 pub const LEVELS: [(f64, usize, usize); 3] = [(60.0, 24, 8), (240.0, 32, 12), (960.0, 32, 12)];
 
 /// Windows over which an average over a libration is taken, in turn, radial periods: the longer the more librations, and the
-/// more of what a chaotic orbit visits.
-pub const LIBRATION_WINDOWS: [f64; 3] = [240.0, 960.0, 3840.0];
+/// more of what a chaotic orbit visits. The last is for frequencies that do not drift: it has helped no other.
+pub const LIBRATION_WINDOWS: [f64; 4] = [240.0, 960.0, 3840.0, 15360.0];
 
 /// Samples per radial period.
 const DENSITY: f64 = 96.0;
@@ -201,6 +201,9 @@ pub fn label<P: Potential + ?Sized>(
     let sharp = label.frequency_error < HOPELESS_DRIFT;
     let mut average = None;
     for periods in LIBRATION_WINDOWS {
+        if periods > 4000.0 && label.frequency_error > DRIFT {
+            break;
+        }
         track.extend(potential, periods, settings.orbit_tolerance)?;
         let next = libration::average(potential, &track, periods, sharp);
         if of(&next) < of(&average) {
@@ -240,8 +243,8 @@ const ANGLE_TARGET: f64 = 5e-3;
 const DRIFT: f64 = 1e-5;
 
 /// The same after the first of [`LIBRATION_WINDOWS`], from which a longer window has not yet saved any orbit: those of regular orbits that
-/// needed one differed by 4e-4 at most.
-const HOPELESS_DRIFT: f64 = 1e-3;
+/// needed one differed by 1.1e-3 at most.
+const HOPELESS_DRIFT: f64 = 2e-3;
 
 /// [`label`] of many points, in parallel. `progress(n)` is told how many more are done.
 pub fn labels<P: Potential + ?Sized>(

@@ -8,6 +8,7 @@ use super::model::{Form, Model, Seen};
 use crate::error::Error;
 use crate::isochrone::{Isochrone, dot};
 use crate::paper::layers::Dropout;
+use crate::soap::Optimiser;
 use crate::training::{Decay, EpochRecord, Schedule, State, Watcher, generator, shuffled};
 use crate::weights::Checkpoint;
 
@@ -65,7 +66,7 @@ impl Options {
             condition: 30.0,
             epochs: (6000 / streams.div_ceil(batch).max(1)).clamp(50, 1000),
             batch,
-            learning_rate: 4e-3,
+            learning_rate: 1e-2,
             decay: Decay::Cosine(1e-3),
             seed: 1,
         }
@@ -170,7 +171,11 @@ pub fn train(
     let learning = place(equations);
     let held_out = validation.filter(|set| set.x.size()[0] > 0).map(place);
     let unit = model.units.1.powi(2);
-    let mut state = State::new(&model.parameters(), 0.0, f64::INFINITY);
+    let optimiser = match options.form {
+        Form::Paper { .. } => Optimiser::Adam,
+        _ => Optimiser::Soap,
+    };
+    let mut state = State::with(optimiser, &model.parameters(), 0.0, f64::INFINITY);
     if let Some(saved) = checkpoint.load()? {
         state.restore(&saved)?;
     }

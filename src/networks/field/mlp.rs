@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::isochrone::{dot, part};
 use crate::smooth::Streams;
 use crate::smooth::map::mean;
+use crate::soap::Optimiser;
 use crate::training::{EpochRecord, Schedule, State, Watcher, generator, normal, shuffled};
 use crate::weights::{Checkpoint, Weights};
 
@@ -38,7 +39,7 @@ impl Options {
             width: 64,
             epochs: (8000 / streams.div_ceil(batch)).clamp(100, 2000),
             batch,
-            learning_rate: 4e-3,
+            learning_rate: 1e-2,
             seed: 1,
         }
     }
@@ -251,8 +252,8 @@ struct Set {
     weights: Tensor,
 }
 
-/// Trains a field; the epoch that is best on `validation` (or on `train` without one) is kept. Interruptions as in
-/// [`crate::smooth::train()`].
+/// Trains a field by [`Soap`](crate::soap::Soap) on mean absolute deviations of the energy; the epoch that is best on
+/// `validation` (or on `train` without one) is kept. Interruptions as in [`crate::smooth::train()`].
 pub fn train_mlp(
     train: &Streams,
     validation: Option<&Streams>,
@@ -299,7 +300,7 @@ pub fn train_mlp(
         .flatten()
         .map(|tensor| tensor.set_requires_grad(true))
         .collect();
-    let mut state = State::new(&parameters, 0.0, f64::INFINITY);
+    let mut state = State::with(Optimiser::Soap, &parameters, 0.0, f64::INFINITY);
     if let Some(saved) = checkpoint.load()? {
         state.restore(&saved)?;
     }
@@ -317,7 +318,7 @@ pub fn train_mlp(
                 weights: pick(&learning.weights),
             };
             let deviation = picked.deviation(&parameters);
-            let loss = deviation.square().sum(Kind::Double) / picked.weights.sum(Kind::Double);
+            let loss = deviation.abs().sum(Kind::Double) / picked.weights.sum(Kind::Double);
             state.descend(&loss, 1.0, &schedule)?;
             sum += deviation.detach().abs().sum(Kind::Double).double_value(&[]);
         }
