@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::common::{Loaded, Parameters, Results};
 use super::failure::{Failure, Finished};
-use crate::console::{duration, number, print};
+use crate::console::{count, duration, number, print, say};
 use crate::report::{Data, ErrorRow, MEAN, MEAN_ABSOLUTE, StageData, State, summary, symbol};
 
 /// Print the results of pipelines beside the published figures, as a Markdown table.
@@ -26,9 +26,10 @@ pub struct Args {
     results: Results,
 }
 
-/// Prints a line for each comparison and measure, in the order of the files.
+/// Prints a line for each comparison and measure, in the order of the files, then one for each row that has results still to come.
 pub fn run(args: Args) -> Result<Finished, Failure> {
     let (mut lines, mut open) = (Vec::new(), String::new());
+    let is_row = |title: &str| args.rows.is_empty() || args.rows.iter().any(|text| title.contains(text));
     for pipeline in &args.pipelines {
         let loaded = Loaded::new(pipeline, &args.parameters, &args.results)?;
         let data = loaded.data()?;
@@ -37,17 +38,36 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         }
         lines.retain(|line: &Line| {
             let is_measure = args.measures.is_empty() || args.measures.contains(&line.measure);
-            let is_row = args.rows.is_empty() || args.rows.iter().any(|text| line.title.contains(text));
-            is_measure && is_row
+            is_measure && is_row(&line.title)
         });
-        for stage in data.stages.iter().filter(|stage| stage.state != State::Done) {
-            open.push_str(&format!("| {}: not done{}\n", stage.label, " |".repeat(COLUMNS.len())));
+        let missing: Vec<&StageData> = data.stages.iter().filter(|stage| stage.state != State::Done).collect();
+        for (title, runs) in unfinished(&data, &missing) {
+            if is_row(&title) {
+                open.push_str(&format!("| {title}: {runs} not done{}\n", " |".repeat(COLUMNS.len())));
+            }
+        }
+        if !missing.is_empty() {
+            let all = count(data.stages.len(), "stage");
+            say(&format!("{}: {} of {all} not done", pipeline.display(), missing.len()));
         }
     }
     let rule = " --- |".repeat(COLUMNS.len());
     let lines: String = lines.iter().map(Line::markdown).collect();
     print(&format!("| {} |\n|{rule}\n{lines}{open}", COLUMNS.join(" | ")));
     Ok(Finished::Well)
+}
+
+/// Titles of comparisons that are among the missing stages, and how many of each.
+fn unfinished(data: &Data, missing: &[&StageData]) -> Vec<(String, usize)> {
+    let mut rows: Vec<(String, usize)> = Vec::new();
+    for stage in missing.iter().filter(|stage| stage.kind == "compare") {
+        let title = title(data, stage);
+        match rows.iter_mut().find(|row| row.0 == title) {
+            Some(row) => row.1 += 1,
+            None => rows.push((title, 1)),
+        }
+    }
+    rows
 }
 
 const COLUMNS: [&str; 10] = [
@@ -199,10 +219,12 @@ fn title(data: &Data, stage: &StageData) -> String {
 /// Wall-clock seconds of what learns or estimates on the way to a comparison's predictions, and where it ran; samples and truth are not
 /// counted.
 fn cost(data: &Data, stage: &StageData) -> (f64, BTreeSet<String>) {
-    const COUNTED: [&str; 5] = [
+    const COUNTED: [&str; 7] = [
         "train_actions",
         "train_potential",
+        "train_acceleration",
         "train_inverse",
+        "recover_velocities",
         "estimate_actions",
         "predict",
     ];

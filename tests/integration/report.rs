@@ -56,6 +56,13 @@ fn a_table_puts_several_runs_of_a_row_into_one_line() {
     assert!(only.contains("δθ") && !only.contains("δJ"), "{only}");
     let none = place.well(&["table", "p.yaml", "--row", "another"]).out;
     assert_eq!(none.lines().count(), 2, "{none}");
+    let other = place.well(&["table", "p.yaml", "-p", "seed=4"]);
+    assert!(
+        other.out.contains("| guess: 1 not done |") && other.err.contains("5 of 5 stages not done"),
+        "{}{}",
+        other.out,
+        other.err
+    );
     // The paper's figure is 1.0; numbers are printed to three digits.
     assert!((first_number(&line[5]) / each[1] - 1.0).abs() < 0.01, "{text}");
 }
