@@ -29,6 +29,7 @@ fn every_shipped_pipeline_can_be_planned() {
         "test_orbits.yaml",
         "acceleration.yaml",
         "arcs.yaml",
+        "fixed_potential.yaml",
         "plummer.yaml",
         "plummer_small.yaml",
         "inverse.yaml",
@@ -73,6 +74,7 @@ fn the_galaxy_pipeline_runs_small() {
         "test_streams=8",
         "o2gf_streams=1",
         "epochs=2",
+        "field_epochs=2",
     ];
     let mut arguments = vec!["run", yaml.to_str().unwrap()];
     arguments.extend(small.iter().flat_map(|parameter| ["-p", parameter]));
