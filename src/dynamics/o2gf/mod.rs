@@ -201,7 +201,7 @@ pub fn label<P: Potential + ?Sized>(
     let sharp = label.frequency_error < HOPELESS_DRIFT;
     let mut average = None;
     for periods in LIBRATION_WINDOWS {
-        if periods > 4000.0 && label.frequency_error > DRIFT {
+        if periods >= LIBRATION_WINDOWS[3] && label.frequency_error > DRIFT {
             break;
         }
         track.extend(potential, periods, settings.orbit_tolerance)?;
