@@ -199,11 +199,13 @@ pub fn label<P: Potential + ?Sized>(
     let of =
         |average: &Option<libration::Average>| average.as_ref().map_or(f64::INFINITY, |average| average.window_error);
     let sharp = label.frequency_error < HOPELESS_DRIFT;
+    let windows = if label.frequency_error > DRIFT {
+        &LIBRATION_WINDOWS[..3]
+    } else {
+        &LIBRATION_WINDOWS[..]
+    };
     let mut average = None;
-    for periods in LIBRATION_WINDOWS {
-        if periods >= LIBRATION_WINDOWS[3] && label.frequency_error > DRIFT {
-            break;
-        }
+    for &periods in windows {
         track.extend(potential, periods, settings.orbit_tolerance)?;
         let next = libration::average(potential, &track, periods, sharp);
         if of(&next) < of(&average) {

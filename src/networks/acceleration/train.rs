@@ -173,7 +173,7 @@ pub fn train(
     let unit = model.units.1.powi(2);
     let optimiser = match options.form {
         Form::Paper { .. } => Optimiser::Adam,
-        _ => Optimiser::Soap,
+        Form::Smooth { .. } | Form::Potential { .. } => Optimiser::Soap,
     };
     let mut state = State::with(optimiser, &model.parameters(), 0.0, f64::INFINITY);
     if let Some(saved) = checkpoint.load()? {

@@ -317,17 +317,16 @@ pub fn train_mlp(
                 kinetic: pick(&learning.kinetic),
                 weights: pick(&learning.weights),
             };
-            let deviation = picked.deviation(&parameters);
-            let loss = deviation.abs().sum(Kind::Double) / picked.weights.sum(Kind::Double);
+            let deviation = picked.absolute_deviation(&parameters);
+            let loss = &deviation / picked.weights.sum(Kind::Double);
             state.descend(&loss, 1.0, &schedule)?;
-            sum += deviation.detach().abs().sum(Kind::Double).double_value(&[]);
+            sum += deviation.double_value(&[]);
         }
         let stars = learning.weights.sum(Kind::Double).double_value(&[]);
         let train_loss = sum / stars * field.unit;
         let validation_loss = held_out.as_ref().map_or(train_loss, |set| {
-            let deviation = tch::no_grad(|| set.deviation(&parameters));
-            let stars = set.weights.sum(Kind::Double);
-            (deviation.abs().sum(Kind::Double) / stars).double_value(&[]) * field.unit
+            let deviation = tch::no_grad(|| set.absolute_deviation(&parameters));
+            (deviation / set.weights.sum(Kind::Double)).double_value(&[]) * field.unit
         });
         let record = state.measured(
             epoch,
@@ -346,8 +345,8 @@ pub fn train_mlp(
 }
 
 impl Set {
-    /// Energies less their streams' means, times the weights, in units of V².
-    fn deviation(&self, parameters: &[Tensor]) -> Tensor {
+    /// Σ |E − mean E of the stream| over the stars, in units of V².
+    fn absolute_deviation(&self, parameters: &[Tensor]) -> Tensor {
         let mut value = self.features.shallow_clone();
         for (number, pair) in parameters.chunks_exact(2).enumerate() {
             value = value.matmul(&pair[0]) + &pair[1];
@@ -356,7 +355,8 @@ impl Set {
             }
         }
         let energy = value + &self.kinetic;
-        (&energy - mean(&energy, &self.weights)) * &self.weights
+        let deviation = (&energy - mean(&energy, &self.weights)) * &self.weights;
+        deviation.abs().sum(Kind::Double)
     }
 }
 
