@@ -1,13 +1,16 @@
 """A training step of the networks of Ibata et al. (2021): PyTorch, as the listing of their appendix has it, beside ours.
 
     cargo build --release -p networks --example paper_and_inverse
-    python benches/paper_network.py target/release/examples/paper_and_inverse [STREAMS] [STEPS]
+    python benches/paper_network.py target/release/examples/paper_and_inverse [STREAMS] [STEPS] [cpu | cuda]
 
 Needs torch (2.11, as ours). STREAMS of 8 stars (64), one thread, float64, the paper's size: G of 15 blocks, P of 11, up to 1024 wide.
-Both print processor time, which other work on the machine changes less than wall-clock time. The first step is left out.
+On the processor both print processor time, which other work on the machine changes less than wall-clock time; on a GPU both
+print wall-clock time, each step awaited. The first step is left out.
 """
 
 import math
+import os
+import pathlib
 import subprocess
 import sys
 import time
@@ -92,12 +95,17 @@ class ActionFinder(torch.nn.Module):
         return spread + positive + 0.1 * at_zero.abs().mean(), iteration + 1
 
 
-def ours(program, streams, steps):
-    """Processor seconds of each step, and of each step with the authors' way of evaluating."""
-    text = subprocess.run([program, "step", str(streams), str(steps)], check=True, capture_output=True, text=True).stdout
+def ours(program, streams, steps, device):
+    """Seconds of each step, and of each step with the authors' way of evaluating."""
+    environment = dict(os.environ)
+    if device == "cuda":
+        environment["LD_PRELOAD"] = str(pathlib.Path(torch.__file__).parent / "lib" / "libtorch_cuda.so")
+    command = [program, "step", str(streams), str(steps), device]
+    text = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
     found = {}
     for line in text.splitlines():
-        name, _, numbers = line.partition(": processor s ")
+        name, _, numbers = line.partition(" s ")
+        name = name.removesuffix(": processor").removesuffix(": wall")
         if numbers:
             found[name] = [float(number) for number in numbers.split()]
     return found
@@ -107,9 +115,14 @@ def main():
     program = sys.argv[1]
     streams = int(sys.argv[2]) if len(sys.argv) > 2 else 64
     steps = int(sys.argv[3]) if len(sys.argv) > 3 else 3
+    device = sys.argv[4] if len(sys.argv) > 4 else "cpu"
+    clock = time.process_time
+    if device == "cuda":
+        clock = lambda: (torch.cuda.synchronize(), time.perf_counter())[1]
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
+    torch.set_default_device(device)
     torch.manual_seed(1)
     model = ActionFinder().train()
     print(f"torch {torch.__version__}, {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, {streams} x {STARS}")
@@ -118,18 +131,19 @@ def main():
     actions = torch.rand(streams, 1, 3) + 0.1 * torch.randn(streams, STARS, 3)
     theirs = []
     for _ in range(steps):
-        begin = time.process_time()
+        begin = clock()
         optimiser.zero_grad()
         loss, iterations = model(angles, actions)
         loss.backward()
         optimiser.step()
-        theirs.append(time.process_time() - begin)
-        print(f"  listing: {theirs[-1]:.1f} s, {iterations} iterations for J', loss {loss.item():.3f}", flush=True)
-    found = ours(program, streams, steps)
+        theirs.append(clock() - begin)
+        print(f"  listing: {theirs[-1]:.3f} s, {iterations} iterations for J', loss {loss.item():.3f}", flush=True)
+    found = ours(program, streams, steps, device)
     later = lambda seconds: sum(seconds[1:]) / max(len(seconds) - 1, 1)
-    print(f"listing in PyTorch: {later(theirs):.2f} processor s a step")
+    kind = "processor s" if device == "cpu" else "s"
+    print(f"listing in PyTorch: {later(theirs):.3f} {kind} a step")
     for name, seconds in found.items():
-        print(f"ours, {name}: {later(seconds):.2f} processor s a step, {later(theirs) / later(seconds):.2f} times as fast")
+        print(f"ours, {name}: {later(seconds):.3f} {kind} a step, {later(theirs) / later(seconds):.2f} times as fast")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 //! Times one training step of the paper's networks at full size, and trains the inverse of section 6.1 (toy 20 % high).
 //!
-//! `paper_and_inverse step [streams] [steps]` · `paper_and_inverse inverse [streams] [epochs of the map]`
+//! `paper_and_inverse step [streams] [steps] [cpu | cuda]` · `paper_and_inverse inverse [streams] [epochs of the map]`
+//!
+//! Nothing here is linked to CUDA: with `cuda`, name PyTorch's `libtorch_cuda.so` in `LD_PRELOAD`, as `benches/gpu.sh` does.
 
 use std::time::{Duration, Instant};
 
@@ -76,12 +78,39 @@ fn processor() -> f64 {
     nanoseconds.unwrap_or(f64::NAN) * 1e-9
 }
 
-/// Processor seconds at the end of each epoch.
-struct Clock(Vec<f64>);
+/// Seconds at the end of each epoch: of the processor, or of wall clock where a GPU works.
+struct Clock {
+    device: Device,
+    begin: Instant,
+    ends: Vec<f64>,
+}
+
+impl Clock {
+    fn start(device: Device) -> Self {
+        let mut clock = Self {
+            device,
+            begin: Instant::now(),
+            ends: Vec::new(),
+        };
+        clock.look();
+        clock
+    }
+
+    fn look(&mut self) {
+        self.ends.push(match self.device {
+            Device::Cuda(index) => {
+                // Kernels are queued: what was asked for is done only after this.
+                tch::Cuda::synchronize(index as i64);
+                self.begin.elapsed().as_secs_f64()
+            }
+            _ => processor(),
+        });
+    }
+}
 
 impl Watcher for Clock {
     fn epoch(&mut self, _record: &EpochRecord, _total: usize) {
-        self.0.push(processor());
+        self.look();
     }
 
     fn stop(&self) -> bool {
@@ -89,9 +118,9 @@ impl Watcher for Clock {
     }
 }
 
-fn step(streams: usize, steps: usize) -> Result<(), Error> {
+fn step(streams: usize, steps: usize, device: Device) -> Result<(), Error> {
     tch::set_num_threads(1);
-    let data = arcs(streams, 1);
+    let data = arcs(streams, 1).on(device);
     for (name, evaluation) in [("fast", Evaluation::FAST), ("as the authors", Evaluation::AUTHORS)] {
         let options = paper::Options {
             evaluation,
@@ -99,15 +128,16 @@ fn step(streams: usize, steps: usize) -> Result<(), Error> {
             loss: paper::Loss::Full,
             ..paper::Options::default()
         };
-        let start = PaperModel::new((MASS, 5.0), false, Architecture::PAPER, 1, Device::Cpu);
-        let mut clock = Clock(vec![processor()]);
+        let start = PaperModel::new((MASS, 5.0), false, Architecture::PAPER, 1, device);
+        let mut clock = Clock::start(device);
         paper::train(&data, None, start, &options, &mut Checkpoint::none(), &mut clock)?;
         let seconds: Vec<String> = clock
-            .0
+            .ends
             .windows(2)
             .map(|pair| format!("{:.3}", pair[1] - pair[0]))
             .collect();
-        println!("{name}: processor s {}", seconds.join(" "));
+        let which = if device == Device::Cpu { "processor" } else { "wall" };
+        println!("{name}: {which} s {}", seconds.join(" "));
     }
     Ok(())
 }
@@ -178,6 +208,12 @@ fn main() -> Result<(), Error> {
     let number = |index: usize, usual: usize| arguments.get(index).and_then(|text| text.parse().ok()).unwrap_or(usual);
     match arguments.get(1).map(String::as_str) {
         Some("inverse") => inverse(number(2, 1024), number(3, 200)),
-        _ => step(number(2, 64), number(3, 3)),
+        _ => {
+            let device = match arguments.get(4).map(String::as_str) {
+                Some("cuda") => Device::Cuda(0),
+                _ => Device::Cpu,
+            };
+            step(number(2, 64), number(3, 3), device)
+        }
     }
 }
