@@ -86,6 +86,7 @@
 
 mod anomaly;
 pub mod isochrone;
+pub mod methods;
 pub mod nbody;
 mod numerics;
 pub mod o2gf;

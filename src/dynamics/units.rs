@@ -8,6 +8,45 @@ pub const GRAVITATIONAL_CONSTANT: f64 = 4.300917270e-6;
 /// 1 km/s in kpc/Gyr. Multiplies a time in Gyr to give it in kpc/(km/s), and a frequency in km/s/kpc to give rad/Gyr.
 pub const KPC_PER_KM_S_GYR: f64 = 1.022_712_165_053_707_7;
 
+/// A time in Gyr, as users give and see it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct Gyr(pub f64);
+
+/// A time in kpc/(km/s), in which motions are integrated and frequencies in km/s/kpc count radians.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct Natural(pub f64);
+
+impl From<Gyr> for Natural {
+    fn from(time: Gyr) -> Self {
+        Self(time.0 * KPC_PER_KM_S_GYR)
+    }
+}
+
+impl From<Natural> for Gyr {
+    fn from(time: Natural) -> Self {
+        Self(time.0 / KPC_PER_KM_S_GYR)
+    }
+}
+
+impl Gyr {
+    /// These numbers, which are in Gyr.
+    pub fn all(times: &[f64]) -> Vec<Self> {
+        times.iter().copied().map(Self).collect()
+    }
+}
+
+impl Natural {
+    /// The radians by which an angle of frequency `rate`, km/s/kpc, advances in this time.
+    pub fn phase(self, rate: f64) -> f64 {
+        rate * self.0
+    }
+
+    /// The time in which an angle of frequency `rate`, km/s/kpc, advances by `phase` radians.
+    pub fn of_phase(phase: f64, rate: f64) -> Self {
+        Self(phase / rate)
+    }
+}
+
 /// The transverse velocity in km/s of 1 mas/yr at 1 kpc: one astronomical unit per Julian year (IAU 2012 B2).
 pub const KM_S_PER_KPC_MAS_YR: f64 = 149_597_870.7 / 31_557_600.0;
 
