@@ -1,7 +1,7 @@
 //! Toy stage kinds and hand-made graphs for tests. Their tables are text files that hold one number.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use crate::error::StageError;
 use crate::graph::{Connection, Graph, Resources, StageId, StageInstance, UserFile};
 use crate::ports::{Connected, InputPort, OutputPort, column};
 use crate::stage::{FileParameter, Outcome, Place, Stage};
+use crate::worker::Body;
 
 /// All toy kinds.
 pub fn toy_catalog() -> Catalog {
@@ -332,11 +333,11 @@ impl Stage for Find {
     }
 }
 
-/// Runs in a worker process, see [`remote_body`].
+/// Runs in a worker process, see [`REMOTE_BODIES`].
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Remote {
-    /// What the worker does: `add`, `fail`, `panic`, `kill`, `exit`, `wait`, `find`.
+    /// What the worker does: `add`, `fail`, `panic`, `kill`, `abort`, `exit`, `wait`, `find`, `mark`.
     pub act: String,
     /// Tells two of them apart.
     #[serde(default)]
@@ -362,15 +363,11 @@ impl Stage for Remote {
     }
 }
 
+/// The bodies of a worker for toys.
+pub const REMOTE_BODIES: [Body; 1] = [Body::of::<Remote>(remote_body)];
+
 /// The body of [`Remote`].
-pub fn remote_body(
-    kind: &str,
-    parameters: serde_json::Value,
-    context: &mut StageContext,
-) -> Result<Outcome, StageError> {
-    if kind != Remote::KIND {
-        return Err(StageError::Bug(format!("unknown kind {kind}")));
-    }
+fn remote_body(parameters: serde_json::Value, context: &mut StageContext) -> Result<Outcome, StageError> {
     let remote: Remote = serde_json::from_value(parameters).map_err(StageError::failed)?;
     let environment = |name: &str| std::env::var(name).unwrap_or_default();
     let (gpus, threads) = (environment("CUDA_VISIBLE_DEVICES"), environment("OMP_NUM_THREADS"));
@@ -385,7 +382,21 @@ pub fn remote_body(
             let _ = rustix::process::kill_process(itself, rustix::process::Signal::KILL);
             Ok(Outcome::Complete)
         }
+        "abort" => {
+            eprintln!("memory allocation of 3200000000000 bytes failed");
+            std::process::abort()
+        }
         "exit" => std::process::exit(3),
+        // Writes what the environment says, when the file that it names is there.
+        "mark" => {
+            let gate = environment("RUNNER_GATE");
+            while !gate.is_empty() && !Path::new(&gate).exists() {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            let mark = environment("RUNNER_MARK").parse().map_err(StageError::failed)?;
+            write(context, "sum", mark)?;
+            Ok(Outcome::Complete)
+        }
         "wait" => {
             let checkpoint = context.checkpoints.join("waited");
             if checkpoint.exists() {

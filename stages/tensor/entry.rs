@@ -19,7 +19,7 @@ pub unsafe extern "C" fn actionfinder_worker(request: *const c_char) -> c_int {
     let path = unsafe { CStr::from_ptr(request) };
     let path = Path::new(OsStr::from_bytes(path.to_bytes()));
     // A panic must not cross the C boundary; `serve` catches those of the body.
-    std::panic::catch_unwind(|| runner::worker::serve(path, &crate::body)).unwrap_or(70)
+    std::panic::catch_unwind(|| runner::worker::serve(path, &crate::BODIES)).unwrap_or(70)
 }
 
 /// Prints one line of JSON about libtorch and its devices to stdout; gives 0.

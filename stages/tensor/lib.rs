@@ -21,24 +21,46 @@ pub mod train_fourier;
 pub mod train_inverse;
 pub mod train_potential;
 
-use runner::context::{Device, StageContext};
-use runner::error::StageError;
-use runner::stage::Outcome;
-use serde_json::Value;
+use runner::worker::Body;
+use stages::predict::Predict;
+use stages::recover_velocities::RecoverVelocities;
+use stages::tabulate_field::TabulateField;
+use stages::train_acceleration::TrainAcceleration;
+use stages::train_actions::TrainActions;
+use stages::train_inverse::TrainInverse;
+use stages::train_potential::TrainPotential;
 
-/// The body of a worker stage by its kind.
-pub fn body(kind: &str, parameters: Value, context: &mut StageContext) -> Result<Outcome, StageError> {
-    if matches!(context.device, Device::Cuda(_)) {
-        entry::load_cuda();
-    }
-    match kind {
-        "tabulate_field" => tabulate_field::run(parameters, context),
-        "train_acceleration" => train_acceleration::run(parameters, context),
-        "train_actions" => train_actions::run(parameters, context),
-        "train_inverse" => train_inverse::run(parameters, context),
-        "train_potential" => train_potential::run(parameters, context),
-        "predict" => predict::run(parameters, context),
-        "recover_velocities" => recover_velocities::run(parameters, context),
-        other => Err(StageError::Bug(format!("no worker body for stage kind {other}"))),
+/// The bodies of all kinds that run in a worker.
+pub const BODIES: [Body; 7] = [
+    Body::of::<TabulateField>(tabulate_field::run),
+    Body::of::<TrainAcceleration>(train_acceleration::run),
+    Body::of::<TrainActions>(train_actions::run),
+    Body::of::<TrainInverse>(train_inverse::run),
+    Body::of::<TrainPotential>(train_potential::run),
+    Body::of::<Predict>(predict::run),
+    Body::of::<RecoverVelocities>(recover_velocities::run),
+];
+
+#[cfg(test)]
+#[path = "../../src/catalog.rs"]
+mod catalog;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use runner::stage::Place;
+
+    use super::*;
+
+    /// Every kind that runs in a worker has a body of its revision here, and no other kind has one.
+    #[test]
+    fn every_worker_kind_of_the_catalog_has_a_body() {
+        let catalog = catalog::catalog();
+        let kinds = catalog.kinds().iter().filter(|kind| kind.place == Place::Worker);
+        let wanted: BTreeMap<_, _> = kinds.map(|kind| (kind.name, kind.revision)).collect();
+        let bodies: BTreeMap<_, _> = BODIES.iter().map(|body| (body.kind, body.revision)).collect();
+        assert_eq!(bodies, wanted);
+        assert_eq!(bodies.len(), BODIES.len(), "a kind has two bodies");
     }
 }

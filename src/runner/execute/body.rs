@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::plan::Facts;
 use crate::ports::{Artifact, OutputPort};
 use crate::stage::{Outcome, Place};
 use crate::store::publish::Partial;
-use crate::store::{Cached, Damage, KeyLock, Lookup, Manifest, Metric, Store};
+use crate::store::{Cached, Damage, KeyLock, Lookup, Manifest, Metric, OutputRecord, Store};
 use crate::worker::{self, Request, WorkerCommand};
 
 /// A stage to run.
@@ -84,10 +84,25 @@ impl Job<'_> {
             let _ = fs::remove_dir_all(&checkpoints);
         }
         fs::create_dir_all(&checkpoints).map_err(|error| StageError::io(&checkpoints, error))?;
-        // Wait for a worker that a killed run left behind, then work in an empty folder.
+        let ended = self.work(fingerprint, &checkpoints);
+        match &ended {
+            Ok(_) => drop(fs::remove_dir_all(&checkpoints)),
+            // A folder goes only if nothing was saved in it.
+            Err(_) => drop(fs::remove_dir(&checkpoints)),
+        }
+        ended
+    }
+
+    /// Runs the body and publishes its outputs.
+    fn work(self, fingerprint: Hash256, checkpoints: &Path) -> Result<Ended, StageError> {
+        // Wait for a worker that a killed run left behind.
         let worker_lock = self.store.worker_lock_path(&fingerprint);
         if self.stage.place == Place::Worker {
-            drop(KeyLock::wait(&worker_lock).map_err(|error| StageError::io(&worker_lock, error))?);
+            let lock = worker::lock_unless(&self.cancel, &worker_lock);
+            drop(
+                lock.map_err(|error| StageError::io(&worker_lock, error))?
+                    .ok_or(StageError::Cancelled)?,
+            );
         }
         let Self {
             stage,
@@ -117,20 +132,20 @@ impl Job<'_> {
                 .iter()
                 .map(|file| (file.parameter.clone(), file.path.clone()))
                 .collect(),
-            checkpoints: checkpoints.clone(),
+            checkpoints: checkpoints.to_owned(),
             device,
             threads,
             cancel,
             teller: remembering(memory.clone(), tell),
         };
         let begun = Instant::now();
-        let outcome = match stage.place {
-            Place::Here => here(stage, &mut context)?,
+        let (outcome, written) = match stage.place {
+            Place::Here => (here(stage, &mut context)?, None),
             Place::Worker => {
                 let command = worker.ok_or_else(|| StageError::Bug("no worker command was given".to_owned()))?;
                 let request = request(stage, &context, worker_lock);
                 let path = partial.folder().join("request.json");
-                let outcome = worker::run(
+                let ended = worker::run(
                     command,
                     &request,
                     &path,
@@ -139,14 +154,17 @@ impl Job<'_> {
                     &context.teller,
                 )?;
                 fs::remove_file(&path).map_err(|error| StageError::io(&path, error))?;
-                outcome
+                (ended.outcome, Some(ended.outputs))
             }
         };
         let seconds = begun.elapsed().as_secs_f64();
         let mut records = Vec::new();
         for port in &stage.outputs {
-            let file = file_name(port);
-            match partial.seal(&file)? {
+            let record = partial.seal(&file_name(port))?;
+            if let Some(written) = &written {
+                as_written(port, record.as_ref(), written)?;
+            }
+            match record {
                 Some(record) => records.push(record),
                 None if outcome == Outcome::Complete => {
                     return Err(StageError::Bug(format!(
@@ -189,7 +207,6 @@ impl Job<'_> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let cached = partial.publish(&json, &manifest)?;
-        let _ = fs::remove_dir_all(&checkpoints);
         Ok(Ended::Published { cached, seconds })
     }
 
@@ -222,6 +239,22 @@ impl JobInput {
 
 fn file_name(port: &OutputPort) -> String {
     format!("{}.{}", port.name, port.artifact.extension())
+}
+
+/// Checks that an output is still what the worker wrote.
+fn as_written(
+    port: &OutputPort,
+    record: Option<&OutputRecord>,
+    written: &BTreeMap<String, Hash256>,
+) -> Result<(), StageError> {
+    if record.map(|record| record.sha256) == written.get(port.name).copied() {
+        return Ok(());
+    }
+    let message = format!(
+        "output {} is not what the stage wrote: another process changed it, or the disk or the memory is bad",
+        port.name
+    );
+    Err(StageError::with_hint(message, "run again"))
 }
 
 fn outputs(stage: &StageInstance, partial: &Partial<'_>) -> BTreeMap<String, ArtifactFile> {
@@ -258,7 +291,9 @@ fn request(stage: &StageInstance, context: &StageContext, lock: PathBuf) -> Requ
             .collect::<BTreeMap<_, _>>()
     };
     Request {
+        parent: std::process::id(),
         kind: stage.kind.to_owned(),
+        revision: stage.revision,
         parameters: stage.stage.parameters(),
         inputs: files(&context.inputs),
         outputs: files(&context.outputs),

@@ -6,7 +6,8 @@ use super::hash::Hash256;
 use super::identity::Identity;
 use crate::stage::Outcome;
 
-/// Kept as `manifest.json` in the folder of a cache entry, written last. A folder without a valid one does not count.
+/// Kept as `manifest.json` in the folder of a cache entry, written last, with a checksum of itself as the last value. An entry
+/// whose manifest does not agree with its checksum is damaged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of the store's format.
@@ -69,12 +70,101 @@ pub struct Metric {
     pub unit: String,
 }
 
+/// What stands before the checksum, and after it.
+const CHECKSUM: (&str, &str) = (",\n  \"checksum\": \"", "\"\n}\n");
+
 impl Manifest {
+    /// The content of `manifest.json`.
+    pub fn to_text(&self) -> serde_json::Result<String> {
+        let text = serde_json::to_string_pretty(self)?;
+        let (before, after) = CHECKSUM;
+        let sum = Hash256::of(&text);
+        let open = text.strip_suffix("\n}").unwrap_or(&text);
+        Ok(format!("{open}{before}{sum}{after}"))
+    }
+
+    /// Reads the content of `manifest.json`; `None` if it is not what was written.
+    pub fn parse(content: &[u8]) -> Option<Self> {
+        let content = std::str::from_utf8(content).ok()?;
+        let (before, after) = CHECKSUM;
+        let (open, sum) = content.strip_suffix(after)?.rsplit_once(before)?;
+        let text = format!("{open}\n}}");
+        let right = Hash256::parse(sum)? == Hash256::of(&text);
+        right.then(|| serde_json::from_str(&text).ok()).flatten()
+    }
+
     /// The title, where the stage ended with a finding.
     pub fn finding(&self) -> Option<&str> {
         match &self.outcome {
             Outcome::Complete => None,
             Outcome::Finding { title, .. } => Some(title),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn sample() -> Manifest {
+        let identity = Identity {
+            bytes: 12,
+            modified: 1_700_000_000_123_456_789,
+            changed: -1,
+            inode: 7,
+        };
+        Manifest {
+            store: 1,
+            kind: "train_actions".to_owned(),
+            fingerprint: Hash256::of("fingerprint"),
+            outputs: vec![OutputRecord {
+                file: "network.safetensors".to_owned(),
+                sha256: Hash256::of("content"),
+                identity,
+            }],
+            outcome: Outcome::Finding {
+                title: "213 orbits are unbound".to_owned(),
+                detail: "streams 1, 2 \"quoted\"\n}".to_owned(),
+            },
+            metrics: vec![Metric {
+                name: "train_streams".to_owned(),
+                value: 16.0,
+                unit: String::new(),
+            }],
+            notes: vec!["φ: a note".to_owned()],
+            outside_tolerance: Vec::new(),
+            seconds: 0.1 + 0.2,
+            device: "cpu".to_owned(),
+            threads: 1,
+            when: "2026-01-02T03:04:05Z".to_owned(),
+            version: "0.1.0".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_manifest_is_read_as_it_was_written() {
+        let text = sample().to_text().unwrap();
+        assert_eq!(Manifest::parse(text.as_bytes()), Some(sample()));
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["metrics"][0]["value"], 16.0);
+    }
+
+    /// No byte of it can be another: neither cut off, nor left out, nor changed.
+    #[test]
+    fn any_damage_is_found() {
+        let text = sample().to_text().unwrap().into_bytes();
+        for at in 0..text.len() {
+            assert_eq!(Manifest::parse(&text[..at]), None, "cut at {at}");
+            for other in [text[at] ^ 1, text[at] ^ 0x80, b'0', b' '] {
+                if other != text[at] {
+                    let mut damaged = text.clone();
+                    damaged[at] = other;
+                    assert_eq!(Manifest::parse(&damaged), None, "byte {at}");
+                }
+            }
+            let left_out = [&text[..at], &text[at + 1..]].concat();
+            assert_eq!(Manifest::parse(&left_out), None, "without byte {at}");
         }
     }
 }

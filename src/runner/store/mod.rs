@@ -3,7 +3,7 @@
 //! ```text
 //! results/cache/v1/<kind>/<hash>/   outputs, fingerprint.json, manifest.json; appears by one rename, complete
 //! results/cache/v1/index            accelerator, see [`index`]
-//! results/cache/partial/<hash>/     an entry being written; belongs to the holder of the lock
+//! results/cache/partial/<hash>-…/   an entry being written, a folder for each attempt; belongs to the holder of the lock
 //! results/cache/locks/<hash>        see [`lock`]
 //! results/checkpoints/<hash>/       of an unfinished stage
 //! results/<pipeline>/               state.json, runs.jsonl, reports
@@ -216,7 +216,7 @@ impl Store {
             Some(record) if record.manifest == manifest_now => record,
             _ => match self.manifest(kind, fingerprint) {
                 Some(manifest) => record_of(&manifest, manifest_now),
-                None => return Lookup::Absent,
+                None => return Lookup::Damaged(Damage::Changed("manifest.json".to_owned())),
             },
         };
         for output in &record.outputs {
@@ -252,7 +252,7 @@ impl Store {
     /// The manifest of an entry, if it is one.
     pub fn manifest(&self, kind: &str, fingerprint: &Hash256) -> Option<Manifest> {
         let text = std::fs::read(self.folder(kind, fingerprint).join("manifest.json")).ok()?;
-        let manifest: Manifest = serde_json::from_slice(&text).ok()?;
+        let manifest = Manifest::parse(&text)?;
         (manifest.fingerprint == *fingerprint && manifest.store == STORE_VERSION).then_some(manifest)
     }
 

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Cached, Hash256, Identity, KeyLock, Manifest, OutputRecord, Store, TryLock, index, record_of};
 use crate::error::StageError;
@@ -23,11 +24,27 @@ impl Store {
         KeyLock::attempt(&path).map_err(|error| StageError::io(path, error))
     }
 
-    /// Begins an entry, in an empty folder.
+    /// Begins an entry, in an empty folder of this one attempt: a process left over from another one cannot reach it.
     pub fn begin(&self, fingerprint: Hash256, lock: KeyLock) -> Result<Partial<'_>, StageError> {
-        let folder = self.partial().join(fingerprint.hex());
-        remove(&folder)?;
-        fs::create_dir_all(&folder).map_err(|error| StageError::io(&folder, error))?;
+        let partial = self.partial();
+        let failed = |error| StageError::io(&partial, error);
+        fs::create_dir_all(&partial).map_err(failed)?;
+        for earlier in fs::read_dir(&partial).map_err(failed)?.flatten() {
+            if earlier.file_name().to_string_lossy().starts_with(&fingerprint.hex()) {
+                remove(&earlier.path())?;
+            }
+        }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        // In two containers processes may have one number, and clocks may be set back: what is there already is not ours.
+        let mut attempt = since.as_nanos();
+        let folder = loop {
+            let folder = partial.join(format!("{fingerprint}-{attempt:x}-{}", std::process::id()));
+            match fs::create_dir(&folder) {
+                Ok(()) => break folder,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => attempt += 1,
+                Err(error) => return Err(StageError::io(folder, error)),
+            }
+        };
         Ok(Partial {
             store: self,
             fingerprint,
@@ -52,7 +69,7 @@ impl Store {
             let Ok(TryLock::Held(_worker)) = KeyLock::attempt(&self.worker_lock_path(&fingerprint)) else {
                 continue;
             };
-            match finished(&folder, &fingerprint).filter(|_| name.len() == 64) {
+            match finished(&folder, &fingerprint).filter(|_| !name.ends_with(".old")) {
                 Some(manifest) => {
                     let partial = Partial {
                         store: self,
@@ -71,7 +88,7 @@ impl Store {
 
 /// The manifest of a partial entry whose files are all there.
 fn finished(folder: &Path, fingerprint: &Hash256) -> Option<Manifest> {
-    let manifest: Manifest = serde_json::from_slice(&fs::read(folder.join("manifest.json")).ok()?).ok()?;
+    let manifest = Manifest::parse(&fs::read(folder.join("manifest.json")).ok()?)?;
     let kept = fs::read(folder.join("fingerprint.json")).ok()?;
     let whole =
         |output: &OutputRecord| Hash256::of_file(&folder.join(&output.file)).is_ok_and(|hash| hash == output.sha256);
@@ -108,8 +125,8 @@ impl Partial<'_> {
     pub fn publish(self, fingerprint: &str, manifest: &Manifest) -> Result<Cached, StageError> {
         debug_assert_eq!(Hash256::of(fingerprint), self.fingerprint);
         self.write("fingerprint.json", fingerprint.as_bytes())?;
-        let text = serde_json::to_vec_pretty(manifest).map_err(|error| StageError::Bug(error.to_string()))?;
-        self.write("manifest.json", &text)?;
+        let text = manifest.to_text().map_err(|error| StageError::Bug(error.to_string()))?;
+        self.write("manifest.json", text.as_bytes())?;
         sync_folder(&self.folder)?;
         self.rename(manifest)
     }

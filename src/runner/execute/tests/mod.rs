@@ -20,7 +20,7 @@ use crate::plan::{Options, PlanError, plan, why};
 use crate::ports::{Artifact, column};
 use crate::report::collect;
 use crate::stage::Stage;
-use crate::toys::{Fail, Fill, Find, Join, Remote, Round, Slow, Source, Toys, remote_body, toy_graph};
+use crate::toys::{Fail, Fill, Find, Join, Remote, Round, Slow, Source, Toys, REMOTE_BODIES, toy_graph};
 use crate::worker;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
@@ -40,6 +40,42 @@ impl Sink for Recorder {
     fn take(&mut self, event: &Event) {
         self.0.lock().unwrap().push(event.clone());
     }
+}
+
+/// Does something as soon as a body tells of so much progress.
+struct AtProgress<F> {
+    least: u64,
+    act: Option<F>,
+}
+
+impl<F: FnOnce() + Send> Sink for AtProgress<F> {
+    fn take(&mut self, event: &Event) {
+        let Event::Stage {
+            told: Told::Progress { done, .. },
+            ..
+        } = event
+        else {
+            return;
+        };
+        if *done >= self.least
+            && let Some(act) = self.act.take()
+        {
+            act();
+        }
+    }
+}
+
+fn at_progress(least: u64, act: impl FnOnce() + Send + 'static) -> Vec<Box<dyn Sink>> {
+    vec![Box::new(AtProgress { least, act: Some(act) })]
+}
+
+/// Waits for a file that another process writes; whether it came within a minute, which is far more than any needs.
+fn appears(file: &Path) -> bool {
+    let begun = Instant::now();
+    while !file.exists() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    file.exists()
 }
 
 struct Done {
@@ -110,10 +146,15 @@ impl Place {
     }
 
     fn run(&self, graph: &Graph) -> Done {
+        self.run_with(graph, Vec::new())
+    }
+
+    /// Runs with further sinks.
+    fn run_with(&self, graph: &Graph, mut sinks: Vec<Box<dyn Sink>>) -> Done {
         let store = self.store();
         let plan = plan(graph, &store, &self.options).unwrap();
         let recorder = Recorder::default();
-        let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(recorder.clone())];
+        sinks.push(Box::new(recorder.clone()));
         let summary = execute(
             graph,
             &plan,

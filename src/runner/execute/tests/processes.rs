@@ -16,17 +16,42 @@ fn child() {
         // As a full disk: no file may grow beyond 40 kB.
         limit_file_size(40_000);
     }
-    let graph = if act == "full" { large() } else { killed() };
-    let plan = plan(&graph, &store, &Options::default()).unwrap();
-    let budget = Budget {
-        cpu_threads: 2,
-        gpus: Vec::new(),
+    let graph = match act.as_str() {
+        "full" => large(),
+        "mark" => one(Remote {
+            act,
+            seed: 0,
+        }),
+        _ => killed(),
     };
-    let summary = execute(&graph, &plan, &store, &mut [], &budget, &Cancel::default(), None);
+    let place = Place::new();
+    let plan = plan(&graph, &store, &place.options).unwrap();
+    let worker = workers::worker_command();
+    let summary = execute(
+        &graph,
+        &plan,
+        &store,
+        &mut [Box::new(Lines)],
+        &place.budget,
+        &Cancel::default(),
+        Some(&worker),
+    );
     for failure in summary.failures {
         println!("FAILED {} {}", failure.stage, failure.message);
     }
 }
+
+/// Says a line for each event, as it comes.
+struct Lines;
+
+impl Sink for Lines {
+    fn take(&mut self, _: &Event) {
+        println!("{EVENT}");
+    }
+}
+
+/// The line for an event.
+const EVENT: &str = "event";
 
 fn limit_file_size(bytes: u64) {
     use rustix::process::{Resource, Rlimit, setrlimit};
@@ -40,7 +65,7 @@ fn limit_file_size(bytes: u64) {
     .unwrap();
 }
 
-fn child_of(results: &Path, act: &str) -> Command {
+pub(super) fn child_of(results: &Path, act: &str) -> Command {
     // A file that grows too large is to be an error, as on a full disk, not a deadly signal.
     let mut command = Command::new("sh");
     command
@@ -117,10 +142,10 @@ fn assert_whole(store: &Store, expected: &BTreeMap<PathBuf, Hash256>) -> usize {
 fn a_kill_at_any_moment_does_no_harm() {
     let graph = killed();
     let undisturbed = Place::new();
-    let begun = Instant::now();
     let output = child_of(&undisturbed.results(), "run").output().unwrap();
-    let whole_run = begun.elapsed();
     assert!(output.status.success());
+    let events_of_a_run = events(&output.stdout[..]).count();
+    assert!(events_of_a_run > 2 * graph.stages.len(), "{events_of_a_run} events");
     let root = undisturbed.results().join("cache/v1");
     let hashes = undisturbed
         .files()
@@ -138,8 +163,10 @@ fn a_kill_at_any_moment_does_no_harm() {
     let (mut place, mut killed_midway) = (Place::new(), 0);
     for _ in 0..36 {
         let mut child = child_of(&place.results(), "run").spawn().unwrap();
-        let share = f64::from(moments.next_u32()) / f64::from(u32::MAX);
-        std::thread::sleep(whole_run.mul_f64(share * 0.6));
+        // At one of its events, and wherever the signal then finds it.
+        let moment = moments.next_u32() as usize % events_of_a_run;
+        let mut told = events(child.stdout.take().unwrap());
+        told.nth(moment);
         child.kill().unwrap();
         child.wait().unwrap();
         let entries = assert_whole(&place.store(), &expected);
@@ -159,6 +186,12 @@ fn a_kill_at_any_moment_does_no_harm() {
             .all(|file| !file.to_string_lossy().contains("/partial/"))
     );
     assert_eq!(place.good(&graph).ran(), "");
+}
+
+/// The events that a child tells of, as they come.
+fn events(said: impl io::Read) -> impl Iterator<Item = String> {
+    let lines = io::BufRead::lines(io::BufReader::new(said)).map_while(Result::ok);
+    lines.filter(|line| line == EVENT)
 }
 
 fn large() -> Graph {

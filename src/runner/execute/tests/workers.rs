@@ -6,33 +6,71 @@ use super::*;
 #[test]
 #[ignore = "runs only as a child of other tests"]
 fn worker_child() {
-    if let Some(request) = std::env::args()
-        .next_back()
-        .filter(|path| path.ends_with("request.json"))
-    {
-        std::process::exit(worker::serve(Path::new(&request), &remote_body));
+    let last = std::env::args().next_back();
+    let Some(request) = last.filter(|path| path.ends_with("request.json")).map(PathBuf::from) else {
+        return;
+    };
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    if !variable("RUNNER_DIE").is_empty() {
+        assert!(worker::die_with_parent(&request).unwrap());
+    }
+    // As a worker that is long at loading its libraries: held while a file is there.
+    let hold = PathBuf::from(variable("RUNNER_HOLD"));
+    if hold.exists() {
+        let arrived = hold.with_extension("arriving");
+        fs::write(&arrived, std::process::id().to_string()).unwrap();
+        fs::rename(&arrived, hold.with_extension("arrived")).unwrap();
+        while hold.exists() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+    let mut bodies = REMOTE_BODIES;
+    if !variable("RUNNER_REVISION").is_empty() {
+        bodies[0].revision += 1;
+    }
+    let outputs = fs::read(&request).map(|text| serde_json::from_slice::<worker::Request>(&text).unwrap().outputs);
+    let code = worker::serve(&request, &bodies);
+    if !variable("RUNNER_TAMPER").is_empty() {
+        for output in outputs.unwrap().values() {
+            fs::write(&output.path, "4\n").unwrap();
+        }
+    }
+    if hold.parent().is_some_and(|folder| folder.is_dir()) {
+        fs::write(hold.with_extension("left"), code.to_string()).unwrap();
+    }
+    std::process::exit(code);
+}
+
+/// This test binary as a worker.
+pub(super) fn worker_command() -> WorkerCommand {
+    let arguments = [
+        "--exact",
+        "execute::tests::workers::worker_child",
+        "--ignored",
+        "--nocapture",
+        "--test-threads=1",
+        "--",
+    ];
+    WorkerCommand {
+        program: std::env::current_exe().unwrap(),
+        arguments: arguments.map(str::to_owned).into(),
+        environment: Vec::new(),
     }
 }
 
 impl Place {
     fn with_worker() -> Self {
-        let arguments = [
-            "--exact",
-            "execute::tests::workers::worker_child",
-            "--ignored",
-            "--nocapture",
-            "--test-threads=1",
-            "--",
-        ];
-        let worker = WorkerCommand {
-            program: std::env::current_exe().unwrap(),
-            arguments: arguments.map(str::to_owned).into(),
-            environment: Vec::new(),
-        };
         Self {
-            worker: Some(worker),
+            worker: Some(worker_command()),
             ..Self::new()
         }
+    }
+
+    /// Sets a variable for its workers.
+    fn set(&mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) {
+        let value = value.as_ref().to_str().unwrap().to_owned();
+        let worker = self.worker.as_mut().unwrap();
+        worker.environment.push((name.to_owned(), value));
     }
 }
 
@@ -73,7 +111,7 @@ fn a_worker_does_its_stage() {
 #[test]
 fn a_workers_troubles_are_told_clearly() {
     let place = Place::with_worker();
-    let acts = ["fail", "panic", "kill", "exit"];
+    let acts = ["fail", "panic", "kill", "abort", "exit"];
     let graph = toy_graph(|toys| {
         for act in acts {
             toys.add(act, remote(act), &[]);
@@ -91,11 +129,18 @@ fn a_workers_troubles_are_told_clearly() {
     assert_eq!(message("fail").message, "orbit 3 escapes");
     assert_eq!(message("fail").hint.as_deref(), Some("use fewer orbits"));
     assert!(message("panic").message.contains("row 7 is odd") && message("panic").bug);
+    // The kind is named: what is under a label may be far up in the file.
     let kill = &message("kill").message;
     assert!(
-        kill.contains("killed by signal 9 (out of memory?)") && kill.contains("allocating a lot"),
+        kill.starts_with("remote was killed by signal 9 (out of memory?)") && kill.contains("allocating a lot"),
         "{kill}"
     );
+    let abort = &message("abort").message;
+    assert!(
+        abort.starts_with("remote asked for more memory than there is"),
+        "{abort}"
+    );
+    assert!(message("abort").hint.as_deref().unwrap().starts_with("free memory"));
     assert!(
         message("exit").message.contains("exit code 3"),
         "{}",
@@ -109,11 +154,7 @@ fn a_cancelled_worker_saves_its_checkpoint() {
     let place = Place::with_worker();
     let graph = one(remote("wait"));
     let cancel = place.cancel.clone();
-    std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(300));
-        cancel.cancel();
-    });
-    let done = place.run(&graph);
+    let done = place.run_with(&graph, at_progress(0, move || cancel.cancel()));
     assert!(done.summary.interrupted, "{:?}", done.summary.failures);
     let place = Place {
         cancel: Cancel::default(),
@@ -124,6 +165,108 @@ fn a_cancelled_worker_saves_its_checkpoint() {
         (place.number(&graph, "a", "sum.parquet") - 2.0).abs() < 1e-12,
         "it went on from its checkpoint"
     );
+}
+
+/// Starts a run whose worker is held before it looks for its lock, kills the run, and gives the file that holds the orphan.
+fn orphan(place: &Place, die: bool) -> PathBuf {
+    let hold = place.folder.path().join("hold");
+    fs::write(&hold, "").unwrap();
+    let mut command = processes::child_of(&place.results(), "mark");
+    command.env("RUNNER_HOLD", &hold).env("RUNNER_MARK", "13");
+    if die {
+        command.env("RUNNER_DIE", "yes");
+    }
+    let mut run = command.spawn().unwrap();
+    assert!(appears(&hold.with_extension("arrived")), "no worker was started");
+    run.kill().unwrap();
+    run.wait().unwrap();
+    hold
+}
+
+/// The worst moment: the orphan goes on while the next run's worker is at the same work.
+#[test]
+fn an_orphan_that_wakes_late_harms_nothing() {
+    let mut place = Place::with_worker();
+    let graph = one(remote("mark"));
+    let hold = orphan(&place, false);
+    let gate = place.folder.path().join("gate");
+    place.set("RUNNER_GATE", &gate);
+    place.set("RUNNER_MARK", "2");
+    let (left, opened) = (hold.with_extension("left"), gate.clone());
+    let done = place.run_with(
+        &graph,
+        at_progress(0, move || {
+            fs::remove_file(&hold).unwrap();
+            // It notices that its parent is gone while it waits for the lock; the body at work ends only afterwards.
+            assert!(appears(&left), "the orphan waits on");
+            fs::write(&opened, "").unwrap();
+        }),
+    );
+    assert_eq!(done.summary.failures, []);
+    let left = place.folder.path().join("hold.left");
+    assert_eq!(fs::read_to_string(left).unwrap(), "75", "the orphan did not stop");
+    assert!((place.number(&graph, "a", "sum.parquet") - 2.0).abs() < 1e-12);
+    let report = collect(&graph, &place.plan(&graph), &place.store());
+    assert!(report.stages[0].artifact(&place.store(), "sum").unwrap().is_ok());
+    // Nothing of the killed run is left.
+    assert!(
+        place
+            .files()
+            .iter()
+            .all(|file| !file.to_string_lossy().contains("/partial/"))
+    );
+}
+
+/// It gets the lock, for nobody else wants it: still it does not begin.
+#[test]
+fn an_orphan_does_not_begin() {
+    let place = Place::with_worker();
+    let hold = orphan(&place, false);
+    fs::remove_file(&hold).unwrap();
+    assert!(appears(&hold.with_extension("left")));
+    assert_eq!(fs::read_to_string(hold.with_extension("left")).unwrap(), "75");
+    assert!(place.files().iter().all(|file| !file.ends_with("sum.parquet")));
+}
+
+/// It need not even wake up.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_worker_that_has_not_begun_dies_with_its_parent() {
+    let place = Place::with_worker();
+    let hold = orphan(&place, true);
+    let process = fs::read_to_string(hold.with_extension("arrived")).unwrap();
+    let stat = PathBuf::from(format!("/proc/{process}/stat"));
+    // Gone, or dead and not yet cleared away.
+    let dead = || fs::read_to_string(&stat).map_or(true, |text| text.rsplit_once(')').unwrap().1.starts_with(" Z"));
+    let begun = Instant::now();
+    while !dead() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it lives on");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_worker_of_another_revision_refuses() {
+    let mut place = Place::with_worker();
+    place.set("RUNNER_REVISION", "other");
+    let done = place.run(&one(remote("add")));
+    assert_eq!(
+        done.summary.failures[0].message,
+        "the program knows revision 1 of remote, its library of network stages revision 2"
+    );
+    assert!(!done.summary.failures[0].bug);
+}
+
+/// What is published is what the body wrote, and nothing that was put there afterwards.
+#[test]
+fn outputs_changed_behind_a_workers_back_are_not_published() {
+    let mut place = Place::with_worker();
+    place.set("RUNNER_TAMPER", "yes");
+    let graph = one(remote("add"));
+    let done = place.run(&graph);
+    let failure = &done.summary.failures[0];
+    assert!(failure.message.starts_with("output sum is not what the stage wrote"), "{}", failure.message);
+    assert_eq!(place.words(&graph), "a stale");
 }
 
 /// User and system time of this process, in ticks of 10 ms.
