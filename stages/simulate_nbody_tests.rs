@@ -51,6 +51,7 @@ fn go(
         checkpoints,
         device: Device::Cpu,
         threads,
+        tensor_threads: 1,
         cancel,
         teller: Arc::new(move |one| {
             if let Told::Progress { done, .. } = one {

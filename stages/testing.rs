@@ -152,6 +152,7 @@ pub fn run<S: Stage>(stage: &S, inputs: &[(&'static str, &RecordBatch)], files: 
         checkpoints: folder.path().to_owned(),
         device: Device::Cpu,
         threads: 1,
+        tensor_threads: 1,
         cancel: Cancel::default(),
         teller: Arc::new(move |one| listener.lock().unwrap().push(one)),
     };

@@ -74,8 +74,10 @@ pub struct StageContext {
     pub checkpoints: PathBuf,
     /// The device to use.
     pub device: Device,
-    /// CPU threads the body may use.
+    /// CPU threads the body may use for pieces of work whose result does not depend on how many there are.
     pub threads: usize,
+    /// Threads that share one operation on tensors, in a worker; part of its fingerprint.
+    pub tensor_threads: usize,
     /// Says whether to stop.
     pub cancel: Cancel,
     /// Where to tell progress, metrics and notes.

@@ -47,6 +47,8 @@ pub struct WorkerFacts<'a> {
     pub dtype: &'static str,
     /// Version of libtorch.
     pub libtorch: &'a str,
+    /// Threads that share one operation on tensors: sums are rounded differently with another number.
+    pub threads: usize,
 }
 
 impl Fingerprint<'_> {
@@ -85,6 +87,7 @@ impl Fingerprint<'_> {
             device,
             dtype,
             libtorch,
+            threads,
         }) = worker
         {
             text.push_str(",\"worker\":{\"device\":");
@@ -93,7 +96,7 @@ impl Fingerprint<'_> {
             push_text(&mut text, dtype);
             text.push_str(",\"libtorch\":");
             push_text(&mut text, libtorch);
-            text.push('}');
+            let _ = write!(text, ",\"threads\":{threads}}}");
         }
         text.push('}');
         text

@@ -28,13 +28,22 @@ pub struct Connection {
     pub output: &'static str,
 }
 
-/// The `on:` of a stage: where and with how much. Never part of the fingerprint, except the device class of a worker.
+/// The `on:` of a stage: where and with how much. Never part of the fingerprint, except the device class of a worker and the
+/// threads of its tensors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resources {
     /// `auto`, `cpu`, `cuda` or `cuda:N`.
     pub device: String,
     /// CPU threads the body may use; `None` for its share of the machine.
     pub threads: Option<usize>,
+}
+
+impl Resources {
+    /// Threads that share one operation on tensors, in a worker: those that are stated, or one. How a sum is rounded depends on
+    /// their number, so it is neither what the machine has free nor what it has.
+    pub fn tensor_threads(&self) -> usize {
+        self.threads.unwrap_or(1)
+    }
 }
 
 /// A file of the user, resolved against the folder of the YAML file.

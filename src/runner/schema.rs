@@ -88,7 +88,7 @@ fn sweep() -> Value {
 
 fn resources() -> Value {
     json!({
-        "description": "Where and with how much; never part of the fingerprint",
+        "description": "Where and with how much",
         "type": ["object", "null"],
         "properties": {
             "device": {
@@ -96,7 +96,7 @@ fn resources() -> Value {
                 "anyOf": [{ "type": "string", "pattern": "^(auto|cpu|cuda|cuda:[0-9]+)$" }, { "$ref": "#/$defs/reference" }],
             },
             "threads": {
-                "description": "CPU threads",
+                "description": "CPU threads; those of a training are part of its fingerprint, as sums are rounded differently with another number",
                 "anyOf": [{ "type": "integer", "minimum": 1 }, { "$ref": "#/$defs/reference" }],
             },
         },

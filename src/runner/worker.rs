@@ -57,6 +57,8 @@ pub struct Request {
     pub device: Device,
     /// CPU threads.
     pub threads: usize,
+    /// Threads that share one operation on tensors.
+    pub tensor_threads: usize,
     /// Lock to hold while working.
     pub lock: PathBuf,
 }

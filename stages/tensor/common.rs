@@ -11,11 +11,14 @@ use runner::error::StageError;
 use stages::io::TableContext;
 
 /// The device of a context as libtorch names it; sets the numbers of threads.
+///
+/// How libtorch rounds a sum depends on the number of its threads, so that is the one in the fingerprint. What is done side by side on
+/// the threads that happen to be granted is written to fixed places.
 pub fn prepare(context: &StageContext) -> tch::Device {
-    let threads = context.threads.max(1);
-    tch::set_num_threads(threads as i32);
+    tch::set_num_threads(i32::try_from(context.tensor_threads.max(1)).unwrap_or(i32::MAX));
     // A worker has one stage, so the global pool is its own; where there is one already, results are the same.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(context.threads.max(1));
+    let _ = pool.build_global();
     match context.device {
         Device::Cpu => tch::Device::Cpu,
         Device::Cuda(index) => tch::Device::Cuda(index),

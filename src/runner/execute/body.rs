@@ -135,6 +135,7 @@ impl Job<'_> {
             checkpoints: checkpoints.to_owned(),
             device,
             threads,
+            tensor_threads: stage.resources.tensor_threads(),
             cancel,
             teller: remembering(memory.clone(), tell),
         };
@@ -305,6 +306,7 @@ fn request(stage: &StageInstance, context: &StageContext, lock: PathBuf) -> Requ
             Device::Cuda(0)
         },
         threads: context.threads,
+        tensor_threads: context.tensor_threads,
         lock,
     }
 }

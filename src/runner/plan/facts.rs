@@ -50,6 +50,7 @@ impl Facts {
             },
             dtype: "float64",
             libtorch: &self.libtorch,
+            threads: stage.resources.tensor_threads(),
         });
         let fingerprint = Fingerprint {
             stage,

@@ -32,12 +32,12 @@ pub(crate) fn run(
 ) -> Result<Ended, StageError> {
     let text = serde_json::to_vec(request).map_err(|error| StageError::Bug(error.to_string()))?;
     std::fs::write(request_path, text).map_err(|error| StageError::io(request_path, error))?;
-    let threads = request.threads.to_string();
+    let [threads, tensor_threads] = [request.threads, request.tensor_threads].map(|threads| threads.to_string());
     let mut child = Command::new(&command.program)
         .args(&command.arguments)
         .arg(request_path)
         .envs(command.environment.iter().map(|(name, value)| (name, value)))
-        .env("OMP_NUM_THREADS", &threads)
+        .env("OMP_NUM_THREADS", &tensor_threads)
         .env("RAYON_NUM_THREADS", &threads)
         .env("OMP_WAIT_POLICY", "passive")
         .envs(

@@ -80,6 +80,7 @@ fn try_serve(path: &Path, bodies: &[Body]) -> io::Result<bool> {
         checkpoints: request.checkpoints,
         device: request.device,
         threads: request.threads,
+        tensor_threads: request.tensor_threads,
         cancel,
         teller,
     };
