@@ -254,13 +254,7 @@ pub fn unbound() -> Schema {
     stars(&[&[ENERGY]])
 }
 
-/// Stars without a prediction, and why.
-pub fn left_out() -> Schema {
-    let reason = column("reason", DataType::Utf8, "", "", "why it has none");
-    Schema::new(identity().into_iter().chain([reason]).collect::<Vec<_>>())
-}
-
-/// No stars, as columns of [`left_out`].
+/// No stars, as columns of [`set_aside`].
 pub fn no_reasons() -> Vec<(&'static str, tables::Values)> {
     let none = || Vec::<i64>::new().into();
     vec![
@@ -270,9 +264,8 @@ pub fn no_reasons() -> Vec<(&'static str, tables::Values)> {
     ]
 }
 
-/// Stars without actions, and why.
+/// Stars or orbits without a result, and why; see [`crate::set_aside`].
 pub fn set_aside() -> Schema {
-    let reason = column("reason", DataType::Utf8, "", "", "why it has no actions");
-    let fields = unbound().fields().iter().cloned().collect::<Vec<_>>();
-    Schema::new(fields.into_iter().chain([reason.into()]).collect::<Vec<_>>())
+    let reason = column("reason", DataType::Utf8, "", "", "why it has no result");
+    Schema::new(identity().into_iter().chain([reason]).collect::<Vec<_>>())
 }

@@ -2,7 +2,6 @@
 
 mod methods;
 
-use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::Symmetry;
 use runner::arrow_schema::{DataType, Field, Schema};
 use runner::context::StageContext;
@@ -17,7 +16,8 @@ use crate::columns::{self, ACTIONS, ANGLES, CARTESIAN, Column, FREQUENCIES, J_ER
 use crate::io::{TableContext, identity, kept, points, replaced};
 use crate::parameters::KmPerSecondKpc;
 use crate::potentials::{MassAndScale, PotentialParameters};
-use methods::{Estimate, Estimates};
+use crate::set_aside::{self, OnFailure, SetAside};
+use methods::Estimate;
 
 /// `estimate_actions`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -97,17 +97,6 @@ fn default_target() -> KmPerSecondKpc {
     KmPerSecondKpc(5e-2)
 }
 
-/// What to do about stars without actions.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OnFailure {
-    /// Fail, naming them.
-    #[default]
-    Error,
-    /// Leave them out of the result and list them, with the reason, in the output `set_aside`.
-    SetAside,
-}
-
 const RESULT: [Column; 9] = [
     ACTIONS[0],
     ACTIONS[1],
@@ -166,7 +155,7 @@ impl Method {
 impl Stage for EstimateActions {
     const KIND: &'static str = "estimate_actions";
     const ABOUT: &'static str = "Compute actions, angles and frequencies in a given potential";
-    const REVISION: u32 = 8;
+    const REVISION: u32 = 9;
 
     fn inputs(&self) -> Vec<InputPort> {
         let needs = match &self.method {
@@ -200,7 +189,7 @@ impl Stage for EstimateActions {
         }
         Ok(vec![
             OutputPort::table("stars", schema),
-            OutputPort::table("set_aside", columns::set_aside()),
+            set_aside::port(),
         ])
     }
 
@@ -242,76 +231,28 @@ impl Stage for EstimateActions {
         let table = context.read_table("stars")?;
         let stars = points(&table)?;
         let estimates = self.method.estimate(context, &table, &stars)?;
-        let failed: Vec<usize> = rows(&estimates, Result::is_err);
-        self.report_failures(context, &table, &stars, &estimates, &failed)?;
-        let there: Vec<usize> = rows(&estimates, Result::is_ok);
-        if there.is_empty() && !stars.is_empty() {
-            return Ok(Outcome::Finding {
-                title: format!("none of the {} stars has actions", stars.len()),
-                detail: "all are listed, with the reason, in the output set_aside".to_owned(),
-            });
+        let (stream, star) = identity(&table)?;
+        let mut without = SetAside::default();
+        let (mut there, mut found) = (Vec::new(), Vec::new());
+        for (row, estimate) in estimates.into_iter().enumerate() {
+            match estimate {
+                Ok(estimate) => {
+                    there.push(row);
+                    found.push(estimate);
+                }
+                Err(reason) => without.push(stream[row], star[row], reason),
+            }
         }
-        let estimates: Vec<Estimate> = estimates.into_iter().flatten().collect();
+        without.write(context, self.failures, stars.len(), "stars")?;
+        if there.is_empty() && !stars.is_empty() {
+            return Ok(set_aside::all_set_aside(stars.len(), "stars"));
+        }
         write(
             context,
             &take_rows(&table, &there).map_err(StageError::failed)?,
-            &estimates,
+            &found,
         )?;
         Ok(Outcome::Complete)
-    }
-}
-
-/// Rows whose estimate is as `wanted`.
-fn rows(estimates: &Estimates, wanted: fn(&Result<Estimate, methods::Failure>) -> bool) -> Vec<usize> {
-    (0..estimates.len()).filter(|&row| wanted(&estimates[row])).collect()
-}
-
-impl EstimateActions {
-    /// Writes `set_aside`, or fails.
-    fn report_failures(
-        &self,
-        context: &StageContext,
-        table: &RecordBatch,
-        stars: &[PhaseSpace],
-        estimates: &Estimates,
-        failed: &[usize],
-    ) -> Result<(), StageError> {
-        let (stream, star) = identity(table)?;
-        let reason = |row: usize| {
-            estimates[row]
-                .as_ref()
-                .err()
-                .map_or("", |failure| failure.reason.as_str())
-        };
-        if self.failures == OnFailure::Error && !failed.is_empty() {
-            let name = |&row: &usize| format!("stream {}, star {} ({})", stream[row], star[row], reason(row));
-            let first: Vec<String> = failed.iter().take(5).map(name).collect();
-            let more = if failed.len() > 5 { "; …" } else { "" };
-            return Err(StageError::with_hint(
-                format!(
-                    "{} of {} stars have no actions: {}{more}",
-                    failed.len(),
-                    stars.len(),
-                    first.join("; ")
-                ),
-                "failures: set_aside leaves them out and lists them in the output set_aside",
-            ));
-        }
-        context.metric("set_aside", failed.len() as f64, "");
-        let numbers = |column: &[i64]| failed.iter().map(|&row| column[row]).collect::<Vec<_>>().into();
-        let energy = |&row: &usize| estimates[row].as_ref().err().map_or(0.0, |failure| failure.energy);
-        context.write_table(
-            "set_aside",
-            vec![
-                ("stream", numbers(stream)),
-                ("star", numbers(star)),
-                ("energy", failed.iter().map(energy).collect::<Vec<_>>().into()),
-                (
-                    "reason",
-                    failed.iter().map(|&row| reason(row)).collect::<Vec<_>>().into(),
-                ),
-            ],
-        )
     }
 }
 

@@ -1,6 +1,6 @@
 //! Integrates a sample of orbits in a potential and takes stars from each: one orbit is one stream.
 
-use dynamics::orbit::{Orbit, dense, integrate_all};
+use dynamics::orbit::{Orbit, OrbitError, dense, integrate_all};
 use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::Potential;
 use dynamics::sample;
@@ -17,6 +17,7 @@ use crate::io::{TableContext, identity, points, threads};
 use crate::parameters::{Gyr, positive};
 use crate::potentials::PotentialParameters;
 use crate::samples::HaloSample;
+use crate::set_aside::{self, OnFailure, SetAside};
 
 /// `integrate_orbits`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +52,9 @@ pub struct IntegrateOrbits {
     /// Seed of the sample and the times.
     #[serde(default)]
     pub seed: u64,
+    /// What to do about orbits that cannot be integrated.
+    #[serde(default)]
+    pub failures: OnFailure,
 }
 
 /// How orbits are integrated.
@@ -99,10 +103,17 @@ fn default_tolerance() -> f64 {
 /// Orbits integrated between two looks at the cancel flag.
 const CHUNK: usize = 256;
 
+/// Where an orbit starts, and its name.
+struct Start {
+    stream: i64,
+    star: i64,
+    point: PhaseSpace,
+}
+
 impl Stage for IntegrateOrbits {
     const KIND: &'static str = "integrate_orbits";
     const ABOUT: &'static str = "Integrate a sample of orbits in a potential and take stars from each";
-    const REVISION: u32 = 2;
+    const REVISION: u32 = 3;
 
     fn inputs(&self) -> Vec<InputPort> {
         match self.sample {
@@ -112,10 +123,10 @@ impl Stage for IntegrateOrbits {
     }
 
     fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
-        Ok(vec![OutputPort::table(
-            "stars",
-            columns::stars(&[&[TIME], &POSITION, &VELOCITY]),
-        )])
+        Ok(vec![
+            OutputPort::table("stars", columns::stars(&[&[TIME], &POSITION, &VELOCITY])),
+            set_aside::port(),
+        ])
     }
 
     fn check(&self) -> Vec<Fault> {
@@ -142,9 +153,25 @@ impl Stage for IntegrateOrbits {
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let potential = self.potential.build()?;
-        let (streams, starts) = self.starts(context, potential.as_ref())?;
+        let starts = self.starts(context, potential.as_ref())?;
         let times: Vec<Vec<f64>> = (0..starts.len()).map(|index| self.times_of(index)).collect();
-        let orbits = self.integrate(context, potential.as_ref(), &starts, &times)?;
+        let integrated = self.integrate(context, potential.as_ref(), &starts, &times)?;
+        let mut without = SetAside::default();
+        let (mut orbits, mut streams, mut when) = (Vec::new(), Vec::new(), Vec::new());
+        for ((orbit, start), times) in integrated.into_iter().zip(&starts).zip(times) {
+            match orbit {
+                Ok(orbit) => {
+                    orbits.push(orbit);
+                    streams.push(start.stream);
+                    when.extend(times);
+                }
+                Err(error) => without.push(start.stream, start.star, self.reason(&error)),
+            }
+        }
+        without.write(context, self.failures, starts.len(), "orbits")?;
+        if orbits.is_empty() {
+            return Ok(set_aside::all_set_aside(starts.len(), "orbits"));
+        }
 
         let worst = orbits.iter().map(|orbit| orbit.energy_error).fold(0.0, f64::max);
         context.metric("largest_energy_error", worst, "");
@@ -164,7 +191,7 @@ impl Stage for IntegrateOrbits {
             vec![
                 ("stream", stream.into()),
                 ("star", star.into()),
-                ("t", times.concat().into()),
+                ("t", when.into()),
                 ("x", position(0)),
                 ("y", position(1)),
                 ("z", position(2)),
@@ -178,46 +205,57 @@ impl Stage for IntegrateOrbits {
 }
 
 impl IntegrateOrbits {
-    /// Stream numbers, in order, and where each starts.
-    fn starts(
-        &self,
-        context: &StageContext,
-        potential: &dyn Potential,
-    ) -> Result<(Vec<i64>, Vec<PhaseSpace>), StageError> {
+    /// Where the orbits start, in order of their streams.
+    fn starts(&self, context: &StageContext, potential: &dyn Potential) -> Result<Vec<Start>, StageError> {
+        let numbered = |(stream, point)| Start { stream, star: 0, point };
         match self.sample {
             Sample::Halo => self.halo_starts(context, potential),
-            Sample::TestOrbits => Ok(((0..4).collect(), sample::TEST_ORBITS.map(|(_, start)| start).to_vec())),
+            Sample::TestOrbits => Ok((0..).zip(sample::TEST_ORBITS.map(|(_, start)| start)).map(numbered).collect()),
             Sample::Starts => {
                 let table = context.read_table("starts")?;
-                let mut starts: Vec<(i64, PhaseSpace)> =
-                    identity(&table)?.0.iter().copied().zip(points(&table)?).collect();
-                starts.sort_by_key(|&(stream, _)| stream);
-                if let Some(pair) = starts.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+                let (stream, star) = identity(&table)?;
+                let names = stream.iter().zip(star);
+                let mut starts: Vec<Start> = names
+                    .zip(points(&table)?)
+                    .map(|((&stream, &star), point)| Start { stream, star, point })
+                    .collect();
+                starts.sort_by_key(|start| start.stream);
+                if let Some(pair) = starts.windows(2).find(|pair| pair[0].stream == pair[1].stream) {
                     return Err(StageError::with_hint(
-                        format!("input starts: stream {} has more than one star", pair[0].0),
+                        format!("input starts: stream {} has more than one star", pair[0].stream),
                         "a table of starts has one row for each stream",
                     ));
                 }
-                Ok(starts.into_iter().unzip())
+                Ok(starts)
             }
         }
     }
 
-    fn halo_starts(
-        &self,
-        context: &StageContext,
-        potential: &dyn Potential,
-    ) -> Result<(Vec<i64>, Vec<PhaseSpace>), StageError> {
+    fn halo_starts(&self, context: &StageContext, potential: &dyn Potential) -> Result<Vec<Start>, StageError> {
         let streams = self.streams.unwrap_or_default();
         let mut starts = Vec::with_capacity(streams as usize);
         let mut redrawn = 0;
-        for stream in 0..u64::from(streams) {
-            let (start, draws) = self.halo.start(potential, &mut sample::generator(self.seed, stream))?;
-            starts.push(start);
+        for stream in 0..i64::from(streams) {
+            let mut random = sample::generator(self.seed, stream as u64);
+            let (point, draws) = self.halo.start(potential, &mut random)?;
+            starts.push(Start { stream, star: 0, point });
             redrawn += draws;
         }
         context.metric("starts_redrawn", f64::from(redrawn), "");
-        Ok(((0..i64::from(streams)).collect(), starts))
+        Ok(starts)
+    }
+
+    /// Why an orbit is set aside, with what may help.
+    fn reason(&self, error: &OrbitError) -> String {
+        match (error, self.integrator) {
+            (OrbitError::Tolerance { .. }, Integrator::Leapfrog) => {
+                format!("{error}; `integrator: dop853` or a larger energy_tolerance may help")
+            }
+            (OrbitError::Tolerance { .. }, Integrator::Dop853) => {
+                format!("{error}; a larger energy_tolerance may help")
+            }
+            _ => error.to_string(),
+        }
     }
 
     fn times_of(&self, index: usize) -> Vec<f64> {
@@ -236,16 +274,17 @@ impl IntegrateOrbits {
         &self,
         context: &StageContext,
         potential: &dyn Potential,
-        starts: &[PhaseSpace],
+        starts: &[Start],
         times: &[Vec<f64>],
-    ) -> Result<Vec<Orbit>, StageError> {
+    ) -> Result<Vec<Result<Orbit, OrbitError>>, StageError> {
         let progress = context.progress(starts.len() as u64, "orbits");
         let count = |orbits: usize| progress.add(orbits as u64);
+        let starts: Vec<PhaseSpace> = starts.iter().map(|start| start.point).collect();
         let mut orbits = Vec::with_capacity(starts.len());
         let pool = threads(context)?;
         for (starts, times) in starts.chunks(CHUNK).zip(times.chunks(CHUNK)) {
             context.check_cancelled()?;
-            let integrated = pool.install(|| match self.integrator {
+            orbits.extend(pool.install(|| match self.integrator {
                 Integrator::Leapfrog => integrate_all(&potential, starts, times, self.energy_tolerance, &count),
                 Integrator::Dop853 => {
                     let one = |(start, times): (&PhaseSpace, &Vec<f64>)| {
@@ -255,11 +294,7 @@ impl IntegrateOrbits {
                     };
                     starts.par_iter().zip(times).map(one).collect()
                 }
-            });
-            for orbit in integrated {
-                let failed = |error| StageError::failed(format!("orbit {}: {error}", orbits.len()));
-                orbits.push(orbit.map_err(failed)?);
-            }
+            }));
         }
         Ok(orbits)
     }

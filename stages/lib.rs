@@ -21,6 +21,7 @@ pub mod predict;
 pub mod recover_velocities;
 pub mod samples;
 pub mod select_orbits;
+pub mod set_aside;
 pub mod simulate_nbody;
 pub mod split;
 pub mod tabulate_field;

@@ -195,12 +195,12 @@ impl Stage for Predict {
                 vec![
                     OutputPort::table("predictions", stars),
                     OutputPort::table("streams", streams),
-                    OutputPort::table("set_aside", columns::left_out()),
+                    crate::set_aside::port(),
                 ]
             }
             Map::Inverse => vec![
                 OutputPort::table("predictions", columns::stars(&[&CARTESIAN])),
-                OutputPort::table("set_aside", columns::left_out()),
+                crate::set_aside::port(),
             ],
             Map::Field => vec![OutputPort::table("predictions", columns::stars(&[&ACCELERATION]))],
         })

@@ -76,7 +76,7 @@ impl Stage for RecoverVelocities {
         Ok(vec![
             OutputPort::table("stars", Schema::new(whole)),
             OutputPort::table("recovered", columns::stars(&[&[V_LOS, V_LOS_SD]])),
-            OutputPort::table("set_aside", columns::left_out()),
+            crate::set_aside::port(),
         ])
     }
 

@@ -37,16 +37,8 @@ pub struct Quality {
     pub class: &'static str,
 }
 
-/// Why a star has no actions.
-pub struct Failure {
-    /// Its energy, (km/s)².
-    pub energy: f64,
-    /// One line.
-    pub reason: String,
-}
-
-/// For every star.
-pub type Estimates = Vec<Result<Estimate, Failure>>;
+/// For every star; a star without actions has the reason, one line.
+pub type Estimates = Vec<Result<Estimate, String>>;
 
 /// Units of work done between two looks at the cancel flag.
 const CHUNK: usize = 512;
@@ -151,7 +143,7 @@ fn all(
     let limit = potential.potential_at_infinity();
     let energies: Vec<f64> = stars.iter().map(|star| potential.energy(star)).collect();
     let progress = context.progress(stars.len() as u64, "stars");
-    let mut estimates: Vec<Option<Result<Estimate, Failure>>> = stars.iter().map(|_| None).collect();
+    let mut estimates: Vec<Option<Result<Estimate, String>>> = stars.iter().map(|_| None).collect();
     let pool = threads(context)?;
     for units in units.chunks(CHUNK) {
         context.check_cancelled()?;
@@ -166,16 +158,11 @@ fn all(
         });
         for (rows, found) in done {
             for (row, found) in rows.into_iter().zip(found) {
-                let energy = energies[row];
-                let usable = found.and_then(finite);
-                estimates[row] = Some(usable.map_err(|reason| Failure { energy, reason }));
+                estimates[row] = Some(found.and_then(finite));
             }
         }
     }
-    let unbound = |energy: f64| Failure {
-        energy,
-        reason: format!("unbound: energy {energy:.1} (km/s)², {limit:.1} at infinity"),
-    };
+    let unbound = |energy: f64| format!("unbound: energy {energy:.1} (km/s)², {limit:.1} at infinity");
     let every = estimates.into_iter().zip(energies);
     Ok(every
         .map(|(estimate, energy)| estimate.unwrap_or_else(|| Err(unbound(energy))))
