@@ -67,7 +67,7 @@ pub(crate) fn integrate_graded<const M: usize>(
 pub(crate) fn root(low: f64, high: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
     let (mut a, mut b) = (low, high);
     let (mut fa, mut fb) = (f(a), f(b));
-    if fa * fb > 0.0 {
+    if fa == 0.0 || fb == 0.0 || (fa > 0.0) == (fb > 0.0) {
         return if fa.abs() < fb.abs() { a } else { b };
     }
     let (mut c, mut fc);
@@ -132,5 +132,10 @@ mod tests {
         let sqrt2 = root(0.0, 2.0, |x| x * x - 2.0);
         assert!((sqrt2 - std::f64::consts::SQRT_2).abs() < 1e-15);
         assert!(root(-1.0, 3.0, |x| (x - 1.0).powi(9)).is_finite());
+        // A root at an end is that end, whatever happens at the other.
+        assert_eq!((root(0.0, 2.0, |x| x), root(-2.0, 0.0, |x| x)), (0.0, 0.0));
+        assert_eq!((root(0.0, 2.0, |x| -x), root(-2.0, 0.0, |x| -x)), (0.0, 0.0));
+        // Signs that only rounding could tell apart.
+        assert_eq!(root(1.0, 2.0, |x| x - 1.0 + 1e-200), 1.0);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::units::{KPC_PER_KM_S_GYR, wrap_angle};
 use rayon::prelude::*;
+use std::f64::consts::{FRAC_PI_2, PI};
 
 /// A point in Galactocentric Cartesian coordinates (axes: see [`crate::sky`]).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -112,10 +113,14 @@ impl ActionAngle {
     pub(crate) fn spherical(point: &PhaseSpace, motion: &SphericalMotion) -> Self {
         let momentum @ [lx, ly, lz] = point.angular_momentum();
         let (l, tilt) = (norm(momentum), lx.hypot(ly));
-        // At the very centre the direction is that in which the star leaves it.
-        let position = if dot(point.x, point.x) > 0.0 { point.x } else { point.v };
+        // A star at the very centre is a quarter of a turn before the direction in which it leaves.
+        let (position, before) = if dot(point.x, point.x) > 0.0 {
+            (point.x, 0.0)
+        } else {
+            (point.v, FRAC_PI_2)
+        };
         let (node, latitude_angle) = node_and_latitude_angle(position, momentum, l, tilt);
-        let theta_z = latitude_angle + motion.lag;
+        let theta_z = latitude_angle - before + motion.lag;
         let sense = sense(lz);
         let (omega_r, omega_z) = motion.rates;
         Self {
@@ -219,7 +224,13 @@ pub(crate) fn sense(j_phi: f64) -> f64 {
 fn node_and_latitude_angle([x, y, z]: [f64; 3], [lx, ly, lz]: [f64; 3], l: f64, tilt: f64) -> (f64, f64) {
     let azimuth = y.atan2(x);
     if l == 0.0 {
-        return (azimuth, z.atan2(x.hypot(y)));
+        // Beyond the axis the node stays where it is.
+        let ring = x.hypot(y);
+        return if y > 0.0 || (y == 0.0 && x >= 0.0) {
+            (azimuth, z.atan2(ring))
+        } else {
+            (azimuth + PI, z.atan2(-ring))
+        };
     }
     if tilt == 0.0 {
         return (0.0, sense(lz) * azimuth);

@@ -5,7 +5,7 @@
 //! resolve near-radial orbits; and on near-circular ones g = −f[u₋, u, u₊] is averaged from f'' = −κ²/2, a sum of positive
 //! terms, instead of being divided out.
 
-use crate::numerics::{gauss_legendre, integrate_graded, root};
+use crate::numerics::{gauss_legendre, integrate_graded, integrate_panel, root};
 use crate::phase_space::{ActionAngle, PhaseSpace, SphericalMotion, Unbound, UnboundRows, actions_of_rows, dot, norm};
 use crate::potential::{Potential, Symmetry, WrongSymmetry};
 use std::f64::consts::PI;
@@ -13,6 +13,12 @@ use std::sync::LazyLock;
 
 /// Relative width (u₊ − u₋)/u below which divided differences of f are averaged from f''.
 const NARROW: f64 = 0.1;
+
+/// (E − Φ(0))/|Φ(0)| below which E − Φ has lost five digits.
+const DEEP: f64 = 1e-5;
+
+/// (r v_r)² over the numbers of which it is a difference in f, above which its sign is beyond doubt.
+const CLEAR: f64 = 1e-10;
 
 /// The rule for averages over short distances: exact to degree 9, so 1e-10 or better over a tenth.
 static RULE: LazyLock<[(f64, f64); 5]> = LazyLock::new(gauss_legendre);
@@ -28,6 +34,10 @@ struct RadialOrbit<'a, P> {
     potential: &'a P,
     energy: f64,
     l: f64,
+    /// The star's r, and its v²/2.
+    star: (f64, f64),
+    /// Whether E − Φ is the star's v²/2 less the work against gravity, and not a difference of nearly equal numbers.
+    deep: bool,
     inner: f64,
     outer: f64,
     narrow: bool,
@@ -98,15 +108,18 @@ impl<'a, P: Potential> RadialOrbit<'a, P> {
     /// None if the star rests at the centre.
     fn through(potential: &'a P, point: &PhaseSpace, energy: f64, l: f64) -> Option<(Self, f64, f64)> {
         let u = dot(point.x, point.x);
+        let centre = potential.potential([0.0; 3]);
         let mut orbit = Self {
             potential,
             energy,
             l,
+            star: (u.sqrt(), point.kinetic_energy()),
+            deep: energy - centre < DEEP * centre.abs(),
             inner: u,
             outer: u,
             narrow: false,
         };
-        let depth = energy - orbit.phi(0.0);
+        let depth = orbit.kinetic(0.0);
         if depth.is_nan() || depth <= 0.0 {
             return None;
         }
@@ -114,49 +127,30 @@ impl<'a, P: Potential> RadialOrbit<'a, P> {
         let radial = dot(point.x, point.v);
         let value = radial * radial;
         let slope = dot(point.v, point.v) + dot(point.x, potential.acceleration(point.x));
-        let curvature = -0.5 * orbit.f_second(u);
+        let (below, above) = (orbit.near(u, value, slope, -1.0), orbit.near(u, value, slope, 1.0));
 
-        // The quadratic through the star gives the widths; where they are small they are refined with f''.
-        let width = |curvature: f64, sign: f64| {
-            let along = sign * slope;
-            let radicand = (along * along + 4.0 * curvature * value).max(0.0).sqrt();
-            if along > 0.0 {
-                (along + radicand) / (2.0 * curvature)
-            } else {
-                2.0 * value / (radicand - along).max(1e-300)
-            }
+        // A turning point that is not near is sought from where f is clearly positive: from the star, or where x·v may be
+        // nothing but rounding, as at the other turning point, from the greatest f.
+        let clear = value > CLEAR * 2.0 * u * (energy.abs() + (energy - orbit.star.1).abs());
+        let inside = if clear || (below.is_some() && above.is_some()) {
+            u
+        } else {
+            orbit.summit(u, slope)
         };
-        let near = |sign: f64| {
-            let mut distance = width(curvature, sign);
-            if !(curvature > 0.0 && distance < 0.5 * NARROW * u) {
-                return None;
-            }
-            for _ in 0..12 {
-                let next = width(-orbit.second_difference(u, u, u + sign * distance), sign);
-                let change = (next - distance).abs();
-                distance = next;
-                if change <= 1e-16 * distance {
-                    break;
-                }
-            }
-            Some(distance)
-        };
-        let (below, above) = (near(-1.0), near(1.0));
         let above = above.unwrap_or_else(|| {
-            let mut bracket = 2.0 * u.max(l * l / (2.0 * depth)).max(1e-30);
+            let low = inside.max(u);
+            let mut bracket = 2.0 * low.max(l * l / (2.0 * depth)).max(f64::MIN_POSITIVE);
             while orbit.f(bracket) > 0.0 && bracket < 1e200 {
                 bracket *= 4.0;
             }
-            let low = if value > 0.0 { u } else { u * (1.0 + 1e-3 * NARROW) };
             (root(low, bracket, |u| orbit.f(u)) - u).max(0.0)
         });
         orbit.outer = u + above;
         // A radial orbit is given the least angular momentum that leaves its radial action as it is.
         orbit.l = l.max(1e-14 * orbit.outer.sqrt() * (2.0 * depth).sqrt());
         let (below, inner) = below.map(|below| (below, u - below)).unwrap_or_else(|| {
-            let low = orbit.l * orbit.l / (2.0 * depth);
-            let high = if value > 0.0 { u } else { u * (1.0 - 1e-3 * NARROW) };
-            let inner = if orbit.f(high) > 0.0 {
+            let (low, high) = (orbit.l * orbit.l / (2.0 * depth), inside.min(u));
+            let inner = if high > low && orbit.f(high) > 0.0 {
                 root(low.max(f64::MIN_POSITIVE).ln(), high.ln(), |log_u| orbit.f(log_u.exp())).exp()
             } else {
                 low
@@ -168,13 +162,73 @@ impl<'a, P: Potential> RadialOrbit<'a, P> {
         Some((orbit, below, above))
     }
 
-    fn phi(&self, u: f64) -> f64 {
-        self.potential.potential([u.sqrt(), 0.0, 0.0])
+    /// How far above (`sign` 1) or below (−1) the star's u f vanishes, from its value and slope there; none if that is far.
+    ///
+    /// The quadratic through the star gives the distance; where it is small it is refined with the mean of f''.
+    fn near(&self, u: f64, value: f64, slope: f64, sign: f64) -> Option<f64> {
+        let width = |curvature: f64| {
+            let along = sign * slope;
+            let radicand = (along * along + 4.0 * curvature * value).max(0.0).sqrt();
+            if along > 0.0 {
+                (along + radicand) / (2.0 * curvature)
+            } else {
+                2.0 * value / (radicand - along).max(1e-300)
+            }
+        };
+        let curvature = -0.5 * self.f_second(u);
+        let mut distance = width(curvature);
+        if !(curvature > 0.0 && distance < 0.5 * NARROW * u) {
+            return None;
+        }
+        for _ in 0..12 {
+            let next = width(-self.second_difference(u, u, u + sign * distance));
+            let change = (next - distance).abs();
+            distance = next;
+            if change <= 1e-16 * distance {
+                break;
+            }
+        }
+        Some(distance)
+    }
+
+    /// Where f is greatest, given its slope at the star: f' falls from the centre outwards.
+    fn summit(&self, u: f64, slope: f64) -> f64 {
+        let (mut low, mut high) = (u, u);
+        if slope >= 0.0 {
+            high = (2.0 * u).max(1e-6);
+            while self.slope(high) > 0.0 && high < 1e200 {
+                high *= 4.0;
+            }
+        } else {
+            low = 0.25 * u;
+            while self.slope(low) < 0.0 && low > 1e-200 {
+                low *= 0.25;
+            }
+        }
+        root(low, high, |u| self.slope(u))
+    }
+
+    /// E − Φ, which is v²/2.
+    fn kinetic(&self, u: f64) -> f64 {
+        let r = u.sqrt();
+        if !self.deep {
+            return self.energy - self.potential.potential([r, 0.0, 0.0]);
+        }
+        let (from, kinetic) = self.star;
+        let force = |r: f64| self.potential.acceleration([r, 0.0, 0.0])[0];
+        let [work] = integrate_panel(from, r, &mut |r| [force(r)]);
+        kinetic + work
     }
 
     /// f(u) = (r v_r)².
     fn f(&self, u: f64) -> f64 {
-        2.0 * u * (self.energy - self.phi(u)) - self.l * self.l
+        2.0 * u * self.kinetic(u) - self.l * self.l
+    }
+
+    /// f'(u) = 2(E − Φ) − rΦ'.
+    fn slope(&self, u: f64) -> f64 {
+        let r = u.sqrt();
+        2.0 * self.kinetic(u) + r * self.potential.acceleration([r, 0.0, 0.0])[0]
     }
 
     /// f''(u) = −κ²/2, κ² = Φ'' + 3Φ'/r.
@@ -194,14 +248,10 @@ impl<'a, P: Potential> RadialOrbit<'a, P> {
         sum
     }
 
-    /// The divided difference f[u0, u1], the mean of f' = 2(E − Φ) − rΦ' between points close together.
+    /// The divided difference f[u0, u1], the mean of f' between points close together.
     fn first_difference(&self, u0: f64, u1: f64) -> f64 {
-        let slope = |u: f64| {
-            let (phi, acceleration) = self.potential.potential_and_acceleration([u.sqrt(), 0.0, 0.0]);
-            2.0 * (self.energy - phi) + u.sqrt() * acceleration[0]
-        };
         RULE.iter()
-            .map(|(node, weight)| weight * slope(u0 + node * (u1 - u0)))
+            .map(|(node, weight)| weight * self.slope(u0 + node * (u1 - u0)))
             .sum()
     }
 

@@ -43,59 +43,24 @@ impl Potential for Counted<'_> {
     }
 }
 
-/// What does not hold yet: the method, the law, the beginning of the star's name, and why.
-const KNOWN: &[(&str, Law, &str, &str)] = &[
-    (
-        "spherical",
-        Law::Signs,
-        "",
-        "stars at an apsis and without angular momentum",
-    ),
-    (
-        "spherical",
-        Law::Frequencies,
-        "",
-        "stars at an apsis and without angular momentum",
-    ),
-    (
-        "spherical",
-        Law::Along,
-        "",
-        "stars at an apsis and without angular momentum",
-    ),
-    (
-        "spherical",
-        Law::Continuous,
-        "",
-        "stars at an apsis and without angular momentum",
-    ),
-    (
-        "spherical",
-        Law::Agreement,
-        "",
-        "stars at an apsis and without angular momentum",
-    ),
-    ("staeckel_fudge", Law::Signs, "", "motion that vanishes by symmetry"),
-    (
-        "staeckel_fudge",
-        Law::Frequencies,
-        "",
-        "motion that vanishes by symmetry",
-    ),
-    ("staeckel_fudge", Law::Along, "", "motion that vanishes by symmetry"),
-    (
-        "staeckel_fudge",
-        Law::Continuous,
-        "",
-        "motion that vanishes by symmetry",
-    ),
-    ("staeckel_fudge", Law::Agreement, "", "motion that vanishes by symmetry"),
-    ("o2gf", Law::Answers, "", "circles and nearly radial orbits"),
-    ("o2gf", Law::Signs, "", "circles and nearly radial orbits"),
-    ("o2gf", Law::Along, "", "circles and nearly radial orbits"),
-    ("o2gf", Law::Continuous, "", "circles and nearly radial orbits"),
-    ("o2gf", Law::Effort, "", "circles and nearly radial orbits"),
-];
+/// A law that does not hold yet.
+struct Known {
+    potential: &'static str,
+    method: &'static str,
+    law: Law,
+    /// The beginning of the star's kind and name.
+    star: &'static str,
+    why: &'static str,
+}
+
+/// All of them; what holds after all must go from here.
+const KNOWN: &[Known] = &[Known {
+    potential: "galaxy",
+    method: "staeckel_fudge",
+    law: Law::Continuous,
+    star: "",
+    why: "motion that vanishes by symmetry",
+}];
 
 /// Tries every one of `methods` in `potential`, and compares each with each.
 fn tried(
@@ -151,12 +116,18 @@ fn judge(name: &str, trials: &[Trial], done: &[(Entry, Verdict)]) {
             broken.extend(agreement(trials, (entry, verdict), (other, theirs)));
         }
     }
-    let known = |broken: &Broken| {
-        KNOWN.iter().any(|(method, law, star, _)| {
-            *method == broken.method && *law == broken.law && broken.star.starts_with(star)
-        })
+    let is = |known: &Known, broken: &Broken| {
+        known.potential == name
+            && known.method == broken.method
+            && known.law == broken.law
+            && broken.star.starts_with(known.star)
     };
-    broken.retain(|broken| !known(broken));
+    for known in KNOWN {
+        let tried = known.potential == name && done.iter().any(|(entry, _)| entry.name == known.method);
+        let still = broken.iter().any(|broken| is(known, broken));
+        assert!(!tried || still, "this holds now: {} ({})", known.star, known.why);
+    }
+    broken.retain(|broken| !KNOWN.iter().any(|known| is(known, broken)));
     let text: Vec<String> = broken.iter().map(|broken| broken.to_string()).collect();
     assert!(text.is_empty(), "in {name}, {} times:\n{}", text.len(), text.join("\n"));
 }
