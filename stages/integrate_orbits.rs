@@ -248,8 +248,8 @@ impl IntegrateOrbits {
     /// Why an orbit is set aside, with what may help.
     fn reason(&self, error: &OrbitError) -> String {
         match (error, self.integrator) {
-            (OrbitError::Tolerance { .. }, Integrator::Leapfrog) => {
-                format!("{error}; `integrator: dop853` or a larger energy_tolerance may help")
+            (OrbitError::Tolerance { .. } | OrbitError::TooManySteps { .. }, Integrator::Leapfrog) => {
+                format!("{error}; `integrator: dop853` may help")
             }
             (OrbitError::Tolerance { .. }, Integrator::Dop853) => {
                 format!("{error}; a larger energy_tolerance may help")

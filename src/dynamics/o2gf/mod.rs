@@ -6,6 +6,10 @@
 //! 2. The Fourier coefficients of x + iy and z at the frequencies n·Ω are weighted means too, and the loop integrals that
 //!    the actions are follow from them (module `spectrum`).
 //!
+//! Where a motion vanishes, its line is not in the spectrum and its angle not in the samples: nearly circular orbits are those of
+//! epicycles (module `near_circular`), orbits without radial motion have the shell's neighbours' (module `shell`), and the vertical motion of
+//! nearly planar ones is enlarged, for it is linear.
+//!
 //! The window grows until its two halves agree; their difference is the error estimate. J_φ = L_z and
 //! Ω·J = ⟨v²⟩ must come out as well, and what they miss counts as error. An orbit trapped in a resonance or chaotic has no
 //! such spectrum. It is classed, and its actions are those of its toy torus averaged over the libration (module `libration`). These are
@@ -20,6 +24,8 @@
 pub(crate) mod cholesky;
 mod fourier;
 mod libration;
+mod near_circular;
+mod shell;
 mod spectrum;
 pub(crate) mod toy;
 mod track;
@@ -134,8 +140,14 @@ pub enum O2gfError {
     #[error(transparent)]
     Orbit(#[from] OrbitError),
     /// The orbit winds around no loop, or no isochrone binds all of it.
-    #[error("no toy angles wind with the orbit")]
+    #[error("its orbit winds around no loop: it is radial, or a part of its motion is too small to be told from rounding")]
     NoToy,
+    /// The star rests at the centre.
+    #[error("it rests at the centre, so that its orbit has no frequencies to be measured")]
+    AtCentre,
+    /// The frequencies of the orbit's two motions are not positive: its angles are not those of a torus.
+    #[error("the angles of its orbit do not advance: it is radial, or trapped next to the centre")]
+    NoAdvance,
     /// Too few samples of the orbit.
     #[error(
         "{samples} samples over {periods:.1} radial periods are too few: at least 10 periods of 24 samples are needed"
@@ -167,12 +179,37 @@ pub fn label<P: Potential + ?Sized>(
     if energy.is_nan() || energy >= limit {
         return Err(Unbound { energy, limit }.into());
     }
+    if let Some(label) = near_circular::label(potential, point) {
+        return Ok(label);
+    }
     let mut track = Track::start(potential, point, DENSITY)?;
+    if track.pilot.thickness < THIN
+        && let Some(label) = shell::label(potential, point, track.pilot.half)
+    {
+        return Ok(label);
+    }
+    let mut label = followed(potential, &mut track, settings)?;
+    label.action_angle.actions.z = match track.lift {
+        0.0 => 0.0,
+        lift => label.action_angle.actions.z / (lift * lift),
+    };
+    Ok(label)
+}
+
+/// Thickness of the curve that an orbit fills in the meridional plane, relative to r, below which it may lie next to a shell orbit.
+const THIN: f64 = 5e-3;
+
+/// The label of an orbit whose radial and vertical motions can be told from its samples.
+fn followed<P: Potential + ?Sized>(
+    potential: &P,
+    track: &mut Track,
+    settings: &Settings,
+) -> Result<Label, O2gfError> {
     let mut found: Option<Label> = None;
     let mut resonance = None;
     for (periods, r, z) in LEVELS {
         track.extend(potential, periods, settings.orbit_tolerance)?;
-        let samples = track.samples();
+        let samples = track.samples()?;
         let mut label = spectral(&samples, Extent { r, z });
         (label.periods, label.energy_error) = (periods, track.energy_error);
         // A longer window of an orbit without a torus has better frequencies but no better actions.
@@ -193,6 +230,11 @@ pub fn label<P: Potential + ?Sized>(
         }
     }
     let mut label = found.ok_or(O2gfError::NoToy)?;
+    let rates = label.action_angle.frequencies;
+    let advances = rates.r > 0.0 && rates.z > 0.0;
+    if !advances {
+        return Err(O2gfError::NoAdvance);
+    }
     if label.action_error < settings.tolerance {
         return Ok(label);
     }
@@ -207,7 +249,7 @@ pub fn label<P: Potential + ?Sized>(
     let mut average = None;
     for &periods in windows {
         track.extend(potential, periods, settings.orbit_tolerance)?;
-        let next = libration::average(potential, &track, periods, sharp);
+        let next = libration::average(potential, track, periods, sharp);
         if of(&next) < of(&average) {
             average = next;
         }
@@ -293,7 +335,7 @@ pub fn label_sampled(orbit: &[PhaseSpace], step: f64, settings: &Settings) -> Re
         return Err(short(0.0));
     }
     let track = Track::given(orbit, step * KPC_PER_KM_S_GYR)?;
-    let samples = track.samples();
+    let samples = track.samples()?;
     let periods = (samples.theta[samples.theta.len() - 1][0] - samples.theta[0][0]) / std::f64::consts::TAU;
     if !(periods >= 10.0 && orbit.len() as f64 / periods >= 24.0) {
         return Err(short(periods));
@@ -403,5 +445,7 @@ pub fn counts(labels: &[Result<Label, O2gfError>]) -> Counts {
     counts
 }
 
+#[cfg(test)]
+mod near_circular_tests;
 #[cfg(test)]
 mod tests;

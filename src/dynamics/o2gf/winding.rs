@@ -20,6 +20,10 @@ pub(crate) struct Winding {
     widths: [f64; 4],
 }
 
+/// Amplitudes below which a loop is rounding of the orbit that it was fitted to: of s, relative to its mean, and of c, and of the rate of c
+/// relative to r v.
+const LEAST_WIDTHS: [f64; 3] = [3e-6, 1e-7, 1e-7];
+
 /// Trials of Δ, in units of a twentieth of the mean radius.
 const TRIALS: u32 = 32;
 
@@ -48,7 +52,8 @@ impl Winding {
 
     /// The `i`-th trial of Δ, with the least distance of its loops from their centres.
     fn trial(points: &[PhaseSpace], i: u32) -> Option<(f64, Self)> {
-        let size = points.iter().map(|point| norm(point.x)).sum::<f64>() / points.len() as f64;
+        let mean = |of: fn(&PhaseSpace) -> f64| points.iter().map(of).sum::<f64>() / points.len() as f64;
+        let size = mean(|point| norm(point.x));
         let focus = size * 0.05 * f64::from(i);
         let (mut low, mut high) = ([f64::INFINITY; 4], [f64::NEG_INFINITY; 4]);
         for point in points {
@@ -69,7 +74,13 @@ impl Winding {
                 a.hypot(b).min(c.hypot(d))
             })
             .fold(f64::INFINITY, f64::min);
-        let usable = clear.is_finite() && clear > 0.0 && winding.widths.iter().all(|width| *width > 0.0);
+        let [s, s_rate, c, c_rate] = winding.widths;
+        let [least_s, least_c, least_rate] = LEAST_WIDTHS;
+        let above_rounding = s > least_s * winding.middle
+            && s_rate > 0.0
+            && c > least_c
+            && c_rate > least_rate * mean(|point| norm(point.x) * norm(point.v));
+        let usable = clear.is_finite() && clear > 0.0 && above_rounding;
         usable.then_some((clear, winding))
     }
 

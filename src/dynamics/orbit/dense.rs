@@ -12,8 +12,12 @@ use crate::units::KPC_PER_KM_S_GYR;
 
 type State = [f64; 6];
 
-/// Steps that one orbit may take.
-const MOST_STEPS: usize = 10_000_000;
+/// Steps that one orbit may try where no other number is given.
+const MOST_STEPS: usize = 1_000_000;
+
+/// Steps that [`integrate`] may try for every dynamical time: orbits through the middle of a thin disc need a hundred, so one that needs
+/// more falls into a cusp.
+const STEPS_PER_DYNAMICAL_TIME: f64 = 2000.0;
 
 /// The state h Σ w_i k_i away from `state`.
 #[inline(always)]
@@ -103,6 +107,18 @@ pub(crate) fn follow<P: Potential + ?Sized>(
     start: &PhaseSpace,
     times: &[f64],
     tolerance: f64,
+    sink: impl FnMut(usize, PhaseSpace),
+) -> Result<Effort, OrbitError> {
+    follow_within(potential, start, times, tolerance, MOST_STEPS, sink)
+}
+
+/// [`follow`] in no more than `most_steps` tried steps.
+pub(crate) fn follow_within<P: Potential + ?Sized>(
+    potential: &P,
+    start: &PhaseSpace,
+    times: &[f64],
+    tolerance: f64,
+    most_steps: usize,
     mut sink: impl FnMut(usize, PhaseSpace),
 ) -> Result<Effort, OrbitError> {
     let [x, v] = [start.x, start.v];
@@ -128,14 +144,12 @@ pub(crate) fn follow<P: Potential + ?Sized>(
     let mut time = 0.0;
     let mut length = direction * first_step(&state, &stages[0], tolerance);
     let mut on_plane = false;
+    let mut tried = 0;
     while next < times.len() {
-        if effort.steps > MOST_STEPS {
-            return Err(OrbitError::Tolerance {
-                achieved: effort.energy_error,
-                steps: effort.steps,
-                tolerance,
-            });
+        if tried >= most_steps {
+            return Err(OrbitError::TooManySteps { steps: most_steps });
         }
+        tried += 1;
         for stage in 1..12 {
             let middle = shifted(&state, &stages[..stage], &STAGES[stage][..stage], length);
             stages[stage] = rate(potential, &middle);
@@ -281,7 +295,12 @@ pub fn integrate<P: Potential + ?Sized>(
     }
     let natural: Vec<f64> = times.iter().map(|time| time * KPC_PER_KM_S_GYR).collect();
     let mut points = Vec::with_capacity(times.len());
-    let effort = follow(potential, start, &natural, tolerance, |_, point| points.push(point))?;
+    let span = times.last().map_or(0.0, |time| time.abs());
+    let most = STEPS_PER_DYNAMICAL_TIME * span / super::dynamical_time(potential, start);
+    let most = most.min(1e9) as usize + MOST_STEPS / 10;
+    let effort = follow_within(potential, start, &natural, tolerance, most, |_, point| {
+        points.push(point);
+    })?;
     Ok(Orbit {
         points,
         energy_error: effort.energy_error,

@@ -6,8 +6,9 @@ mod dop853_tableau;
 pub mod leapfrog;
 pub mod tubes;
 
-use crate::phase_space::PhaseSpace;
+use crate::phase_space::{PhaseSpace, norm};
 use crate::potential::Potential;
+use crate::units::KPC_PER_KM_S_GYR;
 use rayon::prelude::*;
 
 /// Where a star was at the times asked for.
@@ -47,13 +48,13 @@ pub enum OrbitError {
         energy: f64,
     },
     /// The integration reached a point that is not finite.
-    #[error("the orbit ceases to be finite at {time} Gyr")]
+    #[error("the orbit ceases to be finite at {time:.3e} Gyr")]
     NotFinite {
         /// The time in Gyr.
         time: f64,
     },
     /// No step within reach conserves energy well enough.
-    #[error("energy is conserved only to {achieved:.1e} with {steps} steps, not to {tolerance:.1e}")]
+    #[error("energy is conserved only to {achieved:.1e}, not to {tolerance:.1e}, with as many steps as it may take")]
     Tolerance {
         /// The least error achieved.
         achieved: f64,
@@ -62,6 +63,25 @@ pub enum OrbitError {
         /// The error asked for.
         tolerance: f64,
     },
+    /// More steps than an orbit of its duration may take.
+    #[error("the orbit takes more than {steps} steps: it passes too close to the centre")]
+    TooManySteps {
+        /// How many were tried.
+        steps: usize,
+    },
+}
+
+/// The shorter of the times to fall and to fly across the distance to the centre, in Gyr.
+pub(crate) fn dynamical_time<P: Potential + ?Sized>(potential: &P, start: &PhaseSpace) -> f64 {
+    let r = norm(start.x);
+    let fall = (r / norm(potential.acceleration(start.x))).sqrt();
+    let fly = r / norm(start.v);
+    let natural = fall.min(fly) / KPC_PER_KM_S_GYR;
+    if natural > 0.0 && natural.is_finite() {
+        natural
+    } else {
+        0.01
+    }
 }
 
 /// Integrates many orbits in parallel by leapfrog, each with the step that conserves its energy to `tolerance`.
