@@ -1,12 +1,17 @@
 //! What several commands share: arguments, and a loaded and planned pipeline.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use runner::graph::{Graph, StageId};
 use runner::plan::{self, Entry, Plan, PlanError};
 use runner::seal::{self, Answer};
+use runner::spec::PipelineFile;
 use runner::stage::Place;
-use runner::store::Store;
+use runner::store::runs::Asked;
+use runner::store::{SharedLock, Store, nanoseconds};
+
+use serde_json::Value;
 
 use super::failure::Failure;
 use crate::libtorch::{self, Libtorch};
@@ -36,12 +41,21 @@ pub struct Results {
 impl Results {
     /// The folder.
     pub fn folder(&self) -> PathBuf {
-        let named = self
-            .results
-            .clone()
-            .or_else(|| std::env::var_os("ACTIONFINDER_RESULTS").map(PathBuf::from));
+        let variable = || std::env::var_os("ACTIONFINDER_RESULTS").filter(|named| !named.is_empty());
+        let named = self.results.clone().or_else(|| variable().map(PathBuf::from));
         named.unwrap_or_else(|| PathBuf::from("results"))
     }
+
+    /// The store in it.
+    pub fn store(&self) -> Store {
+        Store::open(&self.folder()).of_program(program())
+    }
+}
+
+/// Version of this program, with the commit it was built from, where that is known.
+pub fn program() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    option_env!("ACTIONFINDER_COMMIT").map_or_else(|| version.to_owned(), |commit| format!("{version} ({commit})"))
 }
 
 /// Which stages a plan is for.
@@ -69,9 +83,14 @@ pub struct Work {
 }
 
 impl Work {
+    /// Reads the pipeline file: once, for all that follows.
+    pub fn read(&self) -> Result<PipelineFile, Failure> {
+        PipelineFile::read(&self.pipeline).map_err(invalid)
+    }
+
     /// What the run before sealed, if everything is done and nothing has changed since.
-    pub fn sealed(&self) -> Option<Answer> {
-        let answer = seal::answer(&self.results.folder(), &self.key()?)?;
+    pub fn sealed(&self, file: &PipelineFile) -> Option<Answer> {
+        let answer = seal::answer(&self.results.folder(), &self.key(file)?)?;
         let same = match &answer.worker {
             Some(worker) => libtorch::look().is_ok_and(|found| *worker == spelled(&found)),
             None => true,
@@ -80,21 +99,26 @@ impl Work {
     }
 
     /// The key of the seal; there is none for a part of a pipeline.
-    fn key(&self) -> Option<seal::Key> {
+    fn key(&self, file: &PipelineFile) -> Option<seal::Key> {
         let Selection { to, force } = &self.selection;
         let whole = to.is_empty() && force.is_empty();
-        let key = || seal::Key::new(&self.results.folder(), &self.pipeline, &self.parameters.set).ok();
+        let key = || seal::Key::new(&self.results.folder(), file, &self.parameters.set).ok();
         whole.then(key).flatten()
     }
 
     /// Seals a pipeline that is done. That it cannot be sealed only costs the next run some time.
-    pub fn seal(&self, loaded: &Loaded, plan: &Plan, results: String, outside_tolerance: bool) {
-        let Some(key) = self.key().filter(|_| plan.is_fresh()) else {
+    pub fn seal(&self, file: &PipelineFile, loaded: &Loaded, plan: &Plan, results: String, outside_tolerance: bool) {
+        let Some(key) = self.key(file).filter(|_| plan.is_fresh()) else {
             return;
         };
         let Loaded { graph, store, .. } = loaded;
+        let asked = self.asked(file, graph);
+        let folder = store.report_folder(&graph.pipeline, asked.part().as_deref());
+        let pipeline_folder = store.pipeline_folder(&graph.pipeline);
+        let mut beside = report::files(&folder, &pipeline_folder);
+        beside.push(runner::store::state::path(&pipeline_folder));
         let answer = Answer {
-            pipeline: graph.pipeline.clone(),
+            asked,
             fresh: plan.count(|entry| matches!(entry, Entry::Hit(_))),
             skipped: plan.count(|entry| matches!(entry, Entry::Skipped { .. })),
             worker: loaded.worker.as_ref().map(spelled),
@@ -102,27 +126,99 @@ impl Work {
             plan: super::plan::describe(graph, plan),
             results,
         };
-        let folder = store.pipeline_folder(&graph.pipeline);
-        let mut beside = report::files(&folder);
-        beside.push(runner::store::state::path(&folder));
-        let _ = seal::seal(&key, graph, plan, store, answer, &beside);
+        let now = nanoseconds(SystemTime::now());
+        let _ = seal::seal(&key, graph, plan, store, answer, &beside, now);
+    }
+
+    /// What a run of it asks for, for its record.
+    pub fn asked(&self, file: &PipelineFile, graph: &Graph) -> Asked {
+        let mut parameters: serde_json::Map<_, _> = graph.parameters.iter().cloned().collect();
+        for (name, value) in graph.points.iter().flatten() {
+            let values = parameters
+                .entry(name.clone())
+                .or_insert_with(|| Vec::<Value>::new().into());
+            if let Value::Array(values) = values
+                && !values.contains(value)
+            {
+                values.push(value.clone());
+            }
+        }
+        Asked {
+            pipeline: graph.pipeline.clone(),
+            file: std::path::absolute(file.path()).unwrap_or_else(|_| file.path().to_owned()),
+            yaml: file.hash(),
+            overrides: self.parameters.set.clone(),
+            to: self.selection.to.clone(),
+            parameters,
+        }
     }
 
     /// The results folder.
-    pub fn results(&self) -> PathBuf {
-        self.results.folder()
+    pub fn results(&self) -> &Results {
+        &self.results
     }
 
     /// Reads and plans it.
-    pub fn load(&self) -> Result<Loaded, Failure> {
-        Loaded::select(&self.pipeline, &self.parameters, &self.results, &self.selection)
+    pub fn load(&self, file: &PipelineFile) -> Result<Loaded, Failure> {
+        let loaded = Loaded::of(file, &self.parameters, &self.results, &self.selection, Purpose::Look)?;
+        own_name(file, &loaded)?;
+        Ok(loaded)
     }
+
+    /// The same for a run: from before the plan to the end, nothing is removed from the store.
+    pub fn load_to_run(&self, file: &PipelineFile) -> Result<Loaded, Failure> {
+        let loaded = Loaded::of(file, &self.parameters, &self.results, &self.selection, Purpose::Run)?;
+        own_name(file, &loaded)?;
+        Ok(loaded)
+    }
+}
+
+/// The results of a pipeline lie in a folder of its name, so no other file may have it.
+fn own_name(file: &PipelineFile, loaded: &Loaded) -> Result<(), Failure> {
+    let name = &loaded.graph.pipeline;
+    let Some(other) = loaded.store.file_of(name) else {
+        return Ok(());
+    };
+    let is_other = match (other.canonicalize(), file.path().canonicalize()) {
+        (Ok(other), Ok(own)) => other != own && other.is_file(),
+        // It was moved, or there is no file.
+        _ => false,
+    };
+    let has_name = || PipelineFile::read(&other).is_ok_and(|other| other.name().as_ref() == Some(name));
+    if is_other && has_name() {
+        let other = other.canonicalize().unwrap_or(other);
+        return Err(Failure::Invalid(format!(
+            "error: {} and {} both say `pipeline: {name}`, and would write to one folder, {}\n  help: give one of them another name",
+            file.path().display(),
+            other.display(),
+            loaded.store.pipeline_folder(name).display()
+        )));
+    }
+    Ok(())
+}
+
+/// Why a pipeline is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To look at it: nothing is written.
+    Look,
+    /// To run it.
+    Run,
 }
 
 /// Reads a pipeline, or says all that is wrong with it.
 pub fn load(pipeline: &Path, parameters: &Parameters) -> Result<Graph, Failure> {
-    let loaded = runner::spec::load(pipeline, &parameters.set, &crate::catalog::catalog());
-    loaded.map_err(|diagnostics| Failure::Invalid(diagnostics.to_string()))
+    let file = PipelineFile::read(pipeline).map_err(invalid)?;
+    resolve(&file, parameters)
+}
+
+fn resolve(file: &PipelineFile, parameters: &Parameters) -> Result<Graph, Failure> {
+    let resolved = file.resolve(&parameters.set, &crate::catalog::catalog());
+    resolved.map_err(invalid)
+}
+
+fn invalid(diagnostics: runner::spec::Diagnostics) -> Failure {
+    Failure::Invalid(diagnostics.to_string())
 }
 
 /// A pipeline with its plan.
@@ -135,6 +231,8 @@ pub struct Loaded {
     pub plan: Plan,
     /// The GPUs that stages may use, as `CUDA_VISIBLE_DEVICES` numbers them.
     pub gpus: Vec<String>,
+    /// Held while it runs.
+    pub hold: Option<SharedLock>,
     /// What workers find, if the pipeline has stages that run in one.
     worker: Option<Libtorch>,
     options: plan::Options,
@@ -143,24 +241,31 @@ pub struct Loaded {
 impl Loaded {
     /// Reads and plans all stages.
     pub fn new(pipeline: &Path, parameters: &Parameters, results: &Results) -> Result<Self, Failure> {
-        Self::select(pipeline, parameters, results, &Selection::default())
+        let file = PipelineFile::read(pipeline).map_err(invalid)?;
+        Self::of(&file, parameters, results, &Selection::default(), Purpose::Look)
     }
 
-    /// Reads and plans some stages.
-    pub fn select(
-        pipeline: &Path,
+    /// Resolves and plans some stages.
+    fn of(
+        file: &PipelineFile,
         parameters: &Parameters,
         results: &Results,
         selection: &Selection,
+        purpose: Purpose,
     ) -> Result<Self, Failure> {
         // The store's index is read meanwhile: with thousands of stages that takes a while too.
-        let folder = results.folder();
         let (graph, store) = std::thread::scope(|scope| {
-            let store = scope.spawn(|| Store::open(&folder));
-            let graph = load(pipeline, parameters);
-            (graph, store.join().unwrap_or_else(|_| Store::open(&folder)))
+            let store = scope.spawn(|| results.store());
+            let graph = resolve(file, parameters);
+            (graph, store.join().unwrap_or_else(|_| results.store()))
         });
         let graph = graph?;
+        store.check().map_err(Failure::work)?;
+        // Where it cannot be had, nothing can be written, or removed.
+        let hold = match purpose {
+            Purpose::Run => store.hold().ok().flatten(),
+            Purpose::Look => None,
+        };
         let (to, force) = (selection.to.clone(), selection.force.clone());
         // Only trainings and predictions depend on libtorch; other pipelines do not even look for it.
         let worker = if graph.stages.iter().any(|stage| stage.place == Place::Worker) {
@@ -183,6 +288,7 @@ impl Loaded {
             plan,
             options,
             gpus,
+            hold,
             worker,
         })
     }

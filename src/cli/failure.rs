@@ -64,6 +64,17 @@ impl Failure {
     }
 }
 
+/// What could not be written and why, with what the user can do.
+pub fn with_hint(what: &str, error: &std::io::Error) -> String {
+    let hint = match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            "; free some space and run again: finished stages are kept"
+        }
+        _ => "",
+    };
+    format!("{what}: {error}{hint}")
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -8,6 +8,7 @@ mod gc;
 mod graph;
 mod new;
 mod plan;
+mod record;
 mod run;
 mod schema;
 mod show;
@@ -56,7 +57,7 @@ enum Command {
     Table(table::Args),
     /// Put the results of two pipelines, or of two sweep points, side by side
     Compare(compare::Args),
-    /// Remove cached outputs that no pipeline's newest results need
+    /// Remove cached outputs that no recorded run needs
     Gc(gc::Args),
     /// Print the JSON Schema of pipelines, for editors
     Schema(schema::Args),

@@ -21,11 +21,12 @@ pub struct Args {
 
 /// Prints the plan.
 pub fn run(args: Args) -> Result<Finished, Failure> {
-    if let Some(answer) = args.work.sealed() {
+    let file = args.work.read()?;
+    if let Some(answer) = args.work.sealed(&file) {
         print(&answer.plan);
         return Ok(Finished::Well);
     }
-    let loaded = args.work.load()?;
+    let loaded = args.work.load(&file)?;
     print(&describe(&loaded.graph, &loaded.plan));
     let would_run = args.check && !loaded.plan.is_fresh();
     // The program ends here; taking thousands of stages apart would only take time.

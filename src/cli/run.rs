@@ -4,18 +4,20 @@ use std::path::Path;
 use std::time::Instant;
 
 use runner::context::Cancel;
-use runner::event::Event;
+use runner::event::{Event, Sink};
 use runner::execute::{Budget, RunSummary, execute};
 use runner::journal::Journal;
 use runner::plan::Entry;
 use runner::seal::Answer;
 use runner::stage::Place;
+use runner::store::{SharedLock, Store};
 use runner::worker::WorkerCommand;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::common::{Loaded, Work};
-use super::failure::{Failure, Finished};
+use super::failure::{Failure, Finished, with_hint};
+use super::record::Recorded;
 use crate::console::{Log, print, say, sink};
 use crate::report::{self, Detail, summary};
 
@@ -37,38 +39,67 @@ pub struct Args {
 
 /// Runs the pipeline, writes the report, prints the results.
 pub fn run(args: Args) -> Result<Finished, Failure> {
+    let file = args.work.read()?;
     // JSON lines name every stage, a seal does not.
-    if let Some(answer) = args.work.sealed().filter(|_| args.log != Log::Json) {
-        return Ok(repeat(&args, &answer));
+    if let Some(answer) = args.work.sealed(&file).filter(|_| args.log != Log::Json)
+        && let Some(finished) = repeat(&args, &answer)
+    {
+        return Ok(finished);
     }
-    let loaded = args.work.load()?;
     if args.dry_run {
+        let loaded = args.work.load(&file)?;
         print(&super::plan::describe(&loaded.graph, &loaded.plan));
         return Ok(Finished::Well);
     }
+    let mut loaded = args.work.load_to_run(&file)?;
     let cancel = Cancel::default();
     watch_signals(cancel.clone())?;
-    let done = go(&args, &loaded, &cancel)?;
+    let hold = hold(&mut loaded);
+    let asked = args.work.asked(&file, &loaded.graph);
+    let journal = Journal::new(&loaded.store.pipeline_folder(&loaded.graph.pipeline));
+    let mut record = Recorded::begin(&loaded, &file, asked, journal.run());
+    let done = go(&args, &loaded, journal, &cancel)?;
+    let recorded = record.end(&loaded, &done);
     for warning in &done.warnings {
         say(&format!("warning: {warning}"));
     }
-    let folder = loaded.store.pipeline_folder(&loaded.graph.pipeline);
+    let part = record.part();
+    let folder = loaded.store.report_folder(&loaded.graph.pipeline, part.as_deref());
     let (data, written) = report_of(&loaded, &done, &folder)?;
     let results = results(&data);
+    for warning in written.iter().flat_map(|written| &written.warnings) {
+        say(&format!("warning: {warning}"));
+    }
     if args.log != Log::Json {
         show(&results, written.as_ref().ok().map(|written| written.html.as_path()));
     }
     if done.interrupted {
+        for failure in [recorded.err(), written.err()].into_iter().flatten() {
+            say(&failure.to_string());
+        }
         say("interrupted; finished stages are kept, and trainings go on from their last checkpoint");
         return Ok(Finished::Interrupted);
     }
+    recorded?;
     written?;
     let verdict = verdict(&done);
     args.work
-        .seal(&loaded, &done.plan, results, !done.outside_tolerance.is_empty());
+        .seal(&file, &loaded, &done.plan, results, !done.outside_tolerance.is_empty());
+    drop(hold);
     // The program ends here; taking thousands of stages apart would only take time.
     std::mem::forget((loaded, done));
     Ok(verdict)
+}
+
+/// Keeps `gc` away until the end. Before the first run of a results folder there was nothing to hold, or to remove.
+fn hold(loaded: &mut Loaded) -> Option<SharedLock> {
+    let hold = loaded.hold.take();
+    if hold.is_some() || loaded.plan.is_fresh() {
+        return hold;
+    }
+    // If it cannot be prepared, the stages will say why.
+    loaded.store.prepare().ok()?;
+    loaded.store.hold().ok().flatten()
 }
 
 /// The results, and the report; where nothing has changed since the report was made, it stays.
@@ -77,25 +108,24 @@ fn report_of(
     done: &RunSummary,
     folder: &Path,
 ) -> Result<(report::Data, Result<report::Written, Failure>), Failure> {
+    let Loaded { graph, store, .. } = loaded;
     // The plan that execution leaves covers only the stages that were asked for.
     let whole = !done.plan.entries.contains(&Entry::Unselected);
     let planned = if whole { None } else { Some(loaded.whole_plan()?) };
     let plan = planned.as_ref().unwrap_or(&done.plan);
-    let sources = report::sources(&loaded.graph, plan);
+    let sources = report::sources(graph, plan, store.program());
     let unchanged = done.ran == 0 && done.failures.is_empty() && !done.interrupted;
-    if let Some(written) = report::made_before(folder, &sources).filter(|_| unchanged) {
-        let data = report::collect(&loaded.graph, &loaded.store, plan, Detail::Results);
-        return Ok((data, Ok(written)));
+    let before = || report::made_before(folder, &sources, &graph.pipeline, store);
+    if let Some(written) = unchanged.then(before).flatten() {
+        return Ok((report::collect(graph, store, plan, Detail::Results), Ok(written)));
     }
-    let data = report::collect(&loaded.graph, &loaded.store, plan, Detail::Whole);
-    let written = report::write(&data, &sources, folder);
-    Ok((
-        data,
-        written.map_err(|error| Failure::Work(format!("the report: {error}"))),
-    ))
+    let data = report::collect(graph, store, plan, Detail::Whole);
+    let written = report::write(&data, &sources, folder, store);
+    let failed = |error| Failure::Work(with_hint("the report", &error));
+    Ok((data, written.map_err(failed)))
 }
 
-fn go(args: &Args, loaded: &Loaded, cancel: &Cancel) -> Result<RunSummary, Failure> {
+fn go(args: &Args, loaded: &Loaded, journal: Journal, cancel: &Cancel) -> Result<RunSummary, Failure> {
     let threads = args
         .threads
         .map(usize::from)
@@ -114,9 +144,7 @@ fn go(args: &Args, loaded: &Loaded, cancel: &Cancel) -> Result<RunSummary, Failu
     } else {
         None
     };
-    let mut sinks = vec![sink(args.log)];
-    let folder = loaded.store.pipeline_folder(&loaded.graph.pipeline);
-    sinks.push(Box::new(Journal::new(&folder)));
+    let mut sinks: Vec<Box<dyn Sink>> = vec![sink(args.log), Box::new(journal)];
     Ok(execute(
         &loaded.graph,
         &loaded.plan,
@@ -128,17 +156,24 @@ fn go(args: &Args, loaded: &Loaded, cancel: &Cancel) -> Result<RunSummary, Failu
     ))
 }
 
-/// Says again what was sealed.
-fn repeat(args: &Args, answer: &Answer) -> Finished {
+/// Says again what was sealed, if the run still has its record.
+fn repeat(args: &Args, answer: &Answer) -> Option<Finished> {
     if args.dry_run {
         print(&answer.plan);
-        return Finished::Well;
+        return Some(Finished::Well);
     }
     let begun = Instant::now();
-    let folder = args.work.results().join(&answer.pipeline);
-    let mut sinks = [sink(args.log), Box::new(Journal::new(&folder))];
+    let store = Store::at(&args.work.results().folder());
+    let asked = &answer.asked;
+    if !store.touch_run(asked) {
+        return None;
+    }
+    let mut sinks: [Box<dyn Sink>; 2] = [
+        sink(args.log),
+        Box::new(Journal::new(&store.pipeline_folder(&asked.pipeline))),
+    ];
     let started = Event::RunStarted {
-        pipeline: answer.pipeline.clone(),
+        pipeline: asked.pipeline.clone(),
         stages: answer.fresh + answer.skipped,
         stale: 0,
         behind: 0,
@@ -153,12 +188,13 @@ fn repeat(args: &Args, answer: &Answer) -> Finished {
     for event in [started, finished] {
         sinks.iter_mut().for_each(|sink| sink.take(&event));
     }
+    let folder = store.report_folder(&asked.pipeline, asked.part().as_deref());
     show(&answer.results, Some(&report::page(&folder)));
-    if answer.outside_tolerance {
+    Some(if answer.outside_tolerance {
         Finished::OutsideTolerance
     } else {
         Finished::Well
-    }
+    })
 }
 
 /// The results and the findings.

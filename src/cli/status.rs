@@ -29,6 +29,8 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             State::Done => ("done", String::new()),
             State::Failed { message, .. } => ("FAILED", message.lines().next().unwrap_or_default().to_owned()),
             State::Skipped { because } => ("skipped", format!("because of {because}")),
+            State::Unfinished { checkpoint: true } => ("unfinished", "goes on from its checkpoint".to_owned()),
+            State::Unfinished { checkpoint: false } => ("unfinished", "begins anew".to_owned()),
             State::NotRun => ("not run", String::new()),
         };
         let more = match stage.manifest.as_ref() {
@@ -56,7 +58,10 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     if !table.is_empty() {
         text.push_str(&format!("\n{table}"));
     }
-    let unfinished = std::fs::read_dir(args.results.folder().join("checkpoints")).map_or(0, Iterator::count);
+    let checkpoints = std::fs::read_dir(args.results.folder().join("checkpoints"));
+    let with_a_file =
+        |folder: &std::fs::DirEntry| std::fs::read_dir(folder.path()).is_ok_and(|mut files| files.next().is_some());
+    let unfinished = checkpoints.map_or(0, |found| found.flatten().filter(with_a_file).count());
     if unfinished > 0 {
         text.push_str(&format!(
             "\nunfinished stages with a checkpoint in this results folder: {unfinished}\n"

@@ -1,12 +1,10 @@
 //! Gathers a report's data from the store and the journal.
 
-use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use runner::graph::{Graph, StageInstance};
-use runner::journal::{End, StageRecord, last_run};
-use runner::plan::{Entry, Plan};
-use runner::store::{Cached, Store};
+use runner::plan::{Entry, Plan, Reason};
+use runner::store::{Cached, Manifest, Store};
 use serde_json::Value;
 
 use super::data::{Data, StageData, State};
@@ -24,39 +22,24 @@ pub enum Detail {
 
 /// Collects what is known about every stage of a pipeline. `plan` is a plan of the whole pipeline.
 pub fn collect(graph: &Graph, store: &Store, plan: &Plan, detail: Detail) -> Data {
-    // Stages that are done have no other ending.
-    let endings = if plan.count(|entry| !matches!(entry, Entry::Hit(_))) > 0 {
-        endings(&store.pipeline_folder(&graph.pipeline))
-    } else {
-        HashMap::new()
-    };
-    let told = |(stage, entry): &(&StageInstance, &Entry)| match entry {
+    let states = states(graph, plan);
+    let told = |(stage, entry): (&StageInstance, &Entry)| match entry {
         Entry::Hit(cached) => detail == Detail::Whole || tells_results(stage, cached),
         _ => detail == Detail::Whole,
     };
-    let stages = graph
-        .stages
-        .iter()
-        .zip(&plan.entries)
-        .filter(told)
-        .map(|(stage, entry)| {
-            let state = match entry {
-                Entry::Hit(_) => State::Done,
-                Entry::Skipped { because } => State::Skipped {
-                    because: graph.stages[because.index()].label.clone(),
-                },
-                _ => endings.get(&stage.label).cloned().unwrap_or(State::NotRun),
-            };
-            match entry {
-                Entry::Hit(cached) => done(stage, store, cached),
-                _ => bare(stage, state),
-            }
-        });
-    let stages: Vec<StageData> = stages.collect();
+    let entries = graph.stages.iter().zip(&plan.entries).zip(states);
+    let stages: Vec<StageData> = entries
+        .filter(|(pair, _)| told(*pair))
+        .map(|((stage, entry), state)| match entry {
+            Entry::Hit(cached) => done(stage, store, cached),
+            _ => bare(stage, state),
+        })
+        .collect();
     Data {
         pipeline: graph.pipeline.clone(),
         about: graph.about.clone(),
         points: graph.points.clone(),
+        parameters: graph.parameters.clone(),
         facts: if detail == Detail::Whole {
             facts(&stages, store)
         } else {
@@ -105,19 +88,37 @@ fn done(stage: &StageInstance, store: &Store, cached: &Cached) -> StageData {
     data
 }
 
-/// How stages ended in the newest run, where they did not end well.
-fn endings(folder: &Path) -> HashMap<String, State> {
-    let records = last_run(folder)
-        .ok()
-        .flatten()
-        .map(|run| run.records)
-        .unwrap_or_default();
-    let ending = |(label, record): (String, StageRecord)| match record.end? {
-        End::Failed { message, hint } => Some((label, State::Failed { message, hint })),
-        End::Skipped { because } => Some((label, State::Skipped { because })),
-        End::Complete | End::Finding(_) => None,
-    };
-    records.into_iter().filter_map(ending).collect()
+/// How every stage stands. One that waits for a stage that failed is skipped because of it.
+fn states(graph: &Graph, plan: &Plan) -> Vec<State> {
+    let mut states: Vec<State> = Vec::with_capacity(plan.entries.len());
+    for (stage, entry) in graph.stages.iter().zip(&plan.entries) {
+        let label = |index: usize| graph.stages[index].label.clone();
+        let state = match entry {
+            Entry::Hit(_) => State::Done,
+            Entry::Skipped { because } => State::Skipped {
+                because: label(because.index()),
+            },
+            Entry::Stale(Reason::Failed { message, hint, .. }) => State::Failed {
+                message: message.clone(),
+                hint: hint.clone(),
+            },
+            Entry::Stale(Reason::Unfinished { checkpoint }) => State::Unfinished {
+                checkpoint: *checkpoint,
+            },
+            Entry::Waiting { .. } => {
+                let mut inputs = stage.inputs.iter().map(|input| input.from.index());
+                let cause = inputs.find_map(|from| match &states[from] {
+                    State::Failed { .. } => Some(label(from)),
+                    State::Skipped { because } => Some(because.clone()),
+                    _ => None,
+                });
+                cause.map_or(State::NotRun, |because| State::Skipped { because })
+            }
+            Entry::Stale(_) | Entry::Unselected => State::NotRun,
+        };
+        states.push(state);
+    }
+    states
 }
 
 /// Versions, devices, times and seeds.
@@ -135,12 +136,15 @@ fn facts(stages: &[StageData], store: &Store) -> Vec<(String, String)> {
         "actionfinder",
         set(&mut manifests().map(|manifest| manifest.version.clone())),
     );
-    let fingerprints = manifests().filter_map(|manifest| {
+    let fingerprint = |manifest: &Manifest| {
         let json = store.fingerprint_of(&manifest.kind, &manifest.fingerprint)?;
         serde_json::from_str::<Value>(&json).ok()
-    });
-    let libtorch = |json: Value| json["worker"]["libtorch"].as_str().map(str::to_owned);
-    fact("libtorch", set(&mut fingerprints.filter_map(libtorch)));
+    };
+    let libtorch = |manifest: &Manifest| match fingerprint(manifest) {
+        Some(json) => json["worker"]["libtorch"].as_str().map(str::to_owned),
+        None => Some("unknown, where fingerprint.json is damaged".to_owned()),
+    };
+    fact("libtorch", set(&mut manifests().filter_map(libtorch)));
     fact("devices", set(&mut manifests().map(|manifest| manifest.device.clone())));
     fact(
         "threads of a stage",

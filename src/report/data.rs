@@ -15,6 +15,8 @@ pub struct Data {
     pub about: String,
     /// Sweep points.
     pub points: Vec<Vec<(String, Value)>>,
+    /// Parameters that are not swept.
+    pub parameters: Vec<(String, Value)>,
     /// Stage instances, inputs before those who read them.
     pub stages: Vec<StageData>,
     /// Lines about the run for the provenance section: name and value.
@@ -56,6 +58,11 @@ pub enum State {
         message: String,
         /// What the user can do.
         hint: Option<String>,
+    },
+    /// It was interrupted.
+    Unfinished {
+        /// Whether it goes on from a checkpoint.
+        checkpoint: bool,
     },
     /// It was not run because of another stage.
     Skipped {
@@ -99,6 +106,18 @@ impl Data {
         };
         let kept = own.iter().enumerate().filter(|(at, (name, _))| !needless(*at, name));
         kept.map(|(_, (name, value))| (name.as_str(), value)).collect()
+    }
+
+    /// The pipeline's parameters with the values that a stage instance had, swept ones included where all its points agree.
+    pub fn parameters_of(&self, stage: &StageData) -> Vec<(String, Value)> {
+        let mut all = self.parameters.clone();
+        let mut points = stage.points.iter().filter_map(|&n| self.points.get(n));
+        let mut swept = points.next().cloned().unwrap_or_default();
+        for point in points {
+            swept.retain(|pair| point.contains(pair));
+        }
+        all.extend(swept);
+        all
     }
 
     /// Whether the value of `name` is given by the value of `other` over the whole sweep.

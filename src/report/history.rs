@@ -6,80 +6,79 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use runner::arrow_schema::{DataType, Schema};
-use runner::ports::column;
-use tables::{RecordBatch, TableError};
+use runner::store::files::{Keep, put_aside};
+use runner::store::{KeyLock, Store};
 
 use super::data::Data;
-use super::replace;
-use super::results::optional;
+use super::rows::{Row, Rows, load, save};
 
 /// The table of the pipeline as it stands.
 pub const METRICS: &str = "metrics.parquet";
 /// The table of every state that was reported.
 pub const HISTORY: &str = "history.parquet";
 
-/// One number of one stage instance.
-#[derive(Debug, Clone, PartialEq)]
-struct Row {
-    texts: [String; TEXTS.len()],
-    value: Option<f64>,
-    paper: Option<f64>,
-    ratio: Option<f64>,
+/// Writes the table of the pipeline as it stands.
+pub fn write_metrics(data: &Data, folder: &Path) -> io::Result<()> {
+    save(&folder.join(METRICS), &rows(data), Keep::Remakable)
 }
 
-/// Text columns, with their descriptions.
-const TEXTS: [(&str, &str); 10] = [
-    ("when", "when the stage ran, RFC 3339 in UTC"),
-    ("stage", "name of the stage in the YAML file"),
-    ("kind", "kind of the stage"),
-    ("point", "values of the swept parameters that the stage depends on"),
-    ("fingerprint", "SHA-256 of all that the stage's outputs depend on"),
-    ("device", "where the stage ran"),
-    ("metric", "measure of a comparison, or name of a metric"),
-    ("component", "component of the measure; empty for a metric"),
-    ("statistic", "statistic of the measure; empty for a metric"),
-    ("unit", "unit of value and paper"),
-];
-
-fn schema() -> Arc<Schema> {
-    let texts = TEXTS.map(|(name, about)| column(name, DataType::Utf8, "", "", about));
-    let number = |name, about| column(name, DataType::Float64, "", "", about).with_nullable(true);
-    let numbers = [
-        number("value", "the number, in `unit`; missing where it is not finite"),
-        number("paper", "the paper's figure"),
-        number("ratio", "value over the paper's figure"),
-    ];
-    Arc::new(Schema::new(texts.into_iter().chain(numbers).collect::<Vec<_>>()))
-}
-
-/// Writes both tables.
-pub fn write(data: &Data, folder: &Path) -> io::Result<()> {
-    let now = rows(data);
-    save(&folder.join(METRICS), &now)?;
-    let history = folder.join(HISTORY);
-    // A history that cannot be read is no reason to fail a run, and is begun anew.
-    let mut all = if history.exists() {
-        load(&history).unwrap_or_default()
-    } else {
-        Vec::new()
-    };
-    let before = all.len();
-    let key = |row: &Row| -> Vec<String> { row.texts[1..].to_vec() };
-    let known: BTreeSet<Vec<String>> = all.iter().map(key).collect();
-    all.extend(now.into_iter().filter(|row| !known.contains(&key(row))));
-    if all.len() > before || !history.exists() {
-        save(&history, &all)
-    } else {
-        Ok(())
+/// Adds what is new to the table of every state, one run after the other. A table that is damaged is kept aside, and said
+/// in a warning.
+pub fn add_to_history(data: &Data, store: &Store) -> io::Result<Option<String>> {
+    let _lock = lock(data, store)?;
+    let path = store.pipeline_folder(&data.pipeline).join(HISTORY);
+    let (before, warning) = read(&path)?;
+    let count = before.rows.len();
+    let known: BTreeSet<Vec<String>> = before.rows.iter().map(Row::key).collect();
+    let mut all = before;
+    all.add(rows(data), |row| !known.contains(&row.key()));
+    if all.rows.len() > count || !path.exists() {
+        save(&path, &all, Keep::Durable)?;
     }
+    Ok(warning)
 }
 
-fn rows(data: &Data) -> Vec<Row> {
-    let mut rows = Vec::new();
+/// Whether there is a history, and it can be read.
+pub fn is_whole(pipeline: &str, store: &Store) -> bool {
+    load(&store.pipeline_folder(pipeline).join(HISTORY)).is_ok()
+}
+
+fn lock(data: &Data, store: &Store) -> io::Result<KeyLock> {
+    // The folder of locks is there once anything ran.
+    store.prepare()?;
+    KeyLock::wait(&store.lock_named(&format!("{}.history", data.pipeline)))
+}
+
+fn read(path: &Path) -> io::Result<(Rows, Option<String>)> {
+    if std::fs::symlink_metadata(path).is_err() {
+        return Ok((Rows::default(), None));
+    }
+    let problem = match load(path) {
+        Ok(rows) => return Ok((rows, None)),
+        Err(problem) => problem,
+    };
+    // What the system does not let us read may be whole.
+    if let tables::TableError::Io { source, .. } = &problem
+        && !path.is_dir()
+        && source.kind() != io::ErrorKind::UnexpectedEof
+    {
+        return Err(io::Error::new(source.kind(), problem.to_string()));
+    }
+    let aside = put_aside(path)?;
+    let warning = format!(
+        "{} is damaged; it is kept as {}, and a new one begins",
+        path.display(),
+        aside.file_name().unwrap_or_default().to_string_lossy()
+    );
+    Ok((Rows::default(), Some(warning)))
+}
+
+fn rows(data: &Data) -> Rows {
+    let mut rows = Rows::default();
     let finite = |value: f64| value.is_finite().then_some(value);
     for stage in &data.stages {
         let Some(manifest) = &stage.manifest else { continue };
+        let parameters = Arc::new(data.parameters_of(stage));
         let texts = |metric: &str, component: &str, statistic: &str, unit: &str| {
             let (when, hash, device) = (&manifest.when, manifest.fingerprint.hex(), &manifest.device);
             let point = data.setting_line(stage);
@@ -90,62 +89,28 @@ fn rows(data: &Data) -> Vec<Row> {
             ]
             .map(str::to_owned)
         };
+        let mut push = |texts, value, paper, ratio| {
+            let parameters = parameters.clone();
+            rows.push(Row {
+                texts,
+                value,
+                paper,
+                ratio,
+                parameters,
+            });
+        };
         for row in &stage.errors {
             let texts = texts(&row.measure, &row.component, &row.statistic, &row.unit);
-            rows.push(Row {
-                texts,
-                value: finite(row.value),
-                paper: row.paper,
-                ratio: row.ratio.and_then(finite),
-            });
+            push(texts, finite(row.value), row.paper, row.ratio.and_then(finite));
         }
         for metric in &manifest.metrics {
-            let texts = texts(&metric.name, "", "", &metric.unit);
-            rows.push(Row {
-                texts,
-                value: finite(metric.value),
-                paper: None,
-                ratio: None,
-            });
+            push(
+                texts(&metric.name, "", "", &metric.unit),
+                finite(metric.value),
+                None,
+                None,
+            );
         }
     }
     rows
-}
-
-fn save(path: &Path, rows: &[Row]) -> io::Result<()> {
-    let schema = schema();
-    let mut columns: Vec<(&str, tables::Values)> = Vec::new();
-    for (n, (name, _)) in TEXTS.iter().enumerate() {
-        columns.push((
-            name,
-            rows.iter().map(|row| row.texts[n].clone()).collect::<Vec<_>>().into(),
-        ));
-    }
-    columns.push(("value", rows.iter().map(|row| row.value).collect::<Vec<_>>().into()));
-    columns.push(("paper", rows.iter().map(|row| row.paper).collect::<Vec<_>>().into()));
-    columns.push(("ratio", rows.iter().map(|row| row.ratio).collect::<Vec<_>>().into()));
-    let table = tables::build(&schema, columns).map_err(io::Error::other)?;
-    replace(path, |draft| {
-        tables::write(draft, &table, &schema).map_err(io::Error::other)
-    })
-}
-
-fn load(path: &Path) -> Result<Vec<Row>, TableError> {
-    let table: RecordBatch = tables::read(path)?;
-    let mut texts = Vec::new();
-    for (name, _) in TEXTS {
-        texts.push(tables::str_column(&table, name)?);
-    }
-    let [value, paper, ratio] = [
-        optional(&table, "value")?,
-        optional(&table, "paper")?,
-        optional(&table, "ratio")?,
-    ];
-    let row = |n: usize| Row {
-        texts: std::array::from_fn(|column| texts[column][n].to_owned()),
-        value: value[n],
-        paper: paper[n],
-        ratio: ratio[n],
-    };
-    Ok((0..table.num_rows()).map(row).collect())
 }

@@ -7,6 +7,7 @@ mod graph;
 mod history;
 mod html;
 mod results;
+mod rows;
 mod sections;
 pub mod summary;
 
@@ -16,22 +17,26 @@ use std::path::{Path, PathBuf};
 pub use collect::{Detail, collect};
 use runner::graph::Graph;
 use runner::plan::{Entry, Plan};
+use runner::store::files::{self as store_files, Keep};
+use runner::store::{Hash256, Store};
 
 pub use data::{Data, StageData, State, plain};
 pub use results::{ErrorRow, MEAN, MEAN_ABSOLUTE, headline, measures, symbol};
 
-/// The files of a report.
+/// The report of a run: where it is, and what there was to say about it.
 pub struct Written {
     /// The page.
     pub html: PathBuf,
+    /// Damage that was found, and what was done about it.
+    pub warnings: Vec<String>,
 }
 
-/// What a report was made from, kept beside it.
+/// What a report was made from, and hashes of its files, kept beside it.
 const SOURCES: &str = "report.sources";
 
 /// What a report of this plan is made from: this program, and the outputs of every stage.
-pub fn sources(graph: &Graph, plan: &Plan) -> String {
-    let mut text = format!("actionfinder {}\n{}\n", env!("CARGO_PKG_VERSION"), graph.about);
+pub fn sources(graph: &Graph, plan: &Plan, program: &str) -> String {
+    let mut text = format!("actionfinder {program}\n{}\n", graph.about);
     for (stage, entry) in graph.stages.iter().zip(&plan.entries) {
         let outputs = match entry {
             Entry::Hit(cached) => cached.fingerprint.to_string(),
@@ -42,46 +47,66 @@ pub fn sources(graph: &Graph, plan: &Plan) -> String {
     text
 }
 
-/// The page of a pipeline's report.
+/// The page of a report in its folder.
 pub fn page(folder: &Path) -> PathBuf {
     folder.join("report.html")
 }
 
-/// All files of a report.
-pub fn files(folder: &Path) -> Vec<PathBuf> {
-    let others = [SOURCES, history::METRICS, history::HISTORY];
-    let others = others.iter().map(|name| folder.join(name));
-    std::iter::once(page(folder)).chain(others).collect()
+/// All files of a report in its folder, and the history in that of the pipeline.
+pub fn files(folder: &Path, pipeline_folder: &Path) -> Vec<PathBuf> {
+    vec![
+        page(folder),
+        folder.join(history::METRICS),
+        folder.join(SOURCES),
+        pipeline_folder.join(history::HISTORY),
+    ]
 }
 
-/// The page of a report made from the same sources, if there is one.
-pub fn made_before(folder: &Path, sources: &str) -> Option<Written> {
-    let html = page(folder);
-    let same = std::fs::read_to_string(folder.join(SOURCES)).is_ok_and(|before| before == sources);
-    (same && html.exists() && folder.join(history::METRICS).exists()).then_some(Written { html })
+/// The report that was made from the same sources, if there is one, and all its files are whole.
+pub fn made_before(folder: &Path, sources: &str, pipeline: &str, store: &Store) -> Option<Written> {
+    let before = std::fs::read_to_string(folder.join(SOURCES)).ok()?;
+    let hashes = before.strip_prefix(sources)?;
+    let whole = self::hashes(folder).is_ok_and(|now| now == hashes) && history::is_whole(pipeline, store);
+    whole.then(|| Written {
+        html: page(folder),
+        warnings: Vec::new(),
+    })
 }
 
-/// Writes `report.html`, `metrics.parquet` (this state of the pipeline) and `history.parquet` (every state that was
-/// reported) into the pipeline's folder.
-pub fn write(data: &Data, sources: &str, folder: &Path) -> io::Result<Written> {
-    std::fs::create_dir_all(folder)?;
-    let html = page(folder);
-    let text = html::page(&data.pipeline, &sections::body(data));
-    replace(&html, |path| std::fs::write(path, &text))?;
-    history::write(data, folder)?;
-    replace(&folder.join(SOURCES), |path| std::fs::write(path, sources))?;
-    Ok(Written { html })
-}
-
-/// Makes a file appear whole or not at all.
-fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let draft = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let result = write(&draft).and_then(|()| std::fs::rename(&draft, path));
-    if result.is_err() {
-        let _ = std::fs::remove_file(&draft);
+/// A line with the hash of each file that is made with a report.
+fn hashes(folder: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    for path in [page(folder), folder.join(history::METRICS)] {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        text.push_str(&format!("{name} {}\n", Hash256::of_file(&path)?));
     }
-    result
+    Ok(text)
+}
+
+/// Writes `report.html` and `metrics.parquet` (this state of the pipeline) into a folder, and adds to `history.parquet`
+/// (every state that was reported) in the pipeline's.
+pub fn write(data: &Data, sources: &str, folder: &Path, store: &Store) -> io::Result<Written> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", folder.display())))?;
+    let html = page(folder);
+    let mut warnings = Vec::new();
+    for path in [&html, &folder.join(history::METRICS), &folder.join(SOURCES)] {
+        if std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
+            let aside = store_files::put_aside(path)?;
+            warnings.push(format!(
+                "{} was a folder; it is kept as {}",
+                path.display(),
+                aside.display()
+            ));
+        }
+    }
+    let text = html::page(&data.pipeline, &sections::body(data));
+    store_files::replace(&html, text.as_bytes(), Keep::Remakable)?;
+    history::write_metrics(data, folder)?;
+    warnings.extend(history::add_to_history(data, store)?);
+    let sources = format!("{sources}{}", hashes(folder)?);
+    store_files::replace(&folder.join(SOURCES), sources.as_bytes(), Keep::Remakable)?;
+    Ok(Written { html, warnings })
 }
 
 #[cfg(test)]

@@ -317,6 +317,7 @@ fn stage_row(stage: &StageData) -> Vec<String> {
         State::Done => "done".to_owned(),
         State::Failed { .. } => "<b>failed</b>".to_owned(),
         State::Skipped { because } => format!("skipped, because of {}", escape(because)),
+        State::Unfinished { .. } => "unfinished".to_owned(),
         State::NotRun => "not run".to_owned(),
     };
     let mut cells = vec![

@@ -116,6 +116,7 @@ fn sample() -> Data {
         pipeline: "isochrone".to_owned(),
         about: "Ibata et al. (2021), section 6.1: an isochrone, and toy potentials that are & are not right".to_owned(),
         points: rows.into_iter().zip(masses).map(point).collect(),
+        parameters: vec![("seed".to_owned(), json!(7))],
         stages,
         facts: vec![("program".to_owned(), "actionfinder 0.1.0".to_owned())],
     }
@@ -166,25 +167,130 @@ fn settings_name_only_what_varies() {
     assert_eq!(data.setting_line(&data.stages[6]), "toy_mass = 3.334e11, seed = 0");
 }
 
+/// A results folder with the report's folder in it.
+struct Reports {
+    results: tempfile::TempDir,
+}
+
+impl Reports {
+    fn new() -> Self {
+        let results = tempfile::tempdir().unwrap();
+        Self { results }
+    }
+
+    fn store(&self) -> Store {
+        Store::open(self.results.path())
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.store().pipeline_folder("isochrone")
+    }
+
+    fn write(&self, data: &Data) -> Vec<String> {
+        write(data, "sources", &self.folder(), &self.store()).unwrap().warnings
+    }
+
+    fn rows(&self, name: &str) -> usize {
+        tables::read(&self.folder().join(name)).unwrap().num_rows()
+    }
+
+    fn is_made(&self, sources: &str) -> bool {
+        made_before(&self.folder(), sources, "isochrone", &self.store()).is_some()
+    }
+}
+
 #[test]
 fn history_keeps_every_result_once() {
-    let folder = tempfile::tempdir().unwrap();
+    let reports = Reports::new();
     let mut data = sample();
-    let rows = |name: &str| tables::read(&folder.path().join(name)).unwrap().num_rows();
-    write(&data, "sources", folder.path()).unwrap();
-    let first = rows("metrics.parquet");
+    reports.write(&data);
+    let first = reports.rows("metrics.parquet");
     assert_eq!(first, 3 * 16 + 4 + 4 + 3 * 3);
-    write(&data, "sources", folder.path()).unwrap();
-    assert_eq!(rows("history.parquet"), first, "the same results are not added again");
+    reports.write(&data);
+    assert_eq!(
+        reports.rows("history.parquet"),
+        first,
+        "the same results are not added again"
+    );
     data.stages[6].manifest = Some(manifest("compare", "another", Outcome::Complete));
-    write(&data, "sources", folder.path()).unwrap();
-    assert_eq!((rows("metrics.parquet"), rows("history.parquet")), (first, first + 17));
+    reports.write(&data);
+    assert_eq!(
+        (reports.rows("metrics.parquet"), reports.rows("history.parquet")),
+        (first, first + 17)
+    );
     // The page, two tables, and what they were made from.
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4, "no draft is left");
-    assert!(made_before(folder.path(), "sources").is_some());
-    assert!(made_before(folder.path(), "other sources").is_none());
-    std::fs::remove_file(folder.path().join("report.html")).unwrap();
-    assert!(made_before(folder.path(), "sources").is_none());
+    assert_eq!(
+        std::fs::read_dir(reports.folder()).unwrap().count(),
+        4,
+        "no draft is left"
+    );
+    assert!(reports.is_made("sources") && !reports.is_made("other sources") && !reports.is_made("source"));
+    let table = tables::read(&reports.folder().join("history.parquet")).unwrap();
+    for parameter in ["seed", "toy_mass", "row"] {
+        assert!(table.schema().field_with_name(parameter).is_ok(), "{parameter}");
+    }
+}
+
+#[test]
+fn a_damaged_report_is_not_taken_for_one() {
+    let reports = Reports::new();
+    let data = sample();
+    for name in ["report.html", "report.sources", "metrics.parquet", "history.parquet"] {
+        let path = reports.folder().join(name);
+        type Damage = fn(&std::path::Path);
+        let damages: [Damage; 5] = [
+            |path| std::fs::remove_file(path).unwrap(),
+            |path| std::fs::write(path, "").unwrap(),
+            |path| {
+                let mut bytes = std::fs::read(path).unwrap();
+                let at = bytes.len() / 3;
+                bytes[at] ^= 8;
+                std::fs::write(path, bytes).unwrap();
+            },
+            |path| {
+                let bytes = std::fs::read(path).unwrap();
+                std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+            },
+            |path| {
+                std::fs::remove_file(path).unwrap();
+                std::fs::create_dir(path).unwrap();
+            },
+        ];
+        for (n, damage) in damages.into_iter().enumerate() {
+            reports.write(&data);
+            assert!(reports.is_made("sources"));
+            damage(&path);
+            assert!(!reports.is_made("sources"), "{name}, damage {n}");
+            let warnings = reports.write(&data);
+            assert_eq!(
+                warnings.is_empty(),
+                n < 4 && (n == 0 || name != "history.parquet"),
+                "{name}, {n}: {warnings:?}"
+            );
+            assert!(reports.is_made("sources"), "{name}, damage {n}");
+        }
+    }
+    // Nothing that was damaged is lost.
+    let aside = |n| reports.folder().join(format!("history.damaged-{n}.parquet"));
+    assert!((1..=4).all(|n| aside(n).exists()) && !aside(5).exists());
+}
+
+#[test]
+fn runs_at_once_lose_nothing_from_the_history() {
+    let reports = Reports::new();
+    let runs = 8;
+    std::thread::scope(|scope| {
+        for run in 0..runs {
+            let reports = &reports;
+            scope.spawn(move || {
+                let mut data = sample();
+                data.stages[6].manifest = Some(manifest("compare", &format!("run {run}"), Outcome::Complete));
+                reports.write(&data);
+            });
+        }
+    });
+    let shared = 3 * 16 + 4 + 4 + 3 * 3 - 17;
+    assert_eq!(reports.rows("history.parquet"), shared + 17 * runs);
 }
 
 #[test]

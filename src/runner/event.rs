@@ -123,4 +123,9 @@ pub enum Told {
 pub trait Sink: Send {
     /// Takes one event.
     fn take(&mut self, event: &Event);
+
+    /// What could not be written, said once at the end of a run.
+    fn problem(&mut self) -> Option<String> {
+        None
+    }
 }

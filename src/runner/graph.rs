@@ -98,4 +98,6 @@ pub struct Graph {
     pub stages: Vec<StageInstance>,
     /// Sweep points; one empty point outside a sweep.
     pub points: Vec<Point>,
+    /// The parameters that are not swept, with their values. One that depends on a swept one is as it is written.
+    pub parameters: Point,
 }

@@ -1,16 +1,16 @@
 //! The journal of a pipeline, `runs.jsonl`: what its runs told, one event a line. It is only appended to, but for
 //! dropping the oldest runs of a long one when a run begins.
 
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock;
 use crate::event::{Event, Sink, Told};
-use crate::store::Metric;
+use crate::store::files::{self, Keep, is_at};
+use crate::store::lock::host;
 
 /// Name of the file in the pipeline's folder.
 pub const FILE: &str = "runs.jsonl";
@@ -32,29 +32,43 @@ pub struct Journal {
     path: PathBuf,
     file: Option<File>,
     run: String,
+    problem: Option<io::Error>,
 }
 
 impl Journal {
     /// A journal in a pipeline's folder, made when the first event comes.
     pub fn new(folder: &Path) -> Self {
-        let run = format!("{}-{}", clock::now(), std::process::id());
+        let run = format!("{}-{}-{}", clock::now(), host(), std::process::id());
         Self {
             path: folder.join(FILE),
             file: None,
             run,
+            problem: None,
         }
+    }
+
+    /// The id of the run.
+    pub fn run(&self) -> &str {
+        &self.run
     }
 
     fn append(&mut self, event: &Event) -> io::Result<()> {
         let file = match &mut self.file {
-            Some(file) => file,
-            empty => {
+            // Another run may have cut the journal, and put a shorter one in its place.
+            Some(file) if is_at(file, &self.path) => file,
+            other => {
                 if let Some(folder) = self.path.parent() {
                     std::fs::create_dir_all(folder)?;
                 }
                 // A journal that cannot be cut only stays long.
                 let _ = trim(&self.path, LONGEST);
-                empty.insert(OpenOptions::new().append(true).create(true).open(&self.path)?)
+                let mut options = OpenOptions::new();
+                let mut file = files::open(options.read(true).append(true).create(true), &self.path)?;
+                // A line that a full disk cut short stays by itself.
+                if !ends_a_line(&mut file)? {
+                    file.write_all(b"\n")?;
+                }
+                other.insert(file)
             }
         };
         let line = Line {
@@ -80,101 +94,27 @@ impl Sink for Journal {
         );
         if !skip {
             // A journal that cannot be written must not end a run: no result depends on it.
-            let _ = self.append(event);
+            if let Err(error) = self.append(event) {
+                self.problem.get_or_insert(error);
+            }
         }
+    }
+
+    fn problem(&mut self) -> Option<String> {
+        let error = self.problem.take()?;
+        Some(format!("{} could not be written: {error}", self.path.display()))
     }
 }
 
-/// A run as its journal tells it.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct RunRecord {
-    /// Its id.
-    pub run: String,
-    /// Pipeline name.
-    pub pipeline: String,
-    /// When it began.
-    pub began: String,
-    /// When it ended; `None` if it was cut short, or still runs.
-    pub ended: Option<String>,
-    /// Wall-clock seconds.
-    pub seconds: f64,
-    /// Stage instances in the plan.
-    pub stages: usize,
-    /// Instances that were fresh.
-    pub fresh: usize,
-    /// What the journal tells of single stages, by label.
-    pub records: BTreeMap<String, StageRecord>,
-}
-
-/// A stage in a run.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct StageRecord {
-    /// Stage kind; empty for a stage that never began.
-    pub kind: String,
-    /// Why it ran.
-    pub reason: String,
-    /// `cpu` or `cuda:0`.
-    pub device: String,
-    /// How it ended; `None` if it did not.
-    pub end: Option<End>,
-    /// Wall-clock seconds.
-    pub seconds: f64,
-    /// Numbers.
-    pub metrics: Vec<Metric>,
-    /// Sentences.
-    pub notes: Vec<String>,
-    /// Comparisons outside their tolerance.
-    pub outside_tolerance: Vec<String>,
-}
-
-/// How a stage ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
-    /// Well.
-    Complete,
-    /// With a finding: its title.
-    Finding(String),
-    /// With an error.
-    Failed {
-        /// The error.
-        message: String,
-        /// What the user can do.
-        hint: Option<String>,
-    },
-    /// It was not run.
-    Skipped {
-        /// Label of the stage that is the cause.
-        because: String,
-    },
-}
-
-/// The newest run in the journal of a pipeline's folder. Torn lines are passed over.
-pub fn last_run(folder: &Path) -> io::Result<Option<RunRecord>> {
-    let text = match std::fs::read(folder.join(FILE)) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut last: Option<RunRecord> = None;
-    let begins = starts(&text).last().unwrap_or(0);
-    for text in text[begins..].split(|byte| *byte == b'\n') {
-        let Ok(line) = serde_json::from_slice::<Line>(text) else {
-            continue;
-        };
-        if let Event::RunStarted { pipeline, stages, .. } = line.event {
-            let (run, began) = (line.run, line.time);
-            last = Some(RunRecord {
-                run,
-                pipeline,
-                began,
-                stages,
-                ..RunRecord::default()
-            });
-        } else if let Some(record) = last.as_mut().filter(|record| record.run == line.run) {
-            record.add(line);
-        }
+fn ends_a_line(file: &mut File) -> io::Result<bool> {
+    let length = file.metadata()?.len();
+    if length == 0 {
+        return Ok(true);
     }
-    Ok(last)
+    let mut last = [0];
+    file.seek(SeekFrom::Start(length - 1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
 }
 
 /// Where the first lines of runs begin.
@@ -217,71 +157,7 @@ fn trim(path: &Path, longest: u64) -> io::Result<()> {
     let Some(&begin) = kept.or(starts.last()).filter(|begin| **begin > 0) else {
         return Ok(());
     };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".runs").tempfile_in(folder)?;
-    file.write_all(&text[begin..])?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
-}
-
-impl RunRecord {
-    fn add(&mut self, line: Line) {
-        let records = &mut self.records;
-        match line.event {
-            Event::RunStarted { .. } | Event::StageFresh { .. } => {}
-            Event::StageStarted {
-                stage: label,
-                kind,
-                reason,
-                device,
-            } => {
-                records.insert(
-                    label,
-                    StageRecord {
-                        kind,
-                        reason,
-                        device,
-                        ..StageRecord::default()
-                    },
-                );
-            }
-            Event::Stage { stage: label, told } => match told {
-                Told::Progress { .. } => {}
-                Told::Metric { name, value, unit } => {
-                    records
-                        .entry(label)
-                        .or_default()
-                        .metrics
-                        .push(Metric { name, value, unit })
-                }
-                Told::Note { text } => records.entry(label).or_default().notes.push(text),
-                Told::OutsideTolerance { text } => records.entry(label).or_default().outside_tolerance.push(text),
-            },
-            Event::StageFinished {
-                stage: label,
-                seconds,
-                finding,
-            } => {
-                let record = records.entry(label).or_default();
-                record.seconds = seconds;
-                record.end = Some(finding.map_or(End::Complete, End::Finding));
-            }
-            Event::StageFailed {
-                stage: label,
-                message,
-                hint,
-            } => {
-                records.entry(label).or_default().end = Some(End::Failed { message, hint });
-            }
-            Event::StageSkipped { stage: label, because } => {
-                records.entry(label).or_default().end = Some(End::Skipped { because })
-            }
-            Event::RunFinished { fresh, seconds, .. } => {
-                (self.fresh, self.seconds, self.ended) = (fresh, seconds, Some(line.time));
-            }
-        }
-    }
+    files::replace(path, &text[begin..], Keep::Durable)
 }
 
 #[cfg(test)]
@@ -343,88 +219,100 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), cut);
     }
 
+    /// The lines of a journal that can be read.
+    fn lines(folder: &Path) -> Vec<Line> {
+        let text = std::fs::read_to_string(folder.join(FILE)).unwrap();
+        text.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    }
+
     #[test]
-    fn the_last_run_is_read_back_despite_torn_lines() {
+    fn events_are_read_back_and_a_torn_line_loses_only_itself() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(last_run(folder.path()).unwrap(), None);
-        let start = |stages| Event::RunStarted {
-            pipeline: "toys".into(),
-            stages,
-            stale: 1,
-            behind: 0,
-        };
         let tell = |told| Event::Stage {
             stage: "a[x=1]".into(),
             told,
         };
-        Journal::new(folder.path()).take(&start(1));
-        OpenOptions::new()
-            .append(true)
-            .open(folder.path().join(FILE))
-            .unwrap()
-            .write_all(b"{\"torn\n")
-            .unwrap();
-        let mut journal = Journal::new(folder.path());
-        journal.run = "second".into();
-        for event in [
-            start(3),
-            Event::StageFresh { stage: "b".into() },
-            Event::StageStarted {
-                stage: "a[x=1]".into(),
-                kind: "k".into(),
-                reason: "r".into(),
-                device: "cpu".into(),
+        let events = [
+            Event::RunStarted {
+                pipeline: "toys".into(),
+                stages: 3,
+                stale: 1,
+                behind: 0,
             },
-            tell(Told::Progress {
-                done: 1,
-                total: 2,
-                unit: "u".into(),
-                message: String::new(),
-            }),
             tell(Told::Metric {
                 name: "m".into(),
                 value: f64::INFINITY,
                 unit: "kpc".into(),
             }),
-            tell(Told::Note { text: "n".into() }),
             Event::StageFinished {
                 stage: "a[x=1]".into(),
                 seconds: 1.5,
                 finding: None,
             },
-            Event::StageSkipped {
-                stage: "c".into(),
-                because: "d".into(),
-            },
-            Event::RunFinished {
-                ran: 1,
-                fresh: 1,
-                failed: 0,
-                skipped: 1,
-                seconds: 2.5,
-            },
-        ] {
-            journal.take(&event);
-        }
-        let record = last_run(folder.path()).unwrap().unwrap();
-        assert_eq!(
-            (record.run.as_str(), record.stages, record.fresh, record.seconds),
-            ("second", 3, 1, 2.5)
+        ];
+        let mut first = Journal::new(folder.path());
+        first.take(&events[0]);
+        let path = folder.path().join(FILE);
+        File::options()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .write_all(b"{\"torn")
+            .unwrap();
+        let mut second = Journal::new(folder.path());
+        second.take(&Event::StageFresh { stage: "b".into() });
+        second.take(&tell(Told::Progress {
+            done: 1,
+            total: 2,
+            unit: "u".into(),
+            message: String::new(),
+        }));
+        events.iter().for_each(|event| second.take(event));
+        let read: Vec<Event> = lines(folder.path()).into_iter().map(|line| line.event).collect();
+        assert_eq!(read, [&events[..1], &events[..]].concat());
+        assert!(
+            lines(folder.path())[1]
+                .run
+                .ends_with(&format!("-{}", std::process::id()))
         );
-        assert!(record.ended.is_some());
-        let stage = &record.records["a[x=1]"];
-        assert_eq!(
-            (stage.seconds, &stage.end, stage.notes.len()),
-            (1.5, &Some(End::Complete), 1)
-        );
-        assert!(stage.metrics[0].value.is_infinite());
-        assert_eq!(record.records["c"].end, Some(End::Skipped { because: "d".into() }));
-        assert_eq!(
-            std::fs::read_to_string(folder.path().join(FILE))
+        assert_eq!((first.problem(), second.problem()), (None, None));
+    }
+
+    #[test]
+    fn a_journal_that_was_cut_meanwhile_loses_no_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let event = Event::StageSkipped {
+            stage: "c".into(),
+            because: "d".into(),
+        };
+        let mut journal = Journal::new(folder.path());
+        journal.take(&event);
+        let path = folder.path().join(FILE);
+        files::replace(&path, b"", Keep::Durable).unwrap();
+        journal.take(&event);
+        assert_eq!(lines(folder.path()).len(), 1);
+    }
+
+    #[test]
+    fn a_journal_that_is_a_link_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("target");
+        std::fs::write(&target, "precious\n").unwrap();
+        std::os::unix::fs::symlink(&target, folder.path().join(FILE)).unwrap();
+        let mut journal = Journal::new(folder.path());
+        journal.take(&Event::StageFinished {
+            stage: "a".into(),
+            seconds: 1.0,
+            finding: None,
+        });
+        assert!(
+            journal
+                .problem()
                 .unwrap()
-                .lines()
-                .count(),
-            9
+                .contains("runs.jsonl could not be written: it is a symbolic link")
         );
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious\n");
     }
 }

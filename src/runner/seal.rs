@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -14,10 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::graph::Graph;
 use crate::plan::{Entry, Plan};
+use crate::spec::PipelineFile;
+use crate::store::files::{self, Keep};
+use crate::store::runs::Asked;
 use crate::store::{Hash256, Identity, Store};
 
 /// Bump when the meaning of a seal changes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Where a seal lies, and what must be the same for it to speak.
 #[derive(Debug, Clone)]
@@ -27,13 +30,13 @@ pub struct Key {
 }
 
 impl Key {
-    /// The key of a pipeline file with its `-p name=value`, for this program, in a results folder.
-    pub fn new(results: &Path, pipeline: &Path, overrides: &[(String, String)]) -> io::Result<Self> {
-        let place = serde_json::to_vec(&(std::path::absolute(pipeline)?, overrides))?;
+    /// The key of a pipeline file, as it was read, with its `-p name=value`, for this program, in a results folder.
+    pub fn new(results: &Path, pipeline: &PipelineFile, overrides: &[(String, String)]) -> io::Result<Self> {
+        let place = serde_json::to_vec(&(std::path::absolute(pipeline.path())?, overrides))?;
         // Links to the program come and go; they change its attributes, not the program.
         let program = Identity::of(&std::env::current_exe()?)?;
         let program = (program.bytes, program.modified, program.inode);
-        let content = (VERSION, &place, program, Hash256::of_file(pipeline)?);
+        let content = (VERSION, &place, program, pipeline.hash());
         Ok(Self {
             file: folder(results).join(Hash256::of(&place).hex()),
             hash: Hash256::of(serde_json::to_vec(&content)?),
@@ -46,10 +49,10 @@ fn folder(results: &Path) -> PathBuf {
 }
 
 /// What a run with nothing to do says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
-    /// Pipeline name.
-    pub pipeline: String,
+    /// What was asked for.
+    pub asked: Asked,
     /// Number of stage instances whose outputs are there.
     pub fresh: usize,
     /// Number of those that are skipped because of a finding.
@@ -123,8 +126,9 @@ fn unchanged(results: &File, files: &[Look<'_>]) -> bool {
     })
 }
 
-/// Seals a plan in which every stage is a hit, or skipped because of a finding. `beside` are files of the pipeline's own folder that the answer speaks of.
-/// Where some file may still change unseen, or is not what the store remembers, nothing is sealed.
+/// Seals a plan in which every stage is a hit, or skipped because of a finding. `beside` are files of the pipeline's own
+/// folder that the answer speaks of; `now` is the moment, in nanoseconds since 1970. Where some file may still change
+/// unseen, or is not what the store remembers, nothing is sealed.
 pub fn seal(
     key: &Key,
     graph: &Graph,
@@ -132,6 +136,7 @@ pub fn seal(
     store: &Store,
     answer: Answer,
     beside: &[PathBuf],
+    now: i64,
 ) -> io::Result<bool> {
     let results = store.results();
     let mut files = Vec::new();
@@ -141,20 +146,21 @@ pub fn seal(
             Entry::Skipped { .. } => continue,
             _ => return Ok(false),
         };
-        let Some((cached, manifest)) = store.recall(&cached.fingerprint) else {
+        let Some((cached, description)) = store.recall(&cached.fingerprint) else {
             return Ok(false);
         };
         let folder = store.folder(stage.kind, &cached.fingerprint);
         let Some(folder) = folder.strip_prefix(results).ok().and_then(Path::to_str) else {
             return Ok(false);
         };
-        files.push(look(format!("{folder}/manifest.json"), manifest));
+        files.push(look(format!("{folder}/manifest.json"), description.manifest));
+        files.push(look(format!("{folder}/fingerprint.json"), description.fingerprint));
         let outputs = cached.outputs.iter();
         files.extend(outputs.map(|output| look(format!("{folder}/{}", output.file), output.identity)));
     }
     for (path, identity) in plan.user_files() {
         let path = std::path::absolute(path)?;
-        let (Some(path), true) = (path.to_str(), identity.is_settled_now()) else {
+        let (Some(path), true) = (path.to_str(), identity.is_settled(now)) else {
             return Ok(false);
         };
         files.push(look(path.to_owned(), identity));
@@ -173,10 +179,8 @@ pub fn seal(
     })?;
     let folder = folder(results);
     std::fs::create_dir_all(&folder)?;
-    let mut file = tempfile::Builder::new().prefix(".seal").tempfile_in(&folder)?;
-    file.write_all(Hash256::of(&text).hex().as_bytes())?;
-    file.write_all(&text)?;
-    file.persist(&key.file)?;
+    let sealed = [Hash256::of(&text).hex().as_bytes(), &text].concat();
+    files::replace(&key.file, &sealed, Keep::Remakable)?;
     Ok(true)
 }
 

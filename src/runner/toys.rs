@@ -504,5 +504,6 @@ pub fn toy_graph(build: impl FnOnce(&mut Toys)) -> Graph {
         folder: PathBuf::from("."),
         stages: toys.stages,
         points: vec![Vec::new()],
+        parameters: Vec::new(),
     }
 }

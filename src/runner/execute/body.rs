@@ -205,7 +205,7 @@ impl Job<'_> {
             device: device.to_string(),
             threads,
             when: clock::now(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: store.program().to_owned(),
         };
         let cached = partial.publish(&json, &manifest)?;
         Ok(Ended::Published { cached, seconds })

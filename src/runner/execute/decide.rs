@@ -48,11 +48,7 @@ impl<'a, 's> Coordinator<'a, 's> {
             self.settle_fresh(id, cached);
             return;
         }
-        let cached = &self.cached;
-        let json = self.plan.facts.fingerprint(self.graph, id, |from, output| {
-            let cached = cached[from.index()].as_ref().and_then(|cached| cached.output(output));
-            cached.map_or(Input::Waiting(""), |output| Input::Content(output.sha256))
-        });
+        let json = self.json(id);
         let known = matches!(self.plan.entries[index], Entry::Stale(_));
         let lookup = if self.forced[index] {
             Lookup::Absent
@@ -61,7 +57,7 @@ impl<'a, 's> Coordinator<'a, 's> {
         };
         match lookup {
             Lookup::Found(cached) => {
-                self.heal.push((stage.kind, cached.fingerprint));
+                self.heal.push(id);
                 return self.settle_fresh(id, cached);
             }
             Lookup::Damaged(damage) => self.reasons[index] = Some(Reason::Damaged(damage)),
@@ -78,6 +74,16 @@ impl<'a, 's> Coordinator<'a, 's> {
         self.jsons[index] = Some(json);
         self.statuses[index] = Status::Ready;
         self.ready.insert(id);
+    }
+
+    /// The fingerprint of a stage, all of whose inputs have settled.
+    pub(super) fn json(&self, id: StageId) -> String {
+        self.plan.facts.fingerprint(self.graph, id, |from, output| {
+            let cached = self.cached[from.index()]
+                .as_ref()
+                .and_then(|cached| cached.output(output));
+            cached.map_or(Input::Waiting(""), |output| Input::Content(output.sha256))
+        })
     }
 
     /// Whether a stage cannot run, because of what it needs.

@@ -76,7 +76,10 @@ impl<'a, 's> Coordinator<'a, 's> {
                     self.consider(id);
                 }
             }
-            Err(StageError::Cancelled) if self.cancel.is_cancelled() => self.statuses[id.index()] = Status::Interrupted,
+            Err(StageError::Cancelled) if self.cancel.is_cancelled() => {
+                self.statuses[id.index()] = Status::Interrupted;
+                self.stop(id, Stop::Interrupted);
+            }
             Err(StageError::Cancelled) => self.fail(id, StageError::Bug("it stopped as if cancelled".to_owned())),
             Err(error) => self.fail(id, error),
         }
@@ -111,6 +114,14 @@ impl<'a, 's> Coordinator<'a, 's> {
         self.decide(id);
     }
 
+    /// Remembers why a stage has no outputs.
+    fn stop(&mut self, id: StageId, how: Stop) {
+        if let Some(json) = &self.jsons[id.index()] {
+            let hash = Hash256::of(json);
+            self.stopped.insert(self.label(id), Stopped { hash, how });
+        }
+    }
+
     pub(super) fn fail(&mut self, id: StageId, error: StageError) {
         let bug = matches!(error, StageError::Bug(_));
         let message = error.to_string();
@@ -134,6 +145,11 @@ impl<'a, 's> Coordinator<'a, 's> {
             stage, message, hint, ..
         } = failure.clone();
         self.failures.push(failure);
+        let how = Stop::Failed {
+            message: message.clone(),
+            hint: hint.clone(),
+        };
+        self.stop(id, how);
         self.tell(&Event::StageFailed { stage, message, hint });
         self.settled(id);
     }
@@ -150,15 +166,22 @@ impl<'a, 's> Coordinator<'a, 's> {
                 &folder,
             )
         } else {
-            let mut state = self.state.take().unwrap_or_else(|| State::load(&folder));
+            let loaded = self.state.take().unwrap_or_else(|| State::load(&folder));
+            let mut state = loaded.unwrap_or_else(|problem| {
+                self.warnings.push(format!("{problem}; it is written anew"));
+                State::default()
+            });
             if self.plan.whole {
                 let labels: HashSet<&str> = self.graph.stages.iter().map(|stage| stage.label.as_str()).collect();
                 state.stages.retain(|label, _| labels.contains(label.as_str()));
+                state.stopped.retain(|label, _| labels.contains(label.as_str()));
             }
             for (stage, hash) in known {
                 let kind = stage.kind.to_owned();
                 state.stages.insert(stage.label.clone(), Last { kind, hash });
+                state.stopped.remove(&stage.label);
             }
+            state.stopped.append(&mut self.stopped.clone());
             state.save(&folder)
         };
         if let Err(error) = saved {
@@ -168,8 +191,12 @@ impl<'a, 's> Coordinator<'a, 's> {
         for (path, (identity, hash)) in &self.plan.facts.files {
             let _ = self.store.remember_user_file(path, *identity, *hash);
         }
-        for (kind, hash) in &self.heal {
-            let _ = self.store.remember(kind, hash);
+        for id in &self.heal {
+            if let Some(cached) = &self.cached[id.index()] {
+                let json = || Some(self.json(*id));
+                let kind = self.graph.stages[id.index()].kind;
+                let _ = self.store.remember(kind, &cached.fingerprint, json);
+            }
         }
     }
 
@@ -178,12 +205,20 @@ impl<'a, 's> Coordinator<'a, 's> {
         let (ran, fresh) = (count(|s| *s == Status::Ran), count(|s| *s == Status::Fresh));
         let (skipped, failed) = (count(|s| matches!(s, Status::Skipped { .. })), self.failures.len());
         let interrupted = count(|s| *s == Status::Interrupted) > 0;
+        let unfinished = self.jsons.iter().zip(&self.cached);
+        let unfinished = unfinished.filter(|(_, cached)| cached.is_none());
+        let unfinished = unfinished.filter_map(|(json, _)| Some(Hash256::of(json.as_ref()?)));
+        let unfinished: Vec<Hash256> = unfinished.collect();
         let mut plan = self.plan.clone();
         let (mut findings, mut outside_tolerance) = (Vec::new(), Vec::new());
         for (index, entry) in plan.entries.iter_mut().enumerate() {
             let label = || self.graph.stages[index].label.clone();
             if let Status::Skipped { because } = self.statuses[index] {
                 *entry = Entry::Skipped { because };
+            }
+            if let Some(stopped) = self.stopped.get(&self.graph.stages[index].label) {
+                let checkpoint = self.store.has_checkpoint(&stopped.hash);
+                *entry = Entry::Stale(Reason::of(&stopped.how, checkpoint));
             }
             if let Some(cached) = &self.cached[index] {
                 findings.extend(cached.finding.iter().map(|title| (label(), title.clone())));
@@ -200,6 +235,9 @@ impl<'a, 's> Coordinator<'a, 's> {
             skipped,
             seconds,
         });
+        for sink in self.sinks.iter_mut() {
+            self.warnings.extend(sink.problem());
+        }
         RunSummary {
             plan,
             ran,
@@ -209,6 +247,7 @@ impl<'a, 's> Coordinator<'a, 's> {
             findings,
             outside_tolerance,
             interrupted,
+            unfinished,
             warnings: self.warnings,
             seconds,
         }

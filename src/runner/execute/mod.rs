@@ -28,7 +28,7 @@ use crate::event::{Event, Sink, Told};
 use crate::fingerprint::{Hash256, Input};
 use crate::graph::{Graph, StageId};
 use crate::plan::{Entry, Plan, Reason, since_last};
-use crate::store::state::{Last, State};
+use crate::store::state::{Last, State, Stop, Stopped, Unreadable};
 use crate::store::{Cached, Lookup, Store, TryLock};
 use crate::worker::{WorkerCommand, panic_message};
 use body::{Ended, Job, JobInput};
@@ -53,6 +53,8 @@ pub struct RunSummary {
     pub outside_tolerance: Vec<String>,
     /// Whether the run was cancelled before its end.
     pub interrupted: bool,
+    /// Fingerprints of stages that were to run and have no outputs; they may have checkpoints.
+    pub unfinished: Vec<Hash256>,
     /// What went wrong beside the stages, such as a state file that could not be written.
     pub warnings: Vec<String>,
     /// Wall-clock seconds.
@@ -121,9 +123,7 @@ pub fn execute(
         stale: plan.stale(),
         behind: plan.count(|entry| matches!(entry, Entry::Waiting { .. })),
     });
-    if !plan.is_fresh() {
-        coordinator.make_room();
-    }
+    coordinator.make_room();
     coordinator.begin();
     std::thread::scope(|scope| coordinator.run(scope, &receive));
     coordinator.keep_state();
@@ -146,8 +146,8 @@ struct Coordinator<'a, 's> {
     forced: Vec<bool>,
     /// Outputs whose content was read and found right, or written, in this run.
     verified: HashSet<(StageId, &'static str)>,
-    /// Entries that the index should remember as they are now.
-    heal: Vec<(&'static str, Hash256)>,
+    /// Stages whose entries the index should remember as they are now.
+    heal: Vec<StageId>,
     children: Vec<Vec<StageId>>,
     ready: BTreeSet<StageId>,
     /// Ready stages whose lock another run holds.
@@ -155,7 +155,10 @@ struct Coordinator<'a, 's> {
     free: Free,
     shares: BTreeMap<StageId, Share>,
     failures: Vec<Failure>,
-    state: Option<State>,
+    /// The state that the last run left.
+    state: Option<Result<State, Unreadable>>,
+    /// Stages that began and did not end well, by label.
+    stopped: BTreeMap<String, Stopped>,
     warnings: Vec<String>,
     cannot_write: Option<String>,
 }
@@ -208,6 +211,7 @@ impl<'a, 's> Coordinator<'a, 's> {
             shares: BTreeMap::new(),
             failures: Vec::new(),
             state: None,
+            stopped: BTreeMap::new(),
             warnings: Vec::new(),
             cannot_write: None,
         }
@@ -223,12 +227,17 @@ impl<'a, 's> Coordinator<'a, 's> {
         self.graph.stages[id.index()].label.clone()
     }
 
-    /// Prepares the store for writing, and clears up after dead runs.
+    /// Prepares the store for writing, and clears up after dead runs. Where nothing is to run, nothing need be written.
     fn make_room(&mut self) {
-        let prepared = self.store.prepare();
-        if let Err(error) = prepared {
+        let clear = || {
+            self.store.clear_up(&self.graph.pipeline)?;
+            self.store.compact()
+        };
+        if self.plan.is_fresh() {
+            let _ = clear();
+        } else if let Err(error) = self.store.prepare() {
             self.cannot_write = Some(error.to_string());
-        } else if let Err(error) = self.store.recover().and_then(|_| self.store.compact()) {
+        } else if let Err(error) = clear() {
             self.warnings
                 .push(format!("could not clear up after an earlier run: {error}"));
         }

@@ -8,8 +8,9 @@ use rayon::prelude::*;
 use super::{Entry, Facts, Reason, since_last};
 use crate::fingerprint::{Hash256, Input};
 use crate::graph::{Graph, StageId};
-use crate::store::state::State;
-use crate::store::{Cached, Identity, Lookup, Store};
+use crate::store::index::Description;
+use crate::store::state::{State, Unreadable};
+use crate::store::{Cached, Lookup, Store};
 
 /// Fewer stages than this are looked at one after the other: starting threads would take longer.
 const MANY: usize = 128;
@@ -22,12 +23,12 @@ pub(super) struct Planner<'a> {
     forced: &'a [bool],
     /// Stages that need nothing, then those that need only these, and so on.
     levels: Vec<Vec<usize>>,
-    /// Valid entries that the index does not know as they are.
-    pub heal: Vec<(&'static str, Hash256)>,
+    /// Stages with valid entries that the index does not know as they are.
+    pub heal: Vec<StageId>,
 }
 
-/// A stage with the entry that the index remembers, and its manifest.
-type Doubt = (usize, Arc<Cached>, Identity);
+/// A stage with the entry that the index remembers, and what describes it.
+type Doubt = (usize, Arc<Cached>, Description);
 
 /// An entry before its reason is known.
 enum Draft {
@@ -98,7 +99,7 @@ impl<'a> Planner<'a> {
                 doubtful.extend(look.doubt);
                 if let Some((hash, lookup)) = look.verdict {
                     if matches!(lookup, Lookup::Found(_)) {
-                        self.heal.push((self.graph.stages[index].kind, hash));
+                        self.heal.push(stage_id(index));
                     }
                     verdicts.insert(hash, lookup);
                 }
@@ -116,7 +117,7 @@ impl<'a> Planner<'a> {
                 verdict: None,
             };
         }
-        let id = StageId(u32::try_from(index).unwrap_or(u32::MAX));
+        let id = stage_id(index);
         let json = self
             .facts
             .fingerprint(self.graph, id, |from, output| content(&drafts[from.index()], output));
@@ -124,8 +125,8 @@ impl<'a> Planner<'a> {
         let (mut doubt, mut verdict) = (None, None);
         let lookup = if let Some(lookup) = verdicts.get(&hash) {
             lookup.clone()
-        } else if let Some((cached, manifest)) = self.store.recall(&hash) {
-            doubt = Some((index, cached.clone(), manifest));
+        } else if let Some((cached, description)) = self.store.recall(&hash) {
+            doubt = Some((index, cached.clone(), description));
             Lookup::Found(cached)
         } else {
             let lookup = self.store.lookup(self.graph.stages[index].kind, &hash);
@@ -167,10 +168,10 @@ impl<'a> Planner<'a> {
             let kind = graph.stages[*index].kind;
             folders.entry(kind).or_insert_with(|| store.open_kind(kind));
         }
-        let look = |(index, cached, manifest): &Doubt| {
+        let look = |(index, cached, description): &Doubt| {
             let kind = graph.stages[*index].kind;
             if let Some(Some(folder)) = folders.get(kind)
-                && store.looks_unchanged(folder, cached, manifest)
+                && store.looks_unchanged(folder, cached, description)
             {
                 return None;
             }
@@ -186,7 +187,7 @@ impl<'a> Planner<'a> {
                 Some(found) => {
                     right &= found == believed;
                     if matches!(found, Lookup::Found(_)) {
-                        self.heal.push((graph.stages[index].kind, hash));
+                        self.heal.push(stage_id(index));
                     }
                     found
                 }
@@ -196,7 +197,7 @@ impl<'a> Planner<'a> {
         right
     }
 
-    fn entry(&self, index: usize, draft: Draft, state: &mut Option<State>) -> Entry {
+    fn entry(&self, index: usize, draft: Draft, state: &mut Option<Result<State, Unreadable>>) -> Entry {
         match draft {
             Draft::Known(entry) => entry,
             Draft::Stale { forced: true, .. } => Entry::Stale(Reason::Forced),
@@ -211,6 +212,10 @@ impl<'a> Planner<'a> {
             }
         }
     }
+}
+
+fn stage_id(index: usize) -> StageId {
+    StageId(u32::try_from(index).unwrap_or(u32::MAX))
 }
 
 fn content(draft: &Draft, output: &str) -> Input<'static> {

@@ -14,8 +14,8 @@ use crate::store::{Identity, Store};
 pub(crate) struct Facts {
     pub files: HashMap<PathBuf, (Identity, Hash256)>,
     pub devices: Vec<DeviceChoice>,
-    /// Valid entries that the index does not know as they are.
-    pub heal: Vec<(&'static str, Hash256)>,
+    /// Stages with valid entries that the index does not know as they are.
+    pub heal: Vec<StageId>,
     libtorch: String,
     columns: ColumnTexts,
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::graph::{Graph, StageId, StageInstance};
+use crate::store::state::Stop;
 use crate::store::{Cached, Damage, Identity, Store};
 
 use draft::Planner;
@@ -66,8 +67,20 @@ pub enum Entry {
 pub enum Reason {
     /// No run of this pipeline has finished it.
     NeverRun,
-    /// It was interrupted and has a checkpoint.
-    Unfinished,
+    /// It was interrupted.
+    Unfinished {
+        /// Whether it left a checkpoint.
+        checkpoint: bool,
+    },
+    /// It failed the last time, and nothing that it depends on has changed since.
+    Failed {
+        /// The error.
+        message: String,
+        /// What the user can do.
+        hint: Option<String>,
+        /// Whether it left a checkpoint.
+        checkpoint: bool,
+    },
     /// What it depends on changed since the last run; one sentence each.
     Changed(Vec<String>),
     /// Nothing changed, but its cached outputs are gone.
@@ -78,11 +91,36 @@ pub enum Reason {
     Forced,
 }
 
+impl Reason {
+    /// Why a stage must run that did not end well.
+    pub(crate) fn of(how: &Stop, checkpoint: bool) -> Self {
+        match how.clone() {
+            Stop::Failed { message, hint } => Self::Failed {
+                message,
+                hint,
+                checkpoint,
+            },
+            Stop::Interrupted => Self::Unfinished { checkpoint },
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NeverRun => f.write_str("never run"),
-            Self::Unfinished => f.write_str("unfinished: goes on from its checkpoint"),
+            Self::Unfinished { checkpoint: true } => f.write_str("unfinished: goes on from its checkpoint"),
+            Self::Unfinished { checkpoint: false } => f.write_str("unfinished: begins anew, for it has no checkpoint"),
+            Self::Failed {
+                message, checkpoint, ..
+            } => {
+                let go_on = if *checkpoint {
+                    "; goes on from its checkpoint"
+                } else {
+                    ""
+                };
+                write!(f, "failed last time: {}{go_on}", first_line(message))
+            }
             Self::Changed(changes) => match changes.as_slice() {
                 [first, _, _, rest @ ..] if !rest.is_empty() => write!(f, "{first}, and {} more", changes.len() - 1),
                 few => f.write_str(&few.join(", ")),
@@ -91,6 +129,16 @@ impl fmt::Display for Reason {
             Self::Damaged(damage) => damage.fmt(f),
             Self::Forced => f.write_str("forced"),
         }
+    }
+}
+
+/// The beginning of a message, for a line that has other things too.
+fn first_line(message: &str) -> String {
+    const LONGEST: usize = 200;
+    let line = message.lines().next().unwrap_or_default();
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
     }
 }
 

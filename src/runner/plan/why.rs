@@ -4,13 +4,26 @@ use super::{Entry, Plan, Reason};
 use crate::fingerprint::{Hash256, Input, explain};
 use crate::graph::{Graph, StageId, StageInstance};
 use crate::store::Store;
-use crate::store::state::State;
+use crate::store::state::{State, Unreadable};
 
 /// What changed since the last run of a stage whose outputs are not in the store.
-pub(crate) fn since_last(stage: &StageInstance, json: &str, state: &State, store: &Store) -> Reason {
+pub(crate) fn since_last(
+    stage: &StageInstance,
+    json: &str,
+    state: &Result<State, Unreadable>,
+    store: &Store,
+) -> Reason {
     let hash = Hash256::of(json);
-    if store.checkpoints(&hash).is_dir() {
-        return Reason::Unfinished;
+    let checkpoint = store.has_checkpoint(&hash);
+    let state = match state {
+        Ok(state) => state,
+        Err(_) if checkpoint => return Reason::Unfinished { checkpoint },
+        Err(problem) => return Reason::Changed(vec![format!("unknown: the record of the last run, {problem}")]),
+    };
+    match state.stopped.get(&stage.label).filter(|stopped| stopped.hash == hash) {
+        Some(stopped) => return Reason::of(&stopped.how, checkpoint),
+        None if checkpoint => return Reason::Unfinished { checkpoint },
+        None => {}
     }
     let Some(last) = state.stages.get(&stage.label) else {
         return Reason::NeverRun;

@@ -9,6 +9,7 @@ mod arguments;
 mod connect;
 mod diagnostics;
 mod example;
+mod file;
 #[cfg(test)]
 pub(crate) mod kinds;
 mod order;
@@ -28,6 +29,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 pub use diagnostics::{Diagnostic, Diagnostics, Related};
+pub use file::PipelineFile;
 
 use crate::catalog::Catalog;
 use crate::graph::Graph;
@@ -36,41 +38,9 @@ use problem::Problem;
 use spans::{Part, Spans};
 use yaml::ReadError;
 
-/// A larger file is surely not a pipeline.
-const LARGEST_FILE: u64 = 64 << 20;
-
-/// Reads and resolves the pipeline file `path`. `overrides` are the `-p name=value` of the command line; each value is
-/// read as YAML.
+/// Reads and resolves the pipeline file `path`; see [`PipelineFile`].
 pub fn load(path: &Path, overrides: &[(String, String)], catalog: &Catalog) -> Result<Graph, Diagnostics> {
-    let file = path.display().to_string();
-    let bytes = read_bytes(path).map_err(|reason| Diagnostics::whole(&file, Problem::Unreadable { reason }))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        Diagnostics::whole(
-            &file,
-            Problem::NotText {
-                offset: error.utf8_error().valid_up_to(),
-            },
-        )
-    })?;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    parse_str(&text, &file, folder, overrides, catalog)
-}
-
-fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
-    let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => "it does not exist".to_owned(),
-        _ => error.to_string(),
-    })?;
-    if metadata.is_dir() {
-        return Err("it is a folder".to_owned());
-    }
-    if metadata.len() > LARGEST_FILE {
-        return Err(format!("with {} bytes it is too large for a pipeline", metadata.len()));
-    }
-    std::fs::read(path).map_err(|error| error.to_string())
+    PipelineFile::read(path)?.resolve(overrides, catalog)
 }
 
 /// Resolves the pipeline in `text`. `file` names it in diagnostics; relative paths in it start at `folder`.

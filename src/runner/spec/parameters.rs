@@ -228,6 +228,15 @@ impl<'a> Parameters<'a> {
         found
     }
 
+    /// Those that the sweep does not set, with their values; one that depends on a swept one is as it is written.
+    pub(super) fn unswept(&self) -> Vec<(String, Value)> {
+        let unswept = self.all.iter().filter(|parameter| parameter.column.is_none());
+        let value = |parameter: &Parameter<'_>| parameter.fixed.as_ref().unwrap_or(parameter.raw).clone();
+        unswept
+            .map(|parameter| (parameter.name.to_owned(), value(parameter)))
+            .collect()
+    }
+
     /// Columns of the sweep on which the references in `value` depend.
     pub(super) fn columns(&self, value: &Value) -> BTreeSet<usize> {
         let mut columns = BTreeSet::new();

@@ -64,12 +64,14 @@ pub(super) fn resolve(
             .collect()
     };
     let points = sweep.points.iter().map(point).collect();
+    let values = parameters.unswept();
     Some(Graph {
         pipeline: outline.pipeline,
         about: outline.about,
         folder: folder.to_owned(),
         stages,
         points,
+        parameters: values,
     })
 }
 

@@ -25,6 +25,14 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// No file looks so.
+    pub const NONE: Self = Self {
+        bytes: 0,
+        modified: 0,
+        changed: 0,
+        inode: 0,
+    };
+
     /// Looks at a file.
     pub fn of(path: &Path) -> io::Result<Self> {
         Ok(Self::from(&std::fs::metadata(path)?))
@@ -47,12 +55,12 @@ impl Identity {
     pub fn is_settled(&self, now: i64) -> bool {
         now - self.modified.max(self.changed) > 2_000_000_000
     }
+}
 
-    /// The same for the present moment.
-    pub fn is_settled_now(&self) -> bool {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.is_settled(i64::try_from(now.as_nanos()).unwrap_or(0))
-    }
+/// A moment in nanoseconds since 1970.
+pub fn nanoseconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(0)
 }
 
 impl From<&Metadata> for Identity {

@@ -8,20 +8,30 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 
+use super::files::{self, Keep};
 use super::hash::Hash256;
 use super::identity::Identity;
 use super::manifest::OutputRecord;
 
+/// The files that describe an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Description {
+    /// `manifest.json`.
+    pub manifest: Identity,
+    /// `fingerprint.json`.
+    pub fingerprint: Identity,
+}
+
 /// What the index keeps of a manifest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// The manifest file.
-    pub manifest: Identity,
+    /// The manifest and the fingerprint.
+    pub description: Description,
     /// Output files.
     pub outputs: Vec<OutputRecord>,
     /// The finding's title.
@@ -47,10 +57,23 @@ enum Line {
 }
 
 impl Index {
+    /// One that knows nothing yet.
+    pub fn empty(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            text: String::new(),
+            lines: HashMap::default(),
+            dead: 0,
+            added: RwLock::default(),
+        }
+    }
+
     /// Reads the index; a missing or unreadable one is empty.
     pub fn open(path: &Path) -> Self {
-        let text = match std::fs::read(path) {
-            Ok(bytes) => {
+        let mut bytes = Vec::new();
+        let opened = files::open(OpenOptions::new().read(true), path);
+        let text = match opened.and_then(|mut file| file.read_to_end(&mut bytes)) {
+            Ok(_) => {
                 String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
             }
             Err(_) => String::new(),
@@ -66,11 +89,10 @@ impl Index {
             }
         }
         Self {
-            path: path.to_owned(),
             text,
             lines,
             dead,
-            added: RwLock::default(),
+            ..Self::empty(path)
         }
     }
 
@@ -116,7 +138,7 @@ impl Index {
             added.insert(key, line);
         }
         // One write in append mode: two programs never mix their lines.
-        let mut file = OpenOptions::new().append(true).create(true).open(&self.path)?;
+        let mut file = files::open(OpenOptions::new().append(true).create(true), &self.path)?;
         file.write_all(text.as_bytes())
     }
 
@@ -126,14 +148,10 @@ impl Index {
         if self.dead < 1000.max(self.lines.len()) {
             return Ok(());
         }
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new().prefix(".index").tempfile_in(folder)?;
         let mut ranges: Vec<_> = self.lines.values().cloned().collect();
         ranges.sort_unstable_by_key(|range| range.start);
         let text: String = ranges.into_iter().map(|range| &self.text[range]).collect();
-        file.write_all(text.as_bytes())?;
-        file.persist(&self.path)?;
-        Ok(())
+        files::replace(&self.path, text.as_bytes(), Keep::Remakable)
     }
 }
 
@@ -141,17 +159,18 @@ fn file_key(path: &Path) -> Hash256 {
     Hash256::of(path.as_os_str().as_encoded_bytes())
 }
 
-// A line: key, `e` or `f`, fields, checksum, separated by tabs. An identity is four numbers separated by commas.
-// Entry: flags (`-`, or `!` for outside tolerance), manifest identity, number of outputs, then file, hash, identity
-// of each, then `+` and the finding's title, or `-`.
+// A line: key, `E` or `f`, fields, checksum, separated by tabs. An identity is four numbers separated by commas.
+// Entry: flags (`-`, or `!` for outside tolerance), identities of manifest and fingerprint, number of outputs, then file,
+// hash, identity of each, then `+` and the finding's title, or `-`.
 
 fn format(key: &Hash256, line: &Line) -> String {
     let mut text = String::with_capacity(320);
     key.write_hex(&mut text);
     match line {
         Line::Entry(record) => {
-            text.push_str(if record.outside_tolerance { "\te\t!" } else { "\te\t-" });
-            push_identity(&mut text, &record.manifest);
+            text.push_str(if record.outside_tolerance { "\tE\t!" } else { "\tE\t-" });
+            push_identity(&mut text, &record.description.manifest);
+            push_identity(&mut text, &record.description.fingerprint);
             let _ = write!(text, "\t{}", record.outputs.len());
             for output in &record.outputs {
                 text.push('\t');
@@ -195,9 +214,10 @@ fn parse(line: &str) -> Option<Line> {
     }
     let mut fields = body.split('\t').skip(1);
     match fields.next()? {
-        "e" => {
+        "E" => {
             let outside_tolerance = fields.next()? == "!";
             let manifest = parse_identity(fields.next()?)?;
+            let fingerprint = parse_identity(fields.next()?)?;
             let count: usize = fields.next()?.parse().ok()?;
             let mut outputs = Vec::with_capacity(count.min(64));
             for _ in 0..count {
@@ -211,7 +231,7 @@ fn parse(line: &str) -> Option<Line> {
             }
             let finding = fields.next()?.strip_prefix('+').map(str::to_owned);
             Some(Line::Entry(Record {
-                manifest,
+                description: Description { manifest, fingerprint },
                 outputs,
                 finding,
                 outside_tolerance,
@@ -285,8 +305,12 @@ mod tests {
         };
         let outputs = (0..number % 3).map(|port| output(&port.to_string())).collect();
         let finding = number.is_multiple_of(2).then(|| "3 orbits\tare unbound".to_owned());
-        Record {
+        let description = Description {
             manifest: identity,
+            fingerprint: Identity { inode: 8, ..identity },
+        };
+        Record {
+            description,
             outputs,
             finding,
             outside_tolerance: number.is_multiple_of(5),
@@ -304,7 +328,7 @@ mod tests {
                 .add_entry(Hash256::of(number.to_string()), record(number))
                 .unwrap();
         }
-        let identity = record(9).manifest;
+        let identity = record(9).description.manifest;
         index
             .add_file(Path::new("/a/b"), identity, Hash256::of("content"))
             .unwrap();

@@ -1,11 +1,13 @@
-//! One lock per fingerprint. The system releases the lock of a process that died, so nothing is left to clean.
+//! One lock per fingerprint, and one that runs share and `gc` takes alone. The system releases the locks of a process
+//! that died; the files it left are removed by whoever locks them next, or by [`Store::clear_up`](super::Store::clear_up).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
+
+use super::files::{self, is_at};
 
 /// An exclusive lock, held until dropped.
 #[derive(Debug)]
@@ -58,16 +60,10 @@ impl KeyLock {
 
     /// Writes who holds the lock; only for messages, so a failure (a full disk) does not matter.
     fn sign(mut file: File, path: &Path) -> Self {
-        let host = rustix::system::uname();
-        let text = format!(
-            "process {} on {}\n",
-            std::process::id(),
-            host.nodename().to_string_lossy()
-        );
         let _ = file
             .rewind()
             .and_then(|()| file.set_len(0))
-            .and_then(|()| file.write_all(text.as_bytes()));
+            .and_then(|()| file.write_all(format!("{}\n", this_process()).as_bytes()));
         Self {
             file,
             path: path.to_owned(),
@@ -83,21 +79,78 @@ impl Drop for KeyLock {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
+/// A lock that many hold together. While one does, nobody has it [alone](Self::alone).
+#[derive(Debug)]
+pub struct SharedLock {
+    file: File,
+    path: PathBuf,
 }
 
-/// Whether `path` still names this open file.
-fn is_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), std::fs::metadata(path)) {
-        (Ok(ours), Ok(there)) => ours.ino() == there.ino() && ours.dev() == there.dev(),
-        _ => false,
+impl SharedLock {
+    /// Takes part in the lock at `path`, waiting for whoever has it alone.
+    pub fn share(path: &Path) -> io::Result<Self> {
+        loop {
+            let mut file = open(path)?;
+            // With nobody else here, what dead holders wrote goes.
+            if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && is_at(&file, path) {
+                let _ = file.set_len(0);
+            }
+            match flock(&file, FlockOperation::LockShared) {
+                Ok(()) if is_at(&file, path) => {
+                    // Only for messages. One short write at the end of the file: lines of two processes stay apart.
+                    let _ = file
+                        .seek(io::SeekFrom::End(0))
+                        .and_then(|_| file.write_all(format!("{}\n", this_process()).as_bytes()));
+                    let path = path.to_owned();
+                    return Ok(Self { file, path });
+                }
+                Ok(()) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
+
+    /// Takes the lock for one alone, or says who holds it, as far as known.
+    pub fn alone(path: &Path) -> io::Result<TryLock> {
+        match KeyLock::attempt(path)? {
+            TryLock::Busy(holders) => Ok(TryLock::Busy(living(&holders))),
+            held => Ok(held),
+        }
+    }
+}
+
+impl Drop for SharedLock {
+    fn drop(&mut self) {
+        let alone = flock(&self.file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        if alone && is_at(&self.file, &self.path) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
+/// Of the lines that holders wrote, those that are not of a process of this host that is gone.
+fn living(holders: &str) -> String {
+    let here = format!(" on {}", host());
+    let lives = |line: &&str| {
+        let process = line.strip_prefix("process ").and_then(|rest| rest.strip_suffix(&here));
+        process.is_none_or(|number| Path::new("/proc").join(number).exists())
+    };
+    holders.lines().filter(lives).collect::<Vec<_>>().join(", ")
+}
+
+/// The name of this machine.
+pub fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn this_process() -> String {
+    format!("process {} on {}", std::process::id(), host())
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    files::open(options.read(true).write(true).create(true).truncate(false), path)
 }
 
 #[cfg(test)]
@@ -124,6 +177,23 @@ mod tests {
     }
 
     #[test]
+    fn a_link_is_not_locked_and_its_target_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, target) = (folder.path().join("key"), folder.path().join("target"));
+        std::fs::write(&target, "precious").unwrap();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        for error in [
+            KeyLock::attempt(&path).unwrap_err(),
+            KeyLock::wait(&path).unwrap_err(),
+            SharedLock::share(&path).unwrap_err(),
+            SharedLock::alone(&path).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("symbolic link"), "{error}");
+        }
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
+    }
+
+    #[test]
     fn only_one_thread_is_inside() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
@@ -142,5 +212,58 @@ mod tests {
             }
         });
         assert_eq!(entries.into_inner(), 400);
+    }
+
+    #[test]
+    fn many_share_and_one_alone_shuts_them_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("runs");
+        std::fs::write(&path, "process 999999999 on nowhere\n").unwrap();
+        let (first, second) = (SharedLock::share(&path).unwrap(), SharedLock::share(&path).unwrap());
+        for held in [vec![first, second], vec![]] {
+            match SharedLock::alone(&path).unwrap() {
+                TryLock::Busy(who) => {
+                    assert!(!held.is_empty());
+                    assert!(who.starts_with(&format!("process {}", std::process::id())), "{who}");
+                }
+                TryLock::Held(_) => assert!(held.is_empty(), "shared and alone at once"),
+            }
+            drop(held);
+            assert!(!path.exists());
+        }
+        assert_eq!(
+            living(&format!("process 999999999 on {}\nprocess 1 on x", host())),
+            "process 1 on x"
+        );
+    }
+
+    #[test]
+    fn sharing_and_being_alone_never_overlap() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("runs");
+        let (sharing, alone) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let lock = SharedLock::share(&path).unwrap();
+                        sharing.fetch_add(1, Ordering::SeqCst);
+                        assert_eq!(alone.load(Ordering::SeqCst), 0);
+                        sharing.fetch_sub(1, Ordering::SeqCst);
+                        drop(lock);
+                    }
+                });
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        if let TryLock::Held(lock) = SharedLock::alone(&path).unwrap() {
+                            assert_eq!(alone.fetch_add(1, Ordering::SeqCst), 0);
+                            assert_eq!(sharing.load(Ordering::SeqCst), 0);
+                            alone.fetch_sub(1, Ordering::SeqCst);
+                            drop(lock);
+                        }
+                    }
+                });
+            }
+        });
     }
 }

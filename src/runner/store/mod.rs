@@ -3,12 +3,18 @@
 //! ```text
 //! results/cache/v1/<kind>/<hash>/   outputs, fingerprint.json, manifest.json; appears by one rename, complete
 //! results/cache/v1/index            accelerator, see [`index`]
-//! results/cache/partial/<hash>-…/   an entry being written, a folder for each attempt; belongs to the holder of the lock
+//! results/cache/partial/<hash>.*/   an entry being written, by one attempt; belongs to the holder of the lock
 //! results/cache/locks/<hash>        see [`lock`]
+//! results/cache/runs/<pipeline>/    records of runs, see [`runs`]
+//! results/cache/seals/              see [`seal`](crate::seal)
 //! results/checkpoints/<hash>/       of an unfinished stage
-//! results/<pipeline>/               state.json, runs.jsonl, reports
+//! results/<pipeline>/               state.json, runs.jsonl, report of the whole
+//! results/<pipeline>/parts/<part>/  reports of parts
 //! ```
 
+pub mod checked;
+pub mod clear;
+pub mod files;
 pub mod gc;
 pub mod hash;
 pub mod identity;
@@ -16,22 +22,28 @@ pub mod index;
 pub mod lock;
 pub mod manifest;
 pub mod publish;
+pub mod runs;
 pub mod state;
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 pub use hash::Hash256;
-pub use identity::Identity;
-pub use lock::{KeyLock, TryLock};
+pub use identity::{Identity, nanoseconds};
+pub use lock::{KeyLock, SharedLock, TryLock};
 pub use manifest::{Manifest, Metric, OutputRecord};
 
 use rustix::fs::{Mode, OFlags};
 
 use crate::fingerprint::STORE_VERSION;
-use index::{Index, Record};
+use files::Keep;
+use index::{Description, Index, Record};
+
+/// Name of the lock that runs share.
+const RUNS: &str = "runs";
 
 /// Names that no pipeline may have, because the store keeps folders of these names beside the pipelines'.
 pub const RESERVED: [&str; 2] = ["cache", "checkpoints"];
@@ -42,6 +54,7 @@ pub struct Store {
     results: PathBuf,
     entries: PathBuf,
     index: Index,
+    program: String,
 }
 
 /// A valid cache entry.
@@ -114,13 +127,30 @@ pub enum Lookup {
 impl Store {
     /// Opens the store in a results folder, which need not exist.
     pub fn open(results: &Path) -> Self {
+        let store = Self::at(results);
+        let index = Index::open(&store.entries.join("index"));
+        Self { index, ..store }
+    }
+
+    /// The store without its index: for what looks for no entries.
+    pub fn at(results: &Path) -> Self {
         let entries = results.join("cache").join(format!("v{STORE_VERSION}"));
-        let index = Index::open(&entries.join("index"));
         Self {
             results: results.to_owned(),
+            index: Index::empty(&entries.join("index")),
             entries,
-            index,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
         }
+    }
+
+    /// The same, for a program that tells its version itself.
+    pub fn of_program(self, program: String) -> Self {
+        Self { program, ..self }
+    }
+
+    /// The version of the program, for manifests.
+    pub fn program(&self) -> &str {
+        &self.program
     }
 
     /// The results folder.
@@ -131,6 +161,12 @@ impl Store {
     /// Folder of a pipeline's report, journal and state.
     pub fn pipeline_folder(&self, pipeline: &str) -> PathBuf {
         self.results.join(pipeline)
+    }
+
+    /// Folder of the report of a part of a pipeline, or of the whole.
+    pub fn report_folder(&self, pipeline: &str, part: Option<&str>) -> PathBuf {
+        let folder = self.pipeline_folder(pipeline);
+        part.map_or(folder.clone(), |part| folder.join("parts").join(part))
     }
 
     /// Folder of a cache entry.
@@ -166,24 +202,83 @@ impl Store {
         self.locks().join(format!("{fingerprint}.worker"))
     }
 
+    /// Path of a lock with a name, such as that of a pipeline's history.
+    pub fn lock_named(&self, name: &str) -> PathBuf {
+        self.locks().join(name)
+    }
+
+    /// Whether a stage left a checkpoint.
+    pub fn has_checkpoint(&self, fingerprint: &Hash256) -> bool {
+        std::fs::read_dir(self.checkpoints(fingerprint)).is_ok_and(|mut files| files.next().is_some())
+    }
+
+    /// The store's own folders.
+    fn own_folders(&self) -> [PathBuf; 4] {
+        let checkpoints = self.results.join("checkpoints");
+        [self.entries.clone(), self.partial(), self.locks(), checkpoints]
+    }
+
+    /// Says what is wrong with the folders that are there: links to nowhere, files in their places.
+    pub fn check(&self) -> io::Result<()> {
+        for folder in [self.results.clone(), self.results.join("cache")] {
+            let name = folder.display();
+            let wrong = |what: String| Err(io::Error::other(format!("{name} is {what}")));
+            match (std::fs::symlink_metadata(&folder), std::fs::metadata(&folder)) {
+                (Err(_), _) => {}
+                (_, Ok(found)) if found.is_dir() => {}
+                (Ok(link), Err(error)) if link.is_symlink() => {
+                    let target = std::fs::read_link(&folder).unwrap_or_default();
+                    return match error.kind() {
+                        io::ErrorKind::NotFound => wrong(format!("a link to {}, which is not there", target.display())),
+                        _ => wrong(format!("a link to {}, which cannot be followed", target.display())),
+                    };
+                }
+                _ => return wrong("no folder".to_owned()),
+            }
+        }
+        // What lies in these is renamed and removed; through a link that would happen elsewhere.
+        let others = ["runs", "seals"].map(|name| self.results.join("cache").join(name));
+        for folder in self.own_folders().iter().chain(&others) {
+            if std::fs::symlink_metadata(folder).is_ok_and(|found| !found.is_dir()) {
+                return Err(io::Error::other(format!(
+                    "{} is no folder; a link is not followed here",
+                    folder.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Creates the folders that writing needs.
     pub fn prepare(&self) -> io::Result<()> {
-        for folder in [
-            &self.entries,
-            &self.partial(),
-            &self.locks(),
-            &self.results.join("checkpoints"),
-        ] {
+        self.check()?;
+        for folder in &self.own_folders() {
             std::fs::create_dir_all(folder).map_err(|error| named(folder, &error))?;
         }
         Ok(())
     }
 
-    /// The entry as the index remembers it, unchecked, with what a stat told of its manifest.
-    pub(crate) fn recall(&self, fingerprint: &Hash256) -> Option<(Arc<Cached>, Identity)> {
+    /// Keeps `gc` away as long as the lock is held; there is none before anything was ever written.
+    pub fn hold(&self) -> io::Result<Option<SharedLock>> {
+        let path = self.lock_named(RUNS);
+        match SharedLock::share(&path) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(named(&path, &error)),
+        }
+    }
+
+    /// Keeps runs away; or says which go on.
+    pub fn hold_alone(&self) -> io::Result<TryLock> {
+        let path = self.lock_named(RUNS);
+        SharedLock::alone(&path).map_err(|error| named(&path, &error))
+    }
+
+    /// The entry as the index remembers it, unchecked, with what a stat told of its description.
+    pub(crate) fn recall(&self, fingerprint: &Hash256) -> Option<(Arc<Cached>, Description)> {
         let record = self.index.entry(fingerprint)?;
-        let manifest = record.manifest;
-        Some((Arc::new(Cached::new(*fingerprint, record)), manifest))
+        let description = record.description;
+        Some((Arc::new(Cached::new(*fingerprint, record)), description))
     }
 
     /// The folder of a kind's entries, opened: looking at a file from there costs half of looking it up by its whole path.
@@ -193,7 +288,7 @@ impl Store {
     }
 
     /// Whether a recalled entry agrees with a stat of its files: a shortcut to [`Self::lookup`].
-    pub(crate) fn looks_unchanged(&self, kind: &OwnedFd, cached: &Cached, manifest: &Identity) -> bool {
+    pub(crate) fn looks_unchanged(&self, kind: &OwnedFd, cached: &Cached, description: &Description) -> bool {
         let mut path = String::with_capacity(128);
         cached.fingerprint.write_hex(&mut path);
         path.push('/');
@@ -203,7 +298,9 @@ impl Store {
             path.push_str(file);
             Identity::at(kind, &path).is_ok_and(|now| now == *identity)
         };
-        same("manifest.json", manifest) && cached.outputs.iter().all(|output| same(&output.file, &output.identity))
+        same("manifest.json", &description.manifest)
+            && same("fingerprint.json", &description.fingerprint)
+            && cached.outputs.iter().all(|output| same(&output.file, &output.identity))
     }
 
     /// Looks for a valid entry.
@@ -213,9 +310,9 @@ impl Store {
             return Lookup::Absent;
         };
         let record = match self.index.entry(fingerprint) {
-            Some(record) if record.manifest == manifest_now => record,
+            Some(record) if record.description.manifest == manifest_now => record,
             _ => match self.manifest(kind, fingerprint) {
-                Some(manifest) => record_of(&manifest, manifest_now),
+                Some(manifest) => record_of(&manifest, describe(&folder, manifest_now)),
                 None => return Lookup::Damaged(Damage::Changed("manifest.json".to_owned())),
             },
         };
@@ -262,13 +359,25 @@ impl Store {
         (Hash256::of(&text) == *fingerprint).then_some(text)
     }
 
-    /// Lets the index remember a valid entry as it is now.
-    pub(crate) fn remember(&self, kind: &str, fingerprint: &Hash256) -> io::Result<()> {
+    /// Lets the index remember a valid entry as it is now. Its fingerprint, `json`, is written again where the file is
+    /// damaged or gone.
+    pub(crate) fn remember(
+        &self,
+        kind: &str,
+        fingerprint: &Hash256,
+        json: impl FnOnce() -> Option<String>,
+    ) -> io::Result<()> {
         let folder = self.folder(kind, fingerprint);
         let Some(manifest) = self.manifest(kind, fingerprint) else {
             return Ok(());
         };
-        let mut record = record_of(&manifest, Identity::of(&folder.join("manifest.json"))?);
+        if self.fingerprint_of(kind, fingerprint).is_none()
+            && let Some(json) = json().filter(|json| Hash256::of(json) == *fingerprint)
+        {
+            files::replace(&folder.join("fingerprint.json"), json.as_bytes(), Keep::Remakable)?;
+        }
+        let manifest_now = Identity::of(&folder.join("manifest.json"))?;
+        let mut record = record_of(&manifest, describe(&folder, manifest_now));
         for output in &mut record.outputs {
             output.identity = Identity::of(&folder.join(&output.file))?;
         }
@@ -287,7 +396,7 @@ impl Store {
 
     /// Lets the index remember the content hash of a file outside the store.
     pub(crate) fn remember_user_file(&self, path: &Path, identity: Identity, hash: Hash256) -> io::Result<()> {
-        if !identity.is_settled_now() || self.index.file(path, &identity) == Some(hash) {
+        if !identity.is_settled(nanoseconds(SystemTime::now())) || self.index.file(path, &identity) == Some(hash) {
             return Ok(());
         }
         self.index.add_file(path, identity, hash)
@@ -299,9 +408,14 @@ impl Store {
     }
 }
 
-fn record_of(manifest: &Manifest, identity: Identity) -> Record {
+fn describe(folder: &Path, manifest: Identity) -> Description {
+    let fingerprint = Identity::of(&folder.join("fingerprint.json")).unwrap_or(Identity::NONE);
+    Description { manifest, fingerprint }
+}
+
+fn record_of(manifest: &Manifest, description: Description) -> Record {
     Record {
-        manifest: identity,
+        description,
         outputs: manifest.outputs.clone(),
         finding: manifest.finding().map(str::to_owned),
         outside_tolerance: !manifest.outside_tolerance.is_empty(),

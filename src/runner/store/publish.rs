@@ -1,11 +1,11 @@
 //! Writing an entry: in a folder of its own, made durable, then moved into place by one rename.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Cached, Hash256, Identity, KeyLock, Manifest, OutputRecord, Store, TryLock, index, record_of};
+use super::{Cached, Hash256, Identity, KeyLock, Manifest, OutputRecord, Store, TryLock, describe, files, record_of};
 use crate::error::StageError;
 
 /// An entry being written. Holds the lock of its fingerprint; what is not published is removed when dropped.
@@ -24,52 +24,35 @@ impl Store {
         KeyLock::attempt(&path).map_err(|error| StageError::io(path, error))
     }
 
-    /// Begins an entry, in an empty folder of this one attempt: a process left over from another one cannot reach it.
+    /// Begins an entry, in a folder of this attempt alone: whoever still writes for an earlier one writes elsewhere.
     pub fn begin(&self, fingerprint: Hash256, lock: KeyLock) -> Result<Partial<'_>, StageError> {
-        let partial = self.partial();
-        let failed = |error| StageError::io(&partial, error);
-        fs::create_dir_all(&partial).map_err(failed)?;
-        for earlier in fs::read_dir(&partial).map_err(failed)?.flatten() {
-            if earlier.file_name().to_string_lossy().starts_with(&fingerprint.hex()) {
-                remove(&earlier.path())?;
-            }
-        }
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        // In two containers processes may have one number, and clocks may be set back: what is there already is not ours.
-        let mut attempt = since.as_nanos();
-        let folder = loop {
-            let folder = partial.join(format!("{fingerprint}-{attempt:x}-{}", std::process::id()));
-            match fs::create_dir(&folder) {
-                Ok(()) => break folder,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => attempt += 1,
-                Err(error) => return Err(StageError::io(folder, error)),
-            }
-        };
+        let folder = tempfile::Builder::new()
+            .prefix(&format!("{fingerprint}."))
+            // The umask takes away from it.
+            .permissions(Permissions::from_mode(0o777))
+            .tempdir_in(self.partial())
+            .map_err(|error| StageError::io(self.partial(), error))?;
         Ok(Partial {
             store: self,
             fingerprint,
-            folder,
+            folder: folder.keep(),
             _lock: lock,
         })
     }
 
     /// Deals with what dead processes left: entries that were finished but for the last rename are adopted, the rest is
     /// removed. What a live process works on is left alone. Gives the number adopted.
-    pub fn recover(&self) -> io::Result<usize> {
+    pub(super) fn recover(&self) -> io::Result<usize> {
         let mut adopted = 0;
-        for found in fs::read_dir(self.partial())? {
-            let folder = found?.path();
+        for folder in files::entries(&self.partial())? {
             let name = folder.file_name().unwrap_or_default().to_string_lossy();
             let Some(fingerprint) = name.get(..64).and_then(Hash256::parse) else {
                 continue;
             };
-            let Ok(TryLock::Held(lock)) = KeyLock::attempt(&self.lock_path(&fingerprint)) else {
+            let Some((lock, _worker)) = self.both_locks(&fingerprint) else {
                 continue;
             };
-            let Ok(TryLock::Held(_worker)) = KeyLock::attempt(&self.worker_lock_path(&fingerprint)) else {
-                continue;
-            };
-            match finished(&folder, &fingerprint).filter(|_| !name.ends_with(".old")) {
+            match finished(&folder, &fingerprint).filter(|_| !name.ends_with(OLD)) {
                 Some(manifest) => {
                     let partial = Partial {
                         store: self,
@@ -79,12 +62,27 @@ impl Store {
                     };
                     adopted += usize::from(partial.rename(&manifest).is_ok());
                 }
-                None => fs::remove_dir_all(&folder)?,
+                None => fs::remove_dir_all(&folder).map_err(|error| super::named(&folder, &error))?,
             }
         }
         Ok(adopted)
     }
+
+    /// The lock of a fingerprint and that of its worker, if nobody holds either.
+    pub(super) fn both_locks(&self, fingerprint: &Hash256) -> Option<(KeyLock, KeyLock)> {
+        let held = |path: &Path| match KeyLock::attempt(path) {
+            Ok(TryLock::Held(lock)) => Some(lock),
+            Ok(TryLock::Busy(_)) | Err(_) => None,
+        };
+        Some((
+            held(&self.lock_path(fingerprint))?,
+            held(&self.worker_lock_path(fingerprint))?,
+        ))
+    }
 }
+
+/// How the name of an entry that was made again, and goes, ends.
+const OLD: &str = ".old";
 
 /// The manifest of a partial entry whose files are all there.
 fn finished(folder: &Path, fingerprint: &Hash256) -> Option<Manifest> {
@@ -144,22 +142,34 @@ impl Partial<'_> {
     fn rename(self, manifest: &Manifest) -> Result<Cached, StageError> {
         let kinds = self.store.entries.join(&manifest.kind);
         let target = kinds.join(self.fingerprint.hex());
-        let old = self.folder.with_file_name(format!("{}.old", self.fingerprint));
+        let old = self.folder.with_file_name(format!("{}{OLD}", self.fingerprint));
         fs::create_dir_all(&kinds).map_err(|error| StageError::io(&kinds, error))?;
         // An entry made again (forced, or damaged) first goes out of the way.
         remove(&old)?;
         match fs::rename(&target, &old) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(StageError::io(target, error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.unmoved(target, error)),
             _ => {}
         }
-        fs::rename(&self.folder, &target).map_err(|error| StageError::io(&target, error))?;
+        fs::rename(&self.folder, &target).map_err(|error| self.unmoved(target.clone(), error))?;
         sync_folder(&kinds)?;
         let _ = fs::remove_dir_all(&old);
+        let _ = fs::remove_dir_all(self.store.checkpoints(&self.fingerprint));
         let identity = Identity::of(&target.join("manifest.json")).map_err(|error| StageError::io(&target, error))?;
-        let record: index::Record = record_of(manifest, identity);
+        let record = record_of(manifest, describe(&target, identity));
         // The index is an accelerator: failing to write it loses nothing.
         let _ = self.store.index.add_entry(self.fingerprint, record.clone());
         Ok(Cached::new(self.fingerprint, record))
+    }
+
+    fn unmoved(&self, target: PathBuf, error: io::Error) -> StageError {
+        if error.kind() != io::ErrorKind::CrossesDevices {
+            return StageError::io(target, error);
+        }
+        let (from, to) = (self.store.partial(), target.parent().unwrap_or(&target).to_owned());
+        StageError::with_hint(
+            format!("{} and {} are on two file systems", from.display(), to.display()),
+            "outputs are moved between them by renaming: let all of cache/ be on one",
+        )
     }
 }
 
@@ -167,6 +177,8 @@ impl Drop for Partial<'_> {
     fn drop(&mut self) {
         // After publication the folder is no longer here. A failure to remove is made good by the next run.
         let _ = fs::remove_dir_all(&self.folder);
+        // Only if it is empty: an attempt that saved no checkpoint leaves no folder for one.
+        let _ = fs::remove_dir(self.store.checkpoints(&self.fingerprint));
     }
 }
 

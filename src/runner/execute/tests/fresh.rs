@@ -284,7 +284,7 @@ fn silent_damage_is_found_before_it_is_read() {
         let text = fs::read_to_string(folder.join(file)).unwrap();
         fs::write(folder.join(file), text.replace(char::is_numeric, "9")).unwrap();
         let hash = Hash256::parse(folder.file_name().unwrap().to_str().unwrap()).unwrap();
-        store.remember("source", &hash).unwrap();
+        store.remember("source", &hash, || None).unwrap();
     }
     assert_eq!(
         place.words(&graph),

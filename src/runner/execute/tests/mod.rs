@@ -20,7 +20,9 @@ use crate::plan::{Options, PlanError, plan, why};
 use crate::ports::{Artifact, column};
 use crate::report::collect;
 use crate::stage::Stage;
-use crate::toys::{Fail, Fill, Find, Join, Remote, Round, Slow, Source, Toys, REMOTE_BODIES, toy_graph};
+use crate::store::gc::{Choice, Survey};
+use crate::store::runs::{Asked, Reached, Record};
+use crate::toys::{Fail, Fill, Find, Join, REMOTE_BODIES, Remote, Round, Slow, Source, Toys, toy_graph};
 use crate::worker;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 

@@ -226,21 +226,238 @@ fn two_runs_at_once_compute_each_stage_once() {
     }));
 }
 
+/// The records of runs with these names, each needing what a graph has.
+fn keep(place: &Place, runs: &[(&str, &Graph)]) {
+    for (name, graph) in runs {
+        let report = collect(graph, &place.plan(graph), &place.store());
+        let record = Record {
+            asked: Asked {
+                pipeline: "toys".to_owned(),
+                file: PathBuf::from("p.yaml"),
+                yaml: Hash256::of(name),
+                overrides: vec![("name".to_owned(), (*name).to_owned())],
+                to: Vec::new(),
+                parameters: serde_json::Map::new(),
+            },
+            run: String::new(),
+            program: String::new(),
+            host: String::new(),
+            began: crate::clock::now(),
+            ended: Some(crate::clock::now()),
+            needs: report.stages.iter().filter_map(|stage| stage.fingerprint).collect(),
+        };
+        place.store().keep_run(record, b"", Reached::All).unwrap();
+    }
+}
+
+fn survey(place: &Place, choice: &Choice) -> Survey {
+    place.store().survey(choice, std::time::SystemTime::now()).unwrap()
+}
+
 #[test]
-fn unused_entries_are_found_and_removed() {
+fn what_a_recorded_run_needs_is_kept_until_the_run_is_dropped() {
     let place = Place::new();
-    let graph = |seed| one(source(seed));
-    place.good(&graph(1));
-    let old = place.entry(&graph(1), "a");
-    place.good(&graph(2));
+    let (one, two) = (one(source(1)), one(source(2)));
+    place.good(&one);
+    place.good(&two);
+    let old = place.entry(&one, "a");
+    // Without records, the state says what is needed.
+    let unused = |survey: &Survey| {
+        survey
+            .unused
+            .iter()
+            .map(|entry| entry.folder.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(unused(&survey(&place, &Choice::default())), std::slice::from_ref(&old));
+    keep(&place, &[("one", &one), ("two", &two)]);
+    assert_eq!(survey(&place, &Choice::default()).unused, []);
+    let names: Vec<String> = survey(&place, &Choice::default())
+        .kept
+        .iter()
+        .map(|run| run.name.clone())
+        .collect();
+    assert!(names[0].starts_with("toys/name=one-"), "{names:?}");
+    let later = Choice {
+        older_than: Some(Duration::from_secs(60)),
+        ..Choice::default()
+    };
+    assert_eq!(survey(&place, &later).unused, []);
+    let tomorrow = std::time::SystemTime::now() + Duration::from_secs(86_400);
+    assert_eq!(place.store().survey(&later, tomorrow).unwrap().unused.len(), 2);
+    let named = |name: &str| Choice {
+        older_than: None,
+        named: vec![name.to_owned()],
+    };
+    assert_eq!(survey(&place, &named("toys")).unused.len(), 2);
+    assert_eq!(survey(&place, &named("nothing")).unknown, ["nothing"]);
+    let found = survey(&place, &named(&names[0]));
+    assert_eq!(unused(&found), std::slice::from_ref(&old));
     let store = place.store();
-    let unused = store.unused().unwrap();
-    assert_eq!(
-        unused.iter().map(|entry| entry.folder.clone()).collect::<Vec<_>>(),
-        std::slice::from_ref(&old)
-    );
-    assert_eq!(store.remove(&unused).unwrap(), unused[0].bytes);
+    store.drop_runs(&found).unwrap();
+    assert_eq!(store.remove(&found.unused).unwrap(), found.unused[0].bytes);
     assert!(!old.exists());
-    assert_eq!(place.words(&graph(2)), "a hit");
-    assert_eq!(place.words(&graph(1)), "a stale");
+    assert_eq!(
+        (place.words(&two), place.words(&one)),
+        ("a hit".to_owned(), "a stale".to_owned())
+    );
+    assert_eq!(survey(&place, &Choice::default()).unused, []);
+    assert_eq!(store.kept_runs().unwrap().len(), 1);
+}
+
+#[test]
+fn nothing_is_unused_where_a_record_or_state_cannot_be_read() {
+    let place = Place::new();
+    let graph = one(source(1));
+    place.good(&graph);
+    keep(&place, &[("one", &graph)]);
+    let record = place.store().kept_runs().unwrap()[0].file.clone();
+    for file in [record, place.results().join("toys/state.json")] {
+        let good = fs::read(&file).unwrap();
+        let mut damaged = good.clone();
+        let middle = damaged.len() / 2;
+        damaged[middle] ^= 4;
+        fs::write(&file, damaged).unwrap();
+        let error = place.store().survey(&Choice::default(), std::time::SystemTime::now());
+        assert!(error.unwrap_err().to_string().contains(file.to_str().unwrap()));
+        fs::write(&file, good).unwrap();
+    }
+    assert_eq!(survey(&place, &Choice::default()).unused, []);
+}
+
+/// The record of a run that was killed says only what was there when it began.
+#[test]
+fn what_a_killed_run_made_is_kept() {
+    let place = Place::new();
+    let (before, after) = (one(source(1)), one(source(2)));
+    place.good(&before);
+    keep(&place, &[("one", &before)]);
+    let mut record = place.store().kept_runs().unwrap()[0].record.clone();
+    (record.ended, record.began) = (None, crate::clock::now());
+    place.store().keep_run(record, b"", Reached::Part).unwrap();
+    place.good(&after);
+    assert_eq!(survey(&place, &Choice::default()).unused, []);
+}
+
+#[test]
+fn a_stage_that_failed_is_no_unfinished_one() {
+    let place = Place::new();
+    let graph = diamond(|_| ());
+    let broken = |graph: &mut Graph| stage(graph, "b").stage = Arc::new(Fail::default());
+    let mut failing = diamond(|_| ());
+    broken(&mut failing);
+    assert_eq!(place.run(&failing).summary.failures.len(), 1);
+    let checkpoints = place.results().join("checkpoints");
+    assert_eq!(
+        fs::read_dir(&checkpoints).unwrap().count(),
+        0,
+        "no empty folder is left"
+    );
+    let why = place.why(&failing, "b");
+    assert!(why[0].starts_with("failed last time: "), "{why:?}");
+    assert_eq!(place.good(&graph).ran(), "b c e");
+    assert_eq!(place.why(&graph, "b").len(), 1);
+}
+
+#[test]
+fn an_interrupted_stage_is_unfinished() {
+    let place = Place::new();
+    let graph = one(slow(1, 5, 1));
+    let cancelled = Place {
+        cancel: Cancel::default(),
+        ..Place::new()
+    };
+    cancelled.cancel.cancel();
+    assert!(cancelled.run(&graph).summary.interrupted);
+    assert_eq!(cancelled.why(&graph, "a"), ["never run"], "it did not begin");
+    // A folder without a file is no checkpoint.
+    place.good(&one(source(1)));
+    let plan = place.plan(&graph);
+    let json = plan.facts.fingerprint(&graph, id(0), |_, _| Input::Waiting(""));
+    let folder = place.store().checkpoints(&Hash256::of(json));
+    fs::create_dir(&folder).unwrap();
+    assert_eq!(place.why(&graph, "a")[0], "kind: source → slow");
+    fs::write(folder.join("steps"), "2").unwrap();
+    assert_eq!(place.why(&graph, "a"), ["unfinished: goes on from its checkpoint"]);
+}
+
+#[test]
+fn what_killed_runs_left_is_cleared_up() {
+    let place = Place::new();
+    let graph = one(source(1));
+    place.good(&graph);
+    let results = place.results();
+    let expected = place.files();
+    let done = place.entry(&graph, "a");
+    let (done, other) = (done.file_name().unwrap().to_str().unwrap(), Hash256::of("other").hex());
+    let litter = [
+        "toys/.draft-report.html-abc".to_owned(),
+        "toys/parts/x/.draft-metrics.parquet-abc".to_owned(),
+        "cache/seals/.draft-0-abc".to_owned(),
+        "cache/runs/toys/.draft-0-abc".to_owned(),
+        "cache/v1/.draft-index-abc".to_owned(),
+        format!("cache/locks/{other}"),
+        format!("cache/locks/{other}.worker"),
+        format!("cache/partial/{other}.abc/values.parquet"),
+        format!("cache/partial/{done}.old/manifest.json"),
+        format!("checkpoints/{done}/checkpoint"),
+    ];
+    for path in &litter {
+        let path = results.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    fs::create_dir_all(results.join("checkpoints").join(&other)).unwrap();
+    // What someone holds stays.
+    let held = results.join("cache/locks").join(Hash256::of("held").hex());
+    let TryLock::Held(lock) = crate::store::KeyLock::attempt(&held).unwrap() else {
+        panic!("a fresh lock was busy")
+    };
+    place.good(&graph);
+    assert!(held.exists());
+    drop(lock);
+    assert_eq!(place.files(), expected);
+    assert_eq!(fs::read_dir(results.join("checkpoints")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(results.join("cache/partial")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_damaged_fingerprint_is_written_again() {
+    let place = Place::new();
+    let graph = diamond(|_| ());
+    place.good(&graph);
+    for label in ["a", "e"] {
+        let file = place.entry(&graph, label).join("fingerprint.json");
+        let good = fs::read_to_string(&file).unwrap();
+        for with_index in [true, false] {
+            fs::write(&file, good.replace("revision", "revisiom")).unwrap();
+            if !with_index {
+                fs::remove_file(place.results().join("cache/v1/index")).unwrap();
+            }
+            assert_eq!(place.good(&graph).ran(), "");
+            assert_eq!(fs::read_to_string(&file).unwrap(), good);
+            fs::remove_file(&file).unwrap();
+            assert_eq!(place.good(&graph).ran(), "");
+            assert_eq!(fs::read_to_string(&file).unwrap(), good);
+        }
+    }
+}
+
+#[test]
+fn folders_that_are_links_are_not_followed() {
+    let place = Place::new();
+    let graph = one(source(1));
+    let elsewhere = place.folder.path().join("elsewhere");
+    let precious = elsewhere.join(Hash256::of("precious").hex());
+    fs::create_dir_all(&precious).unwrap();
+    fs::create_dir_all(place.results().join("cache")).unwrap();
+    for name in ["cache/partial", "cache/locks", "checkpoints"] {
+        let link = place.results().join(name);
+        std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+        let failures = place.run(&graph).summary.failures;
+        assert!(failures[0].message.contains("a link is not followed"), "{failures:?}");
+        assert!(precious.exists());
+        fs::remove_file(link).unwrap();
+    }
+    place.good(&graph);
 }

@@ -1,0 +1,82 @@
+//! A pipeline file, read once.
+
+use std::path::{Path, PathBuf};
+
+use super::diagnostics::Diagnostics;
+use super::problem::Problem;
+use super::{parse_str, yaml};
+use crate::catalog::Catalog;
+use crate::graph::Graph;
+use crate::store::Hash256;
+
+/// A larger file is surely not a pipeline.
+const LARGEST_FILE: u64 = 64 << 20;
+
+/// A pipeline file as it was when it was read. What is planned, what a seal answers for, and what is kept beside the
+/// results are all of this one text, whatever is written to the file meanwhile.
+#[derive(Debug, Clone)]
+pub struct PipelineFile {
+    path: PathBuf,
+    text: String,
+}
+
+impl PipelineFile {
+    /// Reads the file.
+    pub fn read(path: &Path) -> Result<Self, Diagnostics> {
+        let file = path.display().to_string();
+        let bytes = read_bytes(path).map_err(|reason| Diagnostics::whole(&file, Problem::Unreadable { reason }))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            Diagnostics::whole(
+                &file,
+                Problem::NotText {
+                    offset: error.utf8_error().valid_up_to(),
+                },
+            )
+        })?;
+        let path = path.to_owned();
+        Ok(Self { path, text })
+    }
+
+    /// Where it is, as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Hash of its text.
+    pub fn hash(&self) -> Hash256 {
+        Hash256::of(&self.text)
+    }
+
+    /// Resolves it. `overrides` are the `-p name=value` of the command line; each value is read as YAML.
+    pub fn resolve(&self, overrides: &[(String, String)], catalog: &Catalog) -> Result<Graph, Diagnostics> {
+        let file = self.path.display().to_string();
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        parse_str(&self.text, &file, folder.unwrap_or(Path::new(".")), overrides, catalog)
+    }
+
+    /// What it says after `pipeline:`, if it can be read.
+    pub fn name(&self) -> Option<String> {
+        let text = self.text.strip_prefix('\u{feff}').unwrap_or(&self.text);
+        let document = yaml::read(&yaml::protect(text)).ok()?;
+        document.value.get("pipeline")?.as_str().map(str::to_owned)
+    }
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
+    let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => "it does not exist".to_owned(),
+        _ => error.to_string(),
+    })?;
+    if metadata.is_dir() {
+        return Err("it is a folder".to_owned());
+    }
+    if metadata.len() > LARGEST_FILE {
+        return Err(format!("with {} bytes it is too large for a pipeline", metadata.len()));
+    }
+    std::fs::read(path).map_err(|error| error.to_string())
+}
