@@ -48,7 +48,10 @@ pub fn describe(graph: &Graph, plan: &Plan) -> String {
     let mut lines = String::new();
     for (stage, entry) in shown() {
         let why = match entry {
-            Entry::Hit(cached) => cached.finding.as_ref().map(|title| format!("finding: {title}")),
+            Entry::Hit(cached) => {
+                let told: Vec<&str> = cached.finding.iter().chain(&cached.findings).map(String::as_str).collect();
+                (!told.is_empty()).then(|| format!("finding: {}", told.join("; ")))
+            }
             Entry::Stale(reason) => Some(reason.to_string()),
             Entry::Waiting { on } => Some(format!("waits for {}", label(*on))),
             Entry::Skipped { because } => Some(format!("because of {}", label(*because))),

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use runner::store::Metric;
+
 use super::align;
 use super::common::{Loaded, Parameters, Results};
 use super::failure::{Failure, Finished};
 use crate::console::print;
-use crate::report::{headline, measures, plain, summary, symbol};
+use crate::report::{Data, StageData, headline, measures, plain, summary, symbol};
 
 /// Show all points of a sweep with their results, best first.
 #[derive(Debug, clap::Args)]
@@ -17,7 +19,7 @@ pub struct Args {
     parameters: Parameters,
     #[command(flatten)]
     results: Results,
-    /// Measure to order by [default: the first]
+    /// Measure to order by, or a metric of a stage, such as actions.spread_validation [default: the first measure]
     #[arg(long, value_name = "MEASURE")]
     by: Option<String>,
 }
@@ -26,27 +28,17 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Finished, Failure> {
     let loaded = Loaded::new(&args.pipeline, &args.parameters, &args.results)?;
     let data = loaded.data()?;
-    // A column for each comparison and measure, in the order of the file.
-    let mut columns: Vec<(&str, &str)> = Vec::new();
-    for stage in data.comparisons() {
-        for measure in measures(&stage.errors) {
-            if !columns.contains(&(&stage.name, measure)) {
-                columns.push((&stage.name, measure));
-            }
-        }
-    }
+    let mut columns = measured(&data);
     let by = match &args.by {
         None => 0,
-        Some(by) => columns
-            .iter()
-            .position(|(_, measure)| measure == by || symbol(measure) == by)
-            .ok_or_else(|| {
-                let known: Vec<&str> = columns.iter().map(|(_, measure)| *measure).collect();
-                Failure::Usage(format!(
-                    "there are no results for {by}; there are: {}",
-                    known.join(", ")
-                ))
-            })?,
+        Some(by) => match columns.iter().position(|column| column.is(by)) {
+            Some(place) => place,
+            // Numbers that stages tell of themselves are many: only the one that is asked for gets a column.
+            None => {
+                columns.push(told(&data, by).ok_or_else(|| nothing_called(by, &data, &columns))?);
+                columns.len() - 1
+            }
+        },
     };
     let swept: Vec<String> = data
         .points
@@ -59,30 +51,24 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     for (n, point) in data.points.iter().enumerate() {
         let mut cells: Vec<String> = point.iter().map(|(_, value)| plain(value)).collect();
         let mut key = f64::INFINITY;
-        for (column, (name, measure)) in columns.iter().enumerate() {
-            let stage = data
-                .comparisons()
-                .find(|stage| stage.name == *name && stage.points.contains(&n));
-            let row = stage.and_then(|stage| headline(&stage.errors, measure));
-            if column == by {
-                key = row.map_or(f64::INFINITY, |row| row.value);
+        for (place, column) in columns.iter().enumerate() {
+            let found = column.value(&data, n);
+            if place == by {
+                key = found.map_or(f64::INFINITY, |(value, _)| value);
             }
-            cells.push(
-                row.map(|row| summary::with_unit(row.value, &row.unit))
-                    .unwrap_or_else(|| "-".to_owned()),
-            );
+            cells.push(found.map_or_else(|| "-".to_owned(), |(value, unit)| summary::with_unit(value, unit)));
         }
         let finding = data.findings().find(|(stage, ..)| stage.points.contains(&n));
         cells.push(finding.map(|(_, title, _)| title.to_owned()).unwrap_or_default());
         rows.push((key, cells));
     }
     rows.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let several = columns.iter().any(|(name, _)| *name != columns[0].0);
-    let heading = |(name, measure): &(&str, &str)| {
+    let several = columns.iter().any(|column| column.stage != columns[0].stage);
+    let heading = |column: &Column| {
         if several {
-            format!("{name} {}", symbol(measure))
+            format!("{} {}", column.stage, symbol(&column.name))
         } else {
-            symbol(measure).to_owned()
+            symbol(&column.name).to_owned()
         }
     };
     let mut lines = vec![
@@ -96,4 +82,76 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     let right: Vec<usize> = (0..swept.len() + columns.len()).collect();
     print(&align(&lines, &right));
     Ok(Finished::Well)
+}
+
+/// What stands in a column.
+#[derive(PartialEq)]
+enum Of {
+    /// A measure of a comparison.
+    Comparison,
+    /// A metric that a stage told.
+    Metric,
+}
+
+#[derive(PartialEq)]
+struct Column {
+    of: Of,
+    /// Name of the stage, without what is swept.
+    stage: String,
+    name: String,
+}
+
+impl Column {
+    fn is(&self, by: &str) -> bool {
+        self.name == by || symbol(&self.name) == by || by.strip_prefix(&self.stage).is_some_and(|rest| rest.strip_prefix('.') == Some(&self.name))
+    }
+
+    /// Value and unit at a sweep point.
+    fn value<'a>(&self, data: &'a Data, point: usize) -> Option<(f64, &'a str)> {
+        let is_own = |stage: &&StageData| stage.name == self.stage && stage.points.contains(&point);
+        let stage = data.stages.iter().find(is_own)?;
+        match self.of {
+            Of::Comparison => headline(&stage.errors, &self.name).map(|row| (row.value, row.unit.as_str())),
+            // The last word counts: a metric may be told more than once.
+            Of::Metric => metrics(stage).rfind(|metric| metric.name == self.name).map(|metric| (metric.value, metric.unit.as_str())),
+        }
+    }
+}
+
+/// A column for each comparison and measure, in the order of the file.
+fn measured(data: &Data) -> Vec<Column> {
+    let mut columns: Vec<Column> = Vec::new();
+    for stage in data.comparisons() {
+        for measure in measures(&stage.errors) {
+            let column = Column { of: Of::Comparison, stage: stage.name.clone(), name: measure.to_owned() };
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
+    }
+    columns
+}
+
+fn metrics(stage: &StageData) -> impl DoubleEndedIterator<Item = &Metric> {
+    stage.manifest.iter().flat_map(|manifest| &manifest.metrics)
+}
+
+/// The metric called `by`, or `stage.metric`, of the first stage that has one.
+fn told(data: &Data, by: &str) -> Option<Column> {
+    let mut all = data.stages.iter().flat_map(|stage| {
+        metrics(stage).map(|metric| Column { of: Of::Metric, stage: stage.name.clone(), name: metric.name.clone() })
+    });
+    all.find(|column| column.is(by))
+}
+
+fn nothing_called(by: &str, data: &Data, columns: &[Column]) -> Failure {
+    let own = columns.iter().map(|column| column.name.as_str());
+    let told = data.stages.iter().flat_map(|stage| metrics(stage).map(|metric| metric.name.as_str()));
+    let mut known: Vec<&str> = Vec::new();
+    for name in own.chain(told) {
+        if !known.contains(&name) {
+            known.push(name);
+        }
+    }
+    Failure::Usage(format!("there are no results for {by}; there are: {}", known.join(", ")))
 }

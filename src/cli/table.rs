@@ -26,9 +26,10 @@ pub struct Args {
     results: Results,
 }
 
-/// Prints a line for each comparison and measure, in the order of the files, then one for each row that has results still to come.
+/// Prints a line for each comparison and measure, in the order of the files, then one for each row that has results still to come, then
+/// the findings.
 pub fn run(args: Args) -> Result<Finished, Failure> {
-    let (mut lines, mut open) = (Vec::new(), String::new());
+    let (mut lines, mut open, mut findings) = (Vec::new(), String::new(), String::new());
     let is_row = |title: &str| args.rows.is_empty() || args.rows.iter().any(|text| title.contains(text));
     for pipeline in &args.pipelines {
         let loaded = Loaded::new(pipeline, &args.parameters, &args.results)?;
@@ -46,6 +47,9 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
                 open.push_str(&format!("| {title}: {runs} not done{}\n", " |".repeat(COLUMNS.len())));
             }
         }
+        for line in summary::findings(&data) {
+            findings.push_str(&format!("\n{line}\n"));
+        }
         if !missing.is_empty() {
             let all = count(data.stages.len(), "stage");
             say(&format!("{}: {} of {all} not done", pipeline.display(), missing.len()));
@@ -53,7 +57,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     }
     let rule = " --- |".repeat(COLUMNS.len());
     let lines: String = lines.iter().map(Line::markdown).collect();
-    print(&format!("| {} |\n|{rule}\n{lines}{open}", COLUMNS.join(" | ")));
+    print(&format!("| {} |\n|{rule}\n{lines}{open}{findings}", COLUMNS.join(" | ")));
     Ok(Finished::Well)
 }
 

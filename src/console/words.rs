@@ -44,6 +44,10 @@ pub fn line(event: &Event) -> Option<String> {
         } => format!("  note  {stage}: {text}"),
         Event::Stage {
             stage,
+            told: Told::Finding { text },
+        } => format!("  FINDING  {stage}: {text}"),
+        Event::Stage {
+            stage,
             told: Told::OutsideTolerance { text },
         } => format!("  OUTSIDE TOLERANCE  {stage}: {text}"),
         Event::StageFinished {

@@ -50,7 +50,7 @@ pub fn collect(graph: &Graph, store: &Store, plan: &Plan, detail: Detail) -> Dat
 }
 
 fn tells_results(stage: &StageInstance, cached: &Cached) -> bool {
-    stage.kind == "compare" || cached.finding.is_some() || cached.outside_tolerance
+    stage.kind == "compare" || cached.finding.is_some() || !cached.findings.is_empty() || cached.outside_tolerance
 }
 
 fn bare(stage: &StageInstance, state: State) -> StageData {

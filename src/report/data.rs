@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use runner::stage::Outcome;
 use runner::store::Manifest;
 use serde_json::Value;
 
@@ -167,16 +168,17 @@ impl Data {
         self.stages.iter().filter(|stage| !stage.errors.is_empty())
     }
 
-    /// Stages that ended with a finding: title, detail.
+    /// Findings with which stages ended, and those about their outputs: title, detail.
     pub fn findings(&self) -> impl Iterator<Item = (&StageData, &str, &str)> {
-        self.stages.iter().filter_map(
-            |stage| match stage.manifest.as_ref().map(|manifest| &manifest.outcome) {
-                Some(runner::stage::Outcome::Finding { title, detail }) => {
-                    Some((stage, title.as_str(), detail.as_str()))
-                }
-                _ => None,
-            },
-        )
+        let manifests = self.stages.iter().filter_map(|stage| Some((stage, stage.manifest.as_ref()?)));
+        manifests.flat_map(|(stage, manifest)| {
+            let ended = match &manifest.outcome {
+                Outcome::Finding { title, detail } => Some((title.as_str(), detail.as_str())),
+                Outcome::Complete => None,
+            };
+            let told = manifest.findings.iter().map(|text| (text.as_str(), ""));
+            ended.into_iter().chain(told).map(move |(title, detail)| (stage, title, detail))
+        })
     }
 }
 

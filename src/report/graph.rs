@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use runner::store::Manifest;
+
 use super::data::{Data, State};
 use super::html::escape;
 
@@ -109,7 +111,7 @@ fn merge(data: &Data) -> Vec<Node> {
         nodes[at].instances += 1;
         match &stage.state {
             State::Failed { .. } => nodes[at].class = "bad",
-            _ if stage.manifest.as_ref().is_some_and(|m| m.finding().is_some()) => nodes[at].class = "noted",
+            _ if stage.manifest.as_ref().is_some_and(Manifest::has_finding) => nodes[at].class = "noted",
             _ => {}
         }
         for &input in &stage.inputs {

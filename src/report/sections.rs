@@ -156,13 +156,16 @@ fn findings(html: &mut String, data: &Data) {
                 escape(&names.join(", "))
             ),
         };
+        let detail = match detail {
+            "" => String::new(),
+            detail => format!("<pre>{}</pre>", escape(detail)),
+        };
         let _ = writeln!(
             html,
-            "<div class=\"remark\"><strong>{}: {}</strong><span class=\"quiet\">{}</span><pre>{}</pre>{after}</div>",
+            "<div class=\"remark\"><strong>{}: {}</strong><span class=\"quiet\">{}</span>{detail}{after}</div>",
             escape(&stage.name),
             escape(title),
             settings(data, stage),
-            escape(detail),
         );
     }
     for (stage, text) in outside.by_ref() {

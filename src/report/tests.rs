@@ -20,6 +20,7 @@ fn manifest(kind: &str, label: &str, outcome: Outcome) -> Manifest {
             unit: String::new(),
         }],
         notes: vec!["the step was halved <twice>".to_owned()],
+        findings: Vec::new(),
         outside_tolerance: Vec::new(),
         seconds: 12.3,
         device: "cpu".to_owned(),

@@ -158,6 +158,12 @@ impl StageContext {
         (self.teller)(Told::Note { text: text.into() });
     }
 
+    /// Says that what the stage gives is not to be believed, or only in part; see [`Told::Finding`]. A stage that cannot give its
+    /// outputs ends with [`crate::stage::Outcome::Finding`] instead.
+    pub fn finding(&self, text: impl Into<String>) {
+        (self.teller)(Told::Finding { text: text.into() });
+    }
+
     /// Records that a comparison is outside its tolerance; see [`Told::OutsideTolerance`].
     pub fn outside_tolerance(&self, text: impl Into<String>) {
         (self.teller)(Told::OutsideTolerance { text: text.into() });

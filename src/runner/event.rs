@@ -112,6 +112,12 @@ pub enum Told {
         /// The sentence.
         text: String,
     },
+    /// What the stage gives is not to be believed, or only in part: its outputs are kept and used, and the sentence is shown
+    /// wherever they are, by `run`, `plan`, `status`, `table` and the report.
+    Finding {
+        /// The sentence.
+        text: String,
+    },
     /// A comparison is outside its tolerance: the outputs are kept, the run goes on, and ends with exit code 5.
     OutsideTolerance {
         /// What, by how much.

@@ -27,7 +27,8 @@ pub enum Outcome {
     Complete,
     /// The stage found that it cannot give its outputs for these data, and that this is a result to report
     /// (for example: these orbits are unbound in the toy potential). Outputs written so far are kept, stages
-    /// downstream are skipped, the run goes on and ends well.
+    /// downstream are skipped, the run goes on and ends well. What speaks against outputs that are there is told by
+    /// [`StageContext::finding`] instead.
     Finding {
         /// One line.
         title: String,

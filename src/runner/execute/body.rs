@@ -200,6 +200,7 @@ impl Job<'_> {
             outcome,
             metrics: memory.metrics,
             notes: memory.notes,
+            findings: memory.findings,
             outside_tolerance: memory.outside_tolerance,
             seconds,
             device: device.to_string(),
@@ -316,6 +317,7 @@ fn request(stage: &StageInstance, context: &StageContext, lock: PathBuf) -> Requ
 struct Memory {
     metrics: Vec<Metric>,
     notes: Vec<String>,
+    findings: Vec<String>,
     outside_tolerance: Vec<String>,
     told: Option<Instant>,
     finished: bool,
@@ -342,6 +344,7 @@ fn remembering(memory: Arc<Mutex<Memory>>, tell: Teller) -> Teller {
                 });
             }
             Told::Note { text } => memory.notes.push(text.clone()),
+            Told::Finding { text } => memory.findings.push(text.clone()),
             Told::OutsideTolerance { text } => memory.outside_tolerance.push(text.clone()),
         }
         drop(memory);

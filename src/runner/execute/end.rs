@@ -221,7 +221,8 @@ impl<'a, 's> Coordinator<'a, 's> {
                 *entry = Entry::Stale(Reason::of(&stopped.how, checkpoint));
             }
             if let Some(cached) = &self.cached[index] {
-                findings.extend(cached.finding.iter().map(|title| (label(), title.clone())));
+                let told = cached.finding.iter().chain(&cached.findings);
+                findings.extend(told.map(|title| (label(), title.clone())));
                 outside_tolerance.extend(cached.outside_tolerance.then(label));
                 *entry = Entry::Hit(cached.clone());
             }

@@ -36,6 +36,8 @@ pub struct Record {
     pub outputs: Vec<OutputRecord>,
     /// The finding's title.
     pub finding: Option<String>,
+    /// What the stage told of its outputs that speaks against them.
+    pub findings: Vec<String>,
     /// Whether the stage told of a comparison outside its tolerance.
     pub outside_tolerance: bool,
 }
@@ -161,7 +163,8 @@ fn file_key(path: &Path) -> Hash256 {
 
 // A line: key, `E` or `f`, fields, checksum, separated by tabs. An identity is four numbers separated by commas.
 // Entry: flags (`-`, or `!` for outside tolerance), identities of manifest and fingerprint, number of outputs, then file,
-// hash, identity of each, then `+` and the finding's title, or `-`.
+// hash, identity of each, then `+` and the title of the finding with which the stage ended, or `-`, then `!` and each finding
+// about its outputs.
 
 fn format(key: &Hash256, line: &Line) -> String {
     let mut text = String::with_capacity(320);
@@ -184,6 +187,9 @@ fn format(key: &Hash256, line: &Line) -> String {
                     let _ = write!(text, "\t+{}", title.replace(char::is_control, " "));
                 }
                 None => text.push_str("\t-"),
+            }
+            for finding in &record.findings {
+                let _ = write!(text, "\t!{}", finding.replace(char::is_control, " "));
             }
         }
         Line::File(identity, hash) => {
@@ -230,10 +236,13 @@ fn parse(line: &str) -> Option<Line> {
                 });
             }
             let finding = fields.next()?.strip_prefix('+').map(str::to_owned);
+            let findings = fields.map(|field| field.strip_prefix('!').map(str::to_owned));
+            let findings = findings.collect::<Option<_>>()?;
             Some(Line::Entry(Record {
                 description: Description { manifest, fingerprint },
                 outputs,
                 finding,
+                findings,
                 outside_tolerance,
             }))
         }
@@ -313,6 +322,7 @@ mod tests {
             description,
             outputs,
             finding,
+            findings: (0..number % 3).map(|n| format!("it is {n} times worse")).collect(),
             outside_tolerance: number.is_multiple_of(5),
         }
     }

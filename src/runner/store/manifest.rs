@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::checked;
 use super::hash::Hash256;
 use super::identity::Identity;
 use crate::stage::Outcome;
 
-/// Kept as `manifest.json` in the folder of a cache entry, written last, with a checksum of itself as the last value. An entry
+/// Kept as `manifest.json` in the folder of a cache entry, written last, with a checksum of itself. An entry
 /// whose manifest does not agree with its checksum is damaged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -25,6 +26,9 @@ pub struct Manifest {
     pub metrics: Vec<Metric>,
     /// Sentences the body told.
     pub notes: Vec<String>,
+    /// What the body told of its outputs that speaks against them.
+    #[serde(default)]
+    pub findings: Vec<String>,
     /// Comparisons outside their tolerance.
     pub outside_tolerance: Vec<String>,
     /// Wall-clock seconds of the body.
@@ -70,27 +74,20 @@ pub struct Metric {
     pub unit: String,
 }
 
-/// What stands before the checksum, and after it.
-const CHECKSUM: (&str, &str) = (",\n  \"checksum\": \"", "\"\n}\n");
-
 impl Manifest {
     /// The content of `manifest.json`.
     pub fn to_text(&self) -> serde_json::Result<String> {
-        let text = serde_json::to_string_pretty(self)?;
-        let (before, after) = CHECKSUM;
-        let sum = Hash256::of(&text);
-        let open = text.strip_suffix("\n}").unwrap_or(&text);
-        Ok(format!("{open}{before}{sum}{after}"))
+        Ok(checked::with_check(&serde_json::to_string_pretty(self)?))
     }
 
     /// Reads the content of `manifest.json`; `None` if it is not what was written.
     pub fn parse(content: &[u8]) -> Option<Self> {
-        let content = std::str::from_utf8(content).ok()?;
-        let (before, after) = CHECKSUM;
-        let (open, sum) = content.strip_suffix(after)?.rsplit_once(before)?;
-        let text = format!("{open}\n}}");
-        let right = Hash256::parse(sum)? == Hash256::of(&text);
-        right.then(|| serde_json::from_str(&text).ok()).flatten()
+        serde_json::from_str(&checked::without_check(content)?).ok()
+    }
+
+    /// Whether there is a finding: one with which the stage ended, or one about its outputs.
+    pub fn has_finding(&self) -> bool {
+        self.finding().is_some() || !self.findings.is_empty()
     }
 
     /// The title, where the stage ended with a finding.
@@ -133,6 +130,7 @@ mod tests {
                 unit: String::new(),
             }],
             notes: vec!["φ: a note".to_owned()],
+            findings: vec!["the map is no better than its toy".to_owned()],
             outside_tolerance: Vec::new(),
             seconds: 0.1 + 0.2,
             device: "cpu".to_owned(),

@@ -66,6 +66,8 @@ pub struct Cached {
     pub outputs: Vec<OutputRecord>,
     /// The finding's title, where the stage ended with one.
     pub finding: Option<String>,
+    /// What the stage told of its outputs that speaks against them.
+    pub findings: Vec<String>,
     /// Whether the stage told of a comparison outside its tolerance.
     pub outside_tolerance: bool,
 }
@@ -80,6 +82,7 @@ impl Cached {
         let Record {
             outputs,
             finding,
+            findings,
             outside_tolerance,
             ..
         } = record;
@@ -87,6 +90,7 @@ impl Cached {
             fingerprint,
             outputs,
             finding,
+            findings,
             outside_tolerance,
         }
     }
@@ -418,6 +422,7 @@ fn record_of(manifest: &Manifest, description: Description) -> Record {
         description,
         outputs: manifest.outputs.clone(),
         finding: manifest.finding().map(str::to_owned),
+        findings: manifest.findings.clone(),
         outside_tolerance: !manifest.outside_tolerance.is_empty(),
     }
 }
