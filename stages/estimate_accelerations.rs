@@ -4,7 +4,7 @@ use dynamics::potential::Potential;
 use runner::arrow_schema::Schema;
 use runner::context::StageContext;
 use runner::error::StageError;
-use runner::ports::{Connected, InputPort, OutputPort, connected_schema};
+use runner::ports::{Connected, Counts, InputPort, OutputPort, connected_schema};
 use runner::stage::{Fault, Outcome, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,10 @@ impl Stage for EstimateAccelerations {
 
     fn check(&self) -> Vec<Fault> {
         self.potential.faults("potential")
+    }
+
+    fn counts(&self, inputs: &Counts) -> Result<Counts, Vec<Fault>> {
+        Ok(Counts::of("stars", inputs.at("stars")))
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {

@@ -6,7 +6,7 @@ use dynamics::potential::Symmetry;
 use runner::arrow_schema::{DataType, Field, Schema};
 use runner::context::StageContext;
 use runner::error::StageError;
-use runner::ports::{Connected, InputPort, OutputPort, column, connected_schema};
+use runner::ports::{Connected, Counts, InputPort, OutputPort, column, connected_schema};
 use runner::stage::{Fault, Outcome, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -225,6 +225,10 @@ impl Stage for EstimateActions {
             ));
         }
         faults
+    }
+
+    fn counts(&self, inputs: &Counts) -> Result<Counts, Vec<Fault>> {
+        Ok(Counts::of("stars", inputs.at("stars")))
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {

@@ -7,7 +7,7 @@ use dynamics::sample;
 use rayon::prelude::*;
 use runner::context::StageContext;
 use runner::error::StageError;
-use runner::ports::{Connected, InputPort, OutputPort};
+use runner::ports::{Connected, Counts, InputPort, Most, OutputPort};
 use runner::stage::{Fault, Outcome, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -149,6 +149,16 @@ impl Stage for IntegrateOrbits {
         }
         faults.extend(self.halo.faults("halo"));
         faults
+    }
+
+    fn counts(&self, inputs: &Counts) -> Result<Counts, Vec<Fault>> {
+        let streams = match self.sample {
+            Sample::Halo => self.streams.map(u64::from),
+            Sample::TestOrbits => Some(4),
+            Sample::Starts => inputs.at("starts").streams,
+        };
+        let stars = Some(u64::from(self.stars));
+        Ok(Counts::of("stars", Most { streams, stars }))
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use runner::arrow_schema::{DataType, Schema};
 use runner::context::StageContext;
 use runner::error::StageError;
-use runner::ports::{Connected, InputPort, OutputPort, column};
+use runner::ports::{Connected, Counts, InputPort, Most, OutputPort, column};
 use runner::stage::{Fault, Outcome, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -175,6 +175,16 @@ impl Stage for MapTori {
         faults.extend(self.disc.faults("disc"));
         faults.extend(tolerance_fault("tolerance", self.tolerance));
         faults
+    }
+
+    fn counts(&self, inputs: &Counts) -> Result<Counts, Vec<Fault>> {
+        let streams = match self.sample {
+            Sample::Halo | Sample::Disc => self.streams.map(u64::from),
+            Sample::Actions => inputs.at("actions").streams,
+        };
+        let stars = Some(u64::from(self.stars));
+        let tori = Most { streams, stars: Some(1) };
+        Ok(Counts::of("stars", Most { streams, stars }).and("tori", tori))
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {

@@ -6,7 +6,7 @@ use rand_distr::StandardNormal;
 use runner::arrow_schema::Schema;
 use runner::context::StageContext;
 use runner::error::StageError;
-use runner::ports::{Connected, InputPort, OutputPort, connected_schema};
+use runner::ports::{Connected, Counts, InputPort, OutputPort, connected_schema};
 use runner::stage::{Fault, Outcome, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,9 @@ pub enum Observable {
     /// Proper motion in latitude.
     MuB,
 }
+
+/// An error of this size, degrees, leaves nothing known of where a star is on the sky.
+const LARGEST_ANGLE: f64 = 45.0;
 
 impl Observe {
     fn observed(&self) -> Vec<Column> {
@@ -145,6 +148,12 @@ impl Stage for Observe {
                 ));
             }
         }
+        for (name, error) in [("l", self.errors.l), ("b", self.errors.b)] {
+            if error > LARGEST_ANGLE {
+                let message = format!("an error on the sky is at most {LARGEST_ANGLE} deg, not {error}");
+                faults.push(Fault::new(&format!("errors.{name}"), message));
+            }
+        }
         if self.errors.distance >= 1.0 {
             faults.push(Fault::new(
                 "errors.distance",
@@ -152,6 +161,10 @@ impl Stage for Observe {
             ));
         }
         faults
+    }
+
+    fn counts(&self, inputs: &Counts) -> Result<Counts, Vec<Fault>> {
+        Ok(Counts::of("stars", inputs.at("stars")))
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {

@@ -11,7 +11,7 @@ macro_rules! positive_quantity {
         #[doc = $doc]
         #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
         #[serde(try_from = "f64", into = "f64")]
-        #[schemars(extend("exclusiveMinimum" = 0))]
+        #[schemars(extend("exclusiveMinimum" = 0, "x-noun" = $noun, "x-unit" = $unit))]
         pub struct $name(pub(crate) f64);
 
         impl $name {

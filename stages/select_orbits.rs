@@ -5,7 +5,7 @@ use rand::seq::index::sample;
 use runner::arrow_schema::{DataType, Schema};
 use runner::context::StageContext;
 use runner::error::StageError;
-use runner::ports::{Connected, InputPort, OutputPort, column, connected_schema};
+use runner::ports::{Connected, Counts, InputPort, Most, OutputPort, column, connected_schema};
 use runner::stage::{Fault, Outcome, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -97,6 +97,19 @@ impl Stage for SelectOrbits {
             faults.push(Fault::new("least_circularity", message));
         }
         faults
+    }
+
+    fn counts(&self, inputs: &Counts) -> Result<Counts, Vec<Fault>> {
+        let Most { streams, stars } = inputs.at("stars");
+        let least = LEAST_POINTS.max(self.stars as usize);
+        if let Some(there) = stars.filter(|&there| there < least as u64) {
+            let mut fault = Fault::new("stars", format!("an orbit has {there} points, where {least} are needed"));
+            fault.hint = Some("raise `stars` where the orbits are integrated".to_owned());
+            return Err(vec![fault]);
+        }
+        let chosen = Some(u64::from(self.stars));
+        let orbits = Most { streams, stars: Some(1) };
+        Ok(Counts::of("stars", Most { streams, stars: chosen }).and("orbits", orbits))
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {

@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 use runner::arrow_schema::Schema;
 use runner::context::StageContext;
 use runner::error::StageError;
-use runner::ports::{Connected, InputPort, OutputPort, connected_schema};
+use runner::ports::{Connected, Counts, InputPort, Most, OutputPort, connected_schema};
 use runner::stage::{Fault, Outcome, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,24 @@ impl Stage for Split {
         faults.extend(positive("train_streams", self.train_streams));
         faults.extend(positive("test_streams", self.test_streams));
         faults
+    }
+
+    fn counts(&self, inputs: &Counts) -> Result<Counts, Vec<Fault>> {
+        let Most { streams, stars } = inputs.at("stars");
+        let of = |streams: Option<u32>| streams.map(u64::from);
+        let (train, test) = (of(self.train_streams), of(self.test_streams));
+        let asked = train.unwrap_or(1) + test.unwrap_or(1);
+        if let Some(there) = streams.filter(|&there| asked > there) {
+            let at = if train.is_some() { "train_streams" } else { "test_streams" };
+            let mut fault = Fault::new(at, format!("the sets need {asked} streams, and there are {there}"));
+            fault.hint = Some("make more streams, or ask for fewer: train_streams, test_streams".to_owned());
+            return Err(vec![fault]);
+        }
+        let all = |streams: Option<u64>, known: Option<u64>| Most {
+            streams: known.or(streams),
+            stars,
+        };
+        Ok(Counts::of("train", all(streams, train)).and("test", all(streams, test)))
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {

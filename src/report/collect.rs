@@ -60,7 +60,7 @@ fn bare(stage: &StageInstance, state: State) -> StageData {
         kind: stage.kind.to_owned(),
         points: stage.points.clone(),
         inputs: stage.inputs.iter().map(|input| input.from.index()).collect(),
-        parameters: stage.parameters.clone(),
+        parameters: (*stage.parameters).clone(),
         state,
         manifest: None,
         outputs: Vec::new(),

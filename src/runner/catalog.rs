@@ -1,6 +1,6 @@
 //! The list of stage kinds a program knows.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::stage::{AnyStage, Place, Stage};
 
@@ -27,8 +27,16 @@ pub struct Kind {
     pub place: Place,
     /// Reads the parameters.
     pub parse: Parse,
-    /// JSON Schema of the parameters.
+    /// Makes the JSON Schema of the parameters.
     pub schema: fn() -> serde_json::Value,
+    made: OnceLock<serde_json::Value>,
+}
+
+impl Kind {
+    /// JSON Schema of the parameters, made once.
+    pub fn parameters(&self) -> &serde_json::Value {
+        self.made.get_or_init(self.schema)
+    }
 }
 
 /// Stage kinds by name, in the order they were added.
@@ -47,6 +55,7 @@ impl Catalog {
             place: S::PLACE,
             parse: parse::<S>,
             schema: || schemars::schema_for!(S).to_value(),
+            made: OnceLock::new(),
         });
         self
     }

@@ -179,8 +179,20 @@ fn push_value(text: &mut String, value: &Value) {
             text.push(']');
         }
         Value::String(content) => push_text(text, content),
+        Value::Number(number) => push_number(text, number),
         plain => drop(write!(text, "{plain}")),
     }
+}
+
+/// A number, of which it does not matter how it was written: 1000 for 1e3 and 1000.0.
+fn push_number(text: &mut String, number: &serde_json::Number) {
+    /// Above, not every whole number is one of these.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let whole = number.as_f64().filter(|value| value.fract() == 0.0 && value.abs() < EXACT);
+    let _ = match whole {
+        Some(whole) if number.is_f64() => write!(text, "{}", whole as i64),
+        _ => write!(text, "{number}"),
+    };
 }
 
 /// Output ports by name; their order is no part of their meaning.
@@ -232,7 +244,9 @@ fn push_columns(text: &mut String, fields: &Fields) {
             ",\"nullable\":false,\"type\":"
         });
         push_text(text, &field.data_type().to_string());
-        let mut metadata: Vec<_> = field.metadata().iter().collect();
+        // What people read of a column changes nothing in it.
+        let metadata = field.metadata().iter().filter(|(key, _)| *key != "description");
+        let mut metadata: Vec<_> = metadata.collect();
         metadata.sort_unstable();
         // After the three fixed keys, under a prefix, so that no metadata key can be mistaken for one of them.
         for (key, value) in metadata {
@@ -255,12 +269,16 @@ pub fn explain(old: &str, new: &str) -> Vec<String> {
     };
     let mut changes = Vec::new();
     compare(&mut Vec::new(), Some(&old), Some(&new), &mut changes);
+    if changes.is_empty() {
+        changes.push("an older version of the program wrote down other things".to_owned());
+    }
     changes
 }
 
 /// Walks both values together and says where they differ.
 fn compare<'a>(path: &mut Vec<String>, old: Option<&'a Value>, new: Option<&'a Value>, changes: &mut Vec<String>) {
-    if old == new {
+    // Records of earlier versions hold descriptions of columns.
+    if old == new || path.last().is_some_and(|key| key == "with description") {
         return;
     }
     match (old, new) {
@@ -341,6 +359,11 @@ fn brief(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use serde_json::json;
+
     use super::*;
     use crate::toys::{Source, toy_graph};
 
@@ -356,7 +379,7 @@ mod tests {
             );
         });
         let instance = &mut graph.stages[0];
-        instance.parameters = serde_json::json!({ "zeta": 1.5e-9, "alpha": { "c": [1, 2.0], "b": "x" } });
+        instance.parameters = json!({ "zeta": 1.5e-9, "alpha": { "c": [1, 2.0], "b": "x" } }).into();
         change(instance);
         let inputs = BTreeMap::from([("stars", Input::Content(Hash256::of("stars")))]);
         let files = BTreeMap::from([("data", Hash256::of("data"))]);
@@ -384,9 +407,42 @@ mod tests {
         push_value(&mut again, &value);
         assert_eq!(again, text);
         assert!(
-            text.contains(r#""parameters":{"alpha":{"b":"x","c":[1,2.0]},"zeta":1.5e-9}"#),
+            text.contains(r#""parameters":{"alpha":{"b":"x","c":[1,2]},"zeta":1.5e-9}"#),
             "{text}"
         );
+    }
+
+    /// What is read differently by people alone is no other stage.
+    #[test]
+    fn descriptions_and_ways_of_writing_numbers_change_nothing() {
+        let old = json(|_| ());
+        let described = |stage: &mut StageInstance| {
+            let Artifact::Table(schema) = &stage.outputs[0].artifact else {
+                panic!("a table")
+            };
+            let fields = schema.fields().iter().map(|field| {
+                let mut metadata = field.metadata().clone();
+                metadata.insert("description".to_owned(), "in other words".to_owned());
+                field.as_ref().clone().with_metadata(metadata)
+            });
+            let fields: Vec<_> = fields.collect();
+            stage.outputs[0].artifact = Artifact::Table(Schema::new(fields).into());
+        };
+        assert_eq!(json(described), old);
+        let written = |stage: &mut StageInstance| {
+            Arc::make_mut(&mut stage.parameters)["alpha"]["c"] = json!([1.0, 2]);
+        };
+        assert_eq!(json(written), old);
+        let number = |value: Value| {
+            let mut text = String::new();
+            push_value(&mut text, &value);
+            text
+        };
+        assert_eq!(number(json!(1e3)), "1000");
+        assert_eq!(number(json!(-0.0)), "0");
+        assert_eq!(number(json!(u64::MAX)), "18446744073709551615");
+        assert_eq!(number(json!(2.5e-3)), "0.0025");
+        assert_ne!(number(json!(9007199254740993_u64)), number(json!(9007199254740992.0)));
     }
 
     #[test]
@@ -397,15 +453,15 @@ mod tests {
         assert_eq!(changed(|stage| stage.revision = 2), "revision: 1 → 2");
         assert_eq!(changed(|stage| stage.kind = "other"), "kind: source → other");
         assert_eq!(
-            changed(|stage| stage.parameters["zeta"] = 2.into()),
+            changed(|stage| Arc::make_mut(&mut stage.parameters)["zeta"] = 2.into()),
             "parameter zeta: 1.5e-9 → 2"
         );
         assert_eq!(
-            changed(|stage| stage.parameters["alpha"]["c"][1] = 3.0.into()),
-            "parameter alpha.c.1: 2.0 → 3.0"
+            changed(|stage| Arc::make_mut(&mut stage.parameters)["alpha"]["c"][1] = 3.0.into()),
+            "parameter alpha.c.1: 2 → 3"
         );
         assert_eq!(
-            changed(|stage| stage.parameters["new"] = true.into()),
+            changed(|stage| Arc::make_mut(&mut stage.parameters)["new"] = true.into()),
             "parameter new: added: true"
         );
         let unit = |stage: &mut StageInstance| {

@@ -70,7 +70,7 @@ pub struct StageInstance {
     /// Typed parameters and the body.
     pub stage: Arc<dyn AnyStage>,
     /// Parameters with defaults filled in, less the file parameters.
-    pub parameters: serde_json::Value,
+    pub parameters: Arc<serde_json::Value>,
     /// Inputs, in port order.
     pub inputs: Vec<Connection>,
     /// Outputs; the first is the default.

@@ -130,6 +130,38 @@ impl InputPort {
 /// What is connected to a stage's inputs at plan time, by input port.
 pub type Connected = BTreeMap<&'static str, Artifact>;
 
+/// At most so many streams a table has, and stars in each of them, as far as that is known before anything runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Most {
+    /// Streams.
+    pub streams: Option<u64>,
+    /// Stars in a stream.
+    pub stars: Option<u64>,
+}
+
+/// What is known of the tables at some ports.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts(Vec<(&'static str, Most)>);
+
+impl Counts {
+    /// One port.
+    pub fn of(port: &'static str, most: Most) -> Self {
+        Self(vec![(port, most)])
+    }
+
+    /// These and one port more.
+    pub fn and(mut self, port: &'static str, most: Most) -> Self {
+        self.0.push((port, most));
+        self
+    }
+
+    /// What is known of the table at `port`.
+    pub fn at(&self, port: &str) -> Most {
+        let known = self.0.iter().find(|(name, _)| *name == port);
+        known.map_or_else(Most::default, |(_, most)| *most)
+    }
+}
+
 /// The schema connected to `port`, if a table is connected there.
 pub fn connected_schema<'a>(connected: &'a Connected, port: &str) -> Option<&'a SchemaRef> {
     match connected.get(port) {

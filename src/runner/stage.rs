@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::StageContext;
 use crate::error::StageError;
-use crate::ports::{Connected, InputPort, OutputPort};
+use crate::ports::{Connected, Counts, InputPort, OutputPort};
 
 /// Where a body runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +110,12 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
         Vec::new()
     }
 
+    /// What is known of the output tables, given what is known of the inputs; or the faults of parameters that ask for more
+    /// than there is.
+    fn counts(&self, _inputs: &Counts) -> Result<Counts, Vec<Fault>> {
+        Ok(Counts::default())
+    }
+
     /// Files of the user that the body reads through [`StageContext::file`].
     fn files(&self) -> Vec<FileParameter> {
         Vec::new()
@@ -127,6 +133,8 @@ pub trait AnyStage: Send + Sync {
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String>;
     /// See [`Stage::check`].
     fn check(&self) -> Vec<Fault>;
+    /// See [`Stage::counts`].
+    fn counts(&self, inputs: &Counts) -> Result<Counts, Vec<Fault>>;
     /// See [`Stage::files`].
     fn files(&self) -> Vec<FileParameter>;
     /// Parameters with defaults filled in.
@@ -146,6 +154,10 @@ impl<S: Stage> AnyStage for S {
 
     fn check(&self) -> Vec<Fault> {
         Stage::check(self)
+    }
+
+    fn counts(&self, inputs: &Counts) -> Result<Counts, Vec<Fault>> {
+        Stage::counts(self, inputs)
     }
 
     fn files(&self) -> Vec<FileParameter> {

@@ -479,7 +479,7 @@ impl Toys {
             revision: S::REVISION,
             place: S::PLACE,
             stage: Arc::new(stage),
-            parameters,
+            parameters: parameters.into(),
             inputs,
             outputs,
             files,

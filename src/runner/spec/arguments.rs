@@ -1,5 +1,5 @@
-//! `with:` → typed parameters, and `on:` → resources. serde stops at the first mistake; here each one found is mended
-//! in a copy and the rest is tried again, so that all are reported.
+//! `with:` → typed parameters, and `on:` → resources. serde has the last word; what is wrong is said by [`typing`], which
+//! knows the schema of a kind, so that all of it is said at once, and in our words.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,14 +10,12 @@ use super::diagnostics::Mistake;
 use super::parameters::plain;
 use super::problem::Problem;
 use super::spans::Part;
-use super::{example, mapping, noun, section, suggest, unknown_keys};
+use super::typing::{Typing, whole};
+use super::{mapping, section, unknown_keys};
 use crate::catalog::{Kind, ParameterError};
 use crate::graph::Resources;
 use crate::ports::Connected;
 use crate::stage::{AnyStage, Fault};
-
-/// So many mistakes of one stage are reported at most.
-const MOST: usize = 50;
 
 /// Types the parameters in `with`; `path` makes its path, or that of the kind where there is no `with`.
 ///
@@ -49,11 +47,12 @@ pub(super) fn stage(
             report_faults(&stage.check(), &path(), mistakes);
             Some(stage)
         }
-        Err(error) => explained(kind, value.into_owned(), &error, unread, &path(), mistakes),
+        Err(_) => explained(kind, &value, unread, &path(), mistakes),
     }
 }
 
-fn report_faults(faults: &[Fault], path: &[String], mistakes: &mut Vec<Mistake>) {
+/// Reports faults of the parameters at `path`.
+pub(super) fn report_faults(faults: &[Fault], path: &[String], mistakes: &mut Vec<Mistake>) {
     for fault in faults {
         let at = path.iter().chain(&fault.at).cloned().collect();
         let problem = Problem::Fault {
@@ -64,47 +63,83 @@ fn report_faults(faults: &[Fault], path: &[String], mistakes: &mut Vec<Mistake>)
     }
 }
 
-/// Reports all that is wrong with the types in `value`. Bad values are mended twice, in different ways: what both stages
+/// Reports all that is wrong with the types in `value`. Bad values are replaced twice, in different ways: what both stages
 /// say of their other parameters and of their ports holds whatever was meant, and is looked at too.
 fn explained(
     kind: &Kind,
-    value: Value,
-    error: &ParameterError,
+    value: &Value,
     unread: &[String],
     path: &[String],
     mistakes: &mut Vec<Mistake>,
 ) -> Option<Arc<dyn AnyStage>> {
-    let mut unsaid = Vec::new();
-    let explain = |second, mistakes: &mut Vec<Mistake>| {
-        let mut explainer = Explainer {
-            kind,
-            path,
-            mistakes,
-            unread,
-            second,
-            filled: Vec::new(),
-            excused: Vec::new(),
-            renamed: Vec::new(),
-        };
-        let stage = explainer.explain(value.clone(), error.clone());
-        (stage, explainer.filled, explainer.renamed)
+    let schema = kind.parameters();
+    let before = mistakes.len();
+    let mut right = value.clone();
+    let mut typing = Typing::of(kind.name, schema, unread, false, &mut right);
+    for fault in std::mem::take(&mut typing.faults) {
+        let at = path.iter().cloned().chain(fault.at).collect();
+        mistakes.push(Mistake::at(at, fault.part, fault.problem));
+    }
+    if typing.unsure {
+        return None;
+    }
+    let stage = match (kind.parse)(&right) {
+        Ok(stage) => stage,
+        Err(error) => {
+            // Of an example that does not fit, nothing is to be said.
+            if !typing.filled.iter().any(|filled| error.at.starts_with(filled)) {
+                let at = typing.as_written(error.at.clone());
+                if at.first().is_none_or(|top| !unread.contains(top)) {
+                    let at = path.iter().cloned().chain(at).collect();
+                    mistakes.push(Mistake::at(at, Part::Value, last_word(kind, error)));
+                }
+            }
+            return None;
+        }
     };
-    let (stage, filled, renamed) = explain(false, mistakes);
-    let (other, ..) = explain(true, &mut unsaid);
-    let (stage, other) = (stage.filter(|_| unread.is_empty())?, other?);
+    if !unread.is_empty() {
+        return None;
+    }
+    if mistakes.len() == before {
+        report_faults(&stage.check(), path, mistakes);
+        return Some(stage);
+    }
+    let mut otherwise = value.clone();
+    Typing::of(kind.name, schema, unread, true, &mut otherwise);
+    let other = (kind.parse)(&otherwise).ok()?;
     let others = other.check();
     let mut faults = stage.check();
     faults.retain(|fault| {
-        let mended = filled
-            .iter()
-            .any(|at| fault.at.starts_with(at) || !fault.at.is_empty() && at.starts_with(&fault.at));
+        let filled = typing.filled.iter();
+        let mended = filled.clone().any(|at| fault.at.starts_with(at) || !fault.at.is_empty() && at.starts_with(&fault.at));
         !mended && others.contains(fault)
     });
     for fault in &mut faults {
-        as_written(&mut fault.at, &renamed);
+        fault.at = typing.as_written(std::mem::take(&mut fault.at));
     }
     report_faults(&faults, path, mistakes);
     (stage.inputs() == other.inputs() && output_names(&*stage) == output_names(&*other)).then_some(stage)
+}
+
+/// What serde says where the schema found nothing wrong: in the kind's own words, or, where they are serde's, in ours.
+fn last_word(kind: &Kind, error: ParameterError) -> Problem {
+    let of_serde = [
+        "invalid ",
+        "unknown ",
+        "missing ",
+        "duplicate ",
+        "expected ",
+        "data did not match",
+        "number out of range",
+    ];
+    if of_serde.iter().any(|start| error.message.starts_with(start)) {
+        let name = error.at.last().map_or("with", String::as_str).to_owned();
+        return Problem::NotTaken {
+            name,
+            kind: kind.name.to_owned(),
+        };
+    }
+    Problem::InvalidParameter { message: error.message }
 }
 
 /// Names of a stage's outputs, where nothing need be connected to know them.
@@ -113,249 +148,8 @@ pub(super) fn output_names(stage: &dyn AnyStage) -> Option<Vec<&'static str>> {
     Some(outputs.iter().map(|output| output.name).collect())
 }
 
-struct Explainer<'a> {
-    kind: &'a Kind,
-    path: &'a [String],
-    mistakes: &'a mut Vec<Mistake>,
-    unread: &'a [String],
-    /// Which of two values takes the place of a bad one.
-    second: bool,
-    /// Paths below `with` of values that were replaced.
-    filled: Vec<Vec<String>>,
-    /// Paths below `with` that are missing only because a mistake was mended.
-    excused: Vec<Vec<String>>,
-    /// Paths below `with` of keys that were mended, with the key as the user wrote it.
-    renamed: Vec<(Vec<String>, String)>,
-}
-
-impl Explainer<'_> {
-    /// Reports all mistakes in `value`. The stage without them, where all could be mended by putting another value or the
-    /// right key in place.
-    fn explain(&mut self, mut value: Value, mut error: ParameterError) -> Option<Arc<dyn AnyStage>> {
-        for _ in 0..MOST {
-            if !self.mend(&mut value, &error) {
-                return None;
-            }
-            match (self.kind.parse)(&value) {
-                Ok(stage) => return Some(stage).filter(|_| self.excused.is_empty()),
-                Err(next) => error = next,
-            }
-        }
-        None
-    }
-
-    /// Reports `error` and mends it in `value`; false if it cannot be mended.
-    fn mend(&mut self, value: &mut Value, error: &ParameterError) -> bool {
-        let at = &error.at;
-        if let Some((field, allowed)) = named(&error.message, "unknown field ") {
-            let parent: Vec<String> = if at.last() == Some(&field) {
-                at[..at.len() - 1].to_vec()
-            } else {
-                at.clone()
-            };
-            let place = self.owner(&parent);
-            let nearest =
-                suggest::nearest(&field, &allowed.iter().map(String::as_str).collect::<Vec<_>>()).map(str::to_owned);
-            self.report(
-                below(&parent, &field),
-                Part::Key,
-                Problem::UnknownKey {
-                    key: field.clone(),
-                    place,
-                    allowed,
-                },
-            );
-            let Some(Value::Object(map)) = get(value, &parent) else {
-                return false;
-            };
-            let Some(removed) = map.shift_remove(&field) else {
-                return false;
-            };
-            if let Some(nearest) = nearest.filter(|nearest| !map.contains_key(nearest)) {
-                map.insert(nearest.clone(), removed);
-                self.renamed.push((below(&parent, &nearest), field));
-            } else {
-                // Nobody knows what it was to say.
-                self.excused.push(below(&parent, &field));
-            }
-            return true;
-        }
-        if let Some((field, _)) = named(&error.message, "missing field ") {
-            let Some(top) = at.first() else {
-                return self.missing(value);
-            };
-            if !self.excused.contains(&below(at, &field)) {
-                let owner = self.owner(at);
-                self.report(at.clone(), Part::Key, Problem::MissingParameter { name: field, owner });
-            }
-            // Without the parameter that holds it, the others can be looked at.
-            self.excused.push(vec![top.clone()]);
-            return value.as_object_mut().is_some_and(|map| map.shift_remove(top).is_some());
-        }
-        // What a replaced value brings with it is not the user's mistake.
-        if !self.filled.contains(at) {
-            let other = self.wrong_value(get(value, at), error);
-            if let Some((place, other)) = get(value, at).zip(other) {
-                *place = other;
-                self.filled.push(at.clone());
-                return true;
-            }
-        }
-        let Some((last, parent)) = at.split_last() else {
-            return false;
-        };
-        match get(value, parent) {
-            Some(Value::Object(map)) => {
-                self.excused.push(at.clone());
-                map.shift_remove(last).is_some()
-            }
-            Some(Value::Array(items)) => match index(last).filter(|&index| index < items.len()) {
-                // The list keeps its length, so that later items keep their places.
-                Some(index) => items.get(if index == 0 { 1 } else { 0 }).cloned().is_some_and(|other| {
-                    let changed = items[index] != other;
-                    items[index] = other;
-                    changed
-                }),
-                None => false,
-            },
-            _ => false,
-        }
-    }
-
-    /// Reports a wrong value. What could be in its place, if that can be said.
-    fn wrong_value(&mut self, value: Option<&mut Value>, error: &ParameterError) -> Option<Value> {
-        let at = &error.at;
-        let Some((given, allowed)) = named(&error.message, "unknown variant ") else {
-            let problem = mismatch(&error.message, value).unwrap_or_else(|| Problem::InvalidParameter {
-                message: error.message.clone(),
-            });
-            self.report(at.clone(), Part::Value, problem);
-            return replacement(&error.message, self.second);
-        };
-        let key = value.is_some_and(|value| value.is_object());
-        let path = if key { below(at, &given) } else { at.clone() };
-        let part = if key { Part::Key } else { Part::Value };
-        let other = if self.second { allowed.last() } else { allowed.first() };
-        let other = other.filter(|_| !key).map(|name| Value::from(name.as_str()));
-        self.report(path, part, Problem::UnknownChoice { given, allowed });
-        other
-    }
-
-    /// Reports all required parameters that are absent, of which serde names only the first, and puts examples in their
-    /// place; false if there is none for one of them.
-    fn missing(&mut self, value: &mut Value) -> bool {
-        let schema = (self.kind.schema)();
-        let required = schema.get("required").and_then(Value::as_array);
-        let mut mended = true;
-        for name in required.into_iter().flatten().filter_map(Value::as_str) {
-            if value.get(name).is_some() {
-                continue;
-            }
-            let at = vec![name.to_owned()];
-            if !self.excused.contains(&at) {
-                let problem = Problem::MissingParameter {
-                    name: name.to_owned(),
-                    owner: self.owner(&[]),
-                };
-                self.report(Vec::new(), Part::Key, problem);
-            }
-            match (value.as_object_mut(), example::of_property(&schema, name, self.second)) {
-                (Some(map), Some(example)) => {
-                    map.insert(name.to_owned(), example);
-                    self.excused.retain(|excused| *excused != at);
-                    self.filled.push(at);
-                }
-                _ => mended = false,
-            }
-        }
-        mended
-    }
-
-    fn owner(&self, at: &[String]) -> String {
-        at.last()
-            .map_or_else(|| format!("`{}`", self.kind.name), |last| format!("`{last}`"))
-    }
-
-    fn report(&mut self, mut at: Vec<String>, part: Part, problem: Problem) {
-        as_written(&mut at, &self.renamed);
-        if part == Part::Value && at.first().is_some_and(|top| self.unread.contains(top)) {
-            return;
-        }
-        let path = self.path.iter().cloned().chain(at).collect();
-        self.mistakes.push(Mistake::at(path, part, problem));
-    }
-}
-
-/// Puts the keys that the user wrote into a path.
-fn as_written(at: &mut [String], renamed: &[(Vec<String>, String)]) {
-    for (path, written) in renamed {
-        if at.starts_with(path) {
-            at[path.len() - 1].clone_from(written);
-        }
-    }
-}
-
 fn below(parent: &[String], key: &str) -> Vec<String> {
     parent.iter().cloned().chain([key.to_owned()]).collect()
-}
-
-fn index(step: &str) -> Option<usize> {
-    step.trim_start_matches('[').trim_end_matches(']').parse().ok()
-}
-
-fn get<'v>(value: &'v mut Value, path: &[String]) -> Option<&'v mut Value> {
-    path.iter().try_fold(value, |value, step| match value {
-        Value::Object(map) => map.get_mut(step),
-        Value::Array(items) => items.get_mut(index(step)?),
-        _ => None,
-    })
-}
-
-/// The name after `start` in a message of serde, and the names it lists as expected.
-fn named(message: &str, start: &str) -> Option<(String, Vec<String>)> {
-    let mut quoted = message
-        .strip_prefix(start)?
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned);
-    Some((quoted.next()?, quoted.collect()))
-}
-
-/// serde's `invalid type: string "a", expected u64` in words for people.
-fn mismatch(message: &str, value: Option<&mut Value>) -> Option<Problem> {
-    let rest = message.strip_prefix("invalid ")?;
-    let (_, expected) = rest.rsplit_once(", expected ")?;
-    let expected = match expected {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
-        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
-        "f32" | "f64" => "a number",
-        "a string" | "path string" => "a text",
-        "a boolean" => "true or false",
-        "a map" => "a mapping",
-        "a sequence" => "a list",
-        "string or map" => "a name or a mapping",
-        other if other.starts_with("struct ") => "a mapping",
-        other => other,
-    };
-    let found = value.map_or_else(|| "something else".to_owned(), |value| noun(value));
-    Some(Problem::WrongType {
-        expected: expected.to_owned(),
-        found,
-    })
-}
-
-/// One of two values that serde takes where it said this of another.
-fn replacement(message: &str, second: bool) -> Option<Value> {
-    let (_, expected) = message.strip_prefix("invalid ")?.rsplit_once(", expected ")?;
-    match expected {
-        "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" | "isize" => {
-            Some(Value::from(if second { 100 } else { 1 }))
-        }
-        "f32" | "f64" => Some(Value::from(if second { 100.0 } else { 0.5 })),
-        "a boolean" => Some(Value::from(second)),
-        _ => None,
-    }
 }
 
 /// Reads `on`; `path` makes its path.
@@ -378,12 +172,18 @@ pub(super) fn resources(on: Option<&Value>, path: impl Fn() -> Vec<String>, mist
     }
     match on.get("threads") {
         None => {}
-        Some(value) => match value.as_u64().and_then(|threads| usize::try_from(threads).ok()) {
+        Some(value) => match count(value) {
             Some(threads) if threads > 0 => resources.threads = Some(threads),
             _ => report("threads", Problem::BadThreads { given: plain(value) }),
         },
     }
     resources
+}
+
+/// A count, however it is written.
+fn count(value: &Value) -> Option<usize> {
+    let Value::Number(number) = value else { return None };
+    whole(number).and_then(|count| usize::try_from(count).ok())
 }
 
 fn is_device(name: &str) -> bool {

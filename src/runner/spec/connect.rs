@@ -17,38 +17,53 @@ pub(super) fn misfits(port: &InputPort, writer: &str, output: &OutputPort) -> Ve
             found,
         }]
     };
-    let check = |schema: &Schema, need: &Need| {
-        let column = need.name.to_owned();
-        let Ok(field) = schema.field_with_name(need.name) else {
-            let allowed = schema.fields().iter().map(|field| field.name().clone()).collect();
-            let (port, origin) = names();
-            return Some(Problem::MissingColumn {
-                port,
-                column,
-                origin,
-                allowed,
-            });
-        };
-        if unit_of(field) == need.unit {
-            return None;
-        }
-        let ((port, origin), expected, found) = (names(), unit(need.unit), unit(unit_of(field)));
-        Some(Problem::UnitMismatch {
-            port,
-            column,
-            expected,
-            origin,
-            found,
-        })
-    };
     match (&port.accepts, &output.artifact) {
         (Accepts::Network, Artifact::Network) => Vec::new(),
         (Accepts::Network, _) => wrong("network"),
         (Accepts::Table(needs), Artifact::Table(schema)) => {
-            needs.iter().filter_map(|need| check(schema, need)).collect()
+            let (port, origin) = names();
+            columns(needs, schema, &port, &origin)
         }
         (Accepts::Table(_), _) => wrong("table"),
     }
+}
+
+/// What is wrong with the columns of a table: one mistake for all that are missing, and one for all of a unit.
+fn columns(needs: &[Need], schema: &Schema, port: &str, origin: &str) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut missing = Vec::new();
+    let mut units: Vec<(&str, &str, Vec<String>)> = Vec::new();
+    for need in needs {
+        let Ok(field) = schema.field_with_name(need.name) else {
+            missing.push(need.name.to_owned());
+            continue;
+        };
+        let (expected, found) = (need.unit, unit_of(field));
+        if expected == found {
+            continue;
+        }
+        let name = need.name.to_owned();
+        match units.iter_mut().find(|(wanted, given, _)| (*wanted, *given) == (expected, found)) {
+            Some((.., names)) => names.push(name),
+            None => units.push((expected, found, vec![name])),
+        }
+    }
+    if !missing.is_empty() {
+        problems.push(Problem::MissingColumns {
+            port: port.to_owned(),
+            columns: missing,
+            origin: origin.to_owned(),
+            allowed: schema.fields().iter().map(|field| field.name().clone()).collect(),
+        });
+    }
+    problems.extend(units.into_iter().map(|(expected, found, columns)| Problem::UnitMismatch {
+        port: port.to_owned(),
+        columns,
+        expected: unit(expected),
+        origin: origin.to_owned(),
+        found: unit(found),
+    }));
+    problems
 }
 
 /// What a port accepts, in words.

@@ -1,5 +1,6 @@
 //! Mistakes with their places, and how they are shown.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
@@ -15,6 +16,11 @@ use super::spans::{Found, Part, Spans};
 /// At most so many mistakes are drawn.
 const SHOWN: usize = 100;
 const WIDTH: usize = 100;
+/// A longer line is shown in part.
+const LONG_LINE: usize = 500;
+/// So many bytes of a long line are shown on both sides of a mistake, and of the mistake itself.
+const AROUND: usize = 60;
+const LONGEST_QUOTE: usize = 100;
 
 /// Where a mistake is.
 #[derive(Debug, Clone, PartialEq)]
@@ -242,6 +248,18 @@ impl Diagnostics {
     }
 }
 
+/// A message with whatever of the user's is quoted in it cut to a readable length.
+fn clipped(message: &str) -> String {
+    let parts = message.split('`').enumerate().map(|(index, part)| {
+        let quoted = index % 2 == 1;
+        match part.char_indices().nth(LONGEST_QUOTE) {
+            Some((end, _)) if quoted => Cow::Owned(format!("{}…", &part[..end])),
+            _ => Cow::Borrowed(part),
+        }
+    });
+    parts.collect::<Vec<_>>().join("`")
+}
+
 fn harmful(character: char) -> bool {
     character.is_control() && !['\n', '\r', '\t'].contains(&character)
 }
@@ -317,7 +335,7 @@ impl<'a> Lines<'a> {
 
     fn diagnostic(&self, problem: &Problem, span: Option<Range<usize>>, path: &[String]) -> Diagnostic {
         let (line, column) = span.as_ref().map_or((0, 0), |span| self.place(span.start));
-        let (message, hint) = (problem.to_string(), problem.hint());
+        let (message, hint) = (clipped(&problem.to_string()), problem.hint().as_deref().map(clipped));
         Diagnostic {
             code: problem.name(),
             line,
@@ -368,9 +386,12 @@ impl miette::Diagnostic for Shown<'_> {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let span = self.mistake.span.clone()?;
+        let span = self.source.shown(&self.mistake.span.clone()?);
+        let long = self.source.is_long(&span);
         let main = LabeledSpan::new_primary_with_span(None, span);
+        // Two places of one long line are too far apart to be drawn together.
         let related = self.mistake.related.iter();
+        let related = related.filter(move |place| !long && !self.source.is_long(&place.span));
         let related = related.map(|place| LabeledSpan::new_with_span(Some(place.message.clone()), place.span.clone()));
         Some(Box::new([main].into_iter().chain(related)))
     }
@@ -381,6 +402,24 @@ struct Source<'a> {
     file: &'a str,
     text: &'a str,
     lines: Lines<'a>,
+}
+
+impl Source<'_> {
+    /// Whether a place is in a line too long to be drawn.
+    fn is_long(&self, span: &Range<usize>) -> bool {
+        let line = self.lines.index(span.start);
+        self.lines.bytes(line, line).len() > LONG_LINE
+    }
+
+    /// The part of a place that is drawn.
+    fn shown(&self, span: &Range<usize>) -> Range<usize> {
+        let end = span.end.min(span.start + AROUND);
+        if self.is_long(span) {
+            span.start..self.text.ceil_char_boundary(end)
+        } else {
+            span.clone()
+        }
+    }
 }
 
 impl SourceCode for Source<'_> {
@@ -395,11 +434,32 @@ impl SourceCode for Source<'_> {
             return Err(miette::MietteError::OutOfBounds);
         }
         let (start_line, end_line) = (self.lines.index(span.offset()), self.lines.index(end));
+        // Without lines around it only the place is asked for.
+        let place_only = before == 0 && after == 0;
+        if !place_only && self.is_long(&(span.offset()..end)) {
+            let line = self.lines.bytes(start_line, end_line);
+            let start = self.text.floor_char_boundary(span.offset().saturating_sub(AROUND)).max(line.start);
+            let stop = self.text.ceil_char_boundary((end + AROUND).min(line.end));
+            let (data, read) = (&self.text.as_bytes()[start..stop], SourceSpan::from(start..stop));
+            return Ok(Box::new(MietteSpanContents::new_named(
+                self.file.to_owned(),
+                data,
+                read,
+                start_line,
+                start - line.start,
+                1,
+            )));
+        }
+        let lines = self.lines.starts.len() - 1;
+        // A long neighbour is left out.
+        let short = |line: usize| self.lines.bytes(line, line).len() <= LONG_LINE;
+        let before = if (start_line.saturating_sub(before)..start_line).all(short) { before } else { 0 };
+        let after = if (end_line + 1..=(end_line + after).min(lines)).all(short) { after } else { 0 };
         let first = start_line.saturating_sub(before);
         let last = (end_line + after).min(self.lines.starts.len() - 1);
         let bytes = self.lines.bytes(first, last);
-        let column = if before == 0 { span.offset() - bytes.start } else { 0 };
-        let start = if before == 0 { span.offset() } else { bytes.start };
+        let column = if place_only { span.offset() - bytes.start } else { 0 };
+        let start = if place_only { span.offset() } else { bytes.start };
         let data = &self.text.as_bytes()[start..bytes.end];
         let read = SourceSpan::from(start..bytes.end);
         Ok(Box::new(MietteSpanContents::new_named(

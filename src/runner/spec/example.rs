@@ -2,17 +2,17 @@
 
 use serde_json::{Map, Value, json};
 
-/// One of two different values, where the schema leaves a choice, for a property of `root`.
-pub(super) fn of_property(root: &Value, name: &str, second: bool) -> Option<Value> {
-    of(root.get("properties")?.get(name)?, root, second, 0)
+/// One of two different values, where the schema leaves a choice, for `schema`, a part of `root`.
+pub(super) fn of(schema: &Value, root: &Value, second: bool) -> Option<Value> {
+    example(schema, root, second, 0)
 }
 
-fn of(schema: &Value, root: &Value, second: bool, depth: usize) -> Option<Value> {
+fn example(schema: &Value, root: &Value, second: bool, depth: usize) -> Option<Value> {
     // A type may hold itself.
     if depth > 12 {
         return None;
     }
-    let inner = |schema: &Value| of(schema, root, second, depth + 1);
+    let inner = |schema: &Value| example(schema, root, second, depth + 1);
     if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
         return inner(root.pointer(name.strip_prefix('#')?)?);
     }
@@ -41,7 +41,13 @@ fn of(schema: &Value, root: &Value, second: bool, depth: usize) -> Option<Value>
         "number" => json!(if second { 100.0 } else { 0.5 }),
         "boolean" => json!(second),
         "string" => json!(if second { "b" } else { "a" }),
-        "array" => json!([inner(schema.get("items")?)?]),
+        "array" => {
+            let count = schema.get("minItems").and_then(Value::as_u64).unwrap_or(1);
+            let first = schema.get("prefixItems").and_then(Value::as_array);
+            let item = |index| first.and_then(|first| first.get(index)).or_else(|| schema.get("items"));
+            let items = (0..count as usize).map(|index| inner(item(index)?));
+            Value::Array(items.collect::<Option<Vec<_>>>()?)
+        }
         "object" => {
             let required = schema.get("required").and_then(Value::as_array);
             let mut map = Map::new();

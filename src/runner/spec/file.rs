@@ -4,19 +4,17 @@ use std::path::{Path, PathBuf};
 
 use super::diagnostics::Diagnostics;
 use super::problem::Problem;
-use super::{parse_str, yaml};
+use super::{parse_str, read, yaml};
 use crate::catalog::Catalog;
 use crate::graph::Graph;
 use crate::store::Hash256;
-
-/// A larger file is surely not a pipeline.
-const LARGEST_FILE: u64 = 64 << 20;
 
 /// A pipeline file as it was when it was read. What is planned, what a seal answers for, and what is kept beside the
 /// results are all of this one text, whatever is written to the file meanwhile.
 #[derive(Debug, Clone)]
 pub struct PipelineFile {
     path: PathBuf,
+    folder: PathBuf,
     text: String,
 }
 
@@ -24,8 +22,8 @@ impl PipelineFile {
     /// Reads the file.
     pub fn read(path: &Path) -> Result<Self, Diagnostics> {
         let file = path.display().to_string();
-        let bytes = read_bytes(path).map_err(|reason| Diagnostics::whole(&file, Problem::Unreadable { reason }))?;
-        let text = String::from_utf8(bytes).map_err(|error| {
+        let content = read::read(path).map_err(|reason| Diagnostics::whole(&file, Problem::Unreadable { reason }))?;
+        let text = String::from_utf8(content.bytes).map_err(|error| {
             Diagnostics::whole(
                 &file,
                 Problem::NotText {
@@ -33,8 +31,11 @@ impl PipelineFile {
                 },
             )
         })?;
-        let path = path.to_owned();
-        Ok(Self { path, text })
+        Ok(Self {
+            path: path.to_owned(),
+            folder: content.folder,
+            text,
+        })
     }
 
     /// Where it is, as it was given.
@@ -55,8 +56,7 @@ impl PipelineFile {
     /// Resolves it. `overrides` are the `-p name=value` of the command line; each value is read as YAML.
     pub fn resolve(&self, overrides: &[(String, String)], catalog: &Catalog) -> Result<Graph, Diagnostics> {
         let file = self.path.display().to_string();
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        parse_str(&self.text, &file, folder.unwrap_or(Path::new(".")), overrides, catalog)
+        parse_str(&self.text, &file, &self.folder, overrides, catalog)
     }
 
     /// What it says after `pipeline:`, if it can be read.
@@ -65,18 +65,4 @@ impl PipelineFile {
         let document = yaml::read(&yaml::protect(text)).ok()?;
         document.value.get("pipeline")?.as_str().map(str::to_owned)
     }
-}
-
-fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
-    let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => "it does not exist".to_owned(),
-        _ => error.to_string(),
-    })?;
-    if metadata.is_dir() {
-        return Err("it is a folder".to_owned());
-    }
-    if metadata.len() > LARGEST_FILE {
-        return Err(format!("with {} bytes it is too large for a pipeline", metadata.len()));
-    }
-    std::fs::read(path).map_err(|error| error.to_string())
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use arrow_schema::{DataType, Schema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Catalog;
@@ -55,6 +55,36 @@ struct Source {
     column: String,
     /// Unit of the column.
     unit: Unit,
+    /// Three numbers.
+    three: [f64; 3],
+    /// A small number.
+    small: u8,
+    /// A length.
+    length: Option<Length>,
+    /// What its schema does not tell.
+    #[schemars(schema_with = "anything")]
+    untold: bool,
+}
+
+fn anything(_: &mut SchemaGenerator) -> schemars::Schema {
+    true.into()
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "f64")]
+#[schemars(extend("exclusiveMinimum" = 0, "x-noun" = "a length", "x-unit" = "kpc"))]
+struct Length(f64);
+
+impl TryFrom<f64> for Length {
+    type Error = String;
+
+    fn try_from(length: f64) -> Result<Self, String> {
+        if length > 0.0 {
+            Ok(Self(length))
+        } else {
+            Err("a length must be positive".to_owned())
+        }
+    }
 }
 
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
@@ -90,6 +120,10 @@ impl Default for Source {
             flag: false,
             column,
             unit,
+            three: [0.0; 3],
+            small: 0,
+            length: None,
+            untold: false,
         }
     }
 }
@@ -127,6 +161,16 @@ enum Method {
         #[serde(default)]
         offset: f64,
     },
+    /// With all that it needs.
+    Ready(Ready),
+}
+
+/// Parameters of [`Method::Ready`].
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Ready {
+    /// Any number.
+    steps: u32,
 }
 
 /// A table from a file of the user.

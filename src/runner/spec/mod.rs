@@ -16,12 +16,15 @@ mod order;
 mod outline;
 mod parameters;
 mod problem;
+mod read;
 mod resolve;
+mod shape;
 mod spans;
 mod suggest;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod typing;
 mod yaml;
 
 use std::path::Path;
@@ -56,7 +59,11 @@ pub fn parse_str(
     let whole = |problem| Diagnostics::new(file, text, vec![Mistake::new(At::Bytes(0..0), problem)], None);
     let document = match yaml::read(&protected) {
         Ok(document) => document,
-        Err(ReadError::TooMany) => return Err(whole(Problem::TooManyAliases)),
+        Err(ReadError::TooMany { aliases: true }) => return Err(whole(Problem::TooManyAliases)),
+        Err(ReadError::TooMany { aliases: false }) => {
+            let most = yaml::MOST_VALUES;
+            return Err(whole(Problem::TooManyValues { most }));
+        }
         Err(ReadError::TooDeep) => return Err(whole(Problem::TooDeep)),
         Err(ReadError::Syntax(message, offset)) => {
             let mistake = syntax(text, &protected, message, offset);
@@ -116,6 +123,9 @@ fn syntax(text: &str, protected: &str, message: String, offset: Option<usize>) -
     Mistake::new(At::Bytes(span), Problem::Syntax { message })
 }
 
+/// The longest name of a pipeline, a stage or a parameter: names become names of files.
+const LONGEST_NAME: usize = 100;
+
 /// Whether `name` can name a pipeline, a stage or a parameter.
 fn is_name(name: &str) -> bool {
     let mut characters = name.chars();
@@ -133,7 +143,9 @@ fn noun(value: &Value) -> String {
         Value::Number(_) => format!("the number {}", parameters::plain(value)),
         Value::String(text) if text.chars().count() <= 40 => format!("the text {text:?}"),
         Value::String(_) => "a text".to_owned(),
+        Value::Array(items) if items.is_empty() => "an empty list".to_owned(),
         Value::Array(_) => "a list".to_owned(),
+        Value::Object(map) if map.is_empty() => "an empty mapping".to_owned(),
         Value::Object(_) => "a mapping".to_owned(),
     }
 }

@@ -8,7 +8,7 @@ use super::diagnostics::{At, Mistake};
 use super::parameters::has_reference;
 use super::problem::Problem;
 use super::spans::Part;
-use super::{is_name, mapping, noun, section, unknown_keys};
+use super::{LONGEST_NAME, is_name, mapping, noun, section, unknown_keys};
 use crate::catalog::{Catalog, Kind};
 use crate::store::RESERVED;
 
@@ -136,17 +136,20 @@ fn missing(key: &'static str, example: &'static str, mistakes: &mut Vec<Mistake>
 }
 
 fn check_name(what: &'static str, name: &str, path: &[&str], part: Part, mistakes: &mut Vec<Mistake>) {
-    if !is_name(name) {
-        let path = path.iter().map(|key| (*key).to_owned()).collect();
-        mistakes.push(Mistake::at(
-            path,
-            part,
-            Problem::BadName {
-                what,
-                name: name.to_owned(),
-            },
-        ));
-    }
+    let problem = if name.len() > LONGEST_NAME {
+        Problem::LongName {
+            what,
+            letters: name.chars().count(),
+            most: LONGEST_NAME,
+        }
+    } else if !is_name(name) {
+        let name = name.to_owned();
+        Problem::BadName { what, name }
+    } else {
+        return;
+    };
+    let path = path.iter().map(|key| (*key).to_owned()).collect();
+    mistakes.push(Mistake::at(path, part, problem));
 }
 
 /// A text without references.

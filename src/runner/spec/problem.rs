@@ -5,11 +5,11 @@ use super::suggest;
 /// Declares the enum with its messages and the list of its variants' names, so that a test can ask for an example of
 /// each.
 macro_rules! problems {
-    ($($(#[$doc:meta])* $name:ident $({ $($field:ident: $type:ty),* $(,)? })? => $message:literal,)*) => {
+    ($($(#[$doc:meta])* $name:ident $({ $($field:ident: $type:ty),* $(,)? })? => $message:literal $(($($part:expr),*))?,)*) => {
         /// What is wrong.
         #[derive(Debug, Clone, PartialEq, thiserror::Error)]
         pub(super) enum Problem {
-            $($(#[$doc])* #[error($message)] $name $({ $($field: $type),* })?,)*
+            $($(#[$doc])* #[error($message $($(, $part)*)?)] $name $({ $($field: $type),* })?,)*
         }
 
         impl Problem {
@@ -30,10 +30,12 @@ problems! {
     Unreadable { reason: String } => "the file cannot be read: {reason}",
     NotText { offset: usize } => "this is not a text file: byte {offset} is not UTF-8",
     Empty => "the file is empty",
-    Syntax { message: String } => "this is not valid YAML: {message}",
+    /// With the message of the parser, which is not shown.
+    Syntax { message: String } => "this is not valid YAML: {}" (fault_of_syntax(message).0),
     Tab => "a tab cannot indent in YAML",
     SeveralDocuments => "a second YAML document begins here",
     TooManyAliases => "the aliases of this file multiply without bound",
+    TooManyValues { most: usize } => "this file holds more than {most} values",
     TooDeep => "the values of this file are nested too deeply",
 
     // The form of the YAML.
@@ -50,6 +52,8 @@ problems! {
     MissingKey { key: &'static str, example: &'static str } => "the pipeline has no `{key}`",
     NoStages => "the pipeline has no stages",
     BadName { what: &'static str, name: String } => "`{name}` cannot be the name of a {what}",
+    LongName { what: &'static str, letters: usize, most: usize }
+        => "the name of this {what} has {letters} letters; at most {most} are possible",
     ReservedName { name: String } => "`{name}` is a folder of the results, and cannot be the name of a pipeline",
     NoKind { stage: String } => "stage `{stage}` has no kind",
     SeveralKinds { stage: String, first: String, second: String }
@@ -87,16 +91,26 @@ problems! {
     Cycle { path: String } => "these stages wait for each other: {path}",
     WrongArtifact { port: String, expected: &'static str, origin: String, found: &'static str }
         => "input `{port}` takes a {expected}, but `{origin}` is a {found}",
-    MissingColumn { port: String, column: String, origin: String, allowed: Vec<String> }
-        => "input `{port}` needs the column `{column}`, which `{origin}` does not have",
-    UnitMismatch { port: String, column: String, expected: String, origin: String, found: String }
-        => "input `{port}` needs the column `{column}` in {expected}, but `{origin}` has it in {found}",
+    MissingColumns { port: String, columns: Vec<String>, origin: String, allowed: Vec<String> }
+        => "input `{port}` needs {}, which `{origin}` does not have" (of_columns(columns)),
+    UnitMismatch { port: String, columns: Vec<String>, expected: String, origin: String, found: String }
+        => "input `{port}` needs {} in {expected}, but `{origin}` has {} in {found}"
+            (of_columns(columns), if columns.len() == 1 { "it" } else { "them" }),
     Unfit { kind: String, reason: String } => "`{kind}` cannot use these inputs: {reason}",
 
     // Parameters of a stage.
-    MissingParameter { name: String, owner: String } => "{owner} needs the parameter `{name}`",
-    WrongType { expected: String, found: String } => "expected {expected}, found {found}",
+    MissingParameter { names: Vec<String>, owner: String, place: String }
+        => "`{owner}` needs {}" (suggest::all(names)),
+    WrongType { expected: String, found: String, choices: Vec<String> } => "expected {expected}, found {found}",
+    WrongLength { least: usize, most: usize, found: usize }
+        => "expected a list of {}, found one of {found}" (length(*least, *most)),
+    OutOfRange { noun: String, bound: String, unit: String, found: String }
+        => "{noun} must be {bound}{}, not {found}" (in_brackets(unit)),
     UnknownChoice { given: String, allowed: Vec<String> } => "`{given}` is not one of the choices",
+    BareChoice { choice: String, needs: String, example: String } => "`{choice}` needs {needs}",
+    NoParameters { choice: String } => "`{choice}` has no parameters",
+    SeveralChoices { first: String, second: String } => "`{first}` and `{second}` are two choices, where one is wanted",
+    NotTaken { name: String, kind: String } => "`{kind}` cannot take `{name}` as it is here",
     InvalidParameter { message: String } => "{message}",
     Fault { message: String, hint: Option<String> } => "{message}",
     MissingFile { path: String } => "there is no file {path}",
@@ -114,10 +128,11 @@ impl Problem {
             Self::Unreadable { .. } => "give the path of a pipeline file, such as pipelines/quickstart.yaml",
             Self::NotText { .. } => "a pipeline is a YAML file in UTF-8",
             Self::Empty => "begin with `pipeline: NAME` and `stages:`",
-            Self::Syntax { message } => return syntax_hint(message).map(str::to_owned),
+            Self::Syntax { message } => return fault_of_syntax(message).1.map(str::to_owned),
             Self::Tab => "indent with spaces",
             Self::SeveralDocuments => "one file holds one pipeline: remove `---` and what follows",
             Self::TooManyAliases => "write the values out, or use `params`",
+            Self::TooManyValues { .. } => "use a sweep for many points, and a table for data",
             Self::TooDeep => "a pipeline needs no more than a few levels",
             Self::DuplicateKey { .. } => "keep one of the two",
             Self::KeyNotText { key } => return Some(format!("put it in quotes: \"{key}\"")),
@@ -129,6 +144,7 @@ impl Problem {
             Self::MissingKey { example, .. } => return Some(format!("write {example}")),
             Self::NoStages => "write one stage a line below `stages:`, such as `orbits: { KIND: { with: {…} } }`",
             Self::BadName { .. } => "use letters, digits, `_` and `-`, and begin with a letter or `_`",
+            Self::LongName { .. } => "names become names of files: choose a shorter one",
             Self::ReservedName { .. } => "choose another name",
             Self::NoKind { stage } => {
                 return Some(format!("write `{stage}: {{ KIND: {{ from: {{…}}, with: {{…}} }} }}`"));
@@ -171,13 +187,31 @@ impl Problem {
             Self::WrongArtifact { expected, .. } => {
                 return Some(format!("name an output that is a {expected}: `STAGE.OUTPUT`"));
             }
-            Self::MissingColumn { column, allowed, .. } => return suggest::hint(column, allowed, "columns"),
+            Self::MissingColumns { columns, allowed, .. } => return match columns.as_slice() {
+                [column] => suggest::hint(column, allowed, "columns"),
+                _ => {
+                    let allowed: Vec<&str> = allowed.iter().map(String::as_str).collect();
+                    Some(format!("columns: {}", suggest::list(&allowed)))
+                }
+            },
             Self::UnitMismatch { .. } => {
                 "units are never converted silently: convert the column in the stage that makes it"
             }
             Self::Unfit { .. } => return None,
-            Self::MissingParameter { name, .. } => return Some(format!("add `{name}: …` to `with`")),
-            Self::WrongType { .. } => return None,
+            Self::MissingParameter { names, place, .. } => {
+                let each: Vec<String> = names.iter().map(|name| format!("{name}: …")).collect();
+                return Some(format!("add {} to `{place}`", suggest::all(&each)));
+            }
+            Self::WrongType { choices, .. } if choices.is_empty() => return None,
+            Self::WrongType { choices, .. } => {
+                let choices: Vec<&str> = choices.iter().map(String::as_str).collect();
+                return Some(format!("choices: {}", suggest::list(&choices)));
+            }
+            Self::WrongLength { .. } | Self::OutOfRange { .. } => return None,
+            Self::BareChoice { choice, example, .. } => return Some(format!("write `{choice}: {example}`")),
+            Self::NoParameters { choice } => return Some(format!("write `{choice}` alone")),
+            Self::SeveralChoices { .. } => "keep one of the two",
+            Self::NotTaken { .. } => "`actionfinder schema` describes every parameter",
             Self::UnknownChoice { given, allowed } => return suggest::hint(given, allowed, "choices"),
             Self::InvalidParameter { .. } => return None,
             Self::Fault { hint, .. } => return hint.clone(),
@@ -190,40 +224,85 @@ impl Problem {
     }
 }
 
-/// What usually lies behind a message of the YAML parser.
-fn syntax_hint(message: &str) -> Option<&'static str> {
-    let hints = [
+/// `the column `x`` or `the columns `x` and `y``.
+fn of_columns(names: &[String]) -> String {
+    let noun = if names.len() == 1 { "column" } else { "columns" };
+    format!("the {noun} {}", suggest::all(names))
+}
+
+/// How many items a list may have, in words.
+fn length(least: usize, most: usize) -> String {
+    match (least, most) {
+        (least, most) if least == most => least.to_string(),
+        (least, usize::MAX) => format!("at least {least}"),
+        (least, most) => format!("{least} to {most}"),
+    }
+}
+
+fn in_brackets(unit: &str) -> String {
+    if unit.is_empty() {
+        String::new()
+    } else {
+        format!(" ({unit})")
+    }
+}
+
+/// What is wrong where the parser says `message`, and what to do.
+fn fault_of_syntax(message: &str) -> (&'static str, Option<&'static str>) {
+    let known = [
         (
             "mapping values are not allowed",
+            "a `:` cannot stand here",
             "indent the line like its neighbours; put text that holds `: ` in quotes",
         ),
-        ("expected ',' or '}'", "a `}` or a comma is missing"),
-        ("expected ',' or ']'", "a `]` or a comma is missing"),
+        (
+            "expected ',' or '}'",
+            "`{…}` does not end as it should",
+            "a `}` or a comma is missing",
+        ),
+        (
+            "expected ',' or ']'",
+            "`[…]` does not end as it should",
+            "a `]` or a comma is missing",
+        ),
         (
             "unexpected end of stream, while scanning a quoted",
+            "a text in quotes does not end",
             "a closing quote is missing",
         ),
         (
             "cannot start any token",
+            "a text cannot begin with this character",
             "put text that begins with `@`, `%` or a back quote in quotes",
         ),
         (
             "unknown anchor",
+            "there is no anchor of this name",
             "an alias `*name` needs an anchor `&name` above it; put text that begins with `*` in quotes",
         ),
-        ("expected <block end>", "indent the line like its neighbours"),
+        (
+            "expected <block end>",
+            "this line does not belong to what stands above it",
+            "indent the line like its neighbours",
+        ),
         (
             "could not find expected ':'",
+            "a key has no `:`",
             "a `:` is missing, or the line belongs to a text that needs quotes",
         ),
         (
             "did not find expected key",
+            "here should be a key",
             "indent the line like its neighbours; a `:` may be missing",
         ),
-        ("control characters", "remove the invisible character"),
+        (
+            "control characters",
+            "this character cannot be in a text file",
+            "remove the invisible character",
+        ),
     ];
-    hints
-        .iter()
-        .find(|(part, _)| message.contains(part))
-        .map(|(_, hint)| *hint)
+    let found = known.iter().find(|(part, ..)| message.contains(part));
+    found.map_or(("it cannot be read from here on", None), |(_, fault, hint)| {
+        (*fault, Some(*hint))
+    })
 }

@@ -20,7 +20,7 @@ use super::sweep::Sweep;
 use super::{arguments, connect};
 use crate::catalog::Catalog;
 use crate::graph::{Connection, Graph, Point, StageId, StageInstance};
-use crate::ports::Connected;
+use crate::ports::{Connected, Counts, OutputPort};
 
 /// Resolves a document; complete if no mistake was added.
 pub(super) fn resolve(
@@ -47,8 +47,10 @@ pub(super) fn resolve(
         used: BTreeSet::new(),
         columns: vec![BTreeSet::new(); outline.stages.len()],
         output_names: vec![None; outline.stages.len()],
+        outputs: HashMap::new(),
         places: Vec::new(),
         instances: Vec::with_capacity(outline.stages.len()),
+        counts: Vec::with_capacity(outline.stages.len()),
         mistakes,
     };
     resolver.places.resize_with(outline.stages.len(), || Places::Same(None));
@@ -111,7 +113,11 @@ struct Resolver<'a> {
     places: Vec<Places>,
     /// Of a stage with mistakes, the names of its outputs, where they are known.
     output_names: Vec<Option<BTreeSet<&'static str>>>,
+    /// The outputs of each stage, as last seen: most points share them.
+    outputs: HashMap<&'a str, Vec<OutputPort>>,
     instances: Vec<StageInstance>,
+    /// Of each instance, what is known of its outputs.
+    counts: Vec<Counts>,
     mistakes: &'a mut Vec<Mistake>,
 }
 
@@ -219,6 +225,7 @@ impl<'a> Resolver<'a> {
         let before = self.mistakes.len();
         let (mut connected, mut connections) = (Connected::new(), Vec::new());
         let mut complete = !stage.broken;
+        let mut counts = Counts::default();
         let report = |mistakes: &mut Vec<Mistake>, port: &str, part, problem| {
             mistakes.push(Mistake::at(stage.path(["from", port]), part, problem));
         };
@@ -257,6 +264,9 @@ impl<'a> Resolver<'a> {
                 report(self.mistakes, source.port, Part::Value, problem);
             }
             connected.insert(port.name, output.artifact.clone());
+            if let Some(id) = id {
+                counts = counts.and(port.name, self.counts[id.index()].at(output.name));
+            }
             connections.extend(id.map(|from| Connection {
                 port: port.name,
                 from,
@@ -285,20 +295,23 @@ impl<'a> Resolver<'a> {
             return None;
         }
         let outputs = match variant.stage.outputs(&connected) {
-            Ok(outputs) => outputs,
+            Ok(outputs) => self.shared(stage.name, outputs),
             Err(reason) => {
-                let path = stage.path((!stage.from.is_empty()).then_some("from"));
-                self.mistakes.push(Mistake::at(
-                    path,
-                    Part::Key,
-                    Problem::Unfit {
-                        kind: kind.name.to_owned(),
-                        reason,
-                    },
-                ));
+                let (path, part) = place_of(stage, &reason);
+                let kind = kind.name.to_owned();
+                self.mistakes.push(Mistake::at(path, part, Problem::Unfit { kind, reason }));
                 return None;
             }
         };
+        let counts = match variant.stage.counts(&counts) {
+            Ok(counts) => counts,
+            Err(faults) => {
+                let path = stage.path(stage.with.map(|_| "with"));
+                arguments::report_faults(&faults, &path, self.mistakes);
+                return None;
+            }
+        };
+        self.counts.push(counts);
         connections.sort_by_key(|connection| variant.inputs.iter().position(|port| port.name == connection.port));
         let id = StageId(u32::try_from(self.instances.len()).ok()?);
         self.instances.push(StageInstance {
@@ -316,6 +329,15 @@ impl<'a> Resolver<'a> {
             points: Vec::new(),
         });
         Some(id)
+    }
+
+    /// The same outputs in memory that they share with other instances of the stage.
+    fn shared(&mut self, stage: &'a str, outputs: Vec<OutputPort>) -> Vec<OutputPort> {
+        match self.outputs.entry(stage) {
+            Entry::Occupied(known) if *known.get() == outputs => known.get().clone(),
+            Entry::Occupied(mut known) => known.insert(outputs).clone(),
+            Entry::Vacant(new) => new.insert(outputs).clone(),
+        }
     }
 
     /// Reports swept parameters that nothing uses. Not while references are misspelt: they may be meant.
@@ -348,6 +370,20 @@ impl<'a> Resolver<'a> {
             }
         }
     }
+}
+
+/// Where the reason why inputs do not fit belongs: it begins with the input, or with the path of the parameter, that it is
+/// about.
+fn place_of(stage: &Stage<'_>, reason: &str) -> (Vec<String>, Part) {
+    let about = reason.split_once(": ").map_or("", |(about, _)| about);
+    if stage.from.iter().any(|source| source.port == about) {
+        return (stage.path(["from", about]), Part::Value);
+    }
+    let top = about.split('.').next().unwrap_or_default();
+    if stage.with.is_some_and(|with| with.get(top).is_some()) {
+        return (stage.path(["with"].into_iter().chain(about.split('.'))), Part::Value);
+    }
+    (stage.path((!stage.from.is_empty()).then_some("from")), Part::Key)
 }
 
 /// `actions[toy_mass=3e11,seed=2]`.

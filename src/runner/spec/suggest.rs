@@ -25,6 +25,15 @@ pub(super) fn hint(given: &str, allowed: &[String], noun: &str) -> Option<String
     }
 }
 
+/// `a`, `b` and `c`.
+pub(super) fn all(words: &[String]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => quoted.concat(),
+    }
+}
+
 /// `a`, `b` and 3 more.
 pub(super) fn list(words: &[&str]) -> String {
     const SHOWN: usize = 20;

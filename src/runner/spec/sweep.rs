@@ -8,6 +8,7 @@ use super::diagnostics::{At, Mistake};
 use super::parameters::{has_reference, plain};
 use super::problem::Problem;
 use super::spans::Part;
+use super::typing::whole;
 use super::{mapping, noun, section, unknown_keys};
 
 const MOST_POINTS: usize = 100_000;
@@ -263,22 +264,25 @@ fn range(value: &Value) -> Result<Vec<Value>, String> {
     if step == 0.0 {
         return Err("the step is 0".to_owned());
     }
-    if (last - first) * step < 0.0 {
+    let steps = ((last - first) / step).round();
+    // Both ends count, but for rounding.
+    let missed = ((last - first) / step - steps).abs() > 1e-9 * steps.abs().max(1.0);
+    if steps < 0.0 || missed {
         return Err(format!(
-            "{} is not reached from {} in steps of {step}",
+            "{} is not reached from {} in steps of {}",
             plain(&numbers[1]),
-            plain(&numbers[0])
+            plain(&numbers[0]),
+            plain(&Value::from(step))
         ));
     }
-    // The last value counts although rounding may put it just beyond the end.
-    let steps = ((last - first) / step + 1e-9).floor();
     if steps >= MOST_POINTS as f64 {
         return Err(format!(
             "it has {} values; at most {MOST_POINTS} are possible",
             steps + 1.0
         ));
     }
-    let integers: Option<Vec<i64>> = numbers.iter().map(Value::as_i64).collect();
+    let integer = |number: &Value| i64::try_from(whole(number.as_number()?)?).ok();
+    let integers: Option<Vec<i64>> = numbers.iter().map(integer).collect();
     let value = |index: usize| match &integers {
         Some(integers) => Value::from(integers[0] + index as i64 * integers.get(2).copied().unwrap_or(1)),
         None => Value::from(short(first + index as f64 * step)),
@@ -338,7 +342,8 @@ mod tests {
     fn ranges_include_both_ends() {
         let given = [
             json!([1, 3]),
-            json!([1, 6, 2]),
+            json!([1, 5, 2]),
+            json!([1, 3e0]),
             json!([3, 1, -1]),
             json!([0.1, 0.5, 0.1]),
             json!([2, 2]),
@@ -346,6 +351,7 @@ mod tests {
         let expected = [
             json!([1, 2, 3]),
             json!([1, 3, 5]),
+            json!([1, 2, 3]),
             json!([3, 2, 1]),
             json!([0.1, 0.2, 0.3, 0.4, 0.5]),
             json!([2]),
@@ -360,6 +366,9 @@ mod tests {
             json!(["a", 2]),
             json!(3),
             json!([0, 1e18]),
+            json!([0.1, 0.5]),
+            json!([1, 6, 2]),
+            json!([1, 2, -1]),
         ] {
             assert!(range(&wrong).is_err(), "{wrong}");
         }

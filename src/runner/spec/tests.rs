@@ -30,7 +30,7 @@ fn labels(graph: &Graph) -> Vec<&str> {
 fn summary(graph: &Graph) -> Vec<(String, Value, Vec<usize>)> {
     let stages = graph.stages.iter();
     stages
-        .map(|stage| (stage.label.clone(), stage.parameters.clone(), stage.points.clone()))
+        .map(|stage| (stage.label.clone(), (*stage.parameters).clone(), stage.points.clone()))
         .collect()
 }
 
@@ -58,7 +58,7 @@ fn a_small_pipeline_resolves() {
     assert_eq!(one.parameters["list"], json!([1.0, 5.0]));
     assert_eq!(one.parameters["seed"], json!(1));
     assert_eq!(two.parameters["number"], json!(1e-7));
-    assert_eq!(drawn.parameters, json!({ "title": "n-5: ${x}" }));
+    assert_eq!(*drawn.parameters, json!({ "title": "n-5: ${x}" }));
     assert_eq!(
         joined
             .inputs
@@ -219,7 +219,6 @@ stages:
         (4, 72, "UnknownKey"), // colum
         (4, 79, "WrongType"),  // its value, as a column
         (5, 16, "MissingParameter"),
-        (5, 16, "MissingParameter"),
         (5, 44, "UnknownKey"),
         (5, 51, "WrongType"),
         (5, 58, "UnknownKey"),
@@ -348,12 +347,16 @@ fn broken_files() -> Vec<String> {
     let mut names: Vec<String> = names
         .filter_map(|name| name.strip_suffix(".yaml").map(str::to_owned))
         .collect();
-    names.extend(["no_such_file".to_owned(), "a_folder".to_owned()]);
+    names.extend(["no_such_file", "a_folder", "too_many_values"].map(str::to_owned));
     names.sort();
     names
 }
 
 fn load_broken(name: &str) -> Diagnostics {
+    if name == "too_many_values" {
+        let text = format!("pipeline: p\nparams: {{ list: [{}] }}\n", "0, ".repeat(1_000_001));
+        return parse(&text).err().unwrap();
+    }
     let path = match name {
         "a_folder" => broken_folder(),
         _ => broken_folder().join(format!("{name}.yaml")),
@@ -406,6 +409,47 @@ fn places_lie_inside_the_file() {
                 assert!(span.start <= span.end && span.end <= length, "{name}: {diagnostic:?}");
             }
         }
+    }
+}
+
+/// Whole numbers are whole numbers however they are written, and the same parameters.
+#[test]
+fn whole_numbers_in_every_form() {
+    let of = |seed: &str| {
+        let text = format!("pipeline: p\nparams: {{ seed: 1 }}\nstages:\n  a: {{ source: {{ with: {{ seed: {seed}, small: 4.0 }} }} }}\n");
+        summary(&parse(&text).unwrap())
+    };
+    for written in ["1e3", "1000.0", "+1000", "1.0e+3", "0x3e8"] {
+        assert_eq!(of(written), of("1000"), "{written}");
+    }
+    let text = "pipeline: p\nparams: { seed: 1 }\nstages:\n  a: { source: { with: { seed: ${seed} }, on: { threads: 2e0 } } }\n";
+    let graph = parse_with(text, &[("seed", "1e3")]).unwrap();
+    assert_eq!(graph.stages[0].parameters["seed"], json!(1000));
+    assert_eq!(graph.stages[0].resources.threads, Some(2));
+    let graph = parse(&(text.to_owned() + "sweep: { axes: { seed: [1e3, 1000, 2.0] } }\n")).unwrap();
+    assert_eq!(labels(&graph), ["a[seed=1000]", "a[seed=2]"]);
+}
+
+/// Lines of any length, and many mistakes on them, are drawn in part.
+#[test]
+fn long_lines_and_keys_are_drawn() {
+    let key = "k".repeat(70_000);
+    let long = "{ source: {} }, ".repeat(10_000);
+    let texts = [
+        format!("{key}: 1\n"),
+        format!("pipeline: p\nstages: {{ {key}: {{ source: {{ }} }} }}\n"),
+        format!("pipeline: p\n{key}: 1\n{key}: 2\nstages: {{ a: {{ sourc: {{ }} }} }}\n"),
+        format!("{{ pipeline: p, about: \"{key}\", stages: {{ a: {{ source: {{ with: {{ seed: x }} }} }} }} }}"),
+        format!("{{ pipeline: p, about: \"{key}\", stages: {{ a: {{ source: {{}} }}, a: {{ source: {{}} }} }} }}"),
+        format!("pipeline: p\nparams: {{ l: [{long}], m: '{key}' }}\nstages: {{ a: {{ source: {{ with: {{ seed: ${{m}} }} }} }} }}\n"),
+        format!("{{ \"pipeline\": \"p\", {}é: 1", "\"é\": [1, 2], ".repeat(20_000)),
+        format!("pipeline: p\nstages:\n  a: {{ source: {{ with: {{ text: \"{key}\n"),
+    ];
+    for text in texts {
+        let diagnostics = parse(&text).err().unwrap();
+        let shown = diagnostics.render(false);
+        assert!(shown.len() < 40_000, "{} bytes", shown.len());
+        assert!(shown.lines().all(|line| line.chars().count() < 2 * 500), "{shown}");
     }
 }
 

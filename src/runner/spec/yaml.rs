@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserialize as _;
@@ -11,7 +12,7 @@ use serde::de::{
 use serde_json::{Map, Value};
 
 /// Values that one file may hold: a generous bound, so that aliases cannot multiply them without end.
-const MOST_VALUES: usize = 1_000_000;
+pub(super) const MOST_VALUES: usize = 1_000_000;
 
 /// Stand for the braces of `${name}` while YAML is parsed: in a flow mapping (`{ seed: ${seed} }`) YAML would take the
 /// braces for a mapping. They are private-use characters, one for one, so columns stay as they are.
@@ -58,8 +59,8 @@ pub(super) fn restore(text: &str) -> Cow<'_, str> {
 /// Why a text is not one YAML document.
 #[derive(Debug)]
 pub(super) enum ReadError {
-    /// The aliases give more values than any pipeline holds.
-    TooMany,
+    /// It holds more values than any pipeline does, with or without the help of aliases.
+    TooMany { aliases: bool },
     /// The nesting is deeper than any pipeline needs.
     TooDeep,
     /// The parser's message, and its byte offset in the protected text.
@@ -79,6 +80,10 @@ pub(super) struct Document {
 
 /// Reads the first document of a protected text.
 pub(super) fn read(protected: &str) -> Result<Document, ReadError> {
+    // The parser itself takes a time that grows with the square of the depth.
+    if deepest(protected) > DEEPEST {
+        return Err(ReadError::TooDeep);
+    }
     let state = State {
         left: Cell::new(MOST_VALUES),
         suspicious: Cell::new(false),
@@ -87,7 +92,7 @@ pub(super) fn read(protected: &str) -> Result<Document, ReadError> {
     let value = match documents.next() {
         Some(document) => Node(&state)
             .deserialize(document)
-            .map_err(|error| explain(&error, &state))?,
+            .map_err(|error| explain(&error, &state, protected))?,
         None => Value::Null,
     };
     let several = documents.next().is_some();
@@ -110,15 +115,58 @@ pub(super) fn read_value(text: &str) -> Result<Value, String> {
             value,
         }) => Ok(value),
         Ok(_) => Err(format!("`{text}` is not a plain value")),
-        Err(ReadError::Syntax(message, _)) => Err(message),
+        Err(ReadError::Syntax(..)) => Err(format!("`{text}` is not valid YAML")),
         Err(_) => Err("too large a value".to_owned()),
     }
 }
 
-fn explain(error: &serde_yaml::Error, state: &State) -> ReadError {
+/// Far beyond what a pipeline needs, and what the parser takes.
+const DEEPEST: usize = 1000;
+
+/// How many brackets are open at most, not counting those in quotes and comments. In a text without quotes they count too, so
+/// this is only an estimate.
+fn deepest(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut before = b'\n';
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let begins = before.is_ascii_whitespace() || b"[{,:".contains(&before);
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'\'' if begins => drop(bytes.find(|&next| next == b'\'')),
+            b'"' if begins => {
+                let mut escaped = false;
+                bytes.find(|&next| {
+                    let ends = next == b'"' && !escaped;
+                    escaped = next == b'\\' && !escaped;
+                    ends
+                });
+            }
+            b'#' if before.is_ascii_whitespace() => drop(bytes.find(|&next| next == b'\n')),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+        before = byte;
+    }
+    deepest
+}
+
+/// Whether a name that is anchored by `&name` is used by `*name`.
+fn has_aliases(text: &str) -> bool {
+    let names = |mark: char| {
+        let pieces = text.split(mark).skip(1);
+        pieces.map(|piece| piece.split(|next: char| next.is_whitespace() || ",[]{}".contains(next)).next())
+    };
+    let anchors: HashSet<&str> = names('&').flatten().filter(|name| !name.is_empty()).collect();
+    names('*').flatten().any(|name| anchors.contains(name))
+}
+
+fn explain(error: &serde_yaml::Error, state: &State, text: &str) -> ReadError {
     let message = error.to_string();
     if state.left.get() == 0 || message.starts_with("repetition limit") {
-        return ReadError::TooMany;
+        let aliases = has_aliases(text);
+        return ReadError::TooMany { aliases };
     }
     if message.starts_with("recursion limit") {
         return ReadError::TooDeep;
@@ -381,10 +429,22 @@ mod tests {
             let alias = format!("*a{}, ", level - 1).repeat(9);
             text += &format!("a{level}: &a{level} [{alias}]\n");
         }
-        assert!(matches!(read(&text), Err(ReadError::TooMany)));
+        assert!(matches!(read(&text), Err(ReadError::TooMany { aliases: true })));
         let long = format!("a: &a [{}]\nb: [{}]\n", "x, ".repeat(5000), "*a, ".repeat(5000));
-        assert!(matches!(read(&long), Err(ReadError::TooMany)));
-        assert!(matches!(read(&"[".repeat(1000)), Err(ReadError::TooDeep)));
+        assert!(matches!(read(&long), Err(ReadError::TooMany { aliases: true })));
+        let many = format!("a: \"& *\"\nb: [{}]\n", "x, ".repeat(1_000_001));
+        assert!(matches!(read(&many), Err(ReadError::TooMany { aliases: false })));
+    }
+
+    /// Of any size, in no time.
+    #[test]
+    fn what_is_too_deep_is_refused_at_once() {
+        for (open, count) in [("[", 500), ("[", 5_000_000), ("{a: ", 100_000), ("- ", 100_000), ("- [", 100_000)] {
+            let begun = std::time::Instant::now();
+            assert!(matches!(read(&open.repeat(count)), Err(ReadError::TooDeep)), "{open} {count}");
+            assert!(begun.elapsed().as_secs() < 5, "{open} {count}: {:?}", begun.elapsed());
+        }
+        assert_eq!(deepest("a: [1, [2]] # [[[\nb: '[[[' \nc: \"[[\\\"[[[\"\nd: {e: [f]}"), 2);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::super::arguments;
-use super::super::diagnostics::Mistake;
+use super::super::diagnostics::{At, Mistake};
 use super::super::outline::Stage;
 use super::super::parameters::Trail;
 use super::super::problem::Problem;
@@ -23,7 +23,7 @@ pub(super) struct Variant {
     /// Whether its parameters have faults: then only its inputs are looked at.
     pub faulty: bool,
     pub stage: Arc<dyn AnyStage>,
-    pub parameters: Value,
+    pub parameters: Arc<Value>,
     pub files: Vec<UserFile>,
     pub resources: Resources,
     pub inputs: Vec<InputPort>,
@@ -146,16 +146,15 @@ impl<'a> Resolver<'a> {
             }
             let path = self.folder.join(&file.path);
             let shown = file.path.display().to_string();
-            // One that is missing is reported already.
-            let written = stage.with.is_some_and(|with| with.get(file.parameter).is_some());
+            let mut at = stage.path(["with", file.parameter]);
             let problem = match std::fs::metadata(&path) {
-                _ if !written && faulty => None,
+                // What is wrong with the parameter, or that it is missing, is reported already.
+                _ if faulty && (!written(stage, file.parameter) || is_reported(self.mistakes, &at)) => None,
                 Err(_) => Some(Problem::MissingFile { path: shown }),
                 Ok(metadata) if metadata.is_dir() => Some(Problem::NotAFile { path: shown }),
                 Ok(_) => None,
             };
             if let Some(problem) = problem {
-                let mut at = stage.path(["with", file.parameter]);
                 at.extend(file.place.map(|place| place.to_string()));
                 self.mistakes.push(Mistake::at(at, Part::Value, problem));
             }
@@ -168,10 +167,21 @@ impl<'a> Resolver<'a> {
         Variant {
             faulty,
             stage: found,
-            parameters,
+            parameters: Arc::new(parameters),
             files,
             resources,
             inputs,
         }
     }
+}
+
+/// Whether the user gave this parameter.
+fn written(stage: &Stage<'_>, parameter: &str) -> bool {
+    stage.with.is_some_and(|with| with.get(parameter).is_some())
+}
+
+/// Whether a mistake at this path, or below it, is known.
+fn is_reported(mistakes: &[Mistake], path: &[String]) -> bool {
+    let below = |mistake: &Mistake| matches!(&mistake.at, At::Path(at, _) if at.starts_with(path));
+    mistakes.iter().any(below)
 }
