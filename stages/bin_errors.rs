@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::columns::{self, ACCELERATION, POSITION};
 use crate::compare::Statistic;
 use crate::io::{TableContext, columns as vectors, identity};
+use crate::set_aside::{self, OnFailure, SetAside};
 
 /// `bin_errors`
 ///
@@ -25,6 +26,8 @@ pub struct BinErrors {
     pub radii: Vec<f64>,
     /// Edges of the bins of height |z|, kpc, rising.
     pub heights: Vec<f64>,
+    /// What to do about stars whose true acceleration vanishes, at the centre: they have no relative error.
+    pub failures: OnFailure,
 }
 
 impl Default for BinErrors {
@@ -32,6 +35,7 @@ impl Default for BinErrors {
         Self {
             radii: vec![0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0],
             heights: vec![0.0, 0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 20.0],
+            failures: OnFailure::default(),
         }
     }
 }
@@ -58,7 +62,7 @@ fn bins_schema() -> Schema {
 impl Stage for BinErrors {
     const KIND: &'static str = "bin_errors";
     const ABOUT: &'static str = "Errors of accelerations by distance from the centre and by height above the plane";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
 
     fn inputs(&self) -> Vec<InputPort> {
         vec![
@@ -68,7 +72,7 @@ impl Stage for BinErrors {
     }
 
     fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
-        Ok(vec![OutputPort::table("bins", bins_schema())])
+        Ok(vec![OutputPort::table("bins", bins_schema()), set_aside::port()])
     }
 
     fn check(&self) -> Vec<Fault> {
@@ -95,14 +99,23 @@ impl Stage for BinErrors {
         let norm = |y: [f64; 3]| y.iter().map(|c| c * c).sum::<f64>().sqrt();
         let (stream, star) = identity(&truth)?;
         let (mut by_radius, mut by_height) = (Vec::new(), Vec::new());
+        let mut without = SetAside::default();
         for (row, key) in stream.iter().zip(star).enumerate() {
             let Some(&own) = rows.get(&key) else { continue };
             let difference = [0, 1, 2].map(|axis| found[axis][own] - exact[axis][row]);
-            let size = norm(exact.map(|values| values[row])).max(f64::MIN_POSITIVE);
-            let error = 100.0 * norm(difference) / size;
+            let error = 100.0 * norm(difference) / norm(exact.map(|values| values[row]));
+            if !error.is_finite() {
+                without.push(*key.0, *key.1, "its true acceleration vanishes: it has no relative error");
+                continue;
+            }
             let place = places.map(|values| values[row]);
             by_radius.push((norm(place), error));
             by_height.push((place[2].abs(), error));
+        }
+        let (compared, left) = (by_radius.len(), without.len());
+        without.write(context, self.failures, compared + left, "stars")?;
+        if compared == 0 && left > 0 {
+            return Ok(set_aside::all_set_aside(left, "stars"));
         }
         if by_radius.is_empty() {
             return Err(StageError::failed(

@@ -23,6 +23,7 @@ use errors::{Row, errors_schema, write_errors};
 use crate::columns::{self, ACCELERATION, ACTIONS, ANGLES, Column, FREQUENCIES, J_ERROR, POSITION, VELOCITY};
 use crate::io::{self, TableContext, identity};
 use crate::parameters::KmPerSecondKpc;
+use crate::set_aside::{self, OnFailure, SetAside};
 
 /// `compare`
 ///
@@ -52,6 +53,8 @@ pub struct Compare {
     pub row: Option<String>,
     /// Errors of the actions by component, from another publication.
     pub published: Option<Published>,
+    /// What to do about stars that cannot be compared: those without a prediction.
+    pub failures: OnFailure,
 }
 
 /// What predictions are compared with.
@@ -169,7 +172,7 @@ fn common(predicted: &Schema, truth: &Schema) -> Vec<Measure> {
 impl Stage for Compare {
     const KIND: &'static str = "compare";
     const ABOUT: &'static str = "Compare predictions with the truth, or along streams, beside published figures";
-    const REVISION: u32 = 4;
+    const REVISION: u32 = 5;
 
     fn inputs(&self) -> Vec<InputPort> {
         match self.against {
@@ -221,6 +224,7 @@ impl Stage for Compare {
         Ok(vec![
             OutputPort::table("errors", errors_schema()),
             OutputPort::table("residuals", residuals_schema(&measures)),
+            set_aside::port(),
         ])
     }
 
@@ -286,14 +290,21 @@ impl Stage for Compare {
                 "no star of the truth has a prediction (by stream and star)",
             ));
         }
+        let (pairs, resting) = self.with_errors(&measures, &truth, pairs)?;
         let met: HashSet<usize> = pairs.iter().map(|&(_, row)| row).collect();
-        let set_aside = asked.len() - met.len();
-        context.metric("set_aside", set_aside as f64, "");
-        if set_aside > 0 {
-            context.note(format!(
-                "{set_aside} of {} stars have no prediction and are not compared",
-                asked.len()
-            ));
+        let (stream, star) = identity(&truth)?;
+        let mut without = SetAside::default();
+        for &row in asked.iter().filter(|row| !met.contains(row)) {
+            let reason = match resting.contains(&row) {
+                true => "its true acceleration vanishes: it has no relative error",
+                false => "it has no prediction",
+            };
+            without.push(stream[row], star[row], reason);
+        }
+        let left = without.len();
+        without.write(context, self.failures, asked.len(), "stars")?;
+        if pairs.is_empty() {
+            return Ok(set_aside::all_set_aside(left, "stars"));
         }
 
         let mut rows = Vec::new();
@@ -321,7 +332,7 @@ impl Stage for Compare {
                     .map(|(column, values)| (column.name, values)),
             );
         }
-        write_errors(context, &rows, pairs.len(), set_aside)?;
+        write_errors(context, &rows, pairs.len(), left)?;
 
         let (stream, star) = identity(&predicted)?;
         let mut table = vec![
@@ -341,6 +352,23 @@ impl Stage for Compare {
 }
 
 impl Compare {
+    /// The pairs that have an error in every measure, and the rows of the truth that have not: where the true acceleration vanishes, at the
+    /// centre, there is no relative error.
+    fn with_errors(
+        &self,
+        measures: &[Measure],
+        truth: &RecordBatch,
+        pairs: Vec<(usize, usize)>,
+    ) -> Result<(Vec<(usize, usize)>, HashSet<usize>), StageError> {
+        if measures.iter().all(|measure| measure.name != "delta_a") {
+            return Ok((pairs, HashSet::new()));
+        }
+        let acceleration = io::columns(truth, &ACCELERATION)?;
+        let rests = |row: usize| acceleration.iter().all(|values| values[row] == 0.0);
+        let resting = pairs.iter().map(|&(_, row)| row).filter(|&row| rests(row)).collect();
+        Ok((pairs.into_iter().filter(|&(_, row)| !rests(row)).collect(), resting))
+    }
+
     /// What is compared.
     fn measures(&self, predicted: &Schema, truth: &Schema) -> Vec<Measure> {
         let mut measures = common(predicted, truth);

@@ -1,6 +1,7 @@
 //! Actions, angles and frequencies of stars in a given potential, or in a learned field, without a network.
 
 mod methods;
+mod one_orbit;
 
 use dynamics::potential::Symmetry;
 use runner::arrow_schema::{DataType, Field, Schema};
@@ -91,6 +92,15 @@ pub struct O2gfParameters {
     /// Whether the stars of a stream lie on one orbit and have the times `t`: then one label serves them all.
     #[serde(default)]
     pub one_orbit_per_stream: bool,
+    /// With `one_orbit_per_stream`, how far a star may be from where the orbit is at its time, as a fraction of the orbit's size and speed. A star
+    /// so far off has angles wrong by about as many radians and actions by about that part of them: 0.01 lets pass what tables round, observed stars
+    /// need their relative errors.
+    #[serde(default = "default_departure")]
+    pub largest_departure: f64,
+}
+
+fn default_departure() -> f64 {
+    0.01
 }
 
 fn default_target() -> KmPerSecondKpc {
@@ -212,6 +222,12 @@ impl Stage for EstimateActions {
             faults.push(Fault::new(
                 &place,
                 format!("{} needs {needed} potential", self.method.name()),
+            ));
+        }
+        if let Method::O2gf(with) = &self.method {
+            faults.extend(crate::parameters::positive(
+                &format!("{at}.largest_departure"),
+                Some(with.largest_departure),
             ));
         }
         if let Method::Torus(with) = &self.method {

@@ -21,6 +21,7 @@ use crate::io::{TableContext, identity, threads};
 use crate::parameters::{Gyr, KmPerSecondKpc, positive};
 use crate::potentials::PotentialParameters;
 use crate::samples::{DiscSample, HaloSample};
+use crate::set_aside::{self, OnFailure, SetAside};
 
 /// `map_tori`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +58,9 @@ pub struct MapTori {
     /// Seed of the sample and the angles.
     #[serde(default)]
     pub seed: u64,
+    /// What to do about given actions that have no torus; those of a sample are drawn again.
+    #[serde(default)]
+    pub failures: OnFailure,
 }
 
 /// Where actions come from.
@@ -119,7 +123,7 @@ enum Drawn {
 impl Stage for MapTori {
     const KIND: &'static str = "map_tori";
     const ABOUT: &'static str = "Map tori of sampled or given actions, and place stars on them";
-    const REVISION: u32 = 5;
+    const REVISION: u32 = 6;
 
     fn inputs(&self) -> Vec<InputPort> {
         match self.sample {
@@ -152,6 +156,7 @@ impl Stage for MapTori {
                         .collect::<Vec<_>>(),
                 ),
             ),
+            set_aside::port(),
         ])
     }
 
@@ -214,7 +219,7 @@ impl Stage for MapTori {
                 let one = |&draw: &u64| {
                     let mut random = sample::generator(self.seed, draw);
                     let actions = match &given {
-                        Some(given) => given[draw as usize].1,
+                        Some(given) => given[draw as usize].actions,
                         None => self.actions(potential, &fudge, &mut random)?,
                     };
                     Ok(self.torus(potential, actions, &mut random))
@@ -224,7 +229,7 @@ impl Stage for MapTori {
             for (&draw, drawn) in draws.iter().zip(drawn) {
                 match drawn? {
                     Drawn::Torus(torus, stars) => {
-                        let number = given.as_ref().map_or(tori.len() as i64, |given| given[draw as usize].0);
+                        let number = given.as_ref().map_or(tori.len() as i64, |given| given[draw as usize].stream);
                         tori.push(Stream { number, torus, stars });
                         progress.add(1);
                         in_a_row = 0;
@@ -246,6 +251,14 @@ impl Stage for MapTori {
             }
             next = end;
         }
+        let mut without = SetAside::default();
+        if let Some(given) = &given {
+            for (draw, _, reason) in &failed {
+                let given = &given[*draw as usize];
+                without.push(given.stream, given.star, reason);
+            }
+        }
+        without.write(context, self.failures, wanted, "tori")?;
         if tori.is_empty() {
             return Ok(Outcome::Finding {
                 title: format!("none of {wanted} actions has a torus"),
@@ -256,14 +269,9 @@ impl Stage for MapTori {
         context.metric("largest_dispersion", worst, "");
         context.metric("failed", failed.len() as f64, "");
         context.metric("pericentre_too_small", too_close as f64, "");
-        if !failed.is_empty() {
-            let replaced = if given.is_some() {
-                "are left out"
-            } else {
-                "were drawn again"
-            };
+        if !failed.is_empty() && given.is_none() {
             context.note(format!(
-                "{} of {} tori failed and {replaced}: see the output failed",
+                "{} of {} tori failed and were drawn again: see the output failed",
                 failed.len(),
                 failed.len() + tori.len()
             ));
@@ -284,8 +292,14 @@ impl MapTori {
         match self.sample {
             Sample::Disc => Ok(self.disc.draw(random)),
             Sample::Halo | Sample::Actions => {
-                let (start, _) = self.halo.start(potential, random)?;
-                Ok(fudge.actions(&start).map_err(StageError::failed)?.actions)
+                // A star that the fudge cannot do, at rest or at the centre, is drawn again.
+                for _ in 0..MOST_FAILURES {
+                    let (start, _) = self.halo.start(potential, random)?;
+                    if let Ok(found) = fudge.actions(&start) {
+                        return Ok(found.actions);
+                    }
+                }
+                Err(StageError::failed(format!("none of {MOST_FAILURES} stars of the halo sample has actions")))
             }
         }
     }
@@ -329,19 +343,30 @@ fn far_inside(potential: &dyn Potential, actions: &Actions, pericentre: f64) -> 
     radius.is_some_and(|radius| radius < 0.9 * pericentre)
 }
 
-/// Stream and actions of the first star of each stream.
-fn given_actions(context: &StageContext) -> Result<Vec<(i64, Actions)>, StageError> {
+/// Actions that a table gives, and whose they are.
+struct Given {
+    stream: i64,
+    star: i64,
+    actions: Actions,
+}
+
+/// Those of the first star of each stream.
+fn given_actions(context: &StageContext) -> Result<Vec<Given>, StageError> {
     let table = context.read_table("actions")?;
-    let stream = identity(&table)?.0;
+    let (stream, star) = identity(&table)?;
     let [phi, z, r] = crate::io::columns(&table, &ACTIONS)?;
     let mut seen = std::collections::BTreeSet::new();
     let first = (0..stream.len()).filter(|&row| seen.insert(stream[row]));
-    let actions = |row: usize| Actions {
-        phi: phi[row],
-        z: z[row],
-        r: r[row],
+    let given = |row: usize| Given {
+        stream: stream[row],
+        star: star[row],
+        actions: Actions {
+            phi: phi[row],
+            z: z[row],
+            r: r[row],
+        },
     };
-    Ok(first.map(|row| (stream[row], actions(row))).collect())
+    Ok(first.map(given).collect())
 }
 
 fn write(context: &StageContext, tori: &[Stream], failed: &[(u64, Actions, String)]) -> Result<(), StageError> {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::columns::{self, CARTESIAN, TIME};
 use crate::io::{self, TableContext, identity, points};
 use crate::parameters::positive;
+use crate::set_aside::{self, OnFailure, SetAside};
 
 /// `select_orbits`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +29,8 @@ pub struct SelectOrbits {
     pub stars: u32,
     /// Seed of the choice of stars.
     pub seed: u64,
+    /// What to do about orbits whose points are too few or not at equal intervals of time.
+    pub failures: OnFailure,
 }
 
 /// Families of orbits in a triaxial potential.
@@ -53,6 +56,7 @@ impl Default for SelectOrbits {
             greatest_drift: 1e-2,
             stars: crate::samples::default_stars(),
             seed: 0,
+            failures: OnFailure::default(),
         }
     }
 }
@@ -61,7 +65,7 @@ impl Stage for SelectOrbits {
     const KIND: &'static str = "select_orbits";
     const ABOUT: &'static str =
         "Select orbits by their family and the steadiness of their frequencies, and take stars from each";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
 
     fn inputs(&self) -> Vec<InputPort> {
         vec![InputPort::table("stars", &columns::needs(&[&[TIME], &CARTESIAN]))]
@@ -86,6 +90,7 @@ impl Stage for SelectOrbits {
         Ok(vec![
             OutputPort::table("stars", stars),
             OutputPort::table("orbits", Schema::new(orbits)),
+            set_aside::port(),
         ])
     }
 
@@ -114,16 +119,20 @@ impl Stage for SelectOrbits {
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let table = context.read_table("stars")?;
-        let stream = identity(&table)?.0;
+        let (stream, star) = identity(&table)?;
         let (time, points) = (io::column(&table, TIME.name)?, points(&table)?);
         let mut rows: Vec<usize> = (0..stream.len()).collect();
         rows.sort_by(|&a, &b| stream[a].cmp(&stream[b]).then(time[a].total_cmp(&time[b])));
         let mut random = context.random(self.seed, "select_orbits");
         let mut kept = Vec::new();
         let (mut ids, mut found, mut verdicts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut without = SetAside::default();
         for rows in rows.chunk_by(|&a, &b| stream[a] == stream[b]) {
             context.check_cancelled()?;
-            self.check_times(stream[rows[0]], rows, time)?;
+            if let Some(fault) = self.fault_of_times(rows, time) {
+                without.push(stream[rows[0]], star[rows[0]], fault);
+                continue;
+            }
             let along: Vec<_> = rows.iter().map(|&row| points[row]).collect();
             let Some(character) = character(&along) else { continue };
             let verdict = self.verdict(&character);
@@ -135,6 +144,11 @@ impl Stage for SelectOrbits {
             ids.push(stream[rows[0]]);
             found.push(character);
             verdicts.push(verdict);
+        }
+        let (orbits, left) = (ids.len(), without.len());
+        without.write(context, self.failures, orbits + left, "orbits")?;
+        if orbits == 0 && left > 0 {
+            return Ok(set_aside::all_set_aside(left, "orbits"));
         }
         for verdict in [KEPT, BOX, OTHER, LOW, CHAOTIC] {
             let count = verdicts.iter().filter(|other| **other == verdict).count();
@@ -218,23 +232,17 @@ impl SelectOrbits {
         }
     }
 
-    /// Points must be enough, and at equal intervals.
-    fn check_times(&self, stream: i64, rows: &[usize], time: &[f64]) -> Result<(), StageError> {
-        let hint = "integrate_orbits with `times: regular` gives such points";
+    /// What is wrong with the times of an orbit: points must be enough, and at equal intervals.
+    fn fault_of_times(&self, rows: &[usize], time: &[f64]) -> Option<String> {
         let least = LEAST_POINTS.max(self.stars as usize);
         if rows.len() < least {
-            let message = format!("stream {stream} has {} points; {least} are needed", rows.len());
-            return Err(StageError::with_hint(message, hint));
+            return Some(format!("it has {} points of the {least} that are needed", rows.len()));
         }
         let step = (time[rows[rows.len() - 1]] - time[rows[0]]) / (rows.len() - 1) as f64;
         let is_equal = |pair: &[usize]| ((time[pair[1]] - time[pair[0]]) / step - 1.0).abs() < 1e-6;
-        if !rows.windows(2).all(is_equal) {
-            return Err(StageError::with_hint(
-                format!("the points of stream {stream} are not at equal intervals of time"),
-                hint,
-            ));
-        }
-        Ok(())
+        (!rows.windows(2).all(is_equal)).then(|| {
+            "its points are not at equal intervals of time, as `times: regular` of integrate_orbits makes them".to_owned()
+        })
     }
 }
 

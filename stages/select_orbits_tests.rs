@@ -34,7 +34,12 @@ fn tubes_are_kept_and_the_others_are_counted() {
 }
 
 #[test]
-fn points_at_random_times_are_refused() {
-    let ran = run(&stage::<SelectOrbits>(json!({})), &[("stars", &orbits("random"))], &[]);
-    assert!(ran.error().contains("equal intervals"), "{}", ran.error());
+fn points_at_random_times_are_set_aside_by_name() {
+    let random = orbits("random");
+    let ran = run(&stage::<SelectOrbits>(json!({})), &[("stars", &random)], &[]);
+    assert!(matches!(ran.result, Ok(Outcome::Finding { .. })), "{:?}", ran.result);
+    assert_eq!(ran.i64("set_aside", "stream").len(), 24);
+    assert!(ran.texts("set_aside", "reason")[0].contains("equal intervals"));
+    let ran = run(&stage::<SelectOrbits>(json!({ "failures": "fail" })), &[("stars", &random)], &[]);
+    assert!(ran.error().contains("first stream 0"), "{}", ran.error());
 }

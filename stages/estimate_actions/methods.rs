@@ -14,6 +14,7 @@ use runner::context::StageContext;
 use runner::error::StageError;
 use tables::RecordBatch;
 
+use super::one_orbit::OneOrbit;
 use super::{Method, O2gfParameters, TorusParameters};
 use crate::io::{column, identity, threads};
 
@@ -84,7 +85,7 @@ impl Method {
             Self::O2gf(with) if with.one_orbit_per_stream => {
                 let times = column(table, "t")?;
                 let streams = rows_of_streams(identity(table)?.0);
-                let work: Work = Box::new(|rows| stream_labels(potential, with, stars, times, rows));
+                let work: Work = Box::new(|rows| OneOrbit::new(potential, with, stars, times, rows).estimates());
                 all(context, potential, stars, &streams, &work)
             }
             Self::O2gf(with) => {
@@ -206,7 +207,7 @@ fn iterate(
 }
 
 impl O2gfParameters {
-    fn settings(&self) -> o2gf::Settings {
+    pub(super) fn settings(&self) -> o2gf::Settings {
         o2gf::Settings {
             target: self.target.get(),
             ..o2gf::Settings::default()
@@ -214,7 +215,7 @@ impl O2gfParameters {
     }
 
     /// The label as an estimate, or why it is not good enough.
-    fn accept(&self, label: &Label) -> Result<Estimate, String> {
+    pub(super) fn accept(&self, label: &Label) -> Result<Estimate, String> {
         let class = class_name(label.class);
         let limit = self.largest_error.map(|limit| limit.get());
         if let Some(limit) = limit.filter(|&limit| label.action_error.is_nan() || label.action_error > limit) {
@@ -232,24 +233,6 @@ impl O2gfParameters {
                 class,
             }),
         })
-    }
-}
-
-/// The labels of the stars of a stream, from one integration of the orbit through the star in the middle.
-fn stream_labels(
-    potential: &dyn Potential,
-    with: &O2gfParameters,
-    stars: &[PhaseSpace],
-    times: &[f64],
-    rows: &[usize],
-) -> Vec<Result<Estimate, String>> {
-    let mut by_time = rows.to_vec();
-    by_time.sort_by(|&a, &b| times[a].total_cmp(&times[b]));
-    let middle = by_time[by_time.len() / 2];
-    let elapsed: Vec<f64> = rows.iter().map(|&row| times[row] - times[middle]).collect();
-    match o2gf::labels_along(potential, &stars[middle], &elapsed, &with.settings()) {
-        Ok(labels) => labels.iter().map(|label| with.accept(label)).collect(),
-        Err(error) => rows.iter().map(|_| Err(error.to_string())).collect(),
     }
 }
 

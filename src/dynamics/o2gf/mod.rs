@@ -32,7 +32,7 @@ mod track;
 mod winding;
 mod window;
 
-use crate::orbit::OrbitError;
+use crate::orbit::{OrbitError, dense};
 use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace, Unbound};
 use crate::potential::{Potential, Symmetry};
 use crate::units::{KPC_PER_KM_S_GYR, wrap_angle, wrap_difference};
@@ -65,7 +65,8 @@ impl Default for Settings {
 pub const LEVELS: [(f64, usize, usize); 3] = [(60.0, 24, 8), (240.0, 32, 12), (960.0, 32, 12)];
 
 /// Windows over which an average over a libration is taken, in turn, radial periods: the longer the more librations, and the
-/// more of what a chaotic orbit visits. The last is for frequencies that do not drift: it has helped no other.
+/// more of what a chaotic orbit visits. The last is for frequencies that do not drift, of orbits that keep off the axis: it has helped no
+/// other.
 pub const LIBRATION_WINDOWS: [f64; 4] = [240.0, 960.0, 3840.0, 15360.0];
 
 /// Samples per radial period.
@@ -241,7 +242,9 @@ fn followed<P: Potential + ?Sized>(
     let of =
         |average: &Option<libration::Average>| average.as_ref().map_or(f64::INFINITY, |average| average.window_error);
     let sharp = label.frequency_error < HOPELESS_DRIFT;
-    let windows = if label.frequency_error > DRIFT {
+    let actions = label.action_angle.actions;
+    let near_vertical = actions.phi.abs() < NEAR_VERTICAL * (actions.r + actions.z);
+    let windows = if near_vertical || label.frequency_error > DRIFT {
         &LIBRATION_WINDOWS[..3]
     } else {
         &LIBRATION_WINDOWS[..]
@@ -318,6 +321,25 @@ pub fn labels_along<P: Potential + ?Sized>(
 ) -> Result<Vec<Label>, O2gfError> {
     let label = label(potential, point, settings)?;
     Ok(times.iter().map(|&time| label.after(time)).collect())
+}
+
+/// Where the star at `point` is after each of `times` (Gyr, of either sign, in any order).
+pub fn positions_along<P: Potential + ?Sized>(
+    potential: &P,
+    point: &PhaseSpace,
+    times: &[f64],
+) -> Result<Vec<PhaseSpace>, OrbitError> {
+    let mut positions = vec![*point; times.len()];
+    for direction in [1.0, -1.0] {
+        let mut rows: Vec<usize> = (0..times.len()).filter(|&row| times[row] * direction > 0.0).collect();
+        rows.sort_by(|&a, &b| times[a].abs().total_cmp(&times[b].abs()));
+        let sorted: Vec<f64> = rows.iter().map(|&row| times[row]).collect();
+        let orbit = dense::integrate(potential, point, &sorted, Settings::default().orbit_tolerance)?;
+        for (row, point) in rows.into_iter().zip(orbit.points) {
+            positions[row] = point;
+        }
+    }
+    Ok(positions)
 }
 
 /// The label of the first point of an orbit in an axisymmetric potential, sampled every `step` Gyr by whatever means.

@@ -373,35 +373,3 @@ impl<P: Potential + ?Sized> Section<'_, P> {
         Some(sum)
     }
 }
-
-/// How thin the curve is that an orbit fills in the meridional plane: the root mean square of r over its mean, less a polynomial in
-/// sin² of the latitude, both in a sphere and in a flattened potential zero on a shell orbit.
-pub(crate) fn thickness(points: &[PhaseSpace]) -> f64 {
-    const TERMS: usize = 4;
-    let place = |point: &PhaseSpace| {
-        let r = crate::phase_space::norm(point.x);
-        (r, (point.x[2] / r).powi(2))
-    };
-    let most = points.iter().map(|point| place(point).1).fold(f64::MIN_POSITIVE, f64::max);
-    // Orthogonal polynomials on the points themselves, one after the other.
-    let mut rest: Vec<f64> = points.iter().map(|point| place(point).0).collect();
-    let mean = rest.iter().sum::<f64>() / rest.len() as f64;
-    let height: Vec<f64> = points.iter().map(|point| place(point).1 / most).collect();
-    let mut basis: Vec<Vec<f64>> = Vec::new();
-    for term in 0..TERMS {
-        let mut column: Vec<f64> = height.iter().map(|h| h.powi(term as i32)).collect();
-        for other in &basis {
-            let part: f64 = column.iter().zip(other).map(|(a, b)| a * b).sum();
-            column.iter_mut().zip(other).for_each(|(a, b)| *a -= part * b);
-        }
-        let length = column.iter().map(|a| a * a).sum::<f64>().sqrt();
-        if length < 1e-9 * (points.len() as f64).sqrt() {
-            break;
-        }
-        column.iter_mut().for_each(|a| *a /= length);
-        let part: f64 = rest.iter().zip(&column).map(|(a, b)| a * b).sum();
-        rest.iter_mut().zip(&column).for_each(|(a, b)| *a -= part * b);
-        basis.push(column);
-    }
-    (rest.iter().map(|a| a * a).sum::<f64>() / rest.len() as f64).sqrt() / mean
-}

@@ -1,8 +1,8 @@
 //! An orbit sampled at equal steps, both ways from the point in question.
 
-use super::{O2gfError, shell};
+use super::O2gfError;
 use super::spectrum::Samples;
-use super::winding::Winding;
+use super::winding::{Winding, thickness};
 use crate::numerics::root;
 use crate::orbit::dense;
 use crate::phase_space::{PhaseSpace, norm};
@@ -30,7 +30,7 @@ pub(crate) struct Track {
 /// What an orbit is like, from a short, coarse integration.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pilot {
-    /// See [`shell::thickness`].
+    /// See [`thickness`].
     pub thickness: f64,
     /// Half the vertical period, kpc/(km/s).
     pub half: f64,
@@ -68,7 +68,7 @@ impl Track {
             dense::follow_within(potential, &point, &times, 1e-8, most, |_, point| points.push(point))?;
             let crossings = points.windows(2).filter(|pair| pair[0].x[2] * pair[1].x[2] < 0.0).count();
             pilot = Pilot {
-                thickness: shell::thickness(&points),
+                thickness: thickness(&points),
                 half: step * f64::from(PILOT_SAMPLES) / crossings.max(1) as f64,
             };
             let Some(fitted) = Winding::fit(&points) else {
