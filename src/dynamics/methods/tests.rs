@@ -54,13 +54,92 @@ struct Known {
 }
 
 /// All of them; what holds after all must go from here.
-const KNOWN: &[Known] = &[Known {
-    potential: "galaxy",
-    method: "staeckel_fudge",
-    law: Law::Continuous,
-    star: "",
-    why: "motion that vanishes by symmetry",
-}];
+const KNOWN: &[Known] = &[
+    Known {
+        potential: "isochrone",
+        method: "staeckel_fudge",
+        law: Law::Signs,
+        star: "",
+        why: "motion that vanishes by symmetry",
+    },
+    Known {
+        potential: "isochrone",
+        method: "staeckel_fudge",
+        law: Law::Agreement,
+        star: "",
+        why: "motion that vanishes by symmetry",
+    },
+    Known {
+        potential: "isochrone",
+        method: "staeckel_fudge",
+        law: Law::Along,
+        star: "",
+        why: "motion that vanishes by symmetry",
+    },
+    Known {
+        potential: "isochrone",
+        method: "staeckel_fudge",
+        law: Law::Continuous,
+        star: "",
+        why: "motion that vanishes by symmetry",
+    },
+    Known {
+        potential: "isochrone",
+        method: "staeckel_fudge",
+        law: Law::Frequencies,
+        star: "",
+        why: "motion that vanishes by symmetry",
+    },
+    Known {
+        potential: "nfw",
+        method: "staeckel_fudge",
+        law: Law::Agreement,
+        star: "",
+        why: "motion that vanishes by symmetry",
+    },
+    Known {
+        potential: "nfw",
+        method: "staeckel_fudge",
+        law: Law::Along,
+        star: "",
+        why: "motion that vanishes by symmetry",
+    },
+    Known {
+        potential: "nfw",
+        method: "staeckel_fudge",
+        law: Law::Continuous,
+        star: "",
+        why: "motion that vanishes by symmetry",
+    },
+    Known {
+        potential: "nfw",
+        method: "staeckel_fudge",
+        law: Law::Frequencies,
+        star: "",
+        why: "motion that vanishes by symmetry",
+    },
+    Known {
+        potential: "galaxy",
+        method: "staeckel_fudge",
+        law: Law::Along,
+        star: "",
+        why: "motion that vanishes by symmetry",
+    },
+    Known {
+        potential: "galaxy",
+        method: "staeckel_fudge",
+        law: Law::Continuous,
+        star: "",
+        why: "motion that vanishes by symmetry",
+    },
+    Known {
+        potential: "galaxy",
+        method: "staeckel_fudge",
+        law: Law::Signs,
+        star: "",
+        why: "motion that vanishes by symmetry",
+    },
+];
 
 /// Tries every one of `methods` in `potential`, and compares each with each.
 fn tried(
