@@ -105,7 +105,11 @@ impl Stage for BinErrors {
             let difference = [0, 1, 2].map(|axis| found[axis][own] - exact[axis][row]);
             let error = 100.0 * norm(difference) / norm(exact.map(|values| values[row]));
             if !error.is_finite() {
-                without.push(*key.0, *key.1, "its true acceleration vanishes: it has no relative error");
+                without.push(
+                    *key.0,
+                    *key.1,
+                    "its true acceleration vanishes: it has no relative error",
+                );
                 continue;
             }
             let place = places.map(|values| values[row]);

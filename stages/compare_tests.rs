@@ -101,7 +101,10 @@ fn stars_without_a_prediction_are_counted() {
         (1, 2)
     );
     assert_eq!(ran.i64("residuals", "stream"), [2]);
-    assert!(ran.notes().contains("2 of 3 stars are set aside, first stream 0, star 0: it has no prediction"));
+    assert!(
+        ran.notes()
+            .contains("2 of 3 stars are set aside, first stream 0, star 0: it has no prediction")
+    );
     assert_eq!(ran.i64("set_aside", "stream"), [0, 1]);
     let other = actions(&[9], [0.0; 3], 1.0);
     let ran = run(

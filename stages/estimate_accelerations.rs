@@ -61,7 +61,11 @@ impl Stage for EstimateAccelerations {
             if acceleration.iter().all(|value| value.is_finite()) {
                 there.push(row);
             } else {
-                without.push(stream[row], star[row], "its acceleration is not finite: it is at a singular point");
+                without.push(
+                    stream[row],
+                    star[row],
+                    "its acceleration is not finite: it is at a singular point",
+                );
             }
         }
         without.write(context, self.failures, found.len(), "stars")?;

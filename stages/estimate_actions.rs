@@ -197,10 +197,7 @@ impl Stage for EstimateActions {
             let class = Field::clone(&column(CLASS, DataType::Utf8, "", "", description));
             schema = Schema::new(fields.chain([class.into()]).collect::<Vec<_>>());
         }
-        Ok(vec![
-            OutputPort::table("stars", schema),
-            set_aside::port(),
-        ])
+        Ok(vec![OutputPort::table("stars", schema), set_aside::port()])
     }
 
     fn check(&self) -> Vec<Fault> {
@@ -267,11 +264,7 @@ impl Stage for EstimateActions {
         if there.is_empty() && !stars.is_empty() {
             return Ok(set_aside::all_set_aside(stars.len(), "stars"));
         }
-        write(
-            context,
-            &take_rows(&table, &there).map_err(StageError::failed)?,
-            &found,
-        )?;
+        write(context, &take_rows(&table, &there).map_err(StageError::failed)?, &found)?;
         Ok(Outcome::Complete)
     }
 }

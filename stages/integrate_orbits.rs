@@ -220,7 +220,10 @@ impl IntegrateOrbits {
         let numbered = |(stream, point)| Start { stream, star: 0, point };
         match self.sample {
             Sample::Halo => self.halo_starts(context, potential),
-            Sample::TestOrbits => Ok((0..).zip(sample::TEST_ORBITS.map(|(_, start)| start)).map(numbered).collect()),
+            Sample::TestOrbits => Ok((0..)
+                .zip(sample::TEST_ORBITS.map(|(_, start)| start))
+                .map(numbered)
+                .collect()),
             Sample::Starts => {
                 let table = context.read_table("starts")?;
                 let (stream, star) = identity(&table)?;

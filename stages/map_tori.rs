@@ -229,7 +229,9 @@ impl Stage for MapTori {
             for (&draw, drawn) in draws.iter().zip(drawn) {
                 match drawn? {
                     Drawn::Torus(torus, stars) => {
-                        let number = given.as_ref().map_or(tori.len() as i64, |given| given[draw as usize].stream);
+                        let number = given
+                            .as_ref()
+                            .map_or(tori.len() as i64, |given| given[draw as usize].stream);
                         tori.push(Stream { number, torus, stars });
                         progress.add(1);
                         in_a_row = 0;
@@ -299,7 +301,9 @@ impl MapTori {
                         return Ok(found.actions);
                     }
                 }
-                Err(StageError::failed(format!("none of {MOST_FAILURES} stars of the halo sample has actions")))
+                Err(StageError::failed(format!(
+                    "none of {MOST_FAILURES} stars of the halo sample has actions"
+                )))
             }
         }
     }

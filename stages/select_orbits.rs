@@ -241,7 +241,8 @@ impl SelectOrbits {
         let step = (time[rows[rows.len() - 1]] - time[rows[0]]) / (rows.len() - 1) as f64;
         let is_equal = |pair: &[usize]| ((time[pair[1]] - time[pair[0]]) / step - 1.0).abs() < 1e-6;
         (!rows.windows(2).all(is_equal)).then(|| {
-            "its points are not at equal intervals of time, as `times: regular` of integrate_orbits makes them".to_owned()
+            "its points are not at equal intervals of time, as `times: regular` of integrate_orbits makes them"
+                .to_owned()
         })
     }
 }

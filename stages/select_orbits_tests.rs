@@ -40,6 +40,10 @@ fn points_at_random_times_are_set_aside_by_name() {
     assert!(matches!(ran.result, Ok(Outcome::Finding { .. })), "{:?}", ran.result);
     assert_eq!(ran.i64("set_aside", "stream").len(), 24);
     assert!(ran.texts("set_aside", "reason")[0].contains("equal intervals"));
-    let ran = run(&stage::<SelectOrbits>(json!({ "failures": "fail" })), &[("stars", &random)], &[]);
+    let ran = run(
+        &stage::<SelectOrbits>(json!({ "failures": "fail" })),
+        &[("stars", &random)],
+        &[],
+    );
     assert!(ran.error().contains("first stream 0"), "{}", ran.error());
 }

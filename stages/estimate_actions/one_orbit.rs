@@ -19,7 +19,10 @@ const SLIPS: [(f64, &str); 6] = [
     (1e-3, "if they are in Myr"),
     (1e-9, "if they are in yr"),
     (1e3, "if they are multiplied by 1000"),
-    (1.0 / dynamics::units::KPC_PER_KM_S_GYR, "if they are in kpc/(km/s), 0.978 Gyr"),
+    (
+        1.0 / dynamics::units::KPC_PER_KM_S_GYR,
+        "if they are in kpc/(km/s), 0.978 Gyr",
+    ),
     (dynamics::units::KPC_PER_KM_S_GYR, "if they are multiplied by 1.0227"),
     (-1.0, "if they are reversed"),
 ];
@@ -76,7 +79,8 @@ impl<'a> OneOrbit<'a> {
                 return Err(reason(departure, slip));
             }
             let label = label.as_ref().map_err(|error| error.to_string())?;
-            self.with.accept(&widened(label.after(time - self.times[first]), departure))
+            self.with
+                .accept(&widened(label.after(time - self.times[first]), departure))
         };
         departures.iter().zip(&self.times).map(estimate).collect()
     }
@@ -123,9 +127,16 @@ impl<'a> OneOrbit<'a> {
     /// How far each star is off the orbit through star `first`, times multiplied by `factor`.
     fn departures(&self, first: usize, factor: f64) -> Result<Vec<Departure>, OrbitError> {
         let start = &self.stars[first];
-        let elapsed: Vec<f64> = self.times.iter().map(|time| factor * (time - self.times[first])).collect();
+        let elapsed: Vec<f64> = self
+            .times
+            .iter()
+            .map(|time| factor * (time - self.times[first]))
+            .collect();
         let is_near = |time: f64| time.abs() <= LONGEST;
-        let followed: Vec<f64> = elapsed.iter().map(|&time| if is_near(time) { time } else { 0.0 }).collect();
+        let followed: Vec<f64> = elapsed
+            .iter()
+            .map(|&time| if is_near(time) { time } else { 0.0 })
+            .collect();
         let orbit = o2gf::positions_along(self.potential, start, &followed)?;
         let length = |a: [f64; 3]| a.iter().map(|c| c * c).sum::<f64>().sqrt();
         let most = |of: fn(&PhaseSpace) -> [f64; 3]| orbit.iter().map(|point| length(of(point))).fold(0.0, f64::max);

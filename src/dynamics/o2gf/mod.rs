@@ -65,8 +65,7 @@ impl Default for Settings {
 pub const LEVELS: [(f64, usize, usize); 3] = [(60.0, 24, 8), (240.0, 32, 12), (960.0, 32, 12)];
 
 /// Windows over which an average over a libration is taken, in turn, radial periods: the longer the more librations, and the
-/// more of what a chaotic orbit visits. The last is for frequencies that do not drift, of orbits that keep off the axis: it has helped no
-/// other.
+/// more of what a chaotic orbit visits. The last is for frequencies that do not drift: it has helped no other.
 pub const LIBRATION_WINDOWS: [f64; 4] = [240.0, 960.0, 3840.0, 15360.0];
 
 /// Samples per radial period.
@@ -141,7 +140,9 @@ pub enum O2gfError {
     #[error(transparent)]
     Orbit(#[from] OrbitError),
     /// The orbit winds around no loop, or no isochrone binds all of it.
-    #[error("its orbit winds around no loop: it is radial, or a part of its motion is too small to be told from rounding")]
+    #[error(
+        "its orbit winds around no loop: it is radial, or a part of its motion is too small to be told from rounding"
+    )]
     NoToy,
     /// The star rests at the centre.
     #[error("it rests at the centre, so that its orbit has no frequencies to be measured")]
@@ -180,32 +181,41 @@ pub fn label<P: Potential + ?Sized>(
     if energy.is_nan() || energy >= limit {
         return Err(Unbound { energy, limit }.into());
     }
-    if let Some(label) = near_circular::label(potential, point) {
+    if let Some(label) = near_circular::label(potential, point, near_circular::SHARP) {
         return Ok(label);
     }
     let mut track = Track::start(potential, point, DENSITY)?;
-    if track.pilot.thickness < THIN
-        && let Some(label) = shell::label(potential, point, track.pilot.half)
+    let pilot = track.pilot;
+    if pilot.thickness < THIN
+        && let Some(label) = shell::label(potential, point, pilot.half, shell::SHARP)
     {
         return Ok(label);
     }
-    let mut label = followed(potential, &mut track, settings)?;
-    label.action_angle.actions.z = match track.lift {
-        0.0 => 0.0,
-        lift => label.action_angle.actions.z / (lift * lift),
-    };
-    Ok(label)
+    let label = followed(potential, &mut track, settings).map(|mut label| {
+        label.action_angle.actions.z = match track.lift {
+            0.0 => 0.0,
+            lift => label.action_angle.actions.z / (lift * lift),
+        };
+        label
+    });
+    if label.as_ref().is_ok_and(|label| label.class == Class::Regular) || pilot.thickness > 2.0 * THIN {
+        return label;
+    }
+    // Where the orbit does not tell, the limit of small amplitudes may, if it is the better one.
+    let limit = near_circular::label(potential, point, near_circular::ROUGH)
+        .or_else(|| shell::label(potential, point, pilot.half, shell::ROUGH));
+    match (limit, label) {
+        (Some(limit), Ok(label)) if label.action_error < limit.action_error => Ok(label),
+        (Some(limit), _) => Ok(limit),
+        (None, label) => label,
+    }
 }
 
 /// Thickness of the curve that an orbit fills in the meridional plane, relative to r, below which it may lie next to a shell orbit.
 const THIN: f64 = 5e-3;
 
 /// The label of an orbit whose radial and vertical motions can be told from its samples.
-fn followed<P: Potential + ?Sized>(
-    potential: &P,
-    track: &mut Track,
-    settings: &Settings,
-) -> Result<Label, O2gfError> {
+fn followed<P: Potential + ?Sized>(potential: &P, track: &mut Track, settings: &Settings) -> Result<Label, O2gfError> {
     let mut found: Option<Label> = None;
     let mut resonance = None;
     for (periods, r, z) in LEVELS {
@@ -244,10 +254,11 @@ fn followed<P: Potential + ?Sized>(
     let sharp = label.frequency_error < HOPELESS_DRIFT;
     let actions = label.action_angle.actions;
     let near_vertical = actions.phi.abs() < NEAR_VERTICAL * (actions.r + actions.z);
-    let windows = if near_vertical || label.frequency_error > DRIFT {
-        &LIBRATION_WINDOWS[..3]
-    } else {
-        &LIBRATION_WINDOWS[..]
+    // Longer windows have helped no orbit that comes close to the axis, and to one whose frequencies drift not the longest.
+    let windows = match () {
+        () if near_vertical => &LIBRATION_WINDOWS[..2],
+        () if label.frequency_error > DRIFT => &LIBRATION_WINDOWS[..3],
+        () => &LIBRATION_WINDOWS[..],
     };
     let mut average = None;
     for &periods in windows {

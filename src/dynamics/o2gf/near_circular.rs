@@ -12,8 +12,11 @@ use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace, 
 use crate::potential::{Potential, Symmetry};
 use crate::units::wrap_angle;
 
-/// Radial amplitude over r_g up to which an orbit counts as nearly circular: J_r is wrong by its cube, frequencies by its square.
-const MOST_RADIAL: f64 = 1e-4;
+/// Radial amplitude over r_g up to which the epicycle is right beyond what an orbit tells: J_r is wrong by its cube, frequencies by its square.
+pub(crate) const SHARP: f64 = 1e-4;
+
+/// The same up to which it serves where the orbit tells less: in a harmonic core Ω_r and 2 Ω_z are one line.
+pub(crate) const ROUGH: f64 = 1e-2;
 
 /// Vertical amplitude over R_g up to which an orbit counts as planar, and the relative change of ∂²Φ/∂z² up to there: a thin disc
 /// has a kink in its density.
@@ -26,11 +29,11 @@ const THIRD_ORDER: f64 = 4.0;
 /// Rounding of actions, relative to the angular momentum.
 const ROUNDING: f64 = 1e-12;
 
-/// The label of a point on a nearly circular orbit; nothing for any other.
-pub(crate) fn label<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace) -> Option<Label> {
+/// The label of a point on a nearly circular orbit, of relative radial amplitude below `most`; nothing for any other.
+pub(crate) fn label<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace, most: f64) -> Option<Label> {
     match potential.symmetry() {
-        Symmetry::Spherical => in_a_sphere(potential, point),
-        Symmetry::Axisymmetric => in_the_plane(potential, point),
+        Symmetry::Spherical => in_a_sphere(potential, point, most),
+        Symmetry::Axisymmetric => in_the_plane(potential, point, most),
         Symmetry::Triaxial => None,
     }
 }
@@ -62,7 +65,7 @@ impl Oscillation {
     }
 }
 
-fn in_a_sphere<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace) -> Option<Label> {
+fn in_a_sphere<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace, most: f64) -> Option<Label> {
     let (r, l) = (norm(point.x), norm(point.angular_momentum()));
     let radius = guiding_radius(potential, l)?;
     let kappa = epicycle(potential, radius).radial;
@@ -73,7 +76,7 @@ fn in_a_sphere<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace) -> Opti
     };
     let e = radial.amplitude() / radius;
     // Written so that NaN, of a star at the centre, is none.
-    let is_nearly_circular = kappa > 0.0 && e < MOST_RADIAL;
+    let is_nearly_circular = kappa > 0.0 && e < most;
     if !is_nearly_circular {
         return None;
     }
@@ -92,7 +95,7 @@ fn in_a_sphere<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace) -> Opti
     Some(regular(found, error, THIRD_ORDER * e * e, e * e))
 }
 
-fn in_the_plane<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace) -> Option<Label> {
+fn in_the_plane<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace, most: f64) -> Option<Label> {
     let [x, y, z] = point.x;
     let (r, l) = (x.hypot(y), point.angular_momentum()[2]);
     let radius = guiding_radius(potential, l)?;
@@ -108,7 +111,7 @@ fn in_the_plane<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace) -> Opt
         frequency: rates.vertical,
     };
     let (e, height) = (radial.amplitude() / radius, vertical.amplitude());
-    let is_nearly_circular = e < MOST_RADIAL && height < MOST_VERTICAL * radius;
+    let is_nearly_circular = e < most && height < MOST_VERTICAL * radius;
     if !(rates.radial > 0.0 && rates.vertical > 0.0 && is_nearly_circular) {
         return None;
     }
@@ -141,7 +144,12 @@ fn in_the_plane<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace) -> Opt
         + stiffening * found.actions.z
         + rates.radial * shift * (radial.amplitude() + shift)
         + ROUNDING * l.abs();
-    Some(regular(found, error, THIRD_ORDER * e * e + stiffening, e * e + stiffening))
+    Some(regular(
+        found,
+        error,
+        THIRD_ORDER * e * e + stiffening,
+        e * e + stiffening,
+    ))
 }
 
 fn regular(found: ActionAngle, action_error: f64, angle_error: f64, frequency_error: f64) -> Label {

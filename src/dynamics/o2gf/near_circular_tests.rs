@@ -1,17 +1,24 @@
 //! Circular and nearly circular orbits, in spheres and galaxies.
 #![allow(clippy::unwrap_used)]
-use super::{Label, Settings, label};
+use super::{Class, Settings, label};
 use crate::orbit::circular::{circular_speed, epicycle};
+use crate::orbit::dense;
 use crate::phase_space::{Actions, PhaseSpace, norm};
 use crate::potential::{Galaxy, Isochrone, Kepler, Logarithmic, Nfw, Plummer, Potential};
 use crate::sample::generator;
 use crate::torus;
-use crate::units::GRAVITATIONAL_CONSTANT as G;
+use crate::units::KPC_PER_KM_S_GYR;
 use rand::Rng;
 
 /// A star `r` from the centre, with `radial` and 1 + `excess` times the circular speed along and across the radius, in a plane tilted by
 /// `tilt`, `azimuth` from its node.
-fn star<P: Potential + ?Sized>(potential: &P, r: f64, tilt: f64, azimuth: f64, [radial, excess]: [f64; 2]) -> PhaseSpace {
+fn star<P: Potential + ?Sized>(
+    potential: &P,
+    r: f64,
+    tilt: f64,
+    azimuth: f64,
+    [radial, excess]: [f64; 2],
+) -> PhaseSpace {
     let speed = circular_speed(potential, r);
     let (s, c) = azimuth.sin_cos();
     let (sin, cos) = tilt.sin_cos();
@@ -23,12 +30,13 @@ fn star<P: Potential + ?Sized>(potential: &P, r: f64, tilt: f64, azimuth: f64, [
     )
 }
 
-/// 400 orbits of three spheres whose actions have closed forms, or limits: J_error covers the error of J_r and J_z in 95 % of them, and Ω_r is κ.
+/// 400 orbits of the isochrone, circular to 1 %, in planes of any tilt: J_error covers the error of J_r and J_z in 95 % of them, Ω_r is right
+/// to 1e-3, and nearly circular ones are fast.
 #[test]
 fn nearly_circular_orbits_of_spheres_have_their_actions() {
     let isochrone = Isochrone::new(3.334e11, 5.0).unwrap();
     let mut random = generator(3, 0);
-    let (mut covered, mut total, mut slowest) = (0, 0, 0.0f64);
+    let (mut covered, mut total) = (0, 0);
     for i in 0..400 {
         let r = 0.1 * 1000f64.powf(random.random());
         let tilt = match i % 4 {
@@ -41,59 +49,177 @@ fn nearly_circular_orbits_of_spheres_have_their_actions() {
         let kicks = [e * (random.random::<f64>() - 0.5), e * (random.random::<f64>() - 0.5)];
         let point = star(&isochrone, r, tilt, azimuth, kicks);
         let exact = isochrone.actions(&point).unwrap();
-        let begun = std::time::Instant::now();
-        let found = match label(&isochrone, &point, &Settings::default()) {
-            Ok(found) => found,
-            Err(error) => {
-                println!("r {r} tilt {tilt} e {e}: {error}");
-                total += 1;
-                continue;
-            }
-        };
-        slowest = slowest.max(begun.elapsed().as_secs_f64());
-        let error = (found.action_angle.actions.r - exact.actions.r)
+        let found = label(&isochrone, &point, &Settings::default()).unwrap();
+        let (actions, rates) = (found.action_angle.actions, found.action_angle.frequencies);
+        let error = (actions.r - exact.actions.r)
             .abs()
-            .max((found.action_angle.actions.z - exact.actions.z).abs());
+            .max((actions.z - exact.actions.z).abs());
         // The exact J_r itself is rounded at 1e-13 of L.
         let rounding = 1e-13 * norm(point.angular_momentum());
-        let covers = error <= found.action_error + rounding;
         total += 1;
-        covered += usize::from(covers);
-        let ratio = found.action_angle.frequencies.r / exact.frequencies.r;
-        if !covers || (ratio - 1.0).abs() > 1e-3 {
-            println!("r {r} tilt {tilt} e {e}: error {error} of {} {ratio} {found:?}", found.action_error);
+        covered += usize::from(error <= found.action_error + rounding);
+        assert!(
+            (rates.r / exact.frequencies.r - 1.0).abs() < 1e-3,
+            "r {r} tilt {tilt} e {e}: {found:?}"
+        );
+        assert!(
+            (rates.z / exact.frequencies.z - 1.0).abs() < 1e-3,
+            "r {r} tilt {tilt} e {e}: {found:?}"
+        );
+        assert!(
+            found.class == Class::Regular && found.action_error < 1.0,
+            "r {r} tilt {tilt} e {e}: {found:?}"
+        );
+        if e <= 1e-5 {
+            // Energies of 1e-10 of L Ω are noise to nothing here.
+            assert!(error < 1e-8, "r {r} tilt {tilt} e {e}: {error} {found:?}");
         }
-        assert!((ratio - 1.0).abs() < 1e-3);
-        assert!(found.action_error < 0.05 && found.action_angle.actions.r >= 0.0);
     }
-    println!("{covered} of {total}, slowest {slowest}");
     assert!(covered >= total * 95 / 100, "{covered} of {total}");
 }
 
+/// In other spheres J_r = κ a²/2 and Ω_r = κ, from the point's own velocity.
 #[test]
-fn probe_galaxy() {
-    for (name, galaxy) in [("piffl", Galaxy::piffl_14().unwrap()), ("db", Galaxy::dehnen_binney_98_1().unwrap())] {
-        let mut random = generator(4, 0);
-        for i in 0..60 {
-            let r = 0.1 * 1000f64.powf(random.random());
-            let tilt = [0.0, 1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0, 1.5, std::f64::consts::FRAC_PI_2][i % 12];
-            let e = [0.0, 1e-7, 1e-4, 1e-3, 1e-2][i % 5];
-            let point = star(&galaxy, r, tilt, 0.0, [e, 0.0]);
-            let begun = std::time::Instant::now();
-            let found = label(&galaxy, &point, &Settings::default());
-            let time = begun.elapsed().as_secs_f64();
-            let rates = epicycle(&galaxy, r);
-            match found {
-                Ok(l) => {
-                    let a = l.action_angle.actions;
-                    let start = Actions { r: a.r.max(1e-3), z: a.z.max(1e-3), ..a };
-                    let t = torus::iterate(&galaxy, &point, &start, 6, &torus::Settings::within(1e-6));
-                    let f = l.action_angle.frequencies;
-                    let t = t.map_or_else(|e| e.to_string(), |t| format!("dJr {:.1e} dJz {:.1e} Or {:.6} Oz {:.6} Op {:.6} | dth {:.1e} {:.1e} {:.1e}", a.r - t.actions.r, a.z - t.actions.z, t.frequencies.r / f.r, t.frequencies.z / f.z, t.frequencies.phi / f.phi,
-                        crate::units::wrap_difference(t.angles.r - l.action_angle.angles.r), crate::units::wrap_difference(t.angles.z - l.action_angle.angles.z), crate::units::wrap_difference(t.angles.phi - l.action_angle.angles.phi)));
-                    println!("{name} r {r:.3} tilt {tilt:.0e} e {e:.0e}: {time:.3} s {:?} modes {} Jr {:.3e} Jz {:.3e} Jp {:.1} err {:.1e} therr {:.1e} k/Or {:.5} nu/Oz {:.5} | {t}", l.class, l.modes, a.r, a.z, a.phi, l.action_error, l.angle_error, rates.radial / f.r, rates.vertical / f.z);
+fn circular_orbits_of_other_spheres_are_epicycles() {
+    let spheres: [(&str, Box<dyn Potential>); 4] = [
+        ("kepler", Box::new(Kepler::new(1e11).unwrap())),
+        ("nfw", Box::new(Nfw::new(1e12, 20.0).unwrap())),
+        ("plummer", Box::new(Plummer::new(1e11, 2.0).unwrap())),
+        ("logarithmic", Box::new(Logarithmic::new(220.0, 0.1, [1.0; 3]).unwrap())),
+    ];
+    for (name, sphere) in &spheres {
+        for r in [0.1, 1.0, 8.0, 100.0] {
+            for tilt in [0.0, 0.001, 0.7, std::f64::consts::FRAC_PI_2] {
+                let kick = 1e-5;
+                let point = star(sphere.as_ref(), r, tilt, 0.3, [kick, 0.0]);
+                let found = label(sphere.as_ref(), &point, &Settings::default()).unwrap();
+                let (rates, speed) = (epicycle(sphere.as_ref(), r), circular_speed(sphere.as_ref(), r));
+                let j_r = 0.5 * (kick * speed).powi(2) / rates.radial;
+                let found_rates = found.action_angle.frequencies;
+                assert!(
+                    (found_rates.r / rates.radial - 1.0).abs() < 1e-6,
+                    "{name} {r} {tilt}: {found:?}"
+                );
+                assert!(
+                    (found_rates.z / rates.azimuthal - 1.0).abs() < 1e-6,
+                    "{name} {r} {tilt}: {found:?}"
+                );
+                assert!(
+                    (found.action_angle.actions.r / j_r - 1.0).abs() < 1e-4,
+                    "{name} {r} {tilt}: {found:?}"
+                );
+            }
+        }
+    }
+}
+
+/// Circular orbits of galaxies in the plane and next to it have κ and ν, whatever the star's height and velocity from none to 1e-7.
+#[test]
+fn circular_orbits_of_galaxies_are_epicycles() {
+    for galaxy in [Galaxy::piffl_14().unwrap(), Galaxy::dehnen_binney_98_1().unwrap()] {
+        for r in [0.1, 1.0, 3.0, 8.0, 30.0, 100.0] {
+            for tilt in [0.0, 1e-12, 1e-9, 1e-7] {
+                let point = star(&galaxy, r, tilt, 0.0, [0.0, 0.0]);
+                let found = label(&galaxy, &point, &Settings::default()).unwrap();
+                let (rates, found_rates) = (epicycle(&galaxy, r), found.action_angle.frequencies);
+                assert!(
+                    (found_rates.r / rates.radial - 1.0).abs() < 1e-6,
+                    "{r} {tilt}: {found:?}"
+                );
+                assert!(
+                    (found_rates.z / rates.vertical - 1.0).abs() < 1e-3,
+                    "{r} {tilt}: {found:?}"
+                );
+                let actions = found.action_angle.actions;
+                assert!(actions.r < 1e-8 && found.action_error < 1e-6, "{r} {tilt}: {found:?}");
+                let j_z = 0.5 * point.v[2].powi(2) / rates.vertical;
+                assert!((actions.z - j_z).abs() <= 1e-3 * j_z, "{r} {tilt}: {found:?} {j_z}");
+            }
+        }
+    }
+}
+
+/// Circular velocities out of the plane of a galaxy: the label says the same along the orbit, and what a torus says where there is one.
+#[test]
+fn tilted_circular_orbits_of_galaxies_keep_their_actions() {
+    let galaxy = Galaxy::piffl_14().unwrap();
+    for r in [1.0, 5.0, 8.0, 18.0, 26.0, 40.0, 100.0] {
+        for tilt in [1e-3, 0.03, 0.1, 0.3, 1.0, 1.5] {
+            for e in [0.0, 1e-3] {
+                let point = star(&galaxy, r, tilt, 0.0, [e, 0.0]);
+                let first = label(&galaxy, &point, &Settings::default()).unwrap();
+                let name = format!("r {r} tilt {tilt} e {e}");
+                let time = 2.3 * std::f64::consts::TAU / first.action_angle.frequencies.r / KPC_PER_KM_S_GYR;
+                let moved = dense::integrate(&galaxy, &point, &[time], 1e-12).unwrap().points[0];
+                let later = label(&galaxy, &moved, &Settings::default()).unwrap();
+                let (a, b) = (first.action_angle, later.action_angle);
+                if first.class != Class::Regular || later.class != Class::Regular {
+                    println!("{name}: {:?} {:?}", first.class, later.class);
+                    continue;
                 }
-                Err(error) => println!("{name} r {r:.3} tilt {tilt:.0e} e {e:.0e}: {time:.3} s {error}"),
+                let error = 3.0 * (first.action_error + later.action_error) + 1e-6;
+                assert!((a.actions.r - b.actions.r).abs() < error, "{name}: {first:?} {later:?}");
+                assert!((a.actions.z - b.actions.z).abs() < error, "{name}: {first:?} {later:?}");
+                for (a, b) in [
+                    (a.frequencies.r, b.frequencies.r),
+                    (a.frequencies.z, b.frequencies.z),
+                    (a.frequencies.phi, b.frequencies.phi),
+                ] {
+                    assert!((a / b - 1.0).abs() < 1e-4, "{name}: {first:?} {later:?}");
+                }
+                let start = Actions {
+                    r: a.actions.r.max(1e-3),
+                    ..a.actions
+                };
+                if let Ok(torus) = torus::iterate(&galaxy, &point, &start, 4, &torus::Settings::within(1e-6)) {
+                    // The torus' own: a tolerance of ΔH/|H|, ten times at its worst, moves actions by ΔH/Ω.
+                    let error = 3.0 * first.action_error + 1e-5 * galaxy.energy(&point).abs() / a.frequencies.r;
+                    assert!(
+                        (a.actions.r - torus.actions.r).abs() < error,
+                        "{name}: {first:?} {torus:?}"
+                    );
+                    assert!(
+                        (a.actions.z - torus.actions.z).abs() < error,
+                        "{name}: {first:?} {torus:?}"
+                    );
+                    assert!(
+                        (a.frequencies.r / torus.frequencies.r - 1.0).abs() < 1e-3,
+                        "{name}: {first:?} {torus:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// No star takes long to fail: evaluations are bounded by the steps that an orbit may take.
+#[test]
+fn stars_at_the_centre_and_on_radial_orbits_have_a_plain_reason() {
+    let (isochrone, halo) = (Isochrone::new(3.334e11, 5.0).unwrap(), Nfw::new(1e12, 16.0).unwrap());
+    let galaxy = Galaxy::piffl_14().unwrap();
+    let potentials: [&dyn Potential; 3] = [&isochrone, &halo, &galaxy];
+    for potential in potentials {
+        for (x, v) in [
+            ([0.0; 3], [0.0; 3]),
+            ([0.0; 3], [0.0, 0.0, 100.0]),
+            ([0.0; 3], [30.0, 20.0, 100.0]),
+            ([8.0, 0.0, 0.0], [0.0; 3]),
+            ([8.0, 1.0, 3.0], [0.0; 3]),
+            ([0.0, 0.0, 8.0], [0.0, 0.0, 50.0]),
+            ([1e-9, 0.0, 0.0], [0.0, 50.0, 0.0]),
+        ] {
+            let begun = std::time::Instant::now();
+            let found = label(potential, &PhaseSpace::new(x, v), &Settings::default());
+            println!(
+                "{x:?} {v:?} {:.2} s: {:?}",
+                begun.elapsed().as_secs_f64(),
+                found
+                    .as_ref()
+                    .map(|l| (l.class, l.action_error))
+                    .map_err(|e| e.to_string())
+            );
+            if let Err(error) = found {
+                assert!(error.to_string().split_whitespace().count() <= 25, "{error}");
             }
         }
     }

@@ -19,8 +19,9 @@ use crate::units::wrap_angle;
 use std::f64::consts::{PI, TAU};
 use std::sync::LazyLock;
 
-/// Radial amplitude over R up to which the quadratic limit is used.
-const MOST_AMPLITUDE: f64 = 3e-3;
+/// Radial amplitude over R up to which the quadratic limit is used, and that up to which it serves where the orbit tells less.
+pub(crate) const SHARP: f64 = 3e-3;
+pub(crate) const ROUGH: f64 = 1e-2;
 
 /// The same over the width of the surface of section, beyond which v_z vanishes.
 const MOST_OF_SECTION: f64 = 0.1;
@@ -77,8 +78,9 @@ struct Linear {
     phi: [f64; 2],
 }
 
-/// The label of a point next to a shell orbit; nothing for any other. `half` is about half a vertical period, kpc/(km/s).
-pub(crate) fn label<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace, half: f64) -> Option<Label> {
+/// The label of a point next to a shell orbit; of relative radial amplitude below `most`; nothing for any other. `half` is
+/// about half a vertical period, kpc/(km/s).
+pub(crate) fn label<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace, half: f64, most: f64) -> Option<Label> {
     let section = Section {
         potential,
         energy: potential.energy(point),
@@ -104,7 +106,7 @@ pub(crate) fn label<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace, ha
     let e = amplitude / centre[0];
     let of_section = amplitude * shape.stiffness / section.vertical_speed(centre)?;
     // Written so that NaN is none.
-    let is_next_to_a_shell = e < MOST_AMPLITUDE && of_section < MOST_OF_SECTION;
+    let is_next_to_a_shell = e < most && of_section < MOST_OF_SECTION;
     if !is_next_to_a_shell {
         return None;
     }
@@ -329,7 +331,7 @@ impl<P: Potential + ?Sized> Section<'_, P> {
             ];
             // By symmetry the shell orbit crosses the plane at right angles.
             place = [place[0] + step[0], 0.0];
-            let far = (place[0] / start[0] - 1.0).abs() > 10.0 * MOST_AMPLITUDE;
+            let far = (place[0] / start[0] - 1.0).abs() > 10.0 * ROUGH;
             if far {
                 return None;
             }
@@ -342,7 +344,8 @@ impl<P: Potential + ?Sized> Section<'_, P> {
 
     /// How many half turns of θ_r, to the nearest, an orbit next to the shell makes while it crosses the plane once.
     fn half_turns(&self, centre: Place, linear: &Linear) -> Option<usize> {
-        let width = DIFFERENCE * (self.vertical_speed(centre)? / epicycle(self.potential, centre[0]).azimuthal).min(centre[0]);
+        let width =
+            DIFFERENCE * (self.vertical_speed(centre)? / epicycle(self.potential, centre[0]).azimuthal).min(centre[0]);
         let moved = [centre[0] + width, 0.0];
         let radii = |place: Place, time: f64| {
             let times: Vec<f64> = (0..LOOKS).map(|i| time * i as f64 / LOOKS as f64).collect();
@@ -366,9 +369,16 @@ impl<P: Potential + ?Sized> Section<'_, P> {
         let nodes = (0..PANELS).flat_map(|i| RULE.iter().map(move |&(node, weight)| (i as f64 + node, weight)));
         let (times, weights): (Vec<f64>, Vec<f64>) = nodes.map(|(node, weight)| (node * panel, weight * panel)).unzip();
         let mut sum = 0.0;
-        dense::follow_within(self.potential, &self.point(place)?, &times, TOLERANCE, MOST_STEPS, |i, point| {
-            sum += weights[i] * 2.0 * point.kinetic_energy();
-        })
+        dense::follow_within(
+            self.potential,
+            &self.point(place)?,
+            &times,
+            TOLERANCE,
+            MOST_STEPS,
+            |i, point| {
+                sum += weights[i] * 2.0 * point.kinetic_energy();
+            },
+        )
         .ok()?;
         Some(sum)
     }

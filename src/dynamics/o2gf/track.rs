@@ -66,7 +66,10 @@ impl Track {
             let mut points = Vec::with_capacity(times.len());
             let most = (STEPS_PER_PERIOD * PILOT_PERIODS) as usize;
             dense::follow_within(potential, &point, &times, 1e-8, most, |_, point| points.push(point))?;
-            let crossings = points.windows(2).filter(|pair| pair[0].x[2] * pair[1].x[2] < 0.0).count();
+            let crossings = points
+                .windows(2)
+                .filter(|pair| pair[0].x[2] * pair[1].x[2] < 0.0)
+                .count();
             pilot = Pilot {
                 thickness: thickness(&points),
                 half: step * f64::from(PILOT_SAMPLES) / crossings.max(1) as f64,

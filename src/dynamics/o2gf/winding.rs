@@ -60,7 +60,9 @@ impl Curve {
                 }
             }
         }
-        let terms = matrix.solve(|_| 1e-12, &mut sides).then(|| std::array::from_fn(|k| sides[0][k]))?;
+        let terms = matrix
+            .solve(|_| 1e-12, &mut sides)
+            .then(|| std::array::from_fn(|k| sides[0][k]))?;
         Some(Self { most, terms })
     }
 
@@ -137,7 +139,11 @@ impl Winding {
             focus,
             middle: 0.0,
             widths: [1.0; 4],
-            shell: if off_shell { Curve::fit(points, focus)? } else { Curve::ZERO },
+            shell: if off_shell {
+                Curve::fit(points, focus)?
+            } else {
+                Curve::ZERO
+            },
         };
         let (mut low, mut high) = ([f64::INFINITY; 4], [f64::NEG_INFINITY; 4]);
         for point in points {

@@ -18,10 +18,7 @@ fn child() {
     }
     let graph = match act.as_str() {
         "full" => large(),
-        "mark" => one(Remote {
-            act,
-            seed: 0,
-        }),
+        "mark" => one(Remote { act, seed: 0 }),
         _ => killed(),
     };
     let place = Place::new();

@@ -271,7 +271,11 @@ fn outputs_changed_behind_a_workers_back_are_not_published() {
     let graph = one(remote("add"));
     let done = place.run(&graph);
     let failure = &done.summary.failures[0];
-    assert!(failure.message.starts_with("output sum is not what the stage wrote"), "{}", failure.message);
+    assert!(
+        failure.message.starts_with("output sum is not what the stage wrote"),
+        "{}",
+        failure.message
+    );
     assert_eq!(place.words(&graph), "a stale");
 }
 
