@@ -1,4 +1,4 @@
-//! Links the program to a fixed address. Its 295,000 pointers (polars, arrow) would otherwise be relocated at every
+//! Links the program to a fixed address. Its 295,000 pointers (arrow, most of them) would otherwise be relocated at every
 //! start, which takes half of what a run with nothing to do costs.
 //!
 //! Tells the program which commit it is built from, for the records of runs. Only this crate, the command line, is

@@ -1,7 +1,7 @@
 //! The columns of every table: name, unit, frame, description, said once.
 
 use runner::arrow_schema::{DataType, Field, Schema};
-use runner::ports::column;
+use runner::ports::{Artifact, Connected, OutputPort, column, connected_schema};
 
 /// A required column of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,6 +167,39 @@ pub fn identity() -> [Field; 2] {
         ),
         column("star", DataType::Int64, "", "", "number of the star in its stream"),
     ]
+}
+
+/// Name of a stream, where streams have names.
+pub const NAME: &str = "name";
+
+/// The column [`NAME`]; empty where streams have numbers.
+pub fn name() -> Field {
+    column(
+        NAME,
+        DataType::Utf8,
+        "",
+        "",
+        "name of the stream, where streams have names",
+    )
+    .with_nullable(true)
+}
+
+/// The same outputs, their tables of streams with the column [`NAME`] where one of the tables connected has it. [`crate::io`] fills it.
+pub fn named(mut outputs: Vec<OutputPort>, connected: &Connected) -> Vec<OutputPort> {
+    let has = |schema: &Schema, column| schema.column_with_name(column).is_some();
+    let mut tables = connected.keys().filter_map(|port| connected_schema(connected, port));
+    if tables.any(|schema| has(schema, NAME)) {
+        for output in &mut outputs {
+            if let Artifact::Table(schema) = &mut output.artifact
+                && has(schema, "stream")
+                && !has(schema, NAME)
+            {
+                let fields = schema.fields().iter().cloned().chain([name().into()]);
+                *schema = Schema::new(fields.collect::<Vec<_>>()).into();
+            }
+        }
+    }
+    outputs
 }
 
 /// A table of `stream`, `star` and columns.

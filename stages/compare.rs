@@ -20,7 +20,7 @@ pub use published::{PaperFigures, Published, Statistic};
 use compared::Compared;
 use errors::{Row, errors_schema, write_errors};
 
-use crate::columns::{self, ACCELERATION, ACTIONS, ANGLES, Column, FREQUENCIES, J_ERROR, POSITION, VELOCITY};
+use crate::columns::{self, ACCELERATION, ACTIONS, ANGLES, Column, FREQUENCIES, J_ERROR, NAME, POSITION, VELOCITY};
 use crate::io::{self, TableContext, identity};
 use crate::parameters::KmPerSecondKpc;
 use crate::set_aside::{self, OnFailure, SetAside};
@@ -221,11 +221,12 @@ impl Stage for Compare {
                 return Err(format!("paper.{}: the tables do not both have {names}", measure.name));
             }
         }
-        Ok(vec![
+        let outputs = vec![
             OutputPort::table("errors", errors_schema()),
             OutputPort::table("residuals", residuals_schema(&measures)),
             set_aside::port(),
-        ])
+        ];
+        Ok(columns::named(outputs, connected))
     }
 
     fn check(&self) -> Vec<Fault> {
@@ -286,10 +287,9 @@ impl Stage for Compare {
             TruthOf::Stream => self.of_stars(&predicted, pair_streams(&predicted, &truth, &asked)?, |pair| pair.0)?,
         };
         if pairs.is_empty() {
-            return Err(StageError::failed(
-                "no star of the truth has a prediction (by stream and star)",
-            ));
+            return Err(no_pairs(&predicted, &truth)?);
         }
+        names_agree(&predicted, &truth, &pairs)?;
         let (pairs, resting) = self.with_errors(&measures, &truth, pairs)?;
         let met: HashSet<usize> = pairs.iter().map(|&(_, row)| row).collect();
         let (stream, star) = identity(&truth)?;
@@ -496,6 +496,43 @@ fn pair_streams(
     Ok(stream
         .filter_map(|(row, stream)| Some((row, *rows.get(stream)?)))
         .collect())
+}
+
+/// The names of a table's streams, row by row; none where it has no such column.
+fn names(table: &RecordBatch) -> Result<Vec<Option<&str>>, StageError> {
+    let names = tables::optional_str_column(table, NAME).map_err(StageError::failed)?;
+    Ok(names.unwrap_or_default())
+}
+
+/// Why nothing can be compared.
+fn no_pairs(predicted: &RecordBatch, truth: &RecordBatch) -> Result<StageError, StageError> {
+    let message = "no star of the truth has a prediction (by stream and star)";
+    let have_names = |table| Ok::<_, StageError>(names(table)?.iter().any(Option::is_some));
+    Ok(match (have_names(predicted)?, have_names(truth)?) {
+        (true, false) | (false, true) => StageError::with_hint(
+            message,
+            "the streams of one table have names, those of the other numbers: write `ids: names` where both are imported",
+        ),
+        _ => StageError::failed(message),
+    })
+}
+
+/// Numbers of streams follow from their names, so the same number is the same name.
+fn names_agree(predicted: &RecordBatch, truth: &RecordBatch, pairs: &[(usize, usize)]) -> Result<(), StageError> {
+    let (of_predicted, of_truth) = (names(predicted)?, names(truth)?);
+    let stream = identity(predicted)?.0;
+    for &(row, other) in pairs {
+        let both = of_predicted.get(row).zip(of_truth.get(other));
+        if let Some((Some(name), Some(true_name))) = both
+            && name != true_name
+        {
+            return Err(StageError::failed(format!(
+                "stream {} is called {name} in predicted, and {true_name} in truth",
+                stream[row]
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn residuals_schema(measures: &[Measure]) -> Schema {

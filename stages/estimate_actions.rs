@@ -197,7 +197,8 @@ impl Stage for EstimateActions {
             let class = Field::clone(&column(CLASS, DataType::Utf8, "", "", description));
             schema = Schema::new(fields.chain([class.into()]).collect::<Vec<_>>());
         }
-        Ok(vec![OutputPort::table("stars", schema), set_aside::port()])
+        let outputs = vec![OutputPort::table("stars", schema), set_aside::port()];
+        Ok(columns::named(outputs, connected))
     }
 
     fn check(&self) -> Vec<Fault> {

@@ -12,13 +12,20 @@
 //!     columns: { stream: id, x: x, y: y, z: z, vx: vx, vy: vy, vz: vz }
 //! ```
 
+mod cells;
+mod ecsv;
 mod file;
+mod identity;
+mod parquet;
 mod rows;
 mod source;
+mod text;
+mod values;
+mod write;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use dynamics::sky::Sun;
 use runner::arrow_schema::{DataType, Schema};
 use runner::context::StageContext;
 use runner::error::StageError;
@@ -28,12 +35,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::file::Format;
+pub use self::identity::{Ids, number_of};
 pub use self::source::{ColumnMap, Source};
 
-use self::file::Table;
-use self::rows::{Bad, Read, Row, number, numbers};
-use crate::columns::{self, CARTESIAN, Column, OBSERVABLES, TIME};
-use crate::io::{PieceWriter, TableContext};
+use self::file::Ending;
+use self::identity::Place;
+use self::rows::Read;
+use self::source::COLUMNS;
+use self::values::{Reading, Recipe, V_LOS};
+use crate::columns::{self, CARTESIAN, TIME};
+use crate::parameters::SunParameters;
 
 /// `import_streams`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,25 +63,40 @@ pub struct ImportStreams {
     /// Its format; left out, told by the ending of its name.
     #[serde(default)]
     pub format: Option<Format>,
-    /// What separates the columns of a CSV file.
-    #[serde(default = "default_separator")]
-    pub separator: char,
-    /// Our columns, and where they come from. Needed are `stream`, and either all of `x y z vx vy vz` or all of
-    /// `distance l b v_los mu_l_cosb mu_b`.
+    /// What separates the columns of a text; left out, told by its header. A space stands for any number of spaces and tabs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub separator: Option<char>,
+    /// Our columns, and where they come from. Needed are `stream`, and all of `x y z vx vy vz`, or `distance` (or `parallax`) with
+    /// `l b mu_l_cosb mu_b` or `ra dec pmra pmdec`.
     pub columns: ColumnMap,
+    /// Whether streams have numbers or names; left out, told by their labels. A name's number is made of its letters alone, and the
+    /// column `name` has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids: Option<Ids>,
+    /// Where the Sun is and how it moves: for positions and velocities, which follow from the sky where the file has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sun: Option<SunParameters>,
+    /// What becomes of rows without `v_los`; set aside, if nothing is said. Kept, they are for `recover_velocities`, and no row has
+    /// positions and velocities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_v_los: Option<MissingVLos>,
 }
 
-/// Rows written together.
-const PIECE: usize = 1 << 16;
-
-fn default_separator() -> char {
-    ','
+/// What becomes of rows without a line-of-sight velocity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingVLos {
+    /// They are set aside.
+    SetAside,
+    /// They are kept, with nothing in `v_los`.
+    Keep,
 }
 
 impl Stage for ImportStreams {
     const KIND: &'static str = "import_streams";
-    const ABOUT: &'static str = "Import a Parquet or CSV table of streams, or snapshots, mapping columns and units";
-    const REVISION: u32 = 2;
+    const ABOUT: &'static str =
+        "Import a Parquet, CSV or ECSV table of streams, or snapshots, mapping columns and units";
+    const REVISION: u32 = 3;
 
     fn inputs(&self) -> Vec<InputPort> {
         Vec::new()
@@ -92,14 +118,28 @@ impl Stage for ImportStreams {
                 "",
                 "row in the file, from 1, not counting a header",
             ),
-            column("column", DataType::Utf8, "", "", "column of the file"),
+            column(
+                "column",
+                DataType::Utf8,
+                "",
+                "",
+                "column of the file; empty where it is the row",
+            ),
             column("reason", DataType::Utf8, "", "", "what is wrong with the value"),
         ]);
-        let timed = (!self.times.is_empty()).then_some(TIME);
-        let numbers = self.columns.numbers().into_iter().map(|(column, _)| column);
-        let columns: Vec<Column> = timed.into_iter().chain(numbers).collect();
+        let timed = (!self.times.is_empty()).then(|| TIME.field());
+        let recipe = self.recipe();
+        let written = recipe.written(&self.columns).into_iter().map(|place| {
+            let field = COLUMNS[place].field();
+            field.with_nullable(place == V_LOS && recipe.keeps_missing_v_los)
+        });
+        let fields = columns::identity()
+            .into_iter()
+            .chain(timed)
+            .chain(written)
+            .chain([columns::name()]);
         Ok(vec![
-            OutputPort::table("stars", columns::stars(&[&columns])),
+            OutputPort::table("stars", Schema::new(fields.collect::<Vec<_>>())),
             OutputPort::table("set_aside", set_aside),
         ])
     }
@@ -123,24 +163,63 @@ impl Stage for ImportStreams {
             if self.times.iter().any(|time| !time.is_finite()) {
                 faults.push(Fault::new("times", "must be numbers, in Gyr"));
             }
+            if let Some(pair) = self.times.windows(2).find(|pair| pair[0] >= pair[1]) {
+                faults.push(Fault::new(
+                    "times",
+                    format!("must increase: {} comes before {}", pair[0], pair[1]),
+                ));
+            }
             if self.columns.t.is_some() {
                 faults.push(Fault::new("columns.t", "times of the snapshots are given already"));
             }
         }
-        let untold = |path: &&PathBuf| self.format.is_none() && Format::of(path).is_none();
-        for file in self.files() {
-            if untold(&&file.path) {
-                let message = format!("{} has no ending that tells its format", file.path.display());
-                let mut fault = Fault::new(&file.name(), message);
-                fault.hint = Some("say format: parquet or format: csv".to_owned());
-                faults.push(fault);
+        let files = self.files();
+        for (place, file) in files.iter().enumerate() {
+            if file.place.is_some()
+                && files[..place]
+                    .iter()
+                    .any(|other| other.place.is_some() && other.path == file.path)
+            {
+                faults.push(Fault::new(
+                    &file.name(),
+                    format!("{} is listed twice", file.path.display()),
+                ));
+            }
+            if self.format.is_some() {
+                continue;
+            }
+            let (message, hint) = match Format::of(&file.path) {
+                Some(Ending::Read(_)) => continue,
+                Some(Ending::NotRead(format)) => (format.message(&file.path), format.hint),
+                None => (
+                    format!("{} has no ending that tells its format", file.path.display()),
+                    "write `format: parquet` or `format: csv`",
+                ),
+            };
+            let mut fault = Fault::new(&file.name(), message);
+            fault.hint = Some(hint.to_owned());
+            faults.push(fault);
+        }
+        if let Some(separator) = self.separator {
+            let may_separate = separator.is_ascii_punctuation() || separator == ' ' || separator == '\t';
+            if !may_separate || "\"#.+-_".contains(separator) {
+                faults.push(Fault::new(
+                    "separator",
+                    format!("{separator:?} cannot separate columns"),
+                ));
             }
         }
-        if !self.separator.is_ascii() {
-            faults.push(Fault::new(
-                "separator",
-                format!("must be an ASCII character, not {:?}", self.separator),
-            ));
+        if let Some(sun) = &self.sun {
+            faults.extend(sun.faults("sun"));
+            if self.recipe().sun.is_none() {
+                faults.push(Fault::new(
+                    "sun",
+                    "is used only where positions and velocities follow from the sky",
+                ));
+            }
+        }
+        if self.missing_v_los.is_some() && !self.columns.has_v_los() {
+            faults.push(Fault::new("missing_v_los", "no column is mapped to v_los"));
         }
         faults
     }
@@ -160,166 +239,77 @@ impl Stage for ImportStreams {
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
-        let names = self.columns.names();
+        let wanted = self.columns.wanted();
         let mut tables = Vec::new();
         for file in self.files() {
-            let format = self
-                .format
-                .or_else(|| Format::of(&file.path))
-                .unwrap_or(Format::Parquet);
-            tables.push(file::read(
-                context.file(&file.name())?,
-                format,
-                self.separator as u8,
-                &names,
-            )?);
+            let told = match Format::of(&file.path) {
+                Some(Ending::Read(format)) => format,
+                _ => Format::Parquet,
+            };
+            let path = context.file(&file.name())?;
+            tables.push(file::read(path, self.format.unwrap_or(told), self.separator, &wanted)?);
         }
-        let mut read = Read::new(&tables, &self.columns)?;
+        let files: Vec<String> = self
+            .files()
+            .iter()
+            .map(|file| file.path.display().to_string())
+            .collect();
+        let readings = tables
+            .iter()
+            .zip(&files)
+            .map(|(table, file)| Reading::new(table, &self.columns, self.recipe(), file));
+        let readings = readings.collect::<Result<Vec<_>, _>>()?;
+        let mut read = Read::new(&tables, &readings, &self.columns, self.ids, &|place| self.row(place))?;
         if self.path.is_none() {
             let incomplete = read.set_aside_incomplete(tables.len(), self.columns.stream.name());
             context.metric("incomplete_streams", incomplete as f64, "");
         }
         let rows: usize = tables.iter().map(|table| table.rows).sum();
-        self.report(context, &read.bad, rows)?;
+        write::set_aside(self, context, &read.bad, rows)?;
         if read.rows.is_empty() {
-            let files: Vec<String> = self
-                .files()
-                .iter()
-                .map(|file| file.path.display().to_string())
-                .collect();
-            let files = files.join(", ");
+            let more = if files.len() > 1 {
+                format!(" and {} more files", files.len() - 1)
+            } else {
+                String::new()
+            };
+            let files = format!("{}{more}", files[0]);
             return Err(StageError::failed(match read.bad.first() {
                 None => format!("{files} has no rows"),
-                Some(bad) => format!(
-                    "none of the {rows} rows of {files} can be used; row {}: {} is {}",
-                    self.row(bad.snapshot, bad.row),
-                    bad.column,
-                    bad.reason
-                ),
+                Some(bad) => {
+                    let row = self.row((bad.snapshot, bad.row));
+                    format!(
+                        "none of the {rows} rows of {files} can be used; row {row}{}",
+                        bad.shown()
+                    )
+                }
             }));
         }
-        if let Some(note) = &read.note {
-            context.note(note);
-        }
-        self.write(context, &tables, &read.rows)
+        write::notes(self, context, &tables, &read);
+        write::stars(self, context, &readings, &read)
     }
 }
 
 impl ImportStreams {
     /// What a row is called.
-    fn row(&self, snapshot: usize, row: usize) -> String {
+    fn row(&self, (snapshot, row): Place) -> String {
         match self.path {
             Some(_) => (row + 1).to_string(),
             None => format!("{} of snapshot {snapshot}", row + 1),
         }
     }
 
-    fn write(&self, context: &StageContext, tables: &[Table], rows: &[Row]) -> Result<Outcome, StageError> {
-        if let Some(pair) = rows
-            .windows(2)
-            .find(|w| w[0].star.is_some() && (w[0].stream, w[0].star) == (w[1].stream, w[1].star))
-        {
-            return Err(StageError::failed(format!(
-                "rows {} and {} of {} are both star {} of stream {}",
-                pair[0].at + 1,
-                pair[1].at + 1,
-                self.files()[pair[0].snapshot].path.display(),
-                pair[0].star.unwrap_or_default(),
-                pair[0].stream
-            )));
+    /// What follows from the columns of the file.
+    fn recipe(&self) -> Recipe {
+        let keeps_missing_v_los = self.missing_v_los == Some(MissingVLos::Keep);
+        let has_none = CARTESIAN.iter().all(|column| !self.columns.has(column.name));
+        let follow = has_none && self.columns.has_sky() && self.columns.has_v_los() && !keeps_missing_v_los;
+        Recipe {
+            sun: follow.then(|| Sun::from(&self.sun.unwrap_or_default())),
+            from_equatorial: self.columns.has_equatorial(),
+            keeps_missing_v_los,
         }
-        let numbers = tables
-            .iter()
-            .map(|table| numbers(table, &self.columns))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mapped = self.columns.numbers();
-        let mut writer = PieceWriter::create(context, "stars")?;
-        let (mut last, mut streams) = (None, 0);
-        for piece in rows.chunks(PIECE) {
-            context.check_cancelled()?;
-            let mut stars: Vec<i64> = Vec::with_capacity(piece.len());
-            for row in piece {
-                let counted = match last {
-                    Some((stream, star)) if stream == row.stream => star + 1,
-                    _ => {
-                        streams += 1;
-                        0
-                    }
-                };
-                let star = row.star.unwrap_or(counted);
-                last = Some((row.stream, star));
-                stars.push(star);
-            }
-            let of = |value: &dyn Fn(&Row) -> i64| piece.iter().map(value).collect::<Vec<_>>();
-            let mut columns = vec![("stream", of(&|row| row.stream).into()), ("star", stars.into())];
-            if !self.times.is_empty() {
-                let times = piece.iter().map(|row| self.times[row.snapshot]);
-                columns.push((TIME.name, times.collect::<Vec<f64>>().into()));
-            }
-            for (index, (column, _)) in mapped.iter().enumerate() {
-                let values = piece.iter().map(|row| number(&numbers[row.snapshot][index], row.at));
-                let values = values.collect::<Result<Vec<f64>, String>>().map_err(StageError::Bug)?;
-                columns.push((column.name, values.into()));
-            }
-            writer.append(columns)?;
-        }
-        writer.finish()?;
-        context.metric("stars", rows.len() as f64, "");
-        context.metric("streams", f64::from(streams), "");
-        Ok(Outcome::Complete)
-    }
-
-    /// Tells how many rows were set aside and why, and writes them.
-    fn report(&self, context: &StageContext, bad: &[Bad], rows: usize) -> Result<(), StageError> {
-        context.metric("set_aside", bad.len() as f64, "");
-        if !bad.is_empty() {
-            let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-            for Bad { column, reason, .. } in bad {
-                *counts.entry(format!("{column} is {reason}")).or_default() += 1;
-            }
-            let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
-            counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-            let mut texts: Vec<String> = counts
-                .iter()
-                .take(5)
-                .map(|(what, count)| format!("{what} ({count})"))
-                .collect();
-            texts.extend((counts.len() > 5).then(|| "…".to_owned()));
-            let first: Vec<String> = bad.iter().take(5).map(|bad| self.row(bad.snapshot, bad.row)).collect();
-            let more = if bad.len() > 5 { ", …" } else { "" };
-            context.note(format!(
-                "{} of {rows} rows set aside: {}; rows {}{more}",
-                bad.len(),
-                texts.join(", "),
-                first.join(", ")
-            ));
-        }
-        context.write_table(
-            "set_aside",
-            vec![
-                (
-                    "snapshot",
-                    bad.iter().map(|bad| bad.snapshot as i64).collect::<Vec<_>>().into(),
-                ),
-                (
-                    "row",
-                    bad.iter().map(|bad| bad.row as i64 + 1).collect::<Vec<_>>().into(),
-                ),
-                (
-                    "column",
-                    bad.iter().map(|bad| bad.column.as_str()).collect::<Vec<_>>().into(),
-                ),
-                (
-                    "reason",
-                    bad.iter().map(|bad| bad.reason.as_str()).collect::<Vec<_>>().into(),
-                ),
-            ],
-        )
     }
 }
-
-/// The two sets of columns that say where a star is.
-const COORDINATES: [&[Column]; 2] = [&CARTESIAN, &OBSERVABLES];
 
 #[cfg(test)]
 mod tests;

@@ -1,19 +1,22 @@
 //! Tables in and out of a stage body.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use dynamics::phase_space::PhaseSpace;
 use runner::arrow_schema::{Schema, SchemaRef};
 use runner::context::StageContext;
 use runner::error::StageError;
+use runner::ports::Artifact;
 use tables::{RecordBatch, TableError, TableWriter, Values};
 
-use crate::columns::Column;
+use crate::columns::{Column, NAME};
 
 /// Writes an output table piece by piece.
 pub struct PieceWriter {
     what: String,
     schema: SchemaRef,
+    names: Option<Names>,
     writer: TableWriter,
 }
 
@@ -22,11 +25,17 @@ impl PieceWriter {
     pub fn create(context: &StageContext, port: &str) -> Result<Self, StageError> {
         let (what, schema) = (format!("output {port}"), context.output_schema(port)?);
         let writer = TableWriter::create(context.output(port)?, &schema).map_err(|error| failed(&what, error))?;
-        Ok(Self { what, schema, writer })
+        Ok(Self {
+            what,
+            names: Names::needed(context, &schema)?,
+            schema,
+            writer,
+        })
     }
 
     /// Adds rows; see [`TableContext::write_table`].
     pub fn append(&mut self, columns: Vec<(&str, Values)>) -> Result<(), StageError> {
+        let columns = with_names(self.names.as_ref(), columns);
         let rows = tables::build(&self.schema, columns).and_then(|rows| self.writer.append(&rows));
         rows.map_err(|error| failed(&self.what, error))
     }
@@ -60,7 +69,7 @@ pub trait TableContext {
     fn read_table(&self, port: &str) -> Result<RecordBatch, StageError>;
 
     /// Writes an output table from columns in any order. They must be exactly the columns of the declared schema, and
-    /// no number in them may be NaN or infinite.
+    /// no number in them may be NaN or infinite. The column `name` may be left out: it is that of the streams in the inputs.
     fn write_table(&self, port: &str, columns: Vec<(&str, Values)>) -> Result<(), StageError>;
 
     /// Writes an output table that has the declared schema already.
@@ -75,6 +84,12 @@ impl TableContext for StageContext {
 
     fn write_table(&self, port: &str, columns: Vec<(&str, Values)>) -> Result<(), StageError> {
         let schema = self.output_schema(port)?;
+        let names = if columns.iter().any(|(name, _)| *name == NAME) {
+            None
+        } else {
+            Names::needed(self, &schema)?
+        };
+        let columns = with_names(names.as_ref(), columns);
         let table = tables::build(&schema, columns).map_err(|error| failed(&format!("output {port}"), error))?;
         self.write_batch(port, &table)
     }
@@ -84,6 +99,55 @@ impl TableContext for StageContext {
         let path = self.output(port)?;
         tables::write(path, table, &schema).map_err(|error| failed(&format!("output {port}"), error))
     }
+}
+
+/// Names of streams, where they have some.
+struct Names(HashMap<i64, String>);
+
+impl Names {
+    /// Those in the inputs, for a table that has the column.
+    fn needed(context: &StageContext, schema: &Schema) -> Result<Option<Self>, StageError> {
+        if schema.column_with_name(NAME).is_none() || schema.column_with_name("stream").is_none() {
+            return Ok(None);
+        }
+        let mut names = HashMap::new();
+        for (port, input) in &context.inputs {
+            let Artifact::Table(schema) = &input.artifact else {
+                continue;
+            };
+            if schema.column_with_name(NAME).is_none() {
+                continue;
+            }
+            for piece in pieces(context, port, &["stream", NAME], 1 << 16)? {
+                let piece = piece?;
+                let streams = tables::i64_column(&piece, "stream").map_err(StageError::failed)?;
+                let found = tables::optional_str_column(&piece, NAME).map_err(StageError::failed)?;
+                for (stream, name) in streams.iter().zip(found.unwrap_or_default()) {
+                    if let Some(name) = name.filter(|_| !names.contains_key(stream)) {
+                        names.insert(*stream, name.to_owned());
+                    }
+                }
+            }
+        }
+        Ok(Some(Self(names)))
+    }
+}
+
+/// The columns with `name`, found by `stream`, if there are names and it is not among them.
+fn with_names<'a>(names: Option<&Names>, mut columns: Vec<(&'a str, Values)>) -> Vec<(&'a str, Values)> {
+    let is_given = columns.iter().any(|(name, _)| *name == NAME);
+    let streams = columns
+        .iter()
+        .find(|(name, _)| *name == "stream")
+        .and_then(|(_, values)| values.integers());
+    if let (Some(Names(names)), Some(streams), false) = (names, streams, is_given) {
+        let found: Vec<Option<&str>> = streams
+            .iter()
+            .map(|stream| names.get(stream).map(String::as_str))
+            .collect();
+        columns.push((NAME, found.into()));
+    }
+    columns
 }
 
 fn failed(what: &str, error: TableError) -> StageError {

@@ -188,7 +188,10 @@ impl Stage for MapTori {
             Sample::Actions => inputs.at("actions").streams,
         };
         let stars = Some(u64::from(self.stars));
-        let tori = Most { streams, stars: Some(1) };
+        let tori = Most {
+            streams,
+            stars: Some(1),
+        };
         Ok(Counts::of("stars", Most { streams, stars }).and("tori", tori))
     }
 

@@ -189,7 +189,7 @@ impl Stage for Predict {
             }
         }
         let has_field = self.potential.is_some() || connected.contains_key("field");
-        Ok(match self.map {
+        let outputs = match self.map {
             Map::Actions | Map::Toy => {
                 let (stars, streams) = self.of_actions(has_field);
                 vec![
@@ -203,7 +203,8 @@ impl Stage for Predict {
                 crate::set_aside::port(),
             ],
             Map::Field => vec![OutputPort::table("predictions", columns::stars(&[&ACCELERATION]))],
-        })
+        };
+        Ok(columns::named(outputs, connected))
     }
 
     fn check(&self) -> Vec<Fault> {

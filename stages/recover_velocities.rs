@@ -73,11 +73,12 @@ impl Stage for RecoverVelocities {
             .chain(all)
             .chain([deviation, recovered])
             .collect();
-        Ok(vec![
+        let outputs = vec![
             OutputPort::table("stars", Schema::new(whole)),
             OutputPort::table("recovered", columns::stars(&[&[V_LOS, V_LOS_SD]])),
             crate::set_aside::port(),
-        ])
+        ];
+        Ok(columns::named(outputs, connected))
     }
 
     fn check(&self) -> Vec<Fault> {

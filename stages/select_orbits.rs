@@ -108,12 +108,18 @@ impl Stage for SelectOrbits {
         let Most { streams, stars } = inputs.at("stars");
         let least = LEAST_POINTS.max(self.stars as usize);
         if let Some(there) = stars.filter(|&there| there < least as u64) {
-            let mut fault = Fault::new("stars", format!("an orbit has {there} points, where {least} are needed"));
+            let mut fault = Fault::new(
+                "stars",
+                format!("an orbit has {there} points, where {least} are needed"),
+            );
             fault.hint = Some("raise `stars` where the orbits are integrated".to_owned());
             return Err(vec![fault]);
         }
         let chosen = Some(u64::from(self.stars));
-        let orbits = Most { streams, stars: Some(1) };
+        let orbits = Most {
+            streams,
+            stars: Some(1),
+        };
         Ok(Counts::of("stars", Most { streams, stars: chosen }).and("orbits", orbits))
     }
 

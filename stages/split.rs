@@ -73,7 +73,11 @@ impl Stage for Split {
         let (train, test) = (of(self.train_streams), of(self.test_streams));
         let asked = train.unwrap_or(1) + test.unwrap_or(1);
         if let Some(there) = streams.filter(|&there| asked > there) {
-            let at = if train.is_some() { "train_streams" } else { "test_streams" };
+            let at = if train.is_some() {
+                "train_streams"
+            } else {
+                "test_streams"
+            };
             let mut fault = Fault::new(at, format!("the sets need {asked} streams, and there are {there}"));
             fault.hint = Some("make more streams, or ask for fewer: train_streams, test_streams".to_owned());
             return Err(vec![fault]);

@@ -145,7 +145,7 @@ impl Stage for TrainAcceleration {
         if self.network != Network::Linear {
             outputs.push(OutputPort::table("history", columns::history("(km/s)^2")));
         }
-        Ok(outputs)
+        Ok(columns::named(outputs, connected))
     }
 
     fn check(&self) -> Vec<Fault> {

@@ -49,7 +49,12 @@ pub fn describe(graph: &Graph, plan: &Plan) -> String {
     for (stage, entry) in shown() {
         let why = match entry {
             Entry::Hit(cached) => {
-                let told: Vec<&str> = cached.finding.iter().chain(&cached.findings).map(String::as_str).collect();
+                let told: Vec<&str> = cached
+                    .finding
+                    .iter()
+                    .chain(&cached.findings)
+                    .map(String::as_str)
+                    .collect();
                 (!told.is_empty()).then(|| format!("finding: {}", told.join("; ")))
             }
             Entry::Stale(reason) => Some(reason.to_string()),

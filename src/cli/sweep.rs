@@ -103,7 +103,11 @@ struct Column {
 
 impl Column {
     fn is(&self, by: &str) -> bool {
-        self.name == by || symbol(&self.name) == by || by.strip_prefix(&self.stage).is_some_and(|rest| rest.strip_prefix('.') == Some(&self.name))
+        self.name == by
+            || symbol(&self.name) == by
+            || by
+                .strip_prefix(&self.stage)
+                .is_some_and(|rest| rest.strip_prefix('.') == Some(&self.name))
     }
 
     /// Value and unit at a sweep point.
@@ -113,7 +117,9 @@ impl Column {
         match self.of {
             Of::Comparison => headline(&stage.errors, &self.name).map(|row| (row.value, row.unit.as_str())),
             // The last word counts: a metric may be told more than once.
-            Of::Metric => metrics(stage).rfind(|metric| metric.name == self.name).map(|metric| (metric.value, metric.unit.as_str())),
+            Of::Metric => metrics(stage)
+                .rfind(|metric| metric.name == self.name)
+                .map(|metric| (metric.value, metric.unit.as_str())),
         }
     }
 }
@@ -123,7 +129,11 @@ fn measured(data: &Data) -> Vec<Column> {
     let mut columns: Vec<Column> = Vec::new();
     for stage in data.comparisons() {
         for measure in measures(&stage.errors) {
-            let column = Column { of: Of::Comparison, stage: stage.name.clone(), name: measure.to_owned() };
+            let column = Column {
+                of: Of::Comparison,
+                stage: stage.name.clone(),
+                name: measure.to_owned(),
+            };
             if !columns.contains(&column) {
                 columns.push(column);
             }
@@ -139,19 +149,29 @@ fn metrics(stage: &StageData) -> impl DoubleEndedIterator<Item = &Metric> {
 /// The metric called `by`, or `stage.metric`, of the first stage that has one.
 fn told(data: &Data, by: &str) -> Option<Column> {
     let mut all = data.stages.iter().flat_map(|stage| {
-        metrics(stage).map(|metric| Column { of: Of::Metric, stage: stage.name.clone(), name: metric.name.clone() })
+        metrics(stage).map(|metric| Column {
+            of: Of::Metric,
+            stage: stage.name.clone(),
+            name: metric.name.clone(),
+        })
     });
     all.find(|column| column.is(by))
 }
 
 fn nothing_called(by: &str, data: &Data, columns: &[Column]) -> Failure {
     let own = columns.iter().map(|column| column.name.as_str());
-    let told = data.stages.iter().flat_map(|stage| metrics(stage).map(|metric| metric.name.as_str()));
+    let told = data
+        .stages
+        .iter()
+        .flat_map(|stage| metrics(stage).map(|metric| metric.name.as_str()));
     let mut known: Vec<&str> = Vec::new();
     for name in own.chain(told) {
         if !known.contains(&name) {
             known.push(name);
         }
     }
-    Failure::Usage(format!("there are no results for {by}; there are: {}", known.join(", ")))
+    Failure::Usage(format!(
+        "there are no results for {by}; there are: {}",
+        known.join(", ")
+    ))
 }

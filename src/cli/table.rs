@@ -57,7 +57,10 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     }
     let rule = " --- |".repeat(COLUMNS.len());
     let lines: String = lines.iter().map(Line::markdown).collect();
-    print(&format!("| {} |\n|{rule}\n{lines}{open}{findings}", COLUMNS.join(" | ")));
+    print(&format!(
+        "| {} |\n|{rule}\n{lines}{open}{findings}",
+        COLUMNS.join(" | ")
+    ));
     Ok(Finished::Well)
 }
 

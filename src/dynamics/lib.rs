@@ -85,6 +85,7 @@
 //! | the samples of the experiments | [`sample`] |
 
 mod anomaly;
+pub mod icrs;
 pub mod isochrone;
 pub mod methods;
 pub mod nbody;

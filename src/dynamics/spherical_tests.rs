@@ -239,11 +239,7 @@ fn by_quadrature(potential: &dyn Potential, (inner, outer): (f64, f64)) -> (f64,
         let turned = l2 * (1.0 / (r * r) - 1.0 / (outer * outer));
         (r, 2.0 * width * tau, (2.0 * (high - phi(r)) - turned).sqrt())
     });
-    (
-        sums[0] / PI,
-        PI / sums[1],
-        sums[2] / sums[1],
-    )
+    (sums[0] / PI, PI / sums[1], sums[2] / sums[1])
 }
 
 /// Where (r v_r)² of energy E and angular momentum L vanishes between `inside`, where it does not, and beyond `outside`.

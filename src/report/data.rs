@@ -170,14 +170,20 @@ impl Data {
 
     /// Findings with which stages ended, and those about their outputs: title, detail.
     pub fn findings(&self) -> impl Iterator<Item = (&StageData, &str, &str)> {
-        let manifests = self.stages.iter().filter_map(|stage| Some((stage, stage.manifest.as_ref()?)));
+        let manifests = self
+            .stages
+            .iter()
+            .filter_map(|stage| Some((stage, stage.manifest.as_ref()?)));
         manifests.flat_map(|(stage, manifest)| {
             let ended = match &manifest.outcome {
                 Outcome::Finding { title, detail } => Some((title.as_str(), detail.as_str())),
                 Outcome::Complete => None,
             };
             let told = manifest.findings.iter().map(|text| (text.as_str(), ""));
-            ended.into_iter().chain(told).map(move |(title, detail)| (stage, title, detail))
+            ended
+                .into_iter()
+                .chain(told)
+                .map(move |(title, detail)| (stage, title, detail))
         })
     }
 }

@@ -188,7 +188,9 @@ fn push_value(text: &mut String, value: &Value) {
 fn push_number(text: &mut String, number: &serde_json::Number) {
     /// Above, not every whole number is one of these.
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    let whole = number.as_f64().filter(|value| value.fract() == 0.0 && value.abs() < EXACT);
+    let whole = number
+        .as_f64()
+        .filter(|value| value.fract() == 0.0 && value.abs() < EXACT);
     let _ = match whole {
         Some(whole) if number.is_f64() => write!(text, "{}", whole as i64),
         _ => write!(text, "{number}"),

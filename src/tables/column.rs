@@ -1,14 +1,14 @@
 //! Typed access to columns.
 
 use arrow::array::{Array, BooleanArray, Float64Array, Int64Array, PrimitiveArray, StringArray};
-use arrow::datatypes::ArrowPrimitiveType;
+use arrow::datatypes::{ArrowPrimitiveType, DataType};
 use arrow::record_batch::RecordBatch;
 
 use crate::error::TableError;
 
 /// The numbers of a column without missing values.
 pub fn f64_column<'a>(table: &'a RecordBatch, name: &str) -> Result<&'a [f64], TableError> {
-    let array = typed::<Float64Array>(table, name, "Float64")?;
+    let array = typed::<Float64Array>(table, name, &DataType::Float64)?;
     values(array, name)
 }
 
@@ -26,30 +26,63 @@ pub fn optional_f64_column(table: &RecordBatch, name: &str) -> Result<Option<Vec
     if table.column_by_name(name).is_none() {
         return Ok(None);
     }
-    Ok(Some(typed::<Float64Array>(table, name, "Float64")?.iter().collect()))
+    Ok(Some(
+        typed::<Float64Array>(table, name, &DataType::Float64)?.iter().collect(),
+    ))
 }
 
 /// The integers of a column without missing values.
 pub fn i64_column<'a>(table: &'a RecordBatch, name: &str) -> Result<&'a [i64], TableError> {
-    let array = typed::<Int64Array>(table, name, "Int64")?;
+    let array = typed::<Int64Array>(table, name, &DataType::Int64)?;
     values(array, name)
 }
 
 /// The truth values of a column without missing values.
 pub fn bool_column(table: &RecordBatch, name: &str) -> Result<Vec<bool>, TableError> {
-    let array = typed::<BooleanArray>(table, name, "Boolean")?;
+    let array = typed::<BooleanArray>(table, name, &DataType::Boolean)?;
     none_missing(array, name)?;
     Ok(array.values().iter().collect())
 }
 
 /// The texts of a column without missing values.
 pub fn str_column<'a>(table: &'a RecordBatch, name: &str) -> Result<Vec<&'a str>, TableError> {
-    let array = typed::<StringArray>(table, name, "Utf8")?;
+    let array = typed::<StringArray>(table, name, &DataType::Utf8)?;
     none_missing(array, name)?;
     Ok((0..array.len()).map(|row| array.value(row)).collect())
 }
 
-fn typed<'a, A: Array + 'static>(table: &'a RecordBatch, name: &str, expected: &str) -> Result<&'a A, TableError> {
+/// The texts of a column, `None` where one is missing; `None` altogether where there is no such column.
+pub fn optional_str_column<'a>(table: &'a RecordBatch, name: &str) -> Result<Option<Vec<Option<&'a str>>>, TableError> {
+    if table.column_by_name(name).is_none() {
+        return Ok(None);
+    }
+    Ok(Some(
+        typed::<StringArray>(table, name, &DataType::Utf8)?.iter().collect(),
+    ))
+}
+
+/// What a column of this type holds, in words.
+pub fn noun(data_type: &DataType) -> &'static str {
+    match data_type {
+        DataType::Float64 => "numbers",
+        DataType::Float16 | DataType::Float32 => "numbers of lower precision",
+        DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => {
+            "decimal numbers"
+        }
+        data_type if data_type.is_integer() => "whole numbers",
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "texts",
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => "bytes",
+        DataType::Boolean => "truth values",
+        data_type if data_type.is_temporal() => "dates or times",
+        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => "lists",
+        DataType::Struct(_) | DataType::Map(..) => "structures",
+        DataType::Dictionary(_, values) => noun(values),
+        DataType::Null => "nothing",
+        _ => "values of another type",
+    }
+}
+
+fn typed<'a, A: Array + 'static>(table: &'a RecordBatch, name: &str, expected: &DataType) -> Result<&'a A, TableError> {
     let Some(array) = table.column_by_name(name) else {
         let there = table
             .schema_ref()
@@ -64,8 +97,8 @@ fn typed<'a, A: Array + 'static>(table: &'a RecordBatch, name: &str, expected: &
     };
     array.as_any().downcast_ref::<A>().ok_or_else(|| TableError::WrongType {
         column: name.to_owned(),
-        expected: expected.to_owned(),
-        found: array.data_type().to_string(),
+        expected: noun(expected),
+        found: noun(array.data_type()),
     })
 }
 

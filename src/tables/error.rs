@@ -13,22 +13,47 @@ pub enum TableError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// The file is not a whole Parquet file.
-    #[error("{path} is not a readable Parquet file (truncated or damaged?): {reason}", path = path.display())]
+    /// The file is another kind of file.
+    #[error("{path} is not a Parquet file", path = path.display())]
+    NotParquet {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file lacks its end.
+    #[error("{path} is cut off: the end of the Parquet file is missing (truncated)", path = path.display())]
+    CutOff {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is encrypted.
+    #[error("{path} is encrypted, which is not read", path = path.display())]
+    Encrypted {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is compressed by a method that is not read.
+    #[error("{path} is compressed with {method}, which is not read: write it with zstd, snappy, gzip or lz4", path = path.display())]
+    Compressed {
+        /// The file.
+        path: PathBuf,
+        /// The method.
+        method: &'static str,
+    },
+    /// The file contradicts itself.
+    #[error("{path} is a damaged Parquet file", path = path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What the reader says.
-        reason: String,
     },
     /// The writer failed for another reason than the disk.
-    #[error("{path} could not be written: {reason}", path = path.display())]
+    #[error("{path} could not be written as Parquet", path = path.display())]
     Unwritable {
         /// The file.
         path: PathBuf,
-        /// What the writer says.
-        reason: String,
     },
+    /// Columns or tables that do not fit together.
+    #[error("the columns do not make one table")]
+    Unfit,
     /// No column of this name.
     #[error("no column {column}; there are: {there}", there = there.join(", "))]
     NoColumn {
@@ -49,9 +74,9 @@ pub enum TableError {
         /// The name.
         column: String,
         /// Type expected.
-        expected: String,
+        expected: &'static str,
         /// Type found.
-        found: String,
+        found: &'static str,
     },
     /// A column states another unit than declared.
     #[error("column {column} is in \"{found}\", not in \"{expected}\"")]

@@ -11,7 +11,9 @@ mod parquet_file;
 mod stream;
 
 pub use arrow::record_batch::RecordBatch;
-pub use column::{bool_column, f64_column, f64_columns, i64_column, optional_f64_column, str_column};
+pub use column::{
+    bool_column, f64_column, f64_columns, i64_column, noun, optional_f64_column, optional_str_column, str_column,
+};
 pub use error::TableError;
 pub use make::{Values, build, check, join, take_rows};
 pub use parquet_file::{read, read_columns, read_schema, write};

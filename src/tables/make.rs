@@ -31,6 +31,7 @@ values_from! {
     Vec<bool> => BooleanArray,
     Vec<&str> => StringArray,
     Vec<String> => StringArray,
+    Vec<Option<&str>> => StringArray,
 }
 
 impl From<&[f64]> for Values {
@@ -48,6 +49,14 @@ impl From<&[i64]> for Values {
 impl From<ArrayRef> for Values {
     fn from(values: ArrayRef) -> Self {
         Self(values)
+    }
+}
+
+impl Values {
+    /// The values, if they are integers of which none is missing.
+    pub fn integers(&self) -> Option<&[i64]> {
+        let array = self.0.as_any().downcast_ref::<Int64Array>()?;
+        (array.null_count() == 0).then(|| array.values().as_ref())
     }
 }
 
@@ -84,9 +93,7 @@ pub fn build(schema: &SchemaRef, columns: Vec<(&str, Values)>) -> Result<RecordB
     }
     let rows = arrays.first().map_or(0, |array| array.len());
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    RecordBatch::try_new_with_options(schema.clone(), arrays, &options).map_err(|error| TableError::Undeclared {
-        column: error.to_string(),
-    })
+    RecordBatch::try_new_with_options(schema.clone(), arrays, &options).map_err(|_| TableError::Unfit)
 }
 
 /// Checks a table against the declared schema: names in order, types, units; and its numbers: no NaN, no infinity.
@@ -134,17 +141,13 @@ pub fn check(table: &RecordBatch, declared: &Schema) -> Result<(), TableError> {
 
 /// Tables of one schema below each other.
 pub fn join(schema: &SchemaRef, tables: &[RecordBatch]) -> Result<RecordBatch, TableError> {
-    concat_batches(schema, tables).map_err(|error| TableError::Undeclared {
-        column: error.to_string(),
-    })
+    concat_batches(schema, tables).map_err(|_| TableError::Unfit)
 }
 
 /// The table's rows at `rows`, in that order. `rows` must be below the number of rows.
 pub fn take_rows(table: &RecordBatch, rows: &[usize]) -> Result<RecordBatch, TableError> {
     let rows = UInt64Array::from_iter_values(rows.iter().map(|&row| row as u64));
-    take_record_batch(table, &rows).map_err(|error| TableError::Undeclared {
-        column: error.to_string(),
-    })
+    take_record_batch(table, &rows).map_err(|_| TableError::Unfit)
 }
 
 fn expect_type(column: &str, expected: &DataType, found: &DataType) -> Result<(), TableError> {
@@ -153,8 +156,8 @@ fn expect_type(column: &str, expected: &DataType, found: &DataType) -> Result<()
     }
     Err(TableError::WrongType {
         column: column.to_owned(),
-        expected: expected.to_string(),
-        found: found.to_string(),
+        expected: crate::column::noun(expected),
+        found: crate::column::noun(found),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Tables in Parquet files.
 
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -85,7 +86,7 @@ pub(crate) type Builder = ParquetRecordBatchReaderBuilder<File>;
 
 /// The Parquet reader panics on some damaged files (a negative length in the footer, for one); to us that is an error.
 pub(crate) fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, TableError>) -> Result<T, TableError> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(damaged(path, "its metadata contradicts itself")))
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(damaged(path)))
 }
 
 pub(crate) fn open(path: &Path) -> Result<Builder, TableError> {
@@ -93,23 +94,69 @@ pub(crate) fn open(path: &Path) -> Result<Builder, TableError> {
         path: path.to_owned(),
         source,
     })?;
-    Builder::try_new(file).map_err(|error| damaged(path, error))
+    let unreadable = |_| match kind(path) {
+        Kind::Whole => damaged(path),
+        Kind::CutOff => TableError::CutOff { path: path.to_owned() },
+        Kind::Encrypted => TableError::Encrypted { path: path.to_owned() },
+        Kind::Other => TableError::NotParquet { path: path.to_owned() },
+    };
+    let builder = Builder::try_new(file).map_err(unreadable)?;
+    let groups = builder.metadata().row_groups().iter();
+    let methods = groups.flat_map(|group| group.columns().iter().map(|column| column.compression()));
+    match methods.map(unread).find(Option::is_some).flatten() {
+        Some(method) => Err(TableError::Compressed {
+            path: path.to_owned(),
+            method,
+        }),
+        None => Ok(builder),
+    }
+}
+
+/// The name of a method of compression that is not read.
+fn unread(method: Compression) -> Option<&'static str> {
+    match method {
+        Compression::BROTLI(_) => Some("brotli"),
+        Compression::LZO => Some("LZO"),
+        _ => None,
+    }
+}
+
+/// What the first and last four bytes of a file tell.
+enum Kind {
+    Whole,
+    CutOff,
+    Encrypted,
+    Other,
+}
+
+fn kind(path: &Path) -> Kind {
+    let ends = || -> std::io::Result<([u8; 4], [u8; 4])> {
+        let (mut first, mut last) = ([0; 4], [0; 4]);
+        let mut file = File::open(path)?;
+        file.read_exact(&mut first)?;
+        file.seek(SeekFrom::End(-4))?;
+        file.read_exact(&mut last)?;
+        Ok((first, last))
+    };
+    match ends() {
+        Ok((first, last)) if [first, last].contains(b"PARE") => Kind::Encrypted,
+        Ok((first, last)) if &first == b"PAR1" && first == last => Kind::Whole,
+        Ok((first, _)) if &first == b"PAR1" => Kind::CutOff,
+        Ok(_) => Kind::Other,
+        // Too short to tell.
+        Err(_) => Kind::CutOff,
+    }
 }
 
 fn collect(path: &Path, builder: Builder) -> Result<RecordBatch, TableError> {
-    let reader = builder.build().map_err(|error| damaged(path, error))?;
+    let reader = builder.build().map_err(|_| damaged(path))?;
     let schema = arrow::record_batch::RecordBatchReader::schema(&reader);
-    let batches = reader
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| damaged(path, error))?;
-    concat_batches(&schema, &batches).map_err(|error| damaged(path, error))
+    let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|_| damaged(path))?;
+    concat_batches(&schema, &batches).map_err(|_| damaged(path))
 }
 
-pub(crate) fn damaged(path: &Path, error: impl std::fmt::Display) -> TableError {
-    TableError::Damaged {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    }
+pub(crate) fn damaged(path: &Path) -> TableError {
+    TableError::Damaged { path: path.to_owned() }
 }
 
 pub(crate) fn unwritable(path: &Path, error: ParquetError) -> TableError {
@@ -117,14 +164,8 @@ pub(crate) fn unwritable(path: &Path, error: ParquetError) -> TableError {
     match error {
         ParquetError::External(cause) => match cause.downcast::<std::io::Error>() {
             Ok(source) => TableError::Io { path, source: *source },
-            Err(cause) => TableError::Unwritable {
-                path,
-                reason: cause.to_string(),
-            },
+            Err(_) => TableError::Unwritable { path },
         },
-        error => TableError::Unwritable {
-            path,
-            reason: error.to_string(),
-        },
+        _ => TableError::Unwritable { path },
     }
 }

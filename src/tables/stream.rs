@@ -22,7 +22,7 @@ pub struct Batches {
 pub fn count_rows(path: &Path) -> Result<usize, TableError> {
     guarded(path, || {
         let rows = open(path)?.metadata().file_metadata().num_rows();
-        usize::try_from(rows).map_err(|error| damaged(path, error))
+        usize::try_from(rows).map_err(|_| damaged(path))
     })
 }
 
@@ -37,7 +37,7 @@ pub fn batches(path: &Path, names: &[&str], rows: usize) -> Result<Batches, Tabl
         let reader = builder.with_batch_size(rows).build();
         Ok(Batches {
             path: path.to_owned(),
-            reader: reader.map_err(|error| damaged(path, error))?,
+            reader: reader.map_err(|_| damaged(path))?,
         })
     })
 }
@@ -47,7 +47,7 @@ impl Iterator for Batches {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (path, reader) = (&self.path, &mut self.reader);
-        let next = guarded(path, || reader.next().transpose().map_err(|error| damaged(path, error)));
+        let next = guarded(path, || reader.next().transpose().map_err(|_| damaged(path)));
         next.transpose()
     }
 }

@@ -114,7 +114,7 @@ fn columns_are_typed() {
     );
     assert_eq!(
         f64_column(&table, "stream").unwrap_err().to_string(),
-        "column stream holds Int64, not Float64"
+        "column stream holds whole numbers, not numbers"
     );
     assert!(
         f64_column(&table, "paper")

@@ -1,15 +1,15 @@
-//! Columns of a user's Parquet or CSV file.
+//! A user's file: what it is, and the columns that are read of it. Every format gives the same [`Table`].
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, LargeStringArray, LargeStringBuilder};
-use arrow::compute::cast;
-use arrow::datatypes::DataType;
-use polars::prelude::{CsvParseOptions, CsvReadOptions, SerReader};
 use runner::error::StageError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tables::TableError;
+
+use super::cells::{Cells, Labels, Numbers, Role, clipped};
+use super::{parquet, text};
 
 /// Format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -17,223 +17,267 @@ use tables::TableError;
 pub enum Format {
     /// Apache Parquet.
     Parquet,
-    /// Text with a header line and one line for each star.
+    /// Text with a header line and one line for each star: separated by commas, tabs, semicolons or spaces, with comments, as ECSV, or
+    /// compressed by gzip.
     Csv,
 }
 
+/// What the ending of a file's name tells.
+#[derive(Debug, PartialEq)]
+pub(super) enum Ending {
+    Read(Format),
+    NotRead(&'static NotRead),
+}
+
+/// A format that is known and not read.
+#[derive(Debug, PartialEq)]
+pub(super) struct NotRead {
+    what: &'static str,
+    endings: &'static [&'static str],
+    begins: &'static [&'static [u8]],
+    /// What to do about it.
+    pub hint: &'static str,
+}
+
+const BY_ASTROPY: &str =
+    "in Python: astropy.table.Table.read(FILE).write(\"stars.parquet\"), or \"stars.ecsv\"; units are kept";
+const UNPACK: &str = "unpack it first; of compressed files only gzip is read";
+
+const NOT_READ: [NotRead; 8] = [
+    NotRead {
+        what: "a FITS table",
+        endings: &["fits", "fit", "fts", "fz"],
+        begins: &[b"SIMPLE  ="],
+        hint: BY_ASTROPY,
+    },
+    NotRead {
+        what: "a VOTable",
+        endings: &["vot", "votable", "xml"],
+        begins: &[b"<?xml", b"<VOTABLE"],
+        hint: BY_ASTROPY,
+    },
+    NotRead {
+        what: "an HDF5 file",
+        endings: &["hdf5", "h5", "hdf", "he5"],
+        begins: &[b"\x89HDF\r\n\x1a\n"],
+        hint: "write its columns as Parquet or CSV: positions and velocities as x y z vx vy vz",
+    },
+    NotRead {
+        what: "a NumPy file",
+        endings: &["npy", "npz"],
+        begins: &[b"\x93NUMPY"],
+        hint: "write its columns as Parquet or CSV",
+    },
+    NotRead {
+        what: "an Arrow or Feather file",
+        endings: &["feather", "arrow", "ipc"],
+        begins: &[b"ARROW1", b"FEA1"],
+        hint: "write it as Parquet",
+    },
+    NotRead {
+        what: "a spreadsheet",
+        endings: &["xlsx", "xls", "ods"],
+        begins: &[b"\xd0\xcf\x11\xe0"],
+        hint: "save it as CSV",
+    },
+    NotRead {
+        what: "JSON",
+        endings: &["json", "jsonl", "ndjson"],
+        begins: &[],
+        hint: "write it as Parquet or CSV",
+    },
+    NotRead {
+        what: "compressed",
+        endings: &["zip", "bz2", "xz", "zst", "7z", "tar", "tgz"],
+        begins: &[b"PK\x03\x04", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf"],
+        hint: UNPACK,
+    },
+];
+
+const TEXTS: [&str; 8] = ["csv", "txt", "dat", "ecsv", "tsv", "tab", "ascii", "asc"];
+
 impl Format {
-    /// The format that the ending of a file's name tells.
-    pub fn of(path: &Path) -> Option<Self> {
-        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
-        match ending.as_str() {
-            "parquet" | "pq" => Some(Self::Parquet),
-            "csv" | "txt" | "dat" => Some(Self::Csv),
-            _ => None,
+    /// What the ending of a file's name tells.
+    pub(super) fn of(path: &Path) -> Option<Ending> {
+        let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        let ending = name.rsplit_once('.')?.1;
+        if TEXTS.contains(&ending) {
+            return Some(Ending::Read(Self::Csv));
         }
+        if ["parquet", "pq", "parq"].contains(&ending) {
+            return Some(Ending::Read(Self::Parquet));
+        }
+        let not_read = NOT_READ.iter().find(|format| format.endings.contains(&ending));
+        not_read.map(Ending::NotRead)
     }
 }
 
+impl NotRead {
+    /// What is said of a file of this format.
+    pub(super) fn message(&self, path: &Path) -> String {
+        format!("{} is {}, which is not read", path.display(), self.what)
+    }
+}
+
+/// A column of the file, by its name, and what it is read as.
+pub(super) type Wanted<'a> = (&'a str, Role);
+
 /// Some columns of a file.
+#[derive(Default)]
 pub(super) struct Table {
-    columns: Vec<(String, Cells)>,
+    /// In the order in which they were wanted.
+    pub columns: Vec<(String, Cells)>,
     /// Number of rows.
     pub rows: usize,
+    /// Rows that are none, and why.
+    pub odd_rows: Vec<(usize, String)>,
+    /// Units that the file states, by column.
+    pub units: Vec<(String, String)>,
+    /// What there is to say about the file.
+    pub notes: Vec<String>,
 }
 
 impl Table {
-    pub fn column(&self, name: &str) -> Result<&Cells, StageError> {
-        let column = self
-            .columns
-            .iter()
-            .find(|(column, _)| column == name)
-            .map(|(_, cells)| cells);
-        column.ok_or_else(|| StageError::Bug(format!("column {name} was not read")))
+    pub fn numbers(&self, name: &str) -> Result<&Numbers, StageError> {
+        let found = self.columns.iter().find_map(|(column, cells)| match cells {
+            Cells::Numbers(numbers) if column == name => Some(numbers),
+            _ => None,
+        });
+        found.ok_or_else(|| StageError::Bug(format!("column {name} was not read")))
+    }
+
+    pub fn labels(&self, name: &str) -> Result<&Labels, StageError> {
+        let found = self.columns.iter().find_map(|(column, cells)| match cells {
+            Cells::Labels(labels) if column == name => Some(labels),
+            _ => None,
+        });
+        found.ok_or_else(|| StageError::Bug(format!("column {name} was not read")))
+    }
+
+    /// The unit that the file states for a column.
+    pub fn unit(&self, name: &str) -> Option<&str> {
+        let stated = self.units.iter().find(|(column, _)| column == name);
+        let is_said = |unit: &&str| !["", "-", "--", "---", "None", "none", "unitless", "dimensionless"].contains(unit);
+        stated.map(|(_, unit)| unit.trim()).filter(is_said)
     }
 }
 
-/// The values of a column, of which some may be missing: 8 bytes a number, so that many millions of rows fit into memory.
-pub(super) enum Cells {
-    Integers(Int64Array),
-    Numbers(Float64Array),
-    Texts(LargeStringArray),
-}
-
-/// A value of an array, where there is one.
-macro_rules! value {
-    ($values:expr, $row:expr) => {
-        $values.is_valid($row).then(|| $values.value($row))
-    };
-}
-
-impl Cells {
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Integers(values) => values.len(),
-            Self::Numbers(values) => values.len(),
-            Self::Texts(values) => values.len(),
+/// Reads columns of a file.
+pub(super) fn read(
+    path: &Path,
+    format: Format,
+    separator: Option<char>,
+    wanted: &[Wanted],
+) -> Result<Table, StageError> {
+    let mut unique: Vec<Wanted> = Vec::new();
+    for want in wanted {
+        if !unique.contains(want) {
+            unique.push(*want);
         }
     }
-
-    /// A finite number, or why there is none.
-    pub fn number(&self, row: usize) -> Result<f64, String> {
-        let missing = || "missing".to_owned();
-        let number = match self {
-            Self::Integers(values) => value!(values, row).ok_or_else(missing)? as f64,
-            Self::Numbers(values) => value!(values, row).ok_or_else(missing)?,
-            Self::Texts(_) => {
-                let text = self.text(row).ok_or_else(missing)?;
-                text.parse().map_err(|_| format!("\"{text}\", not a number"))?
-            }
-        };
-        match number {
-            number if number.is_nan() => Err("NaN".to_owned()),
-            number if number.is_infinite() => Err("infinite".to_owned()),
-            number => Ok(number),
-        }
+    let mut begin = Vec::new();
+    let file = File::open(path).map_err(|error| StageError::io(path, error))?;
+    let read = file.take(16).read_to_end(&mut begin);
+    read.map_err(|error| StageError::io(path, error))?;
+    let begins = |format: &&NotRead| format.begins.iter().any(|bytes| begin.starts_with(bytes));
+    if let Some(format) = NOT_READ.iter().find(begins) {
+        return Err(StageError::with_hint(format.message(path), format.hint));
     }
-
-    /// A whole number, or why there is none.
-    pub fn integer(&self, row: usize) -> Result<i64, String> {
-        match self {
-            Self::Integers(values) => value!(values, row).ok_or_else(|| "missing".to_owned()),
-            Self::Texts(_) if self.text(row).is_some_and(|text| text.parse::<i64>().is_ok()) => {
-                Ok(self.text(row).and_then(|text| text.parse().ok()).unwrap_or_default())
-            }
-            _ => {
-                let number = self.number(row)?;
-                // Beyond 2^53 a floating-point number no longer tells one whole number from the next.
-                let is_whole = number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0;
-                if is_whole {
-                    Ok(number as i64)
-                } else {
-                    Err(format!("{number}, not a whole number"))
-                }
-            }
-        }
-    }
-
-    /// A text that is not empty.
-    pub fn text(&self, row: usize) -> Option<&str> {
-        match self {
-            Self::Texts(values) => value!(values, row).map(str::trim).filter(|text| !text.is_empty()),
-            Self::Integers(_) | Self::Numbers(_) => None,
-        }
-    }
-
-    /// Whether some value is a text that is not a number.
-    pub fn are_names(&self) -> bool {
-        (0..self.len())
-            .filter_map(|row| self.text(row))
-            .any(|text| text.parse::<f64>().is_err())
-    }
-}
-
-/// Reads the columns called `names`.
-pub(super) fn read(path: &Path, format: Format, separator: u8, names: &[&str]) -> Result<Table, StageError> {
+    let is_parquet = begin.starts_with(b"PAR1");
     match format {
-        Format::Parquet => read_parquet(path, names),
-        Format::Csv => read_csv(path, separator, names),
+        Format::Parquet => parquet::read(path, &unique),
+        Format::Csv if is_parquet => Err(StageError::with_hint(
+            format!("{} is a Parquet file, not text", path.display()),
+            "write `format: parquet`",
+        )),
+        Format::Csv => text::read(path, separator, &unique),
     }
 }
 
-fn read_parquet(path: &Path, names: &[&str]) -> Result<Table, StageError> {
-    let failed = |error| match error {
-        TableError::Io { path, source } => StageError::Io { path, source },
-        error => StageError::failed(error),
-    };
-    let schema = tables::read_schema(path).map_err(failed)?;
-    let there: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    expect_columns(path, names, &there)?;
-    // One column at a time: the pieces that each is joined from are then never in memory together.
-    let (mut columns, mut rows) = (Vec::with_capacity(names.len()), 0);
-    for &name in names {
-        let table = tables::read_columns(path, &[name]).map_err(failed)?;
-        let cells = cells(table.column(0)).map_err(|found| {
-            StageError::failed(format!("{}: column {name} holds {found}, not numbers", path.display()))
-        })?;
-        rows = table.num_rows();
-        columns.push((name.to_owned(), cells));
-    }
-    Ok(Table { columns, rows })
-}
-
-fn cells(array: &ArrayRef) -> Result<Cells, String> {
-    let found = array.data_type();
-    let to = |target: &DataType| cast(array, target).map_err(|_| found.to_string());
-    if found.is_integer() && *found != DataType::UInt64 {
-        return Ok(Cells::Integers(to(&DataType::Int64)?.as_primitive().clone()));
-    }
-    if found.is_numeric() {
-        return Ok(Cells::Numbers(to(&DataType::Float64)?.as_primitive().clone()));
-    }
-    match found {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(_, _) => {
-            Ok(Cells::Texts(to(&DataType::LargeUtf8)?.as_string().clone()))
+/// Places of the wanted columns among those there are. One that is not there, or is there twice, is an error.
+pub(super) fn places(path: &Path, wanted: &[Wanted], there: &[&str]) -> Result<Vec<usize>, StageError> {
+    expect_columns(path, wanted, there)?;
+    let mut places = Vec::with_capacity(wanted.len());
+    for (name, _) in wanted {
+        let mut found = (0..there.len()).filter(|&place| there[place] == *name);
+        places.extend(found.next());
+        if let Some(second) = found.next() {
+            let first = places.last().map_or(0, |place| place + 1);
+            return Err(StageError::with_hint(
+                format!(
+                    "{} has the column {name} twice: columns {first} and {}",
+                    path.display(),
+                    second + 1
+                ),
+                "give one of them another name",
+            ));
         }
-        _ => Err(found.to_string()),
     }
+    Ok(places)
 }
 
-fn read_csv(path: &Path, separator: u8, names: &[&str]) -> Result<Table, StageError> {
-    // Everything is read as text, so that a value that is no number can be shown as it stands in the file.
-    let options = || {
-        CsvReadOptions::default()
-            .with_has_header(true)
-            .with_infer_schema_length(Some(0))
-            .with_parse_options(CsvParseOptions::default().with_separator(separator))
-    };
-    let read = |options: CsvReadOptions| {
-        let failed = |error| StageError::failed(format!("{} is not a readable CSV file: {error}", path.display()));
-        let reader = options
-            .try_into_reader_with_file_path(Some(path.to_owned()))
-            .map_err(failed)?;
-        reader.finish().map_err(failed)
-    };
-    let header = read(options().with_n_rows(Some(0)))?;
-    let there: Vec<&str> = header
-        .get_column_names()
-        .into_iter()
-        .map(|name| name.as_str())
-        .collect();
-    expect_columns(path, names, &there)?;
-    let wanted = names.iter().map(|&name| name.into()).collect();
-    let frame = read(options().with_columns(Some(wanted)))?;
-    let mut columns = Vec::with_capacity(names.len());
-    for column in frame.columns() {
-        let texts = column.str().map_err(|error| StageError::Bug(error.to_string()))?;
-        let mut cells = LargeStringBuilder::new();
-        texts.iter().for_each(|text| cells.append_option(text));
-        columns.push((column.name().to_string(), Cells::Texts(cells.finish())));
+/// Names that a message shows.
+const SHOWN: usize = 20;
+
+/// Some of the names, and how many more there are.
+fn listed(names: &[&str]) -> String {
+    let mut shown: Vec<String> = names.iter().take(SHOWN).map(|name| clipped(name)).collect();
+    if names.len() > SHOWN {
+        shown.push(format!("and {} more", names.len() - SHOWN));
     }
-    Ok(Table {
-        columns,
-        rows: frame.height(),
-    })
+    shown.join(", ")
 }
 
 /// An error with the columns that there are, if some are not.
-fn expect_columns(path: &Path, names: &[&str], there: &[&str]) -> Result<(), StageError> {
-    let missing: Vec<&str> = names.iter().filter(|name| !there.contains(name)).copied().collect();
+fn expect_columns(path: &Path, wanted: &[Wanted], there: &[&str]) -> Result<(), StageError> {
+    let mut missing: Vec<&str> = Vec::new();
+    for (name, _) in wanted {
+        if !there.contains(name) && !missing.contains(name) {
+            missing.push(name);
+        }
+    }
     if missing.is_empty() {
         return Ok(());
     }
     let noun = if missing.len() == 1 { "column" } else { "columns" };
     // Upper case and underscores are what names differ in most; of short names nothing else may differ.
     let plain = |name: &str| {
-        name.chars()
-            .filter(|c| c.is_alphanumeric())
-            .collect::<String>()
-            .to_lowercase()
+        let letters = name.chars().take(SHOWN * 4).filter(|c| c.is_alphanumeric());
+        letters.collect::<String>().to_lowercase()
     };
+    let there_plain: Vec<String> = there.iter().take(1000).map(|name| plain(name)).collect();
     let similar = |name: &str| {
-        let distance = |other: &str| strsim::damerau_levenshtein(&plain(name), &plain(other));
-        let best = there.iter().copied().min_by_key(|other| distance(other))?;
-        (distance(best) <= name.chars().count() / 3).then(|| format!("did you mean {best} instead of {name}?"))
+        let wanted = plain(name);
+        let distances = there_plain
+            .iter()
+            .map(|other| strsim::damerau_levenshtein(&wanted, other));
+        let (distance, place) = distances.zip(0..).min()?;
+        (distance <= name.chars().count() / 3)
+            .then(|| format!("did you mean {} instead of {name}?", clipped(there[place])))
     };
-    let mut hints: Vec<String> = missing.iter().filter_map(|name| similar(name)).collect();
-    hints.push(format!("columns there are: {}", there.join(", ")));
+    let mut hints: Vec<String> = missing.iter().take(SHOWN).filter_map(|name| similar(name)).collect();
+    hints.push(format!("columns there are: {}", listed(there)));
     Err(StageError::with_hint(
-        format!("{} has no {noun} {}", path.display(), missing.join(", ")),
+        format!("{} has no {noun} {}", path.display(), listed(&missing)),
         hints.join("; "),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_tell_the_format() {
+        let of = |name: &str| Format::of(Path::new(name));
+        for name in ["a.csv", "A.CSV.GZ", "b.tsv", "c.ecsv", "d.dat", "e.v2.txt"] {
+            assert_eq!(of(name), Some(Ending::Read(Format::Csv)), "{name}");
+        }
+        assert_eq!(of("s.parquet"), Some(Ending::Read(Format::Parquet)));
+        for name in ["s.fits", "s.fits.gz", "s.vot", "s.hdf5", "s.zip"] {
+            assert!(matches!(of(name), Some(Ending::NotRead(_))), "{name}");
+        }
+        assert_eq!((of("stars"), of("stars.old")), (None, None));
+    }
 }

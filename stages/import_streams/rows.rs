@@ -1,104 +1,163 @@
 //! Rows of one or several files as stars of streams.
 
-use std::collections::HashMap;
-
 use runner::error::StageError;
 
-use super::file::{Cells, Table};
-use super::source::{ColumnMap, Source};
-use crate::columns::Column;
+use super::cells::{Label, Labels};
+use super::file::Table;
+use super::identity::{Identities, Ids, Place, Streams};
+use super::source::ColumnMap;
+use super::values::{NO_VALUES, Reading};
 
 /// One value that cannot be used.
 pub(super) struct Bad {
     /// Place of the file, from 0.
     pub snapshot: usize,
     pub row: usize,
+    /// Column of the file; empty where it is the whole row.
     pub column: String,
     pub reason: String,
 }
 
-/// A usable row: its stream, its star where that is said, and where it is.
-pub(super) struct Row {
-    pub stream: i64,
-    pub star: Option<i64>,
-    /// Place of the file, from 0, and row in it.
-    pub snapshot: usize,
-    pub at: usize,
+impl Bad {
+    /// What is wrong, after the word "row" and its number.
+    pub fn shown(&self) -> String {
+        match self.column.as_str() {
+            "" => format!(" {}", self.reason),
+            column => format!(": {column} is {}", self.reason),
+        }
+    }
 }
 
-/// What was read, rows by stream and star.
+/// A usable row: its stream, its star where that is said, and where it is.
+pub(super) struct Row {
+    /// Key of its stream in [`Streams`].
+    pub stream: i64,
+    pub star: Option<i64>,
+    snapshot: u32,
+    at: u32,
+}
+
+impl Row {
+    /// Place of the file, from 0.
+    pub fn snapshot(&self) -> usize {
+        self.snapshot as usize
+    }
+
+    /// Row in the file, from 0.
+    pub fn at(&self) -> usize {
+        self.at as usize
+    }
+}
+
+/// What was read, rows by stream and star: streams by their numbers, those with names as they appear.
 pub(super) struct Read {
     pub rows: Vec<Row>,
     pub bad: Vec<Bad>,
-    pub note: Option<String>,
+    pub streams: Streams,
 }
 
-/// A column of numbers of one file: ours, where it comes from, and its cells.
-pub(super) type Numbers<'a> = (Column, &'a Source, &'a Cells);
-
-/// The columns of numbers of a file, in our order.
-pub(super) fn numbers<'a>(table: &'a Table, columns: &'a ColumnMap) -> Result<Vec<Numbers<'a>>, StageError> {
-    let numbers = columns.numbers().into_iter();
-    numbers
-        .map(|(column, source)| Ok((column, source, table.column(source.name())?)))
-        .collect()
-}
-
-/// A number in our unit and range, or why there is none.
-pub(super) fn number((column, source, cells): &Numbers, row: usize) -> Result<f64, String> {
-    cells.number(row).and_then(|value| source.convert(column, value))
+/// A star's number, or why it has none.
+fn star_number(labels: &Labels, row: usize) -> Result<i64, String> {
+    match labels.get(row) {
+        Label::Number(number) => Ok(number),
+        Label::Missing => Err("missing".to_owned()),
+        Label::Bad(place) => Err(labels.reason(place).to_owned()),
+        Label::Name(place) => Err(format!(
+            "\"{}\", not a whole number",
+            super::cells::clipped(labels.name(place))
+        )),
+    }
 }
 
 impl Read {
-    /// The rows of all `tables`. Of several, each holds one star of every stream, whose number is the table's place.
-    pub fn new(tables: &[Table], columns: &ColumnMap) -> Result<Self, StageError> {
-        let ids = tables.iter().map(|table| table.column(columns.stream.name()));
-        let ids = ids.collect::<Result<Vec<_>, _>>()?;
-        let names = stream_names(&ids);
-        let (mut rows, mut bad) = (Vec::new(), Vec::new());
-        for ((snapshot, table), ids) in tables.iter().enumerate().zip(ids) {
-            let stars = match &columns.star {
-                Some(source) => Some((source, table.column(source.name())?)),
-                None => None,
-            };
-            let numbers = numbers(table, columns)?;
-            for at in 0..table.rows {
-                let fault = |source: &Source, reason| Bad {
-                    snapshot,
-                    row: at,
-                    column: source.name().to_owned(),
-                    reason,
+    /// The rows of all `tables`. Of several, each holds one star of every stream, whose number is the table's place. `shown` says what a
+    /// row is called.
+    pub fn new(
+        tables: &[Table],
+        readings: &[Reading],
+        columns: &ColumnMap,
+        ids: Option<Ids>,
+        shown: &dyn Fn(Place) -> String,
+    ) -> Result<Self, StageError> {
+        let labels = tables.iter().map(|table| table.labels(columns.stream.name()));
+        let labels = labels.collect::<Result<Vec<_>, _>>()?;
+        let star = columns.star.as_ref().map(|source| source.name());
+        let stars = tables
+            .iter()
+            .map(|table| star.map(|name| table.labels(name)).transpose());
+        let stars = stars.collect::<Result<Vec<_>, _>>()?;
+        // Why a row cannot be used, whatever its stream.
+        let check = |(snapshot, at): Place, values: &mut _| -> Result<(), (String, String)> {
+            if let (Some(labels), Some(name)) = (stars[snapshot], star) {
+                star_number(labels, at).map_err(|reason| (name.to_owned(), reason))?;
+            }
+            readings[snapshot].fill(at, values)
+        };
+        let (mut values, mut usable, mut bad) = (NO_VALUES, Vec::with_capacity(tables.len()), Vec::new());
+        for (snapshot, table) in tables.iter().enumerate() {
+            if u32::try_from(table.rows).is_err() {
+                return Err(StageError::failed(format!(
+                    "{} rows are more than {} in one file",
+                    table.rows,
+                    u32::MAX
+                )));
+            }
+            let mut odd_rows = table.odd_rows.iter().peekable();
+            let mut are_usable = Vec::with_capacity(table.rows);
+            for row in 0..table.rows {
+                let odd = odd_rows.next_if(|(odd, _)| *odd == row);
+                let found = match odd {
+                    Some((_, reason)) => Err((String::new(), reason.clone())),
+                    None => check((snapshot, row), &mut values),
                 };
-                let row = || -> Result<Row, Bad> {
-                    let stream =
-                        stream_number(names.as_ref(), ids, at).map_err(|reason| fault(&columns.stream, reason))?;
-                    let star = match stars {
-                        Some((source, cells)) => Some(cells.integer(at).map_err(|reason| fault(source, reason))?),
-                        None if tables.len() > 1 => Some(snapshot as i64),
-                        None => None,
-                    };
-                    for column in &numbers {
-                        number(column, at).map_err(|reason| fault(column.1, reason))?;
-                    }
-                    Ok(Row {
-                        stream,
-                        star,
+                are_usable.push(found.is_ok());
+                if let Err((column, reason)) = found {
+                    bad.push(Bad {
                         snapshot,
-                        at,
-                    })
-                };
-                match row() {
-                    Ok(row) => rows.push(row),
-                    Err(fault) => bad.push(fault),
+                        row,
+                        column,
+                        reason,
+                    });
+                }
+            }
+            usable.push(are_usable);
+        }
+        let is_usable = |(snapshot, row): Place| usable[snapshot][row];
+        let identities = Identities::new(labels, ids, &is_usable, shown)?;
+        let count = usable.iter().flatten().filter(|usable| **usable).count();
+        let mut rows = Vec::with_capacity(count);
+        for (snapshot, usable) in usable.iter().enumerate() {
+            for at in (0..usable.len()).filter(|&at| usable[at]) {
+                match identities.key((snapshot, at)) {
+                    Ok(stream) => rows.push(Row {
+                        stream,
+                        star: match stars[snapshot] {
+                            Some(labels) => star_number(labels, at).ok(),
+                            None if tables.len() > 1 => Some(snapshot as i64),
+                            None => None,
+                        },
+                        snapshot: snapshot as u32,
+                        at: at as u32,
+                    }),
+                    Err(reason) => bad.push(Bad {
+                        snapshot,
+                        row: at,
+                        column: columns.stream.name().to_owned(),
+                        reason,
+                    }),
                 }
             }
         }
-        let place = |row: &Row| (row.stream, row.star, row.at);
+        bad.sort_by_key(|bad| (bad.snapshot, bad.row));
+        let place = |row: &Row| (row.stream, row.star, row.snapshot, row.at);
         if !rows.is_sorted_by_key(place) {
-            rows.sort_by_key(place);
+            rows.sort_unstable_by_key(place);
         }
-        let note = names.map(|names| numbered(&names));
-        Ok(Self { rows, bad, note })
+        Ok(Self {
+            rows,
+            bad,
+            streams: identities.streams,
+        })
     }
 
     /// Sets aside the streams that lack a star in one of `snapshots` files, and gives their number.
@@ -111,7 +170,7 @@ impl Read {
             while let Some(row) = rows.next_if(|row| row.stream == stream[0].stream) {
                 stream.push(row);
             }
-            let lacks = |snapshot: &usize| stream.iter().all(|row| row.snapshot != *snapshot);
+            let lacks = |snapshot: &usize| stream.iter().all(|row| row.snapshot() != *snapshot);
             let missing: Vec<String> = (0..snapshots).filter(lacks).map(|place| place.to_string()).collect();
             if missing.is_empty() {
                 complete.append(&mut stream);
@@ -120,8 +179,8 @@ impl Read {
             incomplete += 1;
             let reason = format!("not usable in, or missing from, snapshot {}", missing.join(", "));
             self.bad.extend(stream.into_iter().map(|row| Bad {
-                snapshot: row.snapshot,
-                row: row.at,
+                snapshot: row.snapshot(),
+                row: row.at(),
                 column: column.to_owned(),
                 reason: reason.clone(),
             }));
@@ -130,39 +189,4 @@ impl Read {
         self.bad.sort_by_key(|bad| (bad.snapshot, bad.row));
         incomplete
     }
-}
-
-/// Where streams have names, not numbers: their numbers, as they appear.
-fn stream_names<'a>(tables: &[&'a Cells]) -> Option<HashMap<&'a str, i64>> {
-    if !tables.iter().any(|cells| cells.are_names()) {
-        return None;
-    }
-    let mut numbers = HashMap::new();
-    for cells in tables {
-        for name in (0..cells.len()).filter_map(|row| cells.text(row)) {
-            let next = numbers.len() as i64;
-            numbers.entry(name).or_insert(next);
-        }
-    }
-    Some(numbers)
-}
-
-/// The number of a row's stream.
-fn stream_number(names: Option<&HashMap<&str, i64>>, cells: &Cells, row: usize) -> Result<i64, String> {
-    let Some(names) = names else { return cells.integer(row) };
-    let number = cells.text(row).and_then(|name| names.get(name));
-    number.copied().ok_or_else(|| "missing".to_owned())
-}
-
-/// Which numbers the names were given.
-fn numbered(names: &HashMap<&str, i64>) -> String {
-    let mut names: Vec<(i64, &str)> = names.iter().map(|(&name, &number)| (number, name)).collect();
-    names.sort_unstable();
-    let shown: Vec<String> = names
-        .iter()
-        .take(10)
-        .map(|(number, name)| format!("{number} = {name}"))
-        .collect();
-    let more = if names.len() > 10 { ", …" } else { "" };
-    format!("streams were numbered as they appear: {}{more}", shown.join(", "))
 }

@@ -10,7 +10,7 @@ use runner::stage::Stage;
 use serde_json::json;
 use tables::RecordBatch;
 
-use super::ImportStreams;
+use super::{ImportStreams, number_of};
 use crate::testing::{Ran, faults, reference, run, stage};
 
 fn cartesian() -> serde_json::Value {
@@ -26,6 +26,13 @@ fn csv(folder: &Path, text: &str) -> PathBuf {
     let path = folder.join("stars.csv");
     fs::write(&path, text).unwrap();
     path
+}
+
+/// The column `name`.
+fn names(ran: &Ran) -> Vec<Option<&str>> {
+    tables::optional_str_column(&ran.tables["stars"], "name")
+        .unwrap()
+        .unwrap()
 }
 
 const HEADER: &str = "id,x,y,z,vx,vy,vz\n";
@@ -78,7 +85,8 @@ fn bad_rows_are_named_counted_and_set_aside() {
     assert_eq!(ran.texts("set_aside", "reason"), reasons);
     assert_eq!(ran.metric("set_aside"), 6.0);
     assert!(
-        ran.notes().contains("6 of 7 rows set aside") && ran.notes().contains("rows 2, 3, 4, 5, 6, …"),
+        ran.notes()
+            .contains("6 of 7 rows set aside; row 2: x is NaN; the output set_aside has them all"),
         "{}",
         ran.notes()
     );
@@ -104,7 +112,7 @@ fn nothing_usable_is_an_error() {
     assert!(
         import(&csv(folder.path(), ""), cartesian())
             .error()
-            .contains("not a readable CSV")
+            .contains("is empty: it has no header line")
     );
 }
 
@@ -150,12 +158,17 @@ fn rows_are_sorted_and_streams_may_have_names() {
     let ran = import(&path, columns.clone()).completed();
     assert_eq!(
         (ran.i64("stars", "stream"), ran.i64("stars", "star")),
-        (vec![0, 0, 1], vec![2, 4, 1])
+        (["GD-1", "GD-1", "Pal 5"].map(number_of).to_vec(), vec![2, 4, 1])
     );
     assert_eq!(ran.f64("stars", "x"), [3.0, 1.0, 2.0]);
-    assert!(ran.notes().contains("0 = GD-1, 1 = Pal 5"), "{}", ran.notes());
+    assert_eq!(names(&ran), ["GD-1", "GD-1", "Pal 5"].map(Some));
+    assert!(ran.notes().contains("2 streams have names"), "{}", ran.notes());
     let path = csv(folder.path(), &text.replace("GD-1,2", "GD-1,4"));
-    assert!(import(&path, columns).error().contains("rows 1 and 3"));
+    let error = import(&path, columns).error();
+    assert!(
+        error.contains("rows 1 and 3") && error.contains("star 4 of stream GD-1"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -215,7 +228,7 @@ fn mistakes_in_the_mapping_are_found_before_the_run() {
     columns["x"] = json!({ "column": "x", "unit": "km/s" });
     assert_eq!(
         found(columns.clone()),
-        ["columns.x.unit: \"km/s\" does not convert to kpc | known units: kpc, pc, Mpc"]
+        ["columns.x.unit: \"km/s\" is a speed, not a length (kpc) | such as kpc, pc, Mpc"]
     );
     columns["x"] = json!({ "column": "x", "factor": 0 });
     assert_eq!(found(columns.clone()).len(), 1);
@@ -297,7 +310,8 @@ fn particles_of_snapshots_are_streams() {
         [away("1, 2"), away("1"), "missing".to_owned(), away("0, 1"), away("1")]
     );
     assert!(
-        ran.notes().contains("5 of 11 rows set aside") && ran.notes().contains("rows 3 of snapshot 0, 4 of snapshot 0"),
+        ran.notes()
+            .contains("5 of 11 rows set aside; row 3 of snapshot 0: id is not usable in"),
         "{}",
         ran.notes()
     );
@@ -312,7 +326,7 @@ fn names_and_repeats_in_snapshots() {
     ];
     let ran = snapshots(folder.path(), &texts, json!({})).completed();
     assert_eq!(ran.f64("stars", "x"), [1.0, 1.1, 2.0, 2.1]);
-    assert!(ran.notes().contains("0 = b, 1 = a"), "{}", ran.notes());
+    assert_eq!(names(&ran), ["b", "b", "a", "a"].map(Some));
     let twice = [texts[0], "a,2.1,0,0,0,200,0\nb,1.1,0,0,0,200,0\nb,1.2,0,0,0,200,0\n"];
     let error = snapshots(folder.path(), &twice, json!({})).error();
     assert!(
@@ -344,15 +358,202 @@ fn mistakes_about_snapshots_are_found_before_the_run() {
         ),
         (
             json!({ "snapshots": ["a.csv", "b.hdf5"] }),
-            "snapshots.1: b.hdf5 has no ending",
+            "snapshots.1: b.hdf5 is an HDF5 file, which is not read",
         ),
     ] {
         let found = found(more);
         assert!(found.len() == 1 && found[0].contains(at), "{found:?}");
     }
+    for (times, count) in [
+        (json!([0, 0.01, 0.02]), 0),
+        (json!([0, 0.01, 0.01]), 1),
+        (json!([0.02, 0.01, 0]), 1),
+    ] {
+        let found = found(json!({ "snapshots": ["a.csv", "b.csv", "c.csv"], "times": times }));
+        assert_eq!(found.len(), count, "{found:?}");
+        assert!(
+            found.iter().all(|fault| fault.starts_with("times: must increase: 0.0")),
+            "{found:?}"
+        );
+    }
+    let twice = found(json!({ "snapshots": ["a.csv", "b.csv", "a.csv"] }));
+    assert!(
+        twice.len() == 1 && twice[0].contains("snapshots.2: a.csv is listed twice"),
+        "{twice:?}"
+    );
     let mut columns = cartesian();
     columns["star"] = json!("n");
     columns["t"] = json!("t");
     let found = faults::<ImportStreams>(json!({ "snapshots": ["a.csv"], "times": [0], "columns": columns }));
     assert_eq!(found.len(), 2, "{found:?}");
+}
+
+#[test]
+fn times_in_the_files_must_increase() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = "id,x,y,z,vx,vy,vz,t\n";
+    let snapshot = |name: &str, time: f64| {
+        let path = folder.path().join(name);
+        fs::write(&path, format!("{header}7,1,0,0,0,200,0,{time}\n")).unwrap();
+        path
+    };
+    let paths = [snapshot("a.csv", 0.5), snapshot("b.csv", 0.5), snapshot("c.csv", 1.0)];
+    let mut columns = cartesian();
+    columns["t"] = json!("t");
+    let import = |places: &[usize]| {
+        let paths: Vec<&PathBuf> = places.iter().map(|&place| &paths[place]).collect();
+        let with = json!({ "snapshots": paths, "columns": columns });
+        let names: Vec<String> = (0..paths.len()).map(|place| format!("snapshots.{place}")).collect();
+        let files: Vec<(&str, PathBuf)> = names
+            .iter()
+            .map(String::as_str)
+            .zip(paths.into_iter().cloned())
+            .collect();
+        run(&stage::<ImportStreams>(with), &[], &files)
+    };
+    assert_eq!(import(&[0, 2]).completed().f64("stars", "t"), [0.5, 1.0]);
+    for places in [[0, 1], [2, 0]] {
+        let error = import(&places).error();
+        assert!(
+            error.contains("stream 7 has t = 0.5 Gyr in snapshot 1, not after"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn two_files_agree_on_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let streams = |text: &str| {
+        let ran = import(&csv(folder.path(), &format!("{HEADER}{text}")), cartesian()).completed();
+        let pairs: std::collections::BTreeMap<String, i64> = names(&ran)
+            .into_iter()
+            .map(|name| name.unwrap().to_owned())
+            .zip(ran.i64("stars", "stream"))
+            .collect();
+        pairs
+    };
+    let one = streams("GD-1,1,0,0,0,200,0\nPal 5,2,0,0,0,200,0\n");
+    let other = streams("Jhelum,9,0,0,0,200,0\nPal 5,2,0,0,0,200,0\nGD-1,1,0,0,0,200,0\n");
+    assert!(
+        one.iter().all(|(name, number)| other[name] == *number),
+        "{one:?} {other:?}"
+    );
+    // Numbers have no names.
+    let ran = import(&csv(folder.path(), &format!("{HEADER}7,1,0,0,0,200,0\n")), cartesian()).completed();
+    assert_eq!(names(&ran), [None]);
+}
+
+fn sky() -> serde_json::Value {
+    json!({ "stream": "id", "distance": "d", "l": "l", "b": "b", "v_los": "rv", "mu_l_cosb": "pml", "mu_b": "pmb" })
+}
+
+const SKY: &str = "id,d,l,b,rv,pml,pmb\n1,1.5,30,-10,20,-3,0.5\n1,1.6,359.9,-9,,-3,0.5\n2,8,-10,9,20,-3,0.5\n";
+
+#[test]
+fn positions_and_velocities_follow_from_the_sky() {
+    use dynamics::sky::Sun;
+    let folder = tempfile::tempdir().unwrap();
+    let path = csv(folder.path(), SKY);
+    let ran = import(&path, sky()).completed();
+    assert_eq!(ran.i64("set_aside", "row"), [2]);
+    let points = crate::io::points(&ran.tables["stars"]).unwrap();
+    for (row, point) in points.iter().enumerate() {
+        let seen = Sun::default().observe(point).unwrap();
+        let found = [seen.distance, seen.l, seen.b, seen.v_los, seen.mu_l_cosb, seen.mu_b];
+        for (found, column) in found.into_iter().zip(crate::columns::OBSERVABLES) {
+            let expected = ran.f64("stars", column.name)[row];
+            assert!(
+                (found / expected - 1.0).abs() < 1e-12,
+                "{}: {found} {expected}",
+                column.name
+            );
+        }
+    }
+    assert!(
+        ran.notes().contains("with the Sun at R0 = 8.122 kpc"),
+        "{}",
+        ran.notes()
+    );
+    let with = json!({ "path": path, "columns": sky(), "sun": { "r0": 8.2 } });
+    let moved = run(&stage::<ImportStreams>(with), &[], &[("path", path.clone())]).completed();
+    assert!((moved.f64("stars", "x")[0] - ran.f64("stars", "x")[0] + 0.078).abs() < 1e-12);
+}
+
+#[test]
+fn stars_without_line_of_sight_velocities_come_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = csv(folder.path(), SKY);
+    // Kept where that is said, or where there is no such column.
+    let with = json!({ "path": path, "columns": sky(), "missing_v_los": "keep" });
+    let kept = run(&stage::<ImportStreams>(with), &[], &[("path", path.clone())]).completed();
+    let v_los = tables::optional_f64_column(&kept.tables["stars"], "v_los")
+        .unwrap()
+        .unwrap();
+    assert_eq!(v_los, [Some(20.0), None, Some(20.0)]);
+    assert!(kept.tables["stars"].column_by_name("x").is_none());
+    let mut columns = sky();
+    columns.as_object_mut().unwrap().remove("v_los");
+    let none = import(&path, columns).completed();
+    assert_eq!(none.metric("stars"), 3.0);
+    assert!(none.tables["stars"].column_by_name("v_los").is_none() && none.notes().contains("recover_velocities"));
+}
+
+#[test]
+fn the_columns_of_gaia_become_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "source_id,ra,dec,parallax,pmra,pmdec,radial_velocity\n\
+        4295806720,10,20,0.5,1,2,3\n4295806721,10,20,-0.1,1,2,3\n4295806722,10,20,,1,2,3\n";
+    let path = csv(folder.path(), text);
+    let mut columns = json!({ "stream": "source_id" });
+    for name in ["ra", "dec", "parallax", "pmra", "pmdec", "radial_velocity"] {
+        columns[name] = json!(name);
+    }
+    let ran = import(&path, columns.clone()).completed();
+    assert_eq!(ran.i64("stars", "stream"), [4_295_806_720]);
+    // astropy 8.0.2: SkyCoord(ra=10°, dec=20°, pm_ra_cosdec=1, pm_dec=2).galactic.
+    for (name, expected) in [
+        ("distance", 2.0),
+        ("l", 119.26936773760173),
+        ("b", -42.79039286460446),
+        ("v_los", 3.0),
+        ("mu_l_cosb", 1.1191706294452028),
+        ("mu_b", 1.935834988367355),
+    ] {
+        let found = ran.f64("stars", name)[0];
+        assert!((found / expected - 1.0).abs() < 1e-12, "{name}: {found}");
+    }
+    assert!(ran.tables["stars"].column_by_name("vx").is_some() && ran.tables["stars"].column_by_name("ra").is_none());
+    let reasons = ["-0.1 mas: only a positive parallax gives a distance", "missing"];
+    assert_eq!(ran.texts("set_aside", "reason"), reasons);
+    let found = |columns: &serde_json::Value| faults::<ImportStreams>(json!({ "path": "a.csv", "columns": columns }));
+    columns["l"] = json!("l");
+    assert_eq!(
+        found(&columns),
+        ["columns.l: follows from ra, dec, pmra and pmdec: leave it out | "]
+    );
+    columns.as_object_mut().unwrap().remove("l");
+    columns["distance"] = json!("d");
+    assert_eq!(found(&columns), ["columns.parallax: distance is given already | "]);
+    columns.as_object_mut().unwrap().remove("distance");
+    columns.as_object_mut().unwrap().remove("pmdec");
+    assert!(
+        found(&columns).len() == 1 && found(&columns)[0].starts_with("columns: lacks pmdec |"),
+        "{:?}",
+        found(&columns)
+    );
+}
+
+#[test]
+fn mistakes_about_the_sky_are_found_before_the_run() {
+    let found = |more: serde_json::Value, columns: serde_json::Value| {
+        let mut with = json!({ "path": "a.csv", "columns": columns });
+        with.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        faults::<ImportStreams>(with)
+    };
+    assert_eq!(found(json!({}), sky()).len(), 0);
+    assert_eq!(found(json!({ "sun": {} }), cartesian()).len(), 1);
+    assert_eq!(found(json!({ "missing_v_los": "keep" }), cartesian()).len(), 1);
+    assert_eq!(found(json!({ "separator": "a" }), cartesian()).len(), 1);
+    assert_eq!(found(json!({ "separator": "#" }), cartesian()).len(), 1);
 }

@@ -83,7 +83,6 @@ fn crates_stay_in_their_rooms() {
             &[
                 "tch",
                 "torch-sys",
-                "polars",
                 "parquet",
                 "arrow",
                 "arrow-array",
@@ -99,7 +98,6 @@ fn crates_stay_in_their_rooms() {
                 "arrow",
                 "arrow-schema",
                 "parquet",
-                "polars",
                 "runner",
                 "tch",
                 "torch-sys",
@@ -107,20 +105,9 @@ fn crates_stay_in_their_rooms() {
         ),
         (
             "networks",
-            &[
-                "serde_yaml",
-                "arrow",
-                "arrow-schema",
-                "parquet",
-                "polars",
-                "runner",
-                "tables",
-            ],
+            &["serde_yaml", "arrow", "arrow-schema", "parquet", "runner", "tables"],
         ),
-        (
-            "tables",
-            &["runner", "dynamics", "tch", "torch-sys", "polars", "serde_yaml"],
-        ),
+        ("tables", &["runner", "dynamics", "tch", "torch-sys", "serde_yaml"]),
         ("stages", &["tch", "torch-sys", "networks", "tensor_stages"]),
         ("tensor_stages", &["actionfinder"]),
     ];

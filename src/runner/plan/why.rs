@@ -54,7 +54,13 @@ pub fn why(graph: &Graph, plan: &Plan, store: &Store, id: StageId) -> Vec<String
                 "fresh: nothing it depends on changed ({})",
                 cached.fingerprint.short()
             )];
-            lines.extend(cached.finding.iter().chain(&cached.findings).map(|title| format!("finding: {title}")));
+            lines.extend(
+                cached
+                    .finding
+                    .iter()
+                    .chain(&cached.findings)
+                    .map(|title| format!("finding: {title}")),
+            );
             lines
         }
         Entry::Stale(Reason::Changed(changes)) => changes.clone(),

@@ -111,7 +111,9 @@ fn explained(
     let mut faults = stage.check();
     faults.retain(|fault| {
         let filled = typing.filled.iter();
-        let mended = filled.clone().any(|at| fault.at.starts_with(at) || !fault.at.is_empty() && at.starts_with(&fault.at));
+        let mended = filled
+            .clone()
+            .any(|at| fault.at.starts_with(at) || !fault.at.is_empty() && at.starts_with(&fault.at));
         !mended && others.contains(fault)
     });
     for fault in &mut faults {

@@ -43,7 +43,10 @@ fn columns(needs: &[Need], schema: &Schema, port: &str, origin: &str) -> Vec<Pro
             continue;
         }
         let name = need.name.to_owned();
-        match units.iter_mut().find(|(wanted, given, _)| (*wanted, *given) == (expected, found)) {
+        match units
+            .iter_mut()
+            .find(|(wanted, given, _)| (*wanted, *given) == (expected, found))
+        {
             Some((.., names)) => names.push(name),
             None => units.push((expected, found, vec![name])),
         }
@@ -56,13 +59,17 @@ fn columns(needs: &[Need], schema: &Schema, port: &str, origin: &str) -> Vec<Pro
             allowed: schema.fields().iter().map(|field| field.name().clone()).collect(),
         });
     }
-    problems.extend(units.into_iter().map(|(expected, found, columns)| Problem::UnitMismatch {
-        port: port.to_owned(),
-        columns,
-        expected: unit(expected),
-        origin: origin.to_owned(),
-        found: unit(found),
-    }));
+    problems.extend(
+        units
+            .into_iter()
+            .map(|(expected, found, columns)| Problem::UnitMismatch {
+                port: port.to_owned(),
+                columns,
+                expected: unit(expected),
+                origin: origin.to_owned(),
+                found: unit(found),
+            }),
+    );
     problems
 }
 

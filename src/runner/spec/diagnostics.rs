@@ -438,7 +438,10 @@ impl SourceCode for Source<'_> {
         let place_only = before == 0 && after == 0;
         if !place_only && self.is_long(&(span.offset()..end)) {
             let line = self.lines.bytes(start_line, end_line);
-            let start = self.text.floor_char_boundary(span.offset().saturating_sub(AROUND)).max(line.start);
+            let start = self
+                .text
+                .floor_char_boundary(span.offset().saturating_sub(AROUND))
+                .max(line.start);
             let stop = self.text.ceil_char_boundary((end + AROUND).min(line.end));
             let (data, read) = (&self.text.as_bytes()[start..stop], SourceSpan::from(start..stop));
             return Ok(Box::new(MietteSpanContents::new_named(
@@ -453,8 +456,16 @@ impl SourceCode for Source<'_> {
         let lines = self.lines.starts.len() - 1;
         // A long neighbour is left out.
         let short = |line: usize| self.lines.bytes(line, line).len() <= LONG_LINE;
-        let before = if (start_line.saturating_sub(before)..start_line).all(short) { before } else { 0 };
-        let after = if (end_line + 1..=(end_line + after).min(lines)).all(short) { after } else { 0 };
+        let before = if (start_line.saturating_sub(before)..start_line).all(short) {
+            before
+        } else {
+            0
+        };
+        let after = if (end_line + 1..=(end_line + after).min(lines)).all(short) {
+            after
+        } else {
+            0
+        };
         let first = start_line.saturating_sub(before);
         let last = (end_line + after).min(self.lines.starts.len() - 1);
         let bytes = self.lines.bytes(first, last);

@@ -187,13 +187,15 @@ impl Problem {
             Self::WrongArtifact { expected, .. } => {
                 return Some(format!("name an output that is a {expected}: `STAGE.OUTPUT`"));
             }
-            Self::MissingColumns { columns, allowed, .. } => return match columns.as_slice() {
-                [column] => suggest::hint(column, allowed, "columns"),
-                _ => {
-                    let allowed: Vec<&str> = allowed.iter().map(String::as_str).collect();
-                    Some(format!("columns: {}", suggest::list(&allowed)))
-                }
-            },
+            Self::MissingColumns { columns, allowed, .. } => {
+                return match columns.as_slice() {
+                    [column] => suggest::hint(column, allowed, "columns"),
+                    _ => {
+                        let allowed: Vec<&str> = allowed.iter().map(String::as_str).collect();
+                        Some(format!("columns: {}", suggest::list(&allowed)))
+                    }
+                };
+            }
             Self::UnitMismatch { .. } => {
                 "units are never converted silently: convert the column in the stage that makes it"
             }

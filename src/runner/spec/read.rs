@@ -40,7 +40,9 @@ pub(super) fn read(path: &Path) -> Result<Content, String> {
     if is_pipe && bytes.is_empty() {
         return Err("it is a pipe that nothing was written to".to_owned());
     }
-    let folder = path.parent().filter(|folder| !is_pipe && !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !is_pipe && !folder.as_os_str().is_empty());
     Ok(Content {
         bytes,
         folder: folder.unwrap_or(Path::new(".")).to_owned(),

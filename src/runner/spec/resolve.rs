@@ -299,7 +299,8 @@ impl<'a> Resolver<'a> {
             Err(reason) => {
                 let (path, part) = place_of(stage, &reason);
                 let kind = kind.name.to_owned();
-                self.mistakes.push(Mistake::at(path, part, Problem::Unfit { kind, reason }));
+                self.mistakes
+                    .push(Mistake::at(path, part, Problem::Unfit { kind, reason }));
                 return None;
             }
         };

@@ -69,7 +69,9 @@ pub(super) struct Mapping<'s> {
 impl<'s> Mapping<'s> {
     /// Names of its keys.
     pub fn names(&self) -> impl Iterator<Item = &'s str> + use<'s> {
-        self.properties.into_iter().flat_map(|map| map.keys().map(String::as_str))
+        self.properties
+            .into_iter()
+            .flat_map(|map| map.keys().map(String::as_str))
     }
 
     /// Schema of the value of a key.

@@ -416,7 +416,9 @@ fn places_lie_inside_the_file() {
 #[test]
 fn whole_numbers_in_every_form() {
     let of = |seed: &str| {
-        let text = format!("pipeline: p\nparams: {{ seed: 1 }}\nstages:\n  a: {{ source: {{ with: {{ seed: {seed}, small: 4.0 }} }} }}\n");
+        let text = format!(
+            "pipeline: p\nparams: {{ seed: 1 }}\nstages:\n  a: {{ source: {{ with: {{ seed: {seed}, small: 4.0 }} }} }}\n"
+        );
         summary(&parse(&text).unwrap())
     };
     for written in ["1e3", "1000.0", "+1000", "1.0e+3", "0x3e8"] {
@@ -441,7 +443,9 @@ fn long_lines_and_keys_are_drawn() {
         format!("pipeline: p\n{key}: 1\n{key}: 2\nstages: {{ a: {{ sourc: {{ }} }} }}\n"),
         format!("{{ pipeline: p, about: \"{key}\", stages: {{ a: {{ source: {{ with: {{ seed: x }} }} }} }} }}"),
         format!("{{ pipeline: p, about: \"{key}\", stages: {{ a: {{ source: {{}} }}, a: {{ source: {{}} }} }} }}"),
-        format!("pipeline: p\nparams: {{ l: [{long}], m: '{key}' }}\nstages: {{ a: {{ source: {{ with: {{ seed: ${{m}} }} }} }} }}\n"),
+        format!(
+            "pipeline: p\nparams: {{ l: [{long}], m: '{key}' }}\nstages: {{ a: {{ source: {{ with: {{ seed: ${{m}} }} }} }} }}\n"
+        ),
         format!("{{ \"pipeline\": \"p\", {}é: 1", "\"é\": [1, 2], ".repeat(20_000)),
         format!("pipeline: p\nstages:\n  a: {{ source: {{ with: {{ text: \"{key}\n"),
     ];

@@ -321,15 +321,7 @@ impl<'s> Typing<'s> {
             }
         }
         let choice = name.to_owned();
-        self.wrong(
-            schema,
-            value,
-            Problem::BareChoice {
-                choice,
-                needs,
-                example,
-            },
-        );
+        self.wrong(schema, value, Problem::BareChoice { choice, needs, example });
     }
 }
 
@@ -344,7 +336,9 @@ pub(super) fn whole(number: &Number) -> Option<i128> {
         return Some(exact);
     }
     // Beyond these a number has no units left, and most were not meant as they are.
-    let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 1e19);
+    let float = number
+        .as_f64()
+        .filter(|float| float.fract() == 0.0 && float.abs() < 1e19);
     float.map(|float| float as i128)
 }
 
@@ -354,7 +348,11 @@ mod tests {
 
     #[test]
     fn whole_numbers_in_all_their_forms() {
-        let of = |text: &str| serde_json::from_str::<Number>(text).ok().and_then(|number| whole(&number));
+        let of = |text: &str| {
+            serde_json::from_str::<Number>(text)
+                .ok()
+                .and_then(|number| whole(&number))
+        };
         assert_eq!(of("4"), Some(4));
         assert_eq!(of("4.0"), Some(4));
         assert_eq!(of("1e3"), Some(1000));

@@ -156,7 +156,11 @@ fn deepest(text: &str) -> usize {
 fn has_aliases(text: &str) -> bool {
     let names = |mark: char| {
         let pieces = text.split(mark).skip(1);
-        pieces.map(|piece| piece.split(|next: char| next.is_whitespace() || ",[]{}".contains(next)).next())
+        pieces.map(|piece| {
+            piece
+                .split(|next: char| next.is_whitespace() || ",[]{}".contains(next))
+                .next()
+        })
     };
     let anchors: HashSet<&str> = names('&').flatten().filter(|name| !name.is_empty()).collect();
     names('*').flatten().any(|name| anchors.contains(name))
@@ -439,12 +443,24 @@ mod tests {
     /// Of any size, in no time.
     #[test]
     fn what_is_too_deep_is_refused_at_once() {
-        for (open, count) in [("[", 500), ("[", 5_000_000), ("{a: ", 100_000), ("- ", 100_000), ("- [", 100_000)] {
+        for (open, count) in [
+            ("[", 500),
+            ("[", 5_000_000),
+            ("{a: ", 100_000),
+            ("- ", 100_000),
+            ("- [", 100_000),
+        ] {
             let begun = std::time::Instant::now();
-            assert!(matches!(read(&open.repeat(count)), Err(ReadError::TooDeep)), "{open} {count}");
+            assert!(
+                matches!(read(&open.repeat(count)), Err(ReadError::TooDeep)),
+                "{open} {count}"
+            );
             assert!(begun.elapsed().as_secs() < 5, "{open} {count}: {:?}", begun.elapsed());
         }
-        assert_eq!(deepest("a: [1, [2]] # [[[\nb: '[[[' \nc: \"[[\\\"[[[\"\nd: {e: [f]}"), 2);
+        assert_eq!(
+            deepest("a: [1, [2]] # [[[\nb: '[[[' \nc: \"[[\\\"[[[\"\nd: {e: [f]}"),
+            2
+        );
     }
 
     #[test]

@@ -1,0 +1,184 @@
+//! Columns of a Parquet file.
+
+use std::path::Path;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
+use runner::error::StageError;
+use tables::TableError;
+
+use super::cells::{ColumnBuilder, Role};
+use super::cells::{Label, Labels, NumbersBuilder};
+use super::ecsv;
+use super::file::{Table, Wanted, places};
+
+/// Rows converted together.
+const PIECE: usize = 1 << 16;
+
+/// Reads columns of a Parquet file.
+pub(super) fn read(path: &Path, wanted: &[Wanted]) -> Result<Table, StageError> {
+    let failed = |error| match error {
+        TableError::Io { path, source } => StageError::Io { path, source },
+        error => StageError::failed(error),
+    };
+    let schema = tables::read_schema(path).map_err(failed)?;
+    let there: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let places = places(path, wanted, &there)?;
+    let rows = tables::count_rows(path).map_err(failed)?;
+    let mut table = Table {
+        rows,
+        ..Table::default()
+    };
+    // The metadata of the table as astropy writes it, then of each column as we and others do.
+    if let Some(header) = schema
+        .metadata()
+        .get("table_meta_yaml")
+        .and_then(|yaml| ecsv::header(yaml))
+    {
+        table.units = header.units;
+    }
+    for field in schema.fields() {
+        let keys = ["unit", "units", "Unit", "UNIT", "TUNIT"];
+        if let Some(unit) = keys.iter().find_map(|key| field.metadata().get(*key)) {
+            table.units.insert(0, (field.name().clone(), unit.clone()));
+        }
+    }
+    // One column at a time: the pieces that each is joined from are then never in memory together.
+    for ((name, role), place) in wanted.iter().zip(places) {
+        let found = schema.field(place).data_type();
+        let unfit = || {
+            let what = if *role == Role::Number {
+                "numbers"
+            } else {
+                "numbers or names"
+            };
+            StageError::failed(format!(
+                "{}: column {name} holds {}, not {what}",
+                path.display(),
+                tables::noun(found)
+            ))
+        };
+        let mut column = ColumnBuilder::new(*role, rows);
+        for piece in tables::batches(path, &[*name], PIECE).map_err(failed)? {
+            let piece = piece.map_err(failed)?;
+            let array = piece.column(0);
+            match &mut column {
+                ColumnBuilder::Numbers(numbers) => push_numbers(numbers, array),
+                ColumnBuilder::Labels(labels) => push_labels(labels, array),
+            }
+            .ok_or_else(unfit)?;
+        }
+        table.columns.push(((*name).to_owned(), column.finish()));
+    }
+    Ok(table)
+}
+
+/// Texts of an array that holds them, as bytes too.
+fn texts(array: &ArrayRef) -> Option<Vec<Option<&[u8]>>> {
+    Some(match array.data_type() {
+        DataType::Utf8 => array
+            .as_string::<i32>()
+            .iter()
+            .map(|text| text.map(str::as_bytes))
+            .collect(),
+        DataType::LargeUtf8 => array
+            .as_string::<i64>()
+            .iter()
+            .map(|text| text.map(str::as_bytes))
+            .collect(),
+        DataType::Utf8View => array
+            .as_string_view()
+            .iter()
+            .map(|text| text.map(str::as_bytes))
+            .collect(),
+        DataType::Binary => array.as_binary::<i32>().iter().collect(),
+        DataType::LargeBinary => array.as_binary::<i64>().iter().collect(),
+        DataType::BinaryView => array.as_binary_view().iter().collect(),
+        DataType::FixedSizeBinary(_) => array.as_fixed_size_binary().iter().collect(),
+        _ => return None,
+    })
+}
+
+/// What a dictionary stands for, and 128 bits as text.
+fn plain(array: &ArrayRef) -> Option<ArrayRef> {
+    match array.data_type() {
+        DataType::Dictionary(_, values) => cast(array, values).ok(),
+        _ => Some(array.clone()),
+    }
+}
+
+fn push_numbers(numbers: &mut NumbersBuilder, array: &ArrayRef) -> Option<()> {
+    let array = plain(array)?;
+    if let Some(texts) = texts(&array) {
+        for text in texts {
+            match text {
+                Some(text) => numbers.push_text(text),
+                None => numbers.push(None),
+            }
+        }
+        return Some(());
+    }
+    if !(array.data_type().is_numeric() || *array.data_type() == DataType::Null) {
+        return None;
+    }
+    let values = cast(&array, &DataType::Float64).ok()?;
+    values
+        .as_primitive::<Float64Type>()
+        .iter()
+        .for_each(|value| numbers.push(value));
+    Some(())
+}
+
+fn push_labels(labels: &mut Labels, array: &ArrayRef) -> Option<()> {
+    let array = plain(array)?;
+    let kind = array.data_type().clone();
+    let text;
+    let texts_of = if matches!(
+        kind,
+        DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..)
+    ) {
+        text = cast(&array, &DataType::Utf8).ok()?;
+        &text
+    } else {
+        &array
+    };
+    if let Some(texts) = texts(texts_of) {
+        for text in texts {
+            match text {
+                Some(text) => labels.push_text(text),
+                None => labels.push(Label::Missing),
+            }
+        }
+        return Some(());
+    }
+    match kind {
+        DataType::UInt64 => {
+            for value in array.as_primitive::<UInt64Type>() {
+                match value {
+                    Some(number) => labels.push_unsigned(number),
+                    None => labels.push(Label::Missing),
+                }
+            }
+        }
+        kind if kind.is_integer() => {
+            let values = cast(&array, &DataType::Int64).ok()?;
+            for value in values.as_primitive::<Int64Type>() {
+                labels.push(value.map_or(Label::Missing, Label::Number));
+            }
+        }
+        DataType::Float32 | DataType::Float64 => {
+            let is_single = kind != DataType::Float64;
+            let values = cast(&array, &DataType::Float64).ok()?;
+            for value in values.as_primitive::<Float64Type>() {
+                match value {
+                    Some(number) => labels.push_float(number, is_single),
+                    None => labels.push(Label::Missing),
+                }
+            }
+        }
+        DataType::Null => (0..array.len()).for_each(|_| labels.push(Label::Missing)),
+        _ => return None,
+    }
+    Some(())
+}

@@ -1,0 +1,214 @@
+//! Text tables: a header line, then one line for each star, separated by commas, tabs, semicolons, bars or spaces; with comments,
+//! as ECSV, compressed by gzip. Rows are read one after the other, never the whole text.
+
+mod lines;
+
+use std::borrow::Cow;
+use std::io::BufRead;
+use std::path::Path;
+
+use runner::error::StageError;
+
+use self::lines::{Record, Separator, separator_of};
+use super::cells::{ColumnBuilder, clipped, decoded};
+use super::ecsv;
+use super::file::{Table, Wanted, places};
+
+/// Longest line, in bytes: a text without lines is no table.
+const LONGEST_LINE: usize = 1 << 22;
+
+/// What stands before the first row.
+struct Top {
+    /// The first line that is no comment.
+    first: Vec<u8>,
+    /// The last comment before it, without its sign.
+    comment: Option<Vec<u8>>,
+    ecsv: ecsv::Header,
+}
+
+/// Reads columns of a text table.
+pub(super) fn read(path: &Path, separator: Option<char>, wanted: &[Wanted]) -> Result<Table, StageError> {
+    let mut text = lines::open(path)?;
+    let top = top(path, &mut text)?;
+    let said = separator.or(top.ecsv.delimiter);
+    let separator = said.map_or_else(|| separator_of(&top.first), Separator::from);
+    let fields = |line: &[u8]| -> Vec<Vec<u8>> {
+        let mut record = Record::default();
+        record.split(line, separator);
+        record.iter().map(<[u8]>::to_vec).collect()
+    };
+    let header = fields(&top.first);
+    let is_data = header.iter().all(|name| name.is_empty() || is_number(name));
+    let is_lacking = wanted
+        .iter()
+        .any(|(name, _)| header.iter().all(|field| decoded(field) != *name));
+    let has_header = !(is_data && is_lacking);
+    let header = if has_header {
+        header
+    } else {
+        // Names in the last comment, as NumPy and many catalogues have them.
+        let comment = top.comment.as_ref().map(|comment| fields(comment));
+        comment.filter(|names| names.len() == header.len()).ok_or_else(|| {
+            let message = format!("{} has no header: its first line holds numbers", path.display());
+            StageError::with_hint(message, "write the names of the columns into a first line")
+        })?
+    };
+    let names: Vec<Cow<str>> = header.iter().map(|name| decoded(name)).collect();
+    let there: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    let places = places(path, wanted, &there)?;
+
+    let mut rows = Rows {
+        places,
+        fields: header.len(),
+        columns: wanted.iter().map(|(_, role)| ColumnBuilder::new(*role, 0)).collect(),
+        table: Table {
+            units: top.ecsv.units,
+            ..Table::default()
+        },
+    };
+    let (mut record, mut line, mut comments) = (Record::default(), Vec::new(), 0_usize);
+    if !has_header {
+        record.split(&top.first, separator);
+        rows.push(&record);
+    }
+    while lines::next(&mut text, &mut line, LONGEST_LINE).map_err(|error| lines::failed(path, error))? {
+        if line.len() > LONGEST_LINE {
+            let message = format!(
+                "row {} of {} has over {LONGEST_LINE} bytes",
+                rows.table.rows + 1,
+                path.display()
+            );
+            return Err(StageError::failed(message));
+        }
+        let begin = line.trim_ascii_start();
+        if begin.is_empty() {
+            continue;
+        }
+        if begin.starts_with(b"#") {
+            comments += 1;
+            continue;
+        }
+        let end = line
+            .iter()
+            .rposition(|byte| !b"\r\n".contains(byte))
+            .map_or(0, |last| last + 1);
+        record.split(&line[..end], separator);
+        rows.push(&record);
+    }
+    let Rows { columns, mut table, .. } = rows;
+    if comments > 0 {
+        let noun = if comments == 1 { "line" } else { "lines" };
+        let shown = path.display();
+        table.notes.push(format!(
+            "{comments} {noun} after the header of {shown} begin with #: comments, not read"
+        ));
+    }
+    let finished = wanted
+        .iter()
+        .zip(columns)
+        .map(|((name, _), column)| ((*name).to_owned(), column.finish()));
+    table.columns = finished.collect();
+    Ok(table)
+}
+
+/// What has been read.
+struct Rows {
+    /// Of the wanted columns, among the fields of a row.
+    places: Vec<usize>,
+    /// Fields of the header.
+    fields: usize,
+    columns: Vec<ColumnBuilder>,
+    table: Table,
+}
+
+impl Rows {
+    fn push(&mut self, record: &Record) {
+        let beyond = (self.fields..record.len()).any(|place| !record.field(place).is_empty());
+        if record.is_open || record.len() < self.fields || beyond {
+            let found = record.len();
+            let noun = if found == 1 { "field" } else { "fields" };
+            let reason = match record.is_open {
+                true => "has a quote that is not closed".to_owned(),
+                false => format!("has {found} {noun}, the header {}", self.fields),
+            };
+            self.table.odd_rows.push((self.table.rows, reason));
+            self.columns.iter_mut().for_each(ColumnBuilder::push_missing);
+        } else {
+            for (column, &place) in self.columns.iter_mut().zip(&self.places) {
+                column.push_text(record.field(place));
+            }
+        }
+        self.table.rows += 1;
+    }
+}
+
+fn is_number(field: &[u8]) -> bool {
+    std::str::from_utf8(field.trim_ascii()).is_ok_and(|text| text.parse::<f64>().is_ok())
+}
+
+/// Reads on to the first line that is neither empty nor a comment.
+fn top(path: &Path, text: &mut dyn BufRead) -> Result<Top, StageError> {
+    let (mut comments, mut line): (Vec<Vec<u8>>, Vec<u8>) = (Vec::new(), Vec::new());
+    let mut size = 0;
+    let first = loop {
+        let is_line = lines::next(text, &mut line, LONGEST_LINE).map_err(|error| lines::failed(path, error))?;
+        size += line.len();
+        if line.contains(&0) {
+            let is_wide = line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff");
+            let what = if is_wide { "is text in UTF-16" } else { "is not text" };
+            let message = format!("{} {what}", path.display());
+            return Err(StageError::with_hint(
+                message,
+                "write it as text in UTF-8, or as Parquet",
+            ));
+        }
+        if line.len() > LONGEST_LINE || size > 4 * LONGEST_LINE {
+            let begin = clipped(&decoded(&line));
+            let message = format!(
+                "{} is no table: it begins with megabytes that hold no row",
+                path.display()
+            );
+            return Err(StageError::with_hint(message, format!("it begins: {begin}")));
+        }
+        if !is_line {
+            return Err(StageError::failed(format!(
+                "{} is empty: it has no header line",
+                path.display()
+            )));
+        }
+        match line.trim_ascii().strip_prefix(b"#") {
+            Some(comment) => comments.push(comment.to_owned()),
+            None if line.trim_ascii().is_empty() => {}
+            None => {
+                let end = line
+                    .iter()
+                    .rposition(|byte| !b"\r\n".contains(byte))
+                    .map_or(0, |last| last + 1);
+                break line[..end].to_owned();
+            }
+        }
+    };
+    let is_ecsv = comments
+        .first()
+        .is_some_and(|comment| comment.trim_ascii().starts_with(b"%ECSV"));
+    let yaml = || {
+        let lines = comments
+            .iter()
+            .skip(1)
+            .map(|line| decoded(line.strip_prefix(b" ").unwrap_or(line)));
+        ecsv::header(&lines.collect::<Vec<_>>().join("\n"))
+    };
+    let ecsv = if is_ecsv {
+        let unreadable = || StageError::failed(format!("the ECSV header of {} cannot be read", path.display()));
+        let mut header = yaml().ok_or_else(unreadable)?;
+        header.delimiter = header.delimiter.or(Some(' '));
+        header
+    } else {
+        ecsv::Header::default()
+    };
+    let comment = comments.pop().filter(|_| !is_ecsv);
+    Ok(Top { first, comment, ecsv })
+}
+
+#[cfg(test)]
+mod tests;

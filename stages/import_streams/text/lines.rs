@@ -1,0 +1,191 @@
+//! Lines of a text, and the fields in them.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+use runner::error::StageError;
+
+/// What stands between two fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Separator {
+    /// One sign.
+    Sign(u8),
+    /// Spaces and tabs, as many as there are.
+    Spaces,
+}
+
+impl From<char> for Separator {
+    fn from(sign: char) -> Self {
+        match sign {
+            ' ' => Self::Spaces,
+            sign => Self::Sign(u8::try_from(sign).unwrap_or(b',')),
+        }
+    }
+}
+
+/// Opens a text; gzip and the mark of UTF-8 are taken off.
+pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>, StageError> {
+    let file = File::open(path).map_err(|error| StageError::io(path, error))?;
+    let mut file = BufReader::with_capacity(1 << 16, file);
+    let is_gzip = file
+        .fill_buf()
+        .map_err(|error| StageError::io(path, error))?
+        .starts_with(b"\x1f\x8b");
+    let mut text: Box<dyn BufRead> = if is_gzip {
+        Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file)))
+    } else {
+        Box::new(file)
+    };
+    let has_mark = text
+        .fill_buf()
+        .map_err(|error| failed(path, error))?
+        .starts_with(b"\xef\xbb\xbf");
+    text.consume(if has_mark { 3 } else { 0 });
+    Ok(text)
+}
+
+/// An error while reading: of the disk, or of what gzip packed.
+pub(super) fn failed(path: &Path, error: io::Error) -> StageError {
+    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    match error.kind() {
+        InvalidData | InvalidInput | UnexpectedEof => {
+            let message = format!("{} is cut off or damaged: gzip cannot unpack all of it", path.display());
+            StageError::with_hint(message, "fetch or pack it again")
+        }
+        _ => StageError::io(path, error),
+    }
+}
+
+/// The sign that most often stands between the fields of a header, outside quotes; if there is none, spaces.
+pub(super) fn separator_of(header: &[u8]) -> Separator {
+    let mut counts = [0_usize; 4];
+    let signs = *b",\t;|";
+    let mut quoted = false;
+    for byte in header {
+        quoted ^= *byte == b'"';
+        if let Some(place) = signs.iter().position(|sign| sign == byte).filter(|_| !quoted) {
+            counts[place] += 1;
+        }
+    }
+    let most = counts.iter().copied().max().unwrap_or_default();
+    match counts.iter().position(|&count| count == most) {
+        Some(place) if most > 0 => Separator::Sign(signs[place]),
+        _ => Separator::Spaces,
+    }
+}
+
+/// The fields of one line.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    /// Whether a quote is open at the end.
+    pub is_open: bool,
+}
+
+impl Record {
+    /// Splits a line into trimmed fields.
+    pub fn split(&mut self, line: &[u8], separator: Separator) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.is_open = false;
+        match separator {
+            Separator::Sign(sign) => self.split_at(line, sign),
+            Separator::Spaces => self.split_at_spaces(line),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn field(&self, place: usize) -> &[u8] {
+        let begin = if place == 0 { 0 } else { self.ends[place - 1] };
+        &self.bytes[begin..self.ends[place]]
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len()).map(|place| self.field(place))
+    }
+
+    fn push(&mut self, field: &[u8]) {
+        self.bytes.extend_from_slice(field.trim_ascii());
+        self.ends.push(self.bytes.len());
+    }
+
+    fn split_at(&mut self, line: &[u8], sign: u8) {
+        let mut rest = line;
+        loop {
+            // A tab may separate, and so is no space to skip.
+            let spaces = rest
+                .iter()
+                .take_while(|byte| byte.is_ascii_whitespace() && **byte != sign)
+                .count();
+            let after = if rest.get(spaces) == Some(&b'"') {
+                self.quoted(&rest[spaces..])
+            } else {
+                None
+            };
+            if let Some(length) = after {
+                rest = &rest[spaces + length..];
+                // What follows a closing quote belongs to nothing, unless it is a field of quotes and more.
+                let more = rest.iter().position(|&byte| byte == sign).unwrap_or(rest.len());
+                let extra = rest[..more].trim_ascii();
+                self.bytes.extend_from_slice(extra);
+                self.ends.push(self.bytes.len());
+                rest = &rest[more..];
+            } else {
+                let length = rest.iter().position(|&byte| byte == sign).unwrap_or(rest.len());
+                self.push(&rest[..length]);
+                rest = &rest[length..];
+            }
+            match rest {
+                [] => return,
+                [_, after @ ..] => rest = after,
+            }
+        }
+    }
+
+    fn split_at_spaces(&mut self, line: &[u8]) {
+        let mut rest = line.trim_ascii();
+        while let Some(&first) = rest.first() {
+            let length = match first {
+                b'"' => self.quoted(rest).inspect(|_| self.ends.push(self.bytes.len())),
+                _ => None,
+            };
+            let length = length.unwrap_or_else(|| {
+                let length = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
+                self.push(&rest[..length]);
+                length
+            });
+            rest = rest[length..].trim_ascii_start();
+        }
+    }
+
+    /// Takes what is in quotes, in which two quotes are one, and gives its length with them; `None` if they are not closed.
+    fn quoted(&mut self, text: &[u8]) -> Option<usize> {
+        let (begin, mut at) = (self.bytes.len(), 1);
+        loop {
+            match (text.get(at), text.get(at + 1)) {
+                (Some(b'"'), Some(b'"')) => at += 1,
+                (Some(b'"'), _) => return Some(at + 1),
+                (Some(_), _) => {}
+                (None, _) => {
+                    self.is_open = true;
+                    self.bytes.truncate(begin);
+                    return None;
+                }
+            }
+            self.bytes.push(text[at]);
+            at += 1;
+        }
+    }
+}
+
+/// Reads a line of at most `longest` bytes; `false` at the end of the text.
+pub(super) fn next(text: &mut dyn BufRead, line: &mut Vec<u8>, longest: usize) -> io::Result<bool> {
+    line.clear();
+    Ok(text.take(longest as u64 + 1).read_until(b'\n', line)? > 0)
+}
