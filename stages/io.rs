@@ -133,6 +133,14 @@ impl Names {
     }
 }
 
+/// What a message calls a stream: its name, if the inputs have one.
+pub fn called(context: &StageContext, stream: i64) -> Result<String, StageError> {
+    let schema = Schema::new([crate::columns::identity()[0].clone(), crate::columns::name()].to_vec());
+    let names = Names::needed(context, &schema)?;
+    let name = names.and_then(|mut names| names.0.remove(&stream));
+    Ok(name.unwrap_or_else(|| stream.to_string()))
+}
+
 /// The columns with `name`, found by `stream`, if there are names and it is not among them.
 fn with_names<'a>(names: Option<&Names>, mut columns: Vec<(&'a str, Values)>) -> Vec<(&'a str, Values)> {
     let is_given = columns.iter().any(|(name, _)| *name == NAME);

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::columns;
-use crate::io::TableContext;
+use crate::io::{TableContext, called};
 
 /// What to do about stars or orbits without a result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -66,7 +66,7 @@ impl SetAside {
     ) -> Result<(), StageError> {
         let count = self.len();
         if let (OnFailure::Fail, Some(reason)) = (failures, self.reason.first()) {
-            let (stream, star) = (self.stream[0], self.star[0]);
+            let (stream, star) = (called(context, self.stream[0])?, self.star[0]);
             return Err(StageError::with_hint(
                 format!("{count} of {total} {noun} have no result, first stream {stream}, star {star}: {reason}"),
                 "failures: set_aside leaves them out and lists them in the output set_aside",
@@ -74,7 +74,7 @@ impl SetAside {
         }
         context.metric(PORT, count as f64, "");
         if let Some(reason) = self.reason.first().filter(|_| count < total) {
-            let (stream, star) = (self.stream[0], self.star[0]);
+            let (stream, star) = (called(context, self.stream[0])?, self.star[0]);
             context.note(format!(
                 "{count} of {total} {noun} are set aside, first stream {stream}, star {star}: {reason}"
             ));

@@ -207,6 +207,27 @@ fn some_columns_and_some_rows() {
 }
 
 #[test]
+fn a_file_that_is_not_read_says_what_it_is() {
+    let (_folder, path) = place();
+    write(&path, &table((0..50).map(f64::from).collect()), &schema()).unwrap();
+    let whole = fs::read(&path).unwrap();
+    let said = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        let error = read(&path).unwrap_err().to_string();
+        error.strip_prefix(&path.display().to_string()).unwrap().to_owned()
+    };
+    assert!(said(&whole[..whole.len() - 9]).contains("is cut off"));
+    assert!(said(b"").contains("is cut off"));
+    assert!(said(b"id,x,y\n1,2,3\n").contains("is not a Parquet file"));
+    let encrypted = [&whole[..whole.len() - 4], b"PARE"].concat();
+    assert!(said(&encrypted).contains("is encrypted"));
+    let mut damaged = whole.clone();
+    let footer = whole.len() - 60;
+    damaged[footer..footer + 40].fill(0xff);
+    assert!(said(&damaged).contains("is a damaged Parquet file"));
+}
+
+#[test]
 fn a_damaged_file_is_an_error_and_never_a_panic() {
     let (_folder, path) = place();
     write(&path, &table((0..50).map(f64::from).collect()), &schema()).unwrap();

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Float32Array, Int32Array, StringArray};
-use arrow::datatypes::Float32Type;
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, Int32Array, StringArray};
+use arrow::datatypes::{DataType, Field, Float32Type, Schema};
 use runner::stage::Stage;
 use serde_json::json;
 use tables::RecordBatch;
@@ -556,4 +556,119 @@ fn mistakes_about_the_sky_are_found_before_the_run() {
     assert_eq!(found(json!({ "missing_v_los": "keep" }), cartesian()).len(), 1);
     assert_eq!(found(json!({ "separator": "a" }), cartesian()).len(), 1);
     assert_eq!(found(json!({ "separator": "#" }), cartesian()).len(), 1);
+}
+
+/// A Parquet file of one star with these columns besides x y z vx vy vz.
+fn parquet(folder: &Path, more: Vec<(Field, ArrayRef)>) -> PathBuf {
+    let path = folder.join("s.parquet");
+    let rows = more.first().map_or(1, |(_, array)| array.len());
+    let number = |name: &str| {
+        let values: ArrayRef = Arc::new(Float64Array::from(vec![8.0; rows]));
+        (Field::new(name, DataType::Float64, false), values)
+    };
+    let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) =
+        more.into_iter().chain(["y", "z", "vx", "vy", "vz"].map(number)).unzip();
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap();
+    tables::write(&path, &batch, batch.schema_ref()).unwrap();
+    path
+}
+
+fn column(name: &str, array: impl Array + 'static) -> (Field, ArrayRef) {
+    (Field::new(name, array.data_type().clone(), true), Arc::new(array))
+}
+
+#[test]
+fn a_column_that_a_parquet_file_has_twice_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = || column("id", Int32Array::from(vec![7]));
+    let x = |value| column("x", Float64Array::from(vec![value]));
+    let path = parquet(folder.path(), vec![id(), x(1.0), x(2.0)]);
+    let error = import(&path, cartesian()).error();
+    assert!(
+        error.contains("s.parquet has the column x twice: columns 2 and 3"),
+        "{error}"
+    );
+    // One that is not read may be.
+    let note = || column("note", StringArray::from(vec!["a"]));
+    let path = parquet(folder.path(), vec![id(), x(1.0), note(), note()]);
+    assert_eq!(import(&path, cartesian()).completed().f64("stars", "x"), [1.0]);
+}
+
+#[test]
+fn units_in_the_metadata_of_a_file_are_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = || column("id", Int32Array::from(vec![7]));
+    let x = |unit: &str| {
+        let (field, array) = column("x", Float64Array::from(vec![8000.0]));
+        (
+            field.with_metadata([("unit".to_owned(), unit.to_owned())].into()),
+            array,
+        )
+    };
+    for (unit, kpc) in [("pc", 8.0), ("parsec", 8.0), ("kpc", 8000.0), ("", 8000.0)] {
+        let path = parquet(folder.path(), vec![id(), x(unit)]);
+        let ran = import(&path, cartesian()).completed();
+        assert_eq!(ran.f64("stars", "x"), [kpc], "{unit}");
+        assert_eq!(
+            ran.notes().contains("x in "),
+            !["kpc", ""].contains(&unit),
+            "{}",
+            ran.notes()
+        );
+    }
+    let mapped = |unit: &str| {
+        let mut columns = cartesian();
+        columns["x"] = json!({ "column": "x", "unit": unit });
+        columns
+    };
+    for (unit, columns, words) in [
+        ("km/s", cartesian(), "\"km/s\" is a speed, not a length (kpc)"),
+        ("parsnip", cartesian(), "\"parsnip\" is not a unit that is understood"),
+        ("pc", mapped("kpc"), "has x in pc, but the mapping says `unit: kpc`"),
+        ("km/s", mapped("kpc"), "\"km/s\" is a speed"),
+    ] {
+        let path = parquet(folder.path(), vec![id(), x(unit)]);
+        let error = import(&path, columns).error();
+        assert!(error.contains(words), "{error}");
+    }
+    // What only the mapping can read is the mapping's.
+    let path = parquet(folder.path(), vec![id(), x("parsnip")]);
+    assert_eq!(import(&path, mapped("pc")).completed().f64("stars", "x"), [8.0]);
+    // The header of astropy, in the metadata of the whole table.
+    let path = parquet(folder.path(), vec![id(), x("")]);
+    let table = tables::read(&path).unwrap();
+    let yaml = "datatype:\n- {name: x, unit: pc, datatype: float64}\n";
+    let fields: Vec<Field> = table
+        .schema_ref()
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_metadata([].into()))
+        .collect();
+    let schema = Schema::new_with_metadata(fields, [("table_meta_yaml".to_owned(), yaml.to_owned())].into());
+    let table = RecordBatch::try_new(Arc::new(schema), table.columns().to_vec()).unwrap();
+    tables::write(&path, &table, table.schema_ref()).unwrap();
+    assert_eq!(import(&path, cartesian()).completed().f64("stars", "x"), [8.0]);
+}
+
+#[test]
+fn labels_and_numbers_of_any_type_are_read() {
+    use arrow::array::{BinaryArray, BooleanArray, DictionaryArray, UInt64Array};
+    use arrow::datatypes::Int8Type;
+    let folder = tempfile::tempdir().unwrap();
+    let x = || column("x", StringArray::from(vec![" 1e0 ", "2"]));
+    let import = |id: (Field, ArrayRef)| import(&parquet(folder.path(), vec![id, x()]), cartesian());
+    let big = 9_007_199_254_740_993_u64;
+    let ran = import(column("id", UInt64Array::from(vec![big, big + 2]))).completed();
+    assert_eq!(ran.i64("stars", "stream"), [big as i64, big as i64 + 2]);
+    assert_eq!(ran.f64("stars", "x"), [1.0, 2.0]);
+    let dictionary: DictionaryArray<Int8Type> = vec!["GD-1", "Pal 5"].into_iter().collect();
+    let bytes = BinaryArray::from(vec![&b"GD-1\0\0"[..], b"Pal 5 "]);
+    for id in [column("id", dictionary), column("id", bytes)] {
+        assert_eq!(names(&import(id).completed()), [Some("GD-1"), Some("Pal 5")]);
+    }
+    let error = import(column("id", BooleanArray::from(vec![true, false]))).error();
+    assert!(
+        error.contains("column id holds truth values, not numbers or names"),
+        "{error}"
+    );
 }

@@ -132,6 +132,17 @@ pub(super) fn set_aside(
             first.shown()
         ));
     }
+    let v_los = [&stage.columns.v_los, &stage.columns.radial_velocity]
+        .into_iter()
+        .flatten()
+        .next();
+    let lacks = |bad: &&Bad| bad.reason == "missing" && v_los.is_some_and(|source| source.name() == bad.column);
+    let without_v_los = bad.iter().filter(lacks).count();
+    if without_v_los > 0 {
+        context.note(format!(
+            "{without_v_los} of them lack v_los: `missing_v_los: keep` keeps such rows, for recover_velocities"
+        ));
+    }
     context.write_table(
         "set_aside",
         vec![
