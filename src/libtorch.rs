@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use runner::store::files::{Keep, replace};
 use serde::{Deserialize, Serialize};
 
 use crate::worker;
@@ -68,9 +69,8 @@ pub fn look() -> Result<Libtorch, String> {
         libraries,
         circumstances,
     };
-    let draft = file.with_extension(format!("{}.tmp", std::process::id()));
     if let Ok(text) = serde_json::to_vec(&kept) {
-        let _ = std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, &file));
+        let _ = replace(&file, &text, Keep::Remakable);
     }
     Ok(answer)
 }

@@ -43,7 +43,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         lines: Vec::new(),
         sound: true,
     };
-    report.good("actionfinder", env!("CARGO_PKG_VERSION"));
+    report.good("actionfinder", super::common::program());
     match worker::find() {
         Ok(path) => {
             report.good("tensor library", path.display());

@@ -49,6 +49,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     let choice = Choice {
         older_than: args.older_than,
         named: args.runs.clone(),
+        checkpoints: args.checkpoints,
     };
     if args.list {
         print(&list(&survey(&store, &Choice::default())?));
@@ -61,7 +62,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     } else {
         None
     };
-    let mut found = survey(&store, &choice)?;
+    let found = survey(&store, &choice)?;
     if let Some(name) = found.unknown.first() {
         let known: Vec<&str> = found
             .kept
@@ -75,10 +76,6 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             known.join(", ")
         };
         return Err(Failure::Usage(format!("there is no run {name}; there are: {known}")));
-    }
-    if !args.checkpoints {
-        let checkpoints = store.results().join("checkpoints");
-        found.unused.retain(|entry| !entry.folder.starts_with(&checkpoints));
     }
     let mut text = String::new();
     for run in &found.dropped {

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::console::say;
+use crate::console::{lost, say};
 use failure::{Failure, Finished};
 pub use show::align;
 
@@ -74,7 +74,14 @@ enum Command {
 pub fn main() -> ExitCode {
     // A panic is a bug of ours: say so, and end with its code.
     match std::panic::catch_unwind(|| dispatch(Cli::parse().command)) {
-        Ok(Ok(finished)) => finished.code(),
+        Ok(Ok(finished)) => match lost() {
+            Some(reason) if finished == Finished::Well => {
+                let failure = Failure::Work(format!("standard output could not be written: {reason}"));
+                say(&failure.to_string());
+                failure.code()
+            }
+            _ => finished.code(),
+        },
         Ok(Err(failure)) => {
             say(&failure.to_string());
             failure.code()

@@ -54,7 +54,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     let mut loaded = args.work.load_to_run(&file)?;
     let cancel = Cancel::default();
     watch_signals(cancel.clone())?;
-    let hold = hold(&mut loaded);
+    let hold = hold(&mut loaded)?;
     let asked = args.work.asked(&file, &loaded.graph);
     let journal = Journal::new(&loaded.store.pipeline_folder(&loaded.graph.pipeline));
     let mut record = Recorded::begin(&loaded, &file, asked, journal.run());
@@ -92,14 +92,14 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
 }
 
 /// Keeps `gc` away until the end. Before the first run of a results folder there was nothing to hold, or to remove.
-fn hold(loaded: &mut Loaded) -> Option<SharedLock> {
+fn hold(loaded: &mut Loaded) -> Result<Option<SharedLock>, Failure> {
     let hold = loaded.hold.take();
     if hold.is_some() || loaded.plan.is_fresh() {
-        return hold;
+        return Ok(hold);
     }
-    // If it cannot be prepared, the stages will say why.
-    loaded.store.prepare().ok()?;
-    loaded.store.hold().ok().flatten()
+    let failed = |error| Failure::Work(with_hint("the results folder", &error));
+    loaded.store.prepare().map_err(failed)?;
+    loaded.store.hold().map_err(failed)
 }
 
 /// The results, and the report; where nothing has changed since the report was made, it stays.

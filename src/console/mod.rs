@@ -5,7 +5,8 @@ mod json;
 mod plain;
 mod words;
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use clap::ValueEnum;
 use runner::event::Sink;
@@ -34,14 +35,27 @@ pub fn sink(log: Log) -> Box<dyn Sink> {
     }
 }
 
-/// Writes to standard output; a reader that has gone away (`| head`) is no error.
+/// Why standard output could not be written, if it could not.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Writes to standard output. A reader that has gone away (`| head`) is no error; any other is kept for [`lost`].
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    if !text.ends_with('\n') {
-        let _ = out.write_all(b"\n");
+    let newline = if text.ends_with('\n') { "" } else { "\n" };
+    let written = out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.write_all(newline.as_bytes()))
+        .and_then(|()| out.flush());
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        let _ = LOST.set(error.to_string());
     }
-    let _ = out.flush();
+}
+
+/// Why something that was printed is lost, if it is.
+pub fn lost() -> Option<&'static str> {
+    LOST.get().map(String::as_str)
 }
 
 /// Writes to standard error, above the bars if there are any.

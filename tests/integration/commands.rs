@@ -189,20 +189,19 @@ fn doctor_looks_at_libtorch_and_the_disk() {
 fn gc_only_says_what_it_would_remove() {
     let place = Place::with(SMALL);
     assert_eq!(place.well(&["gc"]).out, "nothing is unused\n");
+    assert!(!place.path("results").exists());
     place.well(&["run", "p.yaml"]);
-    assert_eq!(
-        place.well(&["gc"]).out,
-        "nothing is unused\n",
-        "newest results are used"
-    );
+    let used = place.well(&["gc"]).out;
+    assert!(used.starts_with("nothing is unused: 1 recorded run needs it"), "{used}");
     place.well(&["run", "p.yaml", "-p", "seed=2"]);
-    let dry = place.well(&["gc"]).out;
+    let dry = place.well(&["gc", "--run", "small"]).out;
     assert!(
-        dry.contains("integrate_orbits") && dry.contains("actionfinder gc --remove"),
+        dry.contains("integrate_orbits") && dry.contains("actionfinder gc --remove --run small"),
         "{dry}"
     );
-    assert_eq!(place.well(&["gc"]).out, dry, "nothing was removed");
-    place.well(&["gc", "--remove"]);
-    assert_eq!(place.well(&["gc"]).out, "nothing is unused\n");
+    assert_eq!(place.well(&["gc", "--run", "small"]).out, dry, "nothing was removed");
     assert!(place.well(&["run", "p.yaml", "-p", "seed=2"]).err.contains("all fresh"));
+    place.well(&["gc", "--remove", "--run", "small"]);
+    assert_eq!(place.well(&["gc"]).out, "nothing is unused\n");
+    assert!(place.well(&["run", "p.yaml", "-p", "seed=2"]).err.contains("5 ran"));
 }

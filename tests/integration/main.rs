@@ -4,6 +4,7 @@
 mod accelerations;
 mod cases_files;
 mod cases_orbits;
+mod cases_runner;
 mod commands;
 mod data;
 mod diagnostics;

@@ -29,7 +29,11 @@ fn results_are_printed_beside_the_paper() {
             .lines()
             .any(|line| line.starts_with("δJ") && line.contains("mean") && line.contains("1.00 km/s kpc"))
     );
-    assert!(gave.out.contains("results/small/report.html"), "{}", gave.out);
+    assert!(
+        gave.out.contains("results/small/parts/scale=5.8/report.html"),
+        "{}",
+        gave.out
+    );
 }
 
 #[test]

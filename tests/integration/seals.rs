@@ -78,5 +78,7 @@ fn removing_what_is_unused_removes_seals() {
     place.well(&["run", "p.yaml", "-p", "seed=2"]);
     assert_eq!(seals(&place).len(), 2);
     place.well(&["gc", "--remove"]);
+    assert_eq!(seals(&place).len(), 2, "nothing is unused");
+    place.well(&["gc", "--remove", "--run", "small"]);
     assert_eq!(seals(&place).len(), 0);
 }

@@ -213,7 +213,7 @@ fn interrupted_trainings_go_on() {
     let (third, _) = interrupted(1);
     assert!(third > first, "began anew: {third} after {first}");
     // Nobody but the user removes it.
-    assert_eq!(place.well(&["gc"]).out, "nothing is unused\n");
+    assert!(place.well(&["gc"]).out.starts_with("nothing is unused"));
     let listed = place.well(&["gc", "--checkpoints"]).out;
     assert!(
         listed.contains("1 unused folder;") && listed.contains("gc --remove --checkpoints"),

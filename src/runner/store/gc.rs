@@ -10,13 +10,15 @@ use super::runs::KeptRun;
 use super::state::State;
 use super::{Hash256, RESERVED, Store, files, named};
 
-/// Which records of runs to drop.
+/// What to remove besides what no run needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choice {
     /// Runs that were last asked for longer ago than this.
     pub older_than: Option<Duration>,
     /// Runs by name, or all of a pipeline.
     pub named: Vec<String>,
+    /// The checkpoints of unfinished stages, whichever run needs them.
+    pub checkpoints: bool,
 }
 
 impl Choice {
@@ -40,7 +42,7 @@ pub struct Survey {
     pub unknown: Vec<String>,
 }
 
-/// A cache entry or checkpoint folder that no recorded run needs.
+/// A cache entry that no recorded run needs, or a folder of checkpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unused {
     /// Its fingerprint.
@@ -52,7 +54,7 @@ pub struct Unused {
 }
 
 impl Store {
-    /// Finds the entries and checkpoints that no recorded run needs, once the chosen records are dropped. A record or state
+    /// Finds the entries that no recorded run needs, once the chosen records are dropped. A record or state
     /// that cannot be read is an error: nobody knows what it needs.
     pub fn survey(&self, choice: &Choice, now: SystemTime) -> io::Result<Survey> {
         self.check()?;
@@ -76,23 +78,17 @@ impl Store {
         let (dropped, kept): (Vec<_>, Vec<_>) = all.iter().cloned().partition(|run| choice.takes(run, now));
         used.extend(kept.iter().flat_map(|run| &run.record.needs));
         let unfinished: Vec<&KeptRun> = kept.iter().filter(|run| run.record.ended.is_none()).collect();
-        let mut candidates = folders(&self.results.join("checkpoints"))?;
-        for kind in folders(&self.entries)? {
-            candidates.extend(folders(&kind)?);
-        }
         let mut unused = Vec::new();
-        for folder in candidates {
-            let name = folder.file_name().unwrap_or_default().to_string_lossy();
-            let Some(fingerprint) = Hash256::parse(&name) else {
-                continue;
-            };
-            if !used.contains(&fingerprint) && !unfinished.iter().any(|run| made_since(run, &folder)) {
-                unused.push(Unused {
-                    fingerprint,
-                    bytes: size(&folder)?,
-                    folder,
-                });
-            }
+        for kind in folders(&self.entries)? {
+            unused.extend(contents(&kind)?.into_iter().filter(|entry| {
+                !used.contains(&entry.fingerprint) && !unfinished.iter().any(|run| made_since(run, &entry.folder))
+            }));
+        }
+        if choice.checkpoints {
+            unused.extend(contents(&self.results.join("checkpoints"))?);
+        }
+        for entry in &mut unused {
+            entry.bytes = size(&entry.folder)?;
         }
         unused.sort_by(|a, b| a.folder.cmp(&b.folder));
         Ok(Survey {
@@ -149,7 +145,7 @@ impl Store {
     }
 }
 
-/// Whether an entry or checkpoint may be what a run made that was killed, or whose end is not known: it is not older than
+/// Whether an entry may be what a run made that was killed, or whose end is not known: it is not older than
 /// the run, by what both say or by the times of their files.
 fn made_since(run: &KeptRun, folder: &Path) -> bool {
     #[derive(serde::Deserialize)]
@@ -176,6 +172,19 @@ fn folders(parent: &Path) -> io::Result<Vec<PathBuf>> {
     // A link is none.
     let is_folder = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
     Ok(found.into_iter().filter(is_folder).collect())
+}
+
+/// The folders of fingerprints in a folder, their sizes not yet known.
+fn contents(parent: &Path) -> io::Result<Vec<Unused>> {
+    let unused = |folder: PathBuf| {
+        let fingerprint = Hash256::parse(&folder.file_name()?.to_string_lossy())?;
+        Some(Unused {
+            fingerprint,
+            folder,
+            bytes: 0,
+        })
+    };
+    Ok(folders(parent)?.into_iter().filter_map(unused).collect())
 }
 
 fn size(folder: &Path) -> io::Result<u64> {

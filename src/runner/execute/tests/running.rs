@@ -286,8 +286,8 @@ fn what_a_recorded_run_needs_is_kept_until_the_run_is_dropped() {
     let tomorrow = std::time::SystemTime::now() + Duration::from_secs(86_400);
     assert_eq!(place.store().survey(&later, tomorrow).unwrap().unused.len(), 2);
     let named = |name: &str| Choice {
-        older_than: None,
         named: vec![name.to_owned()],
+        ..Choice::default()
     };
     assert_eq!(survey(&place, &named("toys")).unused.len(), 2);
     assert_eq!(survey(&place, &named("nothing")).unknown, ["nothing"]);
