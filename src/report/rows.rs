@@ -196,10 +196,7 @@ pub fn load(path: &Path) -> Result<Rows, TableError> {
     if let Some(check) = table.schema_ref().metadata().get(CHECK)
         && *check != sum(&table).hex()
     {
-        return Err(TableError::Damaged {
-            path: path.to_owned(),
-            reason: "its values are not those that were written".to_owned(),
-        });
+        return Err(TableError::Damaged { path: path.to_owned() });
     }
     let mut texts = Vec::new();
     for (name, _) in TEXTS {

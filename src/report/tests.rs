@@ -238,7 +238,7 @@ fn a_damaged_report_is_not_taken_for_one() {
     let data = sample();
     for name in ["report.html", "report.sources", "metrics.parquet", "history.parquet"] {
         let path = reports.folder().join(name);
-        type Damage = fn(&std::path::Path);
+        type Damage = fn(&Path);
         let damages: [Damage; 5] = [
             |path| std::fs::remove_file(path).unwrap(),
             |path| std::fs::write(path, "").unwrap(),

@@ -601,7 +601,7 @@ fn units_in_the_metadata_of_a_file_are_used() {
     let x = |unit: &str| {
         let (field, array) = column("x", Float64Array::from(vec![8000.0]));
         (
-            field.with_metadata([("unit".to_owned(), unit.to_owned())].into()),
+            field.with_metadata(std::collections::HashMap::from([("unit".to_owned(), unit.to_owned())])),
             array,
         )
     };
@@ -642,9 +642,17 @@ fn units_in_the_metadata_of_a_file_are_used() {
         .schema_ref()
         .fields()
         .iter()
-        .map(|field| field.as_ref().clone().with_metadata([].into()))
+        .map(|field| {
+            field
+                .as_ref()
+                .clone()
+                .with_metadata(std::collections::HashMap::<String, String>::new())
+        })
         .collect();
-    let schema = Schema::new_with_metadata(fields, [("table_meta_yaml".to_owned(), yaml.to_owned())].into());
+    let schema = Schema::new_with_metadata(
+        fields,
+        std::collections::HashMap::from([("table_meta_yaml".to_owned(), yaml.to_owned())]),
+    );
     let table = RecordBatch::try_new(Arc::new(schema), table.columns().to_vec()).unwrap();
     tables::write(&path, &table, table.schema_ref()).unwrap();
     assert_eq!(import(&path, cartesian()).completed().f64("stars", "x"), [8.0]);
