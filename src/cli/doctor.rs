@@ -83,9 +83,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
 /// Whether a file can be made in the folder, or in the nearest folder above it that exists.
 fn writable(folder: &Path) -> Result<(), String> {
     let there = nearest(folder);
-    let probe = there.join(format!(".actionfinder-doctor-{}", std::process::id()));
-    std::fs::write(&probe, b"ok").map_err(|error| format!("cannot write in {}: {error}", there.display()))?;
-    std::fs::remove_file(&probe).map_err(|error| error.to_string())
+    runner::store::files::try_writing(there).map_err(|error| format!("cannot write in {}: {error}", there.display()))
 }
 
 fn nearest(folder: &Path) -> &Path {

@@ -58,10 +58,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     if !table.is_empty() {
         text.push_str(&format!("\n{table}"));
     }
-    let checkpoints = std::fs::read_dir(args.results.folder().join("checkpoints"));
-    let with_a_file =
-        |folder: &std::fs::DirEntry| std::fs::read_dir(folder.path()).is_ok_and(|mut files| files.next().is_some());
-    let unfinished = checkpoints.map_or(0, |found| found.flatten().filter(with_a_file).count());
+    let unfinished = loaded.store.unfinished().len();
     if unfinished > 0 {
         text.push_str(&format!(
             "\nunfinished stages with a checkpoint in this results folder: {unfinished}\n"

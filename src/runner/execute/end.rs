@@ -127,7 +127,9 @@ impl<'a, 's> Coordinator<'a, 's> {
         let message = error.to_string();
         let hint = match error {
             StageError::Failed { hint, .. } => hint,
-            StageError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+            StageError::Io { source, .. }
+                if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
+            {
                 Some("free some space; finished stages are kept".to_owned())
             }
             _ => None,

@@ -1,11 +1,10 @@
 //! Clearing up after runs that were killed.
 
-use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use super::{Hash256, KeyLock, Store, files};
+use super::{Hash256, KeyLock, Lookup, Store, files};
 
 impl Store {
     /// Removes what dead runs left: partial entries, locks, drafts, folders of checkpoints that nobody needs. Entries that
@@ -37,29 +36,23 @@ impl Store {
             return Ok(());
         }
         let kinds: Vec<PathBuf> = files::entries(&self.entries)?;
-        let done = |name: &std::ffi::OsStr| kinds.iter().any(|kind| kind.join(name).join("manifest.json").is_file());
-        let mut needless = HashSet::new();
+        let kinds: Vec<&str> = kinds.iter().filter_map(|kind| kind.file_name()?.to_str()).collect();
+        // A damaged entry may be on its way to be made again.
+        let done = |fingerprint: &Hash256| {
+            let found = |kind: &&str| matches!(self.lookup(kind, fingerprint), Lookup::Found(_));
+            kinds.iter().any(found)
+        };
+        let needless = |fingerprint: &Hash256| !self.has_checkpoint(fingerprint) || done(fingerprint);
         for folder in folders {
-            let name = folder.file_name().unwrap_or_default();
-            let Some(fingerprint) = name.to_str().and_then(Hash256::parse) else {
+            let name = folder.file_name().and_then(|name| name.to_str());
+            let Some(fingerprint) = name.and_then(Hash256::parse).filter(needless) else {
                 continue;
             };
-            if !self.has_checkpoint(&fingerprint) || done(name) {
-                needless.insert(fingerprint);
-            }
-        }
-        for fingerprint in needless {
-            // Whoever makes a checkpoint holds one of the locks.
-            let Some(_locks) = self.both_locks(&fingerprint) else {
+            // Whoever makes a checkpoint holds one of the locks, and may have made one just before.
+            let Some(_locks) = self.both_locks(&fingerprint).filter(|_| needless(&fingerprint)) else {
                 continue;
             };
-            let folder = self.checkpoints(&fingerprint);
-            let removed = if self.has_checkpoint(&fingerprint) {
-                fs::remove_dir_all(&folder)
-            } else {
-                fs::remove_dir(&folder)
-            };
-            match removed {
+            match fs::remove_dir_all(&folder) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(super::named(&folder, &error)),
                 _ => {}
             }

@@ -42,6 +42,13 @@ pub fn replace_with(path: &Path, keep: Keep, write: impl FnOnce(&Path) -> io::Re
     persist(draft, path, keep).map_err(|error| named(path, &error))
 }
 
+/// Writes a draft in a folder, and takes it away again.
+pub fn try_writing(folder: &Path) -> io::Result<()> {
+    let mut draft = draft(&folder.join("probe"))?;
+    draft.write_all(b"ok")?;
+    draft.close()
+}
+
 fn draft(path: &Path) -> io::Result<NamedTempFile> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();

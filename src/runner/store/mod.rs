@@ -211,9 +211,19 @@ impl Store {
         self.locks().join(name)
     }
 
-    /// Whether a stage left a checkpoint.
+    /// Whether a stage left a checkpoint. One whose writing was cut short is none.
     pub fn has_checkpoint(&self, fingerprint: &Hash256) -> bool {
-        std::fs::read_dir(self.checkpoints(fingerprint)).is_ok_and(|mut files| files.next().is_some())
+        let whole = |path: &PathBuf| path.extension().is_none_or(|ending| ending != "writing");
+        files::entries(&self.checkpoints(fingerprint)).is_ok_and(|found| found.iter().any(whole))
+    }
+
+    /// Fingerprints of the stages that left a checkpoint.
+    pub fn unfinished(&self) -> Vec<Hash256> {
+        let found = files::entries(&self.results.join("checkpoints")).unwrap_or_default();
+        let fingerprint = |folder: &PathBuf| Hash256::parse(folder.file_name()?.to_str()?);
+        let mut found: Vec<Hash256> = found.iter().filter_map(fingerprint).collect();
+        found.retain(|fingerprint| self.has_checkpoint(fingerprint));
+        found
     }
 
     /// The store's own folders.

@@ -168,10 +168,11 @@ impl Store {
         files::replace(&file, text.as_bytes(), Keep::Durable)
     }
 
-    /// Notes that what a record says was asked again; whether there is one, and it is whole.
+    /// Notes that what a record says was asked again; whether there is one, and it and its copy of the file are whole.
     pub fn touch_run(&self, asked: &Asked) -> bool {
         let file = self.run_file(asked);
-        let whole = std::fs::read(&file).is_ok_and(|text| checked::without_check(&text).is_some());
+        let copied = Hash256::of_file(&file.with_extension("yaml")).is_ok_and(|copy| copy == asked.yaml);
+        let whole = copied && std::fs::read(&file).is_ok_and(|text| checked::without_check(&text).is_some());
         // In a folder that cannot be written, nothing is removed either.
         let _ = whole.then(|| touch(&file));
         whole
