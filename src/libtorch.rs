@@ -20,6 +20,9 @@ pub struct Libtorch {
     pub devices: usize,
     /// Model names of the GPUs.
     pub names: Vec<String>,
+    /// Why its CUDA part is not loaded; empty where it is.
+    #[serde(default)]
+    pub without: String,
 }
 
 impl Libtorch {
@@ -98,7 +101,7 @@ fn probe() -> Result<(Libtorch, Vec<PathBuf>), String> {
 
 /// All that the answer depends on, without loading libtorch.
 fn circumstances(library: &Path, libraries: &[PathBuf]) -> Vec<String> {
-    let variables = ["LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"];
+    let variables = ["LD_LIBRARY_PATH", "LIBTORCH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"];
     let mut all: Vec<String> = variables
         .iter()
         .map(|name| format!("{name}={:?}", std::env::var_os(name).unwrap_or_default()))

@@ -37,8 +37,9 @@ pub fn probe() -> Result<(), String> {
 
 /// Where the library is: named by the environment, beside the program, or in the build's `deps/`.
 pub fn find() -> Result<PathBuf, String> {
-    if let Some(named) = env::var_os(LIBRARY_VARIABLE) {
-        let named = PathBuf::from(named);
+    if let Some(named) = env::var_os(LIBRARY_VARIABLE).filter(|named| !named.is_empty()) {
+        // The loader searches for a name without a folder elsewhere, and a worker may be in another folder.
+        let named = std::path::absolute(named).map_err(|error| format!("{LIBRARY_VARIABLE}: {error}"))?;
         let missing = format!(
             "{LIBRARY_VARIABLE} names {}, and there is no such file",
             named.display()

@@ -16,6 +16,7 @@ use crate::columns::{self, CARTESIAN, POSITION, TIME, VELOCITY};
 use crate::io::{TableContext, identity, points, threads};
 use crate::parameters::{Gyr, positive};
 use crate::potentials::PotentialParameters;
+use crate::room::too_many_rows;
 use crate::samples::HaloSample;
 use crate::set_aside::{self, OnFailure, SetAside};
 
@@ -143,6 +144,7 @@ impl Stage for IntegrateOrbits {
         }
         faults.extend(positive("streams", self.streams));
         faults.extend(positive("stars", Some(self.stars)));
+        faults.extend(too_many_rows("streams", &[self.streams.unwrap_or(1), self.stars]));
         if !(self.energy_tolerance > 0.0 && self.energy_tolerance < 1.0) {
             let message = format!("must be between 0 and 1, not {}", self.energy_tolerance);
             faults.push(Fault::new("energy_tolerance", message));

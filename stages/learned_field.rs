@@ -12,7 +12,8 @@ use safetensors::{Dtype, SafeTensors};
 /// **Fails when** the file holds something else.
 pub fn read(path: &Path) -> Result<Expansion, StageError> {
     let bytes = std::fs::read(path).map_err(|source| StageError::io(path, source))?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(StageError::failed)?;
+    let whole = |_| StageError::failed("input field: is not a whole safetensors file");
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(whole)?;
     let network = header.metadata().as_ref().and_then(|metadata| metadata.get("network"));
     if network.map(String::as_str) != Some("linear_field") {
         let found = network.map_or("something else", String::as_str);
@@ -21,7 +22,7 @@ pub fn read(path: &Path) -> Result<Expansion, StageError> {
             "connect the output `field` of a train_potential with `model: linear`",
         ));
     }
-    let file = SafeTensors::deserialize(&bytes).map_err(StageError::failed)?;
+    let file = SafeTensors::deserialize(&bytes).map_err(whole)?;
     let terms: Option<Vec<Term>> = numbers(&file, "terms")?
         .chunks(3)
         .map(|row| Term::from_row([*row.first()?, *row.get(1)?, *row.get(2)?]))
@@ -32,7 +33,8 @@ pub fn read(path: &Path) -> Result<Expansion, StageError> {
 }
 
 fn numbers(file: &SafeTensors, name: &str) -> Result<Vec<f64>, StageError> {
-    let tensor = file.tensor(name).map_err(StageError::failed)?;
+    let missing = |_| StageError::failed(format!("input field: has no {name}"));
+    let tensor = file.tensor(name).map_err(missing)?;
     if tensor.dtype() != Dtype::F64 {
         return Err(StageError::failed(format!("input field: {name} is not of type F64")));
     }

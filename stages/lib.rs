@@ -19,6 +19,7 @@ pub mod parameters;
 pub mod potentials;
 pub mod predict;
 pub mod recover_velocities;
+mod room;
 pub mod samples;
 pub mod select_orbits;
 pub mod set_aside;

@@ -20,6 +20,7 @@ use crate::columns::{self, ACTIONS, ANGLES, CARTESIAN, Column, ENERGY, FREQUENCI
 use crate::io::{TableContext, identity, threads};
 use crate::parameters::{Gyr, KmPerSecondKpc, positive};
 use crate::potentials::PotentialParameters;
+use crate::room::too_many_rows;
 use crate::samples::{DiscSample, HaloSample};
 use crate::set_aside::{self, OnFailure, SetAside};
 
@@ -176,6 +177,7 @@ impl Stage for MapTori {
         }
         faults.extend(positive("streams", self.streams));
         faults.extend(positive("stars", Some(self.stars)));
+        faults.extend(too_many_rows("streams", &[self.streams.unwrap_or(1), self.stars]));
         faults.extend(self.halo.faults("halo"));
         faults.extend(self.disc.faults("disc"));
         faults.extend(tolerance_fault("tolerance", self.tolerance));

@@ -17,6 +17,7 @@ use crate::columns::{self, CARTESIAN, TIME};
 use crate::io::{TableContext, on_threads};
 use crate::parameters::{Gyr, Kpc, SolarMasses, positive};
 use crate::potentials::MassAndScale;
+use crate::room::too_many_rows;
 use checkpoint::Checkpoint;
 use records::Records;
 use snapshots::Snapshots;
@@ -145,6 +146,8 @@ impl Stage for SimulateNbody {
             faults.push(Fault::new(at, format!("must be at least 2, not {count}")));
         }
         faults.extend(positive("records", Some(self.records)));
+        faults.extend(too_many_rows("particles", &[self.particles, self.snapshots]));
+        faults.extend(too_many_rows("records", &[self.records, self.snapshots]));
         if !(self.mass_fraction > 0.0 && self.mass_fraction <= 1.0) {
             faults.push(Fault::new(
                 "mass_fraction",
@@ -230,7 +233,11 @@ impl SimulateNbody {
         let mut snapshots = Snapshots::new(particles.positions.len(), self.snapshots as usize);
         let mut records = Records::default();
         let mut steps = 0;
-        if let Some(saved) = checkpoint.load(&schedule)? {
+        let saved = checkpoint.load(&schedule).unwrap_or_else(|why| {
+            context.note(format!("the checkpoint {why}: it is not used, and the simulation begins anew"));
+            None
+        });
+        if let Some(saved) = saved {
             steps = saved.steps;
             records = saved.records;
             for snapshot in &saved.snapshots {

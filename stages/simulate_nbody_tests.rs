@@ -232,14 +232,33 @@ fn a_cancelled_simulation_goes_on_to_the_same_bytes() {
 }
 
 #[test]
-fn a_checkpoint_without_its_snapshots_is_not_used() {
+fn a_damaged_checkpoint_is_not_used() {
     let folder = tempfile::tempdir().unwrap();
     let with = sphere(json!({}));
     let (whole, _) = go(&with, &folder.path().join("whole"), 1, None);
-    let again = folder.path().join("again");
-    assert!(go(&with, &again, 1, Some(with.schedule().snapshot + 2)).0.is_none());
-    std::fs::remove_file(again.join("checkpoints/snapshot_1.parquet")).unwrap();
-    assert!(go(&with, &again, 1, None).0 == whole);
+    let left = folder.path().join("left");
+    let reached = with.schedule().snapshot + 2;
+    assert!(go(&with, &left, 1, Some(reached)).0.is_none());
+    let names: Vec<_> = std::fs::read_dir(left.join("checkpoints"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names.len(), 5, "two snapshots, the particles, diagnostics and the list: {names:?}");
+    for (number, name) in names.iter().enumerate() {
+        let again = folder.path().join(format!("again {number}"));
+        std::fs::create_dir_all(again.join("checkpoints")).unwrap();
+        for name in &names {
+            std::fs::copy(left.join("checkpoints").join(name), again.join("checkpoints").join(name)).unwrap();
+        }
+        let file = again.join("checkpoints").join(name);
+        let mut bytes = std::fs::read(&file).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&file, bytes).unwrap();
+        let (made, told) = go(&with, &again, 1, None);
+        assert!(made == whole, "{name:?} was believed");
+        assert!(told.iter().any(|&step| step > 0 && step < reached), "{name:?} was used");
+    }
 }
 
 /// Encounters change actions by √(t/t_relax), t_relax = N/(8 ln Λ) crossing times: for 3000 particles, five crossing times and

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::parameters::Kpc;
 use crate::potentials::PotentialParameters;
+use crate::room::too_many_rows;
 
 /// `tabulate_field`
 ///
@@ -128,6 +129,9 @@ impl Stage for TabulateField {
                 faults.push(Fault::new(at, format!("must be at least {least}, not {count}")));
             }
         }
+        // Of `meridian`, at every azimuth.
+        let few = self.points / 4;
+        faults.extend(too_many_rows("points", &[few, few, self.azimuths]));
         faults
     }
 

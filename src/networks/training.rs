@@ -92,6 +92,8 @@ pub trait Watcher {
     fn epoch(&mut self, record: &EpochRecord, total: usize);
     /// Whether to save a checkpoint and stop.
     fn stop(&self) -> bool;
+    /// Is told what a reader of the results should know.
+    fn note(&mut self, _text: &str) {}
 }
 
 /// A watcher that does nothing.
@@ -364,7 +366,7 @@ impl State {
             weights.insert_json("best_loss", &self.best_loss)?;
             weights.insert_json("history", &self.history)?;
             others(&mut weights);
-            checkpoint.save(&weights)?;
+            checkpoint.save(weights)?;
         }
         if stop {
             return Err(Error::Stopped { epochs: record.epoch });

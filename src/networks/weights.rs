@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use safetensors::{Dtype, SafeTensors};
+use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
 use crate::error::Error;
+use crate::training::Watcher;
 
 /// Named tensors and metadata: what a safetensors file holds.
 #[derive(Debug, Default)]
@@ -58,6 +61,48 @@ impl Weights {
             .ok_or_else(|| Error::Data(format!("no tensor `{name}` in the network file")))
     }
 
+    /// The tensor called `name`, of this shape, in double precision and finite: what is not so was not written by this program.
+    pub fn shaped(&self, name: &str, shape: &[i64]) -> Result<&Tensor, Error> {
+        let tensor = self.tensor(name)?;
+        let (found, kind) = (tensor.size(), tensor.kind());
+        if found != shape || kind != Kind::Double {
+            return Err(Error::Data(format!(
+                "tensor `{name}` of the network file has shape {found:?}, not {shape:?} in double precision"
+            )));
+        }
+        if tensor.isfinite().all().int64_value(&[]) == 0 {
+            return Err(Error::Data(format!("tensor `{name}` of the network file is not finite")));
+        }
+        Ok(tensor)
+    }
+
+    /// Weights and biases `parameters.0`, `parameters.1`, … of a perceptron of `depth` hidden layers.
+    pub fn perceptron(&self, inputs: i64, width: i64, depth: i64, outputs: i64) -> Result<Vec<Tensor>, Error> {
+        // No more layers than the file has tensors: before anything is made of a number in it.
+        if !(0..=self.tensors.len() as i64).contains(&depth) {
+            return Err(Error::Data(format!("the network file holds no {depth} hidden layers")));
+        }
+        let mut layers = Vec::new();
+        let mut inputs = inputs;
+        for layer in 0..=depth {
+            let outputs = if layer == depth { outputs } else { width };
+            for (number, shape) in [(2 * layer, &[inputs, outputs][..]), (2 * layer + 1, &[outputs])] {
+                layers.push(self.shaped(&format!("parameters.{number}"), shape)?.shallow_clone());
+            }
+            inputs = outputs;
+        }
+        Ok(layers)
+    }
+
+    /// Checks a size from the metadata before tensors of that size are made: there is at least one number for each of it.
+    pub fn holds(&self, what: &str, count: i64) -> Result<(), Error> {
+        let numbers: usize = self.tensors.values().map(Tensor::numel).sum();
+        if (0..=numbers as i64).contains(&count) {
+            return Ok(());
+        }
+        Err(Error::Data(format!("the network file holds no {what} of {count}")))
+    }
+
     /// The metadata under `key`.
     pub fn text(&self, key: &str) -> Result<&str, Error> {
         let text = self.metadata.get(key).map(String::as_str);
@@ -66,7 +111,9 @@ impl Weights {
 
     /// Reads the JSON metadata under `key`.
     pub fn json<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<T, Error> {
-        serde_json::from_str(self.text(key)?).map_err(|error| Error::Data(format!("metadata `{key}`: {error}")))
+        let text = self.text(key)?;
+        serde_json::from_str(text)
+            .map_err(|_| Error::Data(format!("metadata `{key}` of the network file is not what this program writes")))
     }
 
     /// Adds metadata as JSON.
@@ -120,27 +167,24 @@ impl Weights {
         Ok(bytes)
     }
 
-    /// Writes the file atomically: a temporary file beside it, synchronised, then renamed.
+    /// Writes the file atomically.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        let bytes = self.to_bytes()?;
-        let temporary = path.with_extension("writing");
-        let write = || {
-            let mut file = File::create(&temporary)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            std::fs::rename(&temporary, path)
-        };
-        write().map_err(|source| Error::io(path, source))
+        write(path, &self.to_bytes()?)
     }
 
     /// Reads a file into tensors on the CPU.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
-        let wrong = |error: safetensors::SafeTensorError| Error::format(path, error);
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(wrong)?;
+        Self::from_bytes(&bytes, path)
+    }
+
+    /// Reads the bytes of the file at `path`.
+    fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, Error> {
+        let wrong = |_: safetensors::SafeTensorError| Error::format(path, "is not a whole safetensors file");
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(wrong)?;
         let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
         let mut tensors = BTreeMap::new();
-        for (name, view) in SafeTensors::deserialize(&bytes).map_err(wrong)?.tensors() {
+        for (name, view) in SafeTensors::deserialize(bytes).map_err(wrong)?.tensors() {
             let kind = match view.dtype() {
                 Dtype::F64 => Kind::Double,
                 Dtype::F32 => Kind::Float,
@@ -154,13 +198,29 @@ impl Weights {
     }
 }
 
-/// The checkpoint of a training: one file in a folder, replaced atomically now and then.
+/// The checkpoint of a training: one safetensors file in a folder, replaced atomically now and then.
+///
+/// It is believed only if it is what was written, for the same work: its metadata hold a checksum over all of the file, and the
+/// name of the folder, which is the fingerprint of the stage.
 #[derive(Debug)]
 pub struct Checkpoint {
     file: Option<PathBuf>,
     interval: Duration,
     saved: Instant,
 }
+
+/// What a folder of checkpoints holds.
+#[derive(Debug)]
+enum Left {
+    Nothing,
+    Whole(Weights),
+    /// Something that cannot be gone on from, and why.
+    Bad(String),
+}
+
+/// Metadata of a checkpoint.
+const CHECKSUM: &str = "checksum";
+const KEY: &str = "checkpoint_of";
 
 impl Checkpoint {
     /// A checkpoint in `folder`, due whenever `interval` has passed since the last one (20 s is usual).
@@ -187,18 +247,110 @@ impl Checkpoint {
     }
 
     /// Saves now.
-    pub fn save(&mut self, weights: &Weights) -> Result<(), Error> {
+    pub fn save(&mut self, mut weights: Weights) -> Result<(), Error> {
         self.saved = Instant::now();
-        self.file.as_deref().map_or(Ok(()), |file| weights.save(file))
+        let Some(file) = &self.file else { return Ok(()) };
+        weights.metadata.insert(KEY.to_owned(), key(file));
+        weights.metadata.insert(CHECKSUM.to_owned(), BLANK.to_owned());
+        let mut bytes = weights.to_bytes()?;
+        let place = checksum_place(&bytes).ok_or_else(|| Error::Data("a checkpoint without metadata".to_owned()))?;
+        let sum = digest(&bytes);
+        bytes[place].copy_from_slice(sum.as_bytes());
+        write(file, &bytes)
     }
 
-    /// What an interrupted training left, if anything.
-    pub fn load(&self) -> Result<Option<Weights>, Error> {
-        match &self.file {
-            Some(file) if file.exists() => Weights::load(file).map(Some),
-            _ => Ok(None),
+    /// Goes on from what an interrupted training left, if anything, with `restore`; whether it did. What is damaged, or of
+    /// other work, is said and removed, and the training begins anew.
+    ///
+    /// **Fails when** `restore` does, which is for another build of this program to bring about; the next training begins anew.
+    pub fn resume(
+        &self,
+        watcher: &mut dyn Watcher,
+        restore: impl FnOnce(&Weights) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
+        let Some(file) = &self.file else { return Ok(false) };
+        match left(file) {
+            Left::Nothing => Ok(false),
+            Left::Whole(weights) => match restore(&weights) {
+                Ok(()) => Ok(true),
+                Err(error) => {
+                    remove(file)?;
+                    Err(Error::Data(format!(
+                        "its checkpoint was of another build and is removed; run again ({error})"
+                    )))
+                }
+            },
+            Left::Bad(why) => {
+                remove(file)?;
+                watcher.note(&format!("the checkpoint {why}: it is not used, and the training begins anew"));
+                Ok(false)
+            }
         }
     }
+}
+
+/// What a checkpoint is of: the name of its folder.
+fn key(file: &Path) -> String {
+    let folder = file.parent().and_then(Path::file_name);
+    folder.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Stands for the checksum while it is taken.
+const BLANK: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Where the checksum stands; quotes in other metadata are escaped, so only its own key can look like it.
+fn checksum_place(bytes: &[u8]) -> Option<Range<usize>> {
+    let before = format!("\"{CHECKSUM}\":\"");
+    let found = bytes.windows(before.len()).position(|window| window == before.as_bytes())?;
+    let place = found + before.len()..found + before.len() + BLANK.len();
+    (place.end <= bytes.len()).then_some(place)
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn left(file: &Path) -> Left {
+    let mut bytes = match std::fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Left::Nothing,
+        Err(error) => return Left::Bad(format!("cannot be read ({error})")),
+    };
+    let damaged = || Left::Bad("is damaged: its content is not what was written".to_owned());
+    let Some(place) = checksum_place(&bytes) else {
+        return damaged();
+    };
+    let sum = bytes[place.clone()].to_vec();
+    bytes[place].copy_from_slice(BLANK.as_bytes());
+    if digest(&bytes).as_bytes() != sum {
+        return damaged();
+    }
+    match Weights::from_bytes(&bytes, file) {
+        Ok(weights) if weights.metadata.get(KEY) == Some(&key(file)) => Left::Whole(weights),
+        Ok(_) => Left::Bad("is of another stage".to_owned()),
+        Err(_) => damaged(),
+    }
+}
+
+fn remove(file: &Path) -> Result<(), Error> {
+    let removed = if file.is_dir() {
+        std::fs::remove_dir_all(file)
+    } else {
+        std::fs::remove_file(file)
+    };
+    removed.map_err(|source| Error::io(file, source))
+}
+
+/// Writes a file atomically: a temporary file beside it, synchronised, then renamed.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let temporary = path.with_extension("writing");
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    write().map_err(|source| Error::io(path, source))
 }
 
 #[cfg(test)]
@@ -260,5 +412,86 @@ mod tests {
         weights.insert_list("w", &[Tensor::zeros([2, 2], (Kind::Double, Device::Cpu))]);
         let mut other = [Tensor::zeros([3], (Kind::Double, Device::Cpu))];
         assert!(weights.copy_list("w", &mut other).is_err());
+    }
+
+    /// Keeps what it is told.
+    #[derive(Default)]
+    struct Listener(Vec<String>);
+
+    impl Watcher for Listener {
+        fn epoch(&mut self, _: &crate::training::EpochRecord, _: usize) {}
+
+        fn stop(&self) -> bool {
+            false
+        }
+
+        fn note(&mut self, text: &str) {
+            self.0.push(text.to_owned());
+        }
+    }
+
+    fn resumes(checkpoint: &Checkpoint) -> (bool, Vec<String>) {
+        let mut listener = Listener::default();
+        let resumed = checkpoint.resume(&mut listener, |saved| {
+            assert!(saved.tensor("b")?.equal(sample().tensor("b")?));
+            Ok(())
+        });
+        (resumed.unwrap(), listener.0)
+    }
+
+    /// Whatever happens to a checkpoint, it is either what was written or not used, and never in the way.
+    #[test]
+    fn a_damaged_checkpoint_is_said_and_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("checkpoint.safetensors");
+        let mut checkpoint = Checkpoint::new(folder.path(), Duration::MAX);
+        assert_eq!(resumes(&checkpoint), (false, Vec::new()));
+        checkpoint.save(sample()).unwrap();
+        let good = std::fs::read(&file).unwrap();
+        assert_eq!(resumes(&checkpoint), (true, Vec::new()));
+        let changed = |at: usize| {
+            let mut bytes = good.clone();
+            bytes[at] ^= 1;
+            bytes
+        };
+        let mut damages: Vec<Vec<u8>> = (0..good.len()).map(changed).collect();
+        damages.extend([vec![], vec![0; good.len()], good[..good.len() / 2].to_vec(), [&good[..], b"x"].concat()]);
+        for (number, damage) in damages.into_iter().enumerate() {
+            std::fs::write(&file, damage).unwrap();
+            let (resumed, notes) = resumes(&checkpoint);
+            assert!(!resumed, "damage {number} was believed");
+            assert!(notes[0].contains("begins anew"), "{notes:?}");
+            assert_eq!(resumes(&checkpoint), (false, Vec::new()), "damage {number} is still there");
+        }
+        std::fs::create_dir(&file).unwrap();
+        assert!(!resumes(&checkpoint).0);
+        checkpoint.save(sample()).unwrap();
+        assert_eq!(resumes(&checkpoint), (true, Vec::new()));
+    }
+
+    /// A whole checkpoint of other work is not gone on from.
+    #[test]
+    fn a_checkpoint_is_of_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
+        std::fs::create_dir(&one).unwrap();
+        std::fs::create_dir(&other).unwrap();
+        Checkpoint::new(&one, Duration::MAX).save(sample()).unwrap();
+        std::fs::copy(one.join("checkpoint.safetensors"), other.join("checkpoint.safetensors")).unwrap();
+        let (resumed, notes) = resumes(&Checkpoint::new(&other, Duration::MAX));
+        assert!(!resumed && notes[0].contains("another stage"), "{notes:?}");
+        assert!(resumes(&Checkpoint::new(&one, Duration::MAX)).0);
+    }
+
+    /// One that cannot be restored, of another build under the same fingerprint, does not stand in the way for ever.
+    #[test]
+    fn a_checkpoint_that_does_not_fit_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut checkpoint = Checkpoint::new(folder.path(), Duration::MAX);
+        checkpoint.save(sample()).unwrap();
+        let listener = &mut Listener::default();
+        let failed = checkpoint.resume(listener, |saved| saved.tensor("of a later build").map(|_| ()));
+        assert!(failed.unwrap_err().to_string().contains("run again"));
+        assert_eq!(resumes(&checkpoint), (false, Vec::new()));
     }
 }

@@ -1,13 +1,19 @@
 //! What is kept on disk of an unfinished simulation: every snapshot in a file of its own, the rows of `diagnostics`, and the
-//! particles as they stand. A file is written under another name and then renamed, so that one that is there is whole.
+//! particles as they stand. A file is written under another name and then renamed, so that one that is there is whole. A list of
+//! them with their hashes, `checkpoint.json`, is written last: only what it names is used, and only if all of it is as it was
+//! written, for the same work.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use dynamics::nbody::{Particles, Simulation};
 use runner::arrow_schema::Schema;
 use runner::error::StageError;
+use runner::store::Hash256;
+use serde::{Deserialize, Serialize};
 use tables::{RecordBatch, Values};
 
 use super::Schedule;
@@ -22,7 +28,21 @@ const INTERVAL: Duration = Duration::from_secs(60);
 pub struct Checkpoint {
     folder: PathBuf,
     saved: Cell<Instant>,
+    /// Snapshots that are written, with their hashes.
+    snapshots: RefCell<BTreeMap<String, Hash256>>,
 }
+
+/// The list of what was saved.
+#[derive(Debug, Serialize, Deserialize)]
+struct List {
+    /// What it is of: the name of the folder, which is the fingerprint of the stage.
+    of: String,
+    steps: u64,
+    /// Hashes of the files by their names.
+    files: BTreeMap<String, Hash256>,
+}
+
+const LIST: &str = "checkpoint.json";
 
 /// A simulation to go on with.
 pub struct Saved {
@@ -42,6 +62,7 @@ impl Checkpoint {
         Self {
             folder: folder.to_owned(),
             saved: Cell::new(Instant::now()),
+            snapshots: RefCell::default(),
         }
     }
 
@@ -52,40 +73,79 @@ impl Checkpoint {
 
     /// Saves a snapshot.
     pub fn save_snapshot(&self, star: usize, particles: &Particles) -> Result<(), StageError> {
-        self.write(&snapshot(star), &particles_schema(), columns(particles))
+        let name = snapshot(star);
+        let hash = self.write(&name, &particles_schema(), columns(particles))?;
+        self.snapshots.borrow_mut().insert(name, hash);
+        Ok(())
     }
 
     /// Saves where `simulation` stands; its snapshots up to there must have been saved.
     pub fn save(&self, simulation: &Simulation, records: &Records) -> Result<(), StageError> {
-        self.write("diagnostics", &records::schema(), records.columns())?;
         let steps = simulation.steps();
-        self.write(&standing(steps), &particles_schema(), columns(simulation.particles()))?;
-        // The newest counts; older ones only take room.
-        for old in self.standing()?.into_iter().filter(|&old| old < steps) {
-            let path = self.path(&standing(old));
-            std::fs::remove_file(&path).map_err(|source| StageError::io(&path, source))?;
+        let mut files = self.snapshots.borrow().clone();
+        for (name, schema, columns) in [
+            (diagnostics(steps), records::schema(), records.columns()),
+            (standing(steps), particles_schema(), columns(simulation.particles())),
+        ] {
+            files.insert(name.clone(), self.write(&name, &schema, columns)?);
         }
+        let (of, list) = (self.key(), self.folder.join(LIST));
+        let list_of = List { of, steps, files };
+        let text = serde_json::to_vec(&list_of).map_err(|error| StageError::Bug(error.to_string()))?;
+        let unfinished = self.folder.join("checkpoint.unfinished");
+        let written = std::fs::write(&unfinished, text).and_then(|()| std::fs::rename(&unfinished, &list));
+        written.map_err(|source| StageError::io(&list, source))?;
+        self.clear(&list_of);
         self.saved.set(Instant::now());
         Ok(())
     }
 
-    /// What was saved last; nothing if that was nothing, or does not reach back to the beginning.
-    pub fn load(&self, schedule: &Schedule) -> Result<Option<Saved>, StageError> {
-        let Some(steps) = self.standing()?.into_iter().max() else {
-            return Ok(None);
-        };
-        let diagnostics = self.path("diagnostics");
-        if !diagnostics.exists() {
-            return Ok(None);
+    /// Removes what an earlier save left, which only takes room.
+    fn clear(&self, list: &List) {
+        let found = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for path in found.map(|entry| entry.path()) {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let old = name.starts_with("steps_") || name.starts_with("diagnostics_");
+            if old && !list.files.contains_key(&name) {
+                let _ = std::fs::remove_file(path);
+            }
         }
+    }
+
+    /// What was saved last; nothing if that was nothing.
+    ///
+    /// **Fails with** what is wrong with it, to stand after "the checkpoint".
+    pub fn load(&self, schedule: &Schedule) -> Result<Option<Saved>, String> {
+        let damaged = || "is damaged: its content is not what was written".to_owned();
+        let text = match std::fs::read(self.folder.join(LIST)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(format!("cannot be read ({error})")),
+        };
+        let list: List = serde_json::from_slice(&text).map_err(|_| damaged())?;
+        if list.of != self.key() {
+            return Err("is of another stage".to_owned());
+        }
+        let whole = |(name, hash): (&String, &Hash256)| Hash256::of_file(&self.path(name)).is_ok_and(|now| now == *hash);
+        if !list.files.iter().all(whole) {
+            return Err(damaged());
+        }
+        let saved = self.read(&list, schedule).map_err(|_| damaged())?.ok_or_else(damaged)?;
+        let kept = list.files.into_iter().filter(|(name, _)| name.starts_with("snapshot_"));
+        *self.snapshots.borrow_mut() = kept.collect();
+        Ok(Some(saved))
+    }
+
+    /// What a list names; nothing if that does not reach back to the beginning.
+    fn read(&self, list: &List, schedule: &Schedule) -> Result<Option<Saved>, StageError> {
+        let steps = list.steps;
+        let table = read(&self.path(&diagnostics(steps)))?;
         // The row and the snapshot of the very step that was saved may not have been made yet.
-        let records = Records::from_table(&read(&diagnostics)?, (steps / schedule.record) as usize + 1)?;
+        let records = Records::from_table(&table, (steps / schedule.record) as usize + 1)?;
         let stars = 0..=(steps / schedule.snapshot) as usize;
-        let there = stars
-            .map(|star| self.path(&snapshot(star)))
-            .take_while(|path| path.exists());
+        let there = stars.map(snapshot).take_while(|name| list.files.contains_key(name));
         let snapshots = there
-            .map(|path| particles(&read(&path)?))
+            .map(|name| particles(&read(&self.path(&name))?))
             .collect::<Result<Vec<_>, _>>()?;
         let particles = particles(&read(&self.path(&standing(steps)))?)?;
         let is_whole = records.len() as u64 * schedule.record >= steps
@@ -101,33 +161,23 @@ impl Checkpoint {
         }))
     }
 
-    /// Steps of the files of particles as they stood.
-    fn standing(&self) -> Result<Vec<u64>, StageError> {
-        let failed = |source| StageError::io(&self.folder, source);
-        let mut found: Vec<u64> = Vec::new();
-        for entry in std::fs::read_dir(&self.folder).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name();
-            let steps = name.to_str().and_then(|name| {
-                name.strip_prefix("steps_")?
-                    .strip_suffix(".parquet")?
-                    .parse::<u64>()
-                    .ok()
-            });
-            found.extend(steps);
-        }
-        Ok(found)
+    /// What the checkpoint is of: the name of its folder.
+    fn key(&self) -> String {
+        self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.join(format!("{name}.parquet"))
     }
 
-    fn write(&self, name: &str, schema: &Schema, columns: Vec<(&str, Values)>) -> Result<(), StageError> {
+    /// Writes a table, and gives the hash of its file.
+    fn write(&self, name: &str, schema: &Schema, columns: Vec<(&str, Values)>) -> Result<Hash256, StageError> {
         let schema = std::sync::Arc::new(schema.clone());
         let table = tables::build(&schema, columns).map_err(StageError::failed)?;
         let (path, unfinished) = (self.path(name), self.folder.join(format!("{name}.unfinished")));
         tables::write(&unfinished, &table, &schema).map_err(StageError::failed)?;
-        std::fs::rename(&unfinished, &path).map_err(|source| StageError::io(&path, source))
+        let hash = Hash256::of_file(&unfinished).and_then(|hash| std::fs::rename(&unfinished, &path).map(|()| hash));
+        hash.map_err(|source| StageError::io(&path, source))
     }
 }
 
@@ -137,6 +187,10 @@ fn snapshot(star: usize) -> String {
 
 fn standing(steps: u64) -> String {
     format!("steps_{steps}")
+}
+
+fn diagnostics(steps: u64) -> String {
+    format!("diagnostics_{steps}")
 }
 
 fn read(path: &Path) -> Result<RecordBatch, StageError> {

@@ -6,11 +6,14 @@ use std::time::Duration;
 use networks::Error;
 use networks::training::{EpochRecord, Watcher};
 use networks::weights::Checkpoint;
-use runner::context::{Cancel, Device, Progress, StageContext};
+use runner::context::{Cancel, Device, Progress, StageContext, Teller};
 use runner::error::StageError;
+use runner::event::Told;
 use stages::io::TableContext;
 
-/// The device of a context as libtorch names it; sets the numbers of threads.
+use crate::cuda;
+
+/// The device of a context as libtorch names it; sets the numbers of threads. To be called before the first tensor is made.
 ///
 /// How libtorch rounds a sum depends on the number of its threads, so that is the one in the fingerprint. What is done side by side on
 /// the threads that happen to be granted is written to fixed places.
@@ -21,7 +24,11 @@ pub fn prepare(context: &StageContext) -> tch::Device {
     let _ = pool.build_global();
     match context.device {
         Device::Cpu => tch::Device::Cpu,
-        Device::Cuda(index) => tch::Device::Cuda(index),
+        Device::Cuda(index) => {
+            // Where it cannot be loaded, libtorch says so at the first tensor on the GPU.
+            let _ = cuda::load();
+            tch::Device::Cuda(index)
+        }
     }
 }
 
@@ -55,6 +62,7 @@ pub fn checkpoint(context: &StageContext) -> Checkpoint {
 pub struct StageWatcher {
     progress: Progress,
     cancel: Cancel,
+    teller: Teller,
     unit: &'static str,
 }
 
@@ -64,6 +72,7 @@ impl StageWatcher {
         Self {
             progress: context.progress(epochs as u64, "epochs"),
             cancel: context.cancel.clone(),
+            teller: context.teller.clone(),
             unit,
         }
     }
@@ -88,6 +97,10 @@ impl Watcher for StageWatcher {
 
     fn stop(&self) -> bool {
         self.cancel.is_cancelled()
+    }
+
+    fn note(&mut self, text: &str) {
+        (self.teller)(Told::Note { text: text.to_owned() });
     }
 }
 

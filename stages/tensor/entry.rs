@@ -1,6 +1,6 @@
-//! The C interface of this library: the two functions that the program finds with `dlsym`, and the loading of CUDA.
-//! The only unsafe code of the project besides the program's own `dlopen`.
-#![expect(unsafe_code, reason = "a C interface, and dlopen")]
+//! The C interface of this library: the two functions that the program finds with `dlsym`.
+//! The only unsafe code of the project besides this, the loading of CUDA and the program's own `dlopen`.
+#![expect(unsafe_code, reason = "a C interface")]
 
 use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::os::unix::ffi::OsStrExt;
@@ -26,24 +26,14 @@ pub unsafe extern "C" fn actionfinder_worker(request: *const c_char) -> c_int {
 #[unsafe(no_mangle)]
 pub extern "C" fn actionfinder_probe_devices() -> c_int {
     std::panic::catch_unwind(|| {
-        load_cuda();
-        println!("{}", devices());
+        println!("{}", devices(crate::cuda::load()));
         0
     })
     .unwrap_or(70)
 }
 
-/// Loads libtorch's CUDA part if there is one. Nothing is linked against it, so that the same build runs where it is
-/// absent; it must be loaded before the first tensor.
-pub fn load_cuda() {
-    // SAFETY: the name is a C string; the library's initialisers are libtorch's own and meant to run at load.
-    let handle = unsafe { libc::dlopen(c"libtorch_cuda.so".as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
-    // Absent is as good as present without a GPU: the processor is used, and `doctor` says so.
-    let _ = handle;
-}
-
-/// What libtorch sees.
-fn devices() -> serde_json::Value {
+/// What libtorch sees, and why not more.
+fn devices(loaded: Result<(), String>) -> serde_json::Value {
     let cuda = tch::Cuda::is_available();
     let count = if cuda { tch::Cuda::device_count() } else { 0 };
     serde_json::json!({
@@ -51,6 +41,7 @@ fn devices() -> serde_json::Value {
         "libtorch": "2.11.0",
         "cuda": cuda,
         "devices": count,
+        "without": loaded.err().unwrap_or_default(),
         "names": if cuda { gpu_names() } else { Vec::new() },
     })
 }

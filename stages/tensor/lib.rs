@@ -3,6 +3,7 @@
 
 pub mod action_network;
 pub mod common;
+mod cuda;
 pub mod entry;
 pub mod field;
 pub mod pieces;

@@ -245,16 +245,21 @@ impl Model {
 
     /// The model of a file without a potential.
     pub fn from_weights(weights: &Weights, device: Device) -> Result<Self, Error> {
-        let get = |name: &str| weights.tensor(name).map(|tensor| tensor.to_device(device));
+        let get =
+            |name: &str, size: &[i64]| weights.shaped(name, size).map(|tensor| tensor.to_device(device));
         let toy = Isochrone {
-            gm: get("toy.gm")?,
-            scale: get("toy.scale")?,
+            gm: get("toy.gm", &[])?,
+            scale: get("toy.scale", &[])?,
         };
+        let form: Form = weights.json("form")?;
+        let (Form::Paper { width, depth, .. } | Form::Smooth { width, depth } | Form::Potential { width, depth }) = form;
+        weights.holds("layers", depth)?;
+        weights.holds("width", width)?;
         let origin = Tensor::ones([1, 3], (Kind::Double, device));
-        let mut model = Self::new(&toy, weights.json("form")?, &origin, &origin, 0);
+        let mut model = Self::new(&toy, form, &origin, &origin, 0);
         model.units = weights.json("units")?;
-        model.centre = get("centre")?;
-        model.width = get("width")?;
+        model.centre = get("centre", &model.centre.size())?;
+        model.width = get("width", &model.width.size())?;
         weights.copy_list("parameters", &mut model.parameters())?;
         Ok(model)
     }

@@ -176,9 +176,7 @@ pub fn train(
         Form::Smooth { .. } | Form::Potential { .. } => Optimiser::Soap,
     };
     let mut state = State::with(optimiser, &model.parameters(), 0.0, f64::INFINITY);
-    if let Some(saved) = checkpoint.load()? {
-        state.restore(&saved)?;
-    }
+    checkpoint.resume(watcher, |saved| state.restore(saved))?;
     let steps_per_epoch = streams.div_ceil(options.batch);
     let total = steps_per_epoch * options.epochs;
     let schedule = Schedule {

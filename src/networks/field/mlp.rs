@@ -301,9 +301,7 @@ pub fn train_mlp(
         .map(|tensor| tensor.set_requires_grad(true))
         .collect();
     let mut state = State::with(Optimiser::Soap, &parameters, 0.0, f64::INFINITY);
-    if let Some(saved) = checkpoint.load()? {
-        state.restore(&saved)?;
-    }
+    checkpoint.resume(watcher, |saved| state.restore(saved))?;
     let steps_per_epoch = train.len().div_ceil(options.batch);
     let total = steps_per_epoch * options.epochs;
     let schedule = Schedule::cosine(options.learning_rate, 100, total, 1e-4);

@@ -290,14 +290,17 @@ impl InverseModel {
 
     /// The inverse of a file.
     pub fn from_weights(weights: &Weights, device: Device) -> Result<Self, Error> {
-        let get = |name: &str| weights.tensor(name).map(|tensor| tensor.to_device(device));
+        let get =
+            |name: &str, size: &[i64]| weights.shaped(name, size).map(|tensor| tensor.to_device(device));
         let form: Form = weights.json("form")?;
         let toy = Isochrone {
-            gm: get("toy.gm")?,
-            scale: get("toy.scale")?,
+            gm: get("toy.gm", &[])?,
+            scale: get("toy.scale", &[])?,
         };
         let body = match form {
             Form::Paper { width, depth, dropout } => {
+                weights.holds("layers", depth)?;
+                weights.holds("width", width)?;
                 let shape = Shape {
                     inputs: 9,
                     outputs: 9,
@@ -310,14 +313,23 @@ impl InverseModel {
                 weights.copy_list("parameters", &mut parameters)?;
                 Body::Paper(network)
             }
-            Form::Smooth { depth, .. } => Body::Smooth {
-                features: weights.json("features")?,
-                centre: get("centre")?,
-                width: get("width")?,
-                layers: (0..2 * (depth + 1))
-                    .map(|index| get(&format!("parameters.{index}")).map(|layer| layer.set_requires_grad(true)))
-                    .collect::<Result<_, _>>()?,
-            },
+            Form::Smooth { width, depth } => {
+                let features: Features = weights.json("features")?;
+                // As many inputs as there are features of a point.
+                let point = Tensor::ones([1, 3], (Kind::Double, device));
+                let seen = tch::no_grad(|| features.at(&toy, &point, &point).values);
+                let inputs = *seen.size().last().unwrap_or(&0);
+                let layers = weights.perceptron(inputs, width, depth, 6)?;
+                Body::Smooth {
+                    features,
+                    centre: get("centre", &[inputs])?,
+                    width: get("width", &[inputs])?,
+                    layers: layers
+                        .iter()
+                        .map(|layer| layer.to_device(device).set_requires_grad(true))
+                        .collect(),
+                }
+            }
         };
         Ok(Self { toy, form, body })
     }

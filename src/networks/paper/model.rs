@@ -141,9 +141,12 @@ impl PaperModel {
     pub fn from_weights(weights: &Weights, device: Device) -> Result<Self, Error> {
         let architecture: Architecture = weights.json("architecture")?;
         let toy = (
-            weights.tensor("toy.gm")?.double_value(&[]) / G,
-            weights.tensor("toy.scale")?.double_value(&[]),
+            weights.shaped("toy.gm", &[])?.double_value(&[]) / G,
+            weights.shaped("toy.scale", &[])?.double_value(&[]),
         );
+        weights.holds("layers", architecture.generating_depth)?;
+        weights.holds("layers", architecture.point_depth)?;
+        weights.holds("width", architecture.width)?;
         let model = Self::new(toy, weights.json("free")?, architecture, 0, device);
         for (name, mut tensor) in model.map.parameters() {
             let saved = weights.tensor(&name)?;

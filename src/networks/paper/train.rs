@@ -161,8 +161,8 @@ pub fn train(
         .transpose()?;
     let model = start;
     let mut state = State::new(&model.parameters(), 0.0, f64::INFINITY);
-    if let Some(saved) = checkpoint.load()? {
-        state.restore(&saved)?;
+    checkpoint.resume(watcher, |saved| {
+        state.restore(saved)?;
         for (name, set) in [
             ("means.train", Some(&mut learning)),
             ("means.validation", held_out.as_mut()),
@@ -171,7 +171,8 @@ pub fn train(
                 set.means = saved.tensor(name)?.to_device(set.means.device());
             }
         }
-    }
+        Ok(())
+    })?;
     let steps_per_epoch = train.len().div_ceil(options.batch);
     let schedule = Schedule::constant(options.learning_rate, steps_per_epoch * options.epochs);
     for epoch in state.next_epoch()..=options.epochs {

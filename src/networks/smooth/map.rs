@@ -258,22 +258,29 @@ impl SmoothMap {
 
     /// The map of a file.
     pub fn from_weights(weights: &Weights, device: Device) -> Result<Self, Error> {
-        let get = |name: &str| weights.tensor(name).map(|tensor| tensor.to_device(device));
+        let get =
+            |name: &str, size: &[i64]| weights.shaped(name, size).map(|tensor| tensor.to_device(device));
         let shape: Shape = weights.json("shape")?;
-        let parameters = (0..2 * (shape.depth + 1))
-            .map(|index| get(&format!("parameters.{index}")).map(|tensor| tensor.set_requires_grad(true)))
-            .collect::<Result<_, _>>()?;
+        let features: Features = weights.json("features")?;
         let toy = Isochrone {
-            gm: get("toy.gm")?,
-            scale: get("toy.scale")?,
+            gm: get("toy.gm", &[])?,
+            scale: get("toy.scale", &[])?,
         };
+        // As many inputs as there are features of a point.
+        let point = Tensor::ones([1, 3], (Kind::Double, device));
+        let sight = tch::no_grad(|| features.at(&toy, &point, &point));
+        let inputs = *sight.values.size().last().unwrap_or(&0);
+        let parameters = weights.perceptron(inputs, shape.width, shape.depth, features.outputs())?;
         Ok(Self {
+            centre: get("centre", &[inputs])?,
+            width: get("width", &[inputs])?,
+            parameters: parameters
+                .iter()
+                .map(|tensor| tensor.to_device(device).set_requires_grad(true))
+                .collect(),
             toy,
             shape,
-            features: weights.json("features")?,
-            centre: get("centre")?,
-            width: get("width")?,
-            parameters,
+            features,
         })
     }
 }

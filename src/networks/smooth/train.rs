@@ -257,8 +257,8 @@ pub fn train_from(
     let mut state = State::with(options.optimiser, &working, options.weight_decay, start_loss);
     learning.draw(options.stars, options.seed, 0);
     learning.look(&map);
-    if let Some(saved) = checkpoint.load()? {
-        state.restore(&saved)?;
+    checkpoint.resume(watcher, |saved| {
+        state.restore(saved)?;
         let device = train.x.device();
         let done = state.next_epoch() - 1;
         learning.draw(options.stars, options.seed, done - done % options.refresh);
@@ -267,7 +267,8 @@ pub fn train_from(
         if let Some(set) = &mut held_out {
             set.refined = saved.tensor("refined.validation")?.to_device(device);
         }
-    }
+        Ok(())
+    })?;
 
     let steps_per_epoch = train.len().div_ceil(options.batch);
     let total = steps_per_epoch * options.epochs;
