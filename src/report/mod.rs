@@ -6,6 +6,7 @@ mod data;
 mod graph;
 mod history;
 mod html;
+mod picture;
 mod results;
 mod rows;
 mod sections;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::data::{Data, StageData, State, plain};
 use super::graph;
 use super::html::{escape, table};
+use super::picture::picture;
 use super::results::{self, ErrorRow, MEAN};
 use crate::console::{duration, number};
 
@@ -102,7 +103,7 @@ fn overview(html: &mut String, data: &Data) {
             };
             let mut cells = Vec::new();
             cells.extend(several.then(|| escape(&data.title(stage))));
-            cells.push(format!("<b>{}</b>", results::symbol(measure)));
+            cells.push(format!("<b>{}</b>", escape(results::symbol(measure))));
             cells.push(with_unit(row.value, &row.unit));
             cells.push(row.paper.map(|paper| with_unit(paper, &row.unit)).unwrap_or_default());
             cells.push(pill(row.ratio));
@@ -201,6 +202,12 @@ fn details(html: &mut String, data: &Data) {
     }
 }
 
+/// Measure and component of a row, as HTML.
+fn name(row: &ErrorRow) -> String {
+    let (measure, component) = (results::symbol(&row.measure), results::component(&row.component));
+    escape(&format!("{measure} {component}"))
+}
+
 /// One line per measure and component, with mean and median beside each other.
 fn components(errors: &[ErrorRow]) -> String {
     let mut rows = Vec::new();
@@ -217,11 +224,7 @@ fn components(errors: &[ErrorRow]) -> String {
             }
         };
         rows.push(vec![
-            strong(format!(
-                "{} {}",
-                results::symbol(&row.measure),
-                results::component(&row.component)
-            )),
+            strong(name(row)),
             strong(with_unit(row.value, &row.unit)),
             median
                 .map(|median| with_unit(median.value, &median.unit))
@@ -237,9 +240,8 @@ fn components(errors: &[ErrorRow]) -> String {
     for row in elsewhere {
         rows.push(vec![
             format!(
-                "{} {} <small>root mean square, beside {}</small>",
-                results::symbol(&row.measure),
-                results::component(&row.component),
+                "{} <small>root mean square, beside {}</small>",
+                name(row),
                 escape(&row.source)
             ),
             with_unit(row.value, &row.unit),
@@ -289,9 +291,11 @@ fn figures(html: &mut String, data: &Data) {
             let mut rows = rows.filter_map(StageData::row);
             let row = rows.next().map(|row| format!(": {row}")).unwrap_or_default();
             let caption = format!("{}{row}{line}", stage.name.replace('_', " "));
+            let drawn = picture(&svg);
+            let drawn = drawn.unwrap_or_else(|| "<p class=\"quiet\">The file of this figure is not an SVG picture.</p>".to_owned());
             let _ = writeln!(
                 html,
-                "<figure>{svg}<figcaption>{}</figcaption></figure>",
+                "<figure>{drawn}<figcaption>{}</figcaption></figure>",
                 escape(&caption)
             );
         }

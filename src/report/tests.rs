@@ -304,3 +304,51 @@ fn the_summary_has_a_line_for_each_point_and_measure() {
         ["finding: actions[row=3]: 213 of 1024 orbits are unbound"]
     );
 }
+
+/// Every text that a report is made of may come from someone else; none of them becomes markup.
+#[test]
+fn no_text_of_a_results_folder_is_markup() {
+    let bad = |place: &str| format!("{place}<script>bad('{place}')</script>\" onload=\"bad()\" x='");
+    let folder = tempfile::tempdir().unwrap();
+    let figure = folder.path().join("figure.svg");
+    std::fs::write(&figure, format!("<svg xmlns=\"http://www.w3.org/2000/svg\"><script>bad()</script><title>{}</title></svg>", html::escape(&bad("svg")))).unwrap();
+    let mut data = sample();
+    let hostile = |stage: &mut StageData| {
+        (stage.name, stage.label, stage.kind) = (bad("name"), bad("label"), bad("kind"));
+        stage.parameters = json!({ "row": bad("row"), "seed": bad("seed") });
+        let outcome = Outcome::Finding { title: bad("title"), detail: bad("detail") };
+        let mut own = manifest("kind", "label", outcome);
+        own.metrics[0].name = bad("metric");
+        own.metrics[0].unit = bad("metric unit");
+        (own.notes, own.outside_tolerance) = (vec![bad("note")], vec![bad("tolerance")]);
+        (own.device, own.when, own.version, own.kind) = (bad("device"), bad("when"), bad("version"), bad("kind"));
+        stage.manifest = Some(own);
+        stage.errors = errors(1.0);
+        for row in &mut stage.errors {
+            (row.measure, row.unit, row.source) = (bad("measure"), bad("unit"), bad("source"));
+        }
+        // One of each sort of row that is shown.
+        stage.errors[0].component = bad("component");
+        stage.errors[2].statistic = "root_mean_square".to_owned();
+        stage.errors[2].paper = Some(1.0);
+        stage.outputs = vec![(bad("port"), figure.clone())];
+    };
+    data.stages.iter_mut().for_each(hostile);
+    data.stages[0].state = State::Failed { message: bad("message"), hint: Some(bad("hint")) };
+    data.stages[1].state = State::Skipped { because: bad("because") };
+    data.stages[1].manifest = None;
+    (data.pipeline, data.about) = (bad("pipeline"), bad("about"));
+    for point in &mut data.points {
+        *point = vec![(bad("swept"), json!({ "key": bad("value") })), (bad("other"), json!(bad("text")))];
+    }
+    data.points[0][0].1 = json!(1);
+    data.points[1][1].1 = json!(bad("another text"));
+    data.facts = vec![(bad("fact"), bad("fact"))];
+    let page = html::page(&data.pipeline, &sections::body(&data));
+    for shown in ["measure", "component", "unit", "source", "metric", "note", "message", "because", "svg", "fact", "about"] {
+        assert!(page.contains(&format!("bad(&#39;{shown}&#39;)")), "{shown} is not shown");
+    }
+    assert!(!page.contains("<script") && !page.contains("bad('"), "a text is markup");
+    assert!(!page.contains("\" onload"), "a text is an attribute");
+    assert!(page.contains("default-src 'none'"));
+}
