@@ -13,6 +13,8 @@ pub enum Finished {
     Well,
     /// `--check`: something would run.
     WouldRun,
+    /// The command line is wrong; it was said what.
+    WrongUse,
     /// A stage failed; the sinks have said so.
     StageFailed,
     /// A comparison is outside its tolerance; the sinks have said so.
@@ -24,11 +26,17 @@ pub enum Finished {
 }
 
 impl Finished {
+    /// Whether the exit code says that all went well, or only what was asked.
+    pub fn is_well(self) -> bool {
+        matches!(self, Self::Well | Self::WouldRun | Self::Code(0))
+    }
+
     /// The exit code.
     pub fn code(self) -> ExitCode {
         ExitCode::from(match self {
             Self::Well => 0,
             Self::WouldRun => 1,
+            Self::WrongUse => 2,
             Self::StageFailed => 4,
             Self::OutsideTolerance => 5,
             Self::Interrupted => 130,

@@ -9,7 +9,7 @@ use runner::graph::{Graph, StageInstance};
 
 use super::common::{self, Parameters};
 use super::failure::{Failure, Finished};
-use crate::console::print;
+use crate::console::{one_line, print};
 
 /// Print the graph of stages.
 #[derive(Debug, clap::Args)]
@@ -55,7 +55,7 @@ fn draw(graph: &Graph, format: Format, all: bool) -> String {
             edges.insert((at[input.from.index()], index, input.output));
         }
     }
-    let quote = |text: &str| text.replace('"', "'");
+    let quote = |text: &str| one_line(text).replace('"', "'");
     let mut text = match format {
         Format::Mermaid => "flowchart LR\n".to_owned(),
         Format::Dot => format!(

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::console::{lost, say};
+use crate::console::{keep, lost, say};
 use failure::{Failure, Finished};
 pub use show::align;
 
@@ -65,18 +65,31 @@ enum Command {
     Doctor(doctor::Args),
     /// Write a commented pipeline for your own data
     New(new::Args),
-    /// Run one stage on libtorch; started by `run`
+    /// Run one stage; started by `run`
     #[command(hide = true)]
     Worker(worker::Args),
 }
 
 /// Reads the command line, does what it says, and gives the exit code.
 pub fn main() -> ExitCode {
-    // A panic is a bug of ours: say so, and end with its code.
-    match std::panic::catch_unwind(|| dispatch(Cli::parse().command)) {
+    // A panic is a bug of ours: say so, and end with its code. What it says may hold words of a file.
+    std::panic::set_hook(Box::new(|panic| say(&panic.to_string())));
+    let ended = std::panic::catch_unwind(|| match Cli::try_parse() {
+        Ok(cli) => dispatch(cli.command),
+        // Help and versions are asked for, and go to standard output.
+        Err(asked) if !asked.use_stderr() => {
+            keep(asked.print());
+            Ok(Finished::Well)
+        }
+        Err(wrong) => {
+            let _ = wrong.print();
+            Ok(Finished::WrongUse)
+        }
+    });
+    match ended {
         Ok(Ok(finished)) => match lost() {
-            Some(reason) if finished == Finished::Well => {
-                let failure = Failure::Work(format!("standard output could not be written: {reason}"));
+            Some(error) if finished.is_well() => {
+                let failure = Failure::Work(format!("standard output could not be written: {error}"));
                 say(&failure.to_string());
                 failure.code()
             }

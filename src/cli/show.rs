@@ -10,7 +10,7 @@ use tables::RecordBatch;
 
 use super::common::{Loaded, Parameters, Results};
 use super::failure::{Failure, Finished};
-use crate::console::{print, significant};
+use crate::console::{one_line, print, significant};
 
 /// Show a table: schema, units, first rows.
 #[derive(Debug, clap::Args)]
@@ -124,8 +124,10 @@ fn cell(array: &dyn Array, row: usize) -> String {
         .unwrap_or_default()
 }
 
-/// Columns of equal width; those in `right` are set to the right.
+/// Columns of equal width; those in `right` are set to the right. A cell never leaves its line.
 pub fn align(lines: &[Vec<String>], right: &[usize]) -> String {
+    let cells = |line: &Vec<String>| line.iter().map(|cell| one_line(cell).into_owned()).collect();
+    let lines: Vec<Vec<String>> = lines.iter().map(cells).collect();
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let width = |n: usize| {
         lines
@@ -137,7 +139,7 @@ pub fn align(lines: &[Vec<String>], right: &[usize]) -> String {
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
-    for line in lines {
+    for line in &lines {
         let mut out = String::new();
         for (n, cell) in line.iter().enumerate() {
             let room = " ".repeat(widths[n] - cell.chars().count());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::common::{Loaded, Parameters, Results};
 use super::failure::{Failure, Finished};
-use crate::console::{count, duration, number, print, say};
+use crate::console::{count, duration, number, one_line, print, say};
 use crate::report::{Data, ErrorRow, MEAN, MEAN_ABSOLUTE, StageData, State, summary, symbol};
 
 /// Print the results of pipelines beside the published figures, as a Markdown table.
@@ -44,6 +44,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         let missing: Vec<&StageData> = data.stages.iter().filter(|stage| stage.state != State::Done).collect();
         for (title, runs) in unfinished(&data, &missing) {
             if is_row(&title) {
+                let title = one_line(&title).replace('|', "\\|");
                 open.push_str(&format!("| {title}: {runs} not done{}\n", " |".repeat(COLUMNS.len())));
             }
         }
@@ -172,6 +173,8 @@ impl Line {
                 .unwrap_or_default(),
             self.devices.iter().cloned().collect::<Vec<_>>().join(", "),
         ];
+        // A bar or a line break in a title must not make cells of its own.
+        let cells = cells.map(|cell| one_line(&cell).replace('|', "\\|"));
         format!("| {} |\n", cells.join(" | "))
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use runner::event::{Event, Sink, Told};
 
-use super::words;
+use super::{one_line, visible, words};
 
 /// All bars of the program, once there are any.
 static ALL: OnceLock<MultiProgress> = OnceLock::new();
@@ -35,7 +35,7 @@ impl Bars {
     fn start(&mut self, stage: &str) {
         let bar = self.all.add(ProgressBar::new_spinner());
         bar.set_style(style("  {spinner} {prefix}  {elapsed}"));
-        bar.set_prefix(shortened(stage, columns() / 3));
+        bar.set_prefix(shortened(&one_line(stage), columns() / 3));
         bar.enable_steady_tick(Duration::from_millis(120));
         self.running.insert(stage.to_owned(), bar);
     }
@@ -48,7 +48,7 @@ impl Bars {
         }
         bar.set_position(done);
         if !message.is_empty() {
-            bar.set_message(message.to_owned());
+            bar.set_message(one_line(message).into_owned());
         }
     }
 }
@@ -61,7 +61,7 @@ fn columns() -> usize {
 /// A line that never wraps: what the bar, the count and the time leave is the message's, and no more.
 fn template(columns: usize, unit: &str) -> String {
     let bar = (columns / 5).min(28);
-    let unit = unit.replace(['{', '}'], "");
+    let unit = one_line(unit).replace(['{', '}'], "");
     format!(
         "  {{spinner}} {{prefix}}  {{bar:{bar}.cyan/dim}} {{human_pos}}/{{human_len}} {unit}  {{eta}} left  {{wide_msg}}"
     )
@@ -111,7 +111,7 @@ impl Sink for Bars {
         }
         if let Some(line) = words::line(event) {
             // Above the bars.
-            let _ = self.all.println(&line);
+            let _ = self.all.println(visible(&line));
         }
     }
 }

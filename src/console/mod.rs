@@ -1,16 +1,21 @@
-//! Sinks for events. They only draw: whatever they show is also in the journal.
+//! Sinks for events, and the two ways to the terminal. Sinks only draw: whatever they show is also in the journal.
+//!
+//! Names, titles and messages may come from anywhere, such as a file that someone else wrote. No character of theirs does
+//! anything to the terminal: see [`visible`].
 
 mod bars;
 mod json;
 mod plain;
+mod visible;
 mod words;
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
 use clap::ValueEnum;
 use runner::event::Sink;
 
+pub use visible::{one_line, visible};
 pub use words::{count, duration, number, significant};
 
 /// How a run shows itself.
@@ -30,38 +35,43 @@ pub enum Log {
 pub fn sink(log: Log) -> Box<dyn Sink> {
     match log {
         Log::Json => Box::new(json::JsonLines),
-        Log::Auto | Log::Bar if std::io::stderr().is_terminal() => Box::new(bars::Bars::new()),
+        Log::Auto | Log::Bar if io::stderr().is_terminal() => Box::new(bars::Bars::new()),
         _ => Box::new(plain::Plain::new()),
     }
 }
 
-/// Why standard output could not be written, if it could not.
-static LOST: OnceLock<String> = OnceLock::new();
+/// What standard output would not take, first of all.
+static LOST: OnceLock<io::Error> = OnceLock::new();
 
-/// Writes to standard output. A reader that has gone away (`| head`) is no error; any other is kept for [`lost`].
+/// Writes to standard output. A reader that has gone away (`| head`) is no error; what else is lost, such as to a full disk,
+/// makes the program fail at its end: see [`lost`].
 pub fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let newline = if text.ends_with('\n') { "" } else { "\n" };
-    let written = out
-        .write_all(text.as_bytes())
-        .and_then(|()| out.write_all(newline.as_bytes()))
-        .and_then(|()| out.flush());
+    let mut text = visible(text).into_owned();
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    let mut out = io::stdout().lock();
+    keep(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+/// Remembers an error of standard output.
+pub fn keep(written: io::Result<()>) {
     if let Err(error) = written
-        && error.kind() != ErrorKind::BrokenPipe
+        && error.kind() != io::ErrorKind::BrokenPipe
     {
-        let _ = LOST.set(error.to_string());
+        let _ = LOST.set(error);
     }
 }
 
-/// Why something that was printed is lost, if it is.
-pub fn lost() -> Option<&'static str> {
-    LOST.get().map(String::as_str)
+/// Why some of the output is lost, if it is.
+pub fn lost() -> Option<&'static io::Error> {
+    LOST.get()
 }
 
 /// Writes to standard error, above the bars if there are any.
 pub fn say(text: &str) {
-    let text = text.trim_end_matches('\n');
-    if !bars::above(text) {
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let text = visible(text.trim_end_matches('\n'));
+    if !bars::above(&text) {
+        let _ = writeln!(io::stderr().lock(), "{text}");
     }
 }
