@@ -10,12 +10,15 @@ use runner::spec::PipelineFile;
 use runner::stage::Place;
 use runner::store::runs::Asked;
 use runner::store::{SharedLock, Store, nanoseconds};
-
 use serde_json::Value;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::failure::Failure;
 use crate::libtorch::{self, Libtorch};
 use crate::report::{self, Data, Detail};
+
+/// Signals that ask a run to end: Ctrl-C; `kill`, a batch system, a shutdown; a terminal that is closed.
+pub const ENDS_RUNS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 
 /// Parameters of the pipeline, set from the command line.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -236,6 +239,7 @@ pub struct Loaded {
     /// What workers find, if the pipeline has stages that run in one.
     worker: Option<Libtorch>,
     options: plan::Options,
+    pipeline: PathBuf,
 }
 
 impl Loaded {
@@ -281,8 +285,9 @@ impl Loaded {
             gpus: gpus.len(),
             libtorch: found.libtorch,
         };
-        let plan = plan::plan(&graph, &store, &options).map_err(plan_failure)?;
+        let plan = plan::plan(&graph, &store, &options).map_err(|errors| plan_failure(pipeline, errors))?;
         Ok(Self {
+            pipeline: pipeline.to_owned(),
             graph,
             store,
             plan,
@@ -310,7 +315,7 @@ impl Loaded {
             force: Vec::new(),
             ..self.options.clone()
         };
-        plan::plan(&self.graph, &self.store, &options).map_err(plan_failure)
+        plan::plan(&self.graph, &self.store, &options).map_err(|errors| plan_failure(&self.pipeline, errors))
     }
 
     /// The only stage with this name or label.
@@ -384,8 +389,16 @@ fn spelled(found: &Libtorch) -> String {
 }
 
 /// A wrong name on the command line is wrong use; the rest is about the pipeline.
-fn plan_failure(errors: Vec<PlanError>) -> Failure {
-    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+fn plan_failure(pipeline: &Path, errors: Vec<PlanError>) -> Failure {
+    let line = |error: &PlanError| {
+        let PlanError::Device { stage, kind, .. } = error else {
+            return error.to_string();
+        };
+        let line = runner::spec::line(pipeline, &["stages", stage, kind, "on", "device"]);
+        let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+        format!("{}{line}: {error}\n  hint: `device: auto` takes a GPU where there is one", pipeline.display())
+    };
+    let lines: Vec<String> = errors.iter().map(line).collect();
     let text = lines.join("\nerror: ");
     if errors
         .iter()

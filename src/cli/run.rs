@@ -9,13 +9,12 @@ use runner::execute::{Budget, RunSummary, execute};
 use runner::journal::Journal;
 use runner::plan::Entry;
 use runner::seal::Answer;
-use runner::stage::Place;
 use runner::store::{SharedLock, Store};
 use runner::worker::WorkerCommand;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::SIGHUP;
 use signal_hook::iterator::Signals;
 
-use super::common::{Loaded, Work};
+use super::common::{ENDS_RUNS, Loaded, Work};
 use super::failure::{Failure, Finished, with_hint};
 use super::record::Recorded;
 use crate::console::{Log, print, say, sink};
@@ -30,11 +29,21 @@ pub struct Args {
     #[arg(long)]
     dry_run: bool,
     /// CPU threads for all stages together [default: all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
+    #[arg(long, value_name = "N", value_parser = threads)]
+    threads: Option<usize>,
     /// How to show progress
     #[arg(long, value_enum, default_value = "auto")]
     log: Log,
+}
+
+/// The most threads that may be asked for: each stage starts its share of them, and a thousand take two seconds.
+const MOST_THREADS: usize = 512;
+
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(threads) if (1..=MOST_THREADS).contains(&threads) => Ok(threads),
+        _ => Err(format!("want a whole number from 1 to {MOST_THREADS}")),
+    }
 }
 
 /// Runs the pipeline, writes the report, prints the results.
@@ -128,21 +137,15 @@ fn report_of(
 fn go(args: &Args, loaded: &Loaded, journal: Journal, cancel: &Cancel) -> Result<RunSummary, Failure> {
     let threads = args
         .threads
-        .map(usize::from)
         .or_else(|| std::thread::available_parallelism().ok().map(Into::into));
     let budget = Budget {
         cpu_threads: threads.unwrap_or(1),
         gpus: loaded.gpus.clone(),
     };
-    let worker = if loaded.graph.stages.iter().any(|stage| stage.place == Place::Worker) {
-        let program = std::env::current_exe().map_err(Failure::work)?;
-        Some(WorkerCommand {
-            program,
-            arguments: vec!["worker".to_owned()],
-            environment: Vec::new(),
-        })
-    } else {
-        None
+    let worker = WorkerCommand {
+        program: std::env::current_exe().map_err(Failure::work)?,
+        arguments: vec!["worker".to_owned()],
+        environment: Vec::new(),
     };
     let mut sinks: Vec<Box<dyn Sink>> = vec![sink(args.log), Box::new(journal)];
     Ok(execute(
@@ -152,7 +155,7 @@ fn go(args: &Args, loaded: &Loaded, journal: Journal, cancel: &Cancel) -> Result
         &mut sinks,
         &budget,
         cancel,
-        worker.as_ref(),
+        Some(&worker),
     ))
 }
 
@@ -229,7 +232,8 @@ fn verdict(done: &RunSummary) -> Finished {
 
 /// The first Ctrl-C asks to stop, the second ends the program at once.
 fn watch_signals(cancel: Cancel) -> Result<(), Failure> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::work)?;
+    let heard = ENDS_RUNS.into_iter().filter(|signal| *signal != SIGHUP || !ignores_hangups());
+    let mut signals = Signals::new(heard).map_err(Failure::work)?;
     std::thread::spawn(move || {
         for _ in signals.forever() {
             if cancel.is_cancelled() {
@@ -241,4 +245,12 @@ fn watch_signals(cancel: Cancel) -> Result<(), Failure> {
         }
     });
     Ok(())
+}
+
+/// Whether whoever started this program wants it to live on when the terminal is closed, as `nohup` does.
+fn ignores_hangups() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (SIGHUP - 1) & 1 == 1)
 }

@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::stage::{AnyStage, Place, Stage};
+use crate::context::StageContext;
+use crate::error::StageError;
+use crate::stage::{AnyStage, Outcome, Place, Stage};
+use crate::worker::{Body, RunBody, on_threads};
 
 /// Why `with:` is not this kind's parameters: where, and what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,12 +33,24 @@ pub struct Kind {
     /// Makes the JSON Schema of the parameters.
     pub schema: fn() -> serde_json::Value,
     made: OnceLock<serde_json::Value>,
+    /// Runs the body from the parameters of a request; of [`Place::Here`] only.
+    run: RunBody,
 }
 
 impl Kind {
     /// JSON Schema of the parameters, made once.
     pub fn parameters(&self) -> &serde_json::Value {
         self.made.get_or_init(self.schema)
+    }
+
+    /// The body, for a worker that needs no libtorch.
+    pub fn body(&self) -> Option<Body> {
+        (self.place == Place::Here).then_some(Body {
+            kind: self.name,
+            revision: self.revision,
+            place: self.place,
+            run: self.run,
+        })
     }
 }
 
@@ -56,6 +71,7 @@ impl Catalog {
             parse: parse::<S>,
             schema: || schemars::schema_for!(S).to_value(),
             made: OnceLock::new(),
+            run: run::<S>,
         });
         self
     }
@@ -69,6 +85,12 @@ impl Catalog {
     pub fn kinds(&self) -> &[Kind] {
         &self.kinds
     }
+}
+
+fn run<S: Stage>(parameters: serde_json::Value, context: &mut StageContext) -> Result<Outcome, StageError> {
+    let stage = S::deserialize(&parameters)
+        .map_err(|error| StageError::Bug(format!("parameters in the request of {}: {error}", S::KIND)))?;
+    on_threads(context.threads, || Stage::run(&stage, context))
 }
 
 fn parse<S: Stage>(value: &serde_json::Value) -> Result<Arc<dyn AnyStage>, ParameterError> {

@@ -10,12 +10,12 @@ use crate::context::StageContext;
 use crate::error::StageError;
 use crate::ports::{Connected, Counts, InputPort, OutputPort};
 
-/// Where a body runs.
+/// Where a body runs: always in a process of its own, so that one that crashes does no harm to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// In the program itself, on CPU threads.
+    /// With what the program itself has, on CPU threads.
     Here,
-    /// In a worker process that loads libtorch, on the CPU or a GPU.
+    /// With libtorch, which the process loads, on the CPU or a GPU.
     Worker,
 }
 

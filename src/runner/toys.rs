@@ -9,7 +9,7 @@ use arrow_schema::{DataType, Schema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Kind};
 use crate::context::StageContext;
 use crate::error::StageError;
 use crate::graph::{Connection, Graph, Resources, StageId, StageInstance, UserFile};
@@ -280,6 +280,8 @@ pub struct Fail {
     pub panic: bool,
     /// Whether to forget the output.
     pub forget: bool,
+    /// Whether to crash.
+    pub crash: bool,
 }
 
 impl Stage for Fail {
@@ -301,6 +303,9 @@ impl Stage for Fail {
         }
         write(context, "nothing", 0.0)?;
         assert!(!self.panic, "row 7 is odd");
+        if self.crash {
+            std::process::abort();
+        }
         Err(StageError::with_hint("orbit 3 escapes", "use fewer orbits"))
     }
 }
@@ -333,7 +338,7 @@ impl Stage for Find {
     }
 }
 
-/// Runs in a worker process, see [`REMOTE_BODIES`].
+/// Runs in a worker process, see [`toy_bodies`].
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Remote {
@@ -364,7 +369,12 @@ impl Stage for Remote {
 }
 
 /// The bodies of a worker for toys.
-pub const REMOTE_BODIES: [Body; 1] = [Body::of::<Remote>(remote_body)];
+pub fn toy_bodies() -> Vec<Body> {
+    let remote = Body::of::<Remote>(remote_body);
+    let catalog = toy_catalog();
+    let here = catalog.kinds().iter().filter_map(Kind::body);
+    std::iter::once(remote).chain(here).collect()
+}
 
 /// The body of [`Remote`].
 fn remote_body(parameters: serde_json::Value, context: &mut StageContext) -> Result<Outcome, StageError> {

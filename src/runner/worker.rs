@@ -1,4 +1,5 @@
-//! Worker processes: bodies of [`Place::Worker`](crate::stage::Place) run in a process of their own, which loads libtorch.
+//! Worker processes: every body runs in a process of its own, and those of [`Place::Worker`](crate::stage::Place) load libtorch
+//! there. So a body that crashes, or for which there is not enough memory, fails one stage and not the run.
 //!
 //! The parent writes a [`Request`] to a file and starts the worker with its path. The worker writes one line of JSON to
 //! stdout for all that the body tells, and a last one with how it ended; stderr is for diagnostics. When its stdin ends,
@@ -25,13 +26,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(crate) use follow::run;
-pub use serve::{die_with_parent, serve};
+pub use serve::{die_with_parent, read, serve};
 
 use crate::context::{ArtifactFile, Cancel, Device, StageContext};
 use crate::error::StageError;
 use crate::event::Told;
 use crate::ports::Artifact;
-use crate::stage::{Outcome, Stage};
+use crate::stage::{Outcome, Place, Stage};
 use crate::store::{Hash256, KeyLock, TryLock};
 
 /// What a worker is to do.
@@ -118,6 +119,9 @@ pub struct Body {
     pub kind: &'static str,
     /// The revision it was built with.
     pub revision: u32,
+    /// Where it runs. One of [`Place::Worker`] outlives its parent for as long as it takes to save a checkpoint, which is the
+    /// work of hours; another ends with it.
+    pub place: Place,
     /// Runs it, from its parameters.
     pub run: RunBody,
 }
@@ -131,9 +135,20 @@ impl Body {
         Self {
             kind: S::KIND,
             revision: S::REVISION,
+            place: S::PLACE,
             run,
         }
     }
+}
+
+/// Runs a body on its share of threads.
+pub(crate) fn on_threads(
+    threads: usize,
+    body: impl FnOnce() -> Result<Outcome, StageError> + Send,
+) -> Result<Outcome, StageError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|error| StageError::failed(format!("cannot start threads: {error}")))?;
+    pool.install(body)
 }
 
 /// How a worker ended well.
@@ -214,8 +229,11 @@ impl From<WireError> for StageError {
     }
 }
 
-/// How long a cancelled body may take to save its checkpoint.
+/// How long a cancelled training may take to save its checkpoint.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// How long another cancelled body may take to look at the flag; most have nothing to save.
+const SHORT_GRACE: Duration = Duration::from_secs(10);
 
 /// Takes a lock, waiting for whoever holds it; `None` if the run is cancelled meanwhile.
 pub(crate) fn lock_unless(cancel: &Cancel, path: &std::path::Path) -> io::Result<Option<KeyLock>> {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 mod accelerations;
+mod attacks;
 mod cases_files;
 mod cases_orbits;
 mod cases_runner;

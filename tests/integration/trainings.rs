@@ -1,7 +1,7 @@
 //! Trainings through the worker process: both networks, the inverse, same bytes, interruption and resuming.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::program::Place;
 
 /// From orbits to errors, with a small network and a toy that is 10 % off.
-const CHAIN: &str = "\
+pub const CHAIN: &str = "\
 pipeline: chain
 about: A small training
 params: { streams: 32, epochs: 5, network: smooth, width: 8, depth: 2 }
@@ -52,7 +52,7 @@ stages:
 ";
 
 /// Contents of the cached outputs by path; manifests tell times, so they are left out.
-fn outputs(results: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub fn outputs(results: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![results.join("cache/v1")];
     while let Some(folder) = folders.pop() {
@@ -184,14 +184,18 @@ fn interrupted_trainings_go_on() {
             let done = event["done"].as_u64().filter(|_| event["unit"] == "epochs");
             done.filter(|done| *done > 0)
         });
+        let mut said = String::new();
+        let mut lines = BufReader::new(run.stderr.take().unwrap());
         for _ in 0..signals {
             rustix::process::kill_process(rustix::process::Pid::from_child(&run), rustix::process::Signal::INT)
                 .unwrap();
-            std::thread::sleep(Duration::from_millis(50));
+            // The next one comes when the first is heard.
+            while !said.contains("press Ctrl-C again") && lines.read_line(&mut said).unwrap() > 0 {}
         }
+        lines.read_to_string(&mut said).unwrap();
         let gave = place.gave(run.wait_with_output().unwrap());
-        assert_eq!(gave.code, 130, "{}", gave.err);
-        (epoch.unwrap(), gave.err)
+        assert_eq!(gave.code, 130, "{said}");
+        (epoch.unwrap(), said)
     };
     let (first, said) = interrupted(1);
     assert!(
@@ -223,7 +227,7 @@ fn interrupted_trainings_go_on() {
     assert!(files_below(&place.path("results/checkpoints")).is_empty());
 }
 
-fn files_below(folder: &Path) -> Vec<PathBuf> {
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();
     };

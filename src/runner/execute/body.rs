@@ -97,13 +97,9 @@ impl Job<'_> {
     fn work(self, fingerprint: Hash256, checkpoints: &Path) -> Result<Ended, StageError> {
         // Wait for a worker that a killed run left behind.
         let worker_lock = self.store.worker_lock_path(&fingerprint);
-        if self.stage.place == Place::Worker {
-            let lock = worker::lock_unless(&self.cancel, &worker_lock);
-            drop(
-                lock.map_err(|error| StageError::io(&worker_lock, error))?
-                    .ok_or(StageError::Cancelled)?,
-            );
-        }
+        let lock = worker::lock_unless(&self.cancel, &worker_lock);
+        let lock = lock.map_err(|error| StageError::io(&worker_lock, error))?;
+        drop(lock.ok_or(StageError::Cancelled)?);
         let Self {
             stage,
             store,
@@ -140,14 +136,13 @@ impl Job<'_> {
             teller: remembering(memory.clone(), tell),
         };
         let begun = Instant::now();
-        let (outcome, written) = match stage.place {
-            Place::Here => (here(stage, &mut context)?, None),
-            Place::Worker => {
-                let command = worker.ok_or_else(|| StageError::Bug("no worker command was given".to_owned()))?;
+        let (outcome, written) = match (worker, stage.place) {
+            (Some(command), _) => {
                 let request = request(stage, &context, worker_lock);
                 let path = partial.folder().join("request.json");
                 let ended = worker::run(
                     command,
+                    stage.place,
                     &request,
                     &path,
                     gpu.as_deref(),
@@ -157,6 +152,8 @@ impl Job<'_> {
                 fs::remove_file(&path).map_err(|error| StageError::io(&path, error))?;
                 (ended.outcome, Some(ended.outputs))
             }
+            (None, Place::Here) => (here(stage, &mut context)?, None),
+            (None, Place::Worker) => return Err(StageError::Bug("no worker command was given".to_owned())),
         };
         let seconds = begun.elapsed().as_secs_f64();
         let mut records = Vec::new();
@@ -273,16 +270,11 @@ fn outputs(stage: &StageInstance, partial: &Partial<'_>) -> BTreeMap<String, Art
 
 /// Runs a body in this process, on its share of threads.
 fn here(stage: &StageInstance, context: &mut StageContext) -> Result<Outcome, StageError> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(context.threads).build();
-    let pool = pool.map_err(|error| StageError::failed(format!("cannot start threads: {error}")))?;
-    match catch_unwind(AssertUnwindSafe(|| pool.install(|| stage.stage.run(context)))) {
-        Ok(result) => result,
-        Err(panic) => Err(StageError::Bug(format!(
-            "stage {} {}",
-            stage.label,
-            worker::panic_message(panic.as_ref())
-        ))),
-    }
+    let body = AssertUnwindSafe(|| worker::on_threads(context.threads, || stage.stage.run(context)));
+    catch_unwind(body).unwrap_or_else(|panic| {
+        let (label, said) = (&stage.label, worker::panic_message(panic.as_ref()));
+        Err(StageError::Bug(format!("stage {label} {said}")))
+    })
 }
 
 fn request(stage: &StageInstance, context: &StageContext, lock: PathBuf) -> Request {

@@ -103,8 +103,8 @@ enum Message {
     Ended(StageId, Result<Ended, StageError>),
 }
 
-/// Runs what a plan says. Nothing that one stage does stops those that do not need it. `worker` is needed only for
-/// stages that run in a worker process.
+/// Runs what a plan says. Nothing that one stage does stops those that do not need it: with a `worker`, every body runs in a
+/// process of its own. Without one, bodies that need no libtorch run in this process, where a crash ends all.
 pub fn execute(
     graph: &Graph,
     plan: &Plan,

@@ -1,11 +1,11 @@
 //! What planning finds out outside the graph and the store: the user's files, and devices.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::{Options, PlanError};
 use crate::fingerprint::{ColumnTexts, Fingerprint, Hash256, Input, WorkerFacts};
-use crate::graph::{Graph, StageId};
+use crate::graph::{Graph, StageId, StageInstance};
 use crate::stage::Place;
 use crate::store::{Identity, Store};
 
@@ -83,11 +83,12 @@ pub(super) fn gather(
         columns: ColumnTexts::of(graph),
         ..Facts::default()
     };
+    // Device and problem, with the stages that ask for it: one mistake, however often it is met.
+    let mut missing: BTreeMap<(&str, String), Vec<&StageInstance>> = BTreeMap::new();
     for (stage, selected) in graph.stages.iter().zip(selected) {
         let choice = if *selected && stage.place == Place::Worker {
             device(&stage.resources.device, options.gpus).unwrap_or_else(|problem| {
-                let (stage, device) = (stage.label.clone(), stage.resources.device.clone());
-                errors.push(PlanError::Device { stage, device, problem });
+                missing.entry((stage.resources.device.as_str(), problem)).or_default().push(stage);
                 DeviceChoice::Cpu
             })
         } else {
@@ -111,6 +112,16 @@ pub(super) fn gather(
             }
         }
     }
+    for ((device, problem), stages) in missing {
+        let names: BTreeSet<&str> = stages.iter().map(|stage| stage.name.as_str()).collect();
+        errors.push(PlanError::Device {
+            stage: stages[0].name.clone(),
+            kind: stages[0].kind,
+            others: names.len() - 1,
+            device: device.to_owned(),
+            problem,
+        });
+    }
     facts
 }
 
@@ -119,7 +130,7 @@ fn device(wanted: &str, gpus: usize) -> Result<DeviceChoice, String> {
         ("cpu", _) => Ok(DeviceChoice::Cpu),
         ("auto", _) if gpus == 0 => Ok(DeviceChoice::Cpu),
         ("auto", _) => Ok(DeviceChoice::AnyGpu),
-        ("cuda", _) if gpus == 0 => Err("there is no GPU".to_owned()),
+        ("cuda", _) if gpus == 0 => Err("there is no GPU that libtorch can use".to_owned()),
         ("cuda", _) => Ok(DeviceChoice::AnyGpu),
         (_, Some(number)) => match number.parse() {
             Ok(index) if index < gpus => Ok(DeviceChoice::Gpu(index)),

@@ -166,15 +166,27 @@ pub enum PlanError {
         source: std::io::Error,
     },
     /// `on: { device: … }` asks for what is not there.
-    #[error("stage {stage}: device {device}: {problem}")]
+    #[error("stage {stage}, on: {{ device: {device} }}: {problem}{}", others_too(*others))]
     Device {
-        /// Stage label.
+        /// Name of the first stage that asks for it.
         stage: String,
+        /// Its kind.
+        kind: &'static str,
+        /// How many other stages ask for it.
+        others: usize,
         /// The device asked for.
         device: String,
         /// What is wrong.
         problem: String,
     },
+}
+
+fn others_too(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        1 => "; 1 other stage asks for it too".to_owned(),
+        others => format!("; {others} other stages ask for it too"),
+    }
 }
 
 impl Plan {

@@ -9,9 +9,10 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::{Ended, GRACE, Line, Request, WorkerCommand};
+use super::{Ended, GRACE, Line, Request, SHORT_GRACE, WorkerCommand};
 use crate::context::{Cancel, Teller};
 use crate::error::StageError;
+use crate::stage::Place;
 
 /// For glibc: memory that a tensor leaves stays with the process, for the next one, instead of being given back and asked for again page
 /// by page. Trainings take 15 % less time for it. What the user sets counts.
@@ -24,6 +25,7 @@ const KEEP_MEMORY: [(&str, &str); 3] = [
 /// Runs a request in a worker process until it ends or was cancelled. `gpu` is the identity of the GPU it may see.
 pub(crate) fn run(
     command: &WorkerCommand,
+    place: Place,
     request: &Request,
     request_path: &Path,
     gpu: Option<&str>,
@@ -51,7 +53,11 @@ pub(crate) fn run(
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| StageError::io(&command.program, error))?;
-    let result = follow(&request.kind, &mut child, cancel, teller);
+    let grace = match place {
+        Place::Here => SHORT_GRACE,
+        Place::Worker => GRACE,
+    };
+    let result = follow(&request.kind, grace, &mut child, cancel, teller);
     if result.is_err() {
         // Whatever went wrong, no worker is left behind. Killing one that has ended does nothing.
         let _ = child.kill();
@@ -61,7 +67,13 @@ pub(crate) fn run(
 }
 
 /// Reads a worker's lines until they end.
-fn follow(kind: &str, child: &mut Child, cancel: &Cancel, teller: &Teller) -> Result<Ended, StageError> {
+fn follow(
+    kind: &str,
+    grace: Duration,
+    child: &mut Child,
+    cancel: &Cancel,
+    teller: &Teller,
+) -> Result<Ended, StageError> {
     let bug = |what: &str| StageError::Bug(format!("worker without {what}"));
     let mut stdin = child.stdin.take();
     let stdout = child.stdout.take().ok_or_else(|| bug("stdout"))?;
@@ -94,7 +106,7 @@ fn follow(kind: &str, child: &mut Child, cancel: &Cancel, teller: &Teller) -> Re
         }
         if cancel.is_cancelled() && deadline.is_none() {
             stdin = None;
-            deadline = Some(Instant::now() + GRACE);
+            deadline = Some(Instant::now() + grace);
         }
         if deadline.is_some_and(|deadline| Instant::now() > deadline) {
             let _ = child.kill();

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::mpsc::{Receiver, channel};
 
 use super::{Body, GRACE, Line, Request, RequestFile, WireError, lock_unless, panic_message};
 use crate::context::{ArtifactFile, Cancel, StageContext, Teller};
 use crate::error::StageError;
-use crate::stage::Outcome;
+use crate::stage::{Outcome, Place};
 use crate::store::Hash256;
 
 /// The exit code of a worker that stops because its parent is gone or has cancelled it: nobody waits for it.
@@ -23,23 +23,23 @@ pub fn serve(request: &Path, bodies: &[Body]) -> i32 {
         Ok(true) => 0,
         Ok(false) => PARENT_GONE,
         Err(error) => {
-            eprintln!("worker: {}: {error}", request.display());
+            // Nobody may be there to read it.
+            let _ = writeln!(io::stderr(), "worker: {}: {error}", request.display());
             70
         }
     }
 }
 
-/// Lets this process, a worker that has not begun, end when its parent does; `false` if the parent that wrote the request
+/// Lets this process, a worker that has not begun, end when its parent does; `false` if the `parent` that wrote the request
 /// is gone already. Where the system has no such thing, an orphan ends when it would begin.
-pub fn die_with_parent(request: &Path) -> io::Result<bool> {
-    let request = read(request)?;
+pub fn die_with_parent(parent: u32) -> io::Result<bool> {
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     // It may have died before that was asked for.
-    Ok(is_parent(request.parent))
+    Ok(is_parent(parent))
 }
 
-/// A body at work outlives its parent, to save a checkpoint.
+/// A training at work outlives its parent, to save a checkpoint.
 fn outlive_parent() -> io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(None)?;
@@ -51,7 +51,8 @@ fn is_parent(process: u32) -> bool {
     parent.and_then(|parent| u32::try_from(parent).ok()) == Some(process)
 }
 
-fn read(path: &Path) -> io::Result<Request> {
+/// Reads a request.
+pub fn read(path: &Path) -> io::Result<Request> {
     Ok(serde_json::from_slice(&std::fs::read(path)?)?)
 }
 
@@ -67,7 +68,10 @@ fn try_serve(path: &Path, bodies: &[Body]) -> io::Result<bool> {
     if write_line(&Line::Ready).is_err() || go.recv().is_err() || cancel.is_cancelled() {
         return Ok(false);
     }
-    outlive_parent()?;
+    let body = find(bodies, &request.kind, request.revision);
+    if body.as_ref().is_ok_and(|body| body.place == Place::Worker) {
+        outlive_parent()?;
+    }
     let teller: Teller = Arc::new(|told| {
         // A parent that is gone reads no more; the end of stdin tells so.
         let _ = write_line(&Line::Told(told));
@@ -84,22 +88,37 @@ fn try_serve(path: &Path, bodies: &[Body]) -> io::Result<bool> {
         cancel,
         teller,
     };
-    let body = find(bodies, &request.kind, request.revision);
     let work = || -> Result<(Outcome, BTreeMap<String, Hash256>), StageError> {
         let outcome = (body?.run)(request.parameters, &mut context)?;
         Ok((outcome, hashes(&context.outputs)?))
     };
+    note_panics();
     let ended = catch_unwind(AssertUnwindSafe(work));
     write_line(&match ended {
         Ok(Ok((how, outputs))) => Line::Ended { how, outputs },
         Ok(Err(error)) => Line::Failed { error: error.into() },
         Err(panic) => Line::Failed {
             error: WireError::Bug {
-                message: panic_message(panic.as_ref()),
+                message: format!("{}{}", panic_message(panic.as_ref()), place_of_panic()),
             },
         },
     })?;
     Ok(true)
+}
+
+/// Where a panic was, for whoever mends it.
+static PANIC: Mutex<Option<String>> = Mutex::new(None);
+
+fn note_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        if let (Some(place), Ok(mut noted)) = (panic.location(), PANIC.lock()) {
+            *noted = Some(format!(" ({}:{})", place.file(), place.line()));
+        }
+    }));
+}
+
+fn place_of_panic() -> String {
+    PANIC.lock().ok().and_then(|mut noted| noted.take()).unwrap_or_default()
 }
 
 /// The body of a kind, if it is of the revision that the program knows.

@@ -22,7 +22,7 @@ use crate::report::collect;
 use crate::stage::Stage;
 use crate::store::gc::{Choice, Survey};
 use crate::store::runs::{Asked, Reached, Record};
-use crate::toys::{Fail, Fill, Find, Join, REMOTE_BODIES, Remote, Round, Slow, Source, Toys, toy_graph};
+use crate::toys::{Fail, Fill, Find, Join, Remote, Round, Slow, Source, Toys, toy_bodies, toy_graph};
 use crate::worker;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 

@@ -12,15 +12,15 @@ fn failures_and_panics_stay_with_their_stage() {
             "panics",
             Fail {
                 panic: true,
-                forget: false,
+                ..Fail::default()
             },
             &[("a", "good")],
         );
         toys.add(
             "forgets",
             Fail {
-                panic: false,
                 forget: true,
+                ..Fail::default()
             },
             &[("a", "good")],
         );

@@ -12,7 +12,7 @@ fn worker_child() {
     };
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     if !variable("RUNNER_DIE").is_empty() {
-        assert!(worker::die_with_parent(&request).unwrap());
+        assert!(worker::die_with_parent(worker::read(&request).unwrap().parent).unwrap());
     }
     // As a worker that is long at loading its libraries: held while a file is there.
     let hold = PathBuf::from(variable("RUNNER_HOLD"));
@@ -24,7 +24,7 @@ fn worker_child() {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
-    let mut bodies = REMOTE_BODIES;
+    let mut bodies = toy_bodies();
     if !variable("RUNNER_REVISION").is_empty() {
         bodies[0].revision += 1;
     }
@@ -134,7 +134,11 @@ fn a_workers_troubles_are_told_clearly() {
     };
     assert_eq!(message("fail").message, "orbit 3 escapes");
     assert_eq!(message("fail").hint.as_deref(), Some("use fewer orbits"));
-    assert!(message("panic").message.contains("row 7 is odd") && message("panic").bug);
+    let panic = &message("panic").message;
+    assert!(
+        panic.starts_with("bug: panicked: row 7 is odd (") && panic.contains("toys.rs:") && message("panic").bug,
+        "{panic}"
+    );
     // The kind is named: what is under a label may be far up in the file.
     let kill = &message("kill").message;
     assert!(
@@ -153,6 +157,29 @@ fn a_workers_troubles_are_told_clearly() {
         message("exit").message
     );
     assert_eq!(done.summary.findings.len(), 1);
+}
+
+/// A body that needs no libtorch has a process of its own too: what it does to it, the others go on.
+#[test]
+fn a_crash_fails_one_stage() {
+    let place = Place::with_worker();
+    let graph = toy_graph(|toys| {
+        toys.add("good", source(1), &[]);
+        let crash = Fail {
+            crash: true,
+            ..Fail::default()
+        };
+        toys.add("crashes", crash, &[("a", "good")]);
+        toys.add("after", Join::default(), &[("a", "crashes")]);
+        toys.add("other", Join::default(), &[("a", "good")]);
+    });
+    let done = place.run(&graph);
+    assert_eq!(done.summary.failures.len(), 1, "{:?}", done.summary.failures);
+    let failure = &done.summary.failures[0];
+    assert_eq!((failure.stage.as_str(), failure.bug), ("crashes", false));
+    assert!(failure.message.starts_with("fail crashed: signal 6"), "{}", failure.message);
+    assert_eq!((done.summary.ran, done.summary.skipped), (2, 1));
+    assert_eq!(place.words(&graph), "good hit, crashes stale, after waiting, other hit");
 }
 
 #[test]
@@ -203,14 +230,15 @@ fn an_orphan_that_wakes_late_harms_nothing() {
         &graph,
         at_progress(0, move || {
             fs::remove_file(&hold).unwrap();
-            // It notices that its parent is gone while it waits for the lock; the body at work ends only afterwards.
-            assert!(appears(&left), "the orphan waits on");
+            // The body at work ends only after the orphan is gone.
+            let gone = appears(&left);
             fs::write(&opened, "").unwrap();
+            assert!(gone, "the orphan waits on");
         }),
     );
     assert_eq!(done.summary.failures, []);
     let left = place.folder.path().join("hold.left");
-    assert_eq!(fs::read_to_string(left).unwrap(), "75", "the orphan did not stop");
+    assert_ne!(fs::read_to_string(left).unwrap(), "0", "the orphan did not stop");
     assert!((place.number(&graph, "a", "sum.parquet") - 2.0).abs() < 1e-12);
     let report = collect(&graph, &place.plan(&graph), &place.store());
     assert!(report.stages[0].artifact(&place.store(), "sum").unwrap().is_ok());
@@ -223,15 +251,22 @@ fn an_orphan_that_wakes_late_harms_nothing() {
     );
 }
 
-/// It gets the lock, for nobody else wants it: still it does not begin.
+/// It gets the lock, for nobody else wants it, or waits for it: in neither case it begins.
 #[test]
 fn an_orphan_does_not_begin() {
-    let place = Place::with_worker();
-    let hold = orphan(&place, false);
-    fs::remove_file(&hold).unwrap();
-    assert!(appears(&hold.with_extension("left")));
-    assert_eq!(fs::read_to_string(hold.with_extension("left")).unwrap(), "75");
-    assert!(place.files().iter().all(|file| !file.ends_with("sum.parquet")));
+    for held in [false, true] {
+        let place = Place::with_worker();
+        let hold = orphan(&place, false);
+        let files = place.files();
+        let request = files.iter().find(|file| file.ends_with("request.json")).unwrap();
+        let request: worker::Request = serde_json::from_slice(&fs::read(request).unwrap()).unwrap();
+        let lock = held.then(|| crate::store::KeyLock::wait(&request.lock).unwrap());
+        fs::remove_file(&hold).unwrap();
+        assert!(appears(&hold.with_extension("left")), "it waits on");
+        assert_eq!(fs::read_to_string(hold.with_extension("left")).unwrap(), "75");
+        assert!(place.files().iter().all(|file| !file.ends_with("sum.parquet")));
+        drop(lock);
+    }
 }
 
 /// It need not even wake up.
