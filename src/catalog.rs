@@ -44,3 +44,6 @@ pub fn catalog() -> Catalog {
         .with::<BinErrors>()
         .with::<Figure>()
 }
+
+#[cfg(test)]
+mod tests;

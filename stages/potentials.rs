@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dynamics::potential::{
-    Composite, Disc, Galaxy, InvalidParameter, Isochrone, Logarithmic, MiyamotoNagai, Nfw, Plummer, Potential,
+    Composite, Disc, Galaxy, InvalidParameter, Isochrone, Kepler, Logarithmic, MiyamotoNagai, Nfw, Plummer, Potential,
     Spheroid, Symmetry,
 };
 use runner::error::StageError;
@@ -23,10 +23,20 @@ pub struct MassAndScale {
     pub scale: Kpc,
 }
 
+/// Mass of a potential with one parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MassAlone {
+    /// Mass, M_sun.
+    pub mass: SolarMasses,
+}
+
 /// A gravitational potential.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum PotentialParameters {
+    /// The point mass: −GM / r.
+    Kepler(MassAlone),
     /// The isochrone sphere: −GM / (b + √(b² + r²)).
     Isochrone(MassAndScale),
     /// The Plummer sphere: −GM / √(a² + r²).
@@ -182,7 +192,7 @@ impl PotentialParameters {
     /// What it looks the same under.
     pub fn symmetry(&self) -> Symmetry {
         match self {
-            Self::Isochrone(_) | Self::Plummer(_) | Self::Nfw(_) => Symmetry::Spherical,
+            Self::Kepler(_) | Self::Isochrone(_) | Self::Plummer(_) | Self::Nfw(_) => Symmetry::Spherical,
             Self::MiyamotoNagai(_) | Self::DehnenBinney981 | Self::Piffl14 | Self::Galaxy(_) => Symmetry::Axisymmetric,
             Self::Logarithmic(with) => match with.axes {
                 [p, q, s] if p == q && q == s => Symmetry::Spherical,
@@ -203,6 +213,7 @@ impl PotentialParameters {
                 .map_err(StageError::failed)
         }
         match self {
+            Self::Kepler(with) => boxed(Kepler::new(with.mass.get())),
             Self::Isochrone(with) => boxed(Isochrone::new(with.mass.get(), with.scale.get())),
             Self::Plummer(with) => boxed(Plummer::new(with.mass.get(), with.scale.get())),
             Self::Nfw(with) => boxed(Nfw::new(with.mass.get(), with.scale.get())),

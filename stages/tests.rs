@@ -309,27 +309,101 @@ fn networks_parameters_have_ranges() {
     assert!(planned(&stage::<Predict>(json!({})), &[("stars", bare)]).is_err());
 }
 
+/// Every potential of the law suite has a name in YAML, and the other way round; every name makes a potential.
 #[test]
 fn every_potential_can_be_named() {
     use crate::potentials::PotentialParameters;
+    // One of its own with each name, beside the entries of the catalogue of that name.
     let named = [
-        isochrone(),
-        json!({ "nfw": { "mass": 1e12, "scale": 20 } }),
-        json!({ "miyamoto_nagai": { "mass": 6.8e10, "radius": 3, "height": 0.28 } }),
-        json!({ "logarithmic": { "velocity": 220, "core": 2, "axes": [1, 0.9, 0.7] } }),
-        json!("dehnen_binney_98_1"),
-        json!("piffl_14"),
-        json!({ "composite": [isochrone(), { "plummer": { "mass": 1e10, "scale": 0.5 } }] }),
+        ("kepler", json!({ "kepler": { "mass": 1e11 } })),
+        ("isochrone", isochrone()),
+        ("plummer", json!({ "plummer": { "mass": 1e10, "scale": 0.5 } })),
+        ("nfw", json!({ "nfw": { "mass": 1e12, "scale": 20 } })),
+        (
+            "miyamoto_nagai",
+            json!({ "miyamoto_nagai": { "mass": 6.8e10, "radius": 3, "height": 0.28 } }),
+        ),
+        (
+            "logarithmic",
+            json!({ "logarithmic": { "velocity": 220, "core": 2, "axes": [1, 0.9, 0.7] } }),
+        ),
+        ("dehnen_binney_98_1", json!("dehnen_binney_98_1")),
+        ("piffl_14", json!("piffl_14")),
+        (
+            "galaxy",
+            json!({ "galaxy": { "discs": [{ "surface_density": 1e9, "scale_length": 2.5, "scale_height": 0.3 }] } }),
+        ),
+        (
+            "composite",
+            json!({ "composite": [isochrone(), { "plummer": { "mass": 1e10, "scale": 0.5 } }] }),
+        ),
     ];
-    for named in named {
+    for (name, named) in &named {
         let potential: PotentialParameters = serde_json::from_value(named.clone()).unwrap();
-        assert_eq!(potential.faults("potential"), []);
+        assert_eq!(potential.faults("potential"), [], "{name}");
         assert!(
             potential.build().unwrap().acceleration([8.0, 0.0, 0.1])[0] < 0.0,
             "{named} pulls inwards"
         );
     }
+    let schema = schemars::schema_for!(PotentialParameters).to_value();
+    let choices = schema["oneOf"].as_array().unwrap().iter();
+    let names = choices.map(|choice| match choice["const"].as_str() {
+        Some(name) => name.to_owned(),
+        None => choice["required"][0].as_str().unwrap().to_owned(),
+    });
+    let names: BTreeSet<String> = names.collect();
+    assert_eq!(names, named.iter().map(|(name, _)| (*name).to_owned()).collect());
+    // What fields are learned as; nobody writes its coefficients down.
+    let unnamed = ["expansion"];
+    for (entry, _) in dynamics::potential::catalogue() {
+        let is_named = names.iter().any(|name| entry.starts_with(name.as_str()));
+        assert!(is_named || unnamed.contains(&entry), "{entry} has no name in YAML");
+    }
     let flat = json!({ "logarithmic": { "velocity": 220, "core": 2, "axes": [1, 0, 1] } });
     let flat: PotentialParameters = serde_json::from_value(flat).unwrap();
     assert_eq!(flat.faults("potential").len(), 1);
+}
+
+/// What a plan knows of numbers of streams and stars, it holds against what is asked for.
+#[test]
+fn counts_are_known_before_anything_runs() {
+    use runner::ports::{Counts, Most};
+    use runner::stage::Stage;
+
+    use crate::select_orbits::SelectOrbits;
+
+    let of = |streams, stars| {
+        let most = Most {
+            streams: Some(streams),
+            stars: Some(stars),
+        };
+        Counts::of("stars", most)
+    };
+    let orbits = orbits(json!({ "stars": 40 })).counts(&Counts::default()).unwrap();
+    assert_eq!(orbits, of(12, 40));
+    let split = |more| stage::<Split>(more).counts(&of(12, 40));
+    let parts = split(json!({ "train_streams": 8, "test_streams": 4 })).unwrap();
+    assert_eq!(
+        (parts.at("train").streams, parts.at("test").streams),
+        (Some(8), Some(4))
+    );
+    let faults = split(json!({ "train_streams": 8, "test_streams": 5 })).unwrap_err();
+    assert_eq!(faults[0].at, ["train_streams"]);
+    assert!(
+        split(json!({ "train_streams": 12 })).is_err(),
+        "none are left for the test"
+    );
+    assert!(split(json!({ "train": 0.5 })).is_ok());
+    let unknown = Counts::default();
+    assert!(stage::<Split>(json!({ "train_streams": 8 })).counts(&unknown).is_ok());
+    let select = |stars| stage::<SelectOrbits>(json!({ "stars": 8 })).counts(&of(12, stars));
+    assert!(select(8).is_err() && select(2000).is_ok());
+}
+
+/// An error of many degrees would put stars anywhere.
+#[test]
+fn errors_on_the_sky_have_a_limit() {
+    assert_eq!(faults::<Observe>(json!({ "errors": { "b": 500 } })).len(), 1);
+    assert_eq!(faults::<Observe>(json!({ "errors": { "l": 90, "b": 1 } })).len(), 1);
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::catalog::{Catalog, Kind};
+use crate::spec::LONGEST_NAME;
 
 /// The JSON Schema (2020-12) of pipeline files with the kinds of `catalog`.
 ///
@@ -32,17 +33,17 @@ pub fn pipeline_schema(catalog: &Catalog) -> Value {
         "title": "actionfinder pipeline",
         "type": "object",
         "properties": {
-            "pipeline": { "type": "string", "pattern": NAME, "description": "Name of the pipeline, and of its folder of results" },
+            "pipeline": { "type": "string", "pattern": NAME, "maxLength": LONGEST_NAME, "description": "Name of the pipeline, and of its folder of results" },
             "about": { "type": "string", "description": "One line on what it is for" },
             "params": {
                 "description": "Knobs: used as ${name}, set with -p name=value, swept by `sweep`",
                 "type": ["object", "null"],
-                "propertyNames": { "pattern": NAME },
+                "propertyNames": { "pattern": NAME, "maxLength": LONGEST_NAME },
             },
             "stages": {
                 "description": "Stages by name",
                 "type": "object",
-                "propertyNames": { "pattern": NAME },
+                "propertyNames": { "pattern": NAME, "maxLength": LONGEST_NAME },
                 "additionalProperties": { "$ref": "#/$defs/stage" },
                 "minProperties": 1,
             },

@@ -4,6 +4,7 @@
 mod accelerations;
 mod attacks;
 mod cases_files;
+mod cases_language;
 mod cases_orbits;
 mod cases_runner;
 mod commands;

@@ -11,6 +11,25 @@ pub fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+/// The kinds of the program's catalog, in its order: the lines `.with::<IntegrateOrbits>()` of its file.
+pub fn kinds() -> Vec<String> {
+    let catalog = std::fs::read_to_string(project("src/catalog.rs")).unwrap();
+    let names = catalog.lines().filter_map(|line| line.trim().strip_prefix(".with::<"));
+    let snake = |name: &str| {
+        let mut snake = String::new();
+        for character in name.chars().take_while(|character| character.is_alphanumeric()) {
+            if character.is_uppercase() && !snake.is_empty() {
+                snake.push('_');
+            }
+            snake.extend(character.to_lowercase());
+        }
+        snake
+    };
+    let kinds: Vec<String> = names.map(snake).collect();
+    assert!(kinds.len() > 15, "{kinds:?}");
+    kinds
+}
+
 /// A temporary folder to run the program in; results go to its `results/`.
 pub struct Place {
     folder: tempfile::TempDir,

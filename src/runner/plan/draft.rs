@@ -1,7 +1,7 @@
 //! The entry of every stage: fingerprints in topological order, looked up in the store.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
@@ -23,6 +23,7 @@ pub(super) struct Planner<'a> {
     forced: &'a [bool],
     /// Stages that need nothing, then those that need only these, and so on.
     levels: Vec<Vec<usize>>,
+    state: OnceLock<Result<State, Unreadable>>,
     /// Stages with valid entries that the index does not know as they are.
     pub heal: Vec<StageId>,
 }
@@ -30,10 +31,10 @@ pub(super) struct Planner<'a> {
 /// A stage with the entry that the index remembers, and what describes it.
 type Doubt = (usize, Arc<Cached>, Description);
 
-/// An entry before its reason is known.
+/// An entry as far as it is known. Fingerprints are long, so that none is kept.
 enum Draft {
     Known(Entry),
-    Stale { json: String, lookup: Lookup, forced: bool },
+    Stale(Reason),
 }
 
 /// What was found out about a stage.
@@ -64,6 +65,7 @@ impl<'a> Planner<'a> {
             selected,
             forced,
             levels,
+            state: OnceLock::new(),
             heal: Vec::new(),
         }
     }
@@ -74,11 +76,11 @@ impl<'a> Planner<'a> {
             // First believe the index, then look at the files, all at once; where it was wrong, draft again.
             let (drafts, doubtful) = self.draft(&mut verdicts);
             if self.confirm(doubtful, &mut verdicts) {
-                let mut state = None;
-                let entries = drafts.into_iter().enumerate();
-                return entries
-                    .map(|(index, draft)| self.entry(index, draft, &mut state))
-                    .collect();
+                let entries = drafts.into_iter().map(|draft| match draft {
+                    Draft::Known(entry) => entry,
+                    Draft::Stale(reason) => Entry::Stale(reason),
+                });
+                return entries.collect();
             }
         }
     }
@@ -133,10 +135,11 @@ impl<'a> Planner<'a> {
             verdict = Some((hash, lookup.clone()));
             lookup
         };
-        let forced = self.forced[index];
         let draft = match lookup {
-            Lookup::Found(cached) if !forced => Draft::Known(Entry::Hit(cached)),
-            lookup => Draft::Stale { json, lookup, forced },
+            _ if self.forced[index] => Draft::Stale(Reason::Forced),
+            Lookup::Found(cached) => Draft::Known(Entry::Hit(cached)),
+            Lookup::Damaged(damage) => Draft::Stale(Reason::Damaged(damage)),
+            _ => Draft::Stale(since_last(&self.graph.stages[index], &json, self.state(), self.store)),
         };
         Look { draft, doubt, verdict }
     }
@@ -154,7 +157,7 @@ impl<'a> Planner<'a> {
                 }
                 Draft::Known(Entry::Skipped { because }) => return Some(Entry::Skipped { because: *because }),
                 Draft::Known(Entry::Hit(_)) => {}
-                Draft::Known(_) | Draft::Stale { .. } => waiting = waiting.or(Some(Entry::Waiting { on: input.from })),
+                Draft::Known(_) | Draft::Stale(_) => waiting = waiting.or(Some(Entry::Waiting { on: input.from })),
             }
         }
         waiting
@@ -197,20 +200,10 @@ impl<'a> Planner<'a> {
         right
     }
 
-    fn entry(&self, index: usize, draft: Draft, state: &mut Option<Result<State, Unreadable>>) -> Entry {
-        match draft {
-            Draft::Known(entry) => entry,
-            Draft::Stale { forced: true, .. } => Entry::Stale(Reason::Forced),
-            Draft::Stale {
-                lookup: Lookup::Damaged(damage),
-                ..
-            } => Entry::Stale(Reason::Damaged(damage)),
-            Draft::Stale { json, .. } => {
-                let folder = self.store.pipeline_folder(&self.graph.pipeline);
-                let state = state.get_or_insert_with(|| State::load(&folder));
-                Entry::Stale(since_last(&self.graph.stages[index], &json, state, self.store))
-            }
-        }
+    /// The record of the last run, read when the first stage is stale.
+    fn state(&self) -> &Result<State, Unreadable> {
+        let folder = || self.store.pipeline_folder(&self.graph.pipeline);
+        self.state.get_or_init(|| State::load(&folder()))
     }
 }
 

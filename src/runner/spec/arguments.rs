@@ -41,13 +41,19 @@ pub(super) fn stage(
             section("`with`", "`with: { NAME: VALUE }`", path())
         })?;
     }
-    match (kind.parse)(&value) {
-        Ok(_) if !unread.is_empty() => None,
-        Ok(stage) => {
+    // serde takes a list for any mapping, item by item.
+    let parsed = if has_list(&value) {
+        None
+    } else {
+        (kind.parse)(&value).ok()
+    };
+    match parsed {
+        Some(_) if !unread.is_empty() => None,
+        Some(stage) => {
             report_faults(&stage.check(), &path(), mistakes);
             Some(stage)
         }
-        Err(_) => explained(kind, &value, unread, &path(), mistakes),
+        None => explained(kind, &value, unread, &path(), mistakes),
     }
 }
 
@@ -148,6 +154,14 @@ fn last_word(kind: &Kind, error: ParameterError) -> Problem {
 pub(super) fn output_names(stage: &dyn AnyStage) -> Option<Vec<&'static str>> {
     let outputs = stage.outputs(&Connected::new()).ok()?;
     Some(outputs.iter().map(|output| output.name).collect())
+}
+
+fn has_list(value: &Value) -> bool {
+    match value {
+        Value::Array(_) => true,
+        Value::Object(map) => map.values().any(has_list),
+        _ => false,
+    }
 }
 
 fn below(parent: &[String], key: &str) -> Vec<String> {

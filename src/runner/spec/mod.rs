@@ -134,7 +134,7 @@ fn syntax(text: &str, protected: &str, message: String, offset: Option<usize>) -
 }
 
 /// The longest name of a pipeline, a stage or a parameter: names become names of files.
-const LONGEST_NAME: usize = 100;
+pub(crate) const LONGEST_NAME: usize = 100;
 
 /// Whether `name` can name a pipeline, a stage or a parameter.
 fn is_name(name: &str) -> bool {

@@ -38,7 +38,7 @@ fn each_field_of_the_fingerprint_makes_the_right_stages_stale() {
         ("c", "kind: join → other", "c", |graph| {
             stage(graph, "c").kind = "other"
         }),
-        ("d", "parameter add: 10.0 → 11.0", "d e", |graph| {
+        ("d", "parameter add: 10 → 11", "d e", |graph| {
             let mut toys = Toys {
                 stages: std::mem::take(&mut graph.stages),
             };

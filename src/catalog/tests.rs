@@ -1,0 +1,382 @@
+//! Every mistake at every place of every kind: said once, where it is, and in our words.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use runner::catalog::Kind;
+use runner::spec::{Diagnostic, parse_str};
+use serde_json::{Map, Value, json};
+
+use super::catalog;
+
+/// Words of libraries, and of the machine below.
+const FOREIGN: [&str; 28] = [
+    "serde",
+    "polars",
+    "arrow",
+    "variant",
+    "newtype",
+    "expected unit",
+    "invalid type",
+    "invalid value",
+    "invalid length",
+    "unknown field",
+    "missing field",
+    "duplicate field",
+    "struct ",
+    "enum",
+    "tuple",
+    "sequence",
+    "string or map",
+    "data did not match",
+    "untagged",
+    "u32",
+    "u64",
+    "usize",
+    "i64",
+    "f64",
+    "Option",
+    "deserialize",
+    "os error",
+    "null",
+];
+
+/// A schema with the definitions that it refers to.
+#[derive(Clone, Copy)]
+struct Schema<'s> {
+    at: &'s Value,
+    root: &'s Value,
+}
+
+/// A choice of an enum, and the schema of its parameters.
+type Choice<'s> = (String, Option<Schema<'s>>);
+
+impl<'s> Schema<'s> {
+    fn with(self, at: &'s Value) -> Self {
+        Self { at, ..self }
+    }
+
+    /// What a reference stands for, and its name.
+    fn resolved(self) -> (Self, Option<&'s str>) {
+        match self.at["$ref"].as_str() {
+            Some(name) => (self.with(self.root.pointer(&name[1..]).unwrap()), Some(name)),
+            None => (self, None),
+        }
+    }
+
+    /// The alternatives that are not nothing; a schema alone is its own only one.
+    fn alternatives(self) -> Vec<Self> {
+        let (this, _) = self.resolved();
+        match this.at.get("anyOf").and_then(Value::as_array) {
+            Some(all) => all.iter().flat_map(|one| this.with(one).alternatives()).collect(),
+            None if this.at["type"] == "null" => Vec::new(),
+            None => vec![this],
+        }
+    }
+
+    fn choices(self) -> Vec<Choice<'s>> {
+        let mut found = Vec::new();
+        for one in self.alternatives() {
+            let all = one.at.get("oneOf").and_then(Value::as_array);
+            for choice in all.map_or_else(|| vec![one.at], |all| all.iter().collect()) {
+                if let Some(name) = choice["const"].as_str() {
+                    found.push((name.to_owned(), None));
+                }
+                for name in choice["enum"].as_array().into_iter().flatten() {
+                    found.push((name.as_str().unwrap().to_owned(), None));
+                }
+                if all.is_some() && choice["type"] == "object" {
+                    let (name, inner) = choice["properties"].as_object().unwrap().iter().next().unwrap();
+                    found.push((name.clone(), Some(one.with(inner))));
+                }
+            }
+        }
+        found
+    }
+
+    /// The alternative of a type.
+    fn of_type(self, name: &str) -> Option<Self> {
+        let is = |one: &Self| {
+            one.at["type"] == name || one.at["type"].as_array().is_some_and(|all| all.contains(&json!(name)))
+        };
+        self.alternatives().into_iter().find(is)
+    }
+
+    fn properties(self) -> Vec<(&'s str, Self)> {
+        let all = self.at["properties"].as_object().into_iter().flatten();
+        all.map(|(name, schema)| (name.as_str(), self.with(schema))).collect()
+    }
+
+    fn required(self) -> Vec<&'s str> {
+        self.at["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect()
+    }
+
+    /// A right value with no more than it must have.
+    fn example(self) -> Value {
+        if let Some((name, parameters)) = self.choices().into_iter().next() {
+            return match parameters {
+                None => json!(name),
+                Some(parameters) => Value::Object(Map::from_iter([(name, parameters.example())])),
+            };
+        }
+        if let Some(object) = self.of_type("object") {
+            let required = object.required();
+            let of =
+                |(name, schema): (&str, Self)| required.contains(&name).then(|| (name.to_owned(), schema.example()));
+            return Value::Object(object.properties().into_iter().filter_map(of).collect());
+        }
+        if let Some(list) = self.of_type("array") {
+            let count = list.at["minItems"].as_u64().unwrap_or(1);
+            return (0..count).map(|_| list.with(&list.at["items"]).example()).collect();
+        }
+        for (name, value) in [
+            ("number", json!(0.5)),
+            ("integer", json!(1)),
+            ("boolean", json!(true)),
+            ("string", json!("a")),
+        ] {
+            if self.of_type(name).is_some() {
+                return value;
+            }
+        }
+        panic!("no example of {}", self.at)
+    }
+
+    /// Wrong values for this place: what is written, and the path below it that is to be shown.
+    fn wrong(self) -> Vec<(Value, Vec<String>)> {
+        let mut found = Vec::new();
+        let mut here = |value: Value| found.push((value, Vec::new()));
+        let choices = self.choices();
+        let takes = |name: &str| self.of_type(name).is_some();
+        if !self.is_nullable() {
+            here(Value::Null);
+        }
+        if !takes("boolean") {
+            here(json!(true));
+        }
+        if takes("integer") && !takes("number") {
+            here(json!(2.5));
+            here(json!(1e30));
+            if self.of_type("integer").unwrap().at["minimum"] == json!(0) {
+                here(json!(-7));
+            }
+        } else if !takes("number") {
+            here(json!(3));
+            here(json!(-0.5));
+        } else if self.of_type("number").unwrap().at.get("exclusiveMinimum").is_some() {
+            here(json!(0));
+            here(json!(-2.5));
+        }
+        if !takes("string") {
+            here(json!("nonsense"));
+        }
+        if let Some(list) = self.of_type("array") {
+            if let Some(most) = list.at["maxItems"].as_u64() {
+                here((0..=most).map(|_| list.with(&list.at["items"]).example()).collect());
+            }
+        } else {
+            here(json!([1]));
+            here(json!([]));
+        }
+        if let Some(object) = self.of_type("object") {
+            let right = self.example_of(object);
+            let mut more = right.clone();
+            more["nonsense_key"] = json!(1);
+            found.push((more, vec!["nonsense_key".to_owned()]));
+            for name in object.required() {
+                let mut less = right.clone();
+                less.as_object_mut().unwrap().shift_remove(name);
+                found.push((less, Vec::new()));
+                // Misspelt, it is not missing besides.
+                if name.len() > 4 {
+                    let mut misspelt = right.clone();
+                    let value = misspelt.as_object_mut().unwrap().shift_remove(name).unwrap();
+                    let wrong = format!("{name}x");
+                    misspelt[wrong.as_str()] = value;
+                    found.push((misspelt, vec![wrong]));
+                }
+            }
+        } else if choices.is_empty() {
+            found.push((json!({ "nonsense": 1 }), Vec::new()));
+        } else {
+            found.push((json!({}), Vec::new()));
+            found.push((json!({ "nonsense": 1 }), vec!["nonsense".to_owned()]));
+            if let [(first, _), .., (last, _)] = choices.as_slice() {
+                let two = json!({ first.as_str(): {}, last.as_str(): {} });
+                found.push((two, vec![last.clone()]));
+            }
+        }
+        for (name, parameters) in choices {
+            found.push((json!(format!("{name}x")), Vec::new()));
+            match parameters {
+                None => {
+                    found.push((json!({ name.as_str(): {} }), vec![name.clone()]));
+                    found.push((json!({ name.as_str(): { "mass": 1 } }), vec![name]));
+                }
+                Some(parameters) => {
+                    let misspelt = format!("{name}x");
+                    found.push((json!({ misspelt.as_str(): parameters.example() }), vec![misspelt]));
+                    let needs_none = parameters
+                        .of_type("object")
+                        .is_some_and(|object| object.required().is_empty());
+                    if !needs_none {
+                        found.push((json!(name), Vec::new()));
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    fn example_of(self, object: Self) -> Value {
+        let required = object.required();
+        let of = |(name, schema): (&str, Self)| required.contains(&name).then(|| (name.to_owned(), schema.example()));
+        Value::Object(object.properties().into_iter().filter_map(of).collect())
+    }
+
+    fn is_nullable(self) -> bool {
+        let (this, _) = self.resolved();
+        let null = json!("null");
+        this.at["type"] == null
+            || this.at["type"].as_array().is_some_and(|all| all.contains(&null))
+            || this.at["anyOf"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|one| this.with(one).is_nullable()))
+    }
+}
+
+/// What is found out on the way.
+struct Trial<'k> {
+    kind: &'k Kind,
+    tried: usize,
+    wrong: Vec<String>,
+}
+
+impl Trial<'_> {
+    fn mistakes(&self, with: &Value) -> (String, Vec<Diagnostic>) {
+        let text = format!(
+            "pipeline: p\nstages:\n  s: {{ {}: {{ with: {with} }} }}\n",
+            self.kind.name
+        );
+        let found = match parse_str(&text, "p.yaml", Path::new("/nowhere"), &[], &catalog()) {
+            Ok(_) => Vec::new(),
+            // What is connected, and what values mean together, is another matter.
+            Err(found) => found
+                .iter()
+                .filter(|one| !["MissingInput", "Fault"].contains(&one.code))
+                .cloned()
+                .collect(),
+        };
+        (text, found)
+    }
+
+    /// Tries all wrong values at one place; `put` makes all parameters of what stands there.
+    fn place(&mut self, schema: Schema<'_>, path: &[String], inside: &[&str], put: &dyn Fn(Value) -> Value) {
+        let right = put(schema.example());
+        let key = |one: &Diagnostic| (one.path.clone(), one.message.clone());
+        let before: HashSet<_> = self.mistakes(&right).1.iter().map(key).collect();
+        // Nothing may be said of the form of what is right.
+        for (at, message) in &before {
+            if FOREIGN.iter().any(|word| message.contains(word)) {
+                self.wrong.push(format!("right: {right}\n  {at}: {message}"));
+            }
+        }
+        for (value, below) in schema.wrong() {
+            if path.is_empty() && !value.is_object() {
+                continue;
+            }
+            self.tried += 1;
+            let with = put(value);
+            let (text, found) = self.mistakes(&with);
+            let new: Vec<_> = found.iter().filter(|one| !before.contains(&key(one))).collect();
+            let [one] = new[..] else {
+                let said: Vec<_> = new.iter().map(|one| format!("{}: {}", one.path, one.message)).collect();
+                self.wrong.push(format!("{with}\n  {} mistakes: {said:?}", new.len()));
+                continue;
+            };
+            let expected: Vec<&str> = ["stages", "s", self.kind.name, "with"]
+                .into_iter()
+                .chain(path.iter().chain(&below).map(String::as_str))
+                .collect();
+            let said = format!("{} {}", one.message, one.hint.clone().unwrap_or_default());
+            let foreign: Vec<_> = FOREIGN.iter().filter(|word| said.contains(**word)).collect();
+            let last = below.last().or(path.last()).map_or("with", String::as_str);
+            let shown = one.span.clone().map_or("", |span| &text[span]);
+            // A value, or the key that stands for it.
+            let at_place =
+                one.path == expected.join(".") && !shown.is_empty() && (shown.contains(last) || text.contains(shown));
+            if !foreign.is_empty() || !at_place || said.split_whitespace().count() > 60 {
+                self.wrong
+                    .push(format!("{with}\n  {} ({shown}): {said} {foreign:?}", one.path));
+            }
+        }
+        self.below(schema, path, inside, put);
+    }
+
+    fn below(&mut self, schema: Schema<'_>, path: &[String], inside: &[&str], put: &dyn Fn(Value) -> Value) {
+        let mut inside = inside.to_vec();
+        for one in schema.alternatives().into_iter().chain([schema]) {
+            if let Some(name) = one.resolved().1 {
+                // A type may hold itself.
+                if inside.contains(&name) {
+                    return;
+                }
+                inside.push(name);
+            }
+        }
+        if let Some(object) = schema.of_type("object") {
+            let right = schema.example_of(object);
+            for (name, value) in object.properties() {
+                let path: Vec<String> = path.iter().cloned().chain([name.to_owned()]).collect();
+                self.place(value, &path, &inside, &|value| {
+                    let mut all = right.clone();
+                    all[name] = value;
+                    put(all)
+                });
+            }
+        }
+        if let Some(list) = schema.of_type("array") {
+            let path: Vec<String> = path.iter().cloned().chain(["0".to_owned()]).collect();
+            let items = list.with(&list.at["items"]);
+            let count = list.at["minItems"].as_u64().unwrap_or(1);
+            self.place(items, &path, &inside, &|value| {
+                let others = (1..count).map(|_| items.example());
+                put([value].into_iter().chain(others).collect())
+            });
+        }
+        for (name, parameters) in schema.choices() {
+            let Some(parameters) = parameters else { continue };
+            let path: Vec<String> = path.iter().cloned().chain([name.clone()]).collect();
+            self.place(parameters, &path, &inside, &|value| {
+                put(json!({ name.as_str(): value }))
+            });
+        }
+    }
+}
+
+#[test]
+fn every_mistake_at_every_place_of_every_kind_is_said_once_and_in_our_words() {
+    let catalog = catalog();
+    let (mut tried, mut wrong) = (0, Vec::new());
+    for kind in catalog.kinds() {
+        let mut trial = Trial {
+            kind,
+            tried: 0,
+            wrong: Vec::new(),
+        };
+        let root = kind.parameters();
+        trial.place(Schema { at: root, root }, &[], &[], &|with| with);
+        tried += trial.tried;
+        wrong.extend(trial.wrong.into_iter().map(|one| format!("{}: {one}", kind.name)));
+    }
+    eprintln!("{tried} mistakes");
+    assert!(tried > 1000, "{tried} mistakes");
+    let shown: Vec<_> = wrong.iter().take(40).cloned().collect();
+    assert!(wrong.is_empty(), "{} of {tried}:\n{}", wrong.len(), shown.join("\n"));
+}
