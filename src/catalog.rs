@@ -44,6 +44,3 @@ pub fn catalog() -> Catalog {
         .with::<BinErrors>()
         .with::<Figure>()
 }
-
-#[cfg(test)]
-mod tests;

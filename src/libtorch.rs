@@ -101,7 +101,12 @@ fn probe() -> Result<(Libtorch, Vec<PathBuf>), String> {
 
 /// All that the answer depends on, without loading libtorch.
 fn circumstances(library: &Path, libraries: &[PathBuf]) -> Vec<String> {
-    let variables = ["LD_LIBRARY_PATH", "LIBTORCH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"];
+    let variables = [
+        "LD_LIBRARY_PATH",
+        "LIBTORCH",
+        "CUDA_VISIBLE_DEVICES",
+        "NVIDIA_VISIBLE_DEVICES",
+    ];
     let mut all: Vec<String> = variables
         .iter()
         .map(|name| format!("{name}={:?}", std::env::var_os(name).unwrap_or_default()))

@@ -1,6 +1,8 @@
 //! `actionfinder`: declarative experiment pipelines for action–angle dynamics.
 
 mod catalog;
+#[cfg(test)]
+mod catalog_tests;
 mod cli;
 mod console;
 mod libtorch;

@@ -234,7 +234,9 @@ impl SimulateNbody {
         let mut records = Records::default();
         let mut steps = 0;
         let saved = checkpoint.load(&schedule).unwrap_or_else(|why| {
-            context.note(format!("the checkpoint {why}: it is not used, and the simulation begins anew"));
+            context.note(format!(
+                "the checkpoint {why}: it is not used, and the simulation begins anew"
+            ));
             None
         });
         if let Some(saved) = saved {

@@ -243,12 +243,20 @@ fn a_damaged_checkpoint_is_not_used() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
-    assert_eq!(names.len(), 5, "two snapshots, the particles, diagnostics and the list: {names:?}");
+    assert_eq!(
+        names.len(),
+        5,
+        "two snapshots, the particles, diagnostics and the list: {names:?}"
+    );
     for (number, name) in names.iter().enumerate() {
         let again = folder.path().join(format!("again {number}"));
         std::fs::create_dir_all(again.join("checkpoints")).unwrap();
         for name in &names {
-            std::fs::copy(left.join("checkpoints").join(name), again.join("checkpoints").join(name)).unwrap();
+            std::fs::copy(
+                left.join("checkpoints").join(name),
+                again.join("checkpoints").join(name),
+            )
+            .unwrap();
         }
         let file = again.join("checkpoints").join(name);
         let mut bytes = std::fs::read(&file).unwrap();

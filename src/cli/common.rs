@@ -239,7 +239,7 @@ pub struct Loaded {
     /// What workers find, if the pipeline has stages that run in one.
     worker: Option<Libtorch>,
     options: plan::Options,
-    pipeline: PathBuf,
+    file: PipelineFile,
 }
 
 impl Loaded {
@@ -285,9 +285,9 @@ impl Loaded {
             gpus: gpus.len(),
             libtorch: found.libtorch,
         };
-        let plan = plan::plan(&graph, &store, &options).map_err(|errors| plan_failure(pipeline, errors))?;
+        let plan = plan::plan(&graph, &store, &options).map_err(|errors| plan_failure(file, errors))?;
         Ok(Self {
-            pipeline: pipeline.to_owned(),
+            file: file.clone(),
             graph,
             store,
             plan,
@@ -315,7 +315,7 @@ impl Loaded {
             force: Vec::new(),
             ..self.options.clone()
         };
-        plan::plan(&self.graph, &self.store, &options).map_err(|errors| plan_failure(&self.pipeline, errors))
+        plan::plan(&self.graph, &self.store, &options).map_err(|errors| plan_failure(&self.file, errors))
     }
 
     /// The only stage with this name or label.
@@ -389,14 +389,15 @@ fn spelled(found: &Libtorch) -> String {
 }
 
 /// A wrong name on the command line is wrong use; the rest is about the pipeline.
-fn plan_failure(pipeline: &Path, errors: Vec<PlanError>) -> Failure {
+fn plan_failure(file: &PipelineFile, errors: Vec<PlanError>) -> Failure {
     let line = |error: &PlanError| {
         let PlanError::Device { stage, kind, .. } = error else {
             return error.to_string();
         };
-        let line = runner::spec::line(pipeline, &["stages", stage, kind, "on", "device"]);
+        let line = file.line(&["stages", stage, kind, "on", "device"]);
         let line = line.map(|line| format!(":{line}")).unwrap_or_default();
-        format!("{}{line}: {error}\n  hint: `device: auto` takes a GPU where there is one", pipeline.display())
+        let path = file.path().display();
+        format!("{path}{line}: {error}\n  hint: `device: auto` takes a GPU where there is one")
     };
     let lines: Vec<String> = errors.iter().map(line).collect();
     let text = lines.join("\nerror: ");

@@ -51,7 +51,11 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
                 Ok(found) => {
                     report.good("libtorch", &found.libtorch);
                     let gpus = if found.devices == 0 {
-                        let why = if found.without.is_empty() { String::new() } else { format!(" ({})", found.without) };
+                        let why = if found.without.is_empty() {
+                            String::new()
+                        } else {
+                            format!(" ({})", found.without)
+                        };
                         format!("none: trainings run on the CPU{why}")
                     } else {
                         format!("{} {}", found.devices, found.names.join(", "))

@@ -232,7 +232,9 @@ fn verdict(done: &RunSummary) -> Finished {
 
 /// The first Ctrl-C asks to stop, the second ends the program at once.
 fn watch_signals(cancel: Cancel) -> Result<(), Failure> {
-    let heard = ENDS_RUNS.into_iter().filter(|signal| *signal != SIGHUP || !ignores_hangups());
+    let heard = ENDS_RUNS
+        .into_iter()
+        .filter(|signal| *signal != SIGHUP || !ignores_hangups());
     let mut signals = Signals::new(heard).map_err(Failure::work)?;
     std::thread::spawn(move || {
         for _ in signals.forever() {

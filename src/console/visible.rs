@@ -30,7 +30,8 @@ fn spelled(text: &str, hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
 
 /// Control characters, line and paragraph separators, and what turns the direction of writing (Unicode 9.0, UAX 9, table 3).
 fn acts(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{061c}')
+    c.is_control()
+        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{061c}')
 }
 
 #[cfg(test)]
@@ -52,6 +53,9 @@ mod tests {
     fn json_keeps_its_values() {
         let value = serde_json::json!({ "label": "\u{9b}31m\u{202e}\u{1b}[2J" });
         let text = value.to_string();
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&visible(&text)).unwrap(), value);
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&visible(&text)).unwrap(),
+            value
+        );
     }
 }

@@ -71,7 +71,9 @@ impl Weights {
             )));
         }
         if tensor.isfinite().all().int64_value(&[]) == 0 {
-            return Err(Error::Data(format!("tensor `{name}` of the network file is not finite")));
+            return Err(Error::Data(format!(
+                "tensor `{name}` of the network file is not finite"
+            )));
         }
         Ok(tensor)
     }
@@ -112,8 +114,11 @@ impl Weights {
     /// Reads the JSON metadata under `key`.
     pub fn json<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<T, Error> {
         let text = self.text(key)?;
-        serde_json::from_str(text)
-            .map_err(|_| Error::Data(format!("metadata `{key}` of the network file is not what this program writes")))
+        serde_json::from_str(text).map_err(|_| {
+            Error::Data(format!(
+                "metadata `{key}` of the network file is not what this program writes"
+            ))
+        })
     }
 
     /// Adds metadata as JSON.
@@ -282,7 +287,9 @@ impl Checkpoint {
             },
             Left::Bad(why) => {
                 remove(file)?;
-                watcher.note(&format!("the checkpoint {why}: it is not used, and the training begins anew"));
+                watcher.note(&format!(
+                    "the checkpoint {why}: it is not used, and the training begins anew"
+                ));
                 Ok(false)
             }
         }
@@ -301,7 +308,9 @@ const BLANK: &str = "00000000000000000000000000000000000000000000000000000000000
 /// Where the checksum stands; quotes in other metadata are escaped, so only its own key can look like it.
 fn checksum_place(bytes: &[u8]) -> Option<Range<usize>> {
     let before = format!("\"{CHECKSUM}\":\"");
-    let found = bytes.windows(before.len()).position(|window| window == before.as_bytes())?;
+    let found = bytes
+        .windows(before.len())
+        .position(|window| window == before.as_bytes())?;
     let place = found + before.len()..found + before.len() + BLANK.len();
     (place.end <= bytes.len()).then_some(place)
 }
@@ -455,13 +464,22 @@ mod tests {
             bytes
         };
         let mut damages: Vec<Vec<u8>> = (0..good.len()).map(changed).collect();
-        damages.extend([vec![], vec![0; good.len()], good[..good.len() / 2].to_vec(), [&good[..], b"x"].concat()]);
+        damages.extend([
+            vec![],
+            vec![0; good.len()],
+            good[..good.len() / 2].to_vec(),
+            [&good[..], b"x"].concat(),
+        ]);
         for (number, damage) in damages.into_iter().enumerate() {
             std::fs::write(&file, damage).unwrap();
             let (resumed, notes) = resumes(&checkpoint);
             assert!(!resumed, "damage {number} was believed");
             assert!(notes[0].contains("begins anew"), "{notes:?}");
-            assert_eq!(resumes(&checkpoint), (false, Vec::new()), "damage {number} is still there");
+            assert_eq!(
+                resumes(&checkpoint),
+                (false, Vec::new()),
+                "damage {number} is still there"
+            );
         }
         std::fs::create_dir(&file).unwrap();
         assert!(!resumes(&checkpoint).0);

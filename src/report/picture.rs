@@ -18,10 +18,41 @@ const ELEMENTS: [&str; 13] = [
 
 /// Attributes that say where, how large, and how an element is drawn. None of them names anything outside the element.
 const ATTRIBUTES: [&str; 35] = [
-    "x", "y", "dx", "dy", "x1", "y1", "x2", "y2", "cx", "cy", "r", "rx", "ry", "d", "points", "width", "height", "viewBox",
-    "fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "stroke-linecap",
-    "stroke-linejoin", "opacity", "transform", "text-anchor", "dominant-baseline", "font-family", "font-size",
-    "font-weight", "font-style", "role",
+    "x",
+    "y",
+    "dx",
+    "dy",
+    "x1",
+    "y1",
+    "x2",
+    "y2",
+    "cx",
+    "cy",
+    "r",
+    "rx",
+    "ry",
+    "d",
+    "points",
+    "width",
+    "height",
+    "viewBox",
+    "fill",
+    "fill-opacity",
+    "stroke",
+    "stroke-width",
+    "stroke-opacity",
+    "stroke-dasharray",
+    "stroke-linecap",
+    "stroke-linejoin",
+    "opacity",
+    "transform",
+    "text-anchor",
+    "dominant-baseline",
+    "font-family",
+    "font-size",
+    "font-weight",
+    "font-style",
+    "role",
 ];
 
 /// Attributes that are text for readers.
@@ -86,8 +117,15 @@ mod tests {
             let document = Document::parse(text).unwrap();
             let nodes = document.descendants().filter(Node::is_element);
             let shown = |node: Node| {
-                let attributes: Vec<_> = node.attributes().map(|a| (a.name().to_owned(), a.value().to_owned())).collect();
-                (node.tag_name().name().to_owned(), attributes, node.text().map(str::to_owned))
+                let attributes: Vec<_> = node
+                    .attributes()
+                    .map(|a| (a.name().to_owned(), a.value().to_owned()))
+                    .collect();
+                (
+                    node.tag_name().name().to_owned(),
+                    attributes,
+                    node.text().map(str::to_owned),
+                )
             };
             nodes.map(shown).collect::<Vec<_>>()
         };
@@ -122,12 +160,18 @@ mod tests {
         for inside in inside {
             let svg = format!("<svg xmlns=\"http://www.w3.org/2000/svg\" onload=\"bad()\">{inside}<rect/></svg>");
             let drawn = picture(&svg).unwrap();
-            for sign in ["<script", "<a", "<image", "<use", "<foreign", "<style", "<animate", "<set", " style=", "href", "url(", "URL("] {
+            for sign in [
+                "<script", "<a", "<image", "<use", "<foreign", "<style", "<animate", "<set", " style=", "href", "url(",
+                "URL(",
+            ] {
                 assert!(!drawn.contains(sign), "{sign} of {inside}: {drawn}");
             }
             let document = Document::parse(&drawn).unwrap();
             let mut attributes = document.descendants().flat_map(|node| node.attributes());
-            assert!(!attributes.any(|attribute| attribute.name().starts_with("on")), "{drawn}");
+            assert!(
+                !attributes.any(|attribute| attribute.name().starts_with("on")),
+                "{drawn}"
+            );
             assert!(drawn.contains("<rect>"), "{drawn}");
         }
     }
@@ -135,7 +179,13 @@ mod tests {
     #[test]
     fn what_is_no_picture_is_none() {
         let deep = format!("{}{}", "<g>".repeat(100_000), "</g>".repeat(100_000));
-        for text in ["", "<svg", "<html xmlns=\"http://www.w3.org/1999/xhtml\"/>", "<!DOCTYPE svg [<!ENTITY a \"b\">]><svg/>", &deep] {
+        for text in [
+            "",
+            "<svg",
+            "<html xmlns=\"http://www.w3.org/1999/xhtml\"/>",
+            "<!DOCTYPE svg [<!ENTITY a \"b\">]><svg/>",
+            &deep,
+        ] {
             assert_eq!(picture(text), None);
         }
     }

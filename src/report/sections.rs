@@ -292,7 +292,8 @@ fn figures(html: &mut String, data: &Data) {
             let row = rows.next().map(|row| format!(": {row}")).unwrap_or_default();
             let caption = format!("{}{row}{line}", stage.name.replace('_', " "));
             let drawn = picture(&svg);
-            let drawn = drawn.unwrap_or_else(|| "<p class=\"quiet\">The file of this figure is not an SVG picture.</p>".to_owned());
+            let drawn = drawn
+                .unwrap_or_else(|| "<p class=\"quiet\">The file of this figure is not an SVG picture.</p>".to_owned());
             let _ = writeln!(
                 html,
                 "<figure>{drawn}<figcaption>{}</figcaption></figure>",

@@ -311,12 +311,22 @@ fn no_text_of_a_results_folder_is_markup() {
     let bad = |place: &str| format!("{place}<script>bad('{place}')</script>\" onload=\"bad()\" x='");
     let folder = tempfile::tempdir().unwrap();
     let figure = folder.path().join("figure.svg");
-    std::fs::write(&figure, format!("<svg xmlns=\"http://www.w3.org/2000/svg\"><script>bad()</script><title>{}</title></svg>", html::escape(&bad("svg")))).unwrap();
+    std::fs::write(
+        &figure,
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\"><script>bad()</script><title>{}</title></svg>",
+            html::escape(&bad("svg"))
+        ),
+    )
+    .unwrap();
     let mut data = sample();
     let hostile = |stage: &mut StageData| {
         (stage.name, stage.label, stage.kind) = (bad("name"), bad("label"), bad("kind"));
         stage.parameters = json!({ "row": bad("row"), "seed": bad("seed") });
-        let outcome = Outcome::Finding { title: bad("title"), detail: bad("detail") };
+        let outcome = Outcome::Finding {
+            title: bad("title"),
+            detail: bad("detail"),
+        };
         let mut own = manifest("kind", "label", outcome);
         own.metrics[0].name = bad("metric");
         own.metrics[0].unit = bad("metric unit");
@@ -334,19 +344,42 @@ fn no_text_of_a_results_folder_is_markup() {
         stage.outputs = vec![(bad("port"), figure.clone())];
     };
     data.stages.iter_mut().for_each(hostile);
-    data.stages[0].state = State::Failed { message: bad("message"), hint: Some(bad("hint")) };
-    data.stages[1].state = State::Skipped { because: bad("because") };
+    data.stages[0].state = State::Failed {
+        message: bad("message"),
+        hint: Some(bad("hint")),
+    };
+    data.stages[1].state = State::Skipped {
+        because: bad("because"),
+    };
     data.stages[1].manifest = None;
     (data.pipeline, data.about) = (bad("pipeline"), bad("about"));
     for point in &mut data.points {
-        *point = vec![(bad("swept"), json!({ "key": bad("value") })), (bad("other"), json!(bad("text")))];
+        *point = vec![
+            (bad("swept"), json!({ "key": bad("value") })),
+            (bad("other"), json!(bad("text"))),
+        ];
     }
     data.points[0][0].1 = json!(1);
     data.points[1][1].1 = json!(bad("another text"));
     data.facts = vec![(bad("fact"), bad("fact"))];
     let page = html::page(&data.pipeline, &sections::body(&data));
-    for shown in ["measure", "component", "unit", "source", "metric", "note", "message", "because", "svg", "fact", "about"] {
-        assert!(page.contains(&format!("bad(&#39;{shown}&#39;)")), "{shown} is not shown");
+    for shown in [
+        "measure",
+        "component",
+        "unit",
+        "source",
+        "metric",
+        "note",
+        "message",
+        "because",
+        "svg",
+        "fact",
+        "about",
+    ] {
+        assert!(
+            page.contains(&format!("bad(&#39;{shown}&#39;)")),
+            "{shown} is not shown"
+        );
     }
     assert!(!page.contains("<script") && !page.contains("bad('"), "a text is markup");
     assert!(!page.contains("\" onload"), "a text is an attribute");

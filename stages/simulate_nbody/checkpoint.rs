@@ -126,7 +126,8 @@ impl Checkpoint {
         if list.of != self.key() {
             return Err("is of another stage".to_owned());
         }
-        let whole = |(name, hash): (&String, &Hash256)| Hash256::of_file(&self.path(name)).is_ok_and(|now| now == *hash);
+        let whole =
+            |(name, hash): (&String, &Hash256)| Hash256::of_file(&self.path(name)).is_ok_and(|now| now == *hash);
         if !list.files.iter().all(whole) {
             return Err(damaged());
         }
@@ -163,7 +164,11 @@ impl Checkpoint {
 
     /// What the checkpoint is of: the name of its folder.
     fn key(&self) -> String {
-        self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        self.folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -88,7 +88,11 @@ fn open(path: &Path) -> Result<(), String> {
     // SAFETY: dlerror gives NULL or a C string that lives until the next dl call of this thread; it is copied at once.
     let reason = unsafe {
         let message = libc::dlerror();
-        let message = if message.is_null() { c"the system gives no reason" } else { CStr::from_ptr(message) };
+        let message = if message.is_null() {
+            c"the system gives no reason"
+        } else {
+            CStr::from_ptr(message)
+        };
         message.to_string_lossy().into_owned()
     };
     Err(format!("{} does not load: {reason}", path.display()))
@@ -126,7 +130,10 @@ mod tests {
         std::os::unix::fs::symlink(own.join(CPU), linked.join(CPU)).unwrap();
         let loaded = own.join(CPU);
         let find = |folders: &[&Path]| beside_libtorch(&loaded, folders.iter().map(|folder| folder.to_path_buf()));
-        assert_eq!(find(&[&own, &other, &alone, Path::new(""), Path::new("relative")]), None);
+        assert_eq!(
+            find(&[&own, &other, &alone, Path::new(""), Path::new("relative")]),
+            None
+        );
         assert_eq!(find(&[&other, &own, &linked]), Some(linked.join(CUDA)));
         std::fs::write(own.join(CUDA), "").unwrap();
         assert_eq!(find(&[&own, &linked]), Some(own.join(CUDA)));

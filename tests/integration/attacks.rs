@@ -15,7 +15,16 @@ use crate::program::{PROGRAM, Place};
 use crate::trainings::{CHAIN, files_below, outputs};
 
 /// A training that nothing but a signal ends, to be stopped at its first epoch.
-const ENDLESS: [&str; 8] = ["run", "p.yaml", "-p", "epochs=1000000", "--to", "actions", "--log", "json"];
+const ENDLESS: [&str; 8] = [
+    "run",
+    "p.yaml",
+    "-p",
+    "epochs=1000000",
+    "--to",
+    "actions",
+    "--log",
+    "json",
+];
 
 /// Starts a run in a process group of its own, sends it and all its workers a signal at the first epoch of its training, and
 /// gives its exit code.
@@ -34,7 +43,9 @@ fn stopped(place: &Place, arguments: &[&str], signal: Signal) -> Option<i32> {
 
 fn checkpoint(place: &Place) -> PathBuf {
     let files = files_below(&place.path("results/checkpoints"));
-    let mut saved = files.into_iter().filter(|file| file.ends_with("checkpoint.safetensors"));
+    let mut saved = files
+        .into_iter()
+        .filter(|file| file.ends_with("checkpoint.safetensors"));
     saved.next().expect("no checkpoint was saved")
 }
 
@@ -45,7 +56,9 @@ fn signals_to_the_whole_group_save_the_training() {
         let place = Place::with(CHAIN);
         assert_eq!(stopped(&place, &ENDLESS, signal), Some(130), "{signal:?}");
         assert!(checkpoint(&place).metadata().unwrap().len() > 0);
-        let plan = place.well(&["plan", "p.yaml", "-p", "epochs=1000000", "--to", "actions"]).out;
+        let plan = place
+            .well(&["plan", "p.yaml", "-p", "epochs=1000000", "--to", "actions"])
+            .out;
         assert!(plan.contains("unfinished: goes on from its checkpoint"), "{plan}");
     }
 }
@@ -81,7 +94,10 @@ fn a_damaged_checkpoint_is_said_and_made_again() {
 
 fn manifests(place: &Place) -> Vec<PathBuf> {
     let files = files_below(&place.path("results/cache/v1"));
-    files.into_iter().filter(|file| file.ends_with("manifest.json")).collect()
+    files
+        .into_iter()
+        .filter(|file| file.ends_with("manifest.json"))
+        .collect()
 }
 
 /// A digit of a manifest: no report shows it, and the entry is made again.
@@ -99,7 +115,11 @@ fn a_changed_digit_in_a_manifest_is_found_and_repaired() {
     let plan = place.well(&["plan", "p.yaml"]).out;
     assert!(plan.contains("manifest.json is damaged"), "{plan}");
     place.well(&["run", "p.yaml"]);
-    assert!(manifests(&place).iter().all(|file| Manifest::parse(&fs::read(file).unwrap()).is_some()));
+    assert!(
+        manifests(&place)
+            .iter()
+            .all(|file| Manifest::parse(&fs::read(file).unwrap()).is_some())
+    );
     assert!(outputs(&place.path("results")) == kept);
     assert!(place.well(&["plan", "p.yaml"]).out.contains("nothing to run"));
 }
@@ -110,9 +130,15 @@ fn a_hostile_figure_does_nothing_in_the_report() {
     let place = Place::with(SMALL);
     place.well(&["run", "p.yaml"]);
     let figure = files_below(&place.path("results/cache/v1/figure"));
-    let figure = figure.iter().find(|file| file.extension().is_some_and(|e| e == "svg")).unwrap();
+    let figure = figure
+        .iter()
+        .find(|file| file.extension().is_some_and(|e| e == "svg"))
+        .unwrap();
     let svg = fs::read_to_string(figure).unwrap();
-    let hostile = svg.replace("</svg>", "<script>bad()</script><image href=\"x\" onerror=\"bad()\"/></svg>");
+    let hostile = svg.replace(
+        "</svg>",
+        "<script>bad()</script><image href=\"x\" onerror=\"bad()\"/></svg>",
+    );
     assert_ne!(svg, hostile);
     fs::write(figure, &hostile).unwrap();
     let manifest_file = figure.with_file_name("manifest.json");
@@ -124,7 +150,10 @@ fn a_hostile_figure_does_nothing_in_the_report() {
     place.well(&["run", "p.yaml"]);
     let page = fs::read_to_string(place.path("results/small/report.html")).unwrap();
     assert!(page.contains("<figure><svg") && page.contains("default-src 'none'"));
-    assert!(!page.contains("bad()") && !page.contains("<script"), "the script is in the page");
+    assert!(
+        !page.contains("bad()") && !page.contains("<script"),
+        "the script is in the page"
+    );
 }
 
 /// What is printed and lost is an error; a reader that has gone away is none.
@@ -151,11 +180,25 @@ fn a_full_disk_under_standard_output_is_an_error() {
         let full = File::options().write(true).open("/dev/full").unwrap();
         let gave = place.gave(place.command(arguments).stdout(full).output().unwrap());
         assert_eq!(gave.code, 4, "{arguments:?}: {}", gave.err);
-        assert!(gave.err.contains("standard output could not be written: No space left"), "{arguments:?}: {}", gave.err);
-        let mut reader = place.command(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        assert!(
+            gave.err.contains("standard output could not be written: No space left"),
+            "{arguments:?}: {}",
+            gave.err
+        );
+        let mut reader = place
+            .command(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         drop(reader.stdout.take());
         let code = reader.wait().unwrap();
-        assert_eq!(code.code(), Some(0), "{arguments:?} without a reader: {:?}", code.signal());
+        assert_eq!(
+            code.code(),
+            Some(0),
+            "{arguments:?} without a reader: {:?}",
+            code.signal()
+        );
     }
 }
 
@@ -164,7 +207,12 @@ fn a_full_disk_under_standard_output_is_an_error() {
 fn no_escape_sequence_reaches_the_terminal() {
     let bad = "\\e]0;x\\a\\e[2J";
     let titled = SMALL.replace("paper:", &format!("row: \"{bad}\", paper:"));
-    let swept = format!("{}sweep: {{ axes: {{ title: [\"{bad}\", \"b\\r\\nc\"] }} }}\n", SMALL.replace("paper:", "row: \"${title}\", paper:").replace("params: {", "params: { title: a,"));
+    let swept = format!(
+        "{}sweep: {{ axes: {{ title: [\"{bad}\", \"b\\r\\nc\"] }} }}\n",
+        SMALL
+            .replace("paper:", "row: \"${title}\", paper:")
+            .replace("params: {", "params: { title: a,")
+    );
     let wrong = SMALL.replace("pipeline: small", &format!("pipeline: \"{bad}\""));
     let unknown = SMALL.replace("draw: orbits", &format!("draw: \"{bad}\""));
     let shown = |text: &str| {
@@ -206,11 +254,17 @@ fn too_little_memory_fails_one_stage() {
     let gave = place.gave(limited.output().unwrap());
     assert_eq!(gave.code, 4, "{}", gave.err);
     assert!(
-        gave.err.contains("FAILED  huge: integrate_orbits asked for more memory than there is"),
+        gave.err
+            .contains("FAILED  huge: integrate_orbits asked for more memory than there is"),
         "{}",
         gave.err
     );
-    assert!(gave.err.contains("hint: free memory") && gave.out.contains("δJ"), "{}{}", gave.out, gave.err);
+    assert!(
+        gave.err.contains("hint: free memory") && gave.out.contains("δJ"),
+        "{}{}",
+        gave.out,
+        gave.err
+    );
     assert!(place.well(&["plan", "p.yaml"]).out.contains("1 would run, 5 fresh"));
 }
 
@@ -220,7 +274,11 @@ fn a_table_too_large_is_a_mistake_of_the_file() {
     let place = Place::with(&SMALL.replace("streams: 6", "streams: 4000000000"));
     let gave = place.run(&["plan", "p.yaml"]);
     assert_eq!(gave.code, 3, "{}", gave.out);
-    assert!(gave.err.contains("1 mistake") && gave.err.contains("rows"), "{}", gave.err);
+    assert!(
+        gave.err.contains("1 mistake") && gave.err.contains("rows"),
+        "{}",
+        gave.err
+    );
 }
 
 #[test]
@@ -237,8 +295,14 @@ fn threads_have_a_bound() {
 #[test]
 fn a_missing_gpu_is_one_mistake() {
     let yaml = CHAIN
-        .replace("      with:\n        network:", "      on: { device: \"cuda:7\" }\n      with:\n        network:")
-        .replace("with: { epochs: 3, seed: 1 } }", "with: { epochs: 3, seed: 1 }, on: { device: \"cuda:7\" } }")
+        .replace(
+            "      with:\n        network:",
+            "      on: { device: \"cuda:7\" }\n      with:\n        network:",
+        )
+        .replace(
+            "with: { epochs: 3, seed: 1 } }",
+            "with: { epochs: 3, seed: 1 }, on: { device: \"cuda:7\" } }",
+        )
         + "sweep: { axes: { width: [8, 9, 10] } }\n";
     let line = 1 + yaml.lines().position(|line| line.contains("cuda:7")).unwrap();
     let place = Place::with(&yaml);
@@ -255,7 +319,11 @@ fn a_missing_gpu_is_one_mistake() {
 fn a_relative_tensor_library_is_found_and_loads() {
     let place = Place::with(SMALL);
     let beside = Path::new(PROGRAM).parent().unwrap();
-    let name = format!("{}tensor_stages{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let name = format!(
+        "{}tensor_stages{}",
+        std::env::consts::DLL_PREFIX,
+        std::env::consts::DLL_SUFFIX
+    );
     let mut built = [beside.join(&name), beside.join("deps").join(&name)].into_iter();
     let built = built.find(|library| library.is_file()).unwrap();
     std::os::unix::fs::symlink(built, place.path("lib.so")).unwrap();
@@ -268,5 +336,9 @@ fn a_relative_tensor_library_is_found_and_loads() {
     assert!(gave.out.contains("\"libtorch\""), "{}", gave.out);
     let gave = probe("other.so");
     assert_eq!(gave.code, 4);
-    assert!(gave.err.contains("[place]/other.so, and there is no such file"), "{}", gave.err);
+    assert!(
+        gave.err.contains("[place]/other.so, and there is no such file"),
+        "{}",
+        gave.err
+    );
 }

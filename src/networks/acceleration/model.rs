@@ -245,14 +245,14 @@ impl Model {
 
     /// The model of a file without a potential.
     pub fn from_weights(weights: &Weights, device: Device) -> Result<Self, Error> {
-        let get =
-            |name: &str, size: &[i64]| weights.shaped(name, size).map(|tensor| tensor.to_device(device));
+        let get = |name: &str, size: &[i64]| weights.shaped(name, size).map(|tensor| tensor.to_device(device));
         let toy = Isochrone {
             gm: get("toy.gm", &[])?,
             scale: get("toy.scale", &[])?,
         };
         let form: Form = weights.json("form")?;
-        let (Form::Paper { width, depth, .. } | Form::Smooth { width, depth } | Form::Potential { width, depth }) = form;
+        let (Form::Paper { width, depth, .. } | Form::Smooth { width, depth } | Form::Potential { width, depth }) =
+            form;
         weights.holds("layers", depth)?;
         weights.holds("width", width)?;
         let origin = Tensor::ones([1, 3], (Kind::Double, device));

@@ -290,8 +290,7 @@ impl InverseModel {
 
     /// The inverse of a file.
     pub fn from_weights(weights: &Weights, device: Device) -> Result<Self, Error> {
-        let get =
-            |name: &str, size: &[i64]| weights.shaped(name, size).map(|tensor| tensor.to_device(device));
+        let get = |name: &str, size: &[i64]| weights.shaped(name, size).map(|tensor| tensor.to_device(device));
         let form: Form = weights.json("form")?;
         let toy = Isochrone {
             gm: get("toy.gm", &[])?,

@@ -258,8 +258,7 @@ impl SmoothMap {
 
     /// The map of a file.
     pub fn from_weights(weights: &Weights, device: Device) -> Result<Self, Error> {
-        let get =
-            |name: &str, size: &[i64]| weights.shaped(name, size).map(|tensor| tensor.to_device(device));
+        let get = |name: &str, size: &[i64]| weights.shaped(name, size).map(|tensor| tensor.to_device(device));
         let shape: Shape = weights.json("shape")?;
         let features: Features = weights.json("features")?;
         let toy = Isochrone {

@@ -88,7 +88,10 @@ pub(super) fn gather(
     for (stage, selected) in graph.stages.iter().zip(selected) {
         let choice = if *selected && stage.place == Place::Worker {
             device(&stage.resources.device, options.gpus).unwrap_or_else(|problem| {
-                missing.entry((stage.resources.device.as_str(), problem)).or_default().push(stage);
+                missing
+                    .entry((stage.resources.device.as_str(), problem))
+                    .or_default()
+                    .push(stage);
                 DeviceChoice::Cpu
             })
         } else {

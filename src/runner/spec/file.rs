@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::diagnostics::Diagnostics;
 use super::problem::Problem;
+use super::spans::{Part, Spans};
 use super::{parse_str, read, yaml};
 use crate::catalog::Catalog;
 use crate::graph::Graph;
@@ -57,6 +58,15 @@ impl PipelineFile {
     pub fn resolve(&self, overrides: &[(String, String)], catalog: &Catalog) -> Result<Graph, Diagnostics> {
         let file = self.path.display().to_string();
         parse_str(&self.text, &file, &self.folder, overrides, catalog)
+    }
+
+    /// The line of the value with this path of keys, from 1; for mistakes that only a plan can find.
+    pub fn line(&self, keys: &[&str]) -> Option<usize> {
+        let text = self.text.strip_prefix('\u{feff}').unwrap_or(&self.text);
+        let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+        let found = Spans::new(text, &yaml::protect(text)).find(&keys, Part::Value);
+        let before = text.get(..found.span.start)?;
+        (found.steps > 0).then(|| 1 + before.matches('\n').count())
     }
 
     /// What it says after `pipeline:`, if it can be read.

@@ -90,16 +90,6 @@ pub fn parse_str(
     Err(Diagnostics::new(file, text, mistakes, Some(&spans)))
 }
 
-/// The line of the value with this path of keys in the pipeline file `path`, from 1; for mistakes that only a plan can find.
-pub fn line(path: &Path, keys: &[&str]) -> Option<usize> {
-    let text = String::from_utf8(read_bytes(path).ok()?).ok()?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
-    let found = Spans::new(text, &yaml::protect(text)).find(&keys, Part::Value);
-    let before = text.get(..found.span.start)?;
-    (found.steps > 0).then(|| 1 + before.matches('\n').count())
-}
-
 /// The mistake behind an error of the YAML parser at a byte of the protected text.
 fn syntax(text: &str, protected: &str, message: String, offset: Option<usize>) -> Mistake {
     let before = offset.map_or("", |offset| protected.get(..offset).unwrap_or(protected));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 
 use super::{Body, GRACE, Line, Request, RequestFile, WireError, lock_unless, panic_message};
 use crate::context::{ArtifactFile, Cancel, StageContext, Teller};

@@ -177,7 +177,11 @@ fn a_crash_fails_one_stage() {
     assert_eq!(done.summary.failures.len(), 1, "{:?}", done.summary.failures);
     let failure = &done.summary.failures[0];
     assert_eq!((failure.stage.as_str(), failure.bug), ("crashes", false));
-    assert!(failure.message.starts_with("fail crashed: signal 6"), "{}", failure.message);
+    assert!(
+        failure.message.starts_with("fail crashed: signal 6"),
+        "{}",
+        failure.message
+    );
     assert_eq!((done.summary.ran, done.summary.skipped), (2, 1));
     assert_eq!(place.words(&graph), "good hit, crashes stale, after waiting, other hit");
 }

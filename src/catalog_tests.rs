@@ -8,7 +8,7 @@ use runner::catalog::Kind;
 use runner::spec::{Diagnostic, parse_str};
 use serde_json::{Map, Value, json};
 
-use super::catalog;
+use crate::catalog::catalog;
 
 /// Words of libraries, and of the machine below.
 const FOREIGN: [&str; 28] = [
