@@ -30,29 +30,26 @@ struct Top {
 pub(super) fn read(path: &Path, separator: Option<char>, wanted: &[Wanted]) -> Result<Table, StageError> {
     let mut text = lines::open(path)?;
     let top = top(path, &mut text)?;
-    let said = separator.or(top.ecsv.delimiter);
+    // ECSV says itself what separates its columns.
+    let said = top.ecsv.delimiter.or(separator);
     let separator = said.map_or_else(|| separator_of(&top.first), Separator::from);
-    let fields = |line: &[u8]| -> Vec<Vec<u8>> {
-        let mut record = Record::default();
-        record.split(line, separator);
-        record.iter().map(<[u8]>::to_vec).collect()
+    let first = fields(&top.first, separator);
+    let is_lacking = |header: &Vec<Vec<u8>>| {
+        let is_there = |name: &str| header.iter().any(|field| decoded(field) == *name);
+        wanted.iter().any(|(name, _)| !is_there(name))
     };
-    let header = fields(&top.first);
-    let is_data = header.iter().all(|name| name.is_empty() || is_number(name));
-    let is_lacking = wanted
-        .iter()
-        .any(|(name, _)| header.iter().all(|field| decoded(field) != *name));
-    let has_header = !(is_data && is_lacking);
-    let header = if has_header {
-        header
-    } else {
-        // Names in the last comment, as NumPy and many catalogues have them.
-        let comment = top.comment.as_ref().map(|comment| fields(comment));
-        comment.filter(|names| names.len() == header.len()).ok_or_else(|| {
-            let message = format!("{} has no header: its first line holds numbers", path.display());
-            StageError::with_hint(message, "write the names of the columns into a first line")
-        })?
-    };
+    // Names may be in the last comment, as NumPy and many catalogues have them.
+    let in_comment = top.comment.iter().filter(|_| is_lacking(&first)).find_map(|comment| {
+        let forms = [separator, separator_of(comment)].map(|separator| fields(comment, separator));
+        forms.into_iter().find(|names| names.len() == first.len() && !is_lacking(names))
+    });
+    let has_header = in_comment.is_none();
+    let is_data = first.iter().all(|field| field.is_empty() || is_number(field));
+    if has_header && is_data && is_lacking(&first) {
+        let message = format!("{} has no header: its first line holds numbers", path.display());
+        return Err(StageError::with_hint(message, "write the names of the columns into a first line"));
+    }
+    let header = in_comment.unwrap_or(first);
     let names: Vec<Cow<str>> = header.iter().map(|name| decoded(name)).collect();
     let there: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     let places = places(path, wanted, &there)?;
@@ -109,6 +106,13 @@ pub(super) fn read(path: &Path, separator: Option<char>, wanted: &[Wanted]) -> R
         .map(|((name, _), column)| ((*name).to_owned(), column.finish()));
     table.columns = finished.collect();
     Ok(table)
+}
+
+/// The fields of one line.
+fn fields(line: &[u8], separator: Separator) -> Vec<Vec<u8>> {
+    let mut record = Record::default();
+    record.split(line, separator);
+    record.iter().map(<[u8]>::to_vec).collect()
 }
 
 /// What has been read.

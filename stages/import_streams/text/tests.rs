@@ -70,6 +70,8 @@ fn one_table_in_many_forms() {
         "  id   x    y\n  1    8.0  5e-1\n\"Pal 5\"\t8.5D0 -2 \n",
         "# a catalogue\n\n# units: kpc\nid,x,y\n1,8,0.5\n\nPal 5,8.5,-2\n",
         "# a catalogue\n# id x y\n1 8 0.5\n\"Pal 5\" 8.5 -2\n",
+        "# id, x, y\n1 8 0.5\n\"Pal 5\" 8.5 -2\n",
+        "#id x y\n1,8,0.5\nPal 5,8.5,-2\n",
         "id,x,y,\n1,8,0.5,\nPal 5,8.5,-2,\n",
         "id,x,y\n1,8,0.5,,\nPal 5,8.5,-2\n",
         "z,y,x,id\n,0.5,8,1\n,-2,8.5,Pal 5\n",
