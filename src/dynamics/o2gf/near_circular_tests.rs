@@ -172,8 +172,12 @@ fn tilted_circular_orbits_of_galaxies_keep_their_actions() {
                     ..a.actions
                 };
                 if let Ok(torus) = torus::iterate(&galaxy, &point, &start, 4, &torus::Settings::within(1e-6)) {
-                    // The torus' own: a tolerance of ΔH/|H|, ten times at its worst, moves actions by ΔH/Ω.
-                    let error = 3.0 * first.action_error + 1e-5 * galaxy.energy(&point).abs() / a.frequencies.r;
+                    // The torus' own: ΔH of ten times its tolerance moves actions by |n| ΔH/|n·Ω| next to a resonance.
+                    let slowest = (1..=6)
+                        .flat_map(|n_r| [-6, -4, -2].map(|n_z| (f64::from(n_r), f64::from(n_z))))
+                        .map(|(n_r, n_z)| (n_r * a.frequencies.r + n_z * a.frequencies.z).abs() / (n_r + n_z.abs()))
+                        .fold(a.frequencies.r, f64::min);
+                    let error = 3.0 * first.action_error + 1e-5 * galaxy.energy(&point).abs() / slowest;
                     assert!(
                         (a.actions.r - torus.actions.r).abs() < error,
                         "{name}: {first:?} {torus:?}"
@@ -192,7 +196,6 @@ fn tilted_circular_orbits_of_galaxies_keep_their_actions() {
     }
 }
 
-/// No star takes long to fail: evaluations are bounded by the steps that an orbit may take.
 #[test]
 fn stars_at_the_centre_and_on_radial_orbits_have_a_plain_reason() {
     let (isochrone, halo) = (Isochrone::new(3.334e11, 5.0).unwrap(), Nfw::new(1e12, 16.0).unwrap());
@@ -208,16 +211,7 @@ fn stars_at_the_centre_and_on_radial_orbits_have_a_plain_reason() {
             ([0.0, 0.0, 8.0], [0.0, 0.0, 50.0]),
             ([1e-9, 0.0, 0.0], [0.0, 50.0, 0.0]),
         ] {
-            let begun = std::time::Instant::now();
             let found = label(potential, &PhaseSpace::new(x, v), &Settings::default());
-            println!(
-                "{x:?} {v:?} {:.2} s: {:?}",
-                begun.elapsed().as_secs_f64(),
-                found
-                    .as_ref()
-                    .map(|l| (l.class, l.action_error))
-                    .map_err(|e| e.to_string())
-            );
             if let Err(error) = found {
                 assert!(error.to_string().split_whitespace().count() <= 25, "{error}");
             }
