@@ -42,7 +42,7 @@ pub enum OrbitError {
         step: f64,
     },
     /// The start, or the potential there, is not finite.
-    #[error("the start is not finite, or its energy {energy} (km/s)² is not finite or zero")]
+    #[error("the star has no energy that could be conserved: it is at a singular point of the potential, or its energy is zero")]
     Start {
         /// Energy in (km/s)².
         energy: f64,
