@@ -21,7 +21,7 @@ const SLIPS: [(f64, &str); 6] = [
     (1e3, "if they are multiplied by 1000"),
     (
         1.0 / dynamics::units::KPC_PER_KM_S_GYR,
-        "if they are in kpc/(km/s), 0.978 Gyr",
+        "if they are in kpc/(km/s)",
     ),
     (dynamics::units::KPC_PER_KM_S_GYR, "if they are multiplied by 1.0227"),
     (-1.0, "if they are reversed"),
@@ -34,7 +34,9 @@ struct Departure {
     distance: f64,
     /// km/s.
     velocity: f64,
-    /// The larger of both over the size and the greatest speed of the orbit.
+    /// The distance over the size of the orbit.
+    place: f64,
+    /// The larger of that and of the difference of velocity over the orbit's greatest speed.
     relative: f64,
     /// Differences of energy over the smaller frequency, and of L_z: actions off those of the orbit, km/s kpc.
     actions: [f64; 2],
@@ -149,6 +151,7 @@ impl<'a> OneOrbit<'a> {
             Departure {
                 distance,
                 velocity,
+                place: distance / size,
                 relative: if is_near(time) {
                     (distance / size).max(velocity / speed)
                 } else {
@@ -203,5 +206,8 @@ fn reason(departure: &Departure, slip: Option<&str>) -> String {
     if departure.relative.is_infinite() {
         return format!("its time is more than {LONGEST} Gyr from that of the star in the middle of its stream{slip}");
     }
-    format!("at its time the orbit of its stream is {distance:.3} kpc and {velocity:.1} km/s away{slip}")
+    if departure.relative > departure.place {
+        return format!("at its time a star on the orbit of its stream moves otherwise, by {velocity:.1} km/s{slip}");
+    }
+    format!("at its time the orbit of its stream is {distance:.3} kpc away{slip}")
 }

@@ -12,10 +12,10 @@ use crate::units::KPC_PER_KM_S_GYR;
 
 type State = [f64; 6];
 
-/// Steps that one orbit may try where no other number is given.
-const MOST_STEPS: usize = 1_000_000;
+/// Steps that an orbit of a few periods may try, where no other number is given.
+const MOST_STEPS: usize = 100_000;
 
-/// Steps that [`integrate`] may try for every dynamical time: orbits through the middle of a thin disc need a hundred, so one that needs
+/// Steps that [`integrate`] may try besides, for every dynamical time: orbits through the middle of a thin disc need a hundred, so one that needs
 /// more falls into a cusp.
 const STEPS_PER_DYNAMICAL_TIME: f64 = 2000.0;
 
@@ -297,7 +297,7 @@ pub fn integrate<P: Potential + ?Sized>(
     let mut points = Vec::with_capacity(times.len());
     let span = times.last().map_or(0.0, |time| time.abs());
     let most = STEPS_PER_DYNAMICAL_TIME * span / super::dynamical_time(potential, start);
-    let most = most.min(1e9) as usize + MOST_STEPS / 10;
+    let most = most.min(1e9) as usize + MOST_STEPS;
     let effort = follow_within(potential, start, &natural, tolerance, most, |_, point| {
         points.push(point);
     })?;
