@@ -107,6 +107,23 @@ pub(crate) struct SphericalMotion {
 }
 
 impl ActionAngle {
+    /// Whether all nine are finite.
+    pub fn is_finite(&self) -> bool {
+        let Self {
+            actions,
+            angles,
+            frequencies,
+        } = self;
+        [
+            [actions.phi, actions.z, actions.r],
+            [angles.phi, angles.z, angles.r],
+            [frequencies.phi, frequencies.z, frequencies.r],
+        ]
+        .as_flattened()
+        .iter()
+        .all(|value| value.is_finite())
+    }
+
     /// J_φ = L_z, J_z = L − |L_z|, θ_φ = Ω ± θ_z with the node's longitude Ω.
     ///
     /// On a planar orbit θ_z is measured from the x axis; on a radial one the orbital plane is taken through the z axis.
@@ -160,6 +177,20 @@ pub struct Unbound {
     pub energy: f64,
     /// The potential at infinity in (km/s)².
     pub limit: f64,
+}
+
+/// Why an action finder has no answer for a point.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum NoActions {
+    /// It is not bound.
+    #[error(transparent)]
+    Unbound(#[from] Unbound),
+    /// It rests at the centre of a potential that is no sphere.
+    #[error("the star rests at the centre, where angles and frequencies have no meaning")]
+    AtRest,
+    /// It is on the border between orbits that pass the z axis inside the foci and outside them.
+    #[error("the star moves along the z axis, between two families of orbits, where the Stäckel fudge fails")]
+    AlongAxis,
 }
 
 /// Some points of a batch are not bound.

@@ -80,15 +80,15 @@ impl Entry {
                 };
                 (accuracy, but(&[]), 100_000)
             }
-            // What is known of the fudge: a few per cent on halo orbits.
+            // What is known of the fudge: a few per cent on halo orbits. In spherical coordinates it takes L for 1e-5 of L_c at least.
             (Method::StaeckelFudge, _) => {
                 let accuracy = Accuracy {
                     actions: 0.1,
                     angles: 0.5,
                     frequencies: 0.1,
-                    jump: 1e-3,
+                    jump: 2e-3,
                 };
-                (accuracy, but(&[Kind::Nothing]), 3_000_000)
+                (accuracy, but(&[Kind::Nothing, Kind::AlongAxis]), 3_000_000)
             }
             (Method::Torus, _) => {
                 let accuracy = Accuracy {

@@ -21,8 +21,10 @@ pub enum Kind {
     Circular,
     /// In the plane, or nearly.
     Planar,
-    /// On the z axis, or next to it.
+    /// On the z axis, or next to it, and not moving along it.
     Axis,
+    /// On the z axis, or next to it, and moving along it or at rest.
+    AlongAxis,
     /// At the centre, or next to it, and moving.
     Centre,
     /// At rest, but not at the centre.
@@ -41,13 +43,14 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Ordinary,
         Self::Apsis,
         Self::Radial,
         Self::Circular,
         Self::Planar,
         Self::Axis,
+        Self::AlongAxis,
         Self::Centre,
         Self::Rest,
         Self::Nothing,
@@ -198,7 +201,7 @@ pub fn catalogue<P: Potential + ?Sized>(potential: &P) -> Vec<(Kind, String, Pha
     for close in [0.0, 1e-16, 1e-12, 1e-9, 1e-6, 1e-3] {
         let x = [0.6 * close, 0.8 * close, 0.7 * at];
         add(
-            Kind::Axis,
+            Kind::AlongAxis,
             format!("R {close:e} kpc, along it"),
             x,
             [0.0, 0.0, 0.5 * v_c],
@@ -209,23 +212,26 @@ pub fn catalogue<P: Potential + ?Sized>(potential: &P) -> Vec<(Kind, String, Pha
             x,
             [0.5 * v_c, 0.3 * v_c, 0.2 * v_c],
         );
-        add(Kind::Axis, format!("R {close:e} kpc, at rest"), x, [0.0; 3]);
+        add(Kind::AlongAxis, format!("R {close:e} kpc, at rest"), x, [0.0; 3]);
     }
     let slow = 0.5 * v_c;
-    for (word, v) in [
-        ("in the plane", [slow, 0.0, 0.0]),
-        ("along the axis", [0.0, 0.0, slow]),
-        ("between", [-0.4 * slow, 0.5 * slow, 0.7 * slow]),
+    for (kind, word, v) in [
+        (Kind::Centre, "in the plane", [slow, 0.0, 0.0]),
+        (Kind::AlongAxis, "along the axis", [0.0, 0.0, slow]),
+        (Kind::Centre, "between", [-0.4 * slow, 0.5 * slow, 0.7 * slow]),
     ] {
-        add(Kind::Centre, format!("at it, {word}"), [0.0; 3], v);
+        add(kind, format!("at the centre, {word}"), [0.0; 3], v);
         for close in [1e-12, 1e-6, 1e-3] {
-            add(Kind::Centre, format!("{close:e} kpc off, {word}"), scaled(t, close), v);
+            add(
+                kind,
+                format!("{close:e} kpc off the centre, {word}"),
+                scaled(t, close),
+                v,
+            );
         }
     }
     add(Kind::Nothing, "at rest at the centre".to_owned(), [0.0; 3], [0.0; 3]);
-    for (word, x) in [("in the plane", [at, 0.0, 0.0]), ("on the axis", [0.0, 0.0, at])] {
-        add(Kind::Rest, word.to_owned(), x, [0.0; 3]);
-    }
+    add(Kind::Rest, "in the plane".to_owned(), [at, 0.0, 0.0], [0.0; 3]);
     for turn in [0.0, 1e-14, 1e-9, 1e-6, 1e-3, -1e-9] {
         let v = [0.3 * v_c, turn * v_c, 0.7 * v_c];
         add(Kind::Polar, format!("v_φ/v {turn:e}"), [at, 0.0, 0.2 * at], v);

@@ -56,88 +56,18 @@ struct Known {
 /// All of them; what holds after all must go from here.
 const KNOWN: &[Known] = &[
     Known {
-        potential: "isochrone",
+        potential: "galaxy",
         method: "staeckel_fudge",
-        law: Law::Signs,
-        star: "",
-        why: "motion that vanishes by symmetry",
+        law: Law::Along,
+        star: "Rest, frame 3",
+        why: "without L_z, and falling from next to the axis, it is chaotic",
     },
     Known {
-        potential: "isochrone",
+        potential: "disguised",
         method: "staeckel_fudge",
         law: Law::Agreement,
-        star: "",
-        why: "motion that vanishes by symmetry",
-    },
-    Known {
-        potential: "isochrone",
-        method: "staeckel_fudge",
-        law: Law::Along,
-        star: "",
-        why: "motion that vanishes by symmetry",
-    },
-    Known {
-        potential: "isochrone",
-        method: "staeckel_fudge",
-        law: Law::Continuous,
-        star: "",
-        why: "motion that vanishes by symmetry",
-    },
-    Known {
-        potential: "isochrone",
-        method: "staeckel_fudge",
-        law: Law::Frequencies,
-        star: "",
-        why: "motion that vanishes by symmetry",
-    },
-    Known {
-        potential: "nfw",
-        method: "staeckel_fudge",
-        law: Law::Agreement,
-        star: "",
-        why: "motion that vanishes by symmetry",
-    },
-    Known {
-        potential: "nfw",
-        method: "staeckel_fudge",
-        law: Law::Along,
-        star: "",
-        why: "motion that vanishes by symmetry",
-    },
-    Known {
-        potential: "nfw",
-        method: "staeckel_fudge",
-        law: Law::Continuous,
-        star: "",
-        why: "motion that vanishes by symmetry",
-    },
-    Known {
-        potential: "nfw",
-        method: "staeckel_fudge",
-        law: Law::Frequencies,
-        star: "",
-        why: "motion that vanishes by symmetry",
-    },
-    Known {
-        potential: "galaxy",
-        method: "staeckel_fudge",
-        law: Law::Along,
-        star: "",
-        why: "motion that vanishes by symmetry",
-    },
-    Known {
-        potential: "galaxy",
-        method: "staeckel_fudge",
-        law: Law::Continuous,
-        star: "",
-        why: "motion that vanishes by symmetry",
-    },
-    Known {
-        potential: "galaxy",
-        method: "staeckel_fudge",
-        law: Law::Signs,
-        star: "",
-        why: "motion that vanishes by symmetry",
+        star: "NearlyUnbound, E/Φ 1e-5",
+        why: "apocentre over pericentre is 10⁵: 48 nodes are too few for Ω_z and Ω_φ, whose errors are 18 % of Ω_r",
     },
 ];
 
@@ -224,6 +154,37 @@ fn fast_methods_obey_every_law_in_a_cusp() {
     let halo = Nfw::new(1e12, 20.0).unwrap();
     let (trials, done) = tried("nfw", &halo, None, &[Method::Spherical, Method::StaeckelFudge]);
     judge("nfw", &trials, &done);
+}
+
+/// A sphere that says less of itself than it is: true too, and the fudge must find out.
+struct Disguised<P>(P);
+
+impl<P: Potential> Potential for Disguised<P> {
+    fn potential(&self, x: [f64; 3]) -> f64 {
+        self.0.potential(x)
+    }
+    fn acceleration(&self, x: [f64; 3]) -> [f64; 3] {
+        self.0.acceleration(x)
+    }
+    fn hessian(&self, x: [f64; 3]) -> [[f64; 3]; 3] {
+        self.0.hessian(x)
+    }
+    fn density(&self, x: [f64; 3]) -> f64 {
+        self.0.density(x)
+    }
+    fn symmetry(&self) -> Symmetry {
+        Symmetry::Axisymmetric
+    }
+}
+
+#[test]
+fn the_fudge_obeys_every_law_in_a_sphere_that_it_does_not_know() {
+    let sphere = Isochrone::new(3.334e11, 5.0).unwrap();
+    let exact = [Method::Isochrone, Method::Spherical];
+    let (_, mut done) = tried("disguised", &sphere, Some(sphere), &exact);
+    let (trials, fudge) = tried("disguised", &Disguised(sphere), None, &[Method::StaeckelFudge]);
+    done.extend(fudge);
+    judge("disguised", &trials, &done);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! found at the nodes of a grid, each when it is first asked for, and interpolated linearly between them. It may be negative:
 //! then the coordinates are oblate, and suit orbits in the hole of a disc or in prolate haloes.
 
-use super::motion::{Motion, Star};
+use super::motion::{Motion, Scale, Star};
 use crate::orbit::dense;
 use crate::phase_space::{ActionAngle, PhaseSpace};
 use crate::potential::{Potential, Symmetry};
@@ -172,6 +172,10 @@ fn best<P: Potential + ?Sized>(potential: &P, radius: f64, roundness: f64, tilt:
         .map(|p| p.x[0].powi(2) + p.x[1].powi(2) + p.x[2].powi(2))
         .fold(f64::INFINITY, f64::min);
     let lz = radius * speed * roundness;
+    let scale = Scale {
+        radius2: radius * radius,
+        momentum: radius * speed,
+    };
     // Oblate coordinates must have room inside the orbit.
     let least = -0.3 * nearest2 / (radius * radius);
     let scatter = |x: f64| {
@@ -179,8 +183,8 @@ fn best<P: Potential + ?Sized>(potential: &P, radius: f64, roundness: f64, tilt:
         let answer = |point: &PhaseSpace| {
             let (phi, a) = potential.potential_and_acceleration(point.x);
             let star = Star::new(point, focus2);
-            let motion = Motion::through(potential, &star, focus2, energy, phi, lz);
-            motion.solve(&star, super::turning_rate2(point.x, a), point)
+            let motion = Motion::through(potential, &star, focus2, energy, phi, lz, scale);
+            motion.solve(&star, super::turning_rate2(point.x, a), point).ok()
         };
         let Some(answers) = points.iter().map(answer).collect::<Option<Vec<_>>>() else {
             return f64::INFINITY;
@@ -235,12 +239,13 @@ fn least_of(f: impl Fn(f64) -> f64, low: f64, high: f64) -> f64 {
     const SCAN: usize = 14;
     let (from, to) = (-low.abs().sqrt(), high.sqrt());
     let mut seen: Vec<(f64, f64)> = (0..SCAN)
-        .map(|i| {
-            let s = from + (to - from) * i as f64 / (SCAN - 1) as f64;
-            (s * s.abs(), f(s * s.abs()))
-        })
+        .map(|i| from + (to - from) * i as f64 / (SCAN - 1) as f64)
+        // In a sphere it is 0, and nothing else is right.
+        .chain([0.0])
+        .map(|s| (s * s.abs(), f(s * s.abs())))
         .filter(|pair| pair.1.is_finite())
         .collect();
+    seen.sort_by(|a, b| a.0.total_cmp(&b.0));
     let best = |seen: &[(f64, f64)]| (0..seen.len()).min_by(|&a, &b| seen[a].1.total_cmp(&seen[b].1));
     for _ in 0..3 {
         let Some(m) = best(&seen).filter(|_| seen.len() > 2) else {

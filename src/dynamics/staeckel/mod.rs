@@ -16,11 +16,12 @@ mod foci;
 mod motion;
 mod roots;
 
-use crate::phase_space::{ActionAngle, Frequencies, PhaseSpace, Unbound, UnboundRows, actions_of_rows, dot};
+use crate::phase_space::{ActionAngle, NoActions, PhaseSpace, Unbound, dot, sense};
 use crate::potential::{Potential, Symmetry, WrongSymmetry};
+use crate::spherical::SphericalActions;
 use crate::units::wrap_angle;
-use foci::Foci;
-use motion::{Motion, Star};
+use foci::{Circular, Foci};
+use motion::{Motion, NoMotion, Scale, Star};
 
 /// Action finder by the Stäckel fudge.
 ///
@@ -36,7 +37,8 @@ struct Integrals {
     energy: f64,
     phi: f64,
     lz: f64,
-    /// −x·a/r².
+    circular: Circular,
+    /// −x·a/r², or Ω_c² at the centre.
     turning2: f64,
 }
 
@@ -53,11 +55,18 @@ impl<P: Potential> StaeckelFudge<P> {
         let energy = point.kinetic_energy() + phi;
         let limit = self.potential.potential_at_infinity();
         if energy < limit && energy.is_finite() {
+            let circular = self.foci.circular(energy);
+            let turning2 = if point.x == [0.0; 3] {
+                (circular.momentum / circular.radius2).powi(2)
+            } else {
+                turning_rate2(point.x, acceleration)
+            };
             Ok(Integrals {
                 energy,
                 phi,
+                circular,
                 lz: point.x[0] * point.v[1] - point.x[1] * point.v[0],
-                turning2: turning_rate2(point.x, acceleration),
+                turning2,
             })
         } else {
             Err(Unbound { energy, limit })
@@ -72,7 +81,7 @@ impl<P: Potential> StaeckelFudge<P> {
     }
 
     fn best_focus2(&self, point: &PhaseSpace, integrals: &Integrals) -> f64 {
-        let circular = self.foci.circular(integrals.energy);
+        let circular = integrals.circular;
         let roundness = (integrals.lz.abs() / circular.momentum.max(f64::MIN_POSITIVE)).min(1.0);
         let room = (circular.momentum.powi(2) - integrals.lz.powi(2)).max(f64::MIN_POSITIVE);
         // The share ψ of the vertical motion needs coordinates, and those ψ: one step from the middle is enough.
@@ -85,68 +94,56 @@ impl<P: Potential> StaeckelFudge<P> {
 
     /// Actions, angles and frequencies of one phase-space point, with Δ chosen for its orbit.
     ///
+    /// In a sphere, where Δ = 0 and the fudge is exact, they are those of [`SphericalActions`], whose quadrature is too. A star
+    /// that never leaves the plane has θ_z = ±θ_φ.
+    ///
     /// **Units**: kpc, km/s; km/s kpc, radians in [0, 2π), km/s/kpc.
     /// **Accuracy**: exact in a Stäckel potential of the same Δ; otherwise a few per cent for halo orbits, better for disc ones.
-    /// **Fails when** the orbit is not bound, or the point not finite.
-    pub fn actions(&self, point: &PhaseSpace) -> Result<ActionAngle, Unbound> {
+    /// **Fails when** the orbit is not bound, or the point not finite; at rest at the centre; along the z axis.
+    pub fn actions(&self, point: &PhaseSpace) -> Result<ActionAngle, NoActions> {
+        if let Ok(sphere) = SphericalActions::new(&self.potential) {
+            return Ok(sphere.actions(point)?);
+        }
         let integrals = self.integrals(point)?;
-        Ok(self.solve(point, &integrals, self.best_focus2(point, &integrals)))
+        self.solve(point, &integrals, self.best_focus2(point, &integrals))
     }
 
     /// [`actions`](Self::actions) with a given Δ² in kpc²: prolate coordinates if positive, spherical if 0, oblate if negative.
-    pub fn actions_with_focus2(&self, point: &PhaseSpace, focus2: f64) -> Result<ActionAngle, Unbound> {
-        Ok(self.solve(point, &self.integrals(point)?, focus2))
+    pub fn actions_with_focus2(&self, point: &PhaseSpace, focus2: f64) -> Result<ActionAngle, NoActions> {
+        self.solve(point, &self.integrals(point)?, focus2)
     }
 
     /// The star and its separated motions in the coordinates of Δ².
     fn motion(&self, point: &PhaseSpace, integrals: &Integrals, focus2: f64) -> (Star, Motion<'_, P>) {
         let star = Star::new(point, focus2);
         let &Integrals { energy, phi, lz, .. } = integrals;
-        (star, Motion::through(&self.potential, &star, focus2, energy, phi, lz))
+        let scale = Scale {
+            radius2: integrals.circular.radius2,
+            momentum: integrals.circular.momentum,
+        };
+        let motion = Motion::through(&self.potential, &star, focus2, energy, phi, lz, scale);
+        (star, motion)
     }
 
-    fn solve(&self, point: &PhaseSpace, integrals: &Integrals, focus2: f64) -> ActionAngle {
+    fn solve(&self, point: &PhaseSpace, integrals: &Integrals, focus2: f64) -> Result<ActionAngle, NoActions> {
+        if point.x == [0.0; 3] && point.v == [0.0; 3] {
+            return Err(NoActions::AtRest);
+        }
         let (star, motion) = self.motion(point, integrals, focus2);
-        match motion.solve(&star, integrals.turning2, point) {
-            Some(answer) => self.finite_or_epicyclic(answer, point),
-            // Oblate coordinates have no room inside this orbit.
-            None => self.solve(point, integrals, 0.0),
+        let mut answer = match motion.solve(&star, integrals.turning2, point) {
+            Ok(answer) => answer,
+            Err(NoMotion::NoRoom) => return self.solve(point, integrals, 0.0),
+            Err(NoMotion::Border) => return Err(NoActions::AlongAxis),
+        };
+        if point.x[2] == 0.0 && point.v[2] == 0.0 {
+            answer.actions.z = 0.0;
+            answer.angles.z = wrap_angle(sense(answer.actions.phi) * answer.angles.phi);
         }
-    }
-
-    /// [`actions`](Self::actions) of many points, in parallel; all unbound rows together if there are any.
-    pub fn actions_of(&self, points: &[PhaseSpace]) -> Result<Vec<ActionAngle>, UnboundRows> {
-        actions_of_rows(points, 64, |point| self.actions(point))
-    }
-
-    /// The answer, with whatever a degenerate orbit (at rest, exactly on the axis) leaves undefined filled in from epicycles.
-    fn finite_or_epicyclic(&self, mut answer: ActionAngle, point: &PhaseSpace) -> ActionAngle {
-        let fields = [answer.frequencies.r, answer.frequencies.z, answer.frequencies.phi];
-        if fields.iter().any(|field| !field.is_finite()) {
-            let radius = point.x[0].hypot(point.x[1]).max(1e-9);
-            let h = self.potential.hessian([radius, 0.0, 0.0]);
-            let circular2 = turning_rate2([radius, 0.0, 0.0], self.potential.acceleration([radius, 0.0, 0.0]));
-            let sense = if answer.actions.phi < 0.0 { -1.0 } else { 1.0 };
-            answer.frequencies = Frequencies {
-                phi: sense * circular2.max(0.0).sqrt(),
-                z: h[2][2].max(0.0).sqrt(),
-                r: (h[0][0] + 3.0 * circular2).max(0.0).sqrt(),
-            };
+        if answer.is_finite() && answer.frequencies.r > 0.0 && answer.frequencies.z > 0.0 {
+            Ok(answer)
+        } else {
+            Err(NoActions::AlongAxis)
         }
-        for value in [
-            &mut answer.angles.r,
-            &mut answer.angles.z,
-            &mut answer.actions.r,
-            &mut answer.actions.z,
-        ] {
-            if !value.is_finite() {
-                *value = 0.0;
-            }
-        }
-        if !answer.angles.phi.is_finite() {
-            answer.angles.phi = wrap_angle(point.x[1].atan2(point.x[0]));
-        }
-        answer
     }
 }
 

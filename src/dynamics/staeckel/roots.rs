@@ -52,7 +52,7 @@ pub(super) fn descend(inside: f64, guess: f64, mut f: impl FnMut(f64) -> (f64, f
         // The slope is wanted too, and changes over a distance of the root itself.
         let close = (next - x).abs() <= (1e-5 * (inside - next).abs().max(1e-9 * next)).min(1e-4 * next);
         x = next;
-        if close || x < 1e-14 * inside {
+        if close || x < 1e-40 * inside {
             break;
         }
     }
