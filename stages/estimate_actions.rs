@@ -143,22 +143,25 @@ impl Method {
         }
     }
 
-    fn name(&self) -> &'static str {
+    /// Which it is, for the law suite of methods.
+    fn kind(&self) -> dynamics::methods::Method {
+        use dynamics::methods::Method as Kind;
         match self {
-            Self::Isochrone(_) => "isochrone",
-            Self::Spherical(_) => "spherical",
-            Self::StaeckelFudge(_) => "staeckel_fudge",
-            Self::Torus(_) => "torus",
-            Self::O2gf(_) => "o2gf",
+            Self::Isochrone(_) => Kind::Isochrone,
+            Self::Spherical(_) => Kind::Spherical,
+            Self::StaeckelFudge(_) => Kind::StaeckelFudge,
+            Self::Torus(_) => Kind::Torus,
+            Self::O2gf(_) => Kind::O2gf,
         }
+    }
+
+    fn name(&self) -> &'static str {
+        self.kind().name()
     }
 
     /// The least symmetric potential it can do.
     fn symmetry(&self) -> Symmetry {
-        match self {
-            Self::Isochrone(_) | Self::Spherical(_) => Symmetry::Spherical,
-            Self::StaeckelFudge(_) | Self::Torus(_) | Self::O2gf(_) => Symmetry::Axisymmetric,
-        }
+        self.kind().symmetry()
     }
 }
 
@@ -300,3 +303,6 @@ fn write(context: &StageContext, table: &RecordBatch, estimates: &[Estimate]) ->
     }
     context.write_table("stars", columns)
 }
+
+#[cfg(test)]
+mod laws;

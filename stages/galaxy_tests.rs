@@ -94,7 +94,8 @@ fn stars_of_an_arc_lie_on_one_stretch_of_their_orbit() {
             arcs.f64("stars", &format!("theta_{name}")),
             arcs.f64("stars", &format!("Omega_{name}")),
         );
-        wrap_difference(angle[row] - angle[first]) / (rate[row] * dynamics::units::KPC_PER_KM_S_GYR)
+        wrap_difference(angle[row] - angle[first])
+            / dynamics::units::Natural::from(dynamics::units::Gyr(1.0)).phase(rate[row])
     };
     for row in 0..streams.len() {
         // A fifth of a turn at most: no angle is wrapped past the half.

@@ -4,6 +4,7 @@ use dynamics::orbit::{Orbit, OrbitError, dense, integrate_all};
 use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::Potential;
 use dynamics::sample;
+use dynamics::units;
 use rayon::prelude::*;
 use runner::context::StageContext;
 use runner::error::StageError;
@@ -166,7 +167,7 @@ impl Stage for IntegrateOrbits {
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let potential = self.potential.build()?;
         let starts = self.starts(context, potential.as_ref())?;
-        let times: Vec<Vec<f64>> = (0..starts.len()).map(|index| self.times_of(index)).collect();
+        let times: Vec<Vec<units::Gyr>> = (0..starts.len()).map(|index| self.times_of(index)).collect();
         let integrated = self.integrate(context, potential.as_ref(), &starts, &times)?;
         let mut without = SetAside::default();
         let (mut orbits, mut streams, mut when) = (Vec::new(), Vec::new(), Vec::new());
@@ -175,7 +176,7 @@ impl Stage for IntegrateOrbits {
                 Ok(orbit) => {
                     orbits.push(orbit);
                     streams.push(start.stream);
-                    when.extend(times);
+                    when.extend(times.iter().map(|time| time.0));
                 }
                 Err(error) => without.push(start.stream, start.star, self.reason(&error)),
             }
@@ -273,14 +274,16 @@ impl IntegrateOrbits {
         }
     }
 
-    fn times_of(&self, index: usize) -> Vec<f64> {
+    fn times_of(&self, index: usize) -> Vec<units::Gyr> {
         let (stars, duration) = (self.stars as usize, self.duration.get());
         match self.times {
-            Times::Regular => (0..stars).map(|star| duration * star as f64 / stars as f64).collect(),
+            Times::Regular => (0..stars)
+                .map(|star| units::Gyr(duration * star as f64 / stars as f64))
+                .collect(),
             // Another sequence of numbers than the start's: these have the upper half of the stream numbers.
             Times::Random => {
                 let mut random = sample::generator(self.seed, index as u64 + (1 << 63));
-                sample::times(&mut random, stars, duration)
+                units::Gyr::all(&sample::times(&mut random, stars, duration))
             }
         }
     }
@@ -290,7 +293,7 @@ impl IntegrateOrbits {
         context: &StageContext,
         potential: &dyn Potential,
         starts: &[Start],
-        times: &[Vec<f64>],
+        times: &[Vec<units::Gyr>],
     ) -> Result<Vec<Result<Orbit, OrbitError>>, StageError> {
         let progress = context.progress(starts.len() as u64, "orbits");
         let count = |orbits: usize| progress.add(orbits as u64);
@@ -302,7 +305,7 @@ impl IntegrateOrbits {
             orbits.extend(pool.install(|| match self.integrator {
                 Integrator::Leapfrog => integrate_all(&potential, starts, times, self.energy_tolerance, &count),
                 Integrator::Dop853 => {
-                    let one = |(start, times): (&PhaseSpace, &Vec<f64>)| {
+                    let one = |(start, times): (&PhaseSpace, &Vec<units::Gyr>)| {
                         let orbit = dense::integrate_to_tolerance(&potential, start, times, self.energy_tolerance);
                         count(1);
                         orbit

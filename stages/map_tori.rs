@@ -6,6 +6,7 @@ use dynamics::potential::{Potential, Symmetry};
 use dynamics::sample;
 use dynamics::staeckel::StaeckelFudge;
 use dynamics::torus::{Settings, Torus};
+use dynamics::units;
 use rand::Rng;
 use rayon::prelude::*;
 use runner::arrow_schema::{DataType, Schema};
@@ -333,7 +334,9 @@ impl MapTori {
         let arc = self.duration.map(|duration| (duration.get(), sample::angles(random)));
         for _ in 0..self.stars {
             let angles = match &arc {
-                Some((duration, first)) => first.after(random.random_range(0.0..*duration), &torus.frequencies()),
+                Some((duration, first)) => {
+                    first.after(units::Gyr(random.random_range(0.0..*duration)), &torus.frequencies())
+                }
                 None => sample::angles(random),
             };
             match torus.point(&angles) {

@@ -236,16 +236,13 @@ fn the_map_is_canonical() {
 #[test]
 fn angles_advance_with_their_frequencies_along_an_integrated_orbit() {
     use crate::orbit::leapfrog;
+    use crate::units::Gyr;
     let isochrone = reference_isochrone();
     let start = PhaseSpace::new([8.0, 1.0, 2.0], [-30.0, -180.0, 60.0]);
-    let orbit = leapfrog::integrate(&isochrone, &start, &[0.5, 1.0], 1e-5).unwrap();
+    let orbit = leapfrog::integrate(&isochrone, &start, &[Gyr(0.5), Gyr(1.0)], Gyr(1e-5)).unwrap();
     let first = isochrone.actions(&start).unwrap();
     for (time, point) in [(0.5, orbit.points[0]), (1.0, orbit.points[1])] {
-        let exact = Angles {
-            phi: first.angles.phi + first.frequencies.phi * time * crate::units::KPC_PER_KM_S_GYR,
-            z: first.angles.z + first.frequencies.z * time * crate::units::KPC_PER_KM_S_GYR,
-            r: first.angles.r + first.frequencies.r * time * crate::units::KPC_PER_KM_S_GYR,
-        };
+        let exact = first.angles.after(Gyr(time), &first.frequencies);
         let expected = isochrone.point(&first.actions, &exact);
         for i in 0..3 {
             // The leapfrog's phase error: (Ωh)²/24 per radian, times 40 rad.

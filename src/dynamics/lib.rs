@@ -1,6 +1,6 @@
 //! Potentials, orbits, actions and angles in plain f64.
 //!
-//! Lengths are in kpc, velocities in km/s, masses in M_sun, times in Gyr, actions in km/s kpc, angles in radians.
+//! Lengths are in kpc, velocities in km/s, masses in M_sun, times in Gyr ([`units::Gyr`], which cannot be taken for [`units::Natural`]), actions in km/s kpc, angles in radians.
 //! Batches run in parallel; nothing panics on data, and what has no answer says so with its row.
 //!
 //! ```
@@ -9,6 +9,7 @@
 //! use dynamics::potential::{Composite, Isochrone, Potential};
 //! use dynamics::sky::Sun;
 //! use dynamics::staeckel::StaeckelFudge;
+//! use dynamics::units::Gyr;
 //!
 //! // A star 8 kpc from the centre, and its exact actions in an isochrone.
 //! let star = PhaseSpace::new([8.0, 0.0, 1.0], [30.0, 200.0, -20.0]);
@@ -17,7 +18,7 @@
 //!
 //! // Its orbit of 0.5 Gyr in a galaxy, with energy conserved to 1e-7, and its actions there by the Stäckel fudge.
 //! let galaxy = Composite::milky_way_like()?;
-//! let orbit = leapfrog::integrate_to_tolerance(&galaxy, &star, &[0.1, 0.5], 1e-7)?;
+//! let orbit = leapfrog::integrate_to_tolerance(&galaxy, &star, &[Gyr(0.1), Gyr(0.5)], 1e-7)?;
 //! let fudge = StaeckelFudge::new(&galaxy)?;
 //! let (before, after) = (fudge.actions(&star)?.actions, fudge.actions(&orbit.points[1])?.actions);
 //! assert!((before.r - after.r).abs() < 1.0 && (before.z - after.z).abs() < 1.0);

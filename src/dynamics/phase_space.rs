@@ -1,6 +1,6 @@
 //! Points of phase space in the two coordinate systems, as plain data.
 
-use crate::units::{KPC_PER_KM_S_GYR, wrap_angle};
+use crate::units::{Gyr, Natural, wrap_angle};
 use rayon::prelude::*;
 use std::f64::consts::{FRAC_PI_2, PI};
 
@@ -61,13 +61,13 @@ pub struct Angles {
 }
 
 impl Angles {
-    /// The angles `time` Gyr later: θ + Ω t, in [0, 2π).
-    pub fn after(&self, time: f64, frequencies: &Frequencies) -> Self {
-        let t = time * KPC_PER_KM_S_GYR;
+    /// The angles `time` later: θ + Ω t, in [0, 2π).
+    pub fn after(&self, time: Gyr, frequencies: &Frequencies) -> Self {
+        let time = Natural::from(time);
         Self {
-            phi: wrap_angle(self.phi + frequencies.phi * t),
-            z: wrap_angle(self.z + frequencies.z * t),
-            r: wrap_angle(self.r + frequencies.r * t),
+            phi: wrap_angle(self.phi + time.phase(frequencies.phi)),
+            z: wrap_angle(self.z + time.phase(frequencies.z)),
+            r: wrap_angle(self.r + time.phase(frequencies.r)),
         }
     }
 }

@@ -4,6 +4,7 @@ use dynamics::o2gf::{self, Label};
 use dynamics::orbit::OrbitError;
 use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::Potential;
+use dynamics::units::Gyr;
 
 use super::O2gfParameters;
 use super::methods::Estimate;
@@ -47,8 +48,7 @@ pub struct OneOrbit<'a> {
     potential: &'a dyn Potential,
     with: &'a O2gfParameters,
     stars: Vec<PhaseSpace>,
-    /// Gyr.
-    times: Vec<f64>,
+    times: Vec<Gyr>,
 }
 
 impl<'a> OneOrbit<'a> {
@@ -64,7 +64,7 @@ impl<'a> OneOrbit<'a> {
             potential,
             with,
             stars: rows.iter().map(|&row| stars[row]).collect(),
-            times: rows.iter().map(|&row| times[row]).collect(),
+            times: rows.iter().map(|&row| Gyr(times[row])).collect(),
         }
     }
 
@@ -76,13 +76,13 @@ impl<'a> OneOrbit<'a> {
         };
         let slip = self.slip(first, &departures);
         let label = o2gf::label(self.potential, &self.stars[first], &self.with.settings());
-        let estimate = |(departure, &time): (&Departure, &f64)| {
+        let estimate = |(departure, &time): (&Departure, &Gyr)| {
             if !self.fits(departure) {
                 return Err(reason(departure, slip));
             }
             let label = label.as_ref().map_err(|error| error.to_string())?;
             self.with
-                .accept(&widened(label.after(time - self.times[first]), departure))
+                .accept(&widened(label.after(Gyr(time.0 - self.times[first].0)), departure))
         };
         departures.iter().zip(&self.times).map(estimate).collect()
     }
@@ -94,7 +94,7 @@ impl<'a> OneOrbit<'a> {
     /// The star, of those in the middle of the stream first, whose orbit most stars lie on, and how far off it each is.
     fn common_orbit(&self) -> Result<(usize, Vec<Departure>), OrbitError> {
         let mut by_time: Vec<usize> = (0..self.stars.len()).collect();
-        by_time.sort_by(|&a, &b| self.times[a].total_cmp(&self.times[b]));
+        by_time.sort_by(|&a, &b| self.times[a].0.total_cmp(&self.times[b].0));
         let middle = by_time.len() / 2;
         by_time.sort_by_key(|&star| {
             let place = by_time_place(&self.times, star);
@@ -129,15 +129,15 @@ impl<'a> OneOrbit<'a> {
     /// How far each star is off the orbit through star `first`, times multiplied by `factor`.
     fn departures(&self, first: usize, factor: f64) -> Result<Vec<Departure>, OrbitError> {
         let start = &self.stars[first];
-        let elapsed: Vec<f64> = self
+        let elapsed: Vec<Gyr> = self
             .times
             .iter()
-            .map(|time| factor * (time - self.times[first]))
+            .map(|time| Gyr(factor * (time.0 - self.times[first].0)))
             .collect();
-        let is_near = |time: f64| time.abs() <= LONGEST;
-        let followed: Vec<f64> = elapsed
+        let is_near = |time: Gyr| time.0.abs() <= LONGEST;
+        let followed: Vec<Gyr> = elapsed
             .iter()
-            .map(|&time| if is_near(time) { time } else { 0.0 })
+            .map(|&time| if is_near(time) { time } else { Gyr(0.0) })
             .collect();
         let orbit = o2gf::positions_along(self.potential, start, &followed)?;
         let length = |a: [f64; 3]| a.iter().map(|c| c * c).sum::<f64>().sqrt();
@@ -145,7 +145,7 @@ impl<'a> OneOrbit<'a> {
         let (size, speed) = (most(|point| point.x), most(|point| point.v));
         let energy = self.potential.energy(start);
         let momentum = start.angular_momentum()[2];
-        let departure = |((star, point), &time): ((&PhaseSpace, &PhaseSpace), &f64)| {
+        let departure = |((star, point), &time): ((&PhaseSpace, &PhaseSpace), &Gyr)| {
             let distance = length([0, 1, 2].map(|i| star.x[i] - point.x[i]));
             let velocity = length([0, 1, 2].map(|i| star.v[i] - point.v[i]));
             Departure {
@@ -185,8 +185,8 @@ impl<'a> OneOrbit<'a> {
 }
 
 /// The place of a star in order of time.
-fn by_time_place(times: &[f64], star: usize) -> usize {
-    let before = |&other: &usize| times[other].total_cmp(&times[star]).then(other.cmp(&star)).is_lt();
+fn by_time_place(times: &[Gyr], star: usize) -> usize {
+    let before = |&other: &usize| times[other].0.total_cmp(&times[star].0).then(other.cmp(&star)).is_lt();
     (0..times.len()).filter(before).count()
 }
 

@@ -3,6 +3,7 @@
 
 mod accelerations;
 mod attacks;
+mod cases_dynamics;
 mod cases_files;
 mod cases_language;
 mod cases_orbits;

@@ -5,6 +5,7 @@ use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::{Galaxy, Potential};
 use dynamics::sample;
 use dynamics::staeckel::StaeckelFudge;
+use dynamics::units::Gyr;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -59,7 +60,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for tolerance in [1e-8, 1e-10, 1e-12] {
         let mut worst: Vec<f64> = Vec::new();
         let orbits = rate(&points[..200], 1, |point| {
-            if let Ok(orbit) = dense::integrate(&galaxy, point, &[1.0], tolerance) {
+            if let Ok(orbit) = dense::integrate(&galaxy, point, &[Gyr(1.0)], tolerance) {
                 worst.push(orbit.energy_error);
             }
         });

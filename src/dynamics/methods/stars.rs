@@ -287,7 +287,7 @@ pub fn trials<P: Potential + ?Sized>(potential: &P) -> Vec<Trial> {
         let period = TAU * radius / speed;
         let later = LATER.into_iter().filter_map(|periods| {
             let time = Gyr::from(Natural(periods * period));
-            let orbit = dense::integrate(potential, &star, &[time.0], 1e-13).ok()?;
+            let orbit = dense::integrate(potential, &star, &[time], 1e-13).ok()?;
             Some((time, *orbit.points.first()?))
         });
         // A star at the centre or at rest is moved by a part of its orbit's size and speed.

@@ -3,7 +3,7 @@
 use super::gravity::{check, check_field};
 use super::{Gravity, NbodyError, Particles, Settings};
 use crate::phase_space::cross;
-use crate::units::KPC_PER_KM_S_GYR;
+use crate::units::{Gyr, Natural};
 use rayon::prelude::*;
 
 /// Everything a simulation needs to go on later, bit for bit.
@@ -184,7 +184,7 @@ impl Simulation {
     }
 
     fn step(&mut self) -> Result<(), NbodyError> {
-        let step = self.settings.step * KPC_PER_KM_S_GYR;
+        let step = Natural::from(Gyr(self.settings.step)).0;
         self.kick(0.5 * step);
         let Particles {
             positions, velocities, ..

@@ -35,7 +35,7 @@ mod window;
 use crate::orbit::{OrbitError, dense};
 use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace, Unbound};
 use crate::potential::{Potential, Symmetry};
-use crate::units::{KPC_PER_KM_S_GYR, wrap_angle, wrap_difference};
+use crate::units::{Gyr, wrap_angle, wrap_difference};
 use rayon::prelude::*;
 use spectrum::{Extent, Samples};
 use track::Track;
@@ -116,8 +116,8 @@ pub struct Label {
 }
 
 impl Label {
-    /// The label of the point that the star reaches after `time` Gyr: the same but for angles, which advance by Ω t.
-    pub fn after(&self, time: f64) -> Self {
+    /// The label of the point that the star reaches after `time`: the same but for angles, which advance by Ω t.
+    pub fn after(&self, time: Gyr) -> Self {
         let mut label = self.clone();
         let ActionAngle {
             angles, frequencies, ..
@@ -322,29 +322,29 @@ pub fn labels<P: Potential + ?Sized>(
         .collect()
 }
 
-/// Labels of the points that the star at `point` reaches after each of `times` (Gyr, of either sign, in any order): one
+/// Labels of the points that the star at `point` reaches after each of `times` (of either sign, in any order): one
 /// integration for all.
 pub fn labels_along<P: Potential + ?Sized>(
     potential: &P,
     point: &PhaseSpace,
-    times: &[f64],
+    times: &[Gyr],
     settings: &Settings,
 ) -> Result<Vec<Label>, O2gfError> {
     let label = label(potential, point, settings)?;
     Ok(times.iter().map(|&time| label.after(time)).collect())
 }
 
-/// Where the star at `point` is after each of `times` (Gyr, of either sign, in any order).
+/// Where the star at `point` is after each of `times` (of either sign, in any order).
 pub fn positions_along<P: Potential + ?Sized>(
     potential: &P,
     point: &PhaseSpace,
-    times: &[f64],
+    times: &[Gyr],
 ) -> Result<Vec<PhaseSpace>, OrbitError> {
     let mut positions = vec![*point; times.len()];
     for direction in [1.0, -1.0] {
-        let mut rows: Vec<usize> = (0..times.len()).filter(|&row| times[row] * direction > 0.0).collect();
-        rows.sort_by(|&a, &b| times[a].abs().total_cmp(&times[b].abs()));
-        let sorted: Vec<f64> = rows.iter().map(|&row| times[row]).collect();
+        let mut rows: Vec<usize> = (0..times.len()).filter(|&row| times[row].0 * direction > 0.0).collect();
+        rows.sort_by(|&a, &b| times[a].0.abs().total_cmp(&times[b].0.abs()));
+        let sorted: Vec<Gyr> = rows.iter().map(|&row| times[row]).collect();
         let orbit = dense::integrate(potential, point, &sorted, Settings::default().orbit_tolerance)?;
         for (row, point) in rows.into_iter().zip(orbit.points) {
             positions[row] = point;
@@ -353,13 +353,13 @@ pub fn positions_along<P: Potential + ?Sized>(
     Ok(positions)
 }
 
-/// The label of the first point of an orbit in an axisymmetric potential, sampled every `step` Gyr by whatever means.
+/// The label of the first point of an orbit in an axisymmetric potential, sampled every `step` by whatever means.
 ///
 /// What cannot be told without the potential is not: an orbit that does not reach `settings.tolerance` is
 /// [`Class::Unconverged`], or [`Class::Resonant`].
 ///
 /// **Shape**: at least 10 radial periods, with 24 samples or more each; better 200 periods of 96.
-pub fn label_sampled(orbit: &[PhaseSpace], step: f64, settings: &Settings) -> Result<Label, O2gfError> {
+pub fn label_sampled(orbit: &[PhaseSpace], step: Gyr, settings: &Settings) -> Result<Label, O2gfError> {
     let short = |periods| O2gfError::TooShort {
         samples: orbit.len(),
         periods,
@@ -367,7 +367,7 @@ pub fn label_sampled(orbit: &[PhaseSpace], step: f64, settings: &Settings) -> Re
     if orbit.len() < 240 {
         return Err(short(0.0));
     }
-    let track = Track::given(orbit, step * KPC_PER_KM_S_GYR)?;
+    let track = Track::given(orbit, step.into())?;
     let samples = track.samples()?;
     let periods = (samples.theta[samples.theta.len() - 1][0] - samples.theta[0][0]) / std::f64::consts::TAU;
     if !(periods >= 10.0 && orbit.len() as f64 / periods >= 24.0) {

@@ -7,7 +7,7 @@ use crate::phase_space::{Actions, PhaseSpace, norm};
 use crate::potential::{Galaxy, Isochrone, Kepler, Logarithmic, Nfw, Plummer, Potential};
 use crate::sample::generator;
 use crate::torus;
-use crate::units::KPC_PER_KM_S_GYR;
+use crate::units::Natural;
 use rand::Rng;
 
 /// A star `r` from the centre, with `radial` and 1 + `excess` times the circular speed along and across the radius, in a plane tilted by
@@ -149,7 +149,7 @@ fn tilted_circular_orbits_of_galaxies_keep_their_actions() {
                 let point = star(&galaxy, r, tilt, 0.0, [e, 0.0]);
                 let first = label(&galaxy, &point, &Settings::default()).unwrap();
                 let name = format!("r {r} tilt {tilt} e {e}");
-                let time = 2.3 * std::f64::consts::TAU / first.action_angle.frequencies.r / KPC_PER_KM_S_GYR;
+                let time = Natural::of_phase(2.3 * std::f64::consts::TAU, first.action_angle.frequencies.r).into();
                 let moved = dense::integrate(&galaxy, &point, &[time], 1e-12).unwrap().points[0];
                 let later = label(&galaxy, &moved, &Settings::default()).unwrap();
                 let (a, b) = (first.action_angle, later.action_angle);

@@ -15,7 +15,7 @@ use crate::orbit::circular::epicycle;
 use crate::orbit::dense;
 use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace};
 use crate::potential::Potential;
-use crate::units::wrap_angle;
+use crate::units::{Natural, wrap_angle};
 use std::f64::consts::{PI, TAU};
 use std::sync::LazyLock;
 
@@ -225,7 +225,7 @@ impl<P: Potential + ?Sized> Section<'_, P> {
     /// The points at equal steps of `LOOKS` to half a period, to 1.6 of them.
     fn path(&self, start: &PhaseSpace) -> Option<(Vec<PhaseSpace>, f64)> {
         let step = self.half / LOOKS as f64;
-        let times: Vec<f64> = (0..=LOOKS * 8 / 5).map(|i| step * i as f64).collect();
+        let times: Vec<Natural> = (0..=LOOKS * 8 / 5).map(|i| Natural(step * i as f64)).collect();
         let mut points = Vec::with_capacity(times.len());
         dense::follow_within(self.potential, start, &times, TOLERANCE, MOST_STEPS, |_, point| {
             points.push(point);
@@ -250,9 +250,16 @@ impl<P: Potential + ?Sized> Section<'_, P> {
                 return None;
             }
             let mut end = None;
-            dense::follow_within(self.potential, &point, &[rest], TOLERANCE, MOST_STEPS, |_, point| {
-                end = Some(point);
-            })
+            dense::follow_within(
+                self.potential,
+                &point,
+                &[Natural(rest)],
+                TOLERANCE,
+                MOST_STEPS,
+                |_, point| {
+                    end = Some(point);
+                },
+            )
             .ok()?;
             (point, time) = (end?, time + rest);
         }
@@ -348,7 +355,7 @@ impl<P: Potential + ?Sized> Section<'_, P> {
             DIFFERENCE * (self.vertical_speed(centre)? / epicycle(self.potential, centre[0]).azimuthal).min(centre[0]);
         let moved = [centre[0] + width, 0.0];
         let radii = |place: Place, time: f64| {
-            let times: Vec<f64> = (0..LOOKS).map(|i| time * i as f64 / LOOKS as f64).collect();
+            let times: Vec<Natural> = (0..LOOKS).map(|i| Natural(time * i as f64 / LOOKS as f64)).collect();
             let mut radii = Vec::with_capacity(LOOKS);
             let start = self.point(place)?;
             dense::follow_within(self.potential, &start, &times, TOLERANCE, MOST_STEPS, |_, point| {
@@ -367,7 +374,9 @@ impl<P: Potential + ?Sized> Section<'_, P> {
     fn twice_kinetic(&self, place: Place, time: f64) -> Option<f64> {
         let panel = time / PANELS as f64;
         let nodes = (0..PANELS).flat_map(|i| RULE.iter().map(move |&(node, weight)| (i as f64 + node, weight)));
-        let (times, weights): (Vec<f64>, Vec<f64>) = nodes.map(|(node, weight)| (node * panel, weight * panel)).unzip();
+        let (times, weights): (Vec<Natural>, Vec<f64>) = nodes
+            .map(|(node, weight)| (Natural(node * panel), weight * panel))
+            .unzip();
         let mut sum = 0.0;
         dense::follow_within(
             self.potential,

@@ -4,6 +4,7 @@ use crate::orbit::dense;
 use crate::potential::{Galaxy, Isochrone};
 use crate::sample::{TEST_ORBITS, bound, generator, halo_start};
 use crate::testing::reference_table;
+use crate::units::{Gyr, Natural};
 
 /// The isochrone's own actions are known exactly, and nothing here uses an isochrone.
 #[test]
@@ -59,7 +60,7 @@ fn the_four_test_orbits_have_their_published_actions_and_constancy() {
     let published = [(29.38, 2.92), (75.96, 29.25), (299.79, 163.02), (317.20, 558.09)];
     let spreads = [(0.0003, 0.005), (0.002, 0.007), (0.03, 0.03), (0.01, 0.01)];
     for (((_, start), (j_r, j_z)), (most_r, most_z)) in TEST_ORBITS.into_iter().zip(published).zip(spreads) {
-        let times = [0.7, 2.9, 6.1];
+        let times = [Gyr(0.7), Gyr(2.9), Gyr(6.1)];
         let mut points = vec![start];
         points.extend(dense::integrate(&galaxy, &start, &times, 1e-12).unwrap().points);
         let labels: Vec<Label> = labels(&galaxy, &points, &Settings::default(), &|_| ())
@@ -117,8 +118,11 @@ fn sampled_orbits_have_the_same_label() {
     let galaxy = Galaxy::piffl_14().unwrap();
     let start = TEST_ORBITS[1].1;
     let label = label(&galaxy, &start, &Settings::default()).unwrap();
-    let step = std::f64::consts::TAU / label.action_angle.frequencies.r / KPC_PER_KM_S_GYR / 64.0;
-    let times: Vec<f64> = (0..64 * 120).map(|i| step * f64::from(i)).collect();
+    let step = Gyr::from(Natural::of_phase(
+        std::f64::consts::TAU / 64.0,
+        label.action_angle.frequencies.r,
+    ));
+    let times: Vec<Gyr> = (0..64 * 120).map(|i| Gyr(step.0 * f64::from(i))).collect();
     let orbit = dense::integrate(&galaxy, &start, &times, 1e-11).unwrap().points;
     let sampled = label_sampled(&orbit, step, &Settings::default()).unwrap();
     let (a, b) = (label.action_angle, sampled.action_angle);

@@ -7,6 +7,7 @@ use crate::numerics::root;
 use crate::orbit::dense;
 use crate::phase_space::{PhaseSpace, norm};
 use crate::potential::Potential;
+use crate::units::Natural;
 use std::f64::consts::TAU;
 
 /// A growing stretch of an orbit.
@@ -62,7 +63,7 @@ impl Track {
         };
         for _ in 0..4 {
             let step = period * PILOT_PERIODS / f64::from(PILOT_SAMPLES);
-            let times: Vec<f64> = (0..PILOT_SAMPLES).map(|i| step * f64::from(i)).collect();
+            let times: Vec<Natural> = (0..PILOT_SAMPLES).map(|i| Natural(step * f64::from(i))).collect();
             let mut points = Vec::with_capacity(times.len());
             let most = (STEPS_PER_PERIOD * PILOT_PERIODS) as usize;
             dense::follow_within(potential, &point, &times, 1e-8, most, |_, point| points.push(point))?;
@@ -100,14 +101,14 @@ impl Track {
     }
 
     /// An orbit that somebody else has sampled.
-    pub(crate) fn given(orbit: &[PhaseSpace], step: f64) -> Result<Self, O2gfError> {
+    pub(crate) fn given(orbit: &[PhaseSpace], step: Natural) -> Result<Self, O2gfError> {
         // An odd number of samples in the window and in its halves.
         let kept = (orbit.len().max(1) - 1) / 4 * 4 + 1;
         let winding = Winding::fit(&orbit[..kept.min(4000)]).ok_or(O2gfError::NoToy)?;
         Ok(Self {
             winding: Ok(winding),
             density: f64::NAN,
-            step,
+            step: step.0,
             after: orbit[..kept].to_vec(),
             before: Vec::new(),
             energy_error: 0.0,
@@ -133,8 +134,8 @@ impl Track {
         for (side, direction) in [(&mut self.after, 1.0), (&mut self.before, -1.0)] {
             let have = if direction > 0.0 { side.len() - 1 } else { side.len() };
             let last = side.last().copied().unwrap_or(point);
-            let times: Vec<f64> = (1..=half.saturating_sub(have))
-                .map(|i| direction * self.step * i as f64)
+            let times: Vec<Natural> = (1..=half.saturating_sub(have))
+                .map(|i| Natural(direction * self.step * i as f64))
                 .collect();
             side.reserve(times.len());
             let most = (STEPS_PER_PERIOD * periods) as usize + MORE_STEPS;

@@ -4,6 +4,7 @@ use super::{OrbitError, dense};
 use crate::numerics::root;
 use crate::phase_space::{PhaseSpace, norm};
 use crate::potential::Potential;
+use crate::units::Natural;
 use std::f64::consts::TAU;
 
 /// Circular speed √(R ∂Φ/∂R) in km/s at `radius` kpc in the plane, along the x axis; 0 where gravity points outwards.
@@ -82,8 +83,8 @@ pub fn extent<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace, periods:
     let mut period = TAU * (size / force).sqrt().max(norm(point.v) / force);
     // A star at pericentre does not know its period: the first pass finds how far it goes.
     for _ in 0..2 {
-        let times: Vec<f64> = (0..=(periods.max(1.0) * PER_PERIOD) as usize)
-            .map(|i| period / PER_PERIOD * i as f64)
+        let times: Vec<Natural> = (0..=(periods.max(1.0) * PER_PERIOD) as usize)
+            .map(|i| Natural(period / PER_PERIOD * i as f64))
             .collect();
         points.clear();
         dense::follow(potential, point, &times, 1e-10, |_, point| points.push(point))?;

@@ -8,7 +8,7 @@ use super::dop853_tableau::{DENSE, ERROR_3, ERROR_5, STAGES};
 use super::{Orbit, OrbitError};
 use crate::phase_space::PhaseSpace;
 use crate::potential::Potential;
-use crate::units::KPC_PER_KM_S_GYR;
+use crate::units::{Gyr, Natural};
 
 type State = [f64; 6];
 
@@ -96,16 +96,16 @@ pub(crate) struct Effort {
     pub steps: usize,
     /// Greatest |E − E₀| / |E₀| at a step's end.
     pub energy_error: f64,
-    /// The mean step, kpc/(km/s).
-    pub mean_step: f64,
+    /// The mean step.
+    pub mean_step: Natural,
 }
 
-/// Follows the orbit through `start`, giving `sink(index, point)` the state at each of `times`, which are in
-/// kpc/(km/s), of one sign and move away from 0.
+/// Follows the orbit through `start`, giving `sink(index, point)` the state at each of `times`, which are of one sign
+/// and move away from 0.
 pub(crate) fn follow<P: Potential + ?Sized>(
     potential: &P,
     start: &PhaseSpace,
-    times: &[f64],
+    times: &[Natural],
     tolerance: f64,
     sink: impl FnMut(usize, PhaseSpace),
 ) -> Result<Effort, OrbitError> {
@@ -116,7 +116,7 @@ pub(crate) fn follow<P: Potential + ?Sized>(
 pub(crate) fn follow_within<P: Potential + ?Sized>(
     potential: &P,
     start: &PhaseSpace,
-    times: &[f64],
+    times: &[Natural],
     tolerance: f64,
     most_steps: usize,
     mut sink: impl FnMut(usize, PhaseSpace),
@@ -127,15 +127,15 @@ pub(crate) fn follow_within<P: Potential + ?Sized>(
     if !(energy.is_finite() && energy != 0.0 && state.iter().all(|value| value.is_finite())) {
         return Err(OrbitError::Start { energy });
     }
-    let last = times.last().copied().unwrap_or(0.0);
+    let last = times.last().map_or(0.0, |time| time.0);
     let direction = if last < 0.0 { -1.0 } else { 1.0 };
     let mut effort = Effort {
         steps: 0,
         energy_error: 0.0,
-        mean_step: 0.0,
+        mean_step: Natural(0.0),
     };
     let mut next = 0;
-    while next < times.len() && times[next] == 0.0 {
+    while next < times.len() && times[next].0 == 0.0 {
         sink(next, *start);
         next += 1;
     }
@@ -159,7 +159,7 @@ pub(crate) fn follow_within<P: Potential + ?Sized>(
         let error = error_norm(&stages, length, &state, &end) / tolerance;
         if !error.is_finite() {
             return Err(OrbitError::NotFinite {
-                time: time / KPC_PER_KM_S_GYR,
+                time: Natural(time).into(),
             });
         }
         let factor = (0.9 * error.powf(-0.125)).clamp(0.3, 4.0);
@@ -177,10 +177,10 @@ pub(crate) fn follow_within<P: Potential + ?Sized>(
             continue;
         }
         let reached = time + length;
-        if (times[next] - reached) * direction <= 0.0 {
+        if (times[next].0 - reached) * direction <= 0.0 {
             let step = Step::new(potential, state, &end, time, length, &mut stages);
-            while next < times.len() && (times[next] - reached) * direction <= 0.0 {
-                let s = step.at(times[next]);
+            while next < times.len() && (times[next].0 - reached) * direction <= 0.0 {
+                let s = step.at(times[next].0);
                 sink(
                     next,
                     PhaseSpace {
@@ -205,11 +205,7 @@ pub(crate) fn follow_within<P: Potential + ?Sized>(
             .energy_error
             .max(((potential.energy(&now) - energy) / energy).abs());
     }
-    effort.mean_step = if effort.steps > 0 {
-        time.abs() / effort.steps as f64
-    } else {
-        0.0
-    };
+    effort.mean_step = Natural(time.abs() / effort.steps.max(1) as f64);
     Ok(effort)
 }
 
@@ -263,7 +259,7 @@ fn crossing(start: &State, end: &State, length: f64) -> Option<f64> {
 
 /// The orbit through `start` at time 0, at `times`, of one sign and moving away from 0, by adaptive steps of order 8.
 ///
-/// **Units**: Gyr, kpc, km/s.
+/// **Units**: kpc, km/s.
 /// **Source**: see [the module](self).
 /// **Accuracy**: each step's error is below `tolerance` times distance and speed; 1e-12 conserves energy to 1e-11 in smooth potentials and 1e-9 in thin discs
 /// over hundreds of periods.
@@ -271,20 +267,20 @@ fn crossing(start: &State, end: &State, length: f64) -> Option<f64> {
 pub fn integrate<P: Potential + ?Sized>(
     potential: &P,
     start: &PhaseSpace,
-    times: &[f64],
+    times: &[Gyr],
     tolerance: f64,
 ) -> Result<Orbit, OrbitError> {
-    let direction = if times.last().is_some_and(|&t| t < 0.0) {
+    let direction = if times.last().is_some_and(|&t| t.0 < 0.0) {
         -1.0
     } else {
         1.0
     };
     let mut before = 0.0;
     for (index, &time) in times.iter().enumerate() {
-        if !(time.is_finite() && (time - before) * direction >= 0.0) {
+        if !(time.0.is_finite() && (time.0 - before) * direction >= 0.0) {
             return Err(OrbitError::Times { index, time });
         }
-        before = time;
+        before = time.0;
     }
     if !(tolerance > 0.0 && tolerance.is_finite()) {
         return Err(OrbitError::Tolerance {
@@ -293,10 +289,10 @@ pub fn integrate<P: Potential + ?Sized>(
             tolerance,
         });
     }
-    let natural: Vec<f64> = times.iter().map(|time| time * KPC_PER_KM_S_GYR).collect();
+    let natural: Vec<Natural> = times.iter().copied().map(Natural::from).collect();
     let mut points = Vec::with_capacity(times.len());
-    let span = times.last().map_or(0.0, |time| time.abs());
-    let most = STEPS_PER_DYNAMICAL_TIME * span / super::dynamical_time(potential, start);
+    let span = times.last().map_or(0.0, |time| time.0.abs());
+    let most = STEPS_PER_DYNAMICAL_TIME * span / super::dynamical_time(potential, start).0;
     let most = most.min(1e9) as usize + MOST_STEPS;
     let effort = follow_within(potential, start, &natural, tolerance, most, |_, point| {
         points.push(point);
@@ -305,7 +301,7 @@ pub fn integrate<P: Potential + ?Sized>(
         points,
         energy_error: effort.energy_error,
         steps: effort.steps,
-        step: effort.mean_step / KPC_PER_KM_S_GYR,
+        step: effort.mean_step.into(),
     })
 }
 
@@ -315,7 +311,7 @@ pub fn integrate<P: Potential + ?Sized>(
 pub fn integrate_to_tolerance<P: Potential + ?Sized>(
     potential: &P,
     start: &PhaseSpace,
-    times: &[f64],
+    times: &[Gyr],
     energy_tolerance: f64,
 ) -> Result<Orbit, OrbitError> {
     let mut tolerance = (0.1 * energy_tolerance).clamp(1e-14, 1e-3);
@@ -345,12 +341,12 @@ mod tests {
     fn energy_is_conserved_to_what_is_asked_for() {
         let galaxy = Galaxy::piffl_14().unwrap();
         let start = PhaseSpace::new([8.29, 0.1, 0.1], [100.22, 109.1, 101.22]);
-        let of = |tolerance| integrate_to_tolerance(&galaxy, &start, &[0.5, 2.0], tolerance).unwrap();
+        let of = |tolerance| integrate_to_tolerance(&galaxy, &start, &[Gyr(0.5), Gyr(2.0)], tolerance).unwrap();
         let (rough, fine) = (of(1e-5), of(1e-9));
         assert!(rough.energy_error <= 1e-5 && fine.energy_error <= 1e-9);
         assert!(rough.steps < fine.steps);
         assert!(matches!(
-            integrate_to_tolerance(&galaxy, &start, &[2.0], 1e-17),
+            integrate_to_tolerance(&galaxy, &start, &[Gyr(2.0)], 1e-17),
             Err(OrbitError::Tolerance { .. })
         ));
     }
@@ -361,19 +357,14 @@ mod tests {
         let toy = Isochrone::new(3.334e11, 5.0).unwrap();
         let start = PhaseSpace::new([8.0, 1.0, 3.0], [40.0, 130.0, -70.0]);
         let first = toy.actions(&start).unwrap();
-        let times: Vec<f64> = (1..200).map(|i| 0.02 * f64::from(i)).collect();
+        let times: Vec<Gyr> = (1..200).map(|i| Gyr(0.02 * f64::from(i))).collect();
         let orbit = integrate(&toy, &start, &times, 1e-13).unwrap();
         for (time, point) in times.iter().zip(&orbit.points) {
-            let t = time * KPC_PER_KM_S_GYR;
-            let angles = crate::phase_space::Angles {
-                phi: first.angles.phi + first.frequencies.phi * t,
-                z: first.angles.z + first.frequencies.z * t,
-                r: first.angles.r + first.frequencies.r * t,
-            };
+            let angles = first.angles.after(*time, &first.frequencies);
             let exact = toy.point(&first.actions, &angles);
             for i in 0..3 {
                 // Dense output is of order 7 in steps of order 8: 1e-9 kpc.
-                assert!((point.x[i] - exact.x[i]).abs() < 1e-8, "{time} {point:?} {exact:?}");
+                assert!((point.x[i] - exact.x[i]).abs() < 1e-8, "{time:?} {point:?} {exact:?}");
                 assert!((point.v[i] - exact.v[i]).abs() < 1e-7);
             }
         }
@@ -385,9 +376,9 @@ mod tests {
         let galaxy = Galaxy::piffl_14().unwrap();
         for v in [[30.22, 211.1, 19.22], [50.22, 187.1, 54.22], [100.22, 109.1, 101.22]] {
             let start = PhaseSpace::new([8.29, 0.1, 0.1], v);
-            let orbit = integrate(&galaxy, &start, &[1.0, 5.0], 1e-12).unwrap();
+            let orbit = integrate(&galaxy, &start, &[Gyr(1.0), Gyr(5.0)], 1e-12).unwrap();
             let end = orbit.points[1];
-            let back = integrate(&galaxy, &end, &[-4.0, -5.0], 1e-12).unwrap();
+            let back = integrate(&galaxy, &end, &[Gyr(-4.0), Gyr(-5.0)], 1e-12).unwrap();
 
             // Knots of the table and the plane limit the order; 1e-13 gives 1e-10.
             assert!(orbit.energy_error < 2e-9, "{}", orbit.energy_error);

@@ -3,7 +3,7 @@
 use super::{Orbit, OrbitError, dynamical_time};
 use crate::phase_space::PhaseSpace;
 use crate::potential::Potential;
-use crate::units::KPC_PER_KM_S_GYR;
+use crate::units::{Gyr, Natural};
 
 /// No orbit takes more steps than this.
 pub const MOST_STEPS: usize = 100_000_000;
@@ -36,8 +36,8 @@ impl State {
     }
 }
 
-/// Kick, drift, kick over `duration` in kpc/(km/s): v += a h/2, x += v h, v += a(x) h/2.
-fn advance<P: Potential + ?Sized>(potential: &P, state: &State, duration: f64) -> State {
+/// Kick, drift, kick over `duration`: v += a h/2, x += v h, v += a(x) h/2.
+fn advance<P: Potential + ?Sized>(potential: &P, state: &State, Natural(duration): Natural) -> State {
     let half = 0.5 * duration;
     let middle = [0, 1, 2].map(|i| state.point.v[i] + half * state.acceleration[i]);
     let x = [0, 1, 2].map(|i| state.point.x[i] + duration * middle[i]);
@@ -55,16 +55,16 @@ fn advance<P: Potential + ?Sized>(potential: &P, state: &State, duration: f64) -
 /// The times may all be positive or all negative, moving away from 0. A time between two steps is reached by a shorter
 /// step from the last one, which leaves the path itself as it is: symplectic with one step throughout.
 ///
-/// **Units**: Gyr, kpc, km/s.
+/// **Units**: kpc, km/s.
 /// **Accuracy**: positions and energy to second order in the step, without drift in energy.
 /// **Fails when** times are out of order, the step is not positive, or the orbit is not finite.
 pub fn integrate<P: Potential + ?Sized>(
     potential: &P,
     start: &PhaseSpace,
-    times: &[f64],
-    step: f64,
+    times: &[Gyr],
+    step: Gyr,
 ) -> Result<Orbit, OrbitError> {
-    if !(step > 0.0 && step.is_finite()) {
+    if !(step.0 > 0.0 && step.0.is_finite()) {
         return Err(OrbitError::Step { step });
     }
     check_times(times)?;
@@ -73,18 +73,18 @@ pub fn integrate<P: Potential + ?Sized>(
     if !energy.is_finite() || energy == 0.0 {
         return Err(OrbitError::Start { energy });
     }
-    let step = step
-        * if times.last().is_some_and(|&last| last < 0.0) {
+    let step = step.0
+        * if times.last().is_some_and(|&last| last.0 < 0.0) {
             -1.0
         } else {
             1.0
         };
     let (mut state, mut steps, mut worst) = (first, 0usize, 0.0f64);
     let mut points = Vec::with_capacity(times.len());
-    for &time in times {
+    for &Gyr(time) in times {
         // Whole steps that end at or before this time.
         while (steps + 1) as f64 * step.abs() <= time.abs() {
-            state = advance(potential, &state, step * KPC_PER_KM_S_GYR);
+            state = advance(potential, &state, Gyr(step).into());
             steps += 1;
             worst = worst.max((state.energy() / energy - 1.0).abs());
         }
@@ -92,11 +92,11 @@ pub fn integrate<P: Potential + ?Sized>(
         let reached = if rest == 0.0 {
             state
         } else {
-            advance(potential, &state, rest * KPC_PER_KM_S_GYR)
+            advance(potential, &state, Gyr(rest).into())
         };
         let error = (reached.energy() / energy - 1.0).abs();
         if !error.is_finite() {
-            return Err(OrbitError::NotFinite { time });
+            return Err(OrbitError::NotFinite { time: Gyr(time) });
         }
         worst = worst.max(error);
         points.push(reached.point);
@@ -105,7 +105,7 @@ pub fn integrate<P: Potential + ?Sized>(
         points,
         energy_error: worst,
         steps,
-        step: step.abs(),
+        step: Gyr(step.abs()),
     })
 }
 
@@ -119,12 +119,12 @@ pub fn integrate<P: Potential + ?Sized>(
 pub fn integrate_to_tolerance<P: Potential + ?Sized>(
     potential: &P,
     start: &PhaseSpace,
-    times: &[f64],
+    times: &[Gyr],
     tolerance: f64,
 ) -> Result<Orbit, OrbitError> {
     check_times(times)?;
-    let span = times.last().map_or(0.0, |time| time.abs());
-    let dynamical = dynamical_time(potential, start);
+    let span = times.last().map_or(0.0, |time| time.0.abs());
+    let dynamical = dynamical_time(potential, start).0;
     let most = (STEPS + STEPS_PER_DYNAMICAL_TIME * span / dynamical).min(MOST_STEPS as f64);
     let mut step = 0.02 * dynamical;
     if span > 0.0 {
@@ -135,12 +135,12 @@ pub fn integrate_to_tolerance<P: Potential + ?Sized>(
         if span / step > most {
             break;
         }
-        let orbit = integrate(potential, start, times, step)?;
+        let orbit = integrate(potential, start, times, Gyr(step))?;
         if orbit.energy_error <= tolerance {
             return Ok(orbit);
         }
         let shrink = (0.8 * (tolerance / orbit.energy_error).sqrt()).clamp(0.01, 0.8);
-        step = orbit.step * shrink;
+        step = orbit.step.0 * shrink;
         // Twice no better: rounding rules, and a shorter step would only cost more.
         let worse = best
             .as_ref()
@@ -162,14 +162,14 @@ pub fn integrate_to_tolerance<P: Potential + ?Sized>(
     })
 }
 
-fn check_times(times: &[f64]) -> Result<(), OrbitError> {
-    let forwards = times.last().is_none_or(|&last| last >= 0.0);
+fn check_times(times: &[Gyr]) -> Result<(), OrbitError> {
+    let forwards = times.last().is_none_or(|&last| last.0 >= 0.0);
     let mut last = 0.0;
     for (index, &time) in times.iter().enumerate() {
-        if !time.is_finite() || (forwards && time < last) || (!forwards && time > last) {
+        if !time.0.is_finite() || (forwards && time.0 < last) || (!forwards && time.0 > last) {
             return Err(OrbitError::Times { index, time });
         }
-        last = time;
+        last = time.0;
     }
     Ok(())
 }
@@ -188,7 +188,11 @@ mod tests {
     #[test]
     fn energy_error_falls_as_the_step_squared() {
         let isochrone = Isochrone::new(3.334e11, 5.0).unwrap();
-        let error = |step: f64| integrate(&isochrone, &start(), &[1.0], step).unwrap().energy_error;
+        let error = |step: f64| {
+            integrate(&isochrone, &start(), &[Gyr(1.0)], Gyr(step))
+                .unwrap()
+                .energy_error
+        };
         for step in [4e-4, 2e-4, 1e-4] {
             let ratio = error(step) / error(step / 2.0);
             assert!(
@@ -201,8 +205,12 @@ mod tests {
     #[test]
     fn energy_does_not_drift() {
         let isochrone = Isochrone::new(3.334e11, 5.0).unwrap();
-        let short = integrate(&isochrone, &start(), &[1.0], 2e-4).unwrap().energy_error;
-        let long = integrate(&isochrone, &start(), &[20.0], 2e-4).unwrap().energy_error;
+        let short = integrate(&isochrone, &start(), &[Gyr(1.0)], Gyr(2e-4))
+            .unwrap()
+            .energy_error;
+        let long = integrate(&isochrone, &start(), &[Gyr(20.0)], Gyr(2e-4))
+            .unwrap()
+            .energy_error;
         assert!(long < 1.05 * short, "{short} grows to {long}");
     }
 
@@ -210,10 +218,10 @@ mod tests {
     fn going_back_returns_to_the_start() {
         let galaxy = Composite::milky_way_like().unwrap();
         let step = 1e-4;
-        let there = integrate(&galaxy, &start(), &[step * 4096.0], step).unwrap();
-        let back = integrate(&galaxy, &there.points[0].reversed(), &[step * 4096.0], step).unwrap();
+        let there = integrate(&galaxy, &start(), &[Gyr(step * 4096.0)], Gyr(step)).unwrap();
+        let back = integrate(&galaxy, &there.points[0].reversed(), &[Gyr(step * 4096.0)], Gyr(step)).unwrap();
         let again = back.points[0].reversed();
-        let negative = integrate(&galaxy, &there.points[0], &[-step * 4096.0], step)
+        let negative = integrate(&galaxy, &there.points[0], &[Gyr(-step * 4096.0)], Gyr(step))
             .unwrap()
             .points[0];
         for i in 0..3 {
@@ -227,7 +235,7 @@ mod tests {
     fn the_chosen_step_conserves_energy_over_the_papers_path() {
         let isochrone = Isochrone::new(3.334e11, 5.0).unwrap();
         let starts = sample::halo(&mut sample::generator(1, 0), 64);
-        let times = vec![vec![0.013, 0.05, 0.1]; 64];
+        let times = vec![Gyr::all(&[0.013, 0.05, 0.1]); 64];
         let done = std::sync::atomic::AtomicUsize::new(0);
         let count = |n: usize| {
             done.fetch_add(n, std::sync::atomic::Ordering::Relaxed);
@@ -248,8 +256,14 @@ mod tests {
     #[test]
     fn points_between_steps_leave_the_path_as_it_is() {
         let isochrone = Isochrone::new(3.334e11, 5.0).unwrap();
-        let direct = integrate(&isochrone, &start(), &[0.1], 1e-3).unwrap();
-        let visited = integrate(&isochrone, &start(), &[0.0, 0.01234, 0.05, 0.0999, 0.1], 1e-3).unwrap();
+        let direct = integrate(&isochrone, &start(), &[Gyr(0.1)], Gyr(1e-3)).unwrap();
+        let visited = integrate(
+            &isochrone,
+            &start(),
+            &Gyr::all(&[0.0, 0.01234, 0.05, 0.0999, 0.1]),
+            Gyr(1e-3),
+        )
+        .unwrap();
         assert_eq!(direct.points[0], visited.points[4]);
         assert_eq!(visited.points[0], start());
     }
@@ -258,19 +272,22 @@ mod tests {
     fn what_cannot_be_integrated_is_said() {
         let isochrone = Isochrone::new(3.334e11, 5.0).unwrap();
         assert_eq!(
-            integrate(&isochrone, &start(), &[0.1], 0.0),
-            Err(OrbitError::Step { step: 0.0 })
+            integrate(&isochrone, &start(), &[Gyr(0.1)], Gyr(0.0)),
+            Err(OrbitError::Step { step: Gyr(0.0) })
         );
         assert_eq!(
-            integrate(&isochrone, &start(), &[0.1, 0.05], 1e-3),
-            Err(OrbitError::Times { index: 1, time: 0.05 })
+            integrate(&isochrone, &start(), &[Gyr(0.1), Gyr(0.05)], Gyr(1e-3)),
+            Err(OrbitError::Times {
+                index: 1,
+                time: Gyr(0.05)
+            })
         );
         let broken = PhaseSpace::new([f64::NAN, 0.0, 0.0], [0.0; 3]);
         assert!(matches!(
-            integrate(&isochrone, &broken, &[0.1], 1e-3),
+            integrate(&isochrone, &broken, &[Gyr(0.1)], Gyr(1e-3)),
             Err(OrbitError::Start { .. })
         ));
-        let strict = integrate_to_tolerance(&isochrone, &start(), &[0.01], 1e-18);
+        let strict = integrate_to_tolerance(&isochrone, &start(), &[Gyr(0.01)], 1e-18);
         assert!(matches!(strict, Err(OrbitError::Tolerance { .. })), "{strict:?}");
     }
 }

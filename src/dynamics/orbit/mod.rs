@@ -8,7 +8,7 @@ pub mod tubes;
 
 use crate::phase_space::{PhaseSpace, norm};
 use crate::potential::Potential;
-use crate::units::KPC_PER_KM_S_GYR;
+use crate::units::{Gyr, Natural};
 use rayon::prelude::*;
 
 /// Where a star was at the times asked for.
@@ -20,26 +20,26 @@ pub struct Orbit {
     pub energy_error: f64,
     /// How many steps were taken.
     pub steps: usize,
-    /// The step in Gyr.
-    pub step: f64,
+    /// The step, or the mean of all.
+    pub step: Gyr,
 }
 
 /// Why an orbit has no points.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum OrbitError {
     /// A time is not finite, or out of order.
-    #[error("times must be finite and must not turn back, but time {index} is {time} Gyr")]
+    #[error("times must be finite and must not turn back, but time {index} is {} Gyr", .time.0)]
     Times {
         /// Its index.
         index: usize,
-        /// The time in Gyr.
-        time: f64,
+        /// The time.
+        time: Gyr,
     },
     /// The step is not positive and finite.
-    #[error("the step must be positive and finite, not {step} Gyr")]
+    #[error("the step must be positive and finite, not {} Gyr", .step.0)]
     Step {
-        /// The step in Gyr.
-        step: f64,
+        /// The step.
+        step: Gyr,
     },
     /// The start, or the potential there, is not finite.
     #[error("the star has no energy that could be conserved: it is at a singular point of the potential, or its energy is zero")]
@@ -48,10 +48,10 @@ pub enum OrbitError {
         energy: f64,
     },
     /// The integration reached a point that is not finite.
-    #[error("the orbit ceases to be finite at {time:.3e} Gyr")]
+    #[error("the orbit ceases to be finite at {:.3e} Gyr", .time.0)]
     NotFinite {
-        /// The time in Gyr.
-        time: f64,
+        /// The time.
+        time: Gyr,
     },
     /// No step within reach conserves energy well enough.
     #[error("energy is conserved only to {achieved:.1e}, not to {tolerance:.1e}, with as many steps as it may take")]
@@ -71,27 +71,27 @@ pub enum OrbitError {
     },
 }
 
-/// The shorter of the times to fall and to fly across the distance to the centre, in Gyr.
-pub(crate) fn dynamical_time<P: Potential + ?Sized>(potential: &P, start: &PhaseSpace) -> f64 {
+/// The shorter of the times to fall and to fly across the distance to the centre.
+pub(crate) fn dynamical_time<P: Potential + ?Sized>(potential: &P, start: &PhaseSpace) -> Gyr {
     let r = norm(start.x);
     let fall = (r / norm(potential.acceleration(start.x))).sqrt();
     let fly = r / norm(start.v);
-    let natural = fall.min(fly) / KPC_PER_KM_S_GYR;
+    let natural = fall.min(fly);
     if natural > 0.0 && natural.is_finite() {
-        natural
+        Natural(natural).into()
     } else {
-        0.01
+        Gyr(0.01)
     }
 }
 
 /// Integrates many orbits in parallel by leapfrog, each with the step that conserves its energy to `tolerance`.
 ///
-/// `times[i]` (Gyr, in order) are those of orbit `i`. `progress(n)` is told how many more orbits are done. An orbit that
+/// `times[i]`, in order, are those of orbit `i`. `progress(n)` is told how many more orbits are done. An orbit that
 /// fails has its error at its place.
 pub fn integrate_all<P: Potential + ?Sized>(
     potential: &P,
     starts: &[PhaseSpace],
-    times: &[Vec<f64>],
+    times: &[Vec<Gyr>],
     tolerance: f64,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Vec<Result<Orbit, OrbitError>> {

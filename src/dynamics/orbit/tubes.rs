@@ -145,9 +145,10 @@ mod tests {
     use super::*;
     use crate::orbit::dense::integrate_to_tolerance;
     use crate::potential::{Logarithmic, Potential};
+    use crate::units::Gyr;
 
     fn of(potential: &dyn Potential, x: [f64; 3], v: [f64; 3]) -> Character {
-        let times: Vec<f64> = (0..512).map(|k| 20.0 * f64::from(k) / 512.0).collect();
+        let times: Vec<Gyr> = (0..512).map(|k| Gyr(20.0 * f64::from(k) / 512.0)).collect();
         let orbit = integrate_to_tolerance(&potential, &PhaseSpace::new(x, v), &times, 1e-9).unwrap();
         character(&orbit.points).unwrap()
     }

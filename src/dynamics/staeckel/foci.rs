@@ -8,7 +8,7 @@ use super::motion::{Motion, Scale, Star};
 use crate::orbit::dense;
 use crate::phase_space::{ActionAngle, PhaseSpace};
 use crate::potential::{Potential, Symmetry};
-use crate::units::{KPC_PER_KM_S_GYR, wrap_difference};
+use crate::units::{Natural, wrap_difference};
 use std::sync::{Arc, OnceLock};
 
 /// Circular orbits are tabulated between these radii, kpc, at this spacing in ln R.
@@ -159,10 +159,10 @@ fn best<P: Potential + ?Sized>(potential: &P, radius: f64, roundness: f64, tilt:
     }
     // Times spread evenly but without rhythm.
     let span = PERIODS * std::f64::consts::TAU * radius / speed;
-    let mut times: Vec<f64> = (1..=POINTS)
-        .map(|i| span * (i as f64 * 0.618_033_988_749_895).fract())
+    let mut times: Vec<Natural> = (1..=POINTS)
+        .map(|i| Natural(span * (i as f64 * 0.618_033_988_749_895).fract()))
         .collect();
-    times.sort_by(f64::total_cmp);
+    times.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut points = Vec::with_capacity(POINTS);
     if dense::follow(potential, &start, &times, 1e-7, |_, point| points.push(point)).is_err() {
         return 0.0;
@@ -195,7 +195,7 @@ fn best<P: Potential + ?Sized>(potential: &P, radius: f64, roundness: f64, tilt:
             answers.iter().map(|answer| (of(answer) - middle).powi(2)).sum::<f64>()
         };
         let theta_r: Vec<f64> = answers.iter().map(|answer| answer.angles.r).collect();
-        let rate = mean(&|answer| answer.frequencies.r) * KPC_PER_KM_S_GYR;
+        let rate = mean(&|answer| answer.frequencies.r);
         let phase = mean(&|answer| answer.actions.r).powi(2) * bend(&times, &theta_r, rate);
         RADIAL_WEIGHT * variance(&|answer| answer.actions.r)
             + variance(&|answer| answer.actions.z)
@@ -204,30 +204,23 @@ fn best<P: Potential + ?Sized>(potential: &P, radius: f64, roundness: f64, tilt:
     least_of(scatter, least, 2.5)
 }
 
-/// Sum of squares of what an angle misses a straight line in time by; `rate` is nearly its slope.
-fn bend(times: &[f64], angles: &[f64], rate: f64) -> f64 {
+/// Sum of squares of what an angle misses a straight line in time by; `rate` is nearly its frequency, km/s/kpc.
+fn bend(times: &[Natural], angles: &[f64], rate: f64) -> f64 {
     let n = times.len() as f64;
-    let middle = times.iter().sum::<f64>() / n;
-    let spread = times.iter().map(|t| (t - middle).powi(2)).sum::<f64>();
+    let middle = times.iter().map(|t| t.0).sum::<f64>() / n;
+    let since: Vec<f64> = times.iter().map(|t| t.0 - middle).collect();
+    let spread = since.iter().map(|t| t * t).sum::<f64>();
     let (mut rate, mut left) = (rate, f64::INFINITY);
     for _ in 0..3 {
-        let first = angles[0] - rate * times[0];
-        let rest = times
+        let first = angles[0] - rate * since[0];
+        let rest = since
             .iter()
             .zip(angles)
             .map(|(t, angle)| wrap_difference(angle - rate * t - first));
         let rest: Vec<f64> = rest.collect();
         let mean = rest.iter().sum::<f64>() / n;
-        let slope = times
-            .iter()
-            .zip(&rest)
-            .map(|(t, rest)| (t - middle) * rest)
-            .sum::<f64>()
-            / spread;
-        let misses = times
-            .iter()
-            .zip(&rest)
-            .map(|(t, rest)| rest - mean - slope * (t - middle));
+        let slope = since.iter().zip(&rest).map(|(t, rest)| t * rest).sum::<f64>() / spread;
+        let misses = since.iter().zip(&rest).map(|(t, rest)| rest - mean - slope * t);
         left = misses.map(|miss| miss * miss).sum();
         rate += slope;
     }

@@ -6,7 +6,7 @@ use crate::orbit::dense;
 use crate::potential::{Composite, Galaxy, Isochrone, Logarithmic};
 use crate::sample;
 use crate::testing::reference_table;
-use crate::units::{KPC_PER_KM_S_GYR, wrap_difference};
+use crate::units::{Gyr, Natural, wrap_difference};
 use proptest::prelude::*;
 
 /// Mean absolute errors of (J_r, J_z, θ_r, θ_z, θ_φ): ours, and those of the fudge in the table.
@@ -149,7 +149,7 @@ fn actions_are_constant_and_angles_linear_along_orbits() {
         (4.0, 3.0, 0.1, 0.3),
     ];
     for ((name, start), limits) in sample::TEST_ORBITS.iter().zip(spreads) {
-        let times: Vec<f64> = (0..400).map(|i| 0.0123 * f64::from(i)).collect();
+        let times: Vec<Gyr> = (0..400).map(|i| Gyr(0.0123 * f64::from(i))).collect();
         let orbit = dense::integrate(&galaxy, start, &times, 1e-10).unwrap();
         let found: Vec<_> = orbit.points.iter().map(|p| finder.actions(p).unwrap()).collect();
         let n = found.len() as f64;
@@ -164,7 +164,7 @@ fn actions_are_constant_and_angles_linear_along_orbits() {
                 let last = angles[angles.len() - 1];
                 angles.push(last + wrap_difference(f(a) - last));
             }
-            let t: Vec<f64> = times.iter().map(|t| t * KPC_PER_KM_S_GYR).collect();
+            let t: Vec<f64> = times.iter().map(|&t| Natural::from(t).0).collect();
             let (mt, ma) = (t.iter().sum::<f64>() / n, angles.iter().sum::<f64>() / n);
             let rate = t.iter().zip(&angles).map(|(t, a)| (t - mt) * (a - ma)).sum::<f64>()
                 / t.iter().map(|t| (t - mt).powi(2)).sum::<f64>();

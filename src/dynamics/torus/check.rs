@@ -8,7 +8,7 @@ use super::{Torus, TorusError, nearly_circular};
 use crate::orbit::dense;
 use crate::phase_space::{Angles, PhaseSpace};
 use crate::potential::Potential;
-use crate::units::wrap_difference;
+use crate::units::{Natural, wrap_difference};
 use std::f64::consts::TAU;
 
 /// Radial periods for which an orbit from a torus is compared with it, and those that will do where H is very constant and no
@@ -63,8 +63,8 @@ struct Departure {
 }
 
 impl Departure {
-    /// With the orbit's `point` at `time`, kpc/(km/s).
-    fn see(&mut self, torus: &Torus, point: &PhaseSpace, time: f64) {
+    /// With the orbit's `point` at `time`.
+    fn see(&mut self, torus: &Torus, point: &PhaseSpace, time: Natural) {
         let (actions, rates) = (torus.actions, torus.frequencies);
         let Ok(found) = torus.locate(point) else {
             self.drift = f64::INFINITY;
@@ -77,9 +77,9 @@ impl Departure {
         // An angle matters as much as its action.
         let total = actions.r + actions.z + actions.phi.abs();
         let differences = [
-            (found.angles.phi - START.phi - rates.phi * time, 1.0),
-            (found.angles.z - START.z - rates.z * time, 10.0 * actions.z / total),
-            (found.angles.r - START.r - rates.r * time, 10.0 * actions.r / total),
+            (found.angles.phi - START.phi - time.phase(rates.phi), 1.0),
+            (found.angles.z - START.z - time.phase(rates.z), 10.0 * actions.z / total),
+            (found.angles.r - START.r - time.phase(rates.r), 10.0 * actions.r / total),
         ];
         for (difference, weight) in differences {
             self.drift = self.drift.max(wrap_difference(difference).abs() * weight.min(1.0));
@@ -107,7 +107,7 @@ pub(super) fn verify<P: Potential + ?Sized>(potential: &P, torus: &Torus) -> Res
     }
     let count = COMPARED * periods;
     let length = TAU / torus.frequencies.r / COMPARED as f64;
-    let times: Vec<f64> = (1..=count).map(|i| length * i as f64).collect();
+    let times: Vec<Natural> = (1..=count).map(|i| Natural(length * i as f64)).collect();
     let mut departure = Departure::default();
     dense::follow(potential, &point, &times, TOLERANCE, |i, point| {
         departure.see(torus, &point, times[i]);
@@ -133,7 +133,7 @@ fn cheap<P: Potential + ?Sized>(potential: &P, torus: &Torus, mut point: PhaseSp
     for i in 1..=COMPARED * STRIDE * periods {
         advance(potential, &mut point, &mut force, step);
         if i % STRIDE == 0 {
-            departure.see(torus, &point, step * i as f64);
+            departure.see(torus, &point, Natural(step * i as f64));
             if !departure.small(torus) {
                 break;
             }

@@ -3,7 +3,7 @@ use super::*;
 use crate::o2gf;
 use crate::orbit::dense;
 use crate::potential::Galaxy;
-use crate::units::KPC_PER_KM_S_GYR;
+use crate::units::{Gyr, Natural};
 
 const DISC: [Actions; 2] = [
     Actions {
@@ -200,8 +200,8 @@ fn orbits_stay_on_their_torus() {
         };
         let start = torus.point(&angles).unwrap();
         let rates = torus.frequencies();
-        let period = std::f64::consts::TAU / rates.r / KPC_PER_KM_S_GYR;
-        let times: Vec<f64> = (1..=20).map(|i| 0.25 * f64::from(i) * period).collect();
+        let period = Gyr::from(Natural::of_phase(std::f64::consts::TAU, rates.r)).0;
+        let times: Vec<Gyr> = (1..=20).map(|i| Gyr(0.25 * f64::from(i) * period)).collect();
         for (point, time) in dense::integrate(&galaxy, &start, &times, 1e-11)
             .unwrap()
             .points
@@ -209,12 +209,7 @@ fn orbits_stay_on_their_torus() {
             .zip(&times)
         {
             let found = torus.locate(point).unwrap();
-            let t = time * KPC_PER_KM_S_GYR;
-            let expected = Angles {
-                phi: angles.phi + rates.phi * t,
-                z: angles.z + rates.z * t,
-                r: angles.r + rates.r * t,
-            };
+            let expected = angles.after(*time, &rates);
             let (dr, dz) = ((found.actions.r - j.r).abs(), (found.actions.z - j.z).abs());
             let turned = difference(&found.angles, &expected);
             assert!(dr < most && dz < most && turned < 0.04, "{dr} {dz} {turned}");

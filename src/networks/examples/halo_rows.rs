@@ -15,7 +15,7 @@ use dynamics::orbit::dense;
 use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::{Galaxy, Potential};
 use dynamics::sample;
-use dynamics::units::{KPC_PER_KM_S_GYR, wrap_difference};
+use dynamics::units::{Gyr, Natural, wrap_difference};
 use networks::field::{self, Field, fit_linear, streams_of, synthetic_streams, train_mlp};
 use networks::smooth::{self, Streams, Symmetry, fit_toy, train};
 use networks::training::{EpochRecord, Watcher};
@@ -64,10 +64,10 @@ fn stream(galaxy: &Galaxy, seed: u64, number: u64, arc: bool) -> Stream {
     let span = if arc {
         0.1
     } else {
-        7.0 * std::f64::consts::TAU / rate / KPC_PER_KM_S_GYR
+        Gyr::from(Natural::of_phase(7.0 * std::f64::consts::TAU, rate)).0
     };
     let times = sample::times(&mut random, 8, span);
-    let orbit = dense::integrate(galaxy, &start, &times, 1e-10).expect("an orbit");
+    let orbit = dense::integrate(galaxy, &start, &Gyr::all(&times), 1e-10).expect("an orbit");
     (orbit.points, times)
 }
 
@@ -134,7 +134,7 @@ fn report(name: &str, angles: &Tensor, actions: &Tensor, streams: &[Stream], tru
                 for k in 0..3 {
                     let at = (number * 8 + star) * 3 + k;
                     dj[k].push((actions[at] - truth.actions[k]).abs());
-                    let angle = truth.angles[k] + truth.rates[k] * (time - times[0]) * KPC_PER_KM_S_GYR;
+                    let angle = truth.angles[k] + Natural::from(Gyr(time - times[0])).phase(truth.rates[k]);
                     dt[k].push(wrap_difference(angles[at] - angle).abs().to_degrees());
                 }
             }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use dynamics::orbit::dense;
 use dynamics::potential::{Galaxy, Isochrone};
 use dynamics::sample::{TEST_ORBIT_INTERVAL, TEST_ORBIT_POINTS, TEST_ORBITS};
+use dynamics::units::Gyr;
 use networks::field::streams_of;
 use networks::fourier::{OrbitOptions, fit_orbit};
 use networks::smooth::{Symmetry, fit_toy};
@@ -22,7 +23,9 @@ fn main() {
         {
             continue;
         }
-        let times: Vec<f64> = (0..TEST_ORBIT_POINTS).map(|i| i as f64 * TEST_ORBIT_INTERVAL).collect();
+        let times: Vec<Gyr> = (0..TEST_ORBIT_POINTS)
+            .map(|i| Gyr(i as f64 * TEST_ORBIT_INTERVAL))
+            .collect();
         let points = dense::integrate(&galaxy, &start, &times, 1e-12)
             .expect("an orbit")
             .points;

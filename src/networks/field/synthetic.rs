@@ -3,7 +3,7 @@
 use dynamics::orbit::dense;
 use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::{Isochrone as PlainIsochrone, Potential};
-use dynamics::units::KPC_PER_KM_S_GYR;
+use dynamics::units::{Gyr, Natural};
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
@@ -92,11 +92,11 @@ pub fn synthetic_streams(
                 v: star.v.map(|c| moved(c, options.velocity * component)),
             }
         };
-        let period = std::f64::consts::TAU / toy.actions(&start).ok()?.frequencies.r;
-        let span = options.periods * period / KPC_PER_KM_S_GYR;
+        let phase = options.periods * std::f64::consts::TAU;
+        let span = Gyr::from(Natural::of_phase(phase, toy.actions(&start).ok()?.frequencies.r)).0;
         let mut times: Vec<f64> = (0..options.stars).map(|_| random.random_range(0.0..span)).collect();
         times.sort_by(f64::total_cmp);
-        let orbit = dense::integrate(field, &start, &times, options.tolerance).ok()?;
+        let orbit = dense::integrate(field, &start, &Gyr::all(&times), options.tolerance).ok()?;
         let good = orbit.points.iter().all(|point| {
             // Bound in the toy with a margin: its actions are meaningless close to escape.
             let energy = toy.energy(point);

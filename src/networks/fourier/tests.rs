@@ -5,6 +5,7 @@ use crate::weights::Weights;
 use dynamics::orbit::dense;
 use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::{Isochrone, Logarithmic};
+use dynamics::units::Gyr;
 
 fn quick(symmetry: Symmetry, time_reversal: bool) -> OrbitOptions {
     OrbitOptions {
@@ -20,7 +21,7 @@ fn quick(symmetry: Symmetry, time_reversal: bool) -> OrbitOptions {
 fn orbit() -> (Isochrone, Isochrone, Vec<PhaseSpace>) {
     let truth = Isochrone::new(3.334e11, 5.0).unwrap();
     let start = PhaseSpace::new([8.0, 1.0, 2.0], [60.0, 150.0, 70.0]);
-    let times: Vec<f64> = (0..1500).map(|i| f64::from(i) * 0.004).collect();
+    let times: Vec<Gyr> = (0..1500).map(|i| Gyr(f64::from(i) * 0.004)).collect();
     let points = dense::integrate(&truth, &start, &times, 1e-11).unwrap().points;
     (truth, Isochrone::new(3.7e11, 5.5).unwrap(), points)
 }
@@ -51,7 +52,7 @@ fn the_actions_of_an_isochrone_orbit_are_found_through_another_toy() {
 fn left_out_points_are_predicted_as_well_as_the_others() {
     let potential = Logarithmic::axisymmetric(220.0, 1.0, 0.8).unwrap();
     let start = PhaseSpace::new([8.0, 1.0, 2.0], [60.0, 150.0, 70.0]);
-    let times: Vec<f64> = (0..2000).map(|i| f64::from(i) * 0.003).collect();
+    let times: Vec<Gyr> = (0..2000).map(|i| Gyr(f64::from(i) * 0.003)).collect();
     let points = dense::integrate(&potential, &start, &times, 1e-11).unwrap().points;
     let toy = Isochrone::new(3.334e11, 5.0).unwrap();
     let map = fit_orbit(&points[..1600], toy, &quick(Symmetry::Axisymmetric, true)).unwrap();

@@ -3,7 +3,7 @@
 use dynamics::orbit::dense;
 use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::{Isochrone as PlainIsochrone, Potential};
-use dynamics::units::KPC_PER_KM_S_GYR;
+use dynamics::units::Natural;
 use rayon::prelude::*;
 use tch::{Kind, Tensor};
 
@@ -47,8 +47,8 @@ impl Flow {
         let stars: Vec<PhaseSpace> = plain(&everyone)?.into_iter().flatten().collect();
         let toy = PlainIsochrone::new(toy.mass(), toy.scale_kpc()).map_err(|error| Error::Data(error.to_string()))?;
         let moved = |star: &PhaseSpace, side: f64| -> Option<PhaseSpace> {
-            let rate = toy.actions(star).ok()?.frequencies.r * KPC_PER_KM_S_GYR;
-            let orbit = dense::integrate(field, star, &[side * PHASE / rate], TOLERANCE).ok()?;
+            let time = Natural::of_phase(side * PHASE, toy.actions(star).ok()?.frequencies.r);
+            let orbit = dense::integrate(field, star, &[time.into()], TOLERANCE).ok()?;
             let point = *orbit.points.first()?;
             (toy.energy(&point) < 0.0).then_some(point)
         };
