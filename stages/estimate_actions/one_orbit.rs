@@ -20,10 +20,7 @@ const SLIPS: [(f64, &str); 6] = [
     (1e-3, "if they are in Myr"),
     (1e-9, "if they are in yr"),
     (1e3, "if they are multiplied by 1000"),
-    (
-        1.0 / dynamics::units::KPC_PER_KM_S_GYR,
-        "if they are in kpc/(km/s)",
-    ),
+    (1.0 / dynamics::units::KPC_PER_KM_S_GYR, "if they are in kpc/(km/s)"),
     (dynamics::units::KPC_PER_KM_S_GYR, "if they are multiplied by 1.0227"),
     (-1.0, "if they are reversed"),
 ];

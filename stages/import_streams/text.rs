@@ -41,13 +41,18 @@ pub(super) fn read(path: &Path, separator: Option<char>, wanted: &[Wanted]) -> R
     // Names may be in the last comment, as NumPy and many catalogues have them.
     let in_comment = top.comment.iter().filter(|_| is_lacking(&first)).find_map(|comment| {
         let forms = [separator, separator_of(comment)].map(|separator| fields(comment, separator));
-        forms.into_iter().find(|names| names.len() == first.len() && !is_lacking(names))
+        forms
+            .into_iter()
+            .find(|names| names.len() == first.len() && !is_lacking(names))
     });
     let has_header = in_comment.is_none();
     let is_data = first.iter().all(|field| field.is_empty() || is_number(field));
     if has_header && is_data && is_lacking(&first) {
         let message = format!("{} has no header: its first line holds numbers", path.display());
-        return Err(StageError::with_hint(message, "write the names of the columns into a first line"));
+        return Err(StageError::with_hint(
+            message,
+            "write the names of the columns into a first line",
+        ));
     }
     let header = in_comment.unwrap_or(first);
     let names: Vec<Cow<str>> = header.iter().map(|name| decoded(name)).collect();

@@ -42,7 +42,9 @@ pub enum OrbitError {
         step: Gyr,
     },
     /// The start, or the potential there, is not finite.
-    #[error("the star has no energy that could be conserved: it is at a singular point of the potential, or its energy is zero")]
+    #[error(
+        "the star has no energy that could be conserved: it is at a singular point of the potential, or its energy is zero"
+    )]
     Start {
         /// Energy in (km/s)².
         energy: f64,
