@@ -83,14 +83,7 @@ impl Job<'_> {
         if self.forced {
             let _ = fs::remove_dir_all(&checkpoints);
         }
-        fs::create_dir_all(&checkpoints).map_err(|error| StageError::io(&checkpoints, error))?;
-        let ended = self.work(fingerprint, &checkpoints);
-        match &ended {
-            Ok(_) => drop(fs::remove_dir_all(&checkpoints)),
-            // A folder goes only if nothing was saved in it.
-            Err(_) => drop(fs::remove_dir(&checkpoints)),
-        }
-        ended
+        self.work(fingerprint, &checkpoints)
     }
 
     /// Runs the body and publishes its outputs.
@@ -115,7 +108,9 @@ impl Job<'_> {
             tell,
             ..
         } = self;
+        // It goes with the folder of checkpoints, if nothing is saved there, while the lock is held.
         let partial = store.begin(fingerprint, lock)?;
+        fs::create_dir_all(checkpoints).map_err(|error| StageError::io(checkpoints, error))?;
         let memory = Arc::new(Mutex::new(Memory::default()));
         let mut context = StageContext {
             inputs: inputs
