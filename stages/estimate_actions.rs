@@ -1,5 +1,6 @@
 //! Actions, angles and frequencies of stars in a given potential, or in a learned field, without a network.
 
+mod hold;
 mod methods;
 mod one_orbit;
 

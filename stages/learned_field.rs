@@ -7,10 +7,19 @@ use dynamics::potential::expansion::Term;
 use runner::error::StageError;
 use safetensors::{Dtype, SafeTensors};
 
+/// A sum of simple potentials, learned from stars.
+#[derive(Debug)]
+pub struct LearnedField {
+    /// The field.
+    pub expansion: Expansion,
+    /// Distance of the farthest star that it was learned from, kpc.
+    pub extent: f64,
+}
+
 /// Reads the field in a file of `train_potential` with `model: linear`.
 ///
 /// **Fails when** the file holds something else.
-pub fn read(path: &Path) -> Result<Expansion, StageError> {
+pub fn read(path: &Path) -> Result<LearnedField, StageError> {
     let bytes = std::fs::read(path).map_err(|source| StageError::io(path, source))?;
     let whole = |_| StageError::failed("input field: is not a whole safetensors file");
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(whole)?;
@@ -28,8 +37,14 @@ pub fn read(path: &Path) -> Result<Expansion, StageError> {
         .map(|row| Term::from_row([*row.first()?, *row.get(1)?, *row.get(2)?]))
         .collect();
     let coefficients = numbers(&file, "coefficients")?;
+    let extent = header.metadata().as_ref().and_then(|metadata| metadata.get("extent"));
+    let extent = extent
+        .and_then(|text| text.parse().ok())
+        .filter(|extent: &f64| *extent > 0.0);
+    let extent = extent.ok_or_else(|| StageError::failed("input field: does not say how far its stars reach"))?;
     let field = terms.and_then(|terms| Expansion::new(terms, coefficients));
-    field.ok_or_else(|| StageError::failed("input field: its terms and coefficients do not fit"))
+    let expansion = field.ok_or_else(|| StageError::failed("input field: its terms and coefficients do not fit"))?;
+    Ok(LearnedField { expansion, extent })
 }
 
 fn numbers(file: &SafeTensors, name: &str) -> Result<Vec<f64>, StageError> {
@@ -58,7 +73,7 @@ mod tests {
         let split = 8 * terms.len();
         let end = split + 8 * coefficients.len();
         let header = serde_json::json!({
-            "__metadata__": { "map": "field", "network": network },
+            "__metadata__": { "map": "field", "network": network, "extent": "60.5" },
             "coefficients": { "dtype": "F64", "shape": [coefficients.len()], "data_offsets": [split, end] },
             "terms": { "dtype": "F64", "shape": [terms.len() / 3, 3], "data_offsets": [0, split] },
         });
@@ -79,8 +94,9 @@ mod tests {
             vec![Term::Disc { a: 3.0, b: 0.3 }, Term::Multipole { scale: 5.0, order: 0 }],
             vec![5e4, 200.0],
         );
-        assert_eq!(Some(&field), expected.as_ref());
-        assert_eq!(field.symmetry(), Symmetry::Triaxial);
+        assert_eq!(Some(&field.expansion), expected.as_ref());
+        assert_eq!(field.expansion.symmetry(), Symmetry::Triaxial);
+        assert_eq!(field.extent, 60.5);
     }
 
     #[test]

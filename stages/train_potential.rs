@@ -54,7 +54,7 @@ pub struct Errors {
 impl Stage for TrainPotential {
     const KIND: &'static str = "train_potential";
     const ABOUT: &'static str = "Learn the gravitational field from streams by conservation of energy";
-    const REVISION: u32 = 2;
+    const REVISION: u32 = 3;
     const PLACE: Place = Place::Worker;
 
     fn inputs(&self) -> Vec<InputPort> {

@@ -70,13 +70,18 @@ pub fn angle_distance(a: &Tensor, b: &Tensor) -> f64 {
         .double_value(&[])
 }
 
-/// Exact orbits in the isochrone of section 6.1, `stars` points each at random times within 0.3 Gyr.
+/// Exact orbits in the isochrone of section 6.1, `stars` points each at random times within 0.3 kpc/(km/s), several turns.
 pub fn halo_streams(count: usize, stars: usize, seed: u64) -> Streams {
+    streams_over(count, stars, 0.3, seed)
+}
+
+/// The same within `span`, kpc/(km/s).
+pub fn streams_over(count: usize, stars: usize, span: f64, seed: u64) -> Streams {
     let (mut x, v) = halo_points(count, seed);
     x = x.unsqueeze(1);
     let found = paper_isochrone().from_cartesian(&x, &v.unsqueeze(1)).expect("bound");
     let mut random = generator(seed, "times", 0);
-    let times: Vec<f64> = (0..count * stars).map(|_| random.random_range(0.0..0.3)).collect();
+    let times: Vec<f64> = (0..count * stars).map(|_| random.random_range(0.0..span)).collect();
     let times = Tensor::from_slice(&times).view([count as i64, stars as i64, 1]);
     let angles = &found.angles + found.frequencies * times;
     let (x, v) = paper_isochrone().to_cartesian(&angles, &found.actions.expand_as(&angles));

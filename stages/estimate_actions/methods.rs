@@ -14,9 +14,11 @@ use runner::context::StageContext;
 use runner::error::StageError;
 use tables::RecordBatch;
 
+use super::hold::{Bounds, Hold};
 use super::one_orbit::OneOrbit;
 use super::{Method, O2gfParameters, TorusParameters};
 use crate::io::{column, identity, threads};
+use crate::learned_field::LearnedField;
 
 /// What was found for one star.
 pub struct Estimate {
@@ -55,38 +57,38 @@ impl Method {
         table: &RecordBatch,
         stars: &[PhaseSpace],
     ) -> Result<Estimates, StageError> {
-        let potential = match self.potential() {
-            Some(potential) => potential.build()?,
-            None => field(context, stars)?,
+        let (potential, hold) = match self.potential() {
+            Some(potential) => (potential.build()?, None),
+            None => field(context, stars).map(|(field, hold)| (field, Some(hold)))?,
         };
-        let potential = potential.as_ref();
+        let (potential, hold) = (potential.as_ref(), hold.as_ref());
         let singly: Vec<Vec<usize>> = (0..stars.len()).map(|row| vec![row]).collect();
         match self {
             Self::Isochrone(with) => {
                 let sphere = Isochrone::new(with.mass.get(), with.scale.get()).map_err(StageError::failed)?;
                 let work = one_by_one(stars, move |star| sphere.actions(star));
-                all(context, potential, stars, &singly, &work)
+                all(context, potential, hold, stars, &singly, &work)
             }
             Self::Spherical(_) => {
                 let spherical = SphericalActions::new(potential).map_err(StageError::failed)?;
                 let work = one_by_one(stars, move |star| spherical.actions(star));
-                all(context, potential, stars, &singly, &work)
+                all(context, potential, hold, stars, &singly, &work)
             }
             Self::StaeckelFudge(_) => {
                 let fudge = StaeckelFudge::new(potential).map_err(StageError::failed)?;
                 let work = one_by_one(stars, move |star| fudge.actions(star));
-                all(context, potential, stars, &singly, &work)
+                all(context, potential, hold, stars, &singly, &work)
             }
             Self::Torus(with) => {
                 let fudge = StaeckelFudge::new(potential).map_err(StageError::failed)?;
                 let work = one_by_one(stars, move |star| iterate(potential, &fudge, with, star));
-                all(context, potential, stars, &singly, &work)
+                all(context, potential, hold, stars, &singly, &work)
             }
             Self::O2gf(with) if with.one_orbit_per_stream => {
                 let times = column(table, "t")?;
                 let streams = rows_of_streams(identity(table)?.0);
                 let work: Work = Box::new(|rows| OneOrbit::new(potential, with, stars, times, rows).estimates());
-                all(context, potential, stars, &streams, &work)
+                all(context, potential, hold, stars, &streams, &work)
             }
             Self::O2gf(with) => {
                 let settings = with.settings();
@@ -95,15 +97,19 @@ impl Method {
                     with.accept(&label)
                 };
                 let work: Work = Box::new(|rows| rows.iter().map(label).collect());
-                all(context, potential, stars, &singly, &work)
+                all(context, potential, hold, stars, &singly, &work)
             }
         }
     }
 }
 
-/// The axisymmetric part of the field that is connected; what it leaves out of the acceleration of `stars` is a metric.
-fn field(context: &StageContext, stars: &[PhaseSpace]) -> Result<Box<dyn Potential>, StageError> {
-    let whole = crate::learned_field::read(context.input("field")?)?;
+/// The axisymmetric part of the field that is connected, and what it can hold; what it leaves out of the acceleration of `stars` is a
+/// metric.
+fn field(context: &StageContext, stars: &[PhaseSpace]) -> Result<(Box<dyn Potential>, Hold), StageError> {
+    let LearnedField {
+        expansion: whole,
+        extent,
+    } = crate::learned_field::read(context.input("field")?)?;
     let part = whole.axisymmetric_part();
     let part = part.ok_or_else(|| StageError::failed("input field: has no axisymmetric part"))?;
     let left_out = |star: &PhaseSpace| {
@@ -113,7 +119,8 @@ fn field(context: &StageContext, stars: &[PhaseSpace]) -> Result<Box<dyn Potenti
     };
     let mean = stars.iter().map(left_out).sum::<f64>() / stars.len().max(1) as f64;
     context.metric("not_axisymmetric", 100.0 * mean, "%");
-    Ok(Box::new(part))
+    let hold = Hold::new(&part, extent);
+    Ok((Box::new(part), hold))
 }
 
 /// Rows of one unit, and what was found for each.
@@ -133,16 +140,25 @@ fn one_by_one<'a, E: Display>(
     })
 }
 
-/// Does all units of `work` in parallel; stars that are unbound never reach it.
+/// Does all units of `work` in parallel; stars that are unbound, or that a learned field does not hold, never reach it.
 fn all(
     context: &StageContext,
     potential: &dyn Potential,
+    hold: Option<&Hold>,
     stars: &[PhaseSpace],
     units: &[Vec<usize>],
     work: &Work,
 ) -> Result<Estimates, StageError> {
     let limit = potential.potential_at_infinity();
-    let energies: Vec<f64> = stars.iter().map(|star| potential.energy(star)).collect();
+    let bounds = |star: &PhaseSpace| {
+        let energy = potential.energy(star);
+        match hold {
+            Some(hold) => hold.bounds(star, energy).map(Some),
+            None if energy < limit => Ok(None),
+            None => Err(format!("unbound: energy {energy:.1} (km/s)², {limit:.1} at infinity")),
+        }
+    };
+    let bounds: Vec<Result<Option<Bounds>, String>> = stars.iter().map(bounds).collect();
     let progress = context.progress(stars.len() as u64, "stars");
     let mut estimates: Vec<Option<Result<Estimate, String>>> = stars.iter().map(|_| None).collect();
     let pool = threads(context)?;
@@ -150,7 +166,7 @@ fn all(
         context.check_cancelled()?;
         let done: Vec<Done> = pool.install(|| {
             let one = |rows: &Vec<usize>| {
-                let bound: Vec<usize> = rows.iter().copied().filter(|&row| energies[row] < limit).collect();
+                let bound: Vec<usize> = rows.iter().copied().filter(|&row| bounds[row].is_ok()).collect();
                 let found = if bound.is_empty() { Vec::new() } else { work(&bound) };
                 progress.add(rows.len() as u64);
                 (bound, found)
@@ -159,14 +175,17 @@ fn all(
         });
         for (rows, found) in done {
             for (row, found) in rows.into_iter().zip(found) {
-                estimates[row] = Some(found.and_then(finite));
+                let within = |estimate: Estimate| match &bounds[row] {
+                    Ok(Some(bounds)) => bounds.check(&estimate.found).map(|()| estimate),
+                    _ => Ok(estimate),
+                };
+                estimates[row] = Some(found.and_then(finite).and_then(within));
             }
         }
     }
-    let unbound = |energy: f64| format!("unbound: energy {energy:.1} (km/s)², {limit:.1} at infinity");
-    let every = estimates.into_iter().zip(energies);
+    let every = estimates.into_iter().zip(bounds);
     Ok(every
-        .map(|(estimate, energy)| estimate.unwrap_or_else(|| Err(unbound(energy))))
+        .map(|(estimate, bounds)| estimate.unwrap_or_else(|| Err(bounds.err().unwrap_or_default())))
         .collect())
 }
 

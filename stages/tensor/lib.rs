@@ -4,6 +4,7 @@
 pub mod action_network;
 pub mod common;
 mod cuda;
+mod doubts;
 pub mod entry;
 pub mod field;
 pub mod pieces;

@@ -1,7 +1,8 @@
 //! Body of `train_acceleration`.
 
-use networks::acceleration::{ActionMap, Equations, Form, Losses, Options, fit_potential, train};
-use networks::field::Field;
+use networks::acceleration::{ActionMap, CommonActions, Equations, Form, Losses, Options, fit_potential, train};
+use networks::field::evidence::STRANGE_DENSITY;
+use networks::field::{AtStars, Field};
 use networks::paper::model::{self, PaperModel};
 use networks::smooth::{self, SmoothMap};
 use networks::weights::Weights;
@@ -12,9 +13,11 @@ use serde_json::Value;
 use stages::columns::ACCELERATION;
 use stages::io::TableContext;
 use stages::train_acceleration::{FieldKind, NETWORKS, Network, TrainAcceleration};
-use tch::{Device, Kind};
+use tch::{Device, Kind, Tensor};
 
 use crate::common::{StageWatcher, checkpoint, failed, load, parameters, prepare, write_history};
+use crate::doubts;
+use crate::field::LearnedField;
 use crate::sample::Sample;
 use crate::train_actions::inputs_of;
 
@@ -35,17 +38,21 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         true => Some(read(context, "validation", &maps, device)?),
         false => None,
     };
-    let of_maps = |sample: &Sample| -> Result<Vec<Equations>, StageError> {
-        let of_map = |(_, map): &(Weights, ActionMap)| Equations::new(map, &sample.streams).map_err(failed);
-        maps.iter().map(of_map).collect()
-    };
-    let equations = of_maps(&train_set)?;
-    let held_out = validation.as_ref().map(of_maps).transpose()?;
+    let unsettled = train_set.unsettled + validation.as_ref().map_or(0, |set| set.unsettled);
+    context.metric("unsettled_streams", unsettled as f64, "");
+    let equations = train_set.equations(&maps)?;
+    let held_out = validation.as_ref().map(|set| set.equations(&maps)).transpose()?;
     count_ill_conditioned(context, &equations[0], with.condition.0);
     match (&validation, &held_out) {
-        (Some(sample), Some(found)) => write_solved(context, sample, &found[0], with.condition.0)?,
-        _ => write_solved(context, &train_set, &equations[0], with.condition.0)?,
+        (Some(set), Some(found)) => write_solved(context, &set.sample, &found[0], with.condition.0)?,
+        _ => write_solved(context, &train_set.sample, &equations[0], with.condition.0)?,
     }
+    let judges = Judges {
+        // Without streams held out, those that were learned from: they flatter, and the name says so.
+        set: if held_out.is_some() { "held_out" } else { "training" },
+        equations: Equations::joined(held_out.as_ref().unwrap_or(&equations)).evened(),
+        learned_from: equations[0].x.shallow_clone(),
+    };
     // The paper's network minimises the paper's loss.
     let ready = |parts: &[Equations]| match with.network {
         Network::Paper => Equations::joined(parts),
@@ -59,10 +66,12 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         context.metric("ridge", field.ridge, "");
         let weights = Field::Linear(field).to_weights().map_err(failed)?;
         weights.save(context.output("field")?).map_err(failed)?;
+        judges.hear(context, &weights)?;
         return Ok(Outcome::Complete);
     }
-    let velocities = train_set.streams.v.repeat([maps.len() as i64, 1, 1]);
-    let options = options(&with, train_set.streams.len() * maps.len());
+    let streams = &train_set.sample.streams;
+    let velocities = streams.v.repeat([maps.len() as i64, 1, 1]);
+    let options = options(&with, streams.len() * maps.len());
     let mut watcher = StageWatcher::new(context, options.epochs, "(km/s)^2");
     let trained = train(
         &maps[0].1.toy(),
@@ -76,7 +85,38 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let weights = trained.model.to_weights().map_err(failed)?;
     weights.save(context.output("field")?).map_err(failed)?;
     write_history(context, &trained.history)?;
+    judges.hear(context, &weights)?;
     Ok(Outcome::Complete)
+}
+
+/// What the field is held against.
+struct Judges {
+    set: &'static str,
+    equations: Equations,
+    /// Places of the training stars.
+    learned_from: Tensor,
+}
+
+impl Judges {
+    /// Says what the stars say against the field of a file.
+    fn hear(&self, context: &StageContext, weights: &Weights) -> Result<(), StageError> {
+        let field = LearnedField::from_weights(weights)?;
+        let x = &self.equations.x;
+        let places = places(x)?;
+        let a = Tensor::from_slice(field.at(&places)?.as_flattened())
+            .view_as(x)
+            .to_device(x.device());
+        doubts::of_rates(context, self.equations.unexplained(&a), self.set);
+        let mut all = self::places(&self.learned_from)?;
+        all.extend(places);
+        doubts::of_places(context, &AtStars::look(|places| field.at(places), &all)?, STRANGE_DENSITY);
+        Ok(())
+    }
+}
+
+fn places(x: &Tensor) -> Result<Vec<[f64; 3]>, StageError> {
+    let flat = Vec::<f64>::try_from(x.to_device(Device::Cpu).contiguous().view(-1)).map_err(StageError::failed)?;
+    Ok(flat.as_chunks::<3>().0.to_vec())
 }
 
 fn action_map(port: &str, weights: &Weights, device: Device) -> Result<ActionMap, StageError> {
@@ -95,13 +135,61 @@ fn action_map(port: &str, weights: &Weights, device: Device) -> Result<ActionMap
     }
 }
 
-/// The streams of a table whose stars are all bound in the toys of all maps; read as the first map reads them.
-fn read(
-    context: &StageContext,
-    port: &str,
-    maps: &[(Weights, ActionMap)],
-    device: Device,
-) -> Result<Sample, StageError> {
+/// Streams with the J' that the stars of each share in every map.
+struct Set {
+    sample: Sample,
+    common: Vec<CommonActions>,
+    /// Streams that were left out because a map found no J' for them.
+    unsettled: usize,
+}
+
+impl Set {
+    /// Of the streams for which every map finds a J'.
+    fn settled(
+        context: &StageContext,
+        port: &str,
+        maps: &[(Weights, ActionMap)],
+        sample: Sample,
+    ) -> Result<Self, StageError> {
+        let found = |(_, map): &(Weights, ActionMap)| map.common_actions(&sample.streams).map_err(failed);
+        let common = maps.iter().map(found).collect::<Result<Vec<_>, _>>()?;
+        let (kept, open): (Vec<usize>, Vec<usize>) =
+            (0..sample.streams.len()).partition(|&stream| common.iter().all(|common| !common.open[stream]));
+        if open.is_empty() {
+            return Ok(Self {
+                sample,
+                common,
+                unsettled: 0,
+            });
+        }
+        let of = sample.streams.len();
+        let width = sample.rows.len() / of;
+        let rows: Vec<usize> = open.iter().map(|&stream| sample.rows[stream * width]).collect();
+        let left = sample.without(&rows).ok_or_else(|| {
+            StageError::failed(format!("input {port}: the map finds no J' for any of the {of} streams"))
+        })?;
+        context.note(format!(
+            "input {port}: no J' was found for {} of {of} streams in the map; they are left out",
+            open.len()
+        ));
+        Ok(Self {
+            sample: left,
+            common: common.iter().map(|common| common.pick(&kept)).collect(),
+            unsettled: open.len(),
+        })
+    }
+
+    /// What each map says of the stars.
+    fn equations(&self, maps: &[(Weights, ActionMap)]) -> Result<Vec<Equations>, StageError> {
+        let of_map = |((_, map), common): (&(Weights, ActionMap), &CommonActions)| {
+            Equations::new(map, &self.sample.streams, common).map_err(failed)
+        };
+        maps.iter().zip(&self.common).map(of_map).collect()
+    }
+}
+
+/// The streams of a table whose stars are all bound in the toys of all maps, and for which all find a J'; read as the first map reads them.
+fn read(context: &StageContext, port: &str, maps: &[(Weights, ActionMap)], device: Device) -> Result<Set, StageError> {
     let (inputs, sun) = inputs_of(&maps[0].0).map_err(failed)?;
     let sample = Sample::read(context, port, inputs, &sun, device)?;
     let mut rows = Vec::new();
@@ -111,7 +199,7 @@ fn read(
         rows.extend(unbound.iter().map(|&(place, _)| sample.rows[place]));
     }
     if rows.is_empty() {
-        return Ok(sample);
+        return Set::settled(context, port, maps, sample);
     }
     let before = sample.streams.len();
     let left = sample.without(&rows).ok_or_else(|| {
@@ -123,11 +211,11 @@ fn read(
         "input {port}: {} of {before} streams have stars that are unbound in the network's toy potential; they are left out",
         before - left.streams.len()
     ));
-    Ok(left)
+    Set::settled(context, port, maps, left)
 }
 
 fn count_ill_conditioned(context: &StageContext, equations: &Equations, limit: f64) {
-    let count = |tensor: &tch::Tensor| tensor.sum(Kind::Double).double_value(&[]);
+    let count = |tensor: &Tensor| tensor.sum(Kind::Double).double_value(&[]);
     let (stars, solvable) = (count(&equations.weights), count(&equations.solvable(limit)));
     context.metric("stars", stars, "");
     context.metric("ill_conditioned_stars", stars - solvable, "");

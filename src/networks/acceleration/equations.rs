@@ -53,14 +53,14 @@ const LEAST: f64 = 1e-2;
 const CHUNK: i64 = 4096;
 
 impl Equations {
-    /// The equations of the stars of `streams`.
+    /// The equations of the stars of `streams`, whose J' are those of [`ActionMap::common_actions`], all of them settled.
     ///
     /// **Fails when** a star is unbound in the map's toy, or a stream has no derivatives at a star on a singular orbit.
-    pub fn new(map: &ActionMap, streams: &Streams) -> Result<Self, Error> {
+    pub fn new(map: &ActionMap, streams: &Streams, common: &CommonActions) -> Result<Self, Error> {
         let size = streams.x.size();
         let flat = |tensor: &Tensor| tensor.contiguous().view([-1, 3]);
         let (x, v) = (flat(&streams.x), flat(&streams.v));
-        let (of_actions, of_angles) = map.derivatives(streams)?;
+        let (of_actions, of_angles) = map.derivatives(streams, common)?;
         let flow = v.unsqueeze(-1);
         let parts = |matrix: &Tensor| {
             let drift = matrix.narrow(2, 0, 3).matmul(&flow).squeeze_dim(-1);
@@ -128,6 +128,13 @@ impl Equations {
         &self.turn + self.turn_lever.matmul(&a.unsqueeze(-1)).squeeze_dim(-1)
     }
 
+    /// Share of Σ|∂J'/∂x·v|² that motions with accelerations `a` leave as Σ|dJ'/dt|²: 1 without any force, more where `a` is worse than
+    /// none.
+    pub fn unexplained(&self, a: &Tensor) -> f64 {
+        let sum = |rates: &Tensor| (rates.square() * &self.weights).sum(Kind::Double).double_value(&[]);
+        sum(&self.action_rates(a)) / sum(&self.drift).max(f64::MIN_POSITIVE)
+    }
+
     /// 1 for a star whose equations can be solved: condition number at most `limit` […, 1].
     pub fn solvable(&self, limit: f64) -> Tensor {
         &self.weights * self.condition.le(limit).to_kind(Kind::Double)
@@ -183,12 +190,47 @@ fn solve(lever: &Tensor, drift: &Tensor, x: &Tensor) -> Result<(Tensor, Tensor),
     Ok((solved, condition.unsqueeze(-1)))
 }
 
+/// The J' that the stars of each stream share.
+#[derive(Debug)]
+pub struct CommonActions {
+    /// (streams, 3), in the map's own unit.
+    actions: Tensor,
+    /// Of each stream, whether no J' was found: what stands in `actions` then means nothing.
+    pub open: Vec<bool>,
+}
+
+impl CommonActions {
+    /// Those of the streams `places`.
+    pub fn pick(&self, places: &[usize]) -> Self {
+        let rows: Vec<i64> = places.iter().map(|&place| place as i64).collect();
+        let rows = Tensor::from_slice(&rows).to_device(self.actions.device());
+        Self {
+            actions: self.actions.index_select(0, &rows),
+            open: places.iter().map(|&place| self.open[place]).collect(),
+        }
+    }
+}
+
 impl ActionMap {
+    /// J' of streams, found as predictions find it.
+    ///
+    /// **Fails when** a star is unbound in the map's toy.
+    pub fn common_actions(&self, streams: &Streams) -> Result<CommonActions, Error> {
+        let (actions, open) = match self {
+            Self::Smooth(map) => {
+                let found = map.refine_streams(&streams.toy_points(&map.toy)?)?;
+                (found.actions, found.open)
+            }
+            Self::Paper(model) => model.common_actions(streams)?,
+        };
+        Ok(CommonActions { actions, open })
+    }
+
     /// ∂J'/∂(x, v) and ∂θ'/∂(x, v) of the stars of streams, in order, at their streams' J'. **Shape** two of [stars, 3, 6].
-    fn derivatives(&self, streams: &Streams) -> Result<(Tensor, Tensor), Error> {
+    fn derivatives(&self, streams: &Streams, common: &CommonActions) -> Result<(Tensor, Tensor), Error> {
         match self {
             Self::Smooth(map) => {
-                let (_, actions) = map.predict(&streams.toy_points(&map.toy)?);
+                let actions = common.actions.unsqueeze(1).expand_as(&streams.x);
                 let flat = |tensor: &Tensor| tensor.contiguous().view([-1, 3]);
                 let (x, v, actions) = (flat(&streams.x), flat(&streams.v), flat(&actions));
                 let (mut of_actions, mut of_angles) = (Vec::new(), Vec::new());
@@ -200,7 +242,7 @@ impl ActionMap {
                 }
                 Ok((Tensor::cat(&of_actions, 0), Tensor::cat(&of_angles, 0)))
             }
-            Self::Paper(model) => model.derivatives(streams),
+            Self::Paper(model) => model.derivatives_at(streams, &common.actions),
         }
     }
 

@@ -81,7 +81,8 @@ pub fn fit_potential(equations: &Equations, axisymmetric: bool) -> Result<Linear
     if equations.x.size()[0] < 2 {
         return Err(Error::Data("a field needs at least two streams".to_owned()));
     }
-    let length = dot(&equations.x, &equations.x).sqrt().median().double_value(&[]);
+    let distances = dot(&equations.x, &equations.x).sqrt();
+    let (length, extent) = (distances.median().double_value(&[]), distances.max().double_value(&[]));
     let terms = basis(length, axisymmetric);
     let rows = Rows::new(&terms, equations)?;
     let ridges = ridges();
@@ -116,5 +117,6 @@ pub fn fit_potential(equations: &Equations, axisymmetric: bool) -> Result<Linear
         expansion: Expansion::new(terms, coefficients).ok_or(Error::NotFinite { what })?,
         ridge,
         held_out_spread,
+        extent,
     })
 }

@@ -11,7 +11,7 @@ pub mod linear;
 pub mod model;
 pub mod train;
 
-pub use equations::{ActionMap, Equations};
+pub use equations::{ActionMap, CommonActions, Equations};
 pub use linear::fit_potential;
 pub use model::{Form, Model};
 pub use train::{Losses, Options, Trained, train};

@@ -24,6 +24,12 @@ fn exact_map(streams: &Streams) -> ActionMap {
     ActionMap::Smooth(SmoothMap::new(paper_isochrone(), shape, &streams.x, &streams.v, 1).unwrap())
 }
 
+fn equations_of(map: &ActionMap, streams: &Streams) -> Equations {
+    let common = map.common_actions(streams).unwrap();
+    assert!(!common.open.contains(&true));
+    Equations::new(map, streams, &common).unwrap()
+}
+
 /// Mean of |a − true a|/|true a|.
 fn error(a: &Tensor, x: &Tensor) -> f64 {
     let truth = paper_isochrone().acceleration(x);
@@ -54,7 +60,7 @@ const POTENTIAL: Form = Form::Potential { width: 16, depth: 2 };
 #[test]
 fn in_exact_actions_eq_15_is_solved_by_the_true_acceleration() {
     let streams = halo_streams(40, 6, 1);
-    let equations = Equations::new(&exact_map(&streams), &streams).unwrap();
+    let equations = equations_of(&exact_map(&streams), &streams);
     let truth = paper_isochrone().acceleration(&streams.x);
     // (km/s)², of terms of 1e4.
     assert!(equations.action_rates(&truth).abs().max().double_value(&[]) < 1e-6);
@@ -79,7 +85,7 @@ fn a_plane_orbit_and_fillers_are_counted_out() {
     let weights = streams.weights.copy();
     let _ = weights.get(1).get(3).fill_(0.0);
     let streams = Streams { weights, ..streams };
-    let equations = Equations::new(&exact_map(&streams), &streams).unwrap();
+    let equations = equations_of(&exact_map(&streams), &streams);
     let good = equations.solvable(f64::INFINITY);
     assert_eq!(good.sum(Kind::Double).double_value(&[]), 11.0);
     let picked = equations.pick(&Tensor::from_slice(&[2_i64, 0]));
@@ -135,14 +141,14 @@ fn derivatives_of_the_papers_map_are_those_of_its_image() {
             assert!(wrong <= 2, "axis {axis}: {wrong} of {} differ", found.numel());
         }
     }
-    let equations = Equations::new(&ActionMap::Paper(model), &streams).unwrap();
+    let equations = equations_of(&ActionMap::Paper(model), &streams);
     assert!(equations.solved.isfinite().all().int64_value(&[]) == 1);
 }
 
 #[test]
 fn a_sum_of_potentials_obeys_exact_actions() {
     let (train_set, test) = (halo_streams(80, 6, 1), halo_streams(40, 6, 2));
-    let equations = Equations::new(&exact_map(&train_set), &train_set).unwrap();
+    let equations = equations_of(&exact_map(&train_set), &train_set);
     for (axisymmetric, limit) in [(true, 1e-2), (false, 2e-2)] {
         let field = fit_potential(&equations, axisymmetric).unwrap();
         let found = error(&of_potential(&field.expansion, &test.x), &test.x);
@@ -198,8 +204,8 @@ fn networks_learn_the_acceleration_from_every_term_of_the_loss() {
         ),
     ];
     for (form, losses) in losses {
-        let equations = Equations::new(&map, &train_set).unwrap();
-        let held_out = Equations::new(&map, &test).unwrap();
+        let equations = equations_of(&map, &train_set);
+        let held_out = equations_of(&map, &test);
         let options = Options { losses, ..quick(form) };
         let (none, watcher) = (&mut Checkpoint::none(), &mut Unwatched);
         let trained = train(
@@ -221,7 +227,7 @@ fn networks_learn_the_acceleration_from_every_term_of_the_loss() {
 #[test]
 fn the_papers_network_learns_too() {
     let train_set = halo_streams(40, 6, 1);
-    let equations = Equations::new(&exact_map(&train_set), &train_set).unwrap();
+    let equations = equations_of(&exact_map(&train_set), &train_set);
     let form = Form::Paper {
         width: 64,
         depth: 2,
@@ -264,7 +270,7 @@ fn models_survive_their_files() {
             dropout,
         },
     ] {
-        let equations = Equations::new(&map, &train_set).unwrap();
+        let equations = equations_of(&map, &train_set);
         let options = Options {
             epochs: 3,
             ..quick(form)
@@ -319,7 +325,7 @@ fn an_interrupted_training_ends_with_the_same_bytes() {
             ..quick(form)
         };
         let go = |checkpoint: &mut Checkpoint, watcher: &mut dyn Watcher| {
-            let equations = Equations::new(&map, &train_set).unwrap();
+            let equations = equations_of(&map, &train_set);
             train(
                 &paper_isochrone(),
                 (equations, &train_set.v),

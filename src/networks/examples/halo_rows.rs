@@ -218,8 +218,8 @@ fn main() {
     }
     let begin = Instant::now();
     let learned = match kind.as_str() {
-        "linear" => Some(Field::Linear(fit_linear(&learn, true, errors).expect("a field"))),
-        "free" => Some(Field::Linear(fit_linear(&learn, false, errors).expect("a field"))),
+        "linear" => Some(Field::Linear(fit_linear(&learn, true, errors).expect("a field").field)),
+        "free" => Some(Field::Linear(fit_linear(&learn, false, errors).expect("a field").field)),
         "mlp" => {
             let mut options = field::mlp::Options::for_streams(count);
             options.epochs = number("field_epochs", options.epochs as f64) as usize;

@@ -5,7 +5,8 @@ use dynamics::potential::Potential;
 use dynamics::potential::expansion::{Expansion, HARMONICS, Term};
 use tch::Tensor;
 
-use super::{Errors, plain, streams_of};
+use super::evidence::{Energies, scatter};
+use super::{Errors, extent, plain, streams_of};
 use crate::error::Error;
 use crate::smooth::Streams;
 use crate::weights::Weights;
@@ -20,9 +21,22 @@ pub struct LinearField {
     pub expansion: Expansion,
     /// The ridge chosen.
     pub ridge: f64,
-    /// Mean absolute deviation of the energy on streams left out of the fit, (km/s)²; in units of the stars' errors where
-    /// these were given. Of a field from the rates of the actions, their mean absolute rate there, (km/s)².
+    /// Mean absolute deviation of the energy on streams left out of the fit, (km/s)². Of a field from the rates of the actions, their mean
+    /// absolute rate there, (km/s)².
     pub held_out_spread: f64,
+    /// Distance of the farthest star that it was learned from, kpc.
+    pub extent: f64,
+}
+
+/// A field with what its streams say of it.
+#[derive(Debug)]
+pub struct Fitted {
+    /// The field.
+    pub field: LinearField,
+    /// Energies along each stream in the field that was found without it.
+    pub held_out: Energies,
+    /// How much the acceleration at the stars depends on which streams were learned from, relative; see [`scatter`].
+    pub scatter: f64,
 }
 
 impl LinearField {
@@ -35,6 +49,7 @@ impl LinearField {
         weights.metadata.insert("network".to_owned(), NETWORK.to_owned());
         weights.insert_json("ridge", &self.ridge)?;
         weights.insert_json("held_out_spread", &self.held_out_spread)?;
+        weights.insert_json("extent", &self.extent)?;
         Ok(weights)
     }
 
@@ -50,6 +65,7 @@ impl LinearField {
             expansion: expansion.ok_or_else(|| Error::Data("the file holds no linear field".to_owned()))?,
             ridge: weights.json("ridge")?,
             held_out_spread: weights.json("held_out_spread")?,
+            extent: weights.json("extent")?,
         })
     }
 }
@@ -154,7 +170,7 @@ pub(crate) fn ridges() -> Vec<f64> {
 /// from a fit without weights.
 ///
 /// **Fails when** no stream has two stars.
-pub fn fit_linear(streams: &Streams, axisymmetric: bool, errors: Option<Errors>) -> Result<LinearField, Error> {
+pub fn fit_linear(streams: &Streams, axisymmetric: bool, errors: Option<Errors>) -> Result<Fitted, Error> {
     let streams: Vec<Vec<PhaseSpace>> = plain(streams)?.into_iter().filter(|stream| stream.len() > 1).collect();
     if streams.len() < 2 {
         let message = "a field needs at least two streams of at least two stars each";
@@ -167,29 +183,31 @@ pub fn fit_linear(streams: &Streams, axisymmetric: bool, errors: Option<Errors>)
         .collect();
     distances.sort_by(f64::total_cmp);
     let terms = basis(distances[distances.len() / 2], axisymmetric);
-    let first = fit_weighted(&terms, &streams, &|_| 1.0)?;
+    let first = fit_weighted(&terms, &streams, None)?;
     let Some(errors) = errors else { return Ok(first) };
     let deviation = |point: &PhaseSpace| {
         let square = |y: [f64; 3]| y.iter().map(|c| c * c).sum::<f64>();
         let speed2 = errors.velocity.powi(2) + 0.01;
-        (square(point.v) * speed2 + square(first.expansion.acceleration(point.x)) * errors.position.powi(2) + 1e-6)
-            .sqrt()
+        let pull = first.field.expansion.acceleration(point.x);
+        (square(point.v) * speed2 + square(pull) * errors.position.powi(2) + 1e-6).sqrt()
     };
-    fit_weighted(&terms, &streams, &deviation)
+    fit_weighted(&terms, &streams, Some(&deviation))
 }
 
 fn fit_weighted(
     terms: &[Term],
     streams: &[Vec<PhaseSpace>],
-    deviation: &dyn Fn(&PhaseSpace) -> f64,
-) -> Result<LinearField, Error> {
+    known: Option<&dyn Fn(&PhaseSpace) -> f64>,
+) -> Result<Fitted, Error> {
     let ridges = ridges();
+    let deviation: &dyn Fn(&PhaseSpace) -> f64 = known.unwrap_or(&|_| 1.0);
     let field = |coefficients: Vec<f64>| {
         let what = "the field's coefficients".to_owned();
         Expansion::new(terms.to_vec(), coefficients).ok_or(Error::NotFinite { what })
     };
     let mut spreads = vec![0.0; ridges.len()];
     let folds = FOLDS.min(streams.len());
+    let mut of_folds = Vec::new();
     for fold in 0..folds {
         let (mut kept, mut out) = (Vec::new(), Vec::new());
         for (number, stream) in streams.iter().enumerate() {
@@ -200,19 +218,35 @@ fn fit_weighted(
             }
         }
         let solutions = Equations::new(terms, &kept, deviation).solve(&ridges)?;
-        for (spread, solution) in spreads.iter_mut().zip(solutions) {
-            *spread += weighted_spread(&field(solution)?, &out, deviation) / folds as f64;
+        let fields: Vec<Expansion> = solutions.into_iter().map(field).collect::<Result<_, _>>()?;
+        for (spread, field) in spreads.iter_mut().zip(&fields) {
+            *spread += weighted_spread(field, &out, deviation) / folds as f64;
         }
+        of_folds.push((fields, out));
     }
     let chosen = (0..ridges.len())
         .min_by(|&i, &j| spreads[i].total_cmp(&spreads[j]))
         .unwrap_or(0);
     let all: Vec<&[PhaseSpace]> = streams.iter().map(Vec::as_slice).collect();
     let mut solutions = Equations::new(terms, &all, deviation).solve(&ridges[chosen..=chosen])?;
-    Ok(LinearField {
-        expansion: field(solutions.pop().unwrap_or_default())?,
-        ridge: ridges[chosen],
-        held_out_spread: spreads[chosen],
+    let expansion = field(solutions.pop().unwrap_or_default())?;
+    let mut held_out = Energies::default();
+    let mut others = Vec::new();
+    for (mut fields, out) in of_folds {
+        let field = fields.swap_remove(chosen);
+        held_out.add(&field, &out, known);
+        others.push(field);
+    }
+    let places: Vec<[f64; 3]> = streams.iter().flatten().map(|point| point.x).collect();
+    Ok(Fitted {
+        scatter: scatter(&expansion, &others, &places),
+        field: LinearField {
+            expansion,
+            ridge: ridges[chosen],
+            held_out_spread: held_out.spread(),
+            extent: extent(&places),
+        },
+        held_out,
     })
 }
 

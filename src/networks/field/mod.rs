@@ -5,6 +5,7 @@
 //!
 //! **Units** Φ in (km/s)², lengths in kpc, velocities in km/s.
 
+pub mod evidence;
 pub mod linear;
 pub mod mlp;
 pub mod synthetic;
@@ -18,7 +19,8 @@ use crate::error::Error;
 use crate::smooth::Streams;
 use crate::weights::Weights;
 
-pub use linear::{LinearField, fit_linear};
+pub use evidence::{AtStars, Energies};
+pub use linear::{Fitted, LinearField, fit_linear};
 pub use mlp::{MlpField, train_mlp};
 pub use synthetic::{Synthetic, synthetic_streams};
 
@@ -151,16 +153,17 @@ pub fn streams_of(plain: &[Vec<PhaseSpace>]) -> Result<Streams, Error> {
     })
 }
 
+/// Distance of the farthest of these places, kpc.
+pub(crate) fn extent(places: &[[f64; 3]]) -> f64 {
+    let distance = |x: &[f64; 3]| x.iter().map(|c| c * c).sum::<f64>().sqrt();
+    places.iter().map(distance).fold(0.0, f64::max)
+}
+
 /// Mean absolute deviation of ½v² + Φ from the streams' means, (km/s)².
 pub fn energy_spread(potential: &(impl Potential + ?Sized), streams: &[Vec<PhaseSpace>]) -> f64 {
-    let (mut sum, mut count) = (0.0, 0);
-    for stream in streams {
-        let energies: Vec<f64> = stream.iter().map(|point| potential.energy(point)).collect();
-        let mean = energies.iter().sum::<f64>() / energies.len().max(1) as f64;
-        sum += energies.iter().map(|energy| (energy - mean).abs()).sum::<f64>();
-        count += energies.len();
-    }
-    sum / count.max(1) as f64
+    let mut energies = Energies::default();
+    energies.add(potential, streams, None);
+    energies.spread()
 }
 
 /// ∂²Φ/∂x_i∂x_j from accelerations, by central differences of sixth order over `step` kpc.

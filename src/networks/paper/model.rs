@@ -13,6 +13,10 @@ use crate::weights::Weights;
 /// Value of the metadata `network` in a file of this map.
 pub const NETWORK: &str = "paper";
 
+/// How far a step may still move a settled J', in the network's unit: what the training asks of the stream that moves most, doubled,
+/// as the last step may end just above it.
+pub const SETTLED: f64 = 1e-4;
+
 /// Toy isochrone and networks.
 #[derive(Debug)]
 pub struct PaperModel {
@@ -95,24 +99,45 @@ impl PaperModel {
         Ok((wrap(&image.theta), image.action * ACTION_UNIT, image.unconverged))
     }
 
+    /// J' of streams, (streams, 3) in the network's unit, and which of them the iteration did not settle: one more step would still move
+    /// an action by more than [`SETTLED`].
+    pub fn common_actions(&self, streams: &Streams) -> Result<(Tensor, Vec<bool>), Error> {
+        let map = self.map.differentiable();
+        let points = self.fixed_points(streams)?;
+        let steps = |steps: usize| Evaluation {
+            steps,
+            ..Evaluation::FAST
+        };
+        let (mean, _) = map.mean_actions(&points, None, &steps(60));
+        let (next, _) = map.mean_actions(&points, Some(&mean), &steps(1));
+        let moved = (next - &mean).abs().amax([-1].as_slice(), false);
+        // Not a number: not settled.
+        let open = moved.lt(SETTLED).logical_not().to_device(Device::Cpu);
+        Ok((mean, Vec::try_from(open)?))
+    }
+
     /// ∂J''/∂(x, v) and ∂θ''/∂(x, v) of the stars of streams, in order, with the J' of each stream held fixed.
     ///
     /// **Shape** two of [stars, 3, 6]; units as those of [`crate::smooth::Jacobian`].
     pub fn derivatives(&self, streams: &Streams) -> Result<(Tensor, Tensor), Error> {
+        self.derivatives_at(streams, &self.common_actions(streams)?.0)
+    }
+
+    /// The same at J' (streams, 3) in the network's unit.
+    pub fn derivatives_at(&self, streams: &Streams, mean: &Tensor) -> Result<(Tensor, Tensor), Error> {
         const STREAMS: i64 = 64;
         let map = self.map.differentiable();
         let evaluation = Evaluation {
             steps: 60,
             ..Evaluation::FAST
         };
-        let (mean, _) = map.mean_actions(&self.fixed_points(streams)?, None, &evaluation);
         let (mut of_actions, mut of_angles) = (Vec::new(), Vec::new());
         for first in (0..streams.len() as i64).step_by(STREAMS as usize) {
             let chunk = |tensor: &Tensor| tensor.narrow(0, first, STREAMS.min(tensor.size()[0] - first));
             let leaf = |tensor: &Tensor| chunk(tensor).detach().copy().set_requires_grad(true);
             let (x, v) = (leaf(&streams.x), leaf(&streams.v));
             let toy = self.toy_points(&x, &v, &chunk(&streams.weights))?;
-            let image = map.image(&toy, &chunk(&mean), &evaluation);
+            let image = map.image(&toy, &chunk(mean), &evaluation);
             let both = Tensor::cat(&[image.action * ACTION_UNIT, image.theta], -1).reshape([-1, 6]);
             let rows = rows_of_jacobian(&both, &[&x, &v]);
             of_actions.push(rows.narrow(1, 0, 3));

@@ -1,0 +1,186 @@
+#![allow(clippy::unwrap_used)]
+use dynamics::potential::Isochrone;
+use rand_distr::{Distribution, StandardNormal};
+
+use super::*;
+use crate::field::{Errors, Fitted, fit_linear, linear, plain, streams_of};
+use crate::smooth::Streams;
+use crate::test_support::{halo_streams, streams_over};
+use crate::training::generator;
+
+/// Where an observer stands, kpc.
+const SUN: [f64; 3] = [-8.0, 0.0, 0.0];
+
+/// The same streams, each star moved along its line of sight to the distance that `measured` makes of the true one and a normal number;
+/// velocities across the line of sight, which are proper motions times distances, go with it.
+fn misplaced(streams: &Streams, measured: impl Fn(f64, f64) -> f64) -> Streams {
+    let mut random = generator(5, "distances", 0);
+    let mut plain = plain(streams).unwrap();
+    for star in plain.iter_mut().flatten() {
+        let seen = [0, 1, 2].map(|i| star.x[i] - SUN[i]);
+        let distance = norm(seen);
+        let normal: f64 = StandardNormal.sample(&mut random);
+        let factor = measured(distance, normal) / distance;
+        let along = dot(star.v, seen) / (distance * distance);
+        star.x = [0, 1, 2].map(|i| SUN[i] + factor * seen[i]);
+        star.v = [0, 1, 2].map(|i| along * seen[i] + factor * (star.v[i] - along * seen[i]));
+    }
+    streams_of(&plain).unwrap()
+}
+
+/// δa at the true places, and what the streams say.
+fn judged(streams: &Streams, truth: &Streams, errors: Option<Errors>) -> (f64, Fitted, AtStars) {
+    let fitted = fit_linear(streams, false, errors).unwrap();
+    let expansion = &fitted.field.expansion;
+    let places = |streams: &Streams| -> Vec<[f64; 3]> {
+        let stars = plain(streams).unwrap();
+        stars.iter().flatten().map(|star| star.x).collect()
+    };
+    let galaxy = Isochrone::new(3.334e11, 5.0).unwrap();
+    let true_places = places(truth);
+    let error = |place: &[f64; 3]| {
+        let (a, exact) = (expansion.acceleration(*place), galaxy.acceleration(*place));
+        norm([0, 1, 2].map(|i| a[i] - exact[i])) / norm(exact)
+    };
+    let error = true_places.iter().map(error).sum::<f64>() / true_places.len() as f64;
+    let pulls = |places: &[[f64; 3]]| {
+        let found = places.iter().map(|&place| expansion.acceleration(place));
+        Ok::<_, ()>(found.collect())
+    };
+    let at_stars = AtStars::look(pulls, &places(streams)).unwrap();
+    (error, fitted, at_stars)
+}
+
+#[test]
+fn good_streams_have_nothing_against_their_field() {
+    let arcs = streams_over(16, 40, 0.03, 3);
+    let slow = Errors {
+        position: 0.0,
+        velocity: 2.0,
+    };
+    let sets = [
+        (halo_streams(8, 8, 1), 2e-2),
+        (halo_streams(128, 8, 1), 2e-3),
+        (arcs.on(tch::Device::Cpu), 1e-2),
+        (linear::with_errors(&halo_streams(128, 8, 1), slow, 1).unwrap(), 2e-2),
+    ];
+    for (number, (streams, limit)) in sets.iter().enumerate() {
+        let (error, fitted, at_stars) = judged(streams, streams, None);
+        assert!(error < *limit, "{number}: {error:e}");
+        let unexplained = fitted.held_out.unexplained();
+        assert!(unexplained < 0.5 * UNEXPLAINED, "{number}: {unexplained:e}");
+        assert!(fitted.scatter < 0.5 * SCATTER, "{number}: {:e}", fitted.scatter);
+        let AtStars {
+            repelled,
+            hollow,
+            rough,
+        } = at_stars;
+        assert!(
+            repelled == 0.0 && hollow < 0.5 * STRANGE && rough == 0.0,
+            "{number}: {at_stars:?}"
+        );
+    }
+}
+
+/// Short arcs whose distances are known to 3 %, as those of real streams at best: noise in the distance moves ½v² and Φ together.
+#[test]
+fn short_arcs_with_distances_of_three_per_cent_are_not_believed() {
+    let truth = streams_over(16, 40, 0.03, 3);
+    let streams = misplaced(&truth, |distance, normal| distance * (1.0 + 0.03 * normal));
+    let (error, fitted, at_stars) = judged(&streams, &truth, None);
+    assert!(error > 0.1, "{error}");
+    assert!(
+        fitted.held_out.unexplained() > 2.0 * UNEXPLAINED,
+        "{}",
+        fitted.held_out.unexplained()
+    );
+    assert!(fitted.scatter > SCATTER, "{}", fitted.scatter);
+    // How far off the field is, is known within a factor of three.
+    assert!(fitted.scatter > error / 3.0, "{} {error}", fitted.scatter);
+    println!(
+        "arcs: {error} {} {} {at_stars:?}",
+        fitted.held_out.unexplained(),
+        fitted.scatter
+    );
+}
+
+/// Distances that are parallaxes with errors of 0.02 mas, turned round: beyond 20 kpc they mean nothing.
+#[test]
+fn inverted_parallaxes_are_not_believed_and_a_good_chi_flatters() {
+    let truth = halo_streams(128, 8, 1);
+    let far = |distance: f64, normal: f64| (1.0 / (1.0 / distance + 0.04 * normal)).abs();
+    let streams = misplaced(&truth, far);
+    let (error, fitted, at_stars) = judged(&streams, &truth, None);
+    println!(
+        "parallax: {error} {} {} {at_stars:?}",
+        fitted.held_out.unexplained(),
+        fitted.scatter
+    );
+    assert!(error > 0.2, "{error}");
+    assert!(
+        fitted.held_out.unexplained() > 2.0 * UNEXPLAINED,
+        "{}",
+        fitted.held_out.unexplained()
+    );
+    let errors = Errors {
+        position: 5.0,
+        velocity: 100.0,
+    };
+    let (error, fitted, _) = judged(&streams, &truth, Some(errors));
+    println!(
+        "errors: {error} {} {}",
+        fitted.held_out.unexplained(),
+        fitted.held_out.chi()
+    );
+    assert!(
+        error > 0.1 && fitted.held_out.chi() < CHI,
+        "{error} {}",
+        fitted.held_out.chi()
+    );
+    assert!(fitted.held_out.unexplained() > 2.0 * UNEXPLAINED);
+}
+
+/// χ is 1 where the errors are as stated, however many.
+#[test]
+fn chi_is_one_where_the_stated_errors_are_right() {
+    let truth = halo_streams(128, 8, 1);
+    for velocity in [2.0, 10.0] {
+        let errors = Errors {
+            position: 0.0,
+            velocity,
+        };
+        let streams = linear::with_errors(&truth, errors, 7).unwrap();
+        let chi = |stated: f64| {
+            let stated = Errors {
+                velocity: stated,
+                ..errors
+            };
+            judged(&streams, &truth, Some(stated)).1.held_out.chi()
+        };
+        // The mean of eight stars takes a sixteenth of the scatter with it.
+        let right = chi(velocity);
+        assert!((right - 1.0).abs() < 0.15, "{velocity}: {right}");
+        let small = chi(0.3 * velocity);
+        assert!(small > CHI, "{velocity}: {small}");
+    }
+}
+
+#[test]
+fn a_field_that_repels_is_hollow_and_one_with_waves_is_rough() {
+    let look = |field: fn([f64; 3]) -> [f64; 3]| {
+        let places: Vec<[f64; 3]> = (1..400).map(|n| [0.05 * f64::from(n), 1.0, 0.5]).collect();
+        let pulls = |places: &[[f64; 3]]| Ok::<_, ()>(places.iter().map(|&place| field(place)).collect());
+        AtStars::look(pulls, &places).unwrap()
+    };
+    let repels = look(|x| x.map(|c| 100.0 * c));
+    assert_eq!((repels.repelled, repels.hollow, repels.rough), (1.0, 1.0, 0.0));
+    let homogeneous = look(|x| x.map(|c| -100.0 * c));
+    assert_eq!(homogeneous, AtStars::default());
+    let point = look(|x| x.map(|c| -100.0 * c / norm(x).powi(3)));
+    assert_eq!((point.repelled, point.rough), (0.0, 0.0));
+    let waves = look(|x| x.map(|c| -c * (2.0 + (10.0 * norm(x)).sin())));
+    assert!(
+        waves.repelled == 0.0 && waves.rough > 0.5 && waves.hollow > 0.2,
+        "{waves:?}"
+    );
+}

@@ -1,0 +1,191 @@
+//! Whether a learned field can hold a star at all. Its potential has no zero point at infinity, so that no energy is too high for it;
+//! but an orbit in it means something only near the stars that it was learned from.
+
+use dynamics::phase_space::{ActionAngle, PhaseSpace};
+use dynamics::potential::Potential;
+
+/// How far an orbit may go, in units of the distance of the farthest star that the field was learned from.
+const REACH: f64 = 3.0;
+
+/// Spheres, evenly in ln r from the innermost, in units of the farthest star's distance.
+const SPHERES: usize = 128;
+const INNERMOST: f64 = 1e-3;
+
+/// Places on each sphere from the axis to the plane.
+const LATITUDES: usize = 32;
+
+/// The potential of an axisymmetric field, the same on both sides of the plane, on spheres.
+#[derive(Debug)]
+pub struct Hold {
+    spheres: Vec<Sphere>,
+    reach: f64,
+}
+
+#[derive(Debug)]
+struct Sphere {
+    radius: f64,
+    /// R² and Φ.
+    places: [(f64, f64); LATITUDES],
+    /// The least Φ on this sphere and all inside.
+    least: f64,
+}
+
+/// What bounds the orbit of a star.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// Radius that it does not cross, kpc.
+    radius: f64,
+    /// Speed that it does not pass, km/s.
+    speed: f64,
+}
+
+impl Hold {
+    /// Of a field that was learned from stars out to `extent` kpc.
+    pub fn new(field: &dyn Potential, extent: f64) -> Self {
+        let ratio = (REACH / INNERMOST).powf(1.0 / (SPHERES - 1) as f64);
+        let mut least = field.potential([0.0; 3]);
+        let spheres = (0..SPHERES).map(|n| {
+            let radius = extent * INNERMOST * ratio.powi(n as i32);
+            let places = std::array::from_fn(|latitude| {
+                let angle = std::f64::consts::FRAC_PI_2 * latitude as f64 / (LATITUDES - 1) as f64;
+                let (plane, height) = (radius * angle.sin(), radius * angle.cos());
+                (plane * plane, field.potential([plane, 0.0, height]))
+            });
+            least = places.iter().map(|&(_, potential)| potential).fold(least, f64::min);
+            Sphere { radius, places, least }
+        });
+        Self {
+            spheres: spheres.collect(),
+            reach: extent * REACH,
+        }
+    }
+
+    /// What bounds a star: a sphere around it on which Φ + L_z²/2R² is above its energy everywhere.
+    pub fn bounds(&self, star: &PhaseSpace, energy: f64) -> Result<Bounds, String> {
+        let distance = star.x.iter().map(|c| c * c).sum::<f64>().sqrt();
+        let momentum = star.x[0] * star.v[1] - star.x[1] * star.v[0];
+        let half = 0.5 * momentum * momentum;
+        let is_wall = |sphere: &&Sphere| {
+            let above = |&(plane, potential): &(f64, f64)| potential + half / plane.max(f64::MIN_POSITIVE) > energy;
+            sphere.radius > distance && sphere.places.iter().all(above)
+        };
+        let wall = self.spheres.iter().find(is_wall).ok_or_else(|| {
+            format!(
+                "the learned field does not hold it within {:.0} kpc, three times the farthest star it was learned from",
+                self.reach
+            )
+        })?;
+        Ok(Bounds {
+            radius: wall.radius,
+            speed: (2.0 * (energy - wall.least)).max(0.0).sqrt(),
+        })
+    }
+}
+
+impl Bounds {
+    /// Whether an orbit within these bounds can have such actions and frequencies.
+    pub fn check(&self, found: &ActionAngle) -> Result<(), String> {
+        let (actions, frequencies) = (&found.actions, &found.frequencies);
+        // (1/2π)∮p dq over a way of four times the radius at the highest speed, and a margin for where potentials are looked up.
+        let most = self.radius * self.speed;
+        for (name, action) in [("J_r", actions.r), ("J_z", actions.z)] {
+            if !(action >= -1e-9 * most && action <= most) {
+                return Err(format!(
+                    "{name} = {action:.3e} km/s kpc: no orbit in the learned field can have it"
+                ));
+            }
+        }
+        let wrong = [
+            ("Omega_r", frequencies.r, 1.0),
+            ("Omega_z", frequencies.z, 1.0),
+            ("Omega_phi", frequencies.phi, actions.phi.signum()),
+        ];
+        for (name, frequency, sign) in wrong {
+            if frequency * sign < 0.0 {
+                return Err(format!(
+                    "{name} = {frequency:.3e} km/s/kpc has the wrong sign: no orbit in the learned field has it"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use dynamics::phase_space::{Actions, Angles, Frequencies};
+    use dynamics::potential::expansion::Term;
+    use dynamics::potential::{Expansion, Isochrone};
+
+    use super::*;
+
+    fn star(x: [f64; 3], v: [f64; 3]) -> PhaseSpace {
+        PhaseSpace::new(x, v)
+    }
+
+    #[test]
+    fn a_bound_star_is_held_and_a_fast_one_is_not() {
+        let field = Isochrone::new(3.334e11, 5.0).unwrap();
+        let hold = Hold::new(&field, 20.0);
+        let bounds = |star: &PhaseSpace| hold.bounds(star, field.energy(star));
+        for speed in [0.0, 1.0, 100.0, 200.0, 280.0] {
+            let star = star([8.0, 0.0, 1.0], [0.2 * speed, 0.9 * speed, 0.38 * speed]);
+            let bounds = bounds(&star).unwrap();
+            bounds.check(&field.actions(&star).unwrap()).unwrap();
+        }
+        // Bound, but to nearly 1000 kpc; then not at all.
+        for speed in [440.0, 600.0] {
+            let gave = bounds(&star([8.0, 0.0, 1.0], [0.0, speed, 0.0])).unwrap_err();
+            assert!(gave.contains("does not hold it within 60 kpc"), "{gave}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_repels_holds_nothing() {
+        let field = Expansion::new(vec![Term::Disc { a: 3.0, b: 0.3 }], vec![-5e4]).unwrap();
+        let hold = Hold::new(&field, 20.0);
+        let star = star([8.0, 0.0, 1.0], [20.0, 200.0, 10.0]);
+        assert!(hold.bounds(&star, field.energy(&star)).is_err());
+    }
+
+    #[test]
+    fn what_no_orbit_can_have_is_refused_with_its_name() {
+        let bounds = Bounds {
+            radius: 20.0,
+            speed: 400.0,
+        };
+        let found = |z: f64, frequency: f64| ActionAngle {
+            actions: Actions {
+                r: 100.0,
+                phi: -1000.0,
+                z,
+            },
+            angles: Angles {
+                r: 1.0,
+                phi: 1.0,
+                z: 1.0,
+            },
+            frequencies: Frequencies {
+                r: frequency,
+                phi: -30.0,
+                z: 40.0,
+            },
+        };
+        assert_eq!(bounds.check(&found(50.0, 40.0)), Ok(()));
+        assert!(
+            bounds
+                .check(&found(1e13, 40.0))
+                .unwrap_err()
+                .starts_with("J_z = 1.000e13")
+        );
+        assert!(bounds.check(&found(-3.0, 40.0)).is_err());
+        assert!(bounds.check(&found(f64::NAN, 40.0)).is_err());
+        assert!(
+            bounds
+                .check(&found(50.0, -36.8))
+                .unwrap_err()
+                .starts_with("Omega_r = -3.680e1")
+        );
+    }
+}
