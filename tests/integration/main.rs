@@ -4,10 +4,12 @@
 mod accelerations;
 mod attacks;
 mod cases_dynamics;
+mod cases_fields;
 mod cases_files;
 mod cases_language;
 mod cases_orbits;
 mod cases_runner;
+mod catalog;
 mod commands;
 mod data;
 mod diagnostics;
