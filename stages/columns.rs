@@ -268,6 +268,39 @@ pub fn fitted_orbits() -> Schema {
     ])
 }
 
+/// How constant actions are along the streams of a training: a row for each set, map and component.
+pub fn spread() -> Schema {
+    let text = |name, description| column(name, DataType::Utf8, "", "", description);
+    let number = |name, description| {
+        column(name, DataType::Float64, "km/s kpc", "", description).with_nullable(true)
+    };
+    Schema::new(vec![
+        text("set", "training or validation"),
+        text("map", "toy or network"),
+        text("component", "phi, z, r, or their mean"),
+        number("mean", "mean over the streams of the mean absolute deviation of the actions along each"),
+        number("median", "median over the streams of the same"),
+        column("streams", DataType::Int64, "", "", "streams of at least two stars"),
+    ])
+}
+
+/// Whether a star's prediction is to be believed: `converged`, `inside`, `physical`.
+pub fn trust() -> [Field; 3] {
+    let flag = |name, description| column(name, DataType::Boolean, "", "", description);
+    [
+        flag("converged", "whether the search for its actions ended"),
+        flag(
+            "inside",
+            "whether its toy actions lie where the network was trained; missing where that is not known",
+        )
+        .with_nullable(true),
+        flag(
+            "physical",
+            "whether J_z and J_r are not negative, and Omega_z and Omega_r, where there are any, positive",
+        ),
+    ]
+}
+
 /// The toy potential of a network: one row.
 pub fn toy() -> Schema {
     Schema::new(vec![

@@ -1,5 +1,6 @@
 //! Observes stars from the Sun: distance, Galactic coordinates, line-of-sight velocity, proper motions.
 
+use dynamics::phase_space::PhaseSpace;
 use dynamics::sky::{Observables, Sun};
 use rand::Rng;
 use rand_distr::StandardNormal;
@@ -11,7 +12,7 @@ use runner::stage::{Fault, Outcome, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::columns::{self, CARTESIAN, Column, OBSERVABLES};
+use crate::columns::{self, CARTESIAN, Column, OBSERVABLES, POSITION};
 use crate::io::{TableContext, identity, kept, points, replaced};
 use crate::parameters::SunParameters;
 
@@ -21,7 +22,8 @@ use crate::parameters::SunParameters;
 pub struct Observe {
     /// Where the Sun is and how it moves.
     pub sun: SunParameters,
-    /// Standard deviations of Gaussian errors; positions and velocities in the table stay as they are.
+    /// Standard deviations of Gaussian errors. With any, x y z vx vy vz are those that follow from what was observed, as far as all
+    /// observables that they need were, and the true ones are called x_true, y_true and so on.
     pub errors: Errors,
     /// Observables that are not observed: columns left out.
     pub missing: Vec<Observable>,
@@ -80,7 +82,57 @@ impl Observe {
     }
 }
 
+/// Positions and velocities without errors.
+const TRUE: [Column; 6] = {
+    const fn of(name: &'static str, of: Column, description: &'static str) -> Column {
+        Column {
+            name,
+            description,
+            ..of
+        }
+    }
+    let [x, y, z, vx, vy, vz] = CARTESIAN;
+    [
+        of("x_true", x, "x without errors"),
+        of("y_true", y, "y without errors"),
+        of("z_true", z, "z without errors"),
+        of("vx_true", vx, "vx without errors"),
+        of("vy_true", vy, "vy without errors"),
+        of("vz_true", vz, "vz without errors"),
+    ]
+};
+
+impl Observe {
+    /// Which of x y z vx vy vz follow from what was observed: positions from distance, l and b, velocities from all.
+    fn located(&self) -> &'static [Column] {
+        let is_of_place = |missing: &Observable| (*missing as usize) < 3;
+        match (self.missing.is_empty(), self.missing.iter().any(is_of_place)) {
+            (true, _) => &CARTESIAN,
+            (false, false) => &POSITION,
+            (false, true) => &[],
+        }
+    }
+
+    /// The columns of the input that are replaced, and those that are written. The true positions and velocities of a table that was
+    /// observed before stay what they were.
+    fn columns(&self, input: &Schema) -> (Vec<&'static str>, Vec<Column>) {
+        let mut names = OBSERVABLES.map(|column| column.name).to_vec();
+        let mut columns = self.observed();
+        if self.errors.any() {
+            names.extend(CARTESIAN.map(|column| column.name));
+            columns.extend(self.located());
+            let is_known = TRUE.iter().all(|column| input.column_with_name(column.name).is_some());
+            columns.extend(TRUE.iter().filter(|_| !is_known));
+        }
+        (names, columns)
+    }
+}
+
 impl Errors {
+    fn any(&self) -> bool {
+        self.all().iter().any(|&(_, error)| error > 0.0)
+    }
+
     fn all(&self) -> [(&'static str, f64); 6] {
         [
             ("distance", self.distance),
@@ -103,15 +155,15 @@ impl Errors {
         }
         let latitude = star.b + self.b * b;
         // Over a pole: down the other side.
-        let over = latitude.abs() > 90.0;
+        let over = latitude.to_radians().cos() < 0.0;
         let turn = if over { 180.0 } else { 0.0 };
         // Near a pole an error on the sky is a large one in longitude; beyond half a turn it means nothing.
         let along = (self.l * l / star.b.to_radians().cos().max(1e-12)).clamp(-180.0, 180.0);
         Observables {
             distance: star.distance * factor,
             l: (star.l + along + turn).rem_euclid(360.0),
-            b: if over {
-                (180.0 - latitude.abs()).copysign(latitude)
+            b: if latitude.abs() > 90.0 {
+                latitude.to_radians().sin().asin().to_degrees()
             } else {
                 latitude
             },
@@ -125,7 +177,7 @@ impl Errors {
 impl Stage for Observe {
     const KIND: &'static str = "observe";
     const ABOUT: &'static str = "Observe stars from the Sun, with errors or without";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
 
     fn inputs(&self) -> Vec<InputPort> {
         vec![InputPort::table("stars", &columns::needs(&[&CARTESIAN]))]
@@ -134,7 +186,8 @@ impl Stage for Observe {
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         let none = Schema::empty();
         let input = connected_schema(connected, "stars").map_or(&none, |schema| schema.as_ref());
-        let schema = replaced(input, &OBSERVABLES.map(|column| column.name), &self.observed());
+        let (names, columns) = self.columns(input);
+        let schema = replaced(input, &names, &columns);
         Ok(vec![OutputPort::table("stars", schema)])
     }
 
@@ -172,9 +225,10 @@ impl Stage for Observe {
         let (stream, star) = identity(&table)?;
         let sun = Sun::from(&self.sun);
         let mut random = context.random(self.seed, "observe");
-        let has_errors = self.errors.all().iter().any(|&(_, error)| error > 0.0);
+        let has_errors = self.errors.any();
+        let stars = points(&table)?;
         let mut observed = Vec::with_capacity(table.num_rows());
-        for (row, point) in points(&table)?.iter().enumerate() {
+        for (row, point) in stars.iter().enumerate() {
             let seen = sun.observe(point).map_err(|error| {
                 StageError::failed(format!(
                     "row {row} (stream {}, star {}): {error}",
@@ -198,14 +252,21 @@ impl Stage for Observe {
             of(|seen| seen.mu_l_cosb),
             of(|seen| seen.mu_b),
         ];
-        let names = OBSERVABLES.map(|column| column.name);
+        let mut written: Vec<(&str, Vec<f64>)> = OBSERVABLES.map(|column| column.name).into_iter().zip(values).collect();
+        if has_errors {
+            let located: Vec<PhaseSpace> = observed.iter().map(|seen| sun.locate(seen)).collect();
+            for (columns, stars) in [(&CARTESIAN, &located), (&TRUE, &stars)] {
+                let of = |axis: usize| stars.iter().map(|star| [star.x, star.v].concat()[axis]).collect();
+                written.extend(columns.iter().enumerate().map(|(axis, column)| (column.name, of(axis))));
+            }
+        }
+        let (names, new) = self.columns(table.schema_ref());
         let mut columns = kept(&table, &schema);
         columns.retain(|(name, _)| !names.contains(name));
-        let observed = names
+        let written = written
             .into_iter()
-            .zip(values)
-            .filter(|(name, _)| schema.column_with_name(name).is_some());
-        columns.extend(observed.map(|(name, values)| (name, values.into())));
+            .filter(|(name, _)| new.iter().any(|column| column.name == *name));
+        columns.extend(written.map(|(name, values)| (name, values.into())));
         context.write_table("stars", columns)?;
         Ok(Outcome::Complete)
     }

@@ -13,6 +13,7 @@ use crate::columns::{
     OBSERVABLES, POSITION,
 };
 use crate::potentials::PotentialParameters;
+use crate::set_aside::OnFailure;
 
 /// `predict`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +38,8 @@ pub struct Predict {
     pub dropout_samples: Option<u32>,
     /// Seed of the masks.
     pub seed: u64,
+    /// What to do about stars without a prediction.
+    pub failures: OnFailure,
 }
 
 /// How positions and velocities are found from actions and angles.
@@ -150,7 +153,8 @@ impl Predict {
             "",
             "stars of the stream with a prediction",
         );
-        let of_stars = [vec![stream.clone(), star], whole(stars), nullable(uncertain)].concat();
+        let trust = columns::trust().to_vec();
+        let of_stars = [vec![stream.clone(), star], whole(stars), nullable(uncertain), trust].concat();
         let of_streams = [vec![stream, count], whole(streams), nullable(spread)].concat();
         (Schema::new(of_stars), Schema::new(of_streams))
     }
@@ -159,7 +163,7 @@ impl Predict {
 impl Stage for Predict {
     const KIND: &'static str = "predict";
     const ABOUT: &'static str = "Apply a trained network to a table of stars";
-    const REVISION: u32 = 9;
+    const REVISION: u32 = 10;
     const PLACE: Place = Place::Worker;
 
     fn inputs(&self) -> Vec<InputPort> {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::columns::{self, CARTESIAN, Column, OBSERVABLES};
 use crate::parameters::SunParameters;
+use crate::set_aside::OnFailure;
 
 /// `recover_velocities`
 ///
@@ -24,6 +25,8 @@ pub struct RecoverVelocities {
     pub known_stars: Option<u32>,
     /// The Sun.
     pub sun: SunParameters,
+    /// What to do about stars that get no velocity.
+    pub failures: OnFailure,
 }
 
 /// Line-of-sight velocity.
@@ -41,7 +44,7 @@ impl Stage for RecoverVelocities {
     const KIND: &'static str = "recover_velocities";
     const ABOUT: &'static str =
         "Find line-of-sight velocities that are missing, by the actions that a stream's stars share";
-    const REVISION: u32 = 2;
+    const REVISION: u32 = 3;
     const PLACE: Place = Place::Worker;
 
     fn inputs(&self) -> Vec<InputPort> {

@@ -90,6 +90,17 @@ impl SetAside {
     }
 }
 
+/// Fails for the first star of a stage that writes its output `set_aside` piece by piece, if that is chosen.
+pub fn may_be_set_aside(failures: OnFailure, stream: i64, star: i64, reason: &str) -> Result<(), StageError> {
+    match failures {
+        OnFailure::SetAside => Ok(()),
+        OnFailure::Fail => Err(StageError::with_hint(
+            format!("stream {stream}, star {star} has no result: {reason}"),
+            "failures: set_aside leaves such stars out and lists them in the output set_aside",
+        )),
+    }
+}
+
 /// The finding of a stage that has set aside all `total` of its `noun`.
 pub fn all_set_aside(total: usize, noun: &str) -> Outcome {
     Outcome::Finding {

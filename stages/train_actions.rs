@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::columns::{self, CARTESIAN, Column, OBSERVABLES};
 use crate::parameters::{Kpc, SolarMasses, SunParameters, positive};
 use crate::potentials::PotentialParameters;
+use crate::set_aside::{self, OnFailure};
 
 /// `train_actions`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +26,8 @@ pub struct TrainActions {
     pub flow: Option<FlowParameters>,
     /// What to do about stars that the toy does not bind, which have no toy actions.
     pub unbound: WhenUnbound,
+    /// What to do about single stars of which nothing can be learned, such as one at the centre.
+    pub failures: OnFailure,
     /// Which columns are read.
     pub inputs: Inputs,
     /// The Sun, for `inputs: observables`.
@@ -224,7 +227,7 @@ impl TrainActions {
 impl Stage for TrainActions {
     const KIND: &'static str = "train_actions";
     const ABOUT: &'static str = "Train a network that maps positions and velocities to actions and angles";
-    const REVISION: u32 = 7;
+    const REVISION: u32 = 8;
     const PLACE: Place = Place::Worker;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -256,6 +259,7 @@ impl Stage for TrainActions {
             return Ok(vec![
                 OutputPort::network("network"),
                 OutputPort::table("orbits", columns::fitted_orbits()),
+                set_aside::port(),
             ]);
         }
         let loss_unit = match self.resolved_loss() {
@@ -267,6 +271,8 @@ impl Stage for TrainActions {
             OutputPort::table("history", columns::history(loss_unit)),
             OutputPort::table("toy", columns::toy()),
             OutputPort::table("unbound", columns::unbound()),
+            OutputPort::table("spread", columns::spread()),
+            set_aside::port(),
         ])
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::columns::{self, CARTESIAN};
 use crate::parameters::positive;
+use crate::set_aside::{self, OnFailure};
 
 /// `train_inverse`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,13 +29,15 @@ pub struct TrainInverse {
     pub dropout: Option<f64>,
     /// Seed of weights and batches.
     pub seed: u64,
+    /// What to do about stars to which the action network gives no actions.
+    pub failures: OnFailure,
 }
 
 impl Stage for TrainInverse {
     const KIND: &'static str = "train_inverse";
     const ABOUT: &'static str =
         "Train the inverse of a trained network: actions and angles to positions and velocities";
-    const REVISION: u32 = 4;
+    const REVISION: u32 = 5;
     const PLACE: Place = Place::Worker;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -50,6 +53,7 @@ impl Stage for TrainInverse {
         Ok(vec![
             OutputPort::network("network"),
             OutputPort::table("history", columns::history("")),
+            set_aside::port(),
         ])
     }
 

@@ -201,8 +201,9 @@ impl Isochrone {
         let (sin, cos) = (eta.sin(), eta.cos());
         let e_sin = &epsilon * sin;
         let s = &a - &epsilon * cos;
-        // s − b = (c − Lw) + Lw − ε cos η.
-        let rise = &s - b;
+        // s − b = c − ε cos η ≥ c − ε = L²w²/(c + ε), below which rounding must not take it: next to the centre r would be none.
+        let least = (&l * &w).square() / (&below + &l * &w + &epsilon);
+        let rise = (&s - b).maximum(&least);
         let r = (&rise * (&s + b)).sqrt();
         let radial = &e_sin / (&w * &r);
         let tangential = &l / &r;

@@ -10,6 +10,7 @@ pub mod isochrone;
 pub mod paper;
 pub mod sky;
 pub mod smooth;
+pub mod region;
 pub mod soap;
 pub mod training;
 pub mod velocities;

@@ -29,6 +29,7 @@ values_from! {
     Vec<Option<f64>> => Float64Array,
     Vec<i64> => Int64Array,
     Vec<bool> => BooleanArray,
+    Vec<Option<bool>> => BooleanArray,
     Vec<&str> => StringArray,
     Vec<String> => StringArray,
     Vec<Option<&str>> => StringArray,

@@ -25,8 +25,8 @@ pub struct Image {
     pub angles: Tensor,
     /// J', km/s kpc: (stars, 3).
     pub actions: Tensor,
-    /// Stars for which J' did not settle.
-    pub open: usize,
+    /// For which stars J' did not settle.
+    pub open: Vec<bool>,
 }
 
 /// The weights of an action network at an input port.
@@ -53,6 +53,15 @@ impl ActionNetwork {
         }
     }
 
+    /// The file's content.
+    pub fn to_weights(&self) -> Result<Weights, StageError> {
+        match self {
+            Self::Smooth(map) => map.to_weights(),
+            Self::Paper(model) => model.to_weights(),
+        }
+        .map_err(failed)
+    }
+
     /// Its toy.
     pub fn toy(&self) -> Isochrone {
         match self {
@@ -65,9 +74,9 @@ impl ActionNetwork {
     pub fn by_toy(&self, x: &Tensor, v: &Tensor) -> Result<Image, StageError> {
         let found = tch::no_grad(|| self.toy().from_cartesian(x, v)).map_err(failed)?;
         Ok(Image {
+            open: vec![false; found.actions.size()[0] as usize],
             angles: found.angles,
             actions: found.actions,
-            open: 0,
         })
     }
 
@@ -75,21 +84,20 @@ impl ActionNetwork {
     ///
     /// **Shape** (stars, 3) twice. **Fails when** a star is unbound in the toy.
     pub fn alone(&self, x: &Tensor, v: &Tensor, draw: Option<i64>) -> Result<Image, StageError> {
-        let (mut angles, mut actions, mut open) = (Vec::new(), Vec::new(), 0);
+        let (mut angles, mut actions, mut open) = (Vec::new(), Vec::new(), Vec::new());
         for (x, v) in x.split(ROWS as i64, 0).iter().zip(v.split(ROWS as i64, 0)) {
             let found = match (self, draw) {
                 (Self::Smooth(map), _) => {
                     let toy = tch::no_grad(|| map.toy.from_cartesian(x, &v)).map_err(failed)?;
                     let refined = map.refine_exactly(&toy.angles, &toy.actions).map_err(failed)?;
-                    let open = refined.open.iter().filter(|open| **open).count();
-                    (refined.angles, refined.actions, open)
+                    (refined.angles, refined.actions, refined.open)
                 }
                 (Self::Paper(model), None) => model.predict(x, &v).map_err(failed)?,
                 (Self::Paper(model), Some(draw)) => model.predict_drawn(x, &v, draw).map_err(failed)?,
             };
             angles.push(found.0);
             actions.push(found.1);
-            open += found.2;
+            open.extend(found.2);
         }
         Ok(Image {
             angles: Tensor::cat(&angles, 0),
@@ -99,8 +107,8 @@ impl ActionNetwork {
     }
 
     /// θ' and J' of the stars of streams, J' common to the stars of each, and the J' that each star by itself would have with these
-    /// angles of the toy: three of [streams, stars, 3]; and of how many streams J' was not found.
-    pub fn together(&self, streams: &Streams) -> Result<([Tensor; 3], usize), StageError> {
+    /// angles of the toy: three of [streams, stars, 3]; and of which streams J' was not found.
+    pub fn together(&self, streams: &Streams) -> Result<([Tensor; 3], Vec<bool>), StageError> {
         let Self::Smooth(map) = self else {
             return Err(StageError::with_hint(
                 "`stars: together` is not known for `network: paper`",
@@ -111,8 +119,7 @@ impl ActionNetwork {
         let found = map.refine_streams(&points).map_err(failed)?;
         let actions = found.actions.unsqueeze(-2).expand_as(&points.actions);
         let own = map.star_actions(&points, &actions);
-        let open = found.open.iter().filter(|open| **open).count();
-        Ok(([found.angles, actions.contiguous(), own], open))
+        Ok(([found.angles, actions.contiguous(), own], found.open))
     }
 
     /// Ω' of stars at (x, v) with acceleration a, km/s/kpc: (stars, 3) each. `actions` is J'.

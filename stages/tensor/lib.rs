@@ -14,6 +14,7 @@ pub mod predict_fourier;
 pub mod predict_inverse;
 pub mod recover_velocities;
 pub mod sample;
+pub mod spread;
 pub mod stream_means;
 mod stretch;
 pub mod tabulate_field;

@@ -1,6 +1,7 @@
 //! The part of `predict` for `map: actions`: piece by piece, so that tables larger than memory fit.
 
 use dynamics::potential::Potential;
+use networks::region::Region;
 use networks::smooth;
 use rayon::prelude::*;
 use runner::context::StageContext;
@@ -9,6 +10,7 @@ use runner::stage::Outcome;
 use stages::io::{self, PieceWriter};
 use stages::parameters::SunParameters;
 use stages::predict::{Map, NETWORKS, Predict, Stars};
+use stages::set_aside;
 use stages::train_actions::Inputs;
 use tables::{RecordBatch, Values};
 use tch::{Device, Kind, Tensor};
@@ -32,6 +34,7 @@ enum Source<'a> {
 struct Predictor<'a> {
     with: &'a Predict,
     networks: Vec<ActionNetwork>,
+    regions: Vec<Option<Region>>,
     inputs: Inputs,
     sun: SunParameters,
     field: Option<Source<'a>>,
@@ -81,6 +84,7 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
     let mut means = StreamMeans::create(context, follow)?;
     let progress = context.progress(rows as u64, "stars");
     let (mut predicted, mut left, mut unbound, mut open, mut done) = (0, 0, 0, 0, 0);
+    let mut doubtful = Doubtful::default();
     let mut pieces = pieces.enumerate();
     loop {
         context.check_cancelled()?;
@@ -95,13 +99,15 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
             let found = found?;
             means.add(&found.stars);
             means.flush(found.stars.stream.last().copied())?;
-            if !found.set_aside.is_empty() {
+            if let Some((stream, star, why)) = found.set_aside.first() {
+                set_aside::may_be_set_aside(with.failures, *stream, *star, why)?;
                 set_aside.append(reasons(&found.set_aside))?;
             }
             predicted += found.stars.stream.len();
             left += found.set_aside.len();
             unbound += found.unbound;
             open += found.open;
+            doubtful.count(&found.stars);
             predictions.append(found.stars.columns(with))?;
         }
         done += tables.iter().map(|(_, table)| table.num_rows()).sum::<usize>();
@@ -130,7 +136,51 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
         "unconverged_stars"
     };
     context.metric(name, open as f64, "");
+    doubtful.tell(context, predicted);
     Ok(Outcome::Complete)
+}
+
+/// Predictions that are not to be believed, or less than others.
+#[derive(Default)]
+struct Doubtful {
+    /// Stars of which it is known whether they are inside.
+    known: usize,
+    outside: usize,
+    unphysical: usize,
+}
+
+/// A share of stars outside that says that they are not of the training stars' population, of whom a hundredth is outside.
+const OTHERS: f64 = 0.03;
+
+impl Doubtful {
+    fn count(&mut self, stars: &Stretch) {
+        self.known += stars.inside.iter().flatten().count();
+        self.outside += stars.inside.iter().filter(|inside| **inside == Some(false)).count();
+        self.unphysical += stars.physical().iter().filter(|physical| !**physical).count();
+    }
+
+    fn tell(&self, context: &StageContext, predicted: usize) {
+        let Self {
+            known,
+            outside,
+            unphysical,
+        } = *self;
+        if known > 0 {
+            context.metric("outside_stars", outside as f64, "");
+        }
+        context.metric("unphysical_stars", unphysical as f64, "");
+        let text = format!("{outside} of {known} stars are outside the region that the network was trained in (column inside)");
+        if 2 * outside > known {
+            context.finding(text);
+        } else if outside as f64 > OTHERS * known as f64 {
+            context.note(text);
+        }
+        if unphysical > 0 {
+            context.note(format!(
+                "{unphysical} of {predicted} stars have an action or a frequency of a sign that no orbit has (column physical)"
+            ));
+        }
+    }
 }
 
 /// What comes of each numbered piece, at most one for each predictor, in their order: no result depends on how many there are.
@@ -174,7 +224,7 @@ impl<'a> Predictor<'a> {
         context: &StageContext,
         device: Device,
     ) -> Result<Self, StageError> {
-        let mut networks = Vec::new();
+        let (mut networks, mut regions) = (Vec::new(), Vec::new());
         let mut seen = None;
         for port in &NETWORKS[..with.members()] {
             let weights = action_network::weights(context, port)?;
@@ -186,6 +236,7 @@ impl<'a> Predictor<'a> {
             }
             seen = Some(inputs);
             networks.push(ActionNetwork::from_weights(&weights, device)?);
+            regions.push(Region::from_weights(&weights).map_err(failed)?);
         }
         let is_paper = networks
             .iter()
@@ -208,6 +259,7 @@ impl<'a> Predictor<'a> {
         Ok(Self {
             with,
             networks,
+            regions,
             inputs,
             sun,
             field,
@@ -235,6 +287,22 @@ impl<'a> Predictor<'a> {
         Ok(rows.into_iter().collect())
     }
 
+    /// Whether stars are in the regions of all networks, where these are known. The toy itself has none.
+    fn inside(&self, x: &Tensor, v: &Tensor) -> Result<Vec<Option<bool>>, StageError> {
+        let mut inside = vec![None; x.size()[0] as usize];
+        if self.with.map == Map::Toy {
+            return Ok(inside);
+        }
+        for (network, region) in self.networks.iter().zip(&self.regions) {
+            let Some(region) = region else { continue };
+            let [phi, z, r] = three(&network.by_toy(x, v)?.actions)?;
+            for (row, inside) in inside.iter_mut().enumerate() {
+                *inside = Some(inside.unwrap_or(true) && region.holds([phi[row], z[row], r[row]]));
+            }
+        }
+        Ok(inside)
+    }
+
     fn alone(&self, table: &RecordBatch, number: usize) -> Result<Outcomes, StageError> {
         let (stream, star) = io::identity(table)?;
         let (x, v) = phase_space(table, self.inputs, &self.sun)?;
@@ -258,12 +326,14 @@ impl<'a> Predictor<'a> {
         let (x, v) = (x.index_select(0, &rows), v.index_select(0, &rows));
         let accelerations = self.accelerations(&x)?;
         let mut members = Vec::new();
+        let mut converged = vec![true; kept.len()];
         for (network, draw) in self.draws(number) {
             let image = match self.with.map {
                 Map::Toy => network.by_toy(&x, &v)?,
                 _ => network.alone(&x, &v, draw)?,
             };
-            outcomes.open += image.open;
+            outcomes.open += image.open.iter().filter(|open| **open).count();
+            converged.iter_mut().zip(&image.open).for_each(|(converged, open)| *converged &= !open);
             let frequencies = accelerations
                 .as_ref()
                 .map(|a| network.frequencies(&x, &v, a, &image.actions));
@@ -271,6 +341,8 @@ impl<'a> Predictor<'a> {
         }
         let of_kept = |ids: &[i64]| kept.iter().map(|&row| ids[row as usize]).collect::<Vec<_>>();
         outcomes.stars = self.stretch(&members, accelerations.as_ref(), of_kept(stream), of_kept(star))?;
+        outcomes.stars.converged = converged;
+        outcomes.stars.inside = self.inside(&x, &v)?;
         outcomes.drop_not_finite();
         Ok(outcomes)
     }
@@ -333,9 +405,13 @@ impl<'a> Predictor<'a> {
         let (x, v) = (flat(&sample.streams.x)?, flat(&sample.streams.v)?);
         let accelerations = self.accelerations(&x)?;
         let (mut members, mut own_members) = (Vec::new(), Vec::new());
+        let mut open_streams = std::collections::BTreeSet::new();
         for network in &self.networks {
             let ([angles, actions, own], open) = network.together(&sample.streams)?;
-            outcomes.open += open;
+            outcomes.open += open.iter().filter(|open| **open).count();
+            let width = sample.streams.weights.size()[1] as usize;
+            let first = open.iter().enumerate().filter(|(_, open)| **open).map(|(index, _)| sample.rows[index * width]);
+            open_streams.extend(first.map(|row| sample.stream[row]));
             let actions = flat(&actions)?;
             let frequencies = accelerations.as_ref().map(|a| network.frequencies(&x, &v, a, &actions));
             members.push([Some(flat(&angles)?), Some(actions), frequencies.transpose()?]);
@@ -349,6 +425,8 @@ impl<'a> Predictor<'a> {
             sample.star.clone(),
         )?;
         outcomes.stars.own_actions = Some(three(&own)?);
+        outcomes.stars.converged = sample.stream.iter().map(|stream| !open_streams.contains(stream)).collect();
+        outcomes.stars.inside = self.inside(&x, &v)?;
         if !self.with.is_ensemble() {
             outcomes.stars.actions_sd = Some(spread_within(&outcomes.stars));
         }
@@ -401,6 +479,7 @@ impl<'a> Predictor<'a> {
             actions_sd: sd(&actions)?.map(some),
             angles_sd: sd(&angles)?,
             frequencies_sd: sd(&frequencies)?,
+            ..Stretch::default()
         })
     }
 }

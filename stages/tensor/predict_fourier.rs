@@ -7,6 +7,7 @@ use runner::error::StageError;
 use runner::stage::Outcome;
 use stages::io::{self, TableContext};
 use stages::predict::{Angles, Predict, Stars};
+use stages::set_aside::{self, SetAside};
 
 use crate::common::failed;
 use crate::stream_means::StreamMeans;
@@ -32,22 +33,35 @@ pub fn run(weights: &Weights, with: &Predict, context: &StageContext) -> Result<
     let table = context.read_table("stars")?;
     let (stream, star) = io::identity(&table)?;
     let points = io::points(&table)?;
-    let found = stream
-        .iter()
-        .zip(&points)
-        .map(|(stream, point)| maps.actions(*stream, point));
-    let found: Vec<[f64; 3]> = found.collect::<Result<_, _>>().map_err(failed)?;
+    let mut lost = SetAside::default();
+    let (mut rows, mut found) = (Vec::new(), Vec::new());
+    for (row, point) in points.iter().enumerate() {
+        match maps.actions(stream[row], point) {
+            Ok(actions) if actions.iter().all(|j| j.is_finite()) => {
+                rows.push(row);
+                found.push(actions);
+            }
+            Ok(_) => lost.push(stream[row], star[row], "its actions are not finite"),
+            Err(error) => lost.push(stream[row], star[row], error.to_string()),
+        }
+    }
+    lost.write(context, with.failures, points.len(), "stars")?;
+    if rows.is_empty() && !points.is_empty() {
+        return Ok(set_aside::all_set_aside(points.len(), "stars"));
+    }
     let component = |axis: usize| found.iter().map(|actions| actions[axis]).collect::<Vec<f64>>();
+    let of_rows = |ids: &[i64]| rows.iter().map(|&row| ids[row]).collect();
     let stretch = Stretch {
-        stream: stream.to_vec(),
-        star: star.to_vec(),
+        stream: of_rows(stream),
+        star: of_rows(star),
         actions: [0, 1, 2].map(component),
+        converged: vec![true; rows.len()],
+        inside: vec![None; rows.len()],
         ..Stretch::default()
     };
     let mut means = StreamMeans::create(context, false)?;
     means.add(&stretch);
     means.finish()?;
-    context.write_table("set_aside", stages::columns::no_reasons())?;
     context.write_table("predictions", stretch.columns(with))?;
     Ok(Outcome::Complete)
 }

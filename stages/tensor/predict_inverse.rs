@@ -9,6 +9,7 @@ use runner::stage::Outcome;
 use stages::columns::{ACTIONS, ANGLES, CARTESIAN};
 use stages::io::{self, PieceWriter};
 use stages::predict::{Method, Predict};
+use stages::set_aside;
 use tch::{Device, Tensor};
 
 use crate::action_network::ActionNetwork;
@@ -67,21 +68,26 @@ pub fn run(weights: &Weights, with: &Predict, context: &StageContext, device: De
         let action = together(io::columns(&table, &ACTIONS)?);
         let theta = together(io::columns(&table, &ANGLES)?);
         let located = inverse.locate(&theta, &action)?;
-        let is_found = |row: &usize| located.unsolved[*row].is_none();
-        let kept: Vec<usize> = (0..stream.len()).filter(is_found).collect();
+        let six = [three(&located.x)?, three(&located.v)?].concat();
+        let why = |row: usize| {
+            let is_number = six.iter().all(|values| values[row].is_finite());
+            let unsolved = located.unsolved[row].map(Unsolved::reason);
+            unsolved.or((!is_number).then_some("no finite position belongs to its angles and actions"))
+        };
+        let kept: Vec<usize> = (0..stream.len()).filter(|row| why(*row).is_none()).collect();
         let lost: Vec<(i64, i64, &'static str)> = (0..stream.len())
-            .filter_map(|row| Some((stream[row], star[row], located.unsolved[row].map(Unsolved::reason)?)))
+            .filter_map(|row| Some((stream[row], star[row], why(row)?)))
             .collect();
         for (_, _, why) in &lost {
             *counts.entry(why).or_default() += 1;
         }
-        if !lost.is_empty() {
+        if let Some((stream, star, why)) = lost.first() {
+            set_aside::may_be_set_aside(with.failures, *stream, *star, why)?;
             set_aside.append(reasons(&lost))?;
         }
         let pick = |ids: &[i64]| kept.iter().map(|&row| ids[row]).collect::<Vec<_>>();
         let mut columns = vec![("stream", pick(stream).into()), ("star", pick(star).into())];
-        let values = three(&located.x)?.into_iter().chain(three(&located.v)?);
-        for (column, values) in CARTESIAN.iter().zip(values) {
+        for (column, values) in CARTESIAN.iter().zip(&six) {
             let values: Vec<f64> = kept.iter().map(|&row| values[row]).collect();
             columns.push((column.name, values.into()));
         }

@@ -9,12 +9,12 @@ use serde_json::Value;
 use stages::columns::{CARTESIAN, OBSERVABLES};
 use stages::io::{self, TableContext};
 use stages::recover_velocities::{RecoverVelocities, V_LOS, V_LOS_SD};
+use stages::set_aside::SetAside;
 use tables::{RecordBatch, Values};
 use tch::Tensor;
 
 use crate::action_network::{self, ActionNetwork};
 use crate::common::{failed, parameters, prepare};
-use crate::predict_actions::reasons;
 use crate::stretch::three;
 
 /// Completes a table.
@@ -53,7 +53,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     };
     let progress = context.progress(steps() as u64, "steps");
     let found = recover(&map, &stars, &mut |done| progress.at(done as u64, "")).map_err(failed)?;
-    write(context, &table, &stars, &found, star)
+    write(context, &with, &table, &stars, &found, star)
 }
 
 /// The measured velocities that are used.
@@ -75,6 +75,7 @@ fn known(table: &RecordBatch, with: &RecoverVelocities, stream: &[i64]) -> Resul
 
 fn write(
     context: &StageContext,
+    with: &RecoverVelocities,
     table: &RecordBatch,
     stars: &Sightlines,
     found: &[Found],
@@ -83,7 +84,7 @@ fn write(
     let stream = &stars.stream;
     let velocity = |row: usize| match found[row] {
         Found::Known => stars.known[row],
-        Found::Recovered(u, _) => Some(u),
+        Found::Recovered(u, deviation) => Some(u).filter(|u| u.is_finite() && deviation.is_finite()),
         Found::Unbound | Found::Alone => None,
     };
     let rows: Vec<usize> = (0..found.len()).filter(|&row| velocity(row).is_some()).collect();
@@ -107,7 +108,7 @@ fn write(
             .map(|(column, values)| (column.name, pick(&values))),
     );
     let deviation = |row: usize| match found[row] {
-        Found::Recovered(_, deviation) => Some(deviation),
+        Found::Recovered(_, deviation) if velocity(row).is_some() => Some(deviation),
         _ => None,
     };
     whole.push((
@@ -136,24 +137,17 @@ fn write(
             ),
         ],
     )?;
-    let lost: Vec<(i64, i64, &'static str)> = (0..found.len())
-        .filter_map(|row| {
-            let why = match found[row] {
-                Found::Unbound => "no line-of-sight velocity binds it in the network's toy potential",
-                Found::Alone => "there is no other star of its stream whose actions are known",
-                _ => return None,
-            };
-            Some((stream[row], star[row], why))
-        })
-        .collect();
-    if !lost.is_empty() {
-        context.note(format!(
-            "{} stars got no velocity; the output set_aside says why",
-            lost.len()
-        ));
+    let mut lost = SetAside::default();
+    for row in 0..found.len() {
+        let why = match found[row] {
+            Found::Unbound => "no line-of-sight velocity binds it in the network's toy potential",
+            Found::Alone => "there is no other star of its stream whose actions are known",
+            Found::Recovered(..) if velocity(row).is_none() => "the network gives it no actions",
+            _ => continue,
+        };
+        lost.push(stream[row], star[row], why);
     }
     context.metric("recovered", new.len() as f64, "");
-    context.metric("set_aside", lost.len() as f64, "");
-    context.write_table("set_aside", reasons(&lost))?;
+    lost.write(context, with.failures, found.len(), "stars")?;
     Ok(Outcome::Complete)
 }

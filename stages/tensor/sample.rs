@@ -1,6 +1,6 @@
 //! Tables of stars as tensors of streams.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use networks::sky::Sun;
 use networks::smooth::Streams;
@@ -104,38 +104,50 @@ impl Sample {
 
     /// The sample without the streams that have one of these rows; `None` if nothing is left.
     pub fn without(&self, rows: &[usize]) -> Option<Self> {
-        let lost: std::collections::BTreeSet<i64> = rows.iter().map(|&row| self.stream[row]).collect();
+        let lost: BTreeSet<i64> = rows.iter().map(|&row| self.stream[row]).collect();
+        self.keeping(|row| !lost.contains(&self.stream[row]))
+    }
+
+    /// The sample without these rows; `None` if nothing is left.
+    pub fn without_stars(&self, rows: &[usize]) -> Option<Self> {
+        let lost: BTreeSet<usize> = rows.iter().copied().collect();
+        self.keeping(|row| !lost.contains(&row))
+    }
+
+    /// The sample of some of its rows.
+    fn keeping(&self, is_kept: impl Fn(usize) -> bool) -> Option<Self> {
         let width = self.streams.weights.size()[1] as usize;
-        let kept: Vec<usize> = (0..self.streams.len())
-            .filter(|&index| !lost.contains(&self.stream[self.rows[index * width]]))
-            .collect();
-        if kept.is_empty() {
-            return None;
+        // The places of the stars of each stream; fillers come after them, and are those whose row has been there.
+        let streams = self.rows.chunks(width).enumerate().map(|(index, rows)| {
+            let mut seen = BTreeSet::new();
+            let own = rows.iter().enumerate().filter(|(_, row)| seen.insert(**row) && is_kept(**row));
+            own.map(|(place, _)| index * width + place).collect::<Vec<usize>>()
+        });
+        let streams: Vec<Vec<usize>> = streams.filter(|places| !places.is_empty()).collect();
+        let longest = streams.iter().map(Vec::len).max()?;
+        let (mut places, mut weights) = (Vec::new(), Vec::new());
+        for own in &streams {
+            places.extend(own.iter().copied().chain(std::iter::repeat(own[0])).take(longest));
+            weights.extend((0..longest).map(|place| if place < own.len() { 1.0 } else { 0.0 }));
         }
+        let kept: Vec<usize> = (0..self.stars()).filter(|&row| is_kept(row)).collect();
         let mut new_row = vec![usize::MAX; self.stars()];
-        let (mut stream, mut star) = (Vec::new(), Vec::new());
-        for row in (0..self.stars()).filter(|&row| !lost.contains(&self.stream[row])) {
-            new_row[row] = stream.len();
-            stream.push(self.stream[row]);
-            star.push(self.star[row]);
+        for (new, &row) in kept.iter().enumerate() {
+            new_row[row] = new;
         }
-        let rows = kept
-            .iter()
-            .flat_map(|&index| &self.rows[index * width..(index + 1) * width]);
-        let rows = rows.map(|&row| new_row[row]).collect();
-        let index = Tensor::from_slice(&kept.iter().map(|&index| index as i64).collect::<Vec<_>>());
-        let pick = |tensor: &Tensor| tensor.index_select(0, &index.to_device(tensor.device()));
-        let old = &self.streams;
-        let streams = Streams {
-            x: pick(&old.x),
-            v: pick(&old.v),
-            weights: pick(&old.weights),
-        };
+        let device = self.streams.x.device();
+        let index = Tensor::from_slice(&places.iter().map(|&place| place as i64).collect::<Vec<_>>()).to_device(device);
+        let shape = |last| [streams.len() as i64, longest as i64, last];
+        let pick = |tensor: &Tensor| tensor.reshape([-1, 3]).index_select(0, &index).view(shape(3)).contiguous();
         Some(Self {
-            stream,
-            star,
-            streams,
-            rows,
+            stream: kept.iter().map(|&row| self.stream[row]).collect(),
+            star: kept.iter().map(|&row| self.star[row]).collect(),
+            streams: Streams {
+                x: pick(&self.streams.x),
+                v: pick(&self.streams.v),
+                weights: Tensor::from_slice(&weights).view(shape(1)).to_device(device),
+            },
+            rows: places.iter().map(|&place| new_row[self.rows[place]]).collect(),
         })
     }
 }
@@ -204,6 +216,20 @@ mod tests {
         assert_eq!(left.stream, [5, 5, 5, 9]);
         assert_eq!(left.by_row(&left.streams.x).unwrap()[0], [50.0, 51.0, 52.0, 90.0]);
         assert!(sample().without(&[0, 1, 5]).is_none());
+    }
+
+    #[test]
+    fn a_star_goes_and_its_stream_stays() {
+        // Row 1 is the first star of stream 5, with whose values it was filled up; row 5 the only star of stream 9.
+        let left = sample().without_stars(&[1, 5]).unwrap();
+        assert_eq!((left.stream.as_slice(), left.star.as_slice()), (&[7, 7, 5, 5][..], &[0, 1, 1, 2][..]));
+        assert_eq!(left.streams.x.size(), [2, 2, 3]);
+        assert_eq!(left.by_row(&left.streams.x).unwrap()[0], [70.0, 71.0, 51.0, 52.0]);
+        let left = sample().without_stars(&[0, 4]).unwrap();
+        let weights: Vec<f64> = Vec::try_from(left.streams.weights.view(-1)).unwrap();
+        assert_eq!(weights, [1.0, 1.0, 1.0, 0.0, 1.0, 0.0]);
+        assert_eq!(left.by_row(&left.streams.v).unwrap()[0], [200.0, 284.0, 204.0, 360.0]);
+        assert!(sample().without_stars(&[0, 1, 2, 3, 4, 5]).is_none());
     }
 
     #[test]

@@ -32,6 +32,10 @@ pub struct Stretch {
     pub angles_sd: Option<Three<f64>>,
     /// Standard deviations of the frequencies.
     pub frequencies_sd: Option<Three<f64>>,
+    /// Whether the search for J' ended.
+    pub converged: Vec<bool>,
+    /// Whether the toy's actions are where the network was trained, where that is known.
+    pub inside: Vec<Option<bool>>,
 }
 
 impl Stretch {
@@ -57,7 +61,20 @@ impl Stretch {
         for (name, values) in ACTIONS_SD.iter().zip(self.actions_sd.iter().flatten()) {
             table.push((name.name, values.clone().into()));
         }
+        table.push(("converged", self.converged.clone().into()));
+        table.push(("inside", self.inside.clone().into()));
+        table.push(("physical", self.physical().into()));
         table
+    }
+
+    /// Whether J_z and J_r are not negative, and Ω_z and Ω_r positive.
+    pub fn physical(&self) -> Vec<bool> {
+        let holds = |row: usize| {
+            let [_, z, r] = self.actions.each_ref().map(|values| values[row]);
+            let frequencies = self.frequencies.as_ref().map(|all| all.each_ref().map(|values| values[row]));
+            z >= 0.0 && r >= 0.0 && frequencies.is_none_or(|[_, z, r]| z > 0.0 && r > 0.0)
+        };
+        (0..self.stream.len()).map(holds).collect()
     }
 
     /// Keeps these rows.
@@ -67,6 +84,8 @@ impl Stretch {
         }
         pick(&mut self.stream, rows);
         pick(&mut self.star, rows);
+        pick(&mut self.converged, rows);
+        pick(&mut self.inside, rows);
         self.actions.iter_mut().for_each(|values| pick(values, rows));
         self.actions_sd
             .iter_mut()

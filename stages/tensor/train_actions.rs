@@ -1,5 +1,7 @@
 //! Body of `train_actions`.
 
+use std::collections::BTreeSet;
+
 use networks::field::synthetic::Options as SyntheticOptions;
 use networks::field::{Field, synthetic_streams};
 use networks::isochrone::Isochrone;
@@ -11,10 +13,13 @@ use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
 use stages::io::TableContext;
+use stages::set_aside::SetAside;
 use stages::train_actions::{Along, Inputs, Loss, Network, Symmetry, TrainActions, WhenUnbound};
 
+use crate::action_network::ActionNetwork;
 use crate::common::{StageWatcher, checkpoint, failed, load, parameters, prepare, write_history};
 use crate::sample::Sample;
+use crate::spread::{self, Measured};
 
 /// Trains a network and writes it with its history.
 pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageError> {
@@ -42,17 +47,22 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let unbound = Unbound::find(&toy, &sets)?;
     unbound.write(context)?;
     write_toy(context, &toy)?;
-    let (mut train, mut validation) = (train, validation);
-    if let Some(finding) = unbound.finding(&toy) {
-        if with.unbound == WhenUnbound::Finding {
-            return Ok(finding);
-        }
-        context.note(format!("{}; these streams are set aside", unbound.title()));
-        train = unbound.bound("training", train).ok_or_else(nothing_bound)?;
-        validation = validation.and_then(|sample| unbound.bound("validation", sample));
+    if with.unbound == WhenUnbound::Finding
+        && let Some(finding) = unbound.finding(&toy)
+    {
+        return Ok(finding);
     }
-    let held_out = validation.as_ref().map(|sample| &sample.streams);
-    let (mut weights, history) = match with.network {
+    let mut lost = SetAside::default();
+    let of_stars = unbound.of_stars;
+    let train = usable("training", train, &unbound, &toy, &mut lost)?;
+    let validation = match validation {
+        Some(sample) => usable("validation", sample, &unbound, &toy, &mut lost)?,
+        None => None,
+    };
+    lost.write(context, with.failures, of_stars, "stars")?;
+    let train = train.ok_or_else(nothing_left)?;
+    let held_out_streams = validation.as_ref().map(|sample| &sample.streams);
+    let (network, history, region) = match with.network {
         Network::Smooth => {
             let field = field(context)?;
             let synthetic = field
@@ -60,11 +70,11 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
                 .filter(|_| with.synthetic.training == Along::Orbits)
                 .map(|field| synthetic(&with, context, field, &train, &toy))
                 .transpose()?;
-            let orbits = match (with.synthetic.validation, &field, held_out) {
+            let orbits = match (with.synthetic.validation, &field, held_out_streams) {
                 (Along::Orbits, Some(field), Some(streams)) => Some(held_out_orbits(&with, field, streams, &toy)?),
                 _ => None,
             };
-            let held_out = orbits.as_ref().or(held_out);
+            let held_out = orbits.as_ref().or(held_out_streams);
             let learning = synthetic.as_ref().unwrap_or(&train.streams);
             let mut options = smooth_options(&with, learning.len(), synthetic.is_some());
             let map = match start {
@@ -93,7 +103,9 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
             if let Some(rate) = trained.rate {
                 context.metric("mean_rate_of_actions", rate, "km/s kpc");
             }
-            (trained.map.to_weights().map_err(failed)?, trained.history)
+            let network = ActionNetwork::Smooth(trained.map);
+            let region = spread::region(&network, learning)?;
+            (network, trained.history, region)
         }
         Network::Fourier => return Err(StageError::Bug("network: fourier has a body of its own".to_owned())),
         Network::Paper => {
@@ -111,7 +123,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
             };
             let trained = paper::train::train(
                 &train.streams,
-                held_out,
+                held_out_streams,
                 start,
                 &options,
                 &mut checkpoint(context),
@@ -119,13 +131,52 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
             );
             let trained = trained.map_err(failed)?;
             write_toy(context, &trained.model.toy())?;
-            (trained.model.to_weights().map_err(failed)?, trained.history)
+            let network = ActionNetwork::Paper(trained.model);
+            let region = spread::region(&network, &train.streams)?;
+            (network, trained.history, region)
         }
     };
+    let mut weights = network.to_weights()?;
     describe(&mut weights, &with)?;
+    if let Some(region) = region {
+        region.save(&mut weights).map_err(failed)?;
+    }
     weights.save(context.output("network")?).map_err(failed)?;
     write_history(context, &history)?;
+    let training = Measured::of("training", &network, &train.streams)?;
+    let validation = held_out_streams
+        .map(|streams| Measured::of("validation", &network, streams))
+        .transpose()?;
+    spread::report(context, &training, validation.as_ref())?;
     Ok(Outcome::Complete)
+}
+
+/// The stars of a set of which something can be learned; the others are set aside.
+fn usable(
+    set: &'static str,
+    sample: Sample,
+    unbound: &Unbound,
+    toy: &Isochrone,
+    lost: &mut SetAside,
+) -> Result<Option<Sample>, StageError> {
+    let (loose, others) = unbound.of(set, &sample);
+    for &row in &loose {
+        lost.push(sample.stream[row], sample.star[row], "it is unbound in the toy potential");
+    }
+    for &row in &others {
+        lost.push(sample.stream[row], sample.star[row], "a star of its stream is unbound in the toy potential");
+    }
+    let sample = if loose.is_empty() { Some(sample) } else { sample.without(&loose) };
+    let Some(sample) = sample else { return Ok(None) };
+    let rows = smooth::undetermined(toy, &sample.streams.x, &sample.streams.v).map_err(failed)?;
+    let rows: BTreeSet<usize> = rows.into_iter().map(|place| sample.rows[place]).collect();
+    if rows.is_empty() {
+        return Ok(Some(sample));
+    }
+    for &row in &rows {
+        lost.push(sample.stream[row], sample.star[row], "its orbit leads through the centre, where the toy's angles have no meaning");
+    }
+    Ok(sample.without_stars(&rows.into_iter().collect::<Vec<_>>()))
 }
 
 /// The network to go on from, if one is connected.
@@ -257,8 +308,11 @@ fn orbits_of(with: &TrainActions, seed: u64) -> SyntheticOptions {
     }
 }
 
-fn nothing_bound() -> StageError {
-    StageError::failed("every training stream has a star that is unbound in the toy potential")
+fn nothing_left() -> StageError {
+    StageError::with_hint(
+        "no training stream is left: every one has stars that are unbound in the toy potential, or none with toy angles",
+        "give a heavier toy, or let it be found: toy: { free: true }",
+    )
 }
 
 /// Notes in the file how its inputs are to be read.
@@ -289,8 +343,28 @@ fn first_toy(
             let found = smooth::fit_toy(&train.streams, also, start);
             found
                 .or_else(|_| smooth::fit_toy(&train.streams, also, None))
-                .map_err(failed)
+                .map_err(|error| no_toy(error, train, validation))
         }
+    }
+}
+
+/// An error of the search for a toy, with the star that is the likeliest reason.
+fn no_toy(error: Error, train: &Sample, validation: Option<&Sample>) -> StageError {
+    let Error::Data(_) = error else { return failed(error) };
+    let fastest = |sample: &Sample| -> Option<(f64, i64, i64)> {
+        let speed = sample.streams.v.square().sum_dim_intlist([-1].as_slice(), false, tch::Kind::Double).sqrt();
+        let speeds = Vec::<f64>::try_from(speed.to_device(tch::Device::Cpu).contiguous().view(-1)).ok()?;
+        let (place, speed) = speeds.into_iter().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
+        let row = *sample.rows.get(place)?;
+        Some((speed, sample.stream[row], sample.star[row]))
+    };
+    let all = std::iter::once(train).chain(validation).filter_map(fastest);
+    match all.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((speed, stream, star)) => StageError::with_hint(
+            format!("no isochrone binds all stars: the fastest, stream {stream}, star {star}, has {speed:.1} km/s"),
+            "see whether it belongs to the system, and whether units are right",
+        ),
+        None => failed(error),
     }
 }
 
@@ -433,19 +507,14 @@ impl Unbound {
         )
     }
 
-    /// The streams of a set that the toy binds.
-    fn bound(&self, set: &str, sample: Sample) -> Option<Sample> {
-        let rows: Vec<usize> = self
-            .stars
-            .iter()
-            .filter(|star| star.set == set)
-            .map(|star| star.row)
-            .collect();
-        if rows.is_empty() {
-            Some(sample)
-        } else {
-            sample.without(&rows)
-        }
+    /// Rows of the stars of a set that are unbound, and of the others of their streams.
+    fn of(&self, set: &str, sample: &Sample) -> (Vec<usize>, Vec<usize>) {
+        let own = self.stars.iter().filter(|star| star.set == set);
+        let loose: Vec<usize> = own.map(|star| star.row).collect();
+        let streams: BTreeSet<i64> = loose.iter().map(|&row| sample.stream[row]).collect();
+        let others = (0..sample.stars()).filter(|row| streams.contains(&sample.stream[*row]) && !loose.contains(row));
+        let others = others.collect();
+        (loose, others)
     }
 
     fn finding(&self, toy: &Isochrone) -> Option<Outcome> {

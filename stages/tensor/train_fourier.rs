@@ -2,18 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::Isochrone;
+use networks::Error;
 use networks::field::{plain, streams_of};
-use networks::fourier::{OrbitMaps, OrbitOptions, fit_orbit};
+use networks::fourier::{OrbitMap, OrbitMaps, OrbitOptions, fit_orbit};
 use networks::smooth::{Symmetry as Imposed, fit_toy};
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
 use stages::io::TableContext;
+use stages::set_aside::{self, SetAside};
 use stages::train_actions::{Symmetry, TrainActions};
 
 use crate::common::failed;
 use crate::sample::Sample;
+use crate::spread::Spread;
 
 /// Stars of a stream from which its toy is found.
 const STARS_FOR_TOY: usize = 1250;
@@ -24,30 +28,31 @@ pub fn run(with: &TrainActions, train: &Sample, context: &StageContext) -> Resul
     let progress = context.progress(streams.len() as u64, "orbits");
     let mut maps = BTreeMap::new();
     let mut toys = Vec::new();
+    let (mut of_toys, mut held_out) = (Vec::new(), Vec::new());
+    let mut lost = SetAside::default();
     for (stream, points) in streams.into_iter().zip(plain(&train.streams).map_err(failed)?) {
         context.check_cancelled()?;
-        let of_stream = |error| StageError::failed(format!("stream {stream}: {error}"));
-        let step = points.len().div_ceil(STARS_FOR_TOY).max(1);
-        let some: Vec<_> = points.iter().step_by(step).copied().collect();
-        let given = with
-            .toy
-            .mass
-            .zip(with.toy.scale)
-            .map(|(mass, scale)| (mass.get(), scale.get()));
-        let (mass, scale) = match given {
-            Some(toy) if !with.toy.free => toy,
-            start => {
-                let one = streams_of(&[some]).map_err(of_stream)?;
-                let toy = fit_toy(&one, None, start).map_err(of_stream)?;
-                (toy.mass(), toy.scale_kpc())
+        match fit(with, &points) {
+            Ok((toy, map)) => {
+                toys.push((stream, toy.0, toy.1, map.coefficients() as i64, map.held_out_spread));
+                of_toys.push(toy_actions(toy, &points)?);
+                held_out.push(map.held_out_spread);
+                maps.insert(stream, map);
             }
-        };
-        let toy = Isochrone::new(mass, scale).map_err(StageError::failed)?;
-        let map = fit_orbit(&points, toy, &options(with)).map_err(of_stream)?;
+            Err(error) => {
+                let stars = train.stream.iter().zip(&train.star).filter(|(own, _)| **own == stream);
+                for (stream, star) in stars {
+                    lost.push(*stream, *star, format!("its stream has no series: {error}"));
+                }
+            }
+        }
         progress.add(1);
-        toys.push((stream, mass, scale, map.coefficients() as i64, map.held_out_spread));
-        maps.insert(stream, map);
     }
+    lost.write(context, with.failures, train.stars(), "stars")?;
+    if maps.is_empty() {
+        return Ok(set_aside::all_set_aside(train.stars(), "stars"));
+    }
+    tell_spread(context, &Spread::along(&of_toys), &held_out);
     let weights = OrbitMaps { maps }.to_weights().map_err(failed)?;
     weights.save(context.output("network")?).map_err(failed)?;
     context.write_table(
@@ -64,6 +69,56 @@ pub fn run(with: &TrainActions, train: &Sample, context: &StageContext) -> Resul
         ],
     )?;
     Ok(Outcome::Complete)
+}
+
+/// The toy (mass in M_sun, scale in kpc) and the series of one orbit.
+fn fit(with: &TrainActions, points: &[PhaseSpace]) -> Result<((f64, f64), OrbitMap), Error> {
+    let step = points.len().div_ceil(STARS_FOR_TOY).max(1);
+    let some: Vec<_> = points.iter().step_by(step).copied().collect();
+    let given = with
+        .toy
+        .mass
+        .zip(with.toy.scale)
+        .map(|(mass, scale)| (mass.get(), scale.get()));
+    let toy = match given {
+        Some(toy) if !with.toy.free => toy,
+        start => {
+            let one = streams_of(&[some])?;
+            let toy = fit_toy(&one, None, start)?;
+            (toy.mass(), toy.scale_kpc())
+        }
+    };
+    let isochrone = Isochrone::new(toy.0, toy.1).map_err(|error| Error::Data(error.to_string()))?;
+    Ok((toy, fit_orbit(points, isochrone, &options(with))?))
+}
+
+/// The toy actions (φ, z, r) of an orbit's stars.
+fn toy_actions((mass, scale): (f64, f64), points: &[PhaseSpace]) -> Result<Vec<[f64; 3]>, StageError> {
+    let toy = Isochrone::new(mass, scale).map_err(StageError::failed)?;
+    let found = points.iter().filter_map(|point| toy.actions(point).ok());
+    Ok(found.map(|found| [found.actions.phi, found.actions.z, found.actions.r]).collect())
+}
+
+/// Spreads along the orbits: of the toy over all their stars, of the series over those left out of the fit.
+fn tell_spread(context: &StageContext, toy: &Spread, held_out: &[f64]) {
+    let held_out = Spread::of_streams(held_out);
+    let metrics = [
+        ("spread_toy_training", toy.mean(None)),
+        ("spread_toy_training_median", toy.median(None)),
+        ("spread_validation", held_out.mean(None)),
+        ("spread_validation_median", held_out.median(None)),
+    ];
+    for (name, value) in metrics {
+        if let Some(value) = value {
+            context.metric(name, value, "km/s kpc");
+        }
+    }
+    if let Some((series, toy)) = held_out.mean(None).zip(toy.mean(None)).filter(|(series, toy)| series >= toy) {
+        context.finding(format!(
+            "the series are no better than their toys: the mean spread of actions of held-out stars is {series:.3e} km/s kpc, the toys' \
+             {toy:.3e}"
+        ));
+    }
 }
 
 fn options(with: &TrainActions) -> OrbitOptions {

@@ -1,5 +1,7 @@
 //! Body of `train_inverse`.
 
+use std::collections::BTreeSet;
+
 use networks::inverse::Form;
 use networks::inverse::train::{Options, Pairs, train};
 use networks::smooth;
@@ -8,6 +10,7 @@ use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
 use stages::parameters::SunParameters;
+use stages::set_aside::{self, SetAside};
 use stages::train_actions::Inputs;
 use stages::train_inverse::TrainInverse;
 use tch::Tensor;
@@ -15,17 +18,26 @@ use tch::Tensor;
 use crate::action_network::{self, ActionNetwork};
 use crate::common::{StageWatcher, checkpoint, failed, parameters, prepare, write_history};
 use crate::sample::Sample;
+use crate::stretch::three;
 
 /// Trains the inverse of an action network on the actions and angles that it predicts for the training stars.
 pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageError> {
     let with: TrainInverse = parameters(value)?;
     let device = prepare(context);
     let network = ActionNetwork::from_weights(&action_network::weights(context, "network")?, device)?;
-    let learning = pairs(&network, context, "train", device)?;
-    let held_out = context
-        .has_input("validation")
-        .then(|| pairs(&network, context, "validation", device))
-        .transpose()?;
+    let mut lost = SetAside::default();
+    let (mut stars, learning) = pairs(&network, context, "train", device, &mut lost)?;
+    let held_out = if context.has_input("validation") {
+        let (more, held_out) = pairs(&network, context, "validation", device, &mut lost)?;
+        stars += more;
+        held_out
+    } else {
+        None
+    };
+    lost.write(context, with.failures, stars, "stars")?;
+    let Some(learning) = learning else {
+        return Ok(set_aside::all_set_aside(stars, "stars"));
+    };
     let stars = learning.x.size()[0] as usize;
     let options = options(&with, &network, stars);
     let mut watcher = StageWatcher::new(context, options.epochs, "");
@@ -45,45 +57,60 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     Ok(Outcome::Complete)
 }
 
-/// Stars with the actions and angles that the network predicts. Streams with a star that the toy does not bind are left
-/// out and noted.
+/// Stars with the actions and angles that the network predicts; those to which it gives none are set aside.
 fn pairs(
     network: &ActionNetwork,
     context: &StageContext,
     port: &str,
     device: tch::Device,
-) -> Result<Pairs, StageError> {
+    lost: &mut SetAside,
+) -> Result<(usize, Option<Pairs>), StageError> {
     let sample = Sample::read(context, port, Inputs::Cartesian, &SunParameters::default(), device)?;
+    let all = sample.stars();
+    let mut set_aside = |sample: &Sample, rows: &[usize], why: &str| {
+        for &row in rows {
+            lost.push(sample.stream[row], sample.star[row], why);
+        }
+    };
+    let rows_of = |sample: &Sample, places: Vec<usize>| -> Vec<usize> {
+        let rows: BTreeSet<usize> = places.into_iter().map(|place| sample.rows[place]).collect();
+        rows.into_iter().collect()
+    };
     let unbound = smooth::unbound_energies(&network.toy(), &sample.streams.x, &sample.streams.v).map_err(failed)?;
-    let rows: Vec<usize> = unbound.iter().map(|&(place, _)| sample.rows[place]).collect();
-    let left = if rows.is_empty() {
-        Some(sample)
-    } else {
-        sample.without(&rows)
+    let rows = rows_of(&sample, unbound.into_iter().map(|(place, _)| place).collect());
+    set_aside(&sample, &rows, "it is unbound in the network's toy potential");
+    let Some(sample) = sample.without_stars(&rows) else {
+        return Ok((all, None));
     };
-    let Some(sample) = left else {
-        return Err(StageError::failed(format!(
-            "{port}: every stream has a star that is unbound in the network's toy"
-        )));
-    };
-    if !rows.is_empty() {
-        context.note(format!(
-            "{port}: {} stars are unbound in the network's toy; their streams are left out",
-            rows.len()
-        ));
-    }
-    let streams = &sample.streams;
-    let real = streams.weights.view(-1).gt(0.0).nonzero().view(-1);
+    let real = sample.streams.weights.view(-1).gt(0.0).nonzero().view(-1);
     let flat = |tensor: &Tensor| tensor.detach().reshape([-1, 3]).index_select(0, &real);
-    let (x, v) = (flat(&streams.x), flat(&streams.v));
+    let (x, v) = (flat(&sample.streams.x), flat(&sample.streams.v));
+    let places = Vec::<i64>::try_from(&real).map_err(StageError::failed)?;
     let image = network.alone(&x, &v, None)?;
-    context.metric(&format!("unconverged_stars_{port}"), image.open as f64, "");
-    Ok(Pairs {
-        theta: image.angles,
-        action: image.actions,
-        x,
-        v,
-    })
+    context.metric(
+        &format!("unconverged_stars_{port}"),
+        image.open.iter().filter(|open| **open).count() as f64,
+        "",
+    );
+    let (angles, actions) = (three(&image.angles)?, three(&image.actions)?);
+    let is_number = |star: usize| angles.iter().chain(&actions).all(|values| values[star].is_finite());
+    let is_good = |star: &usize| !image.open[*star] && is_number(*star);
+    let (good, bad): (Vec<usize>, Vec<usize>) = (0..places.len()).partition(is_good);
+    let bad = rows_of(&sample, bad.into_iter().map(|star| places[star] as usize).collect());
+    set_aside(&sample, &bad, "the network gives it no actions");
+    if good.is_empty() {
+        return Ok((all, None));
+    }
+    let good: Vec<i64> = good.into_iter().map(|star| star as i64).collect();
+    let good = Tensor::from_slice(&good).to_device(device);
+    let pick = |tensor: &Tensor| tensor.index_select(0, &good);
+    let pairs = Pairs {
+        theta: pick(&image.angles),
+        action: pick(&image.actions),
+        x: pick(&x),
+        v: pick(&v),
+    };
+    Ok((all, Some(pairs)))
 }
 
 /// The architecture follows that of the action network.

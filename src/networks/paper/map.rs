@@ -153,8 +153,8 @@ pub struct Prediction {
     pub theta: Tensor,
     /// J'', network unit.
     pub action: Tensor,
-    /// Stars for which the iteration for J' did not end.
-    pub unconverged: usize,
+    /// Whether the iteration for J' of a star did not end.
+    pub open: Vec<bool>,
 }
 
 impl PaperMap {
@@ -343,14 +343,14 @@ impl PreparedMap {
         let dropout = if draw.is_some() { Dropout::Drawn } else { Dropout::Off };
         let stars = theta.size()[0];
         let mut parts = (Vec::new(), Vec::new());
-        let mut unconverged = 0;
+        let mut all_open = Vec::new();
         for first in (0..stars).step_by(CHUNK as usize) {
             let length = CHUNK.min(stars - first);
             let theta = theta.narrow(0, first, length).detach().unsqueeze(1);
             let action = action.narrow(0, first, length).detach().unsqueeze(1);
             let draw = draw.map(|draw| draw.wrapping_add(first));
             let (own, open) = self.own_actions(&theta, &action, draw);
-            unconverged += open;
+            all_open.extend(open);
             seeded(draw);
             let (by_theta, by_action) = gradients(&self.detached, &theta, &own, dropout, false);
             tch::no_grad(|| {
@@ -363,30 +363,31 @@ impl PreparedMap {
             return Prediction {
                 theta: theta.detach(),
                 action: action.detach(),
-                unconverged,
+                open: all_open,
             };
         }
         Prediction {
             theta: Tensor::cat(&parts.0, 0),
             action: Tensor::cat(&parts.1, 0),
-            unconverged,
+            open: all_open,
         }
     }
 
-    /// J' of single stars, and for how many the iteration did not end.
-    fn own_actions(&self, theta: &Tensor, action: &Tensor, draw: Option<i64>) -> (Tensor, usize) {
+    /// J' of single stars, and for which the iteration did not end.
+    fn own_actions(&self, theta: &Tensor, action: &Tensor, draw: Option<i64>) -> (Tensor, Vec<bool>) {
         let dropout = if draw.is_some() { Dropout::Drawn } else { Dropout::Off };
         let mut own = action.shallow_clone();
         let mut damping = Tensor::ones_like(action).narrow(-1, 0, 1);
         let mut before = damping.full_like(f64::INFINITY);
-        let mut open = 0;
+        let mut is_open = before.ge(0.0);
         for _ in 0..PREDICTION_STEPS {
             seeded(draw);
             let (by_theta, _) = gradients(&self.detached, theta, &own, dropout, false);
             let step = action - by_theta - &own;
             let size = step.abs().amax([-1_i64].as_slice(), true);
-            open = usize::try_from(size.ge(PREDICTION_TOLERANCE.0).sum(Kind::Int64).int64_value(&[])).unwrap_or(0);
-            if open == 0 {
+            // What is not a number is open, too.
+            is_open = size.lt(PREDICTION_TOLERANCE.0).logical_not();
+            if is_open.any().int64_value(&[]) == 0 {
                 break;
             }
             damping = damping
@@ -395,7 +396,9 @@ impl PreparedMap {
             own = &own + step * &damping;
             before = size;
         }
-        (own, open)
+        let open = is_open.view(-1).to_device(Device::Cpu).contiguous();
+        // Of a kind and shape that can always be read.
+        (own, Vec::<bool>::try_from(open).unwrap_or_default())
     }
 }
 

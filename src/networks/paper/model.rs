@@ -80,23 +80,23 @@ impl PaperModel {
         tch::no_grad(|| self.toy_points(&streams.x, &streams.v, &streams.weights))
     }
 
-    /// Angles in [0, 2π) and actions (km/s kpc) of single stars, and for how many the iteration for J' did not end.
+    /// Angles in [0, 2π) and actions (km/s kpc) of single stars, and for which the iteration for J' did not end.
     ///
     /// **Shape** (stars, 3) twice, kpc and km/s
-    pub fn predict(&self, x: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor, usize), Error> {
+    pub fn predict(&self, x: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor, Vec<bool>), Error> {
         self.predict_with(x, v, None)
     }
 
     /// The same by the network as thinned by the dropout masks that `draw` seeds: one sample of Monte-Carlo dropout.
-    pub fn predict_drawn(&self, x: &Tensor, v: &Tensor, draw: i64) -> Result<(Tensor, Tensor, usize), Error> {
+    pub fn predict_drawn(&self, x: &Tensor, v: &Tensor, draw: i64) -> Result<(Tensor, Tensor, Vec<bool>), Error> {
         self.predict_with(x, v, Some(draw))
     }
 
-    fn predict_with(&self, x: &Tensor, v: &Tensor, draw: Option<i64>) -> Result<(Tensor, Tensor, usize), Error> {
+    fn predict_with(&self, x: &Tensor, v: &Tensor, draw: Option<i64>) -> Result<(Tensor, Tensor, Vec<bool>), Error> {
         let found = tch::no_grad(|| self.toy().from_cartesian(x, v))?;
         let frozen = self.map.frozen();
         let image = frozen.predict(&found.angles, &(found.actions / ACTION_UNIT), draw);
-        Ok((wrap(&image.theta), image.action * ACTION_UNIT, image.unconverged))
+        Ok((wrap(&image.theta), image.action * ACTION_UNIT, image.open))
     }
 
     /// J' of streams, (streams, 3) in the network's unit, and which of them the iteration did not settle: one more step would still move

@@ -13,7 +13,7 @@ pub use features::Symmetry;
 pub use flow::Flow;
 pub use jacobian::Jacobian;
 pub use map::{Shape, SmoothMap, Streams, ToyPoints};
-pub use toy::{fit_toy, unbound_energies};
+pub use toy::{fit_toy, unbound_energies, undetermined};
 pub use train::{Options, Trained, train, train_from};
 
 #[cfg(test)]

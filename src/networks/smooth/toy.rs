@@ -123,6 +123,23 @@ fn simplex(begin: Vertex, cost: impl Fn([f64; 2]) -> f64) -> Vertex {
     corners.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or(begin)
 }
 
+/// Part of the sum of the toy's actions below which an orbit leads through the centre as far as a map can tell.
+const RADIAL: f64 = 1e-6;
+
+/// Rows of bound points whose toy angles have no meaning, so that nothing can be learned from them: those whose orbit leads through
+/// the centre (angular momentum below 1e-6 of the sum of the actions), or whose actions or angles are not numbers.
+pub fn undetermined(toy: &Isochrone, x: &Tensor, v: &Tensor) -> Result<Vec<usize>, Error> {
+    let found = tch::no_grad(|| toy.from_cartesian(x, v))?;
+    let j = &found.actions;
+    let turning = j.narrow(-1, 0, 1).abs() + j.narrow(-1, 1, 1);
+    let all = &turning + j.narrow(-1, 2, 1).clamp_min(0.0);
+    let is_good = turning.gt_tensor(&(all * RADIAL)).squeeze_dim(-1);
+    let is_number = (j + &found.angles).isfinite().all_dim(-1, false);
+    let bad = is_good.logical_and(&is_number).logical_not().to_device(Device::Cpu);
+    let rows: Vec<i64> = Vec::try_from(&bad.contiguous().view(-1).nonzero().view(-1))?;
+    Ok(rows.into_iter().map(|row| row as usize).collect())
+}
+
 /// Row and energy, (km/s)², of each point that is unbound in `toy`.
 pub fn unbound_energies(toy: &Isochrone, x: &Tensor, v: &Tensor) -> Result<Vec<(usize, f64)>, Error> {
     let rows = toy.unbound(x, v)?;
