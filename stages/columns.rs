@@ -271,14 +271,15 @@ pub fn fitted_orbits() -> Schema {
 /// How constant actions are along the streams of a training: a row for each set, map and component.
 pub fn spread() -> Schema {
     let text = |name, description| column(name, DataType::Utf8, "", "", description);
-    let number = |name, description| {
-        column(name, DataType::Float64, "km/s kpc", "", description).with_nullable(true)
-    };
+    let number = |name, description| column(name, DataType::Float64, "km/s kpc", "", description).with_nullable(true);
     Schema::new(vec![
         text("set", "training or validation"),
         text("map", "toy or network"),
         text("component", "phi, z, r, or their mean"),
-        number("mean", "mean over the streams of the mean absolute deviation of the actions along each"),
+        number(
+            "mean",
+            "mean over the streams of the mean absolute deviation of the actions along each",
+        ),
         number("median", "median over the streams of the same"),
         column("streams", DataType::Int64, "", "", "streams of at least two stars"),
     ])

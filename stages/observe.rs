@@ -252,7 +252,8 @@ impl Stage for Observe {
             of(|seen| seen.mu_l_cosb),
             of(|seen| seen.mu_b),
         ];
-        let mut written: Vec<(&str, Vec<f64>)> = OBSERVABLES.map(|column| column.name).into_iter().zip(values).collect();
+        let mut written: Vec<(&str, Vec<f64>)> =
+            OBSERVABLES.map(|column| column.name).into_iter().zip(values).collect();
         if has_errors {
             let located: Vec<PhaseSpace> = observed.iter().map(|seen| sun.locate(seen)).collect();
             for (columns, stars) in [(&CARTESIAN, &located), (&TRUE, &stars)] {

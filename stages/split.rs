@@ -85,7 +85,11 @@ impl Stage for Split {
     fn counts(&self, inputs: &Counts) -> Result<Counts, Vec<Fault>> {
         let Most { streams, stars } = inputs.at("stars");
         let of = |streams: Option<u32>| streams.map(u64::from);
-        let (train, validation, test) = (of(self.train_streams), of(self.validation_streams), of(self.test_streams));
+        let (train, validation, test) = (
+            of(self.train_streams),
+            of(self.validation_streams),
+            of(self.test_streams),
+        );
         let asked = train.unwrap_or(1) + validation.unwrap_or(u64::from(self.has_validation())) + test.unwrap_or(1);
         if let Some(there) = streams.filter(|&there| asked > there) {
             let at = match (train, validation) {
@@ -94,7 +98,8 @@ impl Stage for Split {
                 (None, None) => "test_streams",
             };
             let mut fault = Fault::new(at, format!("the sets need {asked} streams, and there are {there}"));
-            fault.hint = Some("make more streams, or ask for fewer: train_streams, validation_streams, test_streams".to_owned());
+            fault.hint =
+                Some("make more streams, or ask for fewer: train_streams, validation_streams, test_streams".to_owned());
             return Err(vec![fault]);
         }
         let all = |streams: Option<u64>, known: Option<u64>| Most {
@@ -162,7 +167,9 @@ impl Split {
                 false => String::new(),
             };
             return Err(StageError::with_hint(
-                format!("{there} streams cannot be split into {train} for training{validation} and {test} for the test"),
+                format!(
+                    "{there} streams cannot be split into {train} for training{validation} and {test} for the test"
+                ),
                 "make more streams, or ask for fewer: train_streams, validation_streams, test_streams",
             ));
         }

@@ -214,7 +214,52 @@ fn errors_of_observation_have_their_size_and_leave_the_rest() {
     assert!((difference("v_los", false) / 2.0 - 1.0).abs() < 0.14);
     assert!((difference("distance", true) / 0.1 - 1.0).abs() < 0.14);
     assert_eq!(exact.f64("stars", "mu_b"), noisy.f64("stars", "mu_b"));
-    assert_eq!(exact.f64("stars", "x"), noisy.f64("stars", "x"));
+    // What follows from them follows from what was observed; the truth has a name of its own.
+    let sun = dynamics::sky::Sun::default();
+    let seen = OBSERVABLES.map(|column| noisy.f64("stars", column.name));
+    let located = CARTESIAN.map(|column| noisy.f64("stars", column.name));
+    for row in 0..table.num_rows() {
+        let [distance, l, b, v_los, mu_l_cosb, mu_b] = seen.each_ref().map(|values| values[row]);
+        let point = sun.locate(&dynamics::sky::Observables {
+            distance,
+            l,
+            b,
+            v_los,
+            mu_l_cosb,
+            mu_b,
+        });
+        let again = [point.x, point.v].concat();
+        assert!(
+            located.iter().zip(again).all(|(values, value)| values[row] == value),
+            "row {row}"
+        );
+    }
+    for column in CARTESIAN {
+        let truth = noisy.f64("stars", &format!("{}_true", column.name));
+        assert_eq!(truth, exact.f64("stars", column.name));
+        assert_ne!(truth, noisy.f64("stars", column.name));
+    }
+    let names = |ran: &crate::testing::Ran| {
+        ran.tables["stars"]
+            .schema()
+            .fields()
+            .iter()
+            .map(|f| f.name().clone())
+            .collect::<Vec<_>>()
+    };
+    assert!(
+        !names(&exact).iter().any(|name| name.ends_with("_true")),
+        "{:?}",
+        names(&exact)
+    );
+    // Observed again, with errors again: the truth stays the truth.
+    let again = run(
+        &stage::<Observe>(json!({ "errors": { "b": 1.0 } })),
+        &[("stars", &noisy.tables["stars"])],
+        &[],
+    )
+    .completed();
+    assert_eq!(again.f64("stars", "z_true"), exact.f64("stars", "z"));
     assert_eq!(
         run(&stage::<Observe>(with), &[("stars", &table)], &[]).bytes,
         noisy.bytes
@@ -223,6 +268,33 @@ fn errors_of_observation_have_their_size_and_leave_the_rest() {
         faults::<Observe>(json!({ "errors": { "l": -1 }, "sun": { "r0": 0 } })).len(),
         2
     );
+}
+
+#[test]
+fn errors_over_a_pole_come_down_the_other_side() {
+    let table = some_stars();
+    let ran = run(
+        &stage::<Observe>(json!({ "errors": { "b": 45.0 } })),
+        &[("stars", &table)],
+        &[],
+    )
+    .completed();
+    let latitudes = ran.f64("stars", "b");
+    assert!(latitudes.iter().all(|b| b.abs() <= 90.0), "{latitudes:?}");
+}
+
+#[test]
+fn with_errors_nothing_is_written_that_does_not_follow_from_what_was_observed() {
+    let names = |missing: &[&str]| {
+        let with = json!({ "errors": { "v_los": 1.0 }, "missing": missing });
+        let ran = run(&stage::<Observe>(with), &[("stars", &some_stars())], &[]).completed();
+        let schema = ran.tables["stars"].schema();
+        ["x", "z", "vx", "vz", "x_true", "vz_true"].map(|name| schema.column_with_name(name).is_some())
+    };
+    assert_eq!(names(&[]), [true; 6]);
+    assert_eq!(names(&["v_los"]), [true, true, false, false, true, true]);
+    assert_eq!(names(&["mu_b", "v_los"]), [true, true, false, false, true, true]);
+    assert_eq!(names(&["distance"]), [false, false, false, false, true, true]);
 }
 
 #[test]
@@ -289,6 +361,43 @@ fn smaller_training_sets_are_nested_and_share_the_test_set() {
         ran.error()
     );
     assert_eq!(faults::<Split>(json!({ "train": 1.5, "train_streams": 0 })).len(), 3);
+}
+
+#[test]
+fn a_set_for_validation_takes_nothing_from_the_others() {
+    let table = some_stars();
+    let split = |with: serde_json::Value| run(&stage::<Split>(with), &[("stars", &table)], &[]);
+    let streams =
+        |ran: &crate::testing::Ran, port: &str| -> BTreeSet<i64> { ran.i64(port, "stream").into_iter().collect() };
+    let two = split(json!({ "train_streams": 50, "test_streams": 20, "seed": 1 })).completed();
+    let three =
+        split(json!({ "train_streams": 50, "validation_streams": 10, "test_streams": 20, "seed": 1 })).completed();
+    assert_eq!(
+        (&two.bytes["train"], &two.bytes["test"]),
+        (&three.bytes["train"], &three.bytes["test"])
+    );
+    assert!(!two.tables.contains_key("validation"));
+    let validation = streams(&three, "validation");
+    assert_eq!(validation.len(), 10);
+    assert!(validation.is_disjoint(&streams(&three, "train")) && validation.is_disjoint(&streams(&three, "test")));
+    // A larger training set leaves it as it is.
+    let more =
+        split(json!({ "train_streams": 70, "validation_streams": 10, "test_streams": 20, "seed": 1 })).completed();
+    assert_eq!(streams(&more, "validation"), validation);
+    let parts = split(json!({ "train": 0.5, "validation": 0.2 })).completed();
+    assert_eq!(
+        ["train", "validation", "test"].map(|port| streams(&parts, port).len()),
+        [50, 20, 30]
+    );
+    let error = split(json!({ "train_streams": 80, "validation_streams": 10, "test_streams": 20 })).error();
+    assert!(
+        error.contains("80 for training, 10 for validation and 20 for the test"),
+        "{error}"
+    );
+    assert_eq!(
+        faults::<Split>(json!({ "validation": 0.0, "validation_streams": 0 })).len(),
+        3
+    );
 }
 
 #[test]

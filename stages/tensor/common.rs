@@ -105,7 +105,7 @@ impl Watcher for StageWatcher {
 }
 
 /// A loss for a line of progress: in a small system it may be 1e-4 km/s kpc.
-fn digits(loss: f64) -> String {
+pub fn digits(loss: f64) -> String {
     if loss.abs() < 0.01 {
         format!("{loss:.2e}")
     } else {

@@ -169,7 +169,9 @@ impl Doubtful {
             context.metric("outside_stars", outside as f64, "");
         }
         context.metric("unphysical_stars", unphysical as f64, "");
-        let text = format!("{outside} of {known} stars are outside the region that the network was trained in (column inside)");
+        let text = format!(
+            "{outside} of {known} stars are outside the region that the network was trained in (column inside)"
+        );
         if 2 * outside > known {
             context.finding(text);
         } else if outside as f64 > OTHERS * known as f64 {
@@ -333,7 +335,10 @@ impl<'a> Predictor<'a> {
                 _ => network.alone(&x, &v, draw)?,
             };
             outcomes.open += image.open.iter().filter(|open| **open).count();
-            converged.iter_mut().zip(&image.open).for_each(|(converged, open)| *converged &= !open);
+            converged
+                .iter_mut()
+                .zip(&image.open)
+                .for_each(|(converged, open)| *converged &= !open);
             let frequencies = accelerations
                 .as_ref()
                 .map(|a| network.frequencies(&x, &v, a, &image.actions));
@@ -410,7 +415,11 @@ impl<'a> Predictor<'a> {
             let ([angles, actions, own], open) = network.together(&sample.streams)?;
             outcomes.open += open.iter().filter(|open| **open).count();
             let width = sample.streams.weights.size()[1] as usize;
-            let first = open.iter().enumerate().filter(|(_, open)| **open).map(|(index, _)| sample.rows[index * width]);
+            let first = open
+                .iter()
+                .enumerate()
+                .filter(|(_, open)| **open)
+                .map(|(index, _)| sample.rows[index * width]);
             open_streams.extend(first.map(|row| sample.stream[row]));
             let actions = flat(&actions)?;
             let frequencies = accelerations.as_ref().map(|a| network.frequencies(&x, &v, a, &actions));
@@ -425,7 +434,11 @@ impl<'a> Predictor<'a> {
             sample.star.clone(),
         )?;
         outcomes.stars.own_actions = Some(three(&own)?);
-        outcomes.stars.converged = sample.stream.iter().map(|stream| !open_streams.contains(stream)).collect();
+        outcomes.stars.converged = sample
+            .stream
+            .iter()
+            .map(|stream| !open_streams.contains(stream))
+            .collect();
         outcomes.stars.inside = self.inside(&x, &v)?;
         if !self.with.is_ensemble() {
             outcomes.stars.actions_sd = Some(spread_within(&outcomes.stars));
@@ -496,14 +509,14 @@ impl Outcomes {
         let is_finite = |values: &Three<f64>, row: usize| values.iter().all(|values| values[row].is_finite());
         let why = |row: usize| {
             if all.iter().flatten().any(|values| !is_finite(values, row)) {
-                return Some("its actions or angles are not finite");
+                return Some("the network gives it no actions");
             }
             let frequencies = [stars.frequencies.as_ref(), stars.frequencies_sd.as_ref()];
             frequencies
                 .iter()
                 .flatten()
                 .any(|values| !is_finite(values, row))
-                .then_some("its frequencies are not finite: the orbit is circular or in the plane of the toy")
+                .then_some("it has no frequencies: the orbit is circular, or in the plane, of the toy")
         };
         let reasons: Vec<Option<&'static str>> = (0..stars.stream.len()).map(why).collect();
         if reasons.iter().all(Option::is_none) {
@@ -518,3 +531,7 @@ impl Outcomes {
         self.stars.keep(&kept);
     }
 }
+
+#[cfg(test)]
+#[path = "predict_actions_tests.rs"]
+mod tests;

@@ -120,7 +120,10 @@ impl Sample {
         // The places of the stars of each stream; fillers come after them, and are those whose row has been there.
         let streams = self.rows.chunks(width).enumerate().map(|(index, rows)| {
             let mut seen = BTreeSet::new();
-            let own = rows.iter().enumerate().filter(|(_, row)| seen.insert(**row) && is_kept(**row));
+            let own = rows
+                .iter()
+                .enumerate()
+                .filter(|(_, row)| seen.insert(**row) && is_kept(**row));
             own.map(|(place, _)| index * width + place).collect::<Vec<usize>>()
         });
         let streams: Vec<Vec<usize>> = streams.filter(|places| !places.is_empty()).collect();
@@ -138,7 +141,13 @@ impl Sample {
         let device = self.streams.x.device();
         let index = Tensor::from_slice(&places.iter().map(|&place| place as i64).collect::<Vec<_>>()).to_device(device);
         let shape = |last| [streams.len() as i64, longest as i64, last];
-        let pick = |tensor: &Tensor| tensor.reshape([-1, 3]).index_select(0, &index).view(shape(3)).contiguous();
+        let pick = |tensor: &Tensor| {
+            tensor
+                .reshape([-1, 3])
+                .index_select(0, &index)
+                .view(shape(3))
+                .contiguous()
+        };
         Some(Self {
             stream: kept.iter().map(|&row| self.stream[row]).collect(),
             star: kept.iter().map(|&row| self.star[row]).collect(),
@@ -222,7 +231,10 @@ mod tests {
     fn a_star_goes_and_its_stream_stays() {
         // Row 1 is the first star of stream 5, with whose values it was filled up; row 5 the only star of stream 9.
         let left = sample().without_stars(&[1, 5]).unwrap();
-        assert_eq!((left.stream.as_slice(), left.star.as_slice()), (&[7, 7, 5, 5][..], &[0, 1, 1, 2][..]));
+        assert_eq!(
+            (left.stream.as_slice(), left.star.as_slice()),
+            (&[7, 7, 5, 5][..], &[0, 1, 1, 2][..])
+        );
         assert_eq!(left.streams.x.size(), [2, 2, 3]);
         assert_eq!(left.by_row(&left.streams.x).unwrap()[0], [70.0, 71.0, 51.0, 52.0]);
         let left = sample().without_stars(&[0, 4]).unwrap();

@@ -10,7 +10,7 @@ use tables::Values;
 use tch::Tensor;
 
 use crate::action_network::{ActionNetwork, Image};
-use crate::common::failed;
+use crate::common::{digits, failed};
 use crate::stretch::three;
 
 /// Most stars that are looked at: of larger sets every so manieth stream.
@@ -66,7 +66,11 @@ impl Spread {
 }
 
 /// Numbers of the stars of each stream of some streams, as actions (stars, 3) have them one after the other.
-fn grouped(counts: &[usize], actions: &Tensor, is_good: impl Fn(usize) -> bool) -> Result<Vec<Vec<[f64; 3]>>, StageError> {
+fn grouped(
+    counts: &[usize],
+    actions: &Tensor,
+    is_good: impl Fn(usize) -> bool,
+) -> Result<Vec<Vec<[f64; 3]>>, StageError> {
     let [phi, z, r] = three(actions)?;
     let mut first = 0;
     let stream = |count: &usize| {
@@ -149,7 +153,16 @@ pub fn report(context: &StageContext, training: &Measured, validation: Option<&M
         .flat_map(|of| [(of.set, "toy", &of.toy), (of.set, "network", &of.network)])
         .flat_map(|(set, map, spread)| {
             let components = [("phi", Some(0)), ("z", Some(1)), ("r", Some(2)), ("mean", None)];
-            components.map(|(name, component)| (set, map, name, spread.mean(component), spread.median(component), spread.0.len()))
+            components.map(|(name, component)| {
+                (
+                    set,
+                    map,
+                    name,
+                    spread.mean(component),
+                    spread.median(component),
+                    spread.0.len(),
+                )
+            })
         })
         .collect();
     let texts = |of: fn(&Row) -> &'static str| -> Values { rows.iter().map(of).collect::<Vec<_>>().into() };
@@ -161,7 +174,10 @@ pub fn report(context: &StageContext, training: &Measured, validation: Option<&M
             ("component", texts(|row| row.2)),
             ("mean", rows.iter().map(|row| row.3).collect::<Vec<_>>().into()),
             ("median", rows.iter().map(|row| row.4).collect::<Vec<_>>().into()),
-            ("streams", rows.iter().map(|row| row.5 as i64).collect::<Vec<_>>().into()),
+            (
+                "streams",
+                rows.iter().map(|row| row.5 as i64).collect::<Vec<_>>().into(),
+            ),
         ],
     )?;
     for of in sets() {
@@ -178,7 +194,9 @@ pub fn report(context: &StageContext, training: &Measured, validation: Option<&M
     if let Some(text) = no_better(held_out) {
         context.finding(text);
     }
-    let both = validation.and_then(|of| of.network.mean(None)).zip(training.network.mean(None));
+    let both = validation
+        .and_then(|of| of.network.mean(None))
+        .zip(training.network.mean(None));
     if let Some((validation, training)) = both.filter(|(validation, training)| *validation >= OVERTRAINED * training) {
         context.note(format!(
             "along validation streams the actions vary {:.1} times as much as along training streams: more streams would help",
@@ -188,18 +206,29 @@ pub fn report(context: &StageContext, training: &Measured, validation: Option<&M
     Ok(())
 }
 
-type Row = (&'static str, &'static str, &'static str, Option<f64>, Option<f64>, usize);
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    Option<f64>,
+    Option<f64>,
+    usize,
+);
 
 /// What speaks against a network by its spread along some streams: in the mean or in the median that of the toy is as small.
 fn no_better(of: &Measured) -> Option<String> {
     let say = |what: &str, network: f64, toy: f64| {
         format!(
-            "the network is no better than its toy: along {} streams the {what} spread of its actions is {network:.3e} km/s kpc, the \
-             toy's {toy:.3e}",
-            of.set
+            "the network is no better than its toy: along {} streams the {what} spread of its actions is {} km/s kpc, the toy's {}",
+            of.set,
+            digits(network),
+            digits(toy)
         )
     };
-    let (mean, median) = (of.network.mean(None).zip(of.toy.mean(None)), of.network.median(None).zip(of.toy.median(None)));
+    let (mean, median) = (
+        of.network.mean(None).zip(of.toy.mean(None)),
+        of.network.median(None).zip(of.toy.median(None)),
+    );
     let is_bad = |found: &(f64, f64)| found.0 >= found.1;
     match (mean.filter(is_bad), median.filter(is_bad)) {
         (Some((network, toy)), _) => Some(say("mean", network, toy)),
@@ -226,9 +255,15 @@ mod tests {
         ];
         let spread = Spread::along(&streams);
         assert_eq!(spread, Spread(vec![[1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0; 3]]));
-        assert_eq!((spread.mean(Some(1)), spread.median(Some(1))), (Some(2.0 / 3.0), Some(0.0)));
+        assert_eq!(
+            (spread.mean(Some(1)), spread.median(Some(1))),
+            (Some(2.0 / 3.0), Some(0.0))
+        );
         assert_eq!(spread.median(None), Some(1.0 / 3.0));
-        assert_eq!((Spread::default().mean(None), Spread::default().median(None)), (None, None));
+        assert_eq!(
+            (Spread::default().mean(None), Spread::default().median(None)),
+            (None, None)
+        );
     }
 
     #[test]
@@ -236,8 +271,16 @@ mod tests {
         let of = |values: &[f64]| Spread(values.iter().map(|&value| [value; 3]).collect());
         let text = |toy: &[f64], network: &[f64]| no_better(&Measured::new("validation", of(toy), of(network)));
         assert_eq!(text(&[2.0, 3.0, 9.0], &[1.0, 2.0, 8.0]), None);
-        assert!(text(&[2.0, 3.0, 4.0], &[1.0, 2.0, 90.0]).unwrap().contains("mean spread"));
-        assert!(text(&[2.0, 3.0, 40.0], &[3.0, 4.0, 8.0]).unwrap().contains("median spread"));
+        assert!(
+            text(&[2.0, 3.0, 4.0], &[1.0, 2.0, 90.0])
+                .unwrap()
+                .contains("mean spread")
+        );
+        assert!(
+            text(&[2.0, 3.0, 40.0], &[3.0, 4.0, 8.0])
+                .unwrap()
+                .contains("median spread")
+        );
         assert!(text(&[2.0], &[]).unwrap().contains("no actions"));
     }
 }

@@ -71,7 +71,10 @@ impl Stretch {
     pub fn physical(&self) -> Vec<bool> {
         let holds = |row: usize| {
             let [_, z, r] = self.actions.each_ref().map(|values| values[row]);
-            let frequencies = self.frequencies.as_ref().map(|all| all.each_ref().map(|values| values[row]));
+            let frequencies = self
+                .frequencies
+                .as_ref()
+                .map(|all| all.each_ref().map(|values| values[row]));
             z >= 0.0 && r >= 0.0 && frequencies.is_none_or(|[_, z, r]| z > 0.0 && r > 0.0)
         };
         (0..self.stream.len()).map(holds).collect()

@@ -161,12 +161,24 @@ fn usable(
 ) -> Result<Option<Sample>, StageError> {
     let (loose, others) = unbound.of(set, &sample);
     for &row in &loose {
-        lost.push(sample.stream[row], sample.star[row], "it is unbound in the toy potential");
+        lost.push(
+            sample.stream[row],
+            sample.star[row],
+            "it is unbound in the toy potential",
+        );
     }
     for &row in &others {
-        lost.push(sample.stream[row], sample.star[row], "a star of its stream is unbound in the toy potential");
+        lost.push(
+            sample.stream[row],
+            sample.star[row],
+            "a star of its stream is unbound in the toy potential",
+        );
     }
-    let sample = if loose.is_empty() { Some(sample) } else { sample.without(&loose) };
+    let sample = if loose.is_empty() {
+        Some(sample)
+    } else {
+        sample.without(&loose)
+    };
     let Some(sample) = sample else { return Ok(None) };
     let rows = smooth::undetermined(toy, &sample.streams.x, &sample.streams.v).map_err(failed)?;
     let rows: BTreeSet<usize> = rows.into_iter().map(|place| sample.rows[place]).collect();
@@ -174,7 +186,11 @@ fn usable(
         return Ok(Some(sample));
     }
     for &row in &rows {
-        lost.push(sample.stream[row], sample.star[row], "its orbit leads through the centre, where the toy's angles have no meaning");
+        lost.push(
+            sample.stream[row],
+            sample.star[row],
+            "its orbit leads through the centre, where the toy's angles have no meaning",
+        );
     }
     Ok(sample.without_stars(&rows.into_iter().collect::<Vec<_>>()))
 }
@@ -352,7 +368,12 @@ fn first_toy(
 fn no_toy(error: Error, train: &Sample, validation: Option<&Sample>) -> StageError {
     let Error::Data(_) = error else { return failed(error) };
     let fastest = |sample: &Sample| -> Option<(f64, i64, i64)> {
-        let speed = sample.streams.v.square().sum_dim_intlist([-1].as_slice(), false, tch::Kind::Double).sqrt();
+        let speed = sample
+            .streams
+            .v
+            .square()
+            .sum_dim_intlist([-1].as_slice(), false, tch::Kind::Double)
+            .sqrt();
         let speeds = Vec::<f64>::try_from(speed.to_device(tch::Device::Cpu).contiguous().view(-1)).ok()?;
         let (place, speed) = speeds.into_iter().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
         let row = *sample.rows.get(place)?;
@@ -460,7 +481,7 @@ impl Unbound {
                 .collect();
             by_row.sort_by_key(|&(row, _)| row);
             by_row.dedup_by_key(|&mut (row, _)| row);
-            let ids: std::collections::BTreeSet<i64> = by_row.iter().map(|&(row, _)| sample.stream[row]).collect();
+            let ids: BTreeSet<i64> = by_row.iter().map(|&(row, _)| sample.stream[row]).collect();
             streams += ids.len();
             of_stars += sample.stars();
             of_streams += sample.streams.len();

@@ -15,7 +15,7 @@ use stages::io::TableContext;
 use stages::set_aside::{self, SetAside};
 use stages::train_actions::{Symmetry, TrainActions};
 
-use crate::common::failed;
+use crate::common::{digits, failed};
 use crate::sample::Sample;
 use crate::spread::Spread;
 
@@ -96,7 +96,9 @@ fn fit(with: &TrainActions, points: &[PhaseSpace]) -> Result<((f64, f64), OrbitM
 fn toy_actions((mass, scale): (f64, f64), points: &[PhaseSpace]) -> Result<Vec<[f64; 3]>, StageError> {
     let toy = Isochrone::new(mass, scale).map_err(StageError::failed)?;
     let found = points.iter().filter_map(|point| toy.actions(point).ok());
-    Ok(found.map(|found| [found.actions.phi, found.actions.z, found.actions.r]).collect())
+    Ok(found
+        .map(|found| [found.actions.phi, found.actions.z, found.actions.r])
+        .collect())
 }
 
 /// Spreads along the orbits: of the toy over all their stars, of the series over those left out of the fit.
@@ -113,10 +115,15 @@ fn tell_spread(context: &StageContext, toy: &Spread, held_out: &[f64]) {
             context.metric(name, value, "km/s kpc");
         }
     }
-    if let Some((series, toy)) = held_out.mean(None).zip(toy.mean(None)).filter(|(series, toy)| series >= toy) {
+    if let Some((series, toy)) = held_out
+        .mean(None)
+        .zip(toy.mean(None))
+        .filter(|(series, toy)| series >= toy)
+    {
         context.finding(format!(
-            "the series are no better than their toys: the mean spread of actions of held-out stars is {series:.3e} km/s kpc, the toys' \
-             {toy:.3e}"
+            "the series are no better than their toys: the mean spread of actions of held-out stars is {} km/s kpc, the toys' {}",
+            digits(series),
+            digits(toy)
         ));
     }
 }

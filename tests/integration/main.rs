@@ -9,6 +9,7 @@ mod cases_files;
 mod cases_language;
 mod cases_orbits;
 mod cases_runner;
+mod cases_trainings;
 mod catalog;
 mod commands;
 mod data;
