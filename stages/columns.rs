@@ -321,16 +321,6 @@ pub fn unbound() -> Schema {
     stars(&[&[ENERGY]])
 }
 
-/// No stars, as columns of [`set_aside`].
-pub fn no_reasons() -> Vec<(&'static str, tables::Values)> {
-    let none = || Vec::<i64>::new().into();
-    vec![
-        ("stream", none()),
-        ("star", none()),
-        ("reason", Vec::<String>::new().into()),
-    ]
-}
-
 /// Stars or orbits without a result, and why; see [`crate::set_aside`].
 pub fn set_aside() -> Schema {
     let reason = column("reason", DataType::Utf8, "", "", "why it has no result");

@@ -91,11 +91,15 @@ impl SetAside {
 }
 
 /// Fails for the first star of a stage that writes its output `set_aside` piece by piece, if that is chosen.
-pub fn may_be_set_aside(failures: OnFailure, stream: i64, star: i64, reason: &str) -> Result<(), StageError> {
+pub fn may_be_set_aside(
+    context: &StageContext,
+    failures: OnFailure,
+    (stream, star, reason): (i64, i64, &str),
+) -> Result<(), StageError> {
     match failures {
         OnFailure::SetAside => Ok(()),
         OnFailure::Fail => Err(StageError::with_hint(
-            format!("stream {stream}, star {star} has no result: {reason}"),
+            format!("stream {}, star {star} has no result: {reason}", called(context, stream)?),
             "failures: set_aside leaves such stars out and lists them in the output set_aside",
         )),
     }

@@ -99,8 +99,8 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
             let found = found?;
             means.add(&found.stars);
             means.flush(found.stars.stream.last().copied())?;
-            if let Some((stream, star, why)) = found.set_aside.first() {
-                set_aside::may_be_set_aside(with.failures, *stream, *star, why)?;
+            if let Some(first) = found.set_aside.first() {
+                set_aside::may_be_set_aside(context, with.failures, *first)?;
                 set_aside.append(reasons(&found.set_aside))?;
             }
             predicted += found.stars.stream.len();

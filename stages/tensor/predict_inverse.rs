@@ -81,8 +81,8 @@ pub fn run(weights: &Weights, with: &Predict, context: &StageContext, device: De
         for (_, _, why) in &lost {
             *counts.entry(why).or_default() += 1;
         }
-        if let Some((stream, star, why)) = lost.first() {
-            set_aside::may_be_set_aside(with.failures, *stream, *star, why)?;
+        if let Some(first) = lost.first() {
+            set_aside::may_be_set_aside(context, with.failures, *first)?;
             set_aside.append(reasons(&lost))?;
         }
         let pick = |ids: &[i64]| kept.iter().map(|&row| ids[row]).collect::<Vec<_>>();

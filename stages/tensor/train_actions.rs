@@ -12,7 +12,7 @@ use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
-use stages::io::TableContext;
+use stages::io::{TableContext, called};
 use stages::set_aside::SetAside;
 use stages::train_actions::{Along, Inputs, Loss, Network, Symmetry, TrainActions, WhenUnbound};
 
@@ -40,7 +40,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         .transpose()?;
     let toy = match &start {
         Some(start) => start.toy(),
-        None => first_toy(&with, &train, validation.as_ref(), device)?,
+        None => first_toy(context, &with, &train, validation.as_ref(), device)?,
     };
     let mut sets = vec![("training", &train)];
     sets.extend(validation.as_ref().map(|set| ("validation", set)));
@@ -339,6 +339,7 @@ fn describe(weights: &mut Weights, with: &TrainActions) -> Result<(), StageError
 
 /// The toy that is asked for, found or refined where that is asked for.
 fn first_toy(
+    context: &StageContext,
     with: &TrainActions,
     train: &Sample,
     validation: Option<&Sample>,
@@ -359,13 +360,13 @@ fn first_toy(
             let found = smooth::fit_toy(&train.streams, also, start);
             found
                 .or_else(|_| smooth::fit_toy(&train.streams, also, None))
-                .map_err(|error| no_toy(error, train, validation))
+                .map_err(|error| no_toy(context, error, train, validation))
         }
     }
 }
 
 /// An error of the search for a toy, with the star that is the likeliest reason.
-fn no_toy(error: Error, train: &Sample, validation: Option<&Sample>) -> StageError {
+fn no_toy(context: &StageContext, error: Error, train: &Sample, validation: Option<&Sample>) -> StageError {
     let Error::Data(_) = error else { return failed(error) };
     let fastest = |sample: &Sample| -> Option<(f64, i64, i64)> {
         let speed = sample
@@ -381,10 +382,13 @@ fn no_toy(error: Error, train: &Sample, validation: Option<&Sample>) -> StageErr
     };
     let all = std::iter::once(train).chain(validation).filter_map(fastest);
     match all.max_by(|a, b| a.0.total_cmp(&b.0)) {
-        Some((speed, stream, star)) => StageError::with_hint(
-            format!("no isochrone binds all stars: the fastest, stream {stream}, star {star}, has {speed:.1} km/s"),
-            "see whether it belongs to the system, and whether units are right",
-        ),
+        Some((speed, stream, star)) => {
+            let stream = called(context, stream).unwrap_or_else(|_| stream.to_string());
+            StageError::with_hint(
+                format!("no isochrone binds all stars: the fastest, stream {stream}, star {star}, has {speed:.1} km/s"),
+                "see whether it belongs to the system, and whether units are right",
+            )
+        }
         None => failed(error),
     }
 }
