@@ -99,7 +99,10 @@ pub fn may_be_set_aside(
     match failures {
         OnFailure::SetAside => Ok(()),
         OnFailure::Fail => Err(StageError::with_hint(
-            format!("stream {}, star {star} has no result: {reason}", called(context, stream)?),
+            format!(
+                "stream {}, star {star} has no result: {reason}",
+                called(context, stream)?
+            ),
             "failures: set_aside leaves such stars out and lists them in the output set_aside",
         )),
     }

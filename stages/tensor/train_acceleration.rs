@@ -109,7 +109,11 @@ impl Judges {
         doubts::of_rates(context, self.equations.unexplained(&a), self.set);
         let mut all = self::places(&self.learned_from)?;
         all.extend(places);
-        doubts::of_places(context, &AtStars::look(|places| field.at(places), &all)?, STRANGE_DENSITY);
+        doubts::of_places(
+            context,
+            &AtStars::look(|places| field.at(places), &all)?,
+            STRANGE_DENSITY,
+        );
         Ok(())
     }
 }

@@ -293,7 +293,8 @@ fn a_missing_set_is_one_mistake() {
         gave.err
     );
     assert!(
-        gave.err.contains("needs the columns `x`, `y`, `z`, `vx`, `vy` and `vz`"),
+        gave.err
+            .contains("needs the columns `x`, `y`, `z`, `vx`, `vy` and `vz`"),
         "{}",
         gave.err
     );

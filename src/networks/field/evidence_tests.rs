@@ -97,8 +97,15 @@ fn short_arcs_with_distances_of_three_per_cent_are_not_believed() {
     assert!(fitted.scatter > SCATTER, "{}", fitted.scatter);
     // How far off the field is, is known within a factor of three.
     assert!(fitted.scatter > error / 3.0, "{} {error}", fitted.scatter);
-    let AtStars { repelled, hollow, rough } = at_stars;
-    assert!(repelled > STRANGE && hollow > STRANGE && rough > STRANGE, "{at_stars:?}");
+    let AtStars {
+        repelled,
+        hollow,
+        rough,
+    } = at_stars;
+    assert!(
+        repelled > STRANGE && hollow > STRANGE && rough > STRANGE,
+        "{at_stars:?}"
+    );
 }
 
 /// Distances that are parallaxes with errors of 0.02 mas, turned round: beyond 20 kpc they mean nothing.
