@@ -42,6 +42,8 @@ pub(crate) fn run(
         .env("OMP_NUM_THREADS", &tensor_threads)
         .env("RAYON_NUM_THREADS", &threads)
         .env("OMP_WAIT_POLICY", "passive")
+        // What a worker says last is told in a message, where there is no room for a list of calls. Panics tell their place.
+        .env_remove("RUST_BACKTRACE")
         .envs(
             KEEP_MEMORY
                 .into_iter()
