@@ -119,12 +119,10 @@ fn a_field_that_repels_says_so_and_holds_no_star() {
         assert!(said.contains(part), "{part}: {}", gave.err);
     }
     let left = metric(&place, "estimate_actions", "set_aside");
-    assert!(left > 100.0, "{left}");
     let shown = place
         .well(&["show", "p.yaml", "actions.set_aside", "--rows", "400"])
         .out;
     assert!(shown.contains("the learned field does not hold it"), "{shown}");
-    // Of those that have actions none are absurd.
-    let shown = place.well(&["show", "p.yaml", "actions", "--rows", "400"]).out;
-    assert!(!shown.contains("e12") && !shown.contains("e13"), "{shown}");
+    // None has absurd actions: none has any.
+    assert!((left - 320.0).abs() < 0.5, "{left}");
 }
