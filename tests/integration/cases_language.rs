@@ -77,7 +77,7 @@ fn a_range_reaches_its_end() {
         &gave,
         &[
             "0.5 is not reached from 0.1 in steps of 1",
-            "p.yaml:6:",
+            "p.yaml:7:",
             "both ends count",
         ],
     );
@@ -86,7 +86,7 @@ fn a_range_reaches_its_end() {
 #[test]
 fn errors_on_the_sky_are_of_few_degrees() {
     let gave = case("observe_errors_b").run(&["run", "p.yaml"]);
-    refused(&gave, &["at most 45 deg, not 500", "p.yaml:8:"]);
+    refused(&gave, &["at most 45 deg, not 500", "p.yaml:9:"]);
 }
 
 #[test]
@@ -195,6 +195,33 @@ fn monstrous_files_are_refused_in_a_moment() {
         assert!(!gave.err.contains("alias"), "there are no aliases: {}", gave.err);
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     }
+}
+
+/// Points share what they have in common: 20,000 of five stages fit where each could have 60 kB.
+#[test]
+fn many_points_are_planned_in_little_memory() {
+    let place = Place::with(
+        "pipeline: p
+params: { seed: 1 }
+stages:
+  orbits:
+    integrate_orbits: { with: { potential: { isochrone: { mass: 3e11, scale: 5 } }, streams: 40, stars: 8, seed: ${seed} } }
+  actions: { estimate_actions: { from: { stars: orbits }, with: { method: { isochrone: { mass: 3e11, scale: 5 } } } } }
+  seen: { observe: { from: { stars: actions } } }
+  sets: { split: { from: { stars: seen } } }
+  errors: { compare: { from: { predicted: sets.test, truth: actions } } }
+sweep: { axes: { seed: { range: [1, 20000] } } }
+",
+    );
+    // What the program reserves, which is more than it uses.
+    let mut shell = std::process::Command::new("sh");
+    shell.args([
+        "-c",
+        "ulimit -v 1200000; exec \"$0\" plan p.yaml",
+        crate::program::PROGRAM,
+    ]);
+    let output = shell.current_dir(place.path("")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// A plan knows how many streams there are.
