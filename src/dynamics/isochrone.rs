@@ -157,7 +157,8 @@ impl Isochrone {
         let (v_r, v_t) = if r > 0.0 {
             (c * e * sin_eta * shape.speed / r, l / r)
         } else {
-            ((shape.k / b - shape.speed * shape.speed).max(0.0).sqrt(), 0.0)
+            // At pericentre, be it the centre, a star moves across its direction.
+            (0.0, (shape.k / b - shape.speed * shape.speed).max(0.0).sqrt())
         };
 
         let sense = sense(actions.phi);

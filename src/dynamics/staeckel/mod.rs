@@ -126,7 +126,9 @@ impl<P: Potential> StaeckelFudge<P> {
     }
 
     fn solve(&self, point: &PhaseSpace, integrals: &Integrals, focus2: f64) -> Result<ActionAngle, NoActions> {
-        if point.x == [0.0; 3] && point.v == [0.0; 3] {
+        // What it has above Φ at the centre is rounding.
+        let centre = self.potential.potential([0.0; 3]);
+        if integrals.energy - centre <= 1e-12 * centre.abs() {
             return Err(NoActions::AtRest);
         }
         let (star, motion) = self.motion(point, integrals, focus2);
