@@ -404,6 +404,18 @@ struct Source<'a> {
     lines: Lines<'a>,
 }
 
+/// The first place from `at` on where a character begins.
+fn boundary_after(text: &str, at: usize) -> usize {
+    (at..text.len())
+        .find(|&place| text.is_char_boundary(place))
+        .unwrap_or(text.len())
+}
+
+/// The last place up to `at` where a character begins.
+fn boundary_before(text: &str, at: usize) -> usize {
+    (0..=at).rev().find(|&place| text.is_char_boundary(place)).unwrap_or(0)
+}
+
 impl Source<'_> {
     /// Whether a place is in a line too long to be drawn.
     fn is_long(&self, span: &Range<usize>) -> bool {
@@ -415,7 +427,7 @@ impl Source<'_> {
     fn shown(&self, span: &Range<usize>) -> Range<usize> {
         let end = span.end.min(span.start + AROUND);
         if self.is_long(span) {
-            span.start..self.text.ceil_char_boundary(end)
+            span.start..boundary_after(self.text, end)
         } else {
             span.clone()
         }
@@ -438,11 +450,8 @@ impl SourceCode for Source<'_> {
         let place_only = before == 0 && after == 0;
         if !place_only && self.is_long(&(span.offset()..end)) {
             let line = self.lines.bytes(start_line, end_line);
-            let start = self
-                .text
-                .floor_char_boundary(span.offset().saturating_sub(AROUND))
-                .max(line.start);
-            let stop = self.text.ceil_char_boundary((end + AROUND).min(line.end));
+            let start = boundary_before(self.text, span.offset().saturating_sub(AROUND)).max(line.start);
+            let stop = boundary_after(self.text, (end + AROUND).min(line.end));
             let (data, read) = (&self.text.as_bytes()[start..stop], SourceSpan::from(start..stop));
             return Ok(Box::new(MietteSpanContents::new_named(
                 self.file.to_owned(),
