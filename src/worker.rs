@@ -35,7 +35,7 @@ pub fn probe() -> Result<(), String> {
     }
 }
 
-/// Where the library is: named by the environment, beside the program, or in the build's `deps/`.
+/// Where the library is: named by the environment, in the build's `deps/`, or beside the program.
 pub fn find() -> Result<PathBuf, String> {
     if let Some(named) = env::var_os(LIBRARY_VARIABLE).filter(|named| !named.is_empty()) {
         // The loader searches for a name without a folder elsewhere, and a worker may be in another folder.
@@ -48,7 +48,8 @@ pub fn find() -> Result<PathBuf, String> {
     }
     let program = env::current_exe().map_err(|error| format!("cannot tell where this program is: {error}"))?;
     let folder = program.parent().unwrap_or(Path::new("."));
-    let places = [folder.join(LIBRARY), folder.join("deps").join(LIBRARY)];
+    // Every build writes the one in deps/; `cargo test` leaves a copy beside the program as it was.
+    let places = [folder.join("deps").join(LIBRARY), folder.join(LIBRARY)];
     places.iter().find(|place| place.is_file()).cloned().ok_or_else(|| {
         format!(
             "the library of the network stages, {LIBRARY}, is neither in {} nor in its deps/; build the project: \
@@ -90,8 +91,8 @@ impl Library {
     }
 
     fn run(&self, request: &CStr) -> Result<i32, String> {
-        let symbol = self.symbol(c"actionfinder_worker")?;
-        // SAFETY: `actionfinder_worker` is defined in stages/tensor with this signature; `request` is a C string that
+        let symbol = self.symbol(c"actionfinder_worker_2")?;
+        // SAFETY: `actionfinder_worker_2` is defined in stages/tensor with this signature; `request` is a C string that
         // outlives the call.
         unsafe {
             let entry: unsafe extern "C" fn(*const c_char) -> c_int = std::mem::transmute(symbol);

@@ -14,6 +14,7 @@ mod catalog;
 mod commands;
 mod data;
 mod diagnostics;
+mod golden;
 mod pipelines;
 mod predictions;
 mod program;
