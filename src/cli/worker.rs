@@ -35,7 +35,8 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         print(&serde_json::to_string(&libtorch::loaded()).map_err(Failure::work)?);
         return Ok(Finished::Well);
     };
-    let asked = runner::worker::read(&request).map_err(Failure::work)?;
+    let asked = runner::worker::read(&request)
+        .map_err(|_| Failure::Usage(format!("{} is not a request of this program", request.display())))?;
     // Until it begins; loading libtorch takes a while.
     if !runner::worker::die_with_parent(asked.parent).map_err(Failure::work)? {
         return Err(Failure::Work("the run that started this worker is gone".to_owned()));

@@ -193,9 +193,7 @@ pub fn save(path: &Path, rows: &Rows, keep: Keep) -> io::Result<()> {
 /// Reads them back; an error if they are not what was written.
 pub fn load(path: &Path) -> Result<Rows, TableError> {
     let table: RecordBatch = tables::read(path)?;
-    if let Some(check) = table.schema_ref().metadata().get(CHECK)
-        && *check != sum(&table).hex()
-    {
+    if table.schema_ref().metadata().get(CHECK) != Some(&sum(&table).hex()) {
         return Err(TableError::Damaged { path: path.to_owned() });
     }
     let mut texts = Vec::new();

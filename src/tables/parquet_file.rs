@@ -20,7 +20,7 @@ use crate::make::check;
 /// Rows kept together in a file; a reader holds one such group at a time.
 const ROW_GROUP: usize = 1 << 20;
 
-/// Reads a whole table. The metadata of its fields is kept.
+/// Reads a whole table. The metadata of its fields and its own is kept.
 pub fn read(path: &Path) -> Result<RecordBatch, TableError> {
     guarded(path, || collect(path, open(path)?))
 }
@@ -149,8 +149,11 @@ fn kind(path: &Path) -> Kind {
 }
 
 fn collect(path: &Path, builder: Builder) -> Result<RecordBatch, TableError> {
+    let metadata = builder.schema().metadata().clone();
     let reader = builder.build().map_err(|_| damaged(path))?;
-    let schema = arrow::record_batch::RecordBatchReader::schema(&reader);
+    // The reader's own schema knows what is projected, and not what the file says of the whole table.
+    let fields = arrow::record_batch::RecordBatchReader::schema(&reader).fields().clone();
+    let schema: SchemaRef = Schema::new_with_metadata(fields, metadata).into();
     let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|_| damaged(path))?;
     concat_batches(&schema, &batches).map_err(|_| damaged(path))
 }

@@ -110,7 +110,7 @@ fn a_field_that_repels_says_so_and_holds_no_star() {
     let gave = place.run(&["run", "p.yaml"]);
     let said = findings(&gave.err).join("\n");
     for part in [
-        "it repels",
+        "the field repels",
         "is rough",
         "negative density",
         "explains nothing",

@@ -371,7 +371,12 @@ fn every_case_has_its_test() {
             continue;
         }
         let name = path.file_name().unwrap().to_str().unwrap();
-        let quoted = [format!("\"{name}\""), format!("/{name}/"), format!("\"{name}/")];
+        let quoted = [
+            format!("\"{name}\""),
+            format!("/{name}/"),
+            format!("\"{name}/"),
+            format!("/{name}\""),
+        ];
         assert!(
             quoted.iter().any(|quoted| text.contains(quoted)),
             "no test of tests/cases/{name}"

@@ -39,8 +39,7 @@ fn a_wrong_type_hides_nothing() {
 #[test]
 fn a_missing_tensor_library_names_the_remedy() {
     let place = Place::new();
-    place.write("request.json", "{}");
-    let mut command = place.command(&["worker", "request.json"]);
+    let mut command = place.command(&["worker", "--probe"]);
     let gave = place.gave(
         command
             .env("ACTIONFINDER_TENSOR_LIBRARY", "/nowhere/lib.so")

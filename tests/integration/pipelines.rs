@@ -70,8 +70,9 @@ fn the_galaxy_pipeline_runs_small() {
     let place = Place::new();
     let yaml = project("pipelines/dehnen_binney_orbits.yaml");
     let small = [
-        "orbits=40",
+        "orbits=48",
         "streams=32",
+        "validation_streams=8",
         "test_streams=8",
         "o2gf_streams=1",
         "epochs=2",
@@ -139,7 +140,8 @@ fn the_test_orbits_pipeline_runs_small() {
     // It has no angles to give.
     let text = std::fs::read_to_string(&yaml).unwrap();
     let asked = place.path("angles.yaml");
-    std::fs::write(&asked, text.replace(", with: { angles: without }", "")).unwrap();
+    let renamed = text.replace("pipeline: test_orbits", "pipeline: angles");
+    std::fs::write(&asked, renamed.replace(", with: { angles: without }", "")).unwrap();
     arguments[1] = asked.to_str().unwrap();
     let refused = place.run(&arguments);
     assert_eq!(refused.code, 4, "{}", refused.err);
@@ -156,6 +158,7 @@ fn the_nbody_pipeline_runs_small() {
         "particles=600",
         "step=1e-3",
         "train_streams=40",
+        "validation_streams=40",
         "test_streams=40",
         "epochs=2",
     ] {
