@@ -129,21 +129,34 @@ def _damage(path, random):
     return what
 
 
+def _until_trained(ground, process):
+    """Waits until the training's worker has been asked for."""
+    while process.poll() is None:
+        for request in (ground.results / "cache" / "partial").glob("*/request.json"):
+            try:
+                if '"train_actions"' in request.read_text():
+                    return
+            except OSError:
+                pass
+        time.sleep(0.01)
+
+
 def checkpoints(ground, judge, tries, seed):
     """Damage to the checkpoint of an interrupted training: never believed, never in the way."""
     random = chance(seed)
     with tempfile.TemporaryDirectory() as folder:
         kept = pathlib.Path(folder) / "results"
-        long = ("-p", "epochs=60")
+        long = ("-p", "epochs=600")
         ground.clear()
         code, said = ground.run(*long)
         if code != 0:
             judge.fault("checkpoints", f"an undisturbed run ended with {code}: {said[-200:]}")
             return 0
         right = ground.content()
-        for wait in (2.0, 3.0, 1.5, 4.0, 1.2, 5.0):
+        for wait in (0.8, 1.2, 0.5, 1.6, 2.4, 0.3):
             ground.clear()
             process = ground.start(*long)
+            _until_trained(ground, process)
             time.sleep(wait)
             process.send_signal(signal.SIGINT)
             process.communicate()

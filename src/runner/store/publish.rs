@@ -24,14 +24,22 @@ impl Store {
         KeyLock::attempt(&path).map_err(|error| StageError::io(path, error))
     }
 
-    /// Begins an entry, in a folder of this attempt alone: whoever still writes for an earlier one writes elsewhere.
+    /// Begins an entry, in a folder of this attempt alone: whoever still writes for an earlier one writes elsewhere. What earlier
+    /// attempts left goes: the lock says that their run is dead, and the caller has waited for its worker.
     pub fn begin(&self, fingerprint: Hash256, lock: KeyLock) -> Result<Partial<'_>, StageError> {
+        let failed = |error| StageError::io(self.partial(), error);
+        for earlier in files::entries(&self.partial()).map_err(failed)? {
+            let name = earlier.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(&fingerprint.hex()) {
+                remove(&earlier)?;
+            }
+        }
         let folder = tempfile::Builder::new()
             .prefix(&format!("{fingerprint}."))
             // The umask takes away from it.
             .permissions(Permissions::from_mode(0o777))
             .tempdir_in(self.partial())
-            .map_err(|error| StageError::io(self.partial(), error))?;
+            .map_err(failed)?;
         Ok(Partial {
             store: self,
             fingerprint,
