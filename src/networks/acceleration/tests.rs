@@ -106,7 +106,7 @@ fn derivatives_of_the_papers_map_are_those_of_its_image() {
         steps: 60,
         ..crate::paper::map::Evaluation::FAST
     };
-    let (mean, _) = map.mean_actions(&model.fixed_points(&streams).unwrap(), None, &evaluation);
+    let (mean, _) = model.common_actions(&streams).unwrap();
     let image = |x: &Tensor, v: &Tensor| {
         let image = map.image(&model.toy_points(x, v, &streams.weights).unwrap(), &mean, &evaluation);
         (

@@ -349,8 +349,14 @@ impl PreparedMap {
             let theta = theta.narrow(0, first, length).detach().unsqueeze(1);
             let action = action.narrow(0, first, length).detach().unsqueeze(1);
             let draw = draw.map(|draw| draw.wrapping_add(first));
-            let (own, open) = self.own_actions(&theta, &action, draw);
-            all_open.extend(open);
+            let single = ToyPoints {
+                weights: Tensor::ones_like(&theta.narrow(-1, 0, 1)),
+                theta: theta.shallow_clone(),
+                action: action.shallow_clone(),
+            };
+            let (own, left) = self.settled_actions(&single, draw);
+            all_open.extend(not_below(&left, PREDICTION_TOLERANCE.0));
+            let own = own.unsqueeze(1);
             seeded(draw);
             let (by_theta, by_action) = gradients(&self.detached, &theta, &own, dropout, false);
             tch::no_grad(|| {
@@ -373,33 +379,39 @@ impl PreparedMap {
         }
     }
 
-    /// J' of single stars, and for which the iteration did not end.
-    fn own_actions(&self, theta: &Tensor, action: &Tensor, draw: Option<i64>) -> (Tensor, Vec<bool>) {
+    /// J' of streams, (streams, 3), and how far the last step of each would still have moved it.
+    ///
+    /// Each stream's steps are damped when they grow, as the iteration does not contract for every one.
+    pub fn settled_actions(&self, toy: &ToyPoints, draw: Option<i64>) -> (Tensor, Tensor) {
         let dropout = if draw.is_some() { Dropout::Drawn } else { Dropout::Off };
-        let mut own = action.shallow_clone();
-        let mut damping = Tensor::ones_like(action).narrow(-1, 0, 1);
+        let (theta, action) = (toy.theta.detach(), toy.action.detach());
+        let stream_mean = |values: &Tensor| toy.mean(values).squeeze_dim(1);
+        let mut own = stream_mean(&action);
+        let mut damping = Tensor::ones_like(&own).narrow(-1, 0, 1);
         let mut before = damping.full_like(f64::INFINITY);
-        let mut is_open = before.ge(0.0);
         for _ in 0..PREDICTION_STEPS {
             seeded(draw);
-            let (by_theta, _) = gradients(&self.detached, theta, &own, dropout, false);
-            let step = action - by_theta - &own;
+            let (by_theta, _) = gradients(&self.detached, &theta, &spread_out(&own, &theta), dropout, false);
+            let step = stream_mean(&(&action - by_theta)) - &own;
             let size = step.abs().amax([-1_i64].as_slice(), true);
+            let smaller = size.lt_tensor(&before);
+            before = size;
             // What is not a number is open, too.
-            is_open = size.lt(PREDICTION_TOLERANCE.0).logical_not();
-            if is_open.any().int64_value(&[]) == 0 {
+            if before.lt(PREDICTION_TOLERANCE.0).all().int64_value(&[]) == 1 {
                 break;
             }
-            damping = damping
-                .where_self(&size.lt_tensor(&before), &(&damping * 0.5))
-                .clamp_min(0.05);
+            damping = damping.where_self(&smaller, &(&damping * 0.5)).clamp_min(0.05);
             own = &own + step * &damping;
-            before = size;
         }
-        let open = is_open.view(-1).to_device(Device::Cpu).contiguous();
-        // Of a kind and shape that can always be read.
-        (own, Vec::<bool>::try_from(open).unwrap_or_default())
+        (own, before.squeeze_dim(-1))
     }
+}
+
+/// Which of some sizes are not below `limit`; what is not a number is not.
+pub(super) fn not_below(sizes: &Tensor, limit: f64) -> Vec<bool> {
+    let open = sizes.lt(limit).logical_not().to_device(Device::Cpu).contiguous();
+    // Of a kind and shape that can always be read.
+    Vec::<bool>::try_from(open).unwrap_or_default()
 }
 
 /// Sets libtorch's generator, from which masks come, so that each evaluation of one draw has the same.

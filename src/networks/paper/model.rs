@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::map::{ACTION_UNIT, Architecture, Evaluation, PaperMap, ToyPoints};
+use super::map::{ACTION_UNIT, Architecture, Evaluation, PaperMap, ToyPoints, not_below};
 use crate::error::Error;
 use crate::isochrone::{G, Isochrone, wrap};
 use crate::smooth::jacobian::rows_of_jacobian;
@@ -13,9 +13,11 @@ use crate::weights::Weights;
 /// Value of the metadata `network` in a file of this map.
 pub const NETWORK: &str = "paper";
 
-/// How far a step may still move a settled J', in the network's unit: what the training asks of the stream that moves most, doubled,
-/// as the last step may end just above it.
+/// How far a step may still move a settled J', in the network's unit: twice what the training asks of the stream that moves most.
 pub const SETTLED: f64 = 1e-4;
+
+/// Streams whose derivatives are found at once.
+const STREAMS: i64 = 64;
 
 /// Toy isochrone and networks.
 #[derive(Debug)]
@@ -99,21 +101,12 @@ impl PaperModel {
         Ok((wrap(&image.theta), image.action * ACTION_UNIT, image.open))
     }
 
-    /// J' of streams, (streams, 3) in the network's unit, and which of them the iteration did not settle: one more step would still move
-    /// an action by more than [`SETTLED`].
+    /// J' of streams, (streams, 3) in the network's unit, found as predictions find that of single stars, and which of them did not
+    /// settle: the last step would still have moved an action by more than [`SETTLED`].
     pub fn common_actions(&self, streams: &Streams) -> Result<(Tensor, Vec<bool>), Error> {
-        let map = self.map.differentiable();
         let points = self.fixed_points(streams)?;
-        let steps = |steps: usize| Evaluation {
-            steps,
-            ..Evaluation::FAST
-        };
-        let (mean, _) = map.mean_actions(&points, None, &steps(60));
-        let (next, _) = map.mean_actions(&points, Some(&mean), &steps(1));
-        let moved = (next - &mean).abs().amax([-1].as_slice(), false);
-        // Not a number: not settled.
-        let open = moved.lt(SETTLED).logical_not().to_device(Device::Cpu);
-        Ok((mean, Vec::try_from(open)?))
+        let (mean, left) = self.map.frozen().settled_actions(&points, None);
+        Ok((mean, not_below(&left, SETTLED)))
     }
 
     /// ∂J''/∂(x, v) and ∂θ''/∂(x, v) of the stars of streams, in order, with the J' of each stream held fixed.
@@ -125,7 +118,6 @@ impl PaperModel {
 
     /// The same at J' (streams, 3) in the network's unit.
     pub fn derivatives_at(&self, streams: &Streams, mean: &Tensor) -> Result<(Tensor, Tensor), Error> {
-        const STREAMS: i64 = 64;
         let map = self.map.differentiable();
         let evaluation = Evaluation {
             steps: 60,
@@ -144,6 +136,35 @@ impl PaperModel {
             of_angles.push(rows.narrow(1, 3, 3));
         }
         Ok((Tensor::cat(&of_actions, 0), Tensor::cat(&of_angles, 0)))
+    }
+
+    /// Ω' = ∂θ''/∂θ·dθ/dt of single stars at (x, v) with acceleration a, (km/s)²/kpc, each at its own J', which stays.
+    ///
+    /// **Shape** (stars, 3), km/s/kpc. **Fails when** a star is unbound in the toy.
+    ///
+    /// **Source** Ibata et al. (2021), Eq. 16
+    pub fn frequencies(&self, x: &Tensor, v: &Tensor, a: &Tensor) -> Result<Tensor, Error> {
+        let map = self.map.differentiable();
+        let toy = tch::no_grad(|| self.toy());
+        let mut found = Vec::new();
+        for first in (0..x.size()[0]).step_by(STREAMS as usize) {
+            let chunk = |tensor: &Tensor| tensor.narrow(0, first, STREAMS.min(x.size()[0] - first));
+            let motion = toy.motion(&chunk(x), &chunk(v), &chunk(a))?;
+            let theta = motion.at.angles.unsqueeze(1).set_requires_grad(true);
+            let points = ToyPoints {
+                weights: Tensor::ones_like(&theta.detach().narrow(-1, 0, 1)),
+                action: (motion.at.actions / ACTION_UNIT).unsqueeze(1),
+                theta: theta.shallow_clone(),
+            };
+            let (mean, _) = map.settled_actions(&points, None);
+            let image = map.image(&points, &mean, &Evaluation::FAST);
+            let rows = rows_of_jacobian(&image.theta.reshape([-1, 3]), &[&theta]);
+            found.push(rows.matmul(&motion.of_angles.unsqueeze(-1)).squeeze_dim(-1));
+        }
+        if found.is_empty() {
+            return Ok(x.zeros_like());
+        }
+        Ok(Tensor::cat(&found, 0))
     }
 
     /// The file's content.

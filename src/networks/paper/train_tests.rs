@@ -52,13 +52,14 @@ fn run(streams: &Streams, held_out: Option<&Streams>, options: &Options, free: b
     .unwrap()
 }
 
-/// A model whose P is close to the identity. From random weights P folds (det ∂θ''/∂θ' = 0 somewhere), where J'' and its gradient
-/// have no bound: such a descent is chaotic, so that rounding, which differs between processors, decides how far it comes.
+/// A model that is close to the identity. From random weights P folds (det ∂θ''/∂θ' = 0 somewhere), and so may tori under a steep G:
+/// there J'' and its gradient have no bound, and such a descent is chaotic, so that rounding, which differs between processors, decides
+/// how far it comes. From here it comes equally far with vectors of any width, to 1e-10.
 fn start_without_folds(free: bool) -> PaperModel {
     let model = start(free);
     for (name, mut tensor) in model.map.parameters() {
         tch::no_grad(|| match name.as_str() {
-            "point.out.weight" => _ = tensor.g_mul_scalar_(0.1),
+            "generating.out.weight" | "point.out.weight" => _ = tensor.g_mul_scalar_(0.1),
             "point.out.bias" => tensor.copy_(&Tensor::from_slice(&[0.0, 0.0, 0.0, 1.0, 1.0, 1.0])),
             _ => {}
         });
@@ -86,13 +87,13 @@ fn the_loss_falls_on_isochrone_streams() {
         .unwrap();
         assert_eq!(trained.history.len(), 30);
         let [first, last] = [0, 29].map(|epoch| trained.history[epoch]);
-        // Seeds 1 to 5 reach 0.007 to 0.15 of the first training loss, 0.02 to 0.21 of the held-out one.
+        // Seeds 1 to 5 reach 0.008 to 0.03 of the first training loss, 0.02 to 0.1 of the held-out one.
         let losses = [
             (first.train_loss, last.train_loss),
             (first.validation_loss, last.validation_loss),
         ];
         assert!(
-            losses.iter().all(|(first, last)| *last < 0.3 * first),
+            losses.iter().all(|(first, last)| *last < 0.15 * first),
             "{loss:?}: {losses:?}"
         );
         let best = trained
