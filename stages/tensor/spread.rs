@@ -19,6 +19,9 @@ const MOST_STARS: usize = 4096;
 /// A spread along validation streams of so many times that along training streams deserves a note.
 const OVERTRAINED: f64 = 3.0;
 
+/// A toy whose actions change by less than this part of their size leaves nothing to learn: the steps of trainings are in single precision.
+const EXACT: f64 = 1e-7;
+
 /// Mean absolute deviations of the actions (φ, z, r) from their stream's mean, km/s kpc, a row for each stream.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Spread(Vec<[f64; 3]>);
@@ -126,20 +129,30 @@ pub struct Measured {
     set: &'static str,
     toy: Spread,
     network: Spread,
+    /// Mean size of the toy's actions, km/s kpc; 0 where it is not known.
+    size: f64,
 }
 
 impl Measured {
     /// From spreads.
     pub fn new(set: &'static str, toy: Spread, network: Spread) -> Self {
-        Self { set, toy, network }
+        let size = 0.0;
+        Self {
+            set,
+            toy,
+            network,
+            size,
+        }
     }
 
     /// Along the streams of a set, each star by itself alone.
     pub fn of(set: &'static str, network: &ActionNetwork, streams: &Streams) -> Result<Self, StageError> {
         let flat = Flat::of(streams, MOST_STARS)?;
+        let toy = network.by_toy(&flat.x, &flat.v)?;
         Ok(Self {
             set,
-            toy: flat.spread(&network.by_toy(&flat.x, &flat.v)?)?,
+            size: toy.actions.abs().mean(tch::Kind::Double).double_value(&[]),
+            toy: flat.spread(&toy)?,
             network: flat.spread(&network.alone(&flat.x, &flat.v, None)?)?,
         })
     }
@@ -217,9 +230,12 @@ type Row = (
 
 /// What speaks against a network by its spread along some streams: in the mean or in the median that of the toy is as small.
 fn no_better(of: &Measured) -> Option<String> {
+    if of.toy.mean(None).is_some_and(|toy| toy < EXACT * of.size) {
+        return None;
+    }
     let say = |what: &str, network: f64, toy: f64| {
         format!(
-            "the network is no better than its toy: along {} streams the {what} spread of its actions is {} km/s kpc, the toy's {}",
+            "the network is no better than its toy: the {what} spread of actions along {} streams is {} km/s kpc, by the toy {}",
             of.set,
             digits(network),
             digits(toy)
@@ -282,5 +298,11 @@ mod tests {
                 .contains("median spread")
         );
         assert!(text(&[2.0], &[]).unwrap().contains("no actions"));
+        // A toy that is exact already cannot be beaten.
+        let exact = Measured {
+            size: 1000.0,
+            ..Measured::new("validation", of(&[9e-6, 1e-5]), of(&[9e-6, 1e-5]))
+        };
+        assert_eq!(no_better(&exact), None);
     }
 }
