@@ -96,7 +96,7 @@ impl Stage for ImportStreams {
     const KIND: &'static str = "import_streams";
     const ABOUT: &'static str =
         "Import a Parquet, CSV or ECSV table of streams, or snapshots, mapping columns and units";
-    const REVISION: u32 = 3;
+    const REVISION: u32 = 4;
 
     fn inputs(&self) -> Vec<InputPort> {
         Vec::new()

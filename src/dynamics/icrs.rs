@@ -30,20 +30,21 @@ pub struct Galactic {
 
 /// Rows: the directions to the Galactic centre, to ℓ = 90° and to the North Galactic Pole in ICRS. The pole and node of the IAU (1958)
 /// in FK5 J2000 (α = 192.8594812065348°, δ = 27.12825118085622°, ℓ of the north celestial pole 122.9319185680026°), turned into
-/// ICRS by USNO Circular 179: as astropy's `Galactic`.
+/// ICRS by USNO Circular 179: the angles of astropy's `Galactic`. The product is worked out in 50 digits and rounded once: astropy's own, of
+/// rounded matrices, is orthogonal to 2e-15 only.
 const ROTATION: [[f64; 3]; 3] = [
     [
-        -0.054_875_657_712_591_63,
-        -0.873_437_051_955_615_6,
-        -0.483_835_073_616_715_46,
+        -0.054_875_657_712_591_73,
+        -0.873_437_051_955_616_3,
+        -0.483_835_073_616_715_57,
     ],
     [
-        0.494_109_437_192_726_8,
-        -0.444_829_721_223_295_2,
-        0.746_982_183_986_667_6,
+        0.494_109_437_192_727_3,
+        -0.444_829_721_223_295_34,
+        0.746_982_183_986_667_5,
     ],
     [
-        -0.867_666_137_559_657_6,
+        -0.867_666_137_559_658_8,
         -0.198_076_337_273_000_53,
         0.455_983_813_687_301_6,
     ],
