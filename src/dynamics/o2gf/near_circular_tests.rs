@@ -166,6 +166,9 @@ fn tilted_circular_orbits_of_galaxies_keep_their_actions() {
                     (a.frequencies.phi, b.frequencies.phi),
                 ] {
                     assert!((a / b - 1.0).abs() < 1e-4, "{name}: {first:?} {later:?}");
+                    let stated =
+                        3.0 * (first.frequency_error + later.frequency_error) * first.action_angle.frequencies.r;
+                    assert!((a - b).abs() < stated + 1e-8 * b.abs(), "{name}: {first:?} {later:?}");
                 }
                 let start = Actions {
                     r: a.actions.r.max(1e-3),

@@ -19,12 +19,24 @@ use crate::units::{Natural, wrap_angle};
 use std::f64::consts::{PI, TAU};
 use std::sync::LazyLock;
 
-/// Radial amplitude over R up to which the quadratic limit is used, and that up to which it serves where the orbit tells less.
-pub(crate) const SHARP: f64 = 3e-3;
-pub(crate) const ROUGH: f64 = 1e-2;
+/// Up to what amplitude the quadratic limit is taken. Frequencies are wrong by the square of the greater of the two.
+#[derive(Clone, Copy)]
+pub(crate) struct Reach {
+    /// Radial amplitude over R.
+    radius: f64,
+    /// The same over the width of the surface of section, beyond which v_z vanishes.
+    section: f64,
+}
 
-/// The same over the width of the surface of section, beyond which v_z vanishes.
-const MOST_OF_SECTION: f64 = 0.1;
+/// Where the limit is used, and where it serves if the orbit tells less.
+pub(crate) const SHARP: Reach = Reach {
+    radius: 3e-3,
+    section: 0.01,
+};
+pub(crate) const ROUGH: Reach = Reach {
+    radius: 1e-2,
+    section: 0.1,
+};
 
 /// Differences for derivatives, in parts of the same.
 const DIFFERENCE: f64 = 1e-3;
@@ -78,9 +90,9 @@ struct Linear {
     phi: [f64; 2],
 }
 
-/// The label of a point next to a shell orbit; of relative radial amplitude below `most`; nothing for any other. `half` is
+/// The label of a point next to a shell orbit; of amplitude within `most`; nothing for any other. `half` is
 /// about half a vertical period, kpc/(km/s).
-pub(crate) fn label<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace, half: f64, most: f64) -> Option<Label> {
+pub(crate) fn label<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace, half: f64, most: Reach) -> Option<Label> {
     let section = Section {
         potential,
         energy: potential.energy(point),
@@ -106,7 +118,7 @@ pub(crate) fn label<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace, ha
     let e = amplitude / centre[0];
     let of_section = amplitude * shape.stiffness / section.vertical_speed(centre)?;
     // Written so that NaN is none.
-    let is_next_to_a_shell = e < most && of_section < MOST_OF_SECTION;
+    let is_next_to_a_shell = e < most.radius && of_section < most.section;
     if !is_next_to_a_shell {
         return None;
     }
@@ -338,7 +350,7 @@ impl<P: Potential + ?Sized> Section<'_, P> {
             ];
             // By symmetry the shell orbit crosses the plane at right angles.
             place = [place[0] + step[0], 0.0];
-            let far = (place[0] / start[0] - 1.0).abs() > 10.0 * ROUGH;
+            let far = (place[0] / start[0] - 1.0).abs() > 10.0 * ROUGH.radius;
             if far {
                 return None;
             }
