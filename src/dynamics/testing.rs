@@ -1,6 +1,11 @@
 //! What the tests of several modules share.
 #![allow(clippy::unwrap_used)]
 
+use crate::o2gf;
+use crate::phase_space::PhaseSpace;
+use crate::potential::Galaxy;
+use crate::units::wrap_difference;
+
 /// The named columns of `tests/reference/{name}.csv`, row by row.
 pub(crate) fn reference_table(name: &str, columns: &[&str]) -> Vec<Vec<f64>> {
     let path = format!("{}/../../tests/reference/{name}.csv", env!("CARGO_MANIFEST_DIR"));
@@ -45,6 +50,69 @@ fn labels_of_the_reference_tables_are_possible() {
                 (1.0 - limit..=2.0 + limit).contains(&ratio),
                 "{name}, row {row}: Ω_r/|Ω_φ| is {ratio}"
             );
+        }
+    }
+}
+
+/// The tables' galaxies.
+const GALAXIES: [(&str, fn() -> Galaxy); 4] = [
+    ("orbits_dehnen_binney_98_1_halo", || {
+        Galaxy::dehnen_binney_98_1().unwrap()
+    }),
+    ("orbits_dehnen_binney_98_1_disk", || {
+        Galaxy::dehnen_binney_98_1().unwrap()
+    }),
+    ("orbits_piffl_14_halo", || Galaxy::piffl_14().unwrap()),
+    ("orbits_piffl_14_disk", || Galaxy::piffl_14().unwrap()),
+];
+
+/// A label whose θ_r does not wind with the orbit is off by more than a radian in the mean; the fudge of the tables, by 0.08 at most.
+#[test]
+fn radial_angles_of_the_reference_tables_wind_with_their_orbits() {
+    for (name, _) in GALAXIES {
+        for orbit in reference_table(name, &["stream", "theta_r", "fudge_theta_r"]).chunks(8) {
+            let off = orbit
+                .iter()
+                .map(|row| wrap_difference(row[1] - row[2]).abs())
+                .sum::<f64>()
+                / 8.0;
+            assert!(off < 0.3, "{name}, stream {}: {off}", orbit[0][0]);
+        }
+    }
+}
+
+/// The frequencies of every orbit in the tables are those of its spectrum in our galaxy, whose force differs from the peer's by 1e-4.
+#[test]
+#[ignore = "a minute: the spectra of 254 orbits"]
+fn frequencies_of_the_reference_tables_are_those_of_spectra() {
+    let columns = [
+        "x",
+        "y",
+        "z",
+        "vx",
+        "vy",
+        "vz",
+        "Omega_r",
+        "Omega_z",
+        "Omega_phi",
+        "stream",
+    ];
+    for (name, galaxy) in GALAXIES {
+        let rows: Vec<_> = reference_table(name, &columns).into_iter().step_by(8).collect();
+        let points: Vec<_> = rows
+            .iter()
+            .map(|row| PhaseSpace::new([row[0], row[1], row[2]], [row[3], row[4], row[5]]))
+            .collect();
+        let labels = o2gf::labels(&galaxy(), &points, &o2gf::Settings::default(), &|_| ());
+        for (row, label) in rows.iter().zip(labels) {
+            let rates = label.unwrap().action_angle.frequencies;
+            for (ours, theirs) in [(rates.r, row[6]), (rates.z, row[7]), (rates.phi, row[8])] {
+                assert!(
+                    (ours / theirs - 1.0).abs() < 4e-3,
+                    "{name}, stream {}: {ours} for {theirs}",
+                    row[9]
+                );
+            }
         }
     }
 }
