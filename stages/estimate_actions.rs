@@ -169,7 +169,7 @@ impl Method {
 impl Stage for EstimateActions {
     const KIND: &'static str = "estimate_actions";
     const ABOUT: &'static str = "Compute actions, angles and frequencies in a given potential";
-    const REVISION: u32 = 9;
+    const REVISION: u32 = 10;
 
     fn inputs(&self) -> Vec<InputPort> {
         let needs = match &self.method {

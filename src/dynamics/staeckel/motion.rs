@@ -50,9 +50,11 @@ const LEAST_TOTAL: f64 = 1e-5;
 /// Part of R_c² below which a star is as good as at q = 0, where f vanishes for every orbit.
 const CENTRAL: f64 = 1e-6;
 
-/// p_u² at the foci, or p_v², over what they are elsewhere, below which an orbit with next to no L_z is on the border between
-/// those that pass the axis inside the foci and outside them.
-const BORDER: f64 = 1e-5;
+/// p_u² at the foci, or p_v² on the axis, over what they are elsewhere, below which an orbit with next to no L_z is on the border
+/// between those that pass the axis inside the foci and outside them. Actions are continuous up to there, and right to 1e-6; Ω_φ, which
+/// jumps, is off by 2 %. And the sin² v above which an orbit that turns is not.
+const BORDER: f64 = 1e-8;
+const BORDER_SINE2: f64 = 1e-3;
 
 /// The potential along both coordinates, with the integrals of one orbit.
 pub(super) struct Motion<'a, P: ?Sized> {
@@ -378,13 +380,16 @@ impl<'a, P: Potential + ?Sized> Motion<'a, P> {
     }
 
     /// Whether the orbit is on the border between those that pass the axis inside the foci and outside them.
-    fn borders(&self, limits: &RadialLimits) -> bool {
+    ///
+    /// Every orbit that keeps close to the axis inside the foci has next to no p_v² at v = 0: there it is on the border only if it
+    /// comes so far.
+    fn borders(&self, limits: &RadialLimits, limit: &VerticalLimit) -> bool {
         let momentum2 = self.scale.momentum.powi(2);
         let [foci, middle] = [0.0, self.focus2.min(0.5 * limits.q2)].map(|q| self.radial_momentum2(q));
         let [axis, plane] = [(1.0, 0.0), (0.0, 1.0)].map(|(y, sine2)| self.vertical_momentum2(y, sine2));
         self.focus2 > 0.0
             && self.lz * self.lz < BORDER * momentum2
-            && (foci.abs() < BORDER * middle.abs() || axis.abs() < BORDER * plane.abs())
+            && (foci.abs() < BORDER * middle.abs() || (axis.abs() < BORDER * plane.abs() && limit.sine2 < BORDER_SINE2))
     }
 
     /// Where f(y) vanishes above the star, at 1 or below.
@@ -440,10 +445,10 @@ impl<'a, P: Potential + ?Sized> Motion<'a, P> {
         if self.focus2 < 0.0 && limits.q1 < -2.0 * self.focus2 {
             return Err(NoMotion::NoRoom);
         }
-        if self.borders(&limits) {
+        let limit = self.vertical_limit(star);
+        if self.borders(&limits, &limit) {
             return Err(NoMotion::Border);
         }
-        let limit = self.vertical_limit(star);
         let radial = self.radial_integrals(star, &limits);
         let vertical = self.vertical_integrals(star, &limit);
         let passing = star.q < limits.q1 || star.sine2 < limit.sine2;
