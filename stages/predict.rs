@@ -163,7 +163,7 @@ impl Predict {
 impl Stage for Predict {
     const KIND: &'static str = "predict";
     const ABOUT: &'static str = "Apply a trained network to a table of stars";
-    const REVISION: u32 = 10;
+    const REVISION: u32 = 11;
     const PLACE: Place = Place::Worker;
 
     fn inputs(&self) -> Vec<InputPort> {

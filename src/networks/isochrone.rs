@@ -7,6 +7,7 @@
 use tch::{Device, Kind, Tensor};
 
 use crate::error::Error;
+use crate::smooth::jacobian::rows_of_jacobian;
 
 /// Gravitational constant in kpc km² s⁻² M_sun⁻¹.
 pub const G: f64 = 4.300_917_270e-6;
@@ -29,6 +30,17 @@ pub struct ActionAngles {
     pub angles: Tensor,
     /// (Ω_φ, Ω_z, Ω_r), km/s/kpc.
     pub frequencies: Tensor,
+}
+
+/// A point in a field that is not the toy's: what the toy says of it, and how fast that changes.
+#[derive(Debug)]
+pub struct Motion {
+    /// Angles and actions, and the frequencies that it would have in the toy.
+    pub at: ActionAngles,
+    /// dθ/dt, km/s/kpc.
+    pub of_angles: Tensor,
+    /// dJ/dt, (km/s)².
+    pub of_actions: Tensor,
 }
 
 impl Clone for Isochrone {
@@ -67,6 +79,11 @@ fn angle_of(y: &Tensor, x: &Tensor) -> Tensor {
 /// −1 where negative, else 1.
 fn sign(a: &Tensor) -> Tensor {
     1.0 - a.detach().lt(0.0).to_kind(a.kind()) * 2.0
+}
+
+/// |a|, with the gradient at a = 0 that it has above: there J_φ has the sense of positive ones.
+pub(crate) fn magnitude(a: &Tensor) -> Tensor {
+    a * sign(a)
 }
 
 /// √a, with zero gradient at a = 0 instead of an infinite one.
@@ -143,7 +160,7 @@ impl Isochrone {
         let l3 = &x1 * &v2 - &x2 * &v1;
         let planar = l1.square() + l2.square();
         let l = root(&(&planar + l3.square()));
-        let tilt = &l + l3.abs();
+        let tilt = &l + magnitude(&l3);
 
         let r2 = dot(x, x);
         let s = (&r2 + b.square()).sqrt();
@@ -177,6 +194,36 @@ impl Isochrone {
         })
     }
 
+    /// The toy's angles and actions of stars at (x, v) and their rates under accelerations a.
+    ///
+    /// In the toy's own field dθ/dt = Ω and dJ/dt = 0, so that with δa = a − a_toy
+    ///
+    /// dθ/dt = Ω + ∂θ/∂v·δa, dJ/dt = ∂J/∂v·δa.
+    ///
+    /// The sum ∂θ/∂x·v + ∂θ/∂v·a is the same but for rounding: next to the z axis its terms grow like 1/R.
+    ///
+    /// **Shape** [stars, 3], without a graph. **Fails when** a point is unbound.
+    pub fn motion(&self, x: &Tensor, v: &Tensor, a: &Tensor) -> Result<Motion, Error> {
+        let (x, v) = (x.detach(), v.detach().set_requires_grad(true));
+        let (at, by_velocity) = tch::with_grad(|| {
+            let at = self.from_cartesian(&x, &v)?;
+            let rows = rows_of_jacobian(&Tensor::cat(&[&at.angles, &at.actions], -1), &[&v]);
+            Ok::<_, Error>((at, rows))
+        })?;
+        let excess = (a - tch::no_grad(|| self.acceleration(&x))).unsqueeze(-1);
+        let change = by_velocity.matmul(&excess).squeeze_dim(-1);
+        let at = ActionAngles {
+            actions: at.actions.detach(),
+            angles: at.angles.detach(),
+            frequencies: at.frequencies.detach(),
+        };
+        Ok(Motion {
+            of_angles: &at.frequencies + change.narrow(-1, 0, 3),
+            of_actions: change.narrow(-1, 3, 3),
+            at,
+        })
+    }
+
     /// (x, v) of angles and actions: the inverse of [`Isochrone::from_cartesian`].
     ///
     /// Kepler's equation θ_r = η − (ε/a) sin η is solved by Newton's method without a graph; two more steps with a graph
@@ -189,7 +236,7 @@ impl Isochrone {
         let (gm, b) = (&self.gm, &self.scale);
         let (j_phi, j_z, j_r) = (part(actions, 0), part(actions, 1), part(actions, 2));
         let (theta_phi, theta_z, theta_r) = (part(angles, 0), part(angles, 1), part(angles, 2));
-        let l = &j_z + j_phi.abs();
+        let l = &j_z + magnitude(&j_phi);
         let m = (l.square() + b * gm * 4.0).sqrt();
         let n = &j_r + (&l + &m) * 0.5;
         let (a, w) = (n.square() / gm, &n / gm);
@@ -214,7 +261,7 @@ impl Isochrone {
         let psi = &theta_z - ahead;
         let node = theta_phi - sign(&j_phi) * theta_z;
         let cos_i = &j_phi / &l;
-        let sin_i = (&j_z * (&j_z + j_phi.abs() * 2.0)).sqrt() / &l;
+        let sin_i = (&j_z * (&j_z + magnitude(&j_phi) * 2.0)).sqrt() / &l;
         let (sin_node, cos_node, sin_psi, cos_psi) = (node.sin(), node.cos(), psi.sin(), psi.cos());
         let place = |along: &Tensor, across: &Tensor| {
             let flat = across * &cos_i;

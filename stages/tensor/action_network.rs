@@ -127,16 +127,9 @@ impl ActionNetwork {
     /// **Source** Ibata et al. (2021), Eq. 16.
     pub fn frequencies(&self, x: &Tensor, v: &Tensor, a: &Tensor, actions: &Tensor) -> Result<Tensor, StageError> {
         match self {
-            Self::Smooth(map) => {
-                let jacobian = map.jacobian(x, v, Some(actions)).map_err(failed)?;
-                Ok(jacobian.rates(v, a).1)
-            }
-            Self::Paper(model) => {
-                let streams = Streams::new(x.unsqueeze(1), v.unsqueeze(1));
-                let (_, of_angles) = model.derivatives(&streams).map_err(failed)?;
-                let motion = Tensor::cat(&[v, a], -1).unsqueeze(-1);
-                Ok(of_angles.matmul(&motion).squeeze_dim(-1))
-            }
+            Self::Smooth(map) => map.rates(x, v, a, actions).map(|(_, frequencies)| frequencies),
+            Self::Paper(model) => model.frequencies(x, v, a),
         }
+        .map_err(failed)
     }
 }

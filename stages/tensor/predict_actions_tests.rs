@@ -74,10 +74,13 @@ fn small_map() -> (ActionNetwork, Option<Region>) {
     (network, region)
 }
 
+/// What `predict` says of a star: an answer, with what speaks against it, or why there is none.
+type Said = Result<(ActionAngle, Option<&'static str>), String>;
+
 /// What `predict` says of stars: in their order.
-fn predicted(predictor: &Predictor, stars: &[PhaseSpace]) -> Vec<Result<(ActionAngle, bool), String>> {
+fn predicted(predictor: &Predictor, stars: &[PhaseSpace]) -> Vec<Said> {
     let schema = Arc::new(columns::stars(&[&columns::CARTESIAN]));
-    let mut found: Vec<Result<(ActionAngle, bool), String>> = vec![Err("the star is lost".to_owned()); stars.len()];
+    let mut found: Vec<Said> = vec![Err("the star is lost".to_owned()); stars.len()];
     let of = |axis: usize| {
         stars
             .iter()
@@ -114,8 +117,14 @@ fn predicted(predictor: &Predictor, stars: &[PhaseSpace]) -> Vec<Result<(ActionA
                 r: omega_r,
             },
         };
-        let is_sure = stars.converged[row] && stars.inside[row] == Some(true) && physical[row];
-        found[stream as usize] = Ok((answer, is_sure));
+        let doubt = if !stars.converged[row] {
+            Some("its search did not end")
+        } else if stars.inside[row] != Some(true) {
+            Some("it is outside the region of the training")
+        } else {
+            (!physical[row]).then_some("it is no orbit's")
+        };
+        found[stream as usize] = Ok((answer, doubt));
     }
     found
 }
@@ -139,7 +148,7 @@ fn awkward_stars_keep_the_laws_or_are_flagged_or_set_aside() {
     let others: Vec<PhaseSpace> = networks::field::plain(&halo(128, 7)).unwrap().concat();
     let (mut actions, mut frequencies, mut sure) = (0.0_f64, 0.0_f64, 0);
     for (star, answer) in others.iter().zip(predicted(&predictor, &others)) {
-        let Ok((answer, true)) = answer else { continue };
+        let Ok((answer, None)) = answer else { continue };
         let truth = potential.actions(star).unwrap();
         let sum = truth.actions.r + truth.actions.z + truth.actions.phi.abs();
         actions = actions.max(
@@ -152,7 +161,8 @@ fn awkward_stars_keep_the_laws_or_are_flagged_or_set_aside() {
         sure += 1;
     }
     assert!(sure * 100 > 97 * others.len(), "{sure} of {}", others.len());
-    assert!(actions < 0.05 && frequencies < 0.5, "{actions} {frequencies}");
+    // 0.003 and 0.009.
+    assert!(actions < 0.01 && frequencies < 0.03, "{actions} {frequencies}");
 
     let entry = Entry {
         name: "learned map",
@@ -162,7 +172,8 @@ fn awkward_stars_keep_the_laws_or_are_flagged_or_set_aside() {
             frequencies: 3.0 * frequencies,
             jump: 1e-3,
         },
-        answers: vec![Awkward::Ordinary],
+        // A star of any kind may be flagged; of ordinary ones, below, one.
+        answers: vec![],
         most_evaluations: 0,
         thorough: true,
     };
@@ -170,13 +181,13 @@ fn awkward_stars_keep_the_laws_or_are_flagged_or_set_aside() {
     let verdict: Verdict = try_method(&entry, &potential, &trials, |stars| {
         // J_φ is not corrected: it is L_z to the tolerance of the search, 1e-12 of the sample's actions.
         let lz = |star: &PhaseSpace| star.angular_momentum()[2];
-        let answer = |(star, found): (&PhaseSpace, Result<(ActionAngle, bool), String>)| match found {
-            Ok((mut answer, true)) => {
+        let answer = |(star, found): (&PhaseSpace, Said)| match found {
+            Ok((mut answer, None)) => {
                 assert!((answer.actions.phi - lz(star)).abs() < 1e-8, "{answer:?} {}", lz(star));
                 answer.actions.phi = lz(star);
                 Ok(Answer::from(answer))
             }
-            Ok((answer, false)) => {
+            Ok((answer, Some(doubt))) => {
                 let a = &answer;
                 let values = [
                     a.actions.r,
@@ -187,7 +198,7 @@ fn awkward_stars_keep_the_laws_or_are_flagged_or_set_aside() {
                     a.frequencies.phi,
                 ];
                 assert!(values.iter().all(|value| value.is_finite()), "{answer:?}");
-                Err("it is flagged as not to be believed".to_owned())
+                Err(doubt.to_owned())
             }
             Err(reason) => Err(reason),
         };
@@ -195,5 +206,12 @@ fn awkward_stars_keep_the_laws_or_are_flagged_or_set_aside() {
     });
     let broken: Vec<String> = verdict.broken.iter().map(ToString::to_string).collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+    // Where J_z and J_r are 4 % of L there are few training orbits: there an ordinary star is on the region's edge.
+    let ordinary = trials
+        .iter()
+        .zip(&verdict.answers)
+        .filter(|(trial, _)| trial.kind == Awkward::Ordinary);
+    let (believed, doubted): (Vec<_>, Vec<_>) = ordinary.partition(|(_, answer)| answer.is_ok());
+    assert!(believed.len() >= 5 && doubted.len() <= 1, "{doubted:?}");
     assert!(verdict.set_aside.len() < trials.len() - 6, "{:?}", verdict.set_aside);
 }

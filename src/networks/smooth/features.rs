@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::dual::Dual;
-use crate::isochrone::{Isochrone, dot, part};
+use crate::isochrone::{Isochrone, dot, magnitude, part};
 
 /// Symmetry imposed on the map.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,7 +118,7 @@ impl Features {
         let q = z.mul(&vz);
         let p = planar.add(&q);
         let radial = p.div(&r);
-        let total = actions.select(-1, 0).abs() + part(actions, 1) + part(actions, 2);
+        let total = magnitude(&part(actions, 0)) + part(actions, 1) + part(actions, 2);
         let share = |j: Tensor| Dual::constant(j / &total);
 
         let mut features = vec![
@@ -140,7 +140,7 @@ impl Features {
             features.push(vz.saturated_square());
             features.push(z.div(&r).square());
             features.push(p.mul(&q).saturated());
-            features.push(share(part(actions, 0).abs()));
+            features.push(share(magnitude(&part(actions, 0))));
             if !self.time_reversal {
                 features.push(q.saturated());
                 features.push(planar.div(&radius));

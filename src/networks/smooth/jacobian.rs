@@ -25,18 +25,6 @@ impl Jacobian {
     pub fn matrix(&self) -> Tensor {
         Tensor::cat(&[&self.of_actions, &self.of_angles], -2)
     }
-
-    /// Rates of J' and θ' along a motion with velocity `v` and acceleration `a` ((km/s)²/kpc), two of [stars, 3], in
-    /// (km/s)² and km/s/kpc.
-    ///
-    /// **Source** Ibata et al. (2021), Eq. 15 and 16: in the true field the first vanish, and the second are the frequencies.
-    pub fn rates(&self, v: &Tensor, a: &Tensor) -> (Tensor, Tensor) {
-        let flow = Tensor::cat(&[v, a], -1).unsqueeze(-1);
-        (
-            self.of_actions.matmul(&flow).squeeze_dim(-1),
-            self.of_angles.matmul(&flow).squeeze_dim(-1),
-        )
-    }
 }
 
 impl SmoothMap {
@@ -57,14 +45,7 @@ impl SmoothMap {
             None => self.refine_exactly(&angles, &toy_actions)?.actions,
         };
         let second = self.second_derivatives(&angles, &refined);
-        let eye = Tensor::eye(3, (Kind::Double, x.device()));
-        let (by_angles, by_actions) = (toy.narrow(1, 0, 3), toy.narrow(1, 3, 3));
-        let of_actions = Tensor::linalg_solve(
-            &(&eye + &second.mixed),
-            &(by_actions - second.angles.matmul(&by_angles)),
-            true,
-        );
-        let of_angles = (&eye + second.mixed.transpose(1, 2)).matmul(&by_angles) + second.actions.matmul(&of_actions);
+        let (of_actions, of_angles) = second.pulled(&toy.narrow(1, 3, 3), &toy.narrow(1, 0, 3));
         let residual = (toy_actions - &second.slope - &refined)
             .abs()
             .amax([-1].as_slice(), false);
@@ -75,6 +56,21 @@ impl SmoothMap {
             of_angles,
             residual,
         })
+    }
+
+    /// Rates of J' and θ' of stars at (x, v) with acceleration `a` ((km/s)²/kpc), two of [stars, 3], in (km/s)² and km/s/kpc.
+    /// `actions` is J'. They are the Jacobian times (v, a), without its rounding (see [`Isochrone::motion`]).
+    ///
+    /// **Fails when** a star is unbound in the toy.
+    ///
+    /// **Source** Ibata et al. (2021), Eq. 15 and 16: in the true field the first vanish, and the second are the frequencies.
+    ///
+    /// [`Isochrone::motion`]: crate::isochrone::Isochrone::motion
+    pub fn rates(&self, x: &Tensor, v: &Tensor, a: &Tensor, actions: &Tensor) -> Result<(Tensor, Tensor), Error> {
+        let toy = self.toy.motion(x, v, a)?;
+        let second = self.second_derivatives(&toy.at.angles, actions);
+        let (of_actions, of_angles) = second.pulled(&toy.of_actions.unsqueeze(-1), &toy.of_angles.unsqueeze(-1));
+        Ok((of_actions.squeeze_dim(-1), of_angles.squeeze_dim(-1)))
     }
 
     /// Toy angles and actions, and ∂(θ, J)/∂(x, v) [stars, 6, 6].
@@ -122,6 +118,20 @@ struct Second {
     mixed: Tensor,
     /// ∂²G/∂J'∂J' [stars, 3, 3].
     actions: Tensor,
+}
+
+impl Second {
+    /// Changes of J' and θ' where the toy's actions and angles change so. **Shape** [stars, 3, any] each.
+    fn pulled(&self, of_actions: &Tensor, of_angles: &Tensor) -> (Tensor, Tensor) {
+        let eye = Tensor::eye(3, (Kind::Double, of_angles.device()));
+        let actions = Tensor::linalg_solve(
+            &(&eye + &self.mixed),
+            &(of_actions - self.angles.matmul(of_angles)),
+            true,
+        );
+        let angles = (&eye + self.mixed.transpose(1, 2)).matmul(of_angles) + self.actions.matmul(&actions);
+        (actions, angles)
+    }
 }
 
 /// The Jacobian of `outputs` [stars, m], each row of which depends on its own row of the inputs […, k] only (stars in the same

@@ -95,11 +95,47 @@ fn rates_in_the_toys_own_field_are_zero_and_its_frequencies() {
     let shape = random_map(Symmetry::None, false).shape();
     let map = SmoothMap::new(toy.clone(), shape, &x.unsqueeze(1), &v.unsqueeze(1), 1).unwrap();
     let found = map.jacobian(&x, &v, None).unwrap();
-    let (still, frequencies) = found.rates(&v, &toy.acceleration(&x));
+    let (still, frequencies) = map.rates(&x, &v, &toy.acceleration(&x), &found.actions).unwrap();
     // (km/s)², of terms as large as 1e4.
     assert!(still.abs().max().double_value(&[]) < 1e-7, "{still:?}");
     let exact = toy.from_cartesian(&x, &v).unwrap().frequencies;
     assert!(distance(&frequencies, &exact) < 1e-7);
+}
+
+/// In any field the rates are the Jacobian times (v, a).
+#[test]
+fn rates_are_the_jacobian_along_the_motion() {
+    for symmetry in SYMMETRIES {
+        let map = random_map(symmetry, false);
+        let (x, v) = halo_points(50, 9);
+        let a = paper_isochrone().acceleration(&x) * 1.1 + Tensor::from_slice(&[50.0, -30.0, 80.0]);
+        let found = map.jacobian(&x, &v, None).unwrap();
+        let (of_actions, of_angles) = map.rates(&x, &v, &a, &found.actions).unwrap();
+        let flow = Tensor::cat(&[&v, &a], -1).unsqueeze(-1);
+        for (rates, matrix) in [(of_actions, &found.of_actions), (of_angles, &found.of_angles)] {
+            let terms = (matrix.abs().matmul(&flow.abs())).squeeze_dim(-1);
+            let miss = (rates - matrix.matmul(&flow).squeeze_dim(-1)).abs() / terms;
+            assert!(miss.max().double_value(&[]) < 1e-9, "{symmetry:?}: {miss:?}");
+        }
+    }
+}
+
+/// Next to the axis the Jacobian grows like 1/R; the rates of a star on its way across do not.
+#[test]
+fn rates_are_steady_across_the_axis() {
+    let map = random_map(Symmetry::Axisymmetric, false);
+    let close = [1e-6, 1e-9, 1e-12, 1e-16, 0.0];
+    let at: Vec<f64> = close.iter().flat_map(|r| [0.6 * r, 0.8 * r, 5.6]).collect();
+    let x = Tensor::from_slice(&at).view([-1, 3]);
+    let v = Tensor::from_slice(&[108.0, 65.0, 43.0]).expand_as(&x).contiguous();
+    let found = map.jacobian(&x, &v, None).unwrap();
+    let a = paper_isochrone().acceleration(&x) * 1.1;
+    let (_, frequencies) = map.rates(&x, &v, &a, &found.actions).unwrap();
+    // That of θ_φ has the sense of L_z, which is rounding here.
+    let size = frequencies.abs();
+    let on_it = size.select(0, close.len() as i64 - 1);
+    let miss = ((size - &on_it) / on_it).abs().max().double_value(&[]);
+    assert!(miss < 1e-5, "{miss:e}");
 }
 
 #[test]
