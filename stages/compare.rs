@@ -351,6 +351,9 @@ impl Stage for Compare {
     }
 }
 
+/// A row of the prediction and the row of the truth that it is compared with.
+type Pair = (usize, usize);
+
 impl Compare {
     /// The pairs that have an error in every measure, and the rows of the truth that have not: where the true acceleration vanishes, at the
     /// centre, there is no relative error.
@@ -358,8 +361,8 @@ impl Compare {
         &self,
         measures: &[Measure],
         truth: &RecordBatch,
-        pairs: Vec<(usize, usize)>,
-    ) -> Result<(Vec<(usize, usize)>, HashSet<usize>), StageError> {
+        pairs: Vec<Pair>,
+    ) -> Result<(Vec<Pair>, HashSet<usize>), StageError> {
         if measures.iter().all(|measure| measure.name != "delta_a") {
             return Ok((pairs, HashSet::new()));
         }

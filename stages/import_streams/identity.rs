@@ -248,8 +248,11 @@ mod tests {
 
     use super::*;
 
-    /// The name or number of each label's stream; `None` if it is set aside.
-    fn streams(texts: &[&str], ids: Option<Ids>) -> Result<Vec<Option<(i64, Option<String>)>>, String> {
+    /// Number and name of a stream.
+    type Called = (i64, Option<String>);
+
+    /// What each label's stream is called; `None` if it is set aside.
+    fn streams(texts: &[&str], ids: Option<Ids>) -> Result<Vec<Option<Called>>, String> {
         let mut labels = Labels::default();
         texts.iter().for_each(|text| labels.push_text(text.as_bytes()));
         let shown = |(_, row): Place| (row + 1).to_string();

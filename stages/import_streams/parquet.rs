@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path, wanted: &[Wanted]) -> Result<Table, StageError> 
     }
     for field in schema.fields() {
         let keys = ["unit", "units", "Unit", "UNIT", "TUNIT"];
-        if let Some(unit) = keys.iter().find_map(|key| field.metadata().get(*key)) {
+        if let Some(unit) = keys.iter().find_map(|key| field.metadata().get(key)) {
             table.units.insert(0, (field.name().clone(), unit.clone()));
         }
     }

@@ -58,11 +58,10 @@ fn draft(path: &Path) -> io::Result<NamedTempFile> {
             // The umask takes away from it.
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder)?;
-        match flock(draft.as_file(), FlockOperation::NonBlockingLockExclusive) {
-            // Someone who clears up was quicker, and removes it.
-            Err(rustix::io::Errno::WOULDBLOCK) => continue,
-            // Where there are no locks, nobody clears up either.
-            Ok(()) | Err(_) => {}
+        // Where there are no locks, nobody clears up either; where it is held, someone who does was quicker, and removes it.
+        let locked = flock(draft.as_file(), FlockOperation::NonBlockingLockExclusive);
+        if locked == Err(rustix::io::Errno::WOULDBLOCK) {
+            continue;
         }
         if is_at(draft.as_file(), draft.path()) {
             return Ok(draft);
