@@ -55,7 +55,8 @@ fn labels_of_the_reference_tables_are_possible() {
 }
 
 /// The tables' galaxies.
-const GALAXIES: [(&str, fn() -> Galaxy); 4] = [
+type Made = fn() -> Galaxy;
+const GALAXIES: [(&str, Made); 4] = [
     ("orbits_dehnen_binney_98_1_halo", || {
         Galaxy::dehnen_binney_98_1().unwrap()
     }),

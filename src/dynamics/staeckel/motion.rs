@@ -51,9 +51,10 @@ const LEAST_TOTAL: f64 = 1e-5;
 const CENTRAL: f64 = 1e-6;
 
 /// p_u² at the foci, or p_v² on the axis, over what they are elsewhere, below which an orbit with next to no L_z is on the border
-/// between those that pass the axis inside the foci and outside them. Actions are continuous up to there, and right to 1e-6; Ω_φ, which
-/// jumps, is off by 2 %. And the sin² v above which an orbit that turns is not.
+/// between those that pass the axis inside the foci and outside them. Actions are continuous up to there; Ω_φ, which jumps, is off by
+/// 3 % at most. An orbit that turns at a greater sin² v than the last is not on the border until rounding says nothing of its p_v².
 const BORDER: f64 = 1e-8;
+const BORDER_ROUNDING: f64 = 1e-10;
 const BORDER_SINE2: f64 = 1e-3;
 
 /// The potential along both coordinates, with the integrals of one orbit.
@@ -387,9 +388,14 @@ impl<'a, P: Potential + ?Sized> Motion<'a, P> {
         let momentum2 = self.scale.momentum.powi(2);
         let [foci, middle] = [0.0, self.focus2.min(0.5 * limits.q2)].map(|q| self.radial_momentum2(q));
         let [axis, plane] = [(1.0, 0.0), (0.0, 1.0)].map(|(y, sine2)| self.vertical_momentum2(y, sine2));
+        let on_axis = if limit.sine2 < BORDER_SINE2 {
+            BORDER
+        } else {
+            BORDER_ROUNDING
+        };
         self.focus2 > 0.0
             && self.lz * self.lz < BORDER * momentum2
-            && (foci.abs() < BORDER * middle.abs() || (axis.abs() < BORDER * plane.abs() && limit.sine2 < BORDER_SINE2))
+            && (foci.abs() < BORDER * middle.abs() || axis.abs() < on_axis * plane.abs())
     }
 
     /// Where f(y) vanishes above the star, at 1 or below.

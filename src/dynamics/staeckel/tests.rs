@@ -320,14 +320,24 @@ fn actions_are_continuous_towards_the_axis() {
                     || finder.actions(&point),
                     |focus2| finder.actions_with_focus2(&point, focus2),
                 );
-                found.map(|found| found.actions)
+                found.map(|found| (found.actions, found.frequencies))
             };
-            let (far, near) = (actions(8e-3).unwrap(), actions(4e-3).unwrap());
+            let ((far, _), (near, rates)) = (actions(8e-3).unwrap(), actions(4e-3).unwrap());
             for slope in [2e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 0.0] {
-                let Ok(found) = actions(slope) else {
+                let Ok((found, found_rates)) = actions(slope) else {
                     assert!(slope < 2e-3, "z {z} share {share}: none at {slope}");
                     continue;
                 };
+                for (found, near) in [
+                    (found_rates.r, rates.r),
+                    (found_rates.z, rates.z),
+                    (found_rates.phi, rates.phi),
+                ] {
+                    assert!(
+                        (found / near - 1.0).abs() < 0.05,
+                        "z {z} share {share} {slope}: {found} for {near}"
+                    );
+                }
                 // They go with the square of the distance.
                 let allowed = 1e-6 * (near.r + near.z);
                 assert!(
