@@ -51,9 +51,9 @@ const LEAST_TOTAL: f64 = 1e-5;
 const CENTRAL: f64 = 1e-6;
 
 /// p_u² at the foci, or p_v² on the axis, over what they are elsewhere, below which an orbit with next to no L_z is on the border
-/// between those that pass the axis inside the foci and outside them. Actions are continuous up to there; Ω_φ, which jumps, is off by
-/// 3 % at most. An orbit that turns at a greater sin² v than the last is not on the border until rounding says nothing of its p_v².
-const BORDER: f64 = 1e-8;
+/// between those that pass the axis inside the foci and outside them. Nearer to it the actions are continuous still,
+/// but those found later on the same orbit are of the other side. An orbit that turns at a greater sin² v than the last is not on the border until rounding says nothing of its p_v².
+const BORDER: f64 = 1e-7;
 const BORDER_ROUNDING: f64 = 1e-10;
 const BORDER_SINE2: f64 = 1e-3;
 
