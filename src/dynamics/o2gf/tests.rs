@@ -185,6 +185,7 @@ fn labels_agree_with_the_reference_as_far_as_the_potentials_do() {
         "Omega_z",
         "Omega_phi",
         "J_err",
+        "stream",
     ];
     let models = [
         ("piffl_14", Galaxy::piffl_14().unwrap()),
@@ -192,10 +193,11 @@ fn labels_agree_with_the_reference_as_far_as_the_potentials_do() {
     ];
     for (model, galaxy) in &models {
         for (kind, of_sum, truncation) in [("disk", 6e-5, 0.0), ("halo", 2.4e-4, 0.76)] {
-            let rows: Vec<_> = reference_table(&format!("orbits_{model}_{kind}"), &names)
-                .into_iter()
-                .step_by(8 * 9)
-                .collect();
+            // By the streams' own numbers: one that is dropped from a table moves no other in or out.
+            let mut rows = reference_table(&format!("orbits_{model}_{kind}"), &names);
+            rows.retain(|row| row[16] % 9.0 == 0.0);
+            rows.dedup_by_key(|row| row[16] as i64);
+            assert!(rows.len() >= 7, "{model} {kind}: {} orbits", rows.len());
             let points: Vec<_> = rows
                 .iter()
                 .map(|r| PhaseSpace::new([r[0], r[1], r[2]], [r[3], r[4], r[5]]))
