@@ -1,7 +1,7 @@
 //! Sinks for events, and the two ways to the terminal. Sinks only draw: whatever they show is also in the journal.
 //!
 //! Names, titles and messages may come from anywhere, such as a file that someone else wrote. No character of theirs does
-//! anything to the terminal: see [`visible`].
+//! anything to the terminal: see `visible`.
 
 mod bars;
 mod json;

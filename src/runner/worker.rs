@@ -7,7 +7,7 @@
 //!
 //! A worker must never harm the results of a run that is not its own, however late it wakes:
 //!
-//! * It begins only when its parent has answered its [`Line::Ready`], which it says when it holds the lock of its stage. One
+//! * It begins only when its parent has answered its `Ready`, which it says when it holds the lock of its stage. One
 //!   whose parent died before gets no answer. Until then it dies with its parent, where the system can see to that.
 //! * Its outputs lie in a folder of this one attempt. The last line holds their hashes, which the parent compares with what
 //!   it publishes.
