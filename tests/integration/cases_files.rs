@@ -1,10 +1,8 @@
 //! Cases of `tests/cases` about users' files: identities, what a file says of itself, formats, and tables as users have them.
 
-use std::path::Path;
-
 use tables::RecordBatch;
 
-use crate::program::{Gave, Place, project};
+use crate::program::{Gave, Place, find, project};
 
 /// A folder with the case's files.
 fn case(name: &str) -> Place {
@@ -45,19 +43,6 @@ fn plain_words(gave: &Gave) {
             gave.err
         );
     }
-}
-
-fn find(folder: &Path, file: &str) -> Option<std::path::PathBuf> {
-    for entry in std::fs::read_dir(folder).ok()?.flatten() {
-        let path = entry.path();
-        if path.file_name().is_some_and(|name| name == file) {
-            return Some(path);
-        }
-        if let Some(found) = path.is_dir().then(|| find(&path, file)).flatten() {
-            return Some(found);
-        }
-    }
-    None
 }
 
 impl Ran {

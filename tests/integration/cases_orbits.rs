@@ -1,10 +1,8 @@
 //! Cases of `tests/cases` about orbits: labels by O2GF, and stars and orbits that fail alone.
 
-use std::path::{Path, PathBuf};
-
 use tables::RecordBatch;
 
-use crate::program::{Place, project};
+use crate::program::{Place, find, project};
 
 /// A folder with the case's files.
 fn case(name: &str) -> Place {
@@ -20,19 +18,6 @@ fn case(name: &str) -> Place {
 fn table(place: &Place, kind: &str, file: &str) -> RecordBatch {
     let folder = place.path("results/cache/v1").join(kind);
     tables::read(&find(&folder, file).unwrap()).unwrap()
-}
-
-fn find(folder: &Path, file: &str) -> Option<PathBuf> {
-    for entry in std::fs::read_dir(folder).ok()?.flatten() {
-        let path = entry.path();
-        if path.file_name().is_some_and(|name| name == file) {
-            return Some(path);
-        }
-        if let Some(found) = path.is_dir().then(|| find(&path, file)).flatten() {
-            return Some(found);
-        }
-    }
-    None
 }
 
 fn numbers(table: &RecordBatch, column: &str) -> Vec<f64> {

@@ -142,3 +142,17 @@ fn times_and_paths_are_tidied() {
         "done a in [time]\n3 ran in [time], at [place]/y"
     );
 }
+
+/// The first file of this name below a folder.
+pub fn find(folder: &Path, file: &str) -> Option<PathBuf> {
+    for entry in std::fs::read_dir(folder).ok()?.flatten() {
+        let path = entry.path();
+        if path.file_name().is_some_and(|name| name == file) {
+            return Some(path);
+        }
+        if let Some(found) = path.is_dir().then(|| find(&path, file)).flatten() {
+            return Some(found);
+        }
+    }
+    None
+}
