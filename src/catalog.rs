@@ -1,25 +1,25 @@
 //! The list of stage kinds.
 
 use runner::catalog::Catalog;
-use stages::bin_errors::BinErrors;
-use stages::compare::Compare;
-use stages::estimate_accelerations::EstimateAccelerations;
-use stages::estimate_actions::EstimateActions;
-use stages::figure::Figure;
-use stages::import_streams::ImportStreams;
-use stages::integrate_orbits::IntegrateOrbits;
-use stages::map_tori::MapTori;
-use stages::observe::Observe;
-use stages::predict::Predict;
-use stages::recover_velocities::RecoverVelocities;
-use stages::select_orbits::SelectOrbits;
-use stages::simulate_nbody::SimulateNbody;
-use stages::split::Split;
-use stages::tabulate_field::TabulateField;
-use stages::train_acceleration::TrainAcceleration;
-use stages::train_actions::TrainActions;
-use stages::train_inverse::TrainInverse;
-use stages::train_potential::TrainPotential;
+use stages::apply::estimate_accelerations::EstimateAccelerations;
+use stages::apply::estimate_actions::EstimateActions;
+use stages::apply::predict::Predict;
+use stages::apply::recover_velocities::RecoverVelocities;
+use stages::apply::tabulate_field::TabulateField;
+use stages::draw::figure::Figure;
+use stages::judge::bin_errors::BinErrors;
+use stages::judge::compare::Compare;
+use stages::learn::train_acceleration::TrainAcceleration;
+use stages::learn::train_actions::TrainActions;
+use stages::learn::train_inverse::TrainInverse;
+use stages::learn::train_potential::TrainPotential;
+use stages::observe::observe::Observe;
+use stages::observe::select_orbits::SelectOrbits;
+use stages::observe::split::Split;
+use stages::sample::import_streams::ImportStreams;
+use stages::sample::integrate_orbits::IntegrateOrbits;
+use stages::sample::map_tori::MapTori;
+use stages::sample::simulate_nbody::SimulateNbody;
 
 /// Every kind a pipeline may name.
 pub fn catalog() -> Catalog {

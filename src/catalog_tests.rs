@@ -380,3 +380,13 @@ fn every_mistake_at_every_place_of_every_kind_is_said_once_and_in_our_words() {
     let shown: Vec<_> = wrong.iter().take(40).cloned().collect();
     assert!(wrong.is_empty(), "{} of {tried}:\n{}", wrong.len(), shown.join("\n"));
 }
+
+/// The tree shows the flow: a kind lies in the folder of its role, in the file of its name.
+#[test]
+fn every_kind_lies_in_the_folder_of_its_role() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("stages");
+    for kind in catalog().kinds() {
+        let file = folder.join(kind.role.word()).join(format!("{}.rs", kind.name));
+        assert!(file.is_file(), "{} is not there", file.display());
+    }
+}

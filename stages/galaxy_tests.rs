@@ -4,11 +4,11 @@
 use dynamics::units::wrap_difference;
 use serde_json::json;
 
-use crate::compare::Compare;
-use crate::estimate_actions::EstimateActions;
-use crate::integrate_orbits::IntegrateOrbits;
-use crate::map_tori::MapTori;
-use crate::potentials::PotentialParameters;
+use crate::apply::estimate_actions::EstimateActions;
+use crate::common::potentials::PotentialParameters;
+use crate::judge::compare::Compare;
+use crate::sample::integrate_orbits::IntegrateOrbits;
+use crate::sample::map_tori::MapTori;
 use crate::testing::{Ran, faults, run, stage, stars};
 
 fn disc_tori(more: serde_json::Value) -> Ran {

@@ -13,7 +13,7 @@ use runner::ports::{Accepts, Artifact, Connected, unit_of};
 use runner::stage::{Outcome, Stage};
 use tables::{RecordBatch, Values};
 
-use crate::columns::{self, CARTESIAN};
+use crate::common::columns::{self, CARTESIAN};
 
 /// What a body did.
 pub struct Ran {

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use runner::stage::Outcome;
 use serde_json::json;
 
-use crate::columns::{self, CARTESIAN, OBSERVABLES};
-use crate::estimate_actions::EstimateActions;
-use crate::integrate_orbits::IntegrateOrbits;
-use crate::observe::Observe;
-use crate::predict::Predict;
-use crate::split::Split;
+use crate::apply::estimate_actions::EstimateActions;
+use crate::apply::predict::Predict;
+use crate::common::columns::{self, CARTESIAN, OBSERVABLES};
+use crate::learn::train_actions::TrainActions;
+use crate::observe::observe::Observe;
+use crate::observe::split::Split;
+use crate::sample::integrate_orbits::IntegrateOrbits;
 use crate::testing::{faults, planned, reference, run, stage, stars};
-use crate::train_actions::TrainActions;
 
 fn isochrone() -> serde_json::Value {
     json!({ "isochrone": { "mass": 3.334e11, "scale": 5.0 } })
@@ -421,7 +421,7 @@ fn networks_parameters_have_ranges() {
 /// Every potential of the law suite has a name in YAML, and the other way round; every name makes a potential.
 #[test]
 fn every_potential_can_be_named() {
-    use crate::potentials::PotentialParameters;
+    use crate::common::potentials::PotentialParameters;
     // One of its own with each name, beside the entries of the catalogue of that name.
     let named = [
         ("kepler", json!({ "kepler": { "mass": 1e11 } })),
@@ -480,7 +480,7 @@ fn counts_are_known_before_anything_runs() {
     use runner::ports::{Counts, Most};
     use runner::stage::Stage;
 
-    use crate::select_orbits::SelectOrbits;
+    use crate::observe::select_orbits::SelectOrbits;
 
     let of = |streams, stars| {
         let most = Most {

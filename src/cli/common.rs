@@ -126,7 +126,7 @@ impl Work {
             skipped: plan.count(|entry| matches!(entry, Entry::Skipped { .. })),
             worker: loaded.worker.as_ref().map(spelled),
             outside_tolerance,
-            plan: super::plan::describe(graph, plan),
+            plan: crate::console::describe_plan(graph, plan),
             results,
         };
         let now = nanoseconds(SystemTime::now());

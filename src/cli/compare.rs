@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::align;
 use super::common::{Loaded, Parameters, Results};
 use super::failure::{Failure, Finished};
-use crate::console::{number, print};
+use crate::console::{align, number, print};
 use crate::report::{Data, ErrorRow, plain, summary, symbol};
 
 /// Put the results of two pipelines, or of two sweep points, side by side.

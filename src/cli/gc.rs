@@ -182,7 +182,7 @@ fn list(found: &Survey) -> String {
             record.program.clone(),
         ]);
     }
-    super::align(&lines, &[3])
+    crate::console::align(&lines, &[3])
 }
 
 /// A size in decimal units.

@@ -24,7 +24,6 @@ use clap::{Parser, Subcommand};
 
 use crate::console::{keep, lost, say};
 use failure::{Failure, Finished};
-pub use show::align;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 something would run (plan --check), 2 usage, 3 invalid pipeline, 4 a stage \
                           failed, 5 a comparison is outside its tolerance, 70 a bug of this program, 130 interrupted.";

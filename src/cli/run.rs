@@ -57,7 +57,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     }
     if args.dry_run {
         let loaded = args.work.load(&file)?;
-        print(&super::plan::describe(&loaded.graph, &loaded.plan));
+        print(&crate::console::describe_plan(&loaded.graph, &loaded.plan));
         return Ok(Finished::Well);
     }
     let mut loaded = args.work.load_to_run(&file)?;

@@ -10,7 +10,7 @@ use tables::RecordBatch;
 
 use super::common::{Loaded, Parameters, Results};
 use super::failure::{Failure, Finished};
-use crate::console::{one_line, print, significant};
+use crate::console::{align, print, significant};
 
 /// Show a table: schema, units, first rows.
 #[derive(Debug, clap::Args)]
@@ -124,36 +124,6 @@ fn cell(array: &dyn Array, row: usize) -> String {
         .unwrap_or_default()
 }
 
-/// Columns of equal width; those in `right` are set to the right. A cell never leaves its line.
-pub fn align(lines: &[Vec<String>], right: &[usize]) -> String {
-    let cells = |line: &Vec<String>| line.iter().map(|cell| one_line(cell).into_owned()).collect();
-    let lines: Vec<Vec<String>> = lines.iter().map(cells).collect();
-    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |n: usize| {
-        lines
-            .iter()
-            .filter_map(|line| line.get(n))
-            .map(|cell| cell.chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for line in &lines {
-        let mut out = String::new();
-        for (n, cell) in line.iter().enumerate() {
-            let room = " ".repeat(widths[n] - cell.chars().count());
-            let _ = if right.contains(&n) {
-                write!(out, "{room}{cell}  ")
-            } else {
-                write!(out, "{cell}{room}  ")
-            };
-        }
-        let _ = writeln!(text, "{}", out.trim_end());
-    }
-    text
-}
-
 /// The tensors of a safetensors file, from its header: eight bytes of length, then JSON.
 fn network(path: &Path) -> Result<String, Failure> {
     let damaged = || Failure::Work(format!("{} is not a whole safetensors file", path.display()));
@@ -185,18 +155,4 @@ fn network(path: &Path) -> Result<String, Failure> {
     }
     let _ = write!(text, "\n{}", align(&lines, &[]));
     Ok(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_line_up() {
-        let lines = [
-            vec!["a".to_owned(), "1".to_owned()],
-            vec!["φφ".to_owned(), "22".to_owned()],
-        ];
-        assert_eq!(align(&lines, &[1]), "a    1\nφφ  22\n");
-    }
 }

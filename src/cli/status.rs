@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::align;
 use super::common::{Loaded, Parameters, Results};
 use super::failure::{Failure, Finished};
-use crate::console::{duration, print};
+use crate::console::{align, duration, print};
 use crate::report::{State, summary};
 
 /// Show how the stages of a pipeline stand.

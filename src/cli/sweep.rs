@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use runner::store::Metric;
 
-use super::align;
 use super::common::{Loaded, Parameters, Results};
 use super::failure::{Failure, Finished};
-use crate::console::print;
+use crate::console::{align, print};
 use crate::report::{Data, StageData, headline, measures, plain, summary, symbol};
 
 /// Show all points of a sweep with their results, best first.

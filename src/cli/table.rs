@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use runner::stage::Role;
+
 use super::common::{Loaded, Parameters, Results};
 use super::failure::{Failure, Finished};
 use crate::console::{count, duration, number, one_line, print, say};
@@ -68,7 +70,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
 /// Titles of comparisons that are among the missing stages, and how many of each.
 fn unfinished(data: &Data, missing: &[&StageData]) -> Vec<(String, usize)> {
     let mut rows: Vec<(String, usize)> = Vec::new();
-    for stage in missing.iter().filter(|stage| stage.kind == "compare") {
+    for stage in missing.iter().filter(|stage| stage.compares) {
         let title = title(data, stage);
         match rows.iter_mut().find(|row| row.0 == title) {
             Some(row) => row.1 += 1,
@@ -229,15 +231,6 @@ fn title(data: &Data, stage: &StageData) -> String {
 /// Wall-clock seconds of what learns or estimates on the way to a comparison's predictions, and where it ran; samples and truth are not
 /// counted.
 fn cost(data: &Data, stage: &StageData) -> (f64, BTreeSet<String>) {
-    const COUNTED: [&str; 7] = [
-        "train_actions",
-        "train_potential",
-        "train_acceleration",
-        "train_inverse",
-        "recover_velocities",
-        "estimate_actions",
-        "predict",
-    ];
     let mut open: Vec<usize> = stage.inputs.first().copied().into_iter().collect();
     let mut seen = BTreeSet::new();
     let (mut sum, mut devices) = (0.0, BTreeSet::new());
@@ -245,11 +238,8 @@ fn cost(data: &Data, stage: &StageData) -> (f64, BTreeSet<String>) {
         let Some(stage) = data.stages.get(place).filter(|_| seen.insert(place)) else {
             continue;
         };
-        if let Some(manifest) = stage
-            .manifest
-            .as_ref()
-            .filter(|_| COUNTED.contains(&stage.kind.as_str()))
-        {
+        let counts = matches!(stage.role, Role::Learn | Role::Apply);
+        if let Some(manifest) = stage.manifest.as_ref().filter(|_| counts) {
             sum += manifest.seconds;
             devices.insert(manifest.device.clone());
         }

@@ -3,9 +3,11 @@
 //! Names, titles and messages may come from anywhere, such as a file that someone else wrote. No character of theirs does
 //! anything to the terminal: see `visible`.
 
+mod align;
 mod bars;
 mod json;
 mod plain;
+mod plan;
 mod visible;
 mod words;
 
@@ -15,6 +17,8 @@ use std::sync::OnceLock;
 use clap::ValueEnum;
 use runner::event::Sink;
 
+pub use align::align;
+pub use plan::describe_plan;
 pub use visible::{one_line, visible};
 pub use words::{count, duration, number, significant};
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use runner::graph::{Graph, StageInstance};
 use runner::plan::{Entry, Plan, Reason};
+use runner::stage::Role;
 use runner::store::{Cached, Manifest, Store};
 use serde_json::Value;
 
@@ -50,7 +51,12 @@ pub fn collect(graph: &Graph, store: &Store, plan: &Plan, detail: Detail) -> Dat
 }
 
 fn tells_results(stage: &StageInstance, cached: &Cached) -> bool {
-    stage.kind == "compare" || cached.finding.is_some() || !cached.findings.is_empty() || cached.outside_tolerance
+    compares(stage) || cached.finding.is_some() || !cached.findings.is_empty() || cached.outside_tolerance
+}
+
+/// Whether a stage writes a table of errors.
+fn compares(stage: &StageInstance) -> bool {
+    stage.role == Role::Judge && stage.outputs.iter().any(|output| output.name == results::PORT)
 }
 
 fn bare(stage: &StageInstance, state: State) -> StageData {
@@ -58,6 +64,8 @@ fn bare(stage: &StageInstance, state: State) -> StageData {
         name: stage.name.clone(),
         label: stage.label.clone(),
         kind: stage.kind.to_owned(),
+        role: stage.role,
+        compares: compares(stage),
         points: stage.points.clone(),
         inputs: stage.inputs.iter().map(|input| input.from.index()).collect(),
         parameters: (*stage.parameters).clone(),
@@ -79,8 +87,8 @@ fn done(stage: &StageInstance, store: &Store, cached: &Cached) -> StageData {
         outputs: outputs.collect(),
         ..bare(stage, State::Done)
     };
-    if stage.kind == "compare"
-        && let Some((_, path)) = data.outputs.iter().find(|(port, _)| port == "errors")
+    if data.compares
+        && let Some((_, path)) = data.outputs.iter().find(|(port, _)| port == results::PORT)
     {
         // A table that cannot be read is damaged, which the next run finds out and repairs.
         data.errors = results::read(path).unwrap_or_default();

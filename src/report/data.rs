@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use runner::stage::Outcome;
+use runner::stage::{Outcome, Role};
 use runner::store::Manifest;
 use serde_json::Value;
 
@@ -32,6 +32,10 @@ pub struct StageData {
     pub label: String,
     /// Kind.
     pub kind: String,
+    /// What the kind does in the experiment.
+    pub role: Role,
+    /// Whether it writes a table of errors.
+    pub compares: bool,
     /// Sweep points that share it.
     pub points: Vec<usize>,
     /// Stages it reads.

@@ -5,6 +5,9 @@ use std::path::Path;
 use arrow::array::{Array, Float64Array};
 use tables::{RecordBatch, TableError};
 
+/// The output port of a table of errors.
+pub const PORT: &str = "errors";
+
 /// One row of an `errors` table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ErrorRow {

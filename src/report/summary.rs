@@ -2,7 +2,7 @@
 
 use super::data::Data;
 use super::results::{self, MEAN, MEAN_ABSOLUTE};
-use crate::cli::align;
+use crate::console::align;
 use crate::console::number;
 
 /// "measure | component | ours | paper | ratio" for one comparison; for several, a line of means for each.

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use runner::stage::Outcome;
+use runner::stage::{Outcome, Role};
 use runner::store::{Hash256, Manifest, Metric};
 use serde_json::json;
 
@@ -41,6 +41,8 @@ fn stage(name: &str, kind: &str, points: &[usize], inputs: &[usize]) -> StageDat
         name: name.to_owned(),
         label,
         kind: kind.to_owned(),
+        role: if kind == "compare" { Role::Judge } else { Role::Learn },
+        compares: kind == "compare",
         points: points.to_vec(),
         inputs: inputs.to_vec(),
         parameters: json!({ "seed": 1 }),

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::context::StageContext;
 use crate::error::StageError;
-use crate::stage::{AnyStage, Outcome, Place, Stage};
+use crate::stage::{AnyStage, Outcome, Place, Role, Stage};
 use crate::worker::{Body, RunBody, on_threads};
 
 /// Why `with:` is not this kind's parameters: where, and what.
@@ -26,6 +26,8 @@ pub struct Kind {
     pub about: &'static str,
     /// See [`Stage::REVISION`].
     pub revision: u32,
+    /// See [`Stage::ROLE`].
+    pub role: Role,
     /// See [`Stage::PLACE`].
     pub place: Place,
     /// Reads the parameters.
@@ -67,6 +69,7 @@ impl Catalog {
             name: S::KIND,
             about: S::ABOUT,
             revision: S::REVISION,
+            role: S::ROLE,
             place: S::PLACE,
             parse: parse::<S>,
             schema: || schemars::schema_for!(S).to_value(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::ports::OutputPort;
-use crate::stage::{AnyStage, Place};
+use crate::stage::{AnyStage, Place, Role};
 
 /// Index of a stage instance in [`Graph::stages`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +65,8 @@ pub struct StageInstance {
     pub kind: &'static str,
     /// Its revision.
     pub revision: u32,
+    /// What it does in the experiment.
+    pub role: Role,
     /// Where its body runs.
     pub place: Place,
     /// Typed parameters and the body.

@@ -19,6 +19,37 @@ pub enum Place {
     Worker,
 }
 
+/// What a kind does in an experiment; the order is that of the flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Makes or brings in data.
+    Sample,
+    /// Shows data as they would be measured, and chooses among them.
+    Observe,
+    /// Learns from data.
+    Learn,
+    /// Applies what was learned, or a method that needs no learning.
+    Apply,
+    /// Measures how far apart two answers are.
+    Judge,
+    /// Draws.
+    Draw,
+}
+
+impl Role {
+    /// The word for it, which is also the folder of its kinds.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Sample => "sample",
+            Self::Observe => "observe",
+            Self::Learn => "learn",
+            Self::Apply => "apply",
+            Self::Judge => "judge",
+            Self::Draw => "draw",
+        }
+    }
+}
+
 /// How a body ended when it did not fail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -96,6 +127,8 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     const ABOUT: &'static str;
     /// Raised whenever output bytes or their meaning change.
     const REVISION: u32;
+    /// What it does in an experiment.
+    const ROLE: Role;
     /// Where the body runs.
     const PLACE: Place = Place::Here;
 

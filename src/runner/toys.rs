@@ -14,7 +14,7 @@ use crate::context::StageContext;
 use crate::error::StageError;
 use crate::graph::{Connection, Graph, Resources, StageId, StageInstance, UserFile};
 use crate::ports::{Connected, InputPort, OutputPort, column};
-use crate::stage::{FileParameter, Outcome, Place, Stage};
+use crate::stage::{FileParameter, Outcome, Place, Role, Stage};
 use crate::worker::Body;
 
 /// All toy kinds.
@@ -86,6 +86,7 @@ impl Stage for Source {
     const KIND: &'static str = "source";
     const ABOUT: &'static str = "Writes its seed";
     const REVISION: u32 = 1;
+    const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {
         Vec::new()
@@ -133,6 +134,7 @@ impl Stage for Join {
     const KIND: &'static str = "join";
     const ABOUT: &'static str = "Adds its inputs";
     const REVISION: u32 = 1;
+    const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {
         vec![need("a"), need("b").optional()]
@@ -165,6 +167,7 @@ impl Stage for Round {
     const KIND: &'static str = "round";
     const ABOUT: &'static str = "Rounds its input down";
     const REVISION: u32 = 1;
+    const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {
         vec![need("a")]
@@ -200,6 +203,7 @@ impl Stage for Slow {
     const KIND: &'static str = "slow";
     const ABOUT: &'static str = "Counts up slowly";
     const REVISION: u32 = 1;
+    const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {
         vec![need("a").optional()]
@@ -256,6 +260,7 @@ impl Stage for Fill {
     const KIND: &'static str = "fill";
     const ABOUT: &'static str = "Writes many bytes";
     const REVISION: u32 = 1;
+    const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {
         Vec::new()
@@ -288,6 +293,7 @@ impl Stage for Fail {
     const KIND: &'static str = "fail";
     const ABOUT: &'static str = "Ends badly";
     const REVISION: u32 = 1;
+    const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {
         vec![need("a").optional()]
@@ -319,6 +325,7 @@ impl Stage for Find {
     const KIND: &'static str = "find";
     const ABOUT: &'static str = "Ends with a finding";
     const REVISION: u32 = 1;
+    const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {
         vec![need("a").optional()]
@@ -353,6 +360,7 @@ impl Stage for Remote {
     const KIND: &'static str = "remote";
     const ABOUT: &'static str = "Runs in a worker process";
     const REVISION: u32 = 1;
+    const ROLE: Role = Role::Sample;
     const PLACE: Place = Place::Worker;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -487,6 +495,7 @@ impl Toys {
             label: name.to_owned(),
             kind: S::KIND,
             revision: S::REVISION,
+            role: S::ROLE,
             place: S::PLACE,
             stage: Arc::new(stage),
             parameters: parameters.into(),

@@ -29,7 +29,7 @@ pub unsafe extern "C" fn actionfinder_worker_2(request: *const c_char) -> c_int 
 #[unsafe(no_mangle)]
 pub extern "C" fn actionfinder_probe_devices() -> c_int {
     std::panic::catch_unwind(|| {
-        println!("{}", devices(crate::cuda::load()));
+        println!("{}", devices(crate::common::cuda::load()));
         0
     })
     .unwrap_or(70)

@@ -1,47 +1,29 @@
 //! Bodies of the stages that run on libtorch. The program loads this library in a worker process, so that it does not
-//! itself pay for loading libtorch.
+//! itself pay for loading libtorch. Folders are those of `stages`: `learn`, `apply`, and what both share in `common`.
 
-pub mod action_network;
+pub mod apply;
 pub mod common;
-mod cuda;
-mod doubts;
 pub mod entry;
-pub mod field;
-pub mod pieces;
-pub mod predict;
-pub mod predict_actions;
-pub mod predict_fourier;
-pub mod predict_inverse;
-pub mod recover_velocities;
-pub mod sample;
-pub mod spread;
-pub mod stream_means;
-mod stretch;
-pub mod tabulate_field;
-pub mod train_acceleration;
-pub mod train_actions;
-pub mod train_fourier;
-pub mod train_inverse;
-pub mod train_potential;
+pub mod learn;
 
 use runner::worker::Body;
-use stages::predict::Predict;
-use stages::recover_velocities::RecoverVelocities;
-use stages::tabulate_field::TabulateField;
-use stages::train_acceleration::TrainAcceleration;
-use stages::train_actions::TrainActions;
-use stages::train_inverse::TrainInverse;
-use stages::train_potential::TrainPotential;
+use stages::apply::predict::Predict;
+use stages::apply::recover_velocities::RecoverVelocities;
+use stages::apply::tabulate_field::TabulateField;
+use stages::learn::train_acceleration::TrainAcceleration;
+use stages::learn::train_actions::TrainActions;
+use stages::learn::train_inverse::TrainInverse;
+use stages::learn::train_potential::TrainPotential;
 
 /// The bodies of all kinds that run in a worker.
 pub const BODIES: [Body; 7] = [
-    Body::of::<TabulateField>(tabulate_field::run),
-    Body::of::<TrainAcceleration>(train_acceleration::run),
-    Body::of::<TrainActions>(train_actions::run),
-    Body::of::<TrainInverse>(train_inverse::run),
-    Body::of::<TrainPotential>(train_potential::run),
-    Body::of::<Predict>(predict::run),
-    Body::of::<RecoverVelocities>(recover_velocities::run),
+    Body::of::<TabulateField>(apply::tabulate_field::run),
+    Body::of::<TrainAcceleration>(learn::train_acceleration::run),
+    Body::of::<TrainActions>(learn::train_actions::run),
+    Body::of::<TrainInverse>(learn::train_inverse::run),
+    Body::of::<TrainPotential>(learn::train_potential::run),
+    Body::of::<Predict>(apply::predict::run),
+    Body::of::<RecoverVelocities>(apply::recover_velocities::run),
 ];
 
 #[cfg(test)]

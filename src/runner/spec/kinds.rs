@@ -10,7 +10,7 @@ use crate::catalog::Catalog;
 use crate::context::StageContext;
 use crate::error::StageError;
 use crate::ports::{Connected, InputPort, OutputPort, column};
-use crate::stage::{Fault, FileParameter, Outcome, Stage};
+use crate::stage::{Fault, FileParameter, Outcome, Role, Stage};
 
 pub(crate) fn catalog() -> Catalog {
     Catalog::default()
@@ -132,6 +132,7 @@ impl Stage for Source {
     const KIND: &'static str = "source";
     const ABOUT: &'static str = "Makes a table of one column";
     const REVISION: u32 = 1;
+    const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {
         Vec::new()
@@ -196,6 +197,7 @@ impl Stage for Read {
     const KIND: &'static str = "read";
     const ABOUT: &'static str = "Reads a file";
     const REVISION: u32 = 1;
+    const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {
         Vec::new()
@@ -252,6 +254,7 @@ impl Stage for Join {
     const KIND: &'static str = "join";
     const ABOUT: &'static str = "Joins tables that have a column x in kpc";
     const REVISION: u32 = 1;
+    const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {
         let needs = [("x", "kpc")];
@@ -292,6 +295,7 @@ impl Stage for Train {
     const KIND: &'static str = "train";
     const ABOUT: &'static str = "Trains a network";
     const REVISION: u32 = 1;
+    const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {
         vec![InputPort::table("train", &[("x", "kpc")])]
@@ -315,6 +319,7 @@ impl Stage for Apply {
     const KIND: &'static str = "apply";
     const ABOUT: &'static str = "Applies a network";
     const REVISION: u32 = 1;
+    const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {
         vec![
@@ -344,6 +349,7 @@ impl Stage for Draw {
     const KIND: &'static str = "draw";
     const ABOUT: &'static str = "Draws a table";
     const REVISION: u32 = 1;
+    const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {
         vec![InputPort::table("table", &[])]

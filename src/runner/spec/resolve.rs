@@ -320,6 +320,7 @@ impl<'a> Resolver<'a> {
             label: stage.name.to_owned(),
             kind: kind.name,
             revision: kind.revision,
+            role: kind.role,
             place: kind.place,
             stage: variant.stage.clone(),
             parameters: variant.parameters.clone(),

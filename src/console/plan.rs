@@ -1,0 +1,64 @@
+//! A plan in words.
+
+use std::fmt::Write as _;
+
+use runner::graph::{Graph, StageId, StageInstance};
+use runner::plan::{Entry, Plan};
+
+/// The sum, then one line for each stage.
+pub fn describe_plan(graph: &Graph, plan: &Plan) -> String {
+    let label = |id: StageId| graph.stages[id.index()].label.as_str();
+    let shown = || {
+        let entries = graph.stages.iter().zip(&plan.entries);
+        entries.filter(|(_, entry)| **entry != Entry::Unselected)
+    };
+    let widest = |cell: fn((&StageInstance, &Entry)) -> usize| shown().map(cell).max().unwrap_or(0);
+    let states = widest(|(_, entry)| state(entry).len());
+    let labels = widest(|(stage, _)| stage.label.chars().count());
+    let kinds = widest(|(stage, _)| stage.kind.len());
+    let mut lines = String::new();
+    for (stage, entry) in shown() {
+        let why = match entry {
+            Entry::Hit(cached) => {
+                let told: Vec<&str> = cached
+                    .finding
+                    .iter()
+                    .chain(&cached.findings)
+                    .map(String::as_str)
+                    .collect();
+                (!told.is_empty()).then(|| format!("finding: {}", told.join("; ")))
+            }
+            Entry::Stale(reason) => Some(reason.to_string()),
+            Entry::Waiting { on } => Some(format!("waits for {}", label(*on))),
+            Entry::Skipped { because } => Some(format!("because of {}", label(*because))),
+            Entry::Unselected => None,
+        };
+        let (state, label) = (state(entry), &stage.label);
+        let _ = match why {
+            Some(why) => writeln!(
+                lines,
+                "  {state:<states$}  {label:<labels$}  {:<kinds$}  {why}",
+                stage.kind
+            ),
+            None => writeln!(lines, "  {state:<states$}  {label:<labels$}  {}", stage.kind),
+        };
+    }
+    let fresh = plan.count(|entry| matches!(entry, Entry::Hit(_)));
+    let wait = plan.count(|entry| matches!(entry, Entry::Waiting { .. }));
+    let sum = match (plan.stale(), wait) {
+        (0, 0) => format!("nothing to run: {fresh} fresh"),
+        (run, 0) => format!("{run} would run, {fresh} fresh"),
+        (run, wait) => format!("{run} would run, {wait} after them, {fresh} fresh"),
+    };
+    format!("{}: {sum}\n{lines}", graph.pipeline)
+}
+
+fn state(entry: &Entry) -> &'static str {
+    match entry {
+        Entry::Hit(_) => "fresh",
+        Entry::Stale(_) => "run",
+        Entry::Waiting { .. } => "after",
+        Entry::Skipped { .. } => "skip",
+        Entry::Unselected => "",
+    }
+}

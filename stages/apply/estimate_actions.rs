@@ -1,0 +1,310 @@
+//! Actions, angles and frequencies of stars in a given potential, or in a learned field, without a network.
+
+mod hold;
+mod methods;
+mod one_orbit;
+
+use dynamics::potential::Symmetry;
+use runner::arrow_schema::{DataType, Field, Schema};
+use runner::context::StageContext;
+use runner::error::StageError;
+use runner::ports::{Connected, Counts, InputPort, OutputPort, column, connected_schema};
+use runner::stage::{Fault, Outcome, Role, Stage};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tables::{RecordBatch, take_rows};
+
+use crate::common::columns::{self, ACTIONS, ANGLES, CARTESIAN, Column, FREQUENCIES, J_ERROR, TIME};
+use crate::common::io::{TableContext, identity, kept, points, replaced};
+use crate::common::parameters::KmPerSecondKpc;
+use crate::common::potentials::{MassAndScale, PotentialParameters};
+use crate::common::set_aside::{self, OnFailure, SetAside};
+use methods::Estimate;
+
+/// `estimate_actions`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EstimateActions {
+    /// How.
+    pub method: Method,
+    /// What to do about stars without actions: those that are unbound, or where the method fails.
+    #[serde(default)]
+    pub failures: OnFailure,
+}
+
+/// How actions are computed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Method {
+    /// Exactly, in an isochrone sphere.
+    Isochrone(MassAndScale),
+    /// By quadrature, in a spherical potential.
+    Spherical(InPotential),
+    /// By the Stäckel fudge, in an axisymmetric potential: fast and approximate.
+    StaeckelFudge(InPotential),
+    /// By iterating tori, in an axisymmetric potential.
+    Torus(TorusParameters),
+    /// From the orbit through the star, in an axisymmetric potential (Sanders & Binney 2014): slow, and with an estimate
+    /// of its own error.
+    O2gf(O2gfParameters),
+}
+
+/// The potential.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InPotential {
+    /// The potential; left out, the axisymmetric part of the field that is connected to the input `field`.
+    #[serde(default)]
+    pub potential: Option<PotentialParameters>,
+}
+
+/// Torus mapping iterated to the star.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TorusParameters {
+    /// The potential; left out, as for the Stäckel fudge.
+    #[serde(default)]
+    pub potential: Option<PotentialParameters>,
+    /// Root mean square of ΔH/|H| that every torus must reach.
+    #[serde(default = "crate::sample::map_tori::default_tolerance")]
+    pub tolerance: f64,
+    /// Most tori made for a star.
+    #[serde(default = "default_iterations")]
+    pub iterations: u32,
+}
+
+fn default_iterations() -> u32 {
+    10
+}
+
+/// Actions from orbits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct O2gfParameters {
+    /// The potential; left out, as for the Stäckel fudge.
+    #[serde(default)]
+    pub potential: Option<PotentialParameters>,
+    /// Error of actions at which a label needs no more work, km/s kpc.
+    #[serde(default = "default_target")]
+    pub target: KmPerSecondKpc,
+    /// Stars whose actions are worse than this have none; left out, every label is kept with its error and class.
+    #[serde(default)]
+    pub largest_error: Option<KmPerSecondKpc>,
+    /// Whether the stars of a stream lie on one orbit and have the times `t`: then one label serves them all.
+    #[serde(default)]
+    pub one_orbit_per_stream: bool,
+    /// With `one_orbit_per_stream`, how far a star may be from where the orbit is at its time, as a fraction of the orbit's size and speed. A star
+    /// so far off has angles wrong by about as many radians and actions by about that part of them: 0.01 lets pass what tables round, observed stars
+    /// need their relative errors.
+    #[serde(default = "default_departure")]
+    pub largest_departure: f64,
+}
+
+fn default_departure() -> f64 {
+    0.01
+}
+
+fn default_target() -> KmPerSecondKpc {
+    KmPerSecondKpc(5e-2)
+}
+
+const RESULT: [Column; 9] = [
+    ACTIONS[0],
+    ACTIONS[1],
+    ACTIONS[2],
+    ANGLES[0],
+    ANGLES[1],
+    ANGLES[2],
+    FREQUENCIES[0],
+    FREQUENCIES[1],
+    FREQUENCIES[2],
+];
+
+/// The estimate of its own error that O2GF gives.
+const ERRORS: [Column; 2] = [
+    J_ERROR,
+    Column {
+        name: "theta_error",
+        unit: "rad",
+        frame: "",
+        description: "estimated error of the angles",
+    },
+];
+
+const CLASS: &str = "class";
+
+impl Method {
+    /// The potential; `None` for the field that is connected.
+    fn potential(&self) -> Option<PotentialParameters> {
+        match self {
+            Self::Isochrone(with) => Some(PotentialParameters::Isochrone(*with)),
+            Self::Spherical(with) | Self::StaeckelFudge(with) => with.potential.clone(),
+            Self::Torus(with) => with.potential.clone(),
+            Self::O2gf(with) => with.potential.clone(),
+        }
+    }
+
+    /// Which it is, for the law suite of methods.
+    fn kind(&self) -> dynamics::methods::Method {
+        use dynamics::methods::Method as Kind;
+        match self {
+            Self::Isochrone(_) => Kind::Isochrone,
+            Self::Spherical(_) => Kind::Spherical,
+            Self::StaeckelFudge(_) => Kind::StaeckelFudge,
+            Self::Torus(_) => Kind::Torus,
+            Self::O2gf(_) => Kind::O2gf,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        self.kind().name()
+    }
+
+    /// The least symmetric potential it can do.
+    fn symmetry(&self) -> Symmetry {
+        self.kind().symmetry()
+    }
+}
+
+impl Stage for EstimateActions {
+    const KIND: &'static str = "estimate_actions";
+    const ABOUT: &'static str = "Compute actions, angles and frequencies in a given potential";
+    const REVISION: u32 = 10;
+    const ROLE: Role = Role::Apply;
+
+    fn inputs(&self) -> Vec<InputPort> {
+        let needs = match &self.method {
+            Method::O2gf(with) if with.one_orbit_per_stream => columns::needs(&[&[TIME], &CARTESIAN]),
+            _ => columns::needs(&[&CARTESIAN]),
+        };
+        let mut ports = vec![InputPort::table("stars", &needs)];
+        if self.method.potential().is_none() {
+            // A field of `train_potential`, `model: linear`.
+            ports.push(InputPort::network("field"));
+        }
+        ports
+    }
+
+    fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
+        let none = Schema::empty();
+        let input = connected_schema(connected, "stars").map_or(&none, |schema| schema.as_ref());
+        let mut replacing: Vec<&str> = RESULT.iter().chain(&ERRORS).map(|column| column.name).collect();
+        replacing.push(CLASS);
+        let mut result = RESULT.to_vec();
+        let labels = matches!(self.method, Method::O2gf(_));
+        if labels {
+            result.extend(ERRORS);
+        }
+        let mut schema = replaced(input, &replacing, &result);
+        if labels {
+            let description = "regular, resonant, chaotic, near-vertical or unconverged";
+            let fields = schema.fields().iter().cloned();
+            let class = Field::clone(&column(CLASS, DataType::Utf8, "", "", description));
+            schema = Schema::new(fields.chain([class.into()]).collect::<Vec<_>>());
+        }
+        let outputs = vec![OutputPort::table("stars", schema), set_aside::port()];
+        Ok(columns::named(outputs, connected))
+    }
+
+    fn check(&self) -> Vec<Fault> {
+        let at = format!("method.{}", self.method.name());
+        let place = format!("{at}.potential");
+        let mut faults = Vec::new();
+        let found = match self.method.potential() {
+            Some(potential) => {
+                faults.extend(potential.faults(&place));
+                potential.symmetry()
+            }
+            None => Symmetry::Axisymmetric,
+        };
+        if found > self.method.symmetry() {
+            let needed = match self.method.symmetry() {
+                Symmetry::Spherical => "a spherical",
+                _ => "an axisymmetric",
+            };
+            faults.push(Fault::new(
+                &place,
+                format!("{} needs {needed} potential", self.method.name()),
+            ));
+        }
+        if let Method::O2gf(with) = &self.method {
+            faults.extend(crate::common::parameters::positive(
+                &format!("{at}.largest_departure"),
+                Some(with.largest_departure),
+            ));
+        }
+        if let Method::Torus(with) = &self.method {
+            faults.extend(crate::sample::map_tori::tolerance_fault(
+                &format!("{at}.tolerance"),
+                with.tolerance,
+            ));
+            faults.extend(crate::common::parameters::positive(
+                &format!("{at}.iterations"),
+                Some(with.iterations),
+            ));
+        }
+        faults
+    }
+
+    fn counts(&self, inputs: &Counts) -> Result<Counts, Vec<Fault>> {
+        Ok(Counts::of("stars", inputs.at("stars")))
+    }
+
+    fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
+        let table = context.read_table("stars")?;
+        let stars = points(&table)?;
+        let estimates = self.method.estimate(context, &table, &stars)?;
+        let (stream, star) = identity(&table)?;
+        let mut without = SetAside::default();
+        let (mut there, mut found) = (Vec::new(), Vec::new());
+        for (row, estimate) in estimates.into_iter().enumerate() {
+            match estimate {
+                Ok(estimate) => {
+                    there.push(row);
+                    found.push(estimate);
+                }
+                Err(reason) => without.push(stream[row], star[row], reason),
+            }
+        }
+        without.write(context, self.failures, stars.len(), "stars")?;
+        if there.is_empty() && !stars.is_empty() {
+            return Ok(set_aside::all_set_aside(stars.len(), "stars"));
+        }
+        write(context, &take_rows(&table, &there).map_err(StageError::failed)?, &found)?;
+        Ok(Outcome::Complete)
+    }
+}
+
+fn write(context: &StageContext, table: &RecordBatch, estimates: &[Estimate]) -> Result<(), StageError> {
+    let of = |value: fn(&Estimate) -> f64| estimates.iter().map(value).collect::<Vec<_>>().into();
+    let schema = context.output_schema("stars")?;
+    let mut columns = kept(table, &schema);
+    let replaced = |name: &str| RESULT.iter().chain(&ERRORS).any(|column| column.name == name) || name == CLASS;
+    columns.retain(|(name, _)| !replaced(name));
+    columns.extend([
+        ("J_phi", of(|star| star.found.actions.phi)),
+        ("J_z", of(|star| star.found.actions.z)),
+        ("J_r", of(|star| star.found.actions.r)),
+        ("theta_phi", of(|star| star.found.angles.phi)),
+        ("theta_z", of(|star| star.found.angles.z)),
+        ("theta_r", of(|star| star.found.angles.r)),
+        ("Omega_phi", of(|star| star.found.frequencies.phi)),
+        ("Omega_z", of(|star| star.found.frequencies.z)),
+        ("Omega_r", of(|star| star.found.frequencies.r)),
+    ]);
+    if schema.column_with_name(CLASS).is_some() {
+        let quality = |value: fn(&methods::Quality) -> f64| {
+            let values = estimates.iter().map(|star| star.quality.as_ref().map_or(0.0, value));
+            values.collect::<Vec<_>>().into()
+        };
+        columns.push(("J_error", quality(|quality| quality.action_error)));
+        columns.push(("theta_error", quality(|quality| quality.angle_error)));
+        let class = |star: &Estimate| star.quality.as_ref().map_or("", |quality| quality.class);
+        columns.push((CLASS, estimates.iter().map(class).collect::<Vec<_>>().into()));
+        methods::count_classes(context, estimates);
+    }
+    context.write_table("stars", columns)
+}
+
+#[cfg(test)]
+mod laws;

@@ -1,0 +1,7 @@
+//! Actions, angles, accelerations and velocities of stars, by a network or by a method that knows the potential.
+
+pub mod estimate_accelerations;
+pub mod estimate_actions;
+pub mod predict;
+pub mod recover_velocities;
+pub mod tabulate_field;

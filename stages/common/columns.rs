@@ -1,0 +1,328 @@
+//! The columns of every table: name, unit, frame, description, said once.
+
+use runner::arrow_schema::{DataType, Field, Schema};
+use runner::ports::{Artifact, Connected, OutputPort, column, connected_schema};
+
+/// A required column of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Name in tables.
+    pub name: &'static str,
+    /// Unit string.
+    pub unit: &'static str,
+    /// `galactocentric`, `heliocentric` or `""`.
+    pub frame: &'static str,
+    /// One line.
+    pub description: &'static str,
+}
+
+impl Column {
+    /// The Arrow field, f64 and not null.
+    pub fn field(&self) -> Field {
+        column(self.name, DataType::Float64, self.unit, self.frame, self.description)
+    }
+}
+
+const fn galactocentric(name: &'static str, unit: &'static str, description: &'static str) -> Column {
+    Column {
+        name,
+        unit,
+        frame: "galactocentric",
+        description,
+    }
+}
+
+const fn heliocentric(name: &'static str, unit: &'static str, description: &'static str) -> Column {
+    Column {
+        name,
+        unit,
+        frame: "heliocentric",
+        description,
+    }
+}
+
+/// Time along the orbit.
+pub const TIME: Column = Column {
+    name: "t",
+    unit: "Gyr",
+    frame: "",
+    description: "time along the orbit",
+};
+
+/// Positions.
+pub const POSITION: [Column; 3] = [
+    galactocentric("x", "kpc", "position towards x"),
+    galactocentric("y", "kpc", "position towards y"),
+    galactocentric("z", "kpc", "height above the plane"),
+];
+
+/// Velocities.
+pub const VELOCITY: [Column; 3] = [
+    galactocentric("vx", "km/s", "velocity along x"),
+    galactocentric("vy", "km/s", "velocity along y"),
+    galactocentric("vz", "km/s", "velocity along z"),
+];
+
+/// Positions, then velocities.
+pub const CARTESIAN: [Column; 6] = [
+    POSITION[0],
+    POSITION[1],
+    POSITION[2],
+    VELOCITY[0],
+    VELOCITY[1],
+    VELOCITY[2],
+];
+
+/// Accelerations.
+pub const ACCELERATION: [Column; 3] = [
+    galactocentric("ax", "(km/s)^2/kpc", "acceleration along x"),
+    galactocentric("ay", "(km/s)^2/kpc", "acceleration along y"),
+    galactocentric("az", "(km/s)^2/kpc", "acceleration along z"),
+];
+
+/// Actions, in the order φ, z, r.
+pub const ACTIONS: [Column; 3] = [
+    galactocentric(
+        "J_phi",
+        "km/s kpc",
+        "azimuthal action, the z component of angular momentum",
+    ),
+    galactocentric("J_z", "km/s kpc", "vertical action"),
+    galactocentric("J_r", "km/s kpc", "radial action"),
+];
+
+/// Angles, in the order φ, z, r.
+pub const ANGLES: [Column; 3] = [
+    galactocentric("theta_phi", "rad", "azimuthal angle, in [0, 2 pi)"),
+    galactocentric("theta_z", "rad", "vertical angle, in [0, 2 pi)"),
+    galactocentric("theta_r", "rad", "radial angle, in [0, 2 pi), 0 at pericentre"),
+];
+
+/// Frequencies, in the order φ, z, r.
+pub const FREQUENCIES: [Column; 3] = [
+    galactocentric("Omega_phi", "km/s/kpc", "azimuthal frequency"),
+    galactocentric("Omega_z", "km/s/kpc", "vertical frequency"),
+    galactocentric("Omega_r", "km/s/kpc", "radial frequency"),
+];
+
+/// Standard deviations of actions.
+pub const ACTIONS_SD: [Column; 3] = [
+    galactocentric("J_phi_sd", "km/s kpc", "standard deviation of J_phi"),
+    galactocentric("J_z_sd", "km/s kpc", "standard deviation of J_z"),
+    galactocentric("J_r_sd", "km/s kpc", "standard deviation of J_r"),
+];
+
+/// Standard deviations of angles.
+pub const ANGLES_SD: [Column; 3] = [
+    galactocentric(
+        "theta_phi_sd",
+        "rad",
+        "standard deviation of theta_phi, around the circle",
+    ),
+    galactocentric("theta_z_sd", "rad", "standard deviation of theta_z, around the circle"),
+    galactocentric("theta_r_sd", "rad", "standard deviation of theta_r, around the circle"),
+];
+
+/// Standard deviations of frequencies.
+pub const FREQUENCIES_SD: [Column; 3] = [
+    galactocentric("Omega_phi_sd", "km/s/kpc", "standard deviation of Omega_phi"),
+    galactocentric("Omega_z_sd", "km/s/kpc", "standard deviation of Omega_z"),
+    galactocentric("Omega_r_sd", "km/s/kpc", "standard deviation of Omega_r"),
+];
+
+/// What is observed of a star.
+pub const OBSERVABLES: [Column; 6] = [
+    heliocentric("distance", "kpc", "distance from the Sun"),
+    heliocentric("l", "deg", "Galactic longitude"),
+    heliocentric("b", "deg", "Galactic latitude"),
+    heliocentric("v_los", "km/s", "line-of-sight velocity relative to the Sun"),
+    heliocentric(
+        "mu_l_cosb",
+        "mas/yr",
+        "proper motion in Galactic longitude, times cos b",
+    ),
+    heliocentric("mu_b", "mas/yr", "proper motion in Galactic latitude"),
+];
+
+/// How well actions are known.
+pub const J_ERROR: Column = Column {
+    name: "J_error",
+    unit: "km/s kpc",
+    frame: "",
+    description: "estimated error of the actions",
+};
+
+/// Energy per mass.
+pub const ENERGY: Column = galactocentric("energy", "(km/s)^2", "energy per mass");
+
+/// `stream` and `star`, which name a row.
+pub fn identity() -> [Field; 2] {
+    [
+        column(
+            "stream",
+            DataType::Int64,
+            "",
+            "",
+            "number of the stream; a stream is one orbit",
+        ),
+        column("star", DataType::Int64, "", "", "number of the star in its stream"),
+    ]
+}
+
+/// Name of a stream, where streams have names.
+pub const NAME: &str = "name";
+
+/// The column [`NAME`]; empty where streams have numbers.
+pub fn name() -> Field {
+    column(
+        NAME,
+        DataType::Utf8,
+        "",
+        "",
+        "name of the stream, where streams have names",
+    )
+    .with_nullable(true)
+}
+
+/// The same outputs, their tables of streams with the column [`NAME`] where one of the tables connected has it. [`crate::common::io`] fills it.
+pub fn named(mut outputs: Vec<OutputPort>, connected: &Connected) -> Vec<OutputPort> {
+    let has = |schema: &Schema, column| schema.column_with_name(column).is_some();
+    let mut tables = connected.keys().filter_map(|port| connected_schema(connected, port));
+    if tables.any(|schema| has(schema, NAME)) {
+        for output in &mut outputs {
+            if let Artifact::Table(schema) = &mut output.artifact
+                && has(schema, "stream")
+                && !has(schema, NAME)
+            {
+                let fields = schema.fields().iter().cloned().chain([name().into()]);
+                *schema = Schema::new(fields.collect::<Vec<_>>()).into();
+            }
+        }
+    }
+    outputs
+}
+
+/// A table of `stream`, `star` and columns.
+pub fn stars(groups: &[&[Column]]) -> Schema {
+    let columns = groups.iter().flat_map(|group| group.iter().map(Column::field));
+    Schema::new(identity().into_iter().chain(columns).collect::<Vec<_>>())
+}
+
+/// The needs of an input port: `stream`, `star` and columns.
+pub fn needs(groups: &[&[Column]]) -> Vec<(&'static str, &'static str)> {
+    let columns = groups
+        .iter()
+        .flat_map(|group| group.iter().map(|column| (column.name, column.unit)));
+    [("stream", ""), ("star", "")].into_iter().chain(columns).collect()
+}
+
+/// The history of a training; `loss_unit` is that of the losses.
+pub fn history(loss_unit: &str) -> Schema {
+    Schema::new(vec![
+        column("epoch", DataType::Int64, "", "", "epoch, from 1"),
+        column(
+            "train_loss",
+            DataType::Float64,
+            loss_unit,
+            "",
+            "loss over the training streams",
+        ),
+        column(
+            "validation_loss",
+            DataType::Float64,
+            loss_unit,
+            "",
+            "loss over the validation streams",
+        ),
+        column(
+            "learning_rate",
+            DataType::Float64,
+            "",
+            "",
+            "learning rate at the end of the epoch",
+        ),
+        column(
+            "best",
+            DataType::Boolean,
+            "",
+            "",
+            "whether this epoch's weights were kept",
+        ),
+    ])
+}
+
+/// Orbits that have a series each.
+pub fn fitted_orbits() -> Schema {
+    let number = |name, unit, description| column(name, DataType::Float64, unit, "", description);
+    let count = |name, description| column(name, DataType::Int64, "", "", description);
+    Schema::new(vec![
+        count("stream", "number of the stream"),
+        number("mass", "M_sun", "mass of its toy isochrone"),
+        number("scale", "kpc", "scale length of its toy isochrone"),
+        count("coefficients", "terms of its series"),
+        number(
+            "held_out_spread",
+            "km/s kpc",
+            "mean absolute deviation of the actions of stars left out of the fit",
+        ),
+    ])
+}
+
+/// How constant actions are along the streams of a training: a row for each set, map and component.
+pub fn spread() -> Schema {
+    let text = |name, description| column(name, DataType::Utf8, "", "", description);
+    let number = |name, description| column(name, DataType::Float64, "km/s kpc", "", description).with_nullable(true);
+    Schema::new(vec![
+        text("set", "training or validation"),
+        text("map", "toy or network"),
+        text("component", "phi, z, r, or their mean"),
+        number(
+            "mean",
+            "mean over the streams of the mean absolute deviation of the actions along each",
+        ),
+        number("median", "median over the streams of the same"),
+        column("streams", DataType::Int64, "", "", "streams of at least two stars"),
+    ])
+}
+
+/// Whether a star's prediction is to be believed: `converged`, `inside`, `physical`.
+pub fn trust() -> [Field; 3] {
+    let flag = |name, description| column(name, DataType::Boolean, "", "", description);
+    [
+        flag("converged", "whether the search for its actions ended"),
+        flag(
+            "inside",
+            "whether its toy actions lie where the network was trained; missing where that is not known",
+        )
+        .with_nullable(true),
+        flag(
+            "physical",
+            "whether J_z and J_r are not negative, and Omega_z and Omega_r, where there are any, positive",
+        ),
+    ]
+}
+
+/// The toy potential of a network: one row.
+pub fn toy() -> Schema {
+    Schema::new(vec![
+        column("mass", DataType::Float64, "M_sun", "", "mass of the toy isochrone"),
+        column(
+            "scale",
+            DataType::Float64,
+            "kpc",
+            "",
+            "scale length of the toy isochrone",
+        ),
+    ])
+}
+
+/// Points that are unbound in a potential.
+pub fn unbound() -> Schema {
+    stars(&[&[ENERGY]])
+}
+
+/// Stars or orbits without a result, and why; see [`crate::common::set_aside`].
+pub fn set_aside() -> Schema {
+    let reason = column("reason", DataType::Utf8, "", "", "why it has no result");
+    Schema::new(identity().into_iter().chain([reason]).collect::<Vec<_>>())
+}

@@ -1,0 +1,10 @@
+//! What several kinds share.
+
+pub mod columns;
+pub mod io;
+pub mod learned_field;
+pub mod parameters;
+pub mod potentials;
+pub(crate) mod room;
+pub mod set_aside;
+pub mod units;

@@ -1,0 +1,117 @@
+//! Stars and orbits without a result: set aside under their own names, or by choice a failure of the stage.
+
+use runner::context::StageContext;
+use runner::error::StageError;
+use runner::ports::OutputPort;
+use runner::stage::Outcome;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::common::columns;
+use crate::common::io::{TableContext, called};
+
+/// What to do about stars or orbits without a result.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// Leave them out of the result and list them, with the reason, in the output `set_aside`.
+    #[default]
+    SetAside,
+    /// Fail, naming the first.
+    Fail,
+}
+
+/// The output that lists them.
+pub const PORT: &str = "set_aside";
+
+/// That output as a port.
+pub fn port() -> OutputPort {
+    OutputPort::table(PORT, columns::set_aside())
+}
+
+/// Stars or orbits without a result, and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SetAside {
+    stream: Vec<i64>,
+    star: Vec<i64>,
+    reason: Vec<String>,
+}
+
+impl SetAside {
+    /// Adds one.
+    pub fn push(&mut self, stream: i64, star: i64, reason: impl Into<String>) {
+        self.stream.push(stream);
+        self.star.push(star);
+        self.reason.push(reason.into());
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.stream.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.stream.is_empty()
+    }
+
+    /// Writes the output `set_aside`, of `total` things called `noun` ("stars"), with a metric and, where it is not empty, a note;
+    /// or fails, if that is chosen.
+    pub fn write(
+        self,
+        context: &StageContext,
+        failures: OnFailure,
+        total: usize,
+        noun: &str,
+    ) -> Result<(), StageError> {
+        let count = self.len();
+        if let (OnFailure::Fail, Some(reason)) = (failures, self.reason.first()) {
+            let (stream, star) = (called(context, self.stream[0])?, self.star[0]);
+            return Err(StageError::with_hint(
+                format!("{count} of {total} {noun} have no result, first stream {stream}, star {star}: {reason}"),
+                "failures: set_aside leaves them out and lists them in the output set_aside",
+            ));
+        }
+        context.metric(PORT, count as f64, "");
+        if let Some(reason) = self.reason.first().filter(|_| count < total) {
+            let (stream, star) = (called(context, self.stream[0])?, self.star[0]);
+            context.note(format!(
+                "{count} of {total} {noun} are set aside, first stream {stream}, star {star}: {reason}"
+            ));
+        }
+        context.write_table(
+            PORT,
+            vec![
+                ("stream", self.stream.into()),
+                ("star", self.star.into()),
+                ("reason", self.reason.into()),
+            ],
+        )
+    }
+}
+
+/// Fails for the first star of a stage that writes its output `set_aside` piece by piece, if that is chosen.
+pub fn may_be_set_aside(
+    context: &StageContext,
+    failures: OnFailure,
+    (stream, star, reason): (i64, i64, &str),
+) -> Result<(), StageError> {
+    match failures {
+        OnFailure::SetAside => Ok(()),
+        OnFailure::Fail => Err(StageError::with_hint(
+            format!(
+                "stream {}, star {star} has no result: {reason}",
+                called(context, stream)?
+            ),
+            "failures: set_aside leaves such stars out and lists them in the output set_aside",
+        )),
+    }
+}
+
+/// The finding of a stage that has set aside all `total` of its `noun`.
+pub fn all_set_aside(total: usize, noun: &str) -> Outcome {
+    Outcome::Finding {
+        title: format!("all {total} {noun} are set aside"),
+        detail: "the output set_aside says why".to_owned(),
+    }
+}

@@ -1,0 +1,4 @@
+//! How far apart two answers are.
+
+pub mod bin_errors;
+pub mod compare;

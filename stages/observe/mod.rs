@@ -1,0 +1,6 @@
+//! Stars as they are seen, and which of them serve for what.
+
+#[expect(clippy::module_inception, reason = "a file has the name of its kind")]
+pub mod observe;
+pub mod select_orbits;
+pub mod split;

@@ -1,0 +1,275 @@
+//! Observes stars from the Sun: distance, Galactic coordinates, line-of-sight velocity, proper motions.
+
+use dynamics::phase_space::PhaseSpace;
+use dynamics::sky::{Observables, Sun};
+use rand::Rng;
+use rand_distr::StandardNormal;
+use runner::arrow_schema::Schema;
+use runner::context::StageContext;
+use runner::error::StageError;
+use runner::ports::{Connected, Counts, InputPort, OutputPort, connected_schema};
+use runner::stage::{Fault, Outcome, Role, Stage};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::common::columns::{self, CARTESIAN, Column, OBSERVABLES, POSITION};
+use crate::common::io::{TableContext, identity, kept, points, replaced};
+use crate::common::parameters::SunParameters;
+
+/// `observe`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Observe {
+    /// Where the Sun is and how it moves.
+    pub sun: SunParameters,
+    /// Standard deviations of Gaussian errors. With any, x y z vx vy vz are those that follow from what was observed, as far as all
+    /// observables that they need were, and the true ones are called x_true, y_true and so on.
+    pub errors: Errors,
+    /// Observables that are not observed: columns left out.
+    pub missing: Vec<Observable>,
+    /// Seed of the errors.
+    pub seed: u64,
+}
+
+/// Standard deviations of Gaussian errors; 0 for none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Errors {
+    /// Error of the distance as a fraction of it; a distance that would become negative is drawn again.
+    pub distance: f64,
+    /// Error of the longitude on the sky (times cos b), degrees.
+    pub l: f64,
+    /// Error of the latitude, degrees.
+    pub b: f64,
+    /// Error of the line-of-sight velocity, km/s.
+    pub v_los: f64,
+    /// Error of the proper motion in longitude, mas/yr.
+    pub mu_l_cosb: f64,
+    /// Error of the proper motion in latitude, mas/yr.
+    pub mu_b: f64,
+}
+
+/// One observable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Observable {
+    /// Distance from the Sun.
+    Distance,
+    /// Galactic longitude.
+    L,
+    /// Galactic latitude.
+    B,
+    /// Line-of-sight velocity.
+    VLos,
+    /// Proper motion in longitude.
+    MuLCosb,
+    /// Proper motion in latitude.
+    MuB,
+}
+
+/// An error of this size, degrees, leaves nothing known of where a star is on the sky.
+const LARGEST_ANGLE: f64 = 45.0;
+
+impl Observe {
+    fn observed(&self) -> Vec<Column> {
+        let is_missing = |index: usize| self.missing.iter().any(|&missing| missing as usize == index);
+        OBSERVABLES
+            .iter()
+            .enumerate()
+            .filter(|&(index, _)| !is_missing(index))
+            .map(|(_, &column)| column)
+            .collect()
+    }
+}
+
+/// Positions and velocities without errors.
+const TRUE: [Column; 6] = {
+    const fn of(name: &'static str, of: Column, description: &'static str) -> Column {
+        Column {
+            name,
+            description,
+            ..of
+        }
+    }
+    let [x, y, z, vx, vy, vz] = CARTESIAN;
+    [
+        of("x_true", x, "x without errors"),
+        of("y_true", y, "y without errors"),
+        of("z_true", z, "z without errors"),
+        of("vx_true", vx, "vx without errors"),
+        of("vy_true", vy, "vy without errors"),
+        of("vz_true", vz, "vz without errors"),
+    ]
+};
+
+impl Observe {
+    /// Which of x y z vx vy vz follow from what was observed: positions from distance, l and b, velocities from all.
+    fn located(&self) -> &'static [Column] {
+        let is_of_place = |missing: &Observable| (*missing as usize) < 3;
+        match (self.missing.is_empty(), self.missing.iter().any(is_of_place)) {
+            (true, _) => &CARTESIAN,
+            (false, false) => &POSITION,
+            (false, true) => &[],
+        }
+    }
+
+    /// The columns of the input that are replaced, and those that are written. The true positions and velocities of a table that was
+    /// observed before stay what they were.
+    fn columns(&self, input: &Schema) -> (Vec<&'static str>, Vec<Column>) {
+        let mut names = OBSERVABLES.map(|column| column.name).to_vec();
+        let mut columns = self.observed();
+        if self.errors.any() {
+            names.extend(CARTESIAN.map(|column| column.name));
+            columns.extend(self.located());
+            let is_known = TRUE.iter().all(|column| input.column_with_name(column.name).is_some());
+            columns.extend(TRUE.iter().filter(|_| !is_known));
+        }
+        (names, columns)
+    }
+}
+
+impl Errors {
+    fn any(&self) -> bool {
+        self.all().iter().any(|&(_, error)| error > 0.0)
+    }
+
+    fn all(&self) -> [(&'static str, f64); 6] {
+        [
+            ("distance", self.distance),
+            ("l", self.l),
+            ("b", self.b),
+            ("v_los", self.v_los),
+            ("mu_l_cosb", self.mu_l_cosb),
+            ("mu_b", self.mu_b),
+        ]
+    }
+
+    /// `star` with errors. Always takes the same random numbers, so that one error more does not change the others.
+    fn apply<R: Rng>(&self, star: Observables, random: &mut R) -> Observables {
+        let mut normal = || random.sample::<f64, _>(StandardNormal);
+        let (l, b, v_los) = (normal(), normal(), normal());
+        let (mu_l_cosb, mu_b) = (normal(), normal());
+        let mut factor = 1.0 + self.distance * normal();
+        while factor <= 0.0 {
+            factor = 1.0 + self.distance * normal();
+        }
+        let latitude = star.b + self.b * b;
+        // Over a pole: down the other side.
+        let over = latitude.to_radians().cos() < 0.0;
+        let turn = if over { 180.0 } else { 0.0 };
+        // Near a pole an error on the sky is a large one in longitude; beyond half a turn it means nothing.
+        let along = (self.l * l / star.b.to_radians().cos().max(1e-12)).clamp(-180.0, 180.0);
+        Observables {
+            distance: star.distance * factor,
+            l: (star.l + along + turn).rem_euclid(360.0),
+            b: if latitude.abs() > 90.0 {
+                latitude.to_radians().sin().asin().to_degrees()
+            } else {
+                latitude
+            },
+            v_los: star.v_los + self.v_los * v_los,
+            mu_l_cosb: star.mu_l_cosb + self.mu_l_cosb * mu_l_cosb,
+            mu_b: star.mu_b + self.mu_b * mu_b,
+        }
+    }
+}
+
+impl Stage for Observe {
+    const KIND: &'static str = "observe";
+    const ABOUT: &'static str = "Observe stars from the Sun, with errors or without";
+    const REVISION: u32 = 2;
+    const ROLE: Role = Role::Observe;
+
+    fn inputs(&self) -> Vec<InputPort> {
+        vec![InputPort::table("stars", &columns::needs(&[&CARTESIAN]))]
+    }
+
+    fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
+        let none = Schema::empty();
+        let input = connected_schema(connected, "stars").map_or(&none, |schema| schema.as_ref());
+        let (names, columns) = self.columns(input);
+        let schema = replaced(input, &names, &columns);
+        Ok(vec![OutputPort::table("stars", schema)])
+    }
+
+    fn check(&self) -> Vec<Fault> {
+        let mut faults = self.sun.faults("sun");
+        for (name, error) in self.errors.all() {
+            if !(error >= 0.0 && error.is_finite()) {
+                faults.push(Fault::new(
+                    &format!("errors.{name}"),
+                    format!("must not be negative, is {error}"),
+                ));
+            }
+        }
+        for (name, error) in [("l", self.errors.l), ("b", self.errors.b)] {
+            if error > LARGEST_ANGLE {
+                let message = format!("an error on the sky is at most {LARGEST_ANGLE} deg, not {error}");
+                faults.push(Fault::new(&format!("errors.{name}"), message));
+            }
+        }
+        if self.errors.distance >= 1.0 {
+            faults.push(Fault::new(
+                "errors.distance",
+                format!("is a fraction, below 1, not {}", self.errors.distance),
+            ));
+        }
+        faults
+    }
+
+    fn counts(&self, inputs: &Counts) -> Result<Counts, Vec<Fault>> {
+        Ok(Counts::of("stars", inputs.at("stars")))
+    }
+
+    fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
+        let table = context.read_table("stars")?;
+        let (stream, star) = identity(&table)?;
+        let sun = Sun::from(&self.sun);
+        let mut random = context.random(self.seed, "observe");
+        let has_errors = self.errors.any();
+        let stars = points(&table)?;
+        let mut observed = Vec::with_capacity(table.num_rows());
+        for (row, point) in stars.iter().enumerate() {
+            let seen = sun.observe(point).map_err(|error| {
+                StageError::failed(format!(
+                    "row {row} (stream {}, star {}): {error}",
+                    stream[row], star[row]
+                ))
+            })?;
+            observed.push(if has_errors {
+                self.errors.apply(seen, &mut random)
+            } else {
+                seen
+            });
+        }
+
+        let schema = context.output_schema("stars")?;
+        let of = |value: fn(&Observables) -> f64| observed.iter().map(value).collect::<Vec<_>>();
+        let values = [
+            of(|seen| seen.distance),
+            of(|seen| seen.l),
+            of(|seen| seen.b),
+            of(|seen| seen.v_los),
+            of(|seen| seen.mu_l_cosb),
+            of(|seen| seen.mu_b),
+        ];
+        let mut written: Vec<(&str, Vec<f64>)> =
+            OBSERVABLES.map(|column| column.name).into_iter().zip(values).collect();
+        if has_errors {
+            let located: Vec<PhaseSpace> = observed.iter().map(|seen| sun.locate(seen)).collect();
+            for (columns, stars) in [(&CARTESIAN, &located), (&TRUE, &stars)] {
+                let of = |axis: usize| stars.iter().map(|star| [star.x, star.v].concat()[axis]).collect();
+                written.extend(columns.iter().enumerate().map(|(axis, column)| (column.name, of(axis))));
+            }
+        }
+        let (names, new) = self.columns(table.schema_ref());
+        let mut columns = kept(&table, &schema);
+        columns.retain(|(name, _)| !names.contains(name));
+        let written = written
+            .into_iter()
+            .filter(|(name, _)| new.iter().any(|column| column.name == *name));
+        columns.extend(written.map(|(name, values)| (name, values.into())));
+        context.write_table("stars", columns)?;
+        Ok(Outcome::Complete)
+    }
+}

@@ -1,0 +1,316 @@
+//! Imports a user's streams, from one table or from the snapshots of a simulation: names and units are mapped, bad rows are
+//! named and set aside.
+//!
+//! One file of stars, `path`; or one file for each snapshot, `snapshots`, in which every particle is a stream, told by its
+//! id, and every snapshot one of its stars:
+//!
+//! ```yaml
+//! import_streams:
+//!   with:
+//!     snapshots: [snapshot_000.parquet, snapshot_001.parquet, snapshot_002.parquet]
+//!     times: [0.0, 0.01, 0.02] # Gyr; left out, from a column mapped to t, or not at all
+//!     columns: { stream: id, x: x, y: y, z: z, vx: vx, vy: vy, vz: vz }
+//! ```
+
+mod cells;
+mod ecsv;
+mod file;
+mod identity;
+mod parquet;
+mod rows;
+mod source;
+mod text;
+mod values;
+mod write;
+
+use std::path::PathBuf;
+
+use dynamics::sky::Sun;
+use runner::arrow_schema::{DataType, Schema};
+use runner::context::StageContext;
+use runner::error::StageError;
+use runner::ports::{Connected, InputPort, OutputPort, column};
+use runner::stage::{Fault, FileParameter, Outcome, Role, Stage};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use self::file::Format;
+pub use self::identity::{Ids, number_of};
+pub use self::source::{ColumnMap, Source};
+
+use self::file::Ending;
+use self::identity::Place;
+use self::rows::Read;
+use self::source::COLUMNS;
+use self::values::{Reading, Recipe, V_LOS};
+use crate::common::columns::{self, CARTESIAN, TIME};
+use crate::common::parameters::SunParameters;
+
+/// `import_streams`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImportStreams {
+    /// The file: absolute, or relative to the pipeline's file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Instead of `path`, one file for each snapshot of a simulation, in the order of time. The rows of a `stream` in them, which is
+    /// a particle, are its stars 0, 1, 2, …; particles that are not in all of them are set aside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<PathBuf>,
+    /// Times of the snapshots, Gyr.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub times: Vec<f64>,
+    /// Its format; left out, told by the ending of its name.
+    #[serde(default)]
+    pub format: Option<Format>,
+    /// What separates the columns of a text; left out, told by its header. A space stands for any number of spaces and tabs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub separator: Option<char>,
+    /// Our columns, and where they come from. Needed are `stream`, and all of `x y z vx vy vz`, or `distance` (or `parallax`) with
+    /// `l b mu_l_cosb mu_b` or `ra dec pmra pmdec`.
+    pub columns: ColumnMap,
+    /// Whether streams have numbers or names; left out, told by their labels. A name's number is made of its letters alone, and the
+    /// column `name` has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids: Option<Ids>,
+    /// Where the Sun is and how it moves: for positions and velocities, which follow from the sky where the file has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sun: Option<SunParameters>,
+    /// What becomes of rows without `v_los`; set aside, if nothing is said. Kept, they are for `recover_velocities`, and no row has
+    /// positions and velocities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_v_los: Option<MissingVLos>,
+}
+
+/// What becomes of rows without a line-of-sight velocity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingVLos {
+    /// They are set aside.
+    SetAside,
+    /// They are kept, with nothing in `v_los`.
+    Keep,
+}
+
+impl Stage for ImportStreams {
+    const KIND: &'static str = "import_streams";
+    const ABOUT: &'static str =
+        "Import a Parquet, CSV or ECSV table of streams, or snapshots, mapping columns and units";
+    const REVISION: u32 = 4;
+    const ROLE: Role = Role::Sample;
+
+    fn inputs(&self) -> Vec<InputPort> {
+        Vec::new()
+    }
+
+    fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
+        let set_aside = Schema::new(vec![
+            column(
+                "snapshot",
+                DataType::Int64,
+                "",
+                "",
+                "place of the file in snapshots, from 0; 0 for a single file",
+            ),
+            column(
+                "row",
+                DataType::Int64,
+                "",
+                "",
+                "row in the file, from 1, not counting a header",
+            ),
+            column(
+                "column",
+                DataType::Utf8,
+                "",
+                "",
+                "column of the file; empty where it is the row",
+            ),
+            column("reason", DataType::Utf8, "", "", "what is wrong with the value"),
+        ]);
+        let timed = (!self.times.is_empty()).then(|| TIME.field());
+        let recipe = self.recipe();
+        let written = recipe.written(&self.columns).into_iter().map(|place| {
+            let field = COLUMNS[place].field();
+            field.with_nullable(place == V_LOS && recipe.keeps_missing_v_los)
+        });
+        let fields = columns::identity()
+            .into_iter()
+            .chain(timed)
+            .chain(written)
+            .chain([columns::name()]);
+        Ok(vec![
+            OutputPort::table("stars", Schema::new(fields.collect::<Vec<_>>())),
+            OutputPort::table("set_aside", set_aside),
+        ])
+    }
+
+    fn check(&self) -> Vec<Fault> {
+        let mut faults = self.columns.faults();
+        if self.path.is_some() != self.snapshots.is_empty() {
+            faults.push(Fault::new(
+                "",
+                "needs either path, one file, or snapshots, a list of files",
+            ));
+        }
+        if self.path.is_none() && self.columns.star.is_some() {
+            faults.push(Fault::new("columns.star", "stars are numbered by their snapshots"));
+        }
+        if !self.times.is_empty() {
+            let (times, snapshots) = (self.times.len(), self.snapshots.len());
+            if times != snapshots {
+                faults.push(Fault::new("times", format!("are {times}, of {snapshots} snapshots")));
+            }
+            if self.times.iter().any(|time| !time.is_finite()) {
+                faults.push(Fault::new("times", "must be numbers, in Gyr"));
+            }
+            if let Some(pair) = self.times.windows(2).find(|pair| pair[0] >= pair[1]) {
+                faults.push(Fault::new(
+                    "times",
+                    format!("must increase: {} comes before {}", pair[0], pair[1]),
+                ));
+            }
+            if self.columns.t.is_some() {
+                faults.push(Fault::new("columns.t", "times of the snapshots are given already"));
+            }
+        }
+        let files = self.files();
+        for (place, file) in files.iter().enumerate() {
+            if file.place.is_some()
+                && files[..place]
+                    .iter()
+                    .any(|other| other.place.is_some() && other.path == file.path)
+            {
+                faults.push(Fault::new(
+                    &file.name(),
+                    format!("{} is listed twice", file.path.display()),
+                ));
+            }
+            if self.format.is_some() {
+                continue;
+            }
+            let (message, hint) = match Format::of(&file.path) {
+                Some(Ending::Read(_)) => continue,
+                Some(Ending::NotRead(format)) => (format.message(&file.path), format.hint),
+                None => (
+                    format!("{} has no ending that tells its format", file.path.display()),
+                    "write `format: parquet` or `format: csv`",
+                ),
+            };
+            let mut fault = Fault::new(&file.name(), message);
+            fault.hint = Some(hint.to_owned());
+            faults.push(fault);
+        }
+        if let Some(separator) = self.separator {
+            let may_separate = separator.is_ascii_punctuation() || separator == ' ' || separator == '\t';
+            if !may_separate || "\"#.+-_".contains(separator) {
+                faults.push(Fault::new(
+                    "separator",
+                    format!("{separator:?} cannot separate columns"),
+                ));
+            }
+        }
+        if let Some(sun) = &self.sun {
+            faults.extend(sun.faults("sun"));
+            if self.recipe().sun.is_none() {
+                faults.push(Fault::new(
+                    "sun",
+                    "is used only where positions and velocities follow from the sky",
+                ));
+            }
+        }
+        if self.missing_v_los.is_some() && !self.columns.has_v_los() {
+            faults.push(Fault::new("missing_v_los", "no column is mapped to v_los"));
+        }
+        faults
+    }
+
+    fn files(&self) -> Vec<FileParameter> {
+        let one = self.path.iter().map(|path| FileParameter {
+            parameter: "path",
+            place: None,
+            path: path.clone(),
+        });
+        let many = self.snapshots.iter().enumerate().map(|(place, path)| FileParameter {
+            parameter: "snapshots",
+            place: Some(place),
+            path: path.clone(),
+        });
+        one.chain(many).collect()
+    }
+
+    fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
+        let wanted = self.columns.wanted();
+        let mut tables = Vec::new();
+        for file in self.files() {
+            let told = match Format::of(&file.path) {
+                Some(Ending::Read(format)) => format,
+                _ => Format::Parquet,
+            };
+            let path = context.file(&file.name())?;
+            tables.push(file::read(path, self.format.unwrap_or(told), self.separator, &wanted)?);
+        }
+        let files: Vec<String> = self
+            .files()
+            .iter()
+            .map(|file| file.path.display().to_string())
+            .collect();
+        let readings = tables
+            .iter()
+            .zip(&files)
+            .map(|(table, file)| Reading::new(table, &self.columns, self.recipe(), file));
+        let readings = readings.collect::<Result<Vec<_>, _>>()?;
+        let mut read = Read::new(&tables, &readings, &self.columns, self.ids, &|place| self.row(place))?;
+        if self.path.is_none() {
+            let incomplete = read.set_aside_incomplete(tables.len(), self.columns.stream.name());
+            context.metric("incomplete_streams", incomplete as f64, "");
+        }
+        let rows: usize = tables.iter().map(|table| table.rows).sum();
+        write::set_aside(self, context, &read.bad, rows)?;
+        if read.rows.is_empty() {
+            let more = if files.len() > 1 {
+                format!(" and {} more files", files.len() - 1)
+            } else {
+                String::new()
+            };
+            let files = format!("{}{more}", files[0]);
+            return Err(StageError::failed(match read.bad.first() {
+                None => format!("{files} has no rows"),
+                Some(bad) => {
+                    let row = self.row((bad.snapshot, bad.row));
+                    format!(
+                        "none of the {rows} rows of {files} can be used; row {row}{}",
+                        bad.shown()
+                    )
+                }
+            }));
+        }
+        write::notes(self, context, &tables, &read);
+        write::stars(self, context, &readings, &read)
+    }
+}
+
+impl ImportStreams {
+    /// What a row is called.
+    fn row(&self, (snapshot, row): Place) -> String {
+        match self.path {
+            Some(_) => (row + 1).to_string(),
+            None => format!("{} of snapshot {snapshot}", row + 1),
+        }
+    }
+
+    /// What follows from the columns of the file.
+    fn recipe(&self) -> Recipe {
+        let keeps_missing_v_los = self.missing_v_los == Some(MissingVLos::Keep);
+        let has_none = CARTESIAN.iter().all(|column| !self.columns.has(column.name));
+        let follow = has_none && self.columns.has_sky() && self.columns.has_v_los() && !keeps_missing_v_los;
+        Recipe {
+            sun: follow.then(|| Sun::from(&self.sun.unwrap_or_default())),
+            from_equatorial: self.columns.has_equatorial(),
+            keeps_missing_v_los,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,320 @@
+//! Integrates a sample of orbits in a potential and takes stars from each: one orbit is one stream.
+
+use dynamics::orbit::{Orbit, OrbitError, dense, integrate_all};
+use dynamics::phase_space::PhaseSpace;
+use dynamics::potential::Potential;
+use dynamics::sample;
+use dynamics::units;
+use rayon::prelude::*;
+use runner::context::StageContext;
+use runner::error::StageError;
+use runner::ports::{Connected, Counts, InputPort, Most, OutputPort};
+use runner::stage::{Fault, Outcome, Role, Stage};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::common::columns::{self, CARTESIAN, POSITION, TIME, VELOCITY};
+use crate::common::io::{TableContext, identity, points, threads};
+use crate::common::parameters::{Gyr, positive};
+use crate::common::potentials::PotentialParameters;
+use crate::common::room::too_many_rows;
+use crate::common::set_aside::{self, OnFailure, SetAside};
+use crate::sample::samples::HaloSample;
+
+/// `integrate_orbits`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IntegrateOrbits {
+    /// The potential.
+    pub potential: PotentialParameters,
+    /// Where the orbits start.
+    #[serde(default)]
+    pub sample: Sample,
+    /// The halo sample, for `sample: halo`.
+    #[serde(default)]
+    pub halo: HaloSample,
+    /// Number of orbits; left out where the sample says it.
+    #[serde(default)]
+    pub streams: Option<u32>,
+    /// Stars taken from each orbit.
+    #[serde(default = "crate::sample::samples::default_stars")]
+    pub stars: u32,
+    /// Time that each orbit is followed, Gyr.
+    #[serde(default = "default_duration")]
+    pub duration: Gyr,
+    /// When stars are taken.
+    #[serde(default)]
+    pub times: Times,
+    /// How orbits are integrated.
+    #[serde(default)]
+    pub integrator: Integrator,
+    /// Greatest relative change of energy along an orbit; the step is chosen for it.
+    #[serde(default = "default_tolerance")]
+    pub energy_tolerance: f64,
+    /// Seed of the sample and the times.
+    #[serde(default)]
+    pub seed: u64,
+    /// What to do about orbits that cannot be integrated.
+    #[serde(default)]
+    pub failures: OnFailure,
+}
+
+/// How orbits are integrated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Integrator {
+    /// By leapfrog with a fixed step, as in the paper.
+    #[default]
+    Leapfrog,
+    /// By adaptive steps of order 8 (Dormand & Prince): for long orbits, and for labels.
+    Dop853,
+}
+
+/// Where orbits start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sample {
+    /// Halo stars: Ibata et al. (2021), section 6.1.
+    #[default]
+    Halo,
+    /// The orbits thin, thick, halo, stream (streams 0 to 3): Ibata et al. (2021), section 6.4.
+    TestOrbits,
+    /// The rows of the table connected to the input port `starts`.
+    Starts,
+}
+
+/// When stars are taken along an orbit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Times {
+    /// At random times, uniform over the duration.
+    #[default]
+    Random,
+    /// At equal intervals duration / stars, from 0.
+    Regular,
+}
+
+fn default_duration() -> Gyr {
+    Gyr(0.1)
+}
+
+fn default_tolerance() -> f64 {
+    1e-7
+}
+
+/// Orbits integrated between two looks at the cancel flag.
+const CHUNK: usize = 256;
+
+/// Where an orbit starts, and its name.
+struct Start {
+    stream: i64,
+    star: i64,
+    point: PhaseSpace,
+}
+
+impl Stage for IntegrateOrbits {
+    const KIND: &'static str = "integrate_orbits";
+    const ABOUT: &'static str = "Integrate a sample of orbits in a potential and take stars from each";
+    const REVISION: u32 = 3;
+    const ROLE: Role = Role::Sample;
+
+    fn inputs(&self) -> Vec<InputPort> {
+        match self.sample {
+            Sample::Starts => vec![InputPort::table("starts", &columns::needs(&[&CARTESIAN]))],
+            Sample::Halo | Sample::TestOrbits => Vec::new(),
+        }
+    }
+
+    fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
+        Ok(vec![
+            OutputPort::table("stars", columns::stars(&[&[TIME], &POSITION, &VELOCITY])),
+            set_aside::port(),
+        ])
+    }
+
+    fn check(&self) -> Vec<Fault> {
+        let mut faults = self.potential.faults("potential");
+        match (self.sample, self.streams) {
+            (Sample::Halo, None) => faults.push(Fault::new("streams", "sample: halo needs the number of streams")),
+            (Sample::TestOrbits | Sample::Starts, Some(_)) => {
+                faults.push(Fault::new(
+                    "streams",
+                    "is for sample: halo; this sample has its own number of orbits",
+                ));
+            }
+            _ => {}
+        }
+        faults.extend(positive("streams", self.streams));
+        faults.extend(positive("stars", Some(self.stars)));
+        faults.extend(too_many_rows("streams", &[self.streams.unwrap_or(1), self.stars]));
+        if !(self.energy_tolerance > 0.0 && self.energy_tolerance < 1.0) {
+            let message = format!("must be between 0 and 1, not {}", self.energy_tolerance);
+            faults.push(Fault::new("energy_tolerance", message));
+        }
+        faults.extend(self.halo.faults("halo"));
+        faults
+    }
+
+    fn counts(&self, inputs: &Counts) -> Result<Counts, Vec<Fault>> {
+        let streams = match self.sample {
+            Sample::Halo => self.streams.map(u64::from),
+            Sample::TestOrbits => Some(4),
+            Sample::Starts => inputs.at("starts").streams,
+        };
+        let stars = Some(u64::from(self.stars));
+        Ok(Counts::of("stars", Most { streams, stars }))
+    }
+
+    fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
+        let potential = self.potential.build()?;
+        let starts = self.starts(context, potential.as_ref())?;
+        let times: Vec<Vec<units::Gyr>> = (0..starts.len()).map(|index| self.times_of(index)).collect();
+        let integrated = self.integrate(context, potential.as_ref(), &starts, &times)?;
+        let mut without = SetAside::default();
+        let (mut orbits, mut streams, mut when) = (Vec::new(), Vec::new(), Vec::new());
+        for ((orbit, start), times) in integrated.into_iter().zip(&starts).zip(times) {
+            match orbit {
+                Ok(orbit) => {
+                    orbits.push(orbit);
+                    streams.push(start.stream);
+                    when.extend(times.iter().map(|time| time.0));
+                }
+                Err(error) => without.push(start.stream, start.star, self.reason(&error)),
+            }
+        }
+        without.write(context, self.failures, starts.len(), "orbits")?;
+        if orbits.is_empty() {
+            return Ok(set_aside::all_set_aside(starts.len(), "orbits"));
+        }
+
+        let worst = orbits.iter().map(|orbit| orbit.energy_error).fold(0.0, f64::max);
+        context.metric("largest_energy_error", worst, "");
+        context.metric("steps", orbits.iter().map(|orbit| orbit.steps as f64).sum(), "");
+
+        let stars = self.stars as usize;
+        let points: Vec<PhaseSpace> = orbits.iter().flat_map(|orbit| orbit.points.iter().copied()).collect();
+        let stream: Vec<i64> = streams
+            .iter()
+            .flat_map(|&stream| std::iter::repeat_n(stream, stars))
+            .collect();
+        let star: Vec<i64> = streams.iter().flat_map(|_| 0..i64::from(self.stars)).collect();
+        let position = |axis: usize| points.iter().map(|point| point.x[axis]).collect::<Vec<_>>().into();
+        let velocity = |axis: usize| points.iter().map(|point| point.v[axis]).collect::<Vec<_>>().into();
+        context.write_table(
+            "stars",
+            vec![
+                ("stream", stream.into()),
+                ("star", star.into()),
+                ("t", when.into()),
+                ("x", position(0)),
+                ("y", position(1)),
+                ("z", position(2)),
+                ("vx", velocity(0)),
+                ("vy", velocity(1)),
+                ("vz", velocity(2)),
+            ],
+        )?;
+        Ok(Outcome::Complete)
+    }
+}
+
+impl IntegrateOrbits {
+    /// Where the orbits start, in order of their streams.
+    fn starts(&self, context: &StageContext, potential: &dyn Potential) -> Result<Vec<Start>, StageError> {
+        let numbered = |(stream, point)| Start { stream, star: 0, point };
+        match self.sample {
+            Sample::Halo => self.halo_starts(context, potential),
+            Sample::TestOrbits => Ok((0..)
+                .zip(sample::TEST_ORBITS.map(|(_, start)| start))
+                .map(numbered)
+                .collect()),
+            Sample::Starts => {
+                let table = context.read_table("starts")?;
+                let (stream, star) = identity(&table)?;
+                let names = stream.iter().zip(star);
+                let mut starts: Vec<Start> = names
+                    .zip(points(&table)?)
+                    .map(|((&stream, &star), point)| Start { stream, star, point })
+                    .collect();
+                starts.sort_by_key(|start| start.stream);
+                if let Some(pair) = starts.windows(2).find(|pair| pair[0].stream == pair[1].stream) {
+                    return Err(StageError::with_hint(
+                        format!("input starts: stream {} has more than one star", pair[0].stream),
+                        "a table of starts has one row for each stream",
+                    ));
+                }
+                Ok(starts)
+            }
+        }
+    }
+
+    fn halo_starts(&self, context: &StageContext, potential: &dyn Potential) -> Result<Vec<Start>, StageError> {
+        let streams = self.streams.unwrap_or_default();
+        let mut starts = Vec::with_capacity(streams as usize);
+        let mut redrawn = 0;
+        for stream in 0..i64::from(streams) {
+            let mut random = sample::generator(self.seed, stream as u64);
+            let (point, draws) = self.halo.start(potential, &mut random)?;
+            starts.push(Start { stream, star: 0, point });
+            redrawn += draws;
+        }
+        context.metric("starts_redrawn", f64::from(redrawn), "");
+        Ok(starts)
+    }
+
+    /// Why an orbit is set aside, with what may help.
+    fn reason(&self, error: &OrbitError) -> String {
+        match (error, self.integrator) {
+            (OrbitError::Tolerance { .. } | OrbitError::TooManySteps { .. }, Integrator::Leapfrog) => {
+                format!("{error}; `integrator: dop853` may help")
+            }
+            (OrbitError::Tolerance { .. }, Integrator::Dop853) => {
+                format!("{error}; a larger energy_tolerance may help")
+            }
+            _ => error.to_string(),
+        }
+    }
+
+    fn times_of(&self, index: usize) -> Vec<units::Gyr> {
+        let (stars, duration) = (self.stars as usize, self.duration.get());
+        match self.times {
+            Times::Regular => (0..stars)
+                .map(|star| units::Gyr(duration * star as f64 / stars as f64))
+                .collect(),
+            // Another sequence of numbers than the start's: these have the upper half of the stream numbers.
+            Times::Random => {
+                let mut random = sample::generator(self.seed, index as u64 + (1 << 63));
+                units::Gyr::all(&sample::times(&mut random, stars, duration))
+            }
+        }
+    }
+
+    fn integrate(
+        &self,
+        context: &StageContext,
+        potential: &dyn Potential,
+        starts: &[Start],
+        times: &[Vec<units::Gyr>],
+    ) -> Result<Vec<Result<Orbit, OrbitError>>, StageError> {
+        let progress = context.progress(starts.len() as u64, "orbits");
+        let count = |orbits: usize| progress.add(orbits as u64);
+        let starts: Vec<PhaseSpace> = starts.iter().map(|start| start.point).collect();
+        let mut orbits = Vec::with_capacity(starts.len());
+        let pool = threads(context)?;
+        for (starts, times) in starts.chunks(CHUNK).zip(times.chunks(CHUNK)) {
+            context.check_cancelled()?;
+            orbits.extend(pool.install(|| match self.integrator {
+                Integrator::Leapfrog => integrate_all(&potential, starts, times, self.energy_tolerance, &count),
+                Integrator::Dop853 => {
+                    let one = |(start, times): (&PhaseSpace, &Vec<units::Gyr>)| {
+                        let orbit = dense::integrate_to_tolerance(&potential, start, times, self.energy_tolerance);
+                        count(1);
+                        orbit
+                    };
+                    starts.par_iter().zip(times).map(one).collect()
+                }
+            }));
+        }
+        Ok(orbits)
+    }
+}

@@ -1,0 +1,7 @@
+//! Stars with their streams: from files, integrated, on tori, or of an N-body simulation.
+
+pub mod import_streams;
+pub mod integrate_orbits;
+pub mod map_tori;
+pub mod samples;
+pub mod simulate_nbody;

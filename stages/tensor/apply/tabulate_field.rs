@@ -1,0 +1,192 @@
+//! Body of `tabulate_field`.
+
+use std::f64::consts::{PI, TAU};
+
+use dynamics::potential::Potential;
+use dynamics::units::GRAVITATIONAL_CONSTANT;
+use runner::context::StageContext;
+use runner::error::StageError;
+use runner::stage::Outcome;
+use serde_json::Value;
+use stages::apply::tabulate_field::TabulateField;
+use stages::common::io::TableContext;
+use tables::Values;
+
+use crate::common::field::LearnedField;
+use crate::common::{load, parameters, prepare};
+
+/// Tabulates a field.
+pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageError> {
+    let with: TabulateField = parameters(value)?;
+    prepare(context);
+    let field = LearnedField::from_weights(&load(context.input("field")?)?)?;
+    let truth = with.potential.as_ref().map(|potential| potential.build()).transpose()?;
+    let count = with.points as usize;
+    let radii = between(with.from.get(), with.to.get(), count);
+    let plane: Vec<(f64, f64)> = radii.iter().map(|&radius| (radius, 0.0)).collect();
+    let rings = rings(&field, truth.as_deref(), &plane, with.azimuths as usize)?;
+    let column = |f: &dyn Fn(&Ring) -> f64| -> Values { rings.iter().map(f).collect::<Vec<f64>>().into() };
+    let mut table = vec![
+        ("R", column(&|ring| ring.place.0)),
+        ("v_c", column(&|ring| circular_speed(ring.place.0, ring.a[0]))),
+        ("v_c_spread", column(&|ring| ring.spread)),
+        ("density", column(&|ring| ring.density)),
+        ("curl", column(&|ring| ring.curl)),
+    ];
+    if truth.is_some() {
+        table.push(("true_v_c", column(&|ring| circular_speed(ring.place.0, ring.truth[0]))));
+        table.push(("true_density", column(&|ring| ring.true_density)));
+        let mean = |f: &dyn Fn(&Ring) -> f64| rings.iter().map(f).sum::<f64>() / rings.len() as f64;
+        let speed = |a: f64, ring: &Ring| circular_speed(ring.place.0, a);
+        let error = mean(&|ring| (speed(ring.a[0], ring) / speed(ring.truth[0], ring) - 1.0).abs());
+        context.metric("v_c_error", 100.0 * error, "%");
+    }
+    context.write_table("curve", table)?;
+
+    let few = (count / 4).max(2);
+    let heights = between(-with.height.get(), with.height.get(), few);
+    let radii = between(with.from.get(), with.to.get(), few);
+    let places: Vec<(f64, f64)> = heights
+        .iter()
+        .flat_map(|&z| radii.iter().map(move |&radius| (radius, z)))
+        .collect();
+    let rings = self::rings(&field, truth.as_deref(), &places, with.azimuths as usize)?;
+    let column = |f: &dyn Fn(&Ring) -> f64| -> Values { rings.iter().map(f).collect::<Vec<f64>>().into() };
+    let mut table = vec![
+        ("R", column(&|ring| ring.place.0)),
+        ("z", column(&|ring| ring.place.1)),
+        ("a_R", column(&|ring| ring.a[0])),
+        ("a_phi", column(&|ring| ring.a[1])),
+        ("a_z", column(&|ring| ring.a[2])),
+        ("curl", column(&|ring| ring.curl)),
+    ];
+    let mean = |f: fn(&Ring) -> f64| rings.iter().map(f).sum::<f64>() / rings.len() as f64;
+    context.metric("curl", mean(|ring| ring.curl), "");
+    if truth.is_some() {
+        table.push(("true_a_R", column(&|ring| ring.truth[0])));
+        table.push(("true_a_z", column(&|ring| ring.truth[1])));
+        table.push(("error", column(&|ring| ring.error)));
+        context.metric("grid_error", mean(|ring| ring.error), "%");
+    }
+    context.write_table("meridian", table)?;
+    Ok(Outcome::Complete)
+}
+
+/// `count` numbers from `low` to `high`.
+fn between(low: f64, high: f64, count: usize) -> Vec<f64> {
+    let step = (high - low) / (count.max(2) - 1) as f64;
+    (0..count).map(|n| low + step * n as f64).collect()
+}
+
+/// √(−R a_R), negative where a_R points outwards.
+fn circular_speed(radius: f64, outwards: f64) -> f64 {
+    (-radius * outwards).abs().sqrt().copysign(-outwards)
+}
+
+/// Means over a ring around the axis.
+struct Ring {
+    /// R and z.
+    place: (f64, f64),
+    /// a_R, a_φ, a_z.
+    a: [f64; 3],
+    /// Root mean square deviation of the circular speed.
+    spread: f64,
+    curl: f64,
+    density: f64,
+    /// a_R, a_z.
+    truth: [f64; 2],
+    true_density: f64,
+    error: f64,
+}
+
+/// A place and its neighbours, and the accelerations there.
+type Around<'a> = (&'a [[f64; 3]], &'a [[f64; 3]]);
+
+/// Step of the differences, relative to the distance from the centre: the disc of a galaxy is a hundredth as thick as it is wide.
+const STEP: f64 = 1e-3;
+
+fn rings(
+    field: &LearnedField,
+    truth: Option<&dyn Potential>,
+    places: &[(f64, f64)],
+    azimuths: usize,
+) -> Result<Vec<Ring>, StageError> {
+    // Each place comes with four neighbours along each axis: differences of fourth order give all derivatives.
+    let mut points = Vec::new();
+    for &(radius, z) in places {
+        let step = STEP * radius.hypot(z);
+        for azimuth in 0..azimuths {
+            let (sin, cos) = (TAU * azimuth as f64 / azimuths as f64).sin_cos();
+            let centre = [radius * cos, radius * sin, z];
+            points.push(centre);
+            for axis in 0..3 {
+                for shift in [-2.0, -1.0, 1.0, 2.0] {
+                    let mut moved = centre;
+                    moved[axis] += shift * step;
+                    points.push(moved);
+                }
+            }
+        }
+    }
+    let found = field.at(&points)?;
+    let all = points
+        .chunks_exact(13 * azimuths)
+        .zip(found.chunks_exact(13 * azimuths));
+    let ring = |(&place, (points, found)): (&(f64, f64), Around)| {
+        let stars: Vec<_> = points.chunks_exact(13).zip(found.chunks_exact(13)).collect();
+        ring(place, &stars, truth)
+    };
+    Ok(places.iter().zip(all).map(ring).collect())
+}
+
+fn ring(place: (f64, f64), around: &[Around], truth: Option<&dyn Potential>) -> Ring {
+    let (radius, z) = place;
+    let distance = radius.hypot(z);
+    let step = STEP * distance;
+    let norm = |y: [f64; 3]| y.iter().map(|c| c * c).sum::<f64>().sqrt();
+    let share = 1.0 / around.len() as f64;
+    let mut made = Ring {
+        place,
+        a: [0.0; 3],
+        spread: 0.0,
+        curl: 0.0,
+        density: 0.0,
+        truth: [0.0; 2],
+        true_density: 0.0,
+        error: 0.0,
+    };
+    let mut speeds = Vec::new();
+    for (points, found) in around {
+        let (x, a) = (points[0], found[0]);
+        let (cos, sin) = (x[0] / radius, x[1] / radius);
+        let outwards = a[0] * cos + a[1] * sin;
+        let own = [outwards, a[1] * cos - a[0] * sin, a[2]];
+        speeds.push(circular_speed(radius, outwards));
+        // slope[j][i] = ∂a_i/∂x_j
+        let slope = [0, 1, 2].map(|axis| {
+            let at = &found[1 + 4 * axis..5 + 4 * axis];
+            [0, 1, 2].map(|i| (at[0][i] - 8.0 * at[1][i] + 8.0 * at[2][i] - at[3][i]) / (12.0 * step))
+        });
+        let curl = [
+            slope[1][2] - slope[2][1],
+            slope[2][0] - slope[0][2],
+            slope[0][1] - slope[1][0],
+        ];
+        let divergence = slope[0][0] + slope[1][1] + slope[2][2];
+        for (sum, value) in made.a.iter_mut().zip(own) {
+            *sum += value * share;
+        }
+        made.curl += norm(curl) * distance / norm(a) * share;
+        made.density -= divergence / (4.0 * PI * GRAVITATIONAL_CONSTANT) * share;
+        if let Some(potential) = truth {
+            let exact = potential.acceleration(x);
+            made.truth[0] += (exact[0] * cos + exact[1] * sin) * share;
+            made.truth[1] += exact[2] * share;
+            made.true_density += potential.density(x) * share;
+            made.error += 100.0 * norm([0, 1, 2].map(|i| a[i] - exact[i])) / norm(exact) * share;
+        }
+    }
+    let mean = speeds.iter().sum::<f64>() * share;
+    made.spread = (speeds.iter().map(|speed| (speed - mean).powi(2)).sum::<f64>() * share).sqrt();
+    made
+}

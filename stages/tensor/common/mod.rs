@@ -1,0 +1,155 @@
+//! What the bodies share: devices, errors, progress, and the tables that every training writes.
+
+pub mod action_network;
+pub(crate) mod cuda;
+pub mod field;
+pub mod pieces;
+pub mod sample;
+pub(crate) mod stretch;
+
+use std::path::Path;
+use std::time::Duration;
+
+use networks::Error;
+use networks::training::{EpochRecord, Watcher};
+use networks::weights::Checkpoint;
+use runner::context::{Cancel, Device, Progress, StageContext, Teller};
+use runner::error::StageError;
+use runner::event::Told;
+use stages::common::io::TableContext;
+
+/// The device of a context as libtorch names it; sets the numbers of threads. To be called before the first tensor is made.
+///
+/// How libtorch rounds a sum depends on the number of its threads, so that is the one in the fingerprint. What is done side by side on
+/// the threads that happen to be granted is written to fixed places.
+pub fn prepare(context: &StageContext) -> tch::Device {
+    tch::set_num_threads(i32::try_from(context.tensor_threads.max(1)).unwrap_or(i32::MAX));
+    // A worker has one stage, so the global pool is its own; where there is one already, results are the same.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(context.threads.max(1));
+    let _ = pool.build_global();
+    match context.device {
+        Device::Cpu => tch::Device::Cpu,
+        Device::Cuda(index) => {
+            // Where it cannot be loaded, libtorch says so at the first tensor on the GPU.
+            let _ = cuda::load();
+            tch::Device::Cuda(index)
+        }
+    }
+}
+
+/// Parameters from the request.
+pub fn parameters<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Result<T, StageError> {
+    serde_json::from_value(value).map_err(|error| StageError::Bug(format!("parameters in the request: {error}")))
+}
+
+/// An error of `networks` as a stage error.
+pub fn failed(error: Error) -> StageError {
+    match error {
+        Error::Stopped { .. } => StageError::Cancelled,
+        Error::Io { path, source } => StageError::Io { path, source },
+        Error::NotFinite { .. } => StageError::with_hint(
+            error,
+            "a smaller learning_rate may help; look for points with extreme values, too",
+        ),
+        error => StageError::failed(error),
+    }
+}
+
+/// Seconds between two checkpoints.
+const INTERVAL: Duration = Duration::from_secs(20);
+
+/// The checkpoint in a context's folder.
+pub fn checkpoint(context: &StageContext) -> Checkpoint {
+    Checkpoint::new(&context.checkpoints, INTERVAL)
+}
+
+/// Tells the epochs of a training, and stops it when the run is cancelled.
+pub struct StageWatcher {
+    progress: Progress,
+    cancel: Cancel,
+    teller: Teller,
+    unit: &'static str,
+}
+
+impl StageWatcher {
+    /// A watcher of a training of `epochs` epochs with losses in `unit`.
+    pub fn new(context: &StageContext, epochs: usize, unit: &'static str) -> Self {
+        Self {
+            progress: context.progress(epochs as u64, "epochs"),
+            cancel: context.cancel.clone(),
+            teller: context.teller.clone(),
+            unit,
+        }
+    }
+}
+
+impl Watcher for StageWatcher {
+    fn epoch(&mut self, record: &EpochRecord, _total: usize) {
+        let EpochRecord {
+            train_loss,
+            validation_loss,
+            ..
+        } = record;
+        let space = if self.unit.is_empty() { "" } else { " " };
+        let message = format!(
+            "loss {}, validation {}{space}{}",
+            digits(*train_loss),
+            digits(*validation_loss),
+            self.unit
+        );
+        self.progress.at(record.epoch as u64, &message);
+    }
+
+    fn stop(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
+    fn note(&mut self, text: &str) {
+        (self.teller)(Told::Note { text: text.to_owned() });
+    }
+}
+
+/// A loss for a line of progress: in a small system it may be 1e-4 km/s kpc.
+pub fn digits(loss: f64) -> String {
+    if loss.abs() < 0.01 {
+        format!("{loss:.2e}")
+    } else {
+        format!("{loss:.4}")
+    }
+}
+
+/// Writes the table `history`.
+pub fn write_history(context: &StageContext, history: &[EpochRecord]) -> Result<(), StageError> {
+    let numbers = |field: fn(&EpochRecord) -> f64| history.iter().map(field).collect::<Vec<f64>>();
+    let columns = vec![
+        (
+            "epoch",
+            history
+                .iter()
+                .map(|record| record.epoch as i64)
+                .collect::<Vec<_>>()
+                .into(),
+        ),
+        ("train_loss", numbers(|record| record.train_loss).into()),
+        ("validation_loss", numbers(|record| record.validation_loss).into()),
+        ("learning_rate", numbers(|record| record.learning_rate).into()),
+        (
+            "best",
+            history.iter().map(|record| record.best).collect::<Vec<_>>().into(),
+        ),
+    ];
+    context.write_table("history", columns)?;
+    // Times are metrics, not columns: the same pipeline gives the same bytes.
+    if let Some(last) = history.last() {
+        context.metric("training_seconds", last.seconds, "s");
+    }
+    if let Some(best) = history.iter().rfind(|record| record.best) {
+        context.metric("best_epoch", best.epoch as f64, "");
+    }
+    Ok(())
+}
+
+/// Reads a network file.
+pub fn load(path: &Path) -> Result<networks::weights::Weights, StageError> {
+    networks::weights::Weights::load(path).map_err(failed)
+}

@@ -1,0 +1,144 @@
+//! Body of `train_actions` for `network: fourier`: a Fourier series for the orbit of each stream.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dynamics::phase_space::PhaseSpace;
+use dynamics::potential::Isochrone;
+use networks::Error;
+use networks::field::{plain, streams_of};
+use networks::fourier::{OrbitMap, OrbitMaps, OrbitOptions, fit_orbit};
+use networks::smooth::{Symmetry as Imposed, fit_toy};
+use runner::context::StageContext;
+use runner::error::StageError;
+use runner::stage::Outcome;
+use stages::common::io::TableContext;
+use stages::common::set_aside::{self, SetAside};
+use stages::learn::train_actions::{Symmetry, TrainActions};
+
+use crate::common::sample::Sample;
+use crate::common::{digits, failed};
+use crate::learn::spread::Spread;
+
+/// Stars of a stream from which its toy is found.
+const STARS_FOR_TOY: usize = 1250;
+
+/// Fits the series and writes them.
+pub fn run(with: &TrainActions, train: &Sample, context: &StageContext) -> Result<Outcome, StageError> {
+    let streams: BTreeSet<i64> = train.stream.iter().copied().collect();
+    let progress = context.progress(streams.len() as u64, "orbits");
+    let mut maps = BTreeMap::new();
+    let mut toys = Vec::new();
+    let (mut of_toys, mut held_out) = (Vec::new(), Vec::new());
+    let mut lost = SetAside::default();
+    for (stream, points) in streams.into_iter().zip(plain(&train.streams).map_err(failed)?) {
+        context.check_cancelled()?;
+        match fit(with, &points) {
+            Ok((toy, map)) => {
+                toys.push((stream, toy.0, toy.1, map.coefficients() as i64, map.held_out_spread));
+                of_toys.push(toy_actions(toy, &points)?);
+                held_out.push(map.held_out_spread);
+                maps.insert(stream, map);
+            }
+            Err(error) => {
+                let stars = train.stream.iter().zip(&train.star).filter(|(own, _)| **own == stream);
+                for (stream, star) in stars {
+                    lost.push(*stream, *star, format!("its stream has no series: {error}"));
+                }
+            }
+        }
+        progress.add(1);
+    }
+    lost.write(context, with.failures, train.stars(), "stars")?;
+    if maps.is_empty() {
+        return Ok(set_aside::all_set_aside(train.stars(), "stars"));
+    }
+    tell_spread(context, &Spread::along(&of_toys), &held_out);
+    let weights = OrbitMaps { maps }.to_weights().map_err(failed)?;
+    weights.save(context.output("network")?).map_err(failed)?;
+    context.write_table(
+        "orbits",
+        vec![
+            ("stream", toys.iter().map(|toy| toy.0).collect::<Vec<_>>().into()),
+            ("mass", toys.iter().map(|toy| toy.1).collect::<Vec<_>>().into()),
+            ("scale", toys.iter().map(|toy| toy.2).collect::<Vec<_>>().into()),
+            ("coefficients", toys.iter().map(|toy| toy.3).collect::<Vec<_>>().into()),
+            (
+                "held_out_spread",
+                toys.iter().map(|toy| toy.4).collect::<Vec<_>>().into(),
+            ),
+        ],
+    )?;
+    Ok(Outcome::Complete)
+}
+
+/// The toy (mass in M_sun, scale in kpc) and the series of one orbit.
+fn fit(with: &TrainActions, points: &[PhaseSpace]) -> Result<((f64, f64), OrbitMap), Error> {
+    let step = points.len().div_ceil(STARS_FOR_TOY).max(1);
+    let some: Vec<_> = points.iter().step_by(step).copied().collect();
+    let given = with
+        .toy
+        .mass
+        .zip(with.toy.scale)
+        .map(|(mass, scale)| (mass.get(), scale.get()));
+    let toy = match given {
+        Some(toy) if !with.toy.free => toy,
+        start => {
+            let one = streams_of(&[some])?;
+            let toy = fit_toy(&one, None, start)?;
+            (toy.mass(), toy.scale_kpc())
+        }
+    };
+    let isochrone = Isochrone::new(toy.0, toy.1).map_err(|error| Error::Data(error.to_string()))?;
+    Ok((toy, fit_orbit(points, isochrone, &options(with))?))
+}
+
+/// The toy actions (φ, z, r) of an orbit's stars.
+fn toy_actions((mass, scale): (f64, f64), points: &[PhaseSpace]) -> Result<Vec<[f64; 3]>, StageError> {
+    let toy = Isochrone::new(mass, scale).map_err(StageError::failed)?;
+    let found = points.iter().filter_map(|point| toy.actions(point).ok());
+    Ok(found
+        .map(|found| [found.actions.phi, found.actions.z, found.actions.r])
+        .collect())
+}
+
+/// Spreads along the orbits: of the toy over all their stars, of the series over those left out of the fit.
+fn tell_spread(context: &StageContext, toy: &Spread, held_out: &[f64]) {
+    let held_out = Spread::of_streams(held_out);
+    let metrics = [
+        ("spread_toy_training", toy.mean(None)),
+        ("spread_toy_training_median", toy.median(None)),
+        ("spread_validation", held_out.mean(None)),
+        ("spread_validation_median", held_out.median(None)),
+    ];
+    for (name, value) in metrics {
+        if let Some(value) = value {
+            context.metric(name, value, "km/s kpc");
+        }
+    }
+    if let Some((series, toy)) = held_out
+        .mean(None)
+        .zip(toy.mean(None))
+        .filter(|(series, toy)| series >= toy)
+    {
+        context.finding(format!(
+            "the series are no better than their toys: the mean spread of actions of held-out stars is {} km/s kpc, the toys' {}",
+            digits(series),
+            digits(toy)
+        ));
+    }
+}
+
+fn options(with: &TrainActions) -> OrbitOptions {
+    let usual = OrbitOptions::default();
+    OrbitOptions {
+        symmetry: match with.symmetry {
+            Symmetry::None => Imposed::None,
+            Symmetry::Axisymmetric => Imposed::Axisymmetric,
+            Symmetry::Spherical => Imposed::Spherical,
+        },
+        time_reversal: with.time_reversal,
+        coefficients: with.coefficients.map_or(usual.coefficients, |count| count as usize),
+        seed: with.seed,
+        ..usual
+    }
+}
