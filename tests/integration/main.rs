@@ -16,6 +16,7 @@ mod data;
 mod diagnostics;
 mod golden;
 mod pipelines;
+mod plans;
 mod predictions;
 mod program;
 mod report;

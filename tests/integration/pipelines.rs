@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use crate::program::{Place, project};
 
-fn shipped() -> Vec<PathBuf> {
+/// The pipelines that come with the program.
+pub fn shipped() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(project("pipelines")).unwrap();
     let mut paths: Vec<_> = entries
         .map(|e| e.unwrap().path())
