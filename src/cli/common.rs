@@ -327,7 +327,7 @@ impl Loaded {
         };
         let (labels, names) = (named(true), named(false));
         match (labels.as_slice(), names.as_slice()) {
-            ([index], _) | ([], [index]) => Ok(StageId(u32::try_from(*index).unwrap_or(u32::MAX))),
+            ([index], _) | ([], [index]) => Ok(StageId::new(*index)),
             (_, []) => {
                 let mut known: Vec<&str> = self.graph.stages.iter().map(|stage| stage.name.as_str()).collect();
                 known.dedup();
@@ -356,7 +356,7 @@ impl Loaded {
             (Err(_), Some((stage, port))) => (self.stage(stage)?, Some(port)),
             (Err(failure), None) => return Err(failure),
         };
-        let stage = &self.graph.stages[id.index()];
+        let stage = &self.graph[id];
         let first = stage.outputs.first().map(|output| output.name);
         let port = port.or(first).unwrap_or_default();
         if !stage.outputs.iter().any(|output| output.name == port) {
@@ -367,7 +367,7 @@ impl Loaded {
                 names.join(", ")
             )));
         }
-        let cached = match &self.plan.entries[id.index()] {
+        let cached = match &self.plan[id] {
             Entry::Hit(cached) => Some(cached),
             _ => None,
         };

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use runner::context::Cancel;
 use runner::event::{Event, Sink};
-use runner::execute::{Budget, RunSummary, execute};
+use runner::execute::{Budget, Run, RunSummary, execute};
 use runner::journal::Journal;
 use runner::plan::Entry;
 use runner::seal::Answer;
@@ -148,15 +148,15 @@ fn go(args: &Args, loaded: &Loaded, journal: Journal, cancel: &Cancel) -> Result
         environment: Vec::new(),
     };
     let mut sinks: Vec<Box<dyn Sink>> = vec![sink(args.log), Box::new(journal)];
-    Ok(execute(
-        &loaded.graph,
-        &loaded.plan,
-        &loaded.store,
-        &mut sinks,
-        &budget,
+    let run = Run {
+        graph: &loaded.graph,
+        plan: &loaded.plan,
+        store: &loaded.store,
+        budget: &budget,
         cancel,
-        Some(&worker),
-    ))
+        worker: Some(&worker),
+    };
+    Ok(execute(run, &mut sinks))
 }
 
 /// Says again what was sealed, if the run still has its record.

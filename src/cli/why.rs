@@ -24,7 +24,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Finished, Failure> {
     let loaded = Loaded::new(&args.pipeline, &args.parameters, &args.results)?;
     let id = loaded.stage(&args.stage)?;
-    let mut text = format!("{}:", loaded.graph.stages[id.index()].label);
+    let mut text = format!("{}:", loaded.graph[id].label);
     for sentence in runner::plan::why(&loaded.graph, &loaded.plan, &loaded.store, id) {
         let _ = write!(text, "\n  {sentence}");
     }

@@ -1,19 +1,71 @@
 //! A pipeline with its parameters substituted and its sweep points expanded. Nothing is hashed or read yet.
 
+use std::ops::{Index, IndexMut};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::ports::OutputPort;
 use crate::stage::{AnyStage, Place, Role};
 
-/// Index of a stage instance in [`Graph::stages`].
+/// A stage instance of a [`Graph`]: its place among them. What is known of each stage is kept in a [`StageMap`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StageId(pub u32);
+pub struct StageId(usize);
 
 impl StageId {
+    /// The stage at `index` of [`Graph::stages`].
+    pub const fn new(index: usize) -> Self {
+        Self(index)
+    }
+
     /// The same as an index.
-    pub fn index(self) -> usize {
-        self.0 as usize
+    pub const fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// Something for each stage of a graph.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StageMap<T>(Vec<T>);
+
+impl<T> StageMap<T> {
+    /// The stages and what there is for each, in the order of the graph.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (StageId, &T)> + ExactSizeIterator {
+        self.0.iter().enumerate().map(|(index, value)| (StageId(index), value))
+    }
+
+    /// What there is for each stage, in the order of the graph.
+    pub fn values(&self) -> std::slice::Iter<'_, T> {
+        self.0.iter()
+    }
+
+    /// What there is for each stage, taken out.
+    pub fn into_values(self) -> std::vec::IntoIter<T> {
+        self.0.into_iter()
+    }
+
+    /// The same, to be changed.
+    pub fn values_mut(&mut self) -> std::slice::IterMut<'_, T> {
+        self.0.iter_mut()
+    }
+}
+
+impl<T> FromIterator<T> for StageMap<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
+        Self(values.into_iter().collect())
+    }
+}
+
+impl<T> Index<StageId> for StageMap<T> {
+    type Output = T;
+
+    fn index(&self, id: StageId) -> &T {
+        &self.0[id.0]
+    }
+}
+
+impl<T> IndexMut<StageId> for StageMap<T> {
+    fn index_mut(&mut self, id: StageId) -> &mut T {
+        &mut self.0[id.0]
     }
 }
 
@@ -102,4 +154,44 @@ pub struct Graph {
     pub points: Vec<Point>,
     /// The parameters that are not swept, with their values. One that depends on a swept one is as it is written.
     pub parameters: Point,
+}
+
+impl Graph {
+    /// The stages with their ids, in topological order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (StageId, &StageInstance)> + ExactSizeIterator {
+        self.stages
+            .iter()
+            .enumerate()
+            .map(|(index, stage)| (StageId(index), stage))
+    }
+
+    /// How many stages lie between each stage and one that needs nothing, at most.
+    pub fn depths(&self) -> StageMap<usize> {
+        let mut depths = StageMap(Vec::with_capacity(self.stages.len()));
+        for stage in &self.stages {
+            let after = stage.inputs.iter().map(|input| depths[input.from] + 1);
+            depths.0.push(after.max().unwrap_or(0));
+        }
+        depths
+    }
+}
+
+impl Index<StageId> for Graph {
+    type Output = StageInstance;
+
+    fn index(&self, id: StageId) -> &StageInstance {
+        &self.stages[id.0]
+    }
+}
+
+impl StageInstance {
+    /// The stages that it needs, each once.
+    pub fn needs(&self) -> impl Iterator<Item = StageId> {
+        let inputs = self.inputs.iter().enumerate();
+        let first = |(index, input): (usize, &Connection)| {
+            let before = &self.inputs[..index];
+            (!before.iter().any(|other| other.from == input.from)).then_some(input.from)
+        };
+        inputs.filter_map(first)
+    }
 }

@@ -43,28 +43,24 @@ pub struct StageReport {
 /// Collects a report. The plan may be fresh from [`plan`](crate::plan::plan), or that of a
 /// [`RunSummary`](crate::execute::RunSummary).
 pub fn collect(graph: &Graph, plan: &Plan, store: &Store) -> RunReport {
-    let stages = graph
-        .stages
-        .iter()
-        .zip(&plan.entries)
-        .enumerate()
-        .map(|(index, (stage, entry))| {
-            let fingerprint = match entry {
-                Entry::Hit(cached) => Some(cached.fingerprint),
-                _ => None,
-            };
-            StageReport {
-                id: StageId(u32::try_from(index).unwrap_or(u32::MAX)),
-                name: stage.name.clone(),
-                label: stage.label.clone(),
-                kind: stage.kind,
-                points: stage.points.clone(),
-                entry: entry.clone(),
-                fingerprint,
-                manifest: fingerprint.and_then(|hash| store.manifest(stage.kind, &hash)),
-                folder: fingerprint.map(|hash| store.folder(stage.kind, &hash)),
-            }
-        });
+    let stages = graph.iter().map(|(id, stage)| {
+        let entry = &plan[id];
+        let fingerprint = match entry {
+            Entry::Hit(cached) => Some(cached.fingerprint),
+            _ => None,
+        };
+        StageReport {
+            id,
+            name: stage.name.clone(),
+            label: stage.label.clone(),
+            kind: stage.kind,
+            points: stage.points.clone(),
+            entry: entry.clone(),
+            fingerprint,
+            manifest: fingerprint.and_then(|hash| store.manifest(stage.kind, &hash)),
+            folder: fingerprint.map(|hash| store.folder(stage.kind, &hash)),
+        }
+    });
     RunReport {
         pipeline: graph.pipeline.clone(),
         about: graph.about.clone(),

@@ -473,7 +473,7 @@ impl Toys {
             };
             Connection {
                 port: port.name,
-                from: StageId(u32::try_from(index).unwrap_or(0)),
+                from: StageId::new(index),
                 output: output.name,
             }
         };

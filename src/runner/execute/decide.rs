@@ -1,14 +1,23 @@
 //! Deciding about stages whose inputs have settled: fresh, ready to run, or stopped by something before them.
 
-use super::*;
+use std::sync::Arc;
 
-impl<'a, 's> Coordinator<'a, 's> {
+use super::Coordinator;
+use super::node::Status;
+use crate::event::Event;
+use crate::fingerprint::{Hash256, Input};
+use crate::graph::StageId;
+use crate::plan::{Entry, Reason, since_last};
+use crate::store::state::State;
+use crate::store::{Cached, Lookup};
+
+impl Coordinator<'_, '_> {
     /// Decides about a stage all of whose inputs have settled, and about those that thereby are all settled.
     pub(super) fn consider(&mut self, first: StageId) {
         let mut queue = vec![first];
         while let Some(id) = queue.pop() {
             self.decide(id);
-            if self.statuses[id.index()].is_settled() {
+            if self.nodes[id].status.is_settled() {
                 self.release(id, &mut queue);
             }
         }
@@ -16,19 +25,19 @@ impl<'a, 's> Coordinator<'a, 's> {
 
     /// Tells the children of a settled stage; those that wait for nothing more go into the queue.
     pub(super) fn release(&mut self, id: StageId, queue: &mut Vec<StageId>) {
-        for child in &self.children[id.index()] {
-            if let Status::Waiting(count @ 1..) = &mut self.statuses[child.index()] {
+        for at in 0..self.nodes[id].children.len() {
+            let child = self.nodes[id].children[at];
+            if let Status::Waiting(count @ 1..) = &mut self.nodes[child].status {
                 *count -= 1;
                 if *count == 0 {
-                    queue.push(*child);
+                    queue.push(child);
                 }
             }
         }
     }
 
     pub(super) fn decide(&mut self, id: StageId) {
-        let index = id.index();
-        let stage = &self.graph.stages[index];
+        let stage = &self.run.graph[id];
         if let Some(status) = self.obstacle(id) {
             if let Status::Skipped { because } = status {
                 let event = Event::StageSkipped {
@@ -37,69 +46,67 @@ impl<'a, 's> Coordinator<'a, 's> {
                 };
                 self.tell(&event);
             }
-            self.statuses[index] = status;
+            self.nodes[id].status = status;
             return;
         }
-        if let Entry::Hit(cached) = &self.plan.entries[index]
-            && !self.forced[index]
+        let forced = self.nodes[id].forced;
+        if let Entry::Hit(cached) = &self.run.plan[id]
+            && !forced
             && self.inputs_as_planned(id)
         {
-            let cached = cached.clone();
-            self.settle_fresh(id, cached);
-            return;
+            return self.settle_fresh(id, cached.clone());
         }
         let json = self.json(id);
-        let known = matches!(self.plan.entries[index], Entry::Stale(_));
-        let lookup = if self.forced[index] {
+        let fingerprint = Hash256::of(&json);
+        let known = matches!(self.run.plan[id], Entry::Stale(_));
+        let lookup = if forced {
             Lookup::Absent
         } else {
-            self.store.lookup(stage.kind, &Hash256::of(&json))
+            self.run.store.lookup(stage.kind, &fingerprint)
         };
         match lookup {
             Lookup::Found(cached) => {
-                self.heal.push(id);
+                self.log.remember.push(id);
                 return self.settle_fresh(id, cached);
             }
-            Lookup::Damaged(damage) => self.reasons[index] = Some(Reason::Damaged(damage)),
-            Lookup::Absent if self.forced[index] => {
-                self.reasons[index].get_or_insert(Reason::Forced);
+            Lookup::Damaged(damage) => self.nodes[id].reason = Some(Reason::Damaged(damage)),
+            Lookup::Absent if forced => {
+                self.nodes[id].reason.get_or_insert(Reason::Forced);
             }
-            Lookup::Absent if known && self.reasons[index].is_some() => {}
+            Lookup::Absent if known && self.nodes[id].reason.is_some() => {}
             Lookup::Absent => {
-                let folder = self.store.pipeline_folder(&self.graph.pipeline);
+                let folder = self.run.store.pipeline_folder(&self.run.graph.pipeline);
                 let state = self.state.get_or_insert_with(|| State::load(&folder));
-                self.reasons[index] = Some(since_last(stage, &json, state, self.store));
+                self.nodes[id].reason = Some(since_last(stage, &json, state, self.run.store));
             }
         }
-        self.jsons[index] = Some(json);
-        self.statuses[index] = Status::Ready;
-        self.ready.insert(id);
+        let node = &mut self.nodes[id];
+        node.fingerprint = Some(fingerprint);
+        node.status = Status::Ready;
+        self.ready.insert(node.rank);
     }
 
-    /// The fingerprint of a stage, all of whose inputs have settled.
+    /// The fingerprint of a stage, all of whose inputs have settled, as canonical JSON.
     pub(super) fn json(&self, id: StageId) -> String {
-        self.plan.facts.fingerprint(self.graph, id, |from, output| {
-            let cached = self.cached[from.index()]
-                .as_ref()
-                .and_then(|cached| cached.output(output));
-            cached.map_or(Input::Waiting(""), |output| Input::Content(output.sha256))
+        self.run.plan.facts.fingerprint(self.run.graph, id, |from, output| {
+            let cached = self.nodes[from].cached.as_ref();
+            let output = cached.and_then(|cached| cached.output(output));
+            output.map_or(Input::Waiting(""), |output| Input::Content(output.sha256))
         })
     }
 
     /// Whether a stage cannot run, because of what it needs.
-    pub(super) fn obstacle(&self, id: StageId) -> Option<Status> {
+    fn obstacle(&self, id: StageId) -> Option<Status> {
         let mut interrupted = None;
-        for input in &self.graph.stages[id.index()].inputs {
-            let from = input.from.index();
-            match &self.statuses[from] {
+        for input in &self.run.graph[id].inputs {
+            let from = &self.nodes[input.from];
+            let because = input.from;
+            match &from.status {
                 Status::Skipped { because } => return Some(Status::Skipped { because: *because }),
-                Status::Failed => return Some(Status::Skipped { because: input.from }),
+                Status::Failed => return Some(Status::Skipped { because }),
                 Status::Interrupted => interrupted = Some(Status::Interrupted),
-                _ if self.cached[from]
-                    .as_ref()
-                    .is_some_and(|cached| cached.finding.is_some()) =>
-                {
-                    return Some(Status::Skipped { because: input.from });
+                _ if from.cached.as_ref().is_some_and(|cached| cached.finding.is_some()) => {
+                    return Some(Status::Skipped { because });
                 }
                 _ => {}
             }
@@ -107,16 +114,15 @@ impl<'a, 's> Coordinator<'a, 's> {
         interrupted
     }
 
-    pub(super) fn inputs_as_planned(&self, id: StageId) -> bool {
-        self.graph.stages[id.index()]
-            .inputs
-            .iter()
-            .all(|input| self.statuses[input.from.index()] == Status::Fresh)
+    fn inputs_as_planned(&self, id: StageId) -> bool {
+        let mut inputs = self.run.graph[id].inputs.iter();
+        inputs.all(|input| self.nodes[input.from].status == Status::Fresh)
     }
 
     pub(super) fn settle_fresh(&mut self, id: StageId, cached: Arc<Cached>) {
-        self.cached[id.index()] = Some(cached);
-        self.statuses[id.index()] = Status::Fresh;
+        let node = &mut self.nodes[id];
+        node.cached = Some(cached);
+        node.status = Status::Fresh;
         let event = Event::StageFresh { stage: self.label(id) };
         self.tell(&event);
     }

@@ -1,28 +1,30 @@
-//! What a body tells while it runs, how it ends, and how the run ends.
+//! What a body tells while it runs, and how it ends.
 
-use super::*;
+use std::io;
+use std::sync::Arc;
 
-impl<'a, 's> Coordinator<'a, 's> {
+use super::job::Ended;
+use super::node::Status;
+use super::{Coordinator, Failure, Message};
+use crate::error::StageError;
+use crate::event::Event;
+use crate::graph::StageId;
+use crate::plan::Reason;
+use crate::store::state::{Stop, Stopped};
+
+impl Coordinator<'_, '_> {
     pub(super) fn take(&mut self, message: Message) {
         match message {
             Message::Started(id) => {
-                let stage = &self.graph.stages[id.index()];
-                let reason = self.reasons[id.index()]
-                    .as_ref()
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
-                let device = self
-                    .shares
-                    .get(&id)
-                    .map(|share| share.device.to_string())
-                    .unwrap_or_default();
-                let (stage, kind) = (stage.label.clone(), stage.kind.to_owned());
-                self.tell(&Event::StageStarted {
-                    stage,
-                    kind,
-                    reason,
-                    device,
-                });
+                let reason = self.nodes[id].reason.as_ref().map(ToString::to_string);
+                let device = self.shares.get(&id).map(|share| share.device.to_string());
+                let event = Event::StageStarted {
+                    stage: self.label(id),
+                    kind: self.run.graph[id].kind.to_owned(),
+                    reason: reason.unwrap_or_default(),
+                    device: device.unwrap_or_default(),
+                };
+                self.tell(&event);
             }
             Message::Told(id, told) => {
                 let event = Event::Stage {
@@ -40,15 +42,15 @@ impl<'a, 's> Coordinator<'a, 's> {
         }
     }
 
-    pub(super) fn end(&mut self, id: StageId, ended: Result<Ended, StageError>) {
+    fn end(&mut self, id: StageId, ended: Result<Ended, StageError>) {
         match ended {
             Ok(Ended::Published { cached, seconds }) => {
                 let finding = cached.finding.clone();
+                let node = &mut self.nodes[id];
                 // Written and hashed a moment ago.
-                let outputs = &self.graph.stages[id.index()].outputs;
-                self.verified.extend(outputs.iter().map(|port| (id, port.name)));
-                self.cached[id.index()] = Some(Arc::new(cached));
-                self.statuses[id.index()] = Status::Ran;
+                node.verified = self.run.graph[id].outputs.iter().map(|port| port.name).collect();
+                node.cached = Some(Arc::new(cached));
+                node.status = Status::Ran;
                 let event = Event::StageFinished {
                     stage: self.label(id),
                     seconds,
@@ -62,22 +64,24 @@ impl<'a, 's> Coordinator<'a, 's> {
                 self.settled(id);
             }
             Ok(Ended::DamagedInputs { damaged, verified }) => {
-                self.verified.extend(verified);
+                for (upstream, output) in verified {
+                    self.nodes[upstream].verified.push(output);
+                }
                 let mut waits = 0;
                 for (upstream, damage) in damaged {
-                    if self.statuses[upstream.index()] == Status::Fresh {
+                    if self.nodes[upstream].status == Status::Fresh {
                         self.reopen(upstream, Reason::Damaged(damage));
                     }
-                    waits += usize::from(!self.statuses[upstream.index()].is_settled());
+                    waits += usize::from(!self.nodes[upstream].status.is_settled());
                 }
-                self.statuses[id.index()] = Status::Waiting(waits);
+                self.nodes[id].status = Status::Waiting(waits);
                 // Another stage may have had the same input made again meanwhile.
                 if waits == 0 {
                     self.consider(id);
                 }
             }
-            Err(StageError::Cancelled) if self.cancel.is_cancelled() => {
-                self.statuses[id.index()] = Status::Interrupted;
+            Err(StageError::Cancelled) if self.run.cancel.is_cancelled() => {
+                self.nodes[id].status = Status::Interrupted;
                 self.stop(id, Stop::Interrupted);
             }
             Err(StageError::Cancelled) => self.fail(id, StageError::Bug("it stopped as if cancelled".to_owned())),
@@ -85,7 +89,7 @@ impl<'a, 's> Coordinator<'a, 's> {
         }
     }
 
-    pub(super) fn settled(&mut self, id: StageId) {
+    fn settled(&mut self, id: StageId) {
         let mut queue = Vec::new();
         self.release(id, &mut queue);
         for child in queue {
@@ -95,30 +99,31 @@ impl<'a, 's> Coordinator<'a, 's> {
 
     /// A fresh stage turns out to be damaged: it runs again, and its children that have not begun wait for it. Its own
     /// inputs have settled; if they are damaged too, its start will find out.
-    pub(super) fn reopen(&mut self, id: StageId, reason: Reason) {
-        for child in &self.children[id.index()] {
-            let status = &mut self.statuses[child.index()];
-            match status {
+    fn reopen(&mut self, id: StageId, reason: Reason) {
+        for at in 0..self.nodes[id].children.len() {
+            let child = self.nodes[id].children[at];
+            let node = &mut self.nodes[child];
+            match &mut node.status {
                 Status::Waiting(count) => *count += 1,
                 Status::Ready => {
-                    *status = Status::Waiting(1);
-                    self.ready.remove(child);
-                    self.contended.remove(child);
+                    node.status = Status::Waiting(1);
+                    self.ready.remove(&node.rank);
+                    self.contended.remove(&child);
                 }
                 _ => {}
             }
         }
-        self.reasons[id.index()] = Some(reason);
-        self.forced[id.index()] = true;
-        self.cached[id.index()] = None;
+        let node = &mut self.nodes[id];
+        node.reason = Some(reason);
+        node.forced = true;
+        node.cached = None;
         self.decide(id);
     }
 
     /// Remembers why a stage has no outputs.
     fn stop(&mut self, id: StageId, how: Stop) {
-        if let Some(json) = &self.jsons[id.index()] {
-            let hash = Hash256::of(json);
-            self.stopped.insert(self.label(id), Stopped { hash, how });
+        if let Some(hash) = self.nodes[id].fingerprint {
+            self.log.stopped.insert(self.label(id), Stopped { hash, how });
         }
     }
 
@@ -134,125 +139,24 @@ impl<'a, 's> Coordinator<'a, 's> {
             }
             _ => None,
         };
+        let node = &mut self.nodes[id];
+        self.ready.remove(&node.rank);
+        self.contended.remove(&id);
+        node.status = Status::Failed;
         let failure = Failure {
             stage: self.label(id),
-            message,
-            hint,
+            message: message.clone(),
+            hint: hint.clone(),
             bug,
         };
-        self.ready.remove(&id);
-        self.contended.remove(&id);
-        self.statuses[id.index()] = Status::Failed;
-        let Failure {
-            stage, message, hint, ..
-        } = failure.clone();
-        self.failures.push(failure);
         let how = Stop::Failed {
             message: message.clone(),
             hint: hint.clone(),
         };
         self.stop(id, how);
+        let stage = failure.stage.clone();
+        self.log.failures.push(failure);
         self.tell(&Event::StageFailed { stage, message, hint });
         self.settled(id);
-    }
-
-    /// Keeps which entry each stage has now.
-    pub(super) fn keep_state(&mut self) {
-        let folder = self.store.pipeline_folder(&self.graph.pipeline);
-        let entries = self.graph.stages.iter().zip(&self.cached);
-        let known = entries.filter_map(|(stage, cached)| Some((stage, cached.as_ref()?.fingerprint)));
-        // Of a complete pipeline nothing of the old state stays.
-        let saved = if self.plan.whole && self.cached.iter().all(Option::is_some) {
-            State::save_all(
-                known.map(|(stage, hash)| (stage.label.as_str(), stage.kind, hash)),
-                &folder,
-            )
-        } else {
-            let loaded = self.state.take().unwrap_or_else(|| State::load(&folder));
-            let mut state = loaded.unwrap_or_else(|problem| {
-                self.warnings.push(format!("{problem}; it is written anew"));
-                State::default()
-            });
-            if self.plan.whole {
-                let labels: HashSet<&str> = self.graph.stages.iter().map(|stage| stage.label.as_str()).collect();
-                state.stages.retain(|label, _| labels.contains(label.as_str()));
-                state.stopped.retain(|label, _| labels.contains(label.as_str()));
-            }
-            for (stage, hash) in known {
-                let kind = stage.kind.to_owned();
-                state.stages.insert(stage.label.clone(), Last { kind, hash });
-                state.stopped.remove(&stage.label);
-            }
-            state.stopped.append(&mut self.stopped.clone());
-            state.save(&folder)
-        };
-        if let Err(error) = saved {
-            self.warnings.push(error.to_string());
-        }
-        // These only save hashing next time.
-        for (path, (identity, hash)) in &self.plan.facts.files {
-            let _ = self.store.remember_user_file(path, *identity, *hash);
-        }
-        for id in &self.heal {
-            if let Some(cached) = &self.cached[id.index()] {
-                let json = || Some(self.json(*id));
-                let kind = self.graph.stages[id.index()].kind;
-                let _ = self.store.remember(kind, &cached.fingerprint, json);
-            }
-        }
-    }
-
-    pub(super) fn finish(mut self, begun: Instant) -> RunSummary {
-        let count = |which: fn(&Status) -> bool| self.statuses.iter().filter(|status| which(status)).count();
-        let (ran, fresh) = (count(|s| *s == Status::Ran), count(|s| *s == Status::Fresh));
-        let (skipped, failed) = (count(|s| matches!(s, Status::Skipped { .. })), self.failures.len());
-        let interrupted = count(|s| *s == Status::Interrupted) > 0;
-        let unfinished = self.jsons.iter().zip(&self.cached);
-        let unfinished = unfinished.filter(|(_, cached)| cached.is_none());
-        let unfinished = unfinished.filter_map(|(json, _)| Some(Hash256::of(json.as_ref()?)));
-        let unfinished: Vec<Hash256> = unfinished.collect();
-        let mut plan = self.plan.clone();
-        let (mut findings, mut outside_tolerance) = (Vec::new(), Vec::new());
-        for (index, entry) in plan.entries.iter_mut().enumerate() {
-            let label = || self.graph.stages[index].label.clone();
-            if let Status::Skipped { because } = self.statuses[index] {
-                *entry = Entry::Skipped { because };
-            }
-            if let Some(stopped) = self.stopped.get(&self.graph.stages[index].label) {
-                let checkpoint = self.store.has_checkpoint(&stopped.hash);
-                *entry = Entry::Stale(Reason::of(&stopped.how, checkpoint));
-            }
-            if let Some(cached) = &self.cached[index] {
-                let told = cached.finding.iter().chain(&cached.findings);
-                findings.extend(told.map(|title| (label(), title.clone())));
-                outside_tolerance.extend(cached.outside_tolerance.then(label));
-                *entry = Entry::Hit(cached.clone());
-            }
-        }
-        plan.forced.fill(false);
-        let seconds = begun.elapsed().as_secs_f64();
-        self.tell(&Event::RunFinished {
-            ran,
-            fresh,
-            failed,
-            skipped,
-            seconds,
-        });
-        for sink in self.sinks.iter_mut() {
-            self.warnings.extend(sink.problem());
-        }
-        RunSummary {
-            plan,
-            ran,
-            fresh,
-            failures: self.failures,
-            skipped,
-            findings,
-            outside_tolerance,
-            interrupted,
-            unfinished,
-            warnings: self.warnings,
-            seconds,
-        }
     }
 }

@@ -1,96 +1,95 @@
 //! Starting the bodies of stages that are ready, within the budget.
 
-use super::*;
+use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::Scope;
 
-impl<'a, 's> Coordinator<'a, 's> {
+use super::budget::Share;
+use super::job::{Job, JobInput};
+use super::node::{Rank, Status};
+use super::{Coordinator, Message};
+use crate::error::StageError;
+use crate::event::{Event, Told};
+use crate::graph::{Connection, StageId};
+use crate::store::{Hash256, TryLock};
+use crate::worker::panic_message;
+
+impl<'a> Coordinator<'a, '_> {
     pub(super) fn start_ready<'scope>(&mut self, scope: &'scope Scope<'scope, '_>)
     where
         'a: 'scope,
     {
         let mut next = self.ready.first().copied();
-        while let Some(id) = next
+        while let Some(rank) = next
             && !self.free.is_spent()
         {
-            let stage = &self.graph.stages[id.index()];
-            let choice = self.plan.facts.devices[id.index()];
-            let is_contended = self.contended.contains(&id);
-            let others = if is_contended {
+            let id = rank.id;
+            let choice = self.run.plan.facts.devices[id];
+            let others = if self.contended.contains(&id) {
                 0
             } else {
                 self.ready.len() - self.contended.len() - 1
             };
-            if let Some(share) = self.free.take(choice, stage.resources.threads, others) {
-                if self.start(scope, id, share) {
+            let wanted = self.run.graph[id].resources.threads;
+            if let Some(share) = self.free.take(choice, wanted, others) {
+                if self.start(scope, rank, share) {
                     self.shares.insert(id, share);
                 } else {
                     self.free.give_back(share);
                 }
             }
-            next = self
-                .ready
-                .range((Bound::Excluded(id), Bound::Unbounded))
-                .next()
-                .copied();
+            let later = (Bound::Excluded(rank), Bound::Unbounded);
+            next = self.ready.range(later).next().copied();
         }
     }
 
     /// Begins a stage; whether it did.
-    pub(super) fn start<'scope>(&mut self, scope: &'scope Scope<'scope, '_>, id: StageId, share: Share) -> bool
+    fn start<'scope>(&mut self, scope: &'scope Scope<'scope, '_>, rank: Rank, share: Share) -> bool
     where
         'a: 'scope,
     {
-        let Some(json) = self.jsons[id.index()].clone() else {
+        let id = rank.id;
+        let json = self.json(id);
+        let fingerprint = Hash256::of(&json);
+        if let Some(problem) = self.cannot_write.clone() {
+            self.fail(id, StageError::failed(problem));
             return false;
-        };
-        let lock = match (&self.cannot_write, self.store.attempt_lock(&Hash256::of(&json))) {
-            (None, Ok(TryLock::Held(lock))) => lock,
-            (None, Ok(TryLock::Busy(who))) => {
-                if self.contended.insert(id) {
-                    let text = match self.same_work(id) {
-                        Some(other) => format!("the same work as {other}, which is done once"),
-                        None => format!("waiting for another run of this stage ({who})"),
-                    };
-                    let event = Event::Stage {
-                        stage: self.label(id),
-                        told: Told::Note { text },
-                    };
-                    self.tell(&event);
-                }
+        }
+        let lock = match self.run.store.attempt_lock(&fingerprint) {
+            Ok(TryLock::Held(lock)) => lock,
+            Ok(TryLock::Busy(who)) => {
+                self.wait_for(id, &who);
                 return false;
             }
-            (Some(problem), _) => {
-                let problem = problem.clone();
-                self.fail(id, StageError::failed(problem));
-                return false;
-            }
-            (None, Err(error)) => {
+            Err(error) => {
                 self.fail(id, error);
                 return false;
             }
         };
-        self.ready.remove(&id);
+        self.ready.remove(&rank);
         self.contended.remove(&id);
-        self.statuses[id.index()] = Status::Running;
+        self.nodes[id].status = Status::Running;
         let (send, told) = (self.send.clone(), self.send.clone());
         let job = Job {
-            stage: &self.graph.stages[id.index()],
-            store: self.store,
-            facts: &self.plan.facts,
-            worker: self.worker,
+            stage: &self.run.graph[id],
+            store: self.run.store,
+            facts: &self.run.plan.facts,
+            worker: self.run.worker,
+            fingerprint,
             json,
-            lock,
-            forced: self.forced[id.index()],
+            forced: self.nodes[id].forced,
             inputs: self.job_inputs(id),
             device: share.device,
             gpu: self.free.gpu(share),
             threads: share.threads,
-            cancel: self.cancel.clone(),
+            cancel: self.run.cancel.clone(),
             // The coordinator outlives all senders.
             tell: Arc::new(move |what| drop(told.send(Message::Told(id, what)))),
         };
         let body = move || {
             let started = || drop(send.send(Message::Started(id)));
-            let ended = catch_unwind(AssertUnwindSafe(|| job.run(&started)));
+            let ended = catch_unwind(AssertUnwindSafe(|| job.run(lock, &started)));
             let ended = ended.unwrap_or_else(|panic| Err(StageError::Bug(panic_message(panic.as_ref()))));
             let _ = send.send(Message::Ended(id, ended));
         };
@@ -103,17 +102,34 @@ impl<'a, 's> Coordinator<'a, 's> {
         }
     }
 
+    /// Someone else holds the lock of a stage: told once.
+    fn wait_for(&mut self, id: StageId, who: &str) {
+        if !self.contended.insert(id) {
+            return;
+        }
+        let text = match self.same_work(id) {
+            Some(other) => format!("the same work as {other}, which is done once"),
+            None => format!("waiting for another run of this stage ({who})"),
+        };
+        let event = Event::Stage {
+            stage: self.label(id),
+            told: Told::Note { text },
+        };
+        self.tell(&event);
+    }
+
     /// Label of a stage of this run that is at work on the same fingerprint.
-    pub(super) fn same_work(&self, id: StageId) -> Option<String> {
-        let json = self.jsons[id.index()].as_ref()?;
+    fn same_work(&self, id: StageId) -> Option<String> {
+        let fingerprint = self.nodes[id].fingerprint?;
         let mut running = self.shares.keys().filter(|other| **other != id);
-        let same = running.find(|other| self.jsons[other.index()].as_ref() == Some(json))?;
+        let same = running.find(|other| self.nodes[**other].fingerprint == Some(fingerprint))?;
         Some(self.label(*same))
     }
 
-    pub(super) fn job_inputs(&self, id: StageId) -> Vec<JobInput> {
-        let input = |connection: &crate::graph::Connection| {
-            let from = &self.graph.stages[connection.from.index()];
+    fn job_inputs(&self, id: StageId) -> Vec<JobInput> {
+        let input = |connection: &Connection| {
+            let from = &self.run.graph[connection.from];
+            let node = &self.nodes[connection.from];
             let port = from.outputs.iter().find(|port| port.name == connection.output)?;
             Some(JobInput {
                 port: connection.port,
@@ -121,10 +137,10 @@ impl<'a, 's> Coordinator<'a, 's> {
                 kind: from.kind,
                 output: connection.output,
                 artifact: port.artifact.clone(),
-                cached: self.cached[connection.from.index()].clone()?,
-                verified: self.verified.contains(&(connection.from, connection.output)),
+                cached: node.cached.clone()?,
+                verified: node.verified.contains(&connection.output),
             })
         };
-        self.graph.stages[id.index()].inputs.iter().filter_map(input).collect()
+        self.run.graph[id].inputs.iter().filter_map(input).collect()
     }
 }

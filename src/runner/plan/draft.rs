@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::{Entry, Facts, Reason, since_last};
 use crate::fingerprint::{Hash256, Input};
-use crate::graph::{Graph, StageId};
+use crate::graph::{Graph, StageId, StageMap};
 use crate::store::index::Description;
 use crate::store::state::{State, Unreadable};
 use crate::store::{Cached, Lookup, Store};
@@ -19,44 +19,41 @@ pub(super) struct Planner<'a> {
     graph: &'a Graph,
     store: &'a Store,
     facts: &'a Facts,
-    selected: &'a [bool],
-    forced: &'a [bool],
+    selected: &'a StageMap<bool>,
+    forced: &'a StageMap<bool>,
     /// Stages that need nothing, then those that need only these, and so on.
-    levels: Vec<Vec<usize>>,
+    levels: Vec<Vec<StageId>>,
     state: OnceLock<Result<State, Unreadable>>,
     /// Stages with valid entries that the index does not know as they are.
-    pub heal: Vec<StageId>,
+    pub remember: Vec<StageId>,
 }
 
-/// A stage with the entry that the index remembers, and what describes it.
-type Doubt = (usize, Arc<Cached>, Description);
-
-/// An entry as far as it is known. Fingerprints are long, so that none is kept.
-enum Draft {
-    Known(Entry),
-    Stale(Reason),
-}
+/// A stage with the entry that the index remembers, and what describes it: to be compared with the files.
+type Recalled = (StageId, Arc<Cached>, Description);
 
 /// What was found out about a stage.
 struct Look {
-    draft: Draft,
-    /// The index remembers an entry.
-    doubt: Option<Doubt>,
-    /// The store was looked at.
+    entry: Entry,
+    /// Where the index remembers an entry.
+    recalled: Option<Recalled>,
+    /// Where the store was looked at.
     verdict: Option<(Hash256, Lookup)>,
 }
 
 impl<'a> Planner<'a> {
-    pub fn new(graph: &'a Graph, store: &'a Store, facts: &'a Facts, selected: &'a [bool], forced: &'a [bool]) -> Self {
-        let mut levels: Vec<Vec<usize>> = Vec::new();
-        let mut level = vec![0; graph.stages.len()];
-        for (index, stage) in graph.stages.iter().enumerate() {
-            let after = stage.inputs.iter().map(|input| level[input.from.index()] + 1);
-            level[index] = after.max().unwrap_or(0);
-            if levels.len() <= level[index] {
-                levels.resize_with(level[index] + 1, Vec::new);
+    pub fn new(
+        graph: &'a Graph,
+        store: &'a Store,
+        facts: &'a Facts,
+        selected: &'a StageMap<bool>,
+        forced: &'a StageMap<bool>,
+    ) -> Self {
+        let mut levels: Vec<Vec<StageId>> = Vec::new();
+        for (id, depth) in graph.depths().iter() {
+            if levels.len() <= *depth {
+                levels.resize_with(depth + 1, Vec::new);
             }
-            levels[level[index]].push(index);
+            levels[*depth].push(id);
         }
         Self {
             graph,
@@ -66,7 +63,7 @@ impl<'a> Planner<'a> {
             forced,
             levels,
             state: OnceLock::new(),
-            heal: Vec::new(),
+            remember: Vec::new(),
         }
     }
 
@@ -74,105 +71,103 @@ impl<'a> Planner<'a> {
         let mut verdicts = HashMap::new();
         loop {
             // First believe the index, then look at the files, all at once; where it was wrong, draft again.
-            let (drafts, doubtful) = self.draft(&mut verdicts);
-            if self.confirm(doubtful, &mut verdicts) {
-                let entries = drafts.into_iter().map(|draft| match draft {
-                    Draft::Known(entry) => entry,
-                    Draft::Stale(reason) => Entry::Stale(reason),
-                });
-                return entries.collect();
+            let (entries, recalled) = self.draft(&mut verdicts);
+            if self.confirm(recalled, &mut verdicts) {
+                return entries.into_values().collect();
             }
         }
     }
 
-    fn draft(&mut self, verdicts: &mut HashMap<Hash256, Lookup>) -> (Vec<Draft>, Vec<Doubt>) {
-        let mut drafts: Vec<Draft> = Vec::new();
-        drafts.resize_with(self.graph.stages.len(), || Draft::Known(Entry::Unselected));
-        let mut doubtful = Vec::new();
+    fn draft(&mut self, verdicts: &mut HashMap<Hash256, Lookup>) -> (StageMap<Entry>, Vec<Recalled>) {
+        let mut entries: StageMap<Entry> = self.graph.iter().map(|_| Entry::Unselected).collect();
+        let mut recalled = Vec::new();
         for level in &self.levels {
-            let look = |index: &usize| self.look(*index, &drafts, verdicts);
+            let look = |id: &StageId| self.look(*id, &entries, verdicts);
             let looks: Vec<Look> = if level.len() < MANY {
                 level.iter().map(look).collect()
             } else {
                 level.par_iter().with_min_len(MANY / 4).map(look).collect()
             };
-            for (&index, look) in level.iter().zip(looks) {
-                drafts[index] = look.draft;
-                doubtful.extend(look.doubt);
+            for (&id, look) in level.iter().zip(looks) {
+                entries[id] = look.entry;
+                recalled.extend(look.recalled);
                 if let Some((hash, lookup)) = look.verdict {
                     if matches!(lookup, Lookup::Found(_)) {
-                        self.heal.push(stage_id(index));
+                        self.remember.push(id);
                     }
                     verdicts.insert(hash, lookup);
                 }
             }
         }
-        (drafts, doubtful)
+        (entries, recalled)
     }
 
-    /// Looks one stage up, given the drafts of all that it needs.
-    fn look(&self, index: usize, drafts: &[Draft], verdicts: &HashMap<Hash256, Lookup>) -> Look {
-        if let Some(entry) = self.obstacle(index, drafts) {
+    /// Looks one stage up, given the entries of all that it needs.
+    fn look(&self, id: StageId, entries: &StageMap<Entry>, verdicts: &HashMap<Hash256, Lookup>) -> Look {
+        if let Some(entry) = self.obstacle(id, entries) {
             return Look {
-                draft: Draft::Known(entry),
-                doubt: None,
+                entry,
+                recalled: None,
                 verdict: None,
             };
         }
-        let id = stage_id(index);
         let json = self
             .facts
-            .fingerprint(self.graph, id, |from, output| content(&drafts[from.index()], output));
+            .fingerprint(self.graph, id, |from, output| content(&entries[from], output));
         let hash = Hash256::of(&json);
-        let (mut doubt, mut verdict) = (None, None);
+        let (mut recalled, mut verdict) = (None, None);
         let lookup = if let Some(lookup) = verdicts.get(&hash) {
             lookup.clone()
         } else if let Some((cached, description)) = self.store.recall(&hash) {
-            doubt = Some((index, cached.clone(), description));
+            recalled = Some((id, cached.clone(), description));
             Lookup::Found(cached)
         } else {
-            let lookup = self.store.lookup(self.graph.stages[index].kind, &hash);
+            let lookup = self.store.lookup(self.graph[id].kind, &hash);
             verdict = Some((hash, lookup.clone()));
             lookup
         };
-        let draft = match lookup {
-            _ if self.forced[index] => Draft::Stale(Reason::Forced),
-            Lookup::Found(cached) => Draft::Known(Entry::Hit(cached)),
-            Lookup::Damaged(damage) => Draft::Stale(Reason::Damaged(damage)),
-            _ => Draft::Stale(since_last(&self.graph.stages[index], &json, self.state(), self.store)),
+        let entry = match lookup {
+            _ if self.forced[id] => Entry::Stale(Reason::Forced),
+            Lookup::Found(cached) => Entry::Hit(cached),
+            Lookup::Damaged(damage) => Entry::Stale(Reason::Damaged(damage)),
+            _ => Entry::Stale(since_last(&self.graph[id], &json, self.state(), self.store)),
         };
-        Look { draft, doubt, verdict }
+        Look {
+            entry,
+            recalled,
+            verdict,
+        }
     }
 
     /// Why a stage's fingerprint cannot be known, if so.
-    fn obstacle(&self, index: usize, drafts: &[Draft]) -> Option<Entry> {
-        if !self.selected[index] {
+    fn obstacle(&self, id: StageId, entries: &StageMap<Entry>) -> Option<Entry> {
+        if !self.selected[id] {
             return Some(Entry::Unselected);
         }
         let mut waiting = None;
-        for input in &self.graph.stages[index].inputs {
-            match &drafts[input.from.index()] {
-                Draft::Known(Entry::Hit(cached)) if cached.finding.is_some() => {
+        for input in &self.graph[id].inputs {
+            match &entries[input.from] {
+                Entry::Hit(cached) if cached.finding.is_some() => {
                     return Some(Entry::Skipped { because: input.from });
                 }
-                Draft::Known(Entry::Skipped { because }) => return Some(Entry::Skipped { because: *because }),
-                Draft::Known(Entry::Hit(_)) => {}
-                Draft::Known(_) | Draft::Stale(_) => waiting = waiting.or(Some(Entry::Waiting { on: input.from })),
+                Entry::Skipped { because } => return Some(Entry::Skipped { because: *because }),
+                Entry::Hit(_) => {}
+                _ => waiting = waiting.or(Some(Entry::Waiting { on: input.from })),
             }
         }
         waiting
     }
 
     /// Looks at the files of entries that the index remembers; whether it was right about all.
-    fn confirm(&mut self, doubtful: Vec<Doubt>, verdicts: &mut HashMap<Hash256, Lookup>) -> bool {
+    fn confirm(&mut self, recalled: Vec<Recalled>, verdicts: &mut HashMap<Hash256, Lookup>) -> bool {
         let (graph, store) = (self.graph, self.store);
         let mut folders = HashMap::new();
-        for (index, ..) in &doubtful {
-            let kind = graph.stages[*index].kind;
+        for (id, ..) in &recalled {
+            let kind = graph[*id].kind;
             folders.entry(kind).or_insert_with(|| store.open_kind(kind));
         }
-        let look = |(index, cached, description): &Doubt| {
-            let kind = graph.stages[*index].kind;
+        let look = |(id, cached, description): &Recalled| {
+            let kind = graph[*id].kind;
             if let Some(Some(folder)) = folders.get(kind)
                 && store.looks_unchanged(folder, cached, description)
             {
@@ -180,9 +175,9 @@ impl<'a> Planner<'a> {
             }
             Some(store.lookup(kind, &cached.fingerprint))
         };
-        let looks: Vec<Option<Lookup>> = doubtful.par_iter().with_min_len(MANY / 4).map(look).collect();
+        let looks: Vec<Option<Lookup>> = recalled.par_iter().with_min_len(MANY / 4).map(look).collect();
         let mut right = true;
-        for ((index, cached, _), look) in doubtful.into_iter().zip(looks) {
+        for ((id, cached, _), look) in recalled.into_iter().zip(looks) {
             let hash = cached.fingerprint;
             let believed = Lookup::Found(cached);
             let found = match look {
@@ -190,7 +185,7 @@ impl<'a> Planner<'a> {
                 Some(found) => {
                     right &= found == believed;
                     if matches!(found, Lookup::Found(_)) {
-                        self.heal.push(stage_id(index));
+                        self.remember.push(id);
                     }
                     found
                 }
@@ -207,13 +202,9 @@ impl<'a> Planner<'a> {
     }
 }
 
-fn stage_id(index: usize) -> StageId {
-    StageId(u32::try_from(index).unwrap_or(u32::MAX))
-}
-
-fn content(draft: &Draft, output: &str) -> Input<'static> {
-    let hash = match draft {
-        Draft::Known(Entry::Hit(cached)) => cached.output(output).map(|output| output.sha256),
+fn content(entry: &Entry, output: &str) -> Input<'static> {
+    let hash = match entry {
+        Entry::Hit(cached) => cached.output(output).map(|output| output.sha256),
         _ => None,
     };
     // Only a finding may lack an output, and nothing runs after a finding.

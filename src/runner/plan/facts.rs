@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Options, PlanError};
 use crate::fingerprint::{ColumnTexts, Fingerprint, Hash256, Input, WorkerFacts};
-use crate::graph::{Graph, StageId, StageInstance};
+use crate::graph::{Graph, StageId, StageInstance, StageMap};
 use crate::stage::Place;
 use crate::store::{Identity, Store};
 
@@ -13,9 +13,9 @@ use crate::store::{Identity, Store};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
     pub files: HashMap<PathBuf, (Identity, Hash256)>,
-    pub devices: Vec<DeviceChoice>,
+    pub devices: StageMap<DeviceChoice>,
     /// Stages with valid entries that the index does not know as they are.
-    pub heal: Vec<StageId>,
+    pub remember: Vec<StageId>,
     libtorch: String,
     columns: ColumnTexts,
 }
@@ -32,7 +32,7 @@ pub(crate) enum DeviceChoice {
 impl Facts {
     /// The fingerprint of a stage, given its inputs.
     pub fn fingerprint<'a>(&self, graph: &'a Graph, id: StageId, input: impl Fn(StageId, &str) -> Input<'a>) -> String {
-        let stage = &graph.stages[id.index()];
+        let stage = &graph[id];
         let inputs = stage
             .inputs
             .iter()
@@ -43,7 +43,7 @@ impl Facts {
             .iter()
             .filter_map(|file| Some((file.parameter.as_str(), self.files.get(&file.path)?.1)));
         let worker = (stage.place == Place::Worker).then(|| WorkerFacts {
-            device: if self.devices[id.index()] == DeviceChoice::Cpu {
+            device: if self.devices[id] == DeviceChoice::Cpu {
                 "cpu"
             } else {
                 "cuda"
@@ -75,7 +75,7 @@ pub(super) fn gather(
     graph: &Graph,
     store: &Store,
     options: &Options,
-    selected: &[bool],
+    selected: &StageMap<bool>,
     errors: &mut Vec<PlanError>,
 ) -> Facts {
     let mut facts = Facts {
@@ -85,8 +85,10 @@ pub(super) fn gather(
     };
     // Device and problem, with the stages that ask for it: one mistake, however often it is met.
     let mut missing: BTreeMap<(&str, String), Vec<&StageInstance>> = BTreeMap::new();
-    for (stage, selected) in graph.stages.iter().zip(selected) {
-        let choice = if *selected && stage.place == Place::Worker {
+    let mut devices = Vec::with_capacity(graph.stages.len());
+    for (id, stage) in graph.iter() {
+        let selected = selected[id];
+        let choice = if selected && stage.place == Place::Worker {
             device(&stage.resources.device, options.gpus).unwrap_or_else(|problem| {
                 missing
                     .entry((stage.resources.device.as_str(), problem))
@@ -97,8 +99,8 @@ pub(super) fn gather(
         } else {
             DeviceChoice::Cpu
         };
-        facts.devices.push(choice);
-        for file in stage.files.iter().filter(|_| *selected) {
+        devices.push(choice);
+        for file in stage.files.iter().filter(|_| selected) {
             if facts.files.contains_key(&file.path) {
                 continue;
             }
@@ -115,6 +117,7 @@ pub(super) fn gather(
             }
         }
     }
+    facts.devices = devices.into_iter().collect();
     for ((device, problem), stages) in missing {
         let names: BTreeSet<&str> = stages.iter().map(|stage| stage.name.as_str()).collect();
         errors.push(PlanError::Device {

@@ -5,10 +5,11 @@ mod facts;
 mod why;
 
 use std::fmt;
+use std::ops::Index;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::graph::{Graph, StageId, StageInstance};
+use crate::graph::{Graph, StageId, StageInstance, StageMap};
 use crate::store::state::Stop;
 use crate::store::{Cached, Damage, Identity, Store};
 
@@ -36,7 +37,7 @@ pub struct Plan {
     /// Entries, by [`StageId`].
     pub entries: Vec<Entry>,
     pub(crate) facts: Arc<Facts>,
-    pub(crate) forced: Vec<bool>,
+    pub(crate) forced: StageMap<bool>,
     /// Whether the plan covers the whole graph.
     pub(crate) whole: bool,
 }
@@ -189,6 +190,14 @@ fn others_too(others: usize) -> String {
     }
 }
 
+impl Index<StageId> for Plan {
+    type Output = Entry;
+
+    fn index(&self, id: StageId) -> &Entry {
+        &self.entries[id.index()]
+    }
+}
+
 impl Plan {
     /// Instances with this kind of entry.
     pub fn count(&self, which: impl Fn(&Entry) -> bool) -> usize {
@@ -223,7 +232,7 @@ pub fn plan(graph: &Graph, store: &Store, options: &Options) -> Result<Plan, Vec
     let to = named(graph, &options.to, &mut errors);
     let forced = named(graph, &options.force, &mut errors);
     let selected = if options.to.is_empty() {
-        vec![true; graph.stages.len()]
+        graph.iter().map(|_| true).collect()
     } else {
         with_ancestors(graph, to)
     };
@@ -234,7 +243,7 @@ pub fn plan(graph: &Graph, store: &Store, options: &Options) -> Result<Plan, Vec
     let whole = options.to.is_empty();
     let mut planner = Planner::new(graph, store, &facts, &selected, &forced);
     let entries = planner.entries();
-    facts.heal = planner.heal;
+    facts.remember = planner.remember;
     Ok(Plan {
         entries,
         facts: Arc::new(facts),
@@ -244,11 +253,11 @@ pub fn plan(graph: &Graph, store: &Store, options: &Options) -> Result<Plan, Vec
 }
 
 /// Instances by name or label.
-fn named(graph: &Graph, names: &[String], errors: &mut Vec<PlanError>) -> Vec<bool> {
-    let mut chosen = vec![false; graph.stages.len()];
+fn named(graph: &Graph, names: &[String], errors: &mut Vec<PlanError>) -> StageMap<bool> {
+    let mut chosen: StageMap<bool> = graph.iter().map(|_| false).collect();
     for name in names {
         let mut found = false;
-        for (stage, chosen) in graph.stages.iter().zip(&mut chosen) {
+        for (stage, chosen) in graph.stages.iter().zip(chosen.values_mut()) {
             if stage.name == *name || stage.label == *name {
                 (*chosen, found) = (true, true);
             }
@@ -267,11 +276,11 @@ fn named(graph: &Graph, names: &[String], errors: &mut Vec<PlanError>) -> Vec<bo
     chosen
 }
 
-fn with_ancestors(graph: &Graph, mut chosen: Vec<bool>) -> Vec<bool> {
-    for (index, stage) in graph.stages.iter().enumerate().rev() {
-        if chosen[index] {
+fn with_ancestors(graph: &Graph, mut chosen: StageMap<bool>) -> StageMap<bool> {
+    for (id, stage) in graph.iter().rev() {
+        if chosen[id] {
             for input in &stage.inputs {
-                chosen[input.from.index()] = true;
+                chosen[input.from] = true;
             }
         }
     }

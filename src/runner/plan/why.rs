@@ -39,9 +39,9 @@ pub(crate) fn since_last(
 
 /// Everything known about why a stage is as planned, one sentence each.
 pub fn why(graph: &Graph, plan: &Plan, store: &Store, id: StageId) -> Vec<String> {
-    let stage = &graph.stages[id.index()];
-    let label = |id: StageId| graph.stages[id.index()].label.as_str();
-    match &plan.entries[id.index()] {
+    let stage = &graph[id];
+    let label = |id: StageId| graph[id].label.as_str();
+    match &plan[id] {
         Entry::Unselected => vec!["not among the stages asked for".to_owned()],
         Entry::Skipped { because } => {
             vec![format!(
@@ -66,15 +66,13 @@ pub fn why(graph: &Graph, plan: &Plan, store: &Store, id: StageId) -> Vec<String
         Entry::Stale(Reason::Changed(changes)) => changes.clone(),
         Entry::Stale(reason) => vec![reason.to_string()],
         Entry::Waiting { .. } => {
-            let json = plan
-                .facts
-                .fingerprint(graph, id, |from, output| match &plan.entries[from.index()] {
-                    Entry::Hit(cached) => match cached.output(output) {
-                        Some(output) => Input::Content(output.sha256),
-                        None => Input::Waiting(label(from)),
-                    },
-                    _ => Input::Waiting(label(from)),
-                });
+            let json = plan.facts.fingerprint(graph, id, |from, output| match &plan[from] {
+                Entry::Hit(cached) => match cached.output(output) {
+                    Some(output) => Input::Content(output.sha256),
+                    None => Input::Waiting(label(from)),
+                },
+                _ => Input::Waiting(label(from)),
+            });
             match since_last(
                 stage,
                 &json,
@@ -93,5 +91,5 @@ pub fn why(graph: &Graph, plan: &Plan, store: &Store, id: StageId) -> Vec<String
 }
 
 fn is_hit(plan: &Plan, id: StageId) -> bool {
-    matches!(plan.entries[id.index()], Entry::Hit(_))
+    matches!(plan[id], Entry::Hit(_))
 }

@@ -314,7 +314,7 @@ impl<'a> Resolver<'a> {
         };
         self.counts.push(counts);
         connections.sort_by_key(|connection| variant.inputs.iter().position(|port| port.name == connection.port));
-        let id = StageId(u32::try_from(self.instances.len()).ok()?);
+        let id = StageId::new(self.instances.len());
         self.instances.push(StageInstance {
             name: stage.name.to_owned(),
             label: stage.name.to_owned(),

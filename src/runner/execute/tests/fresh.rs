@@ -95,9 +95,9 @@ fn what_is_no_part_of_the_fingerprint_changes_nothing() {
         .status()
         .unwrap();
     assert!(copy.success());
-    assert_eq!(copied.plan(&graph).facts.heal.len(), 5);
+    assert_eq!(copied.plan(&graph).facts.remember.len(), 5);
     assert_eq!(copied.good(&graph).ran(), "");
-    assert_eq!(copied.plan(&graph).facts.heal.len(), 0);
+    assert_eq!(copied.plan(&graph).facts.remember.len(), 0);
     // Without the index all is the same.
     fs::remove_file(copied.results().join("cache/v1/index")).unwrap();
     assert_eq!(copied.good(&graph).ran(), "");

@@ -3,27 +3,33 @@
 #![allow(clippy::unwrap_used)]
 
 mod fresh;
+mod order;
 mod processes;
 mod running;
 mod sealed;
 mod workers;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
-use super::*;
-use crate::plan::{Options, PlanError, plan, why};
+use super::{Budget, Run, RunSummary, execute};
+use crate::context::Cancel;
+use crate::event::{Event, Sink, Told};
+use crate::fingerprint::{Hash256, Input};
+use crate::graph::{Graph, StageId};
+use crate::plan::{Entry, Options, Plan, PlanError, plan, why};
 use crate::ports::{Artifact, column};
 use crate::report::collect;
 use crate::stage::Stage;
 use crate::store::gc::{Choice, Survey};
 use crate::store::runs::{Asked, Reached, Record};
+use crate::store::{Store, TryLock};
 use crate::toys::{Fail, Fill, Find, Join, Remote, Round, Slow, Source, Toys, toy_bodies, toy_graph};
-use crate::worker;
+use crate::worker::{self, WorkerCommand};
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 /// A results folder, and what running in it takes.
@@ -147,6 +153,18 @@ impl Place {
         plan(graph, &self.store(), &self.options).unwrap()
     }
 
+    /// A run in this place.
+    fn work<'a>(&'a self, graph: &'a Graph, plan: &'a Plan, store: &'a Store) -> Run<'a> {
+        Run {
+            graph,
+            plan,
+            store,
+            budget: &self.budget,
+            cancel: &self.cancel,
+            worker: self.worker.as_ref(),
+        }
+    }
+
     fn run(&self, graph: &Graph) -> Done {
         self.run_with(graph, Vec::new())
     }
@@ -157,15 +175,7 @@ impl Place {
         let plan = plan(graph, &store, &self.options).unwrap();
         let recorder = Recorder::default();
         sinks.push(Box::new(recorder.clone()));
-        let summary = execute(
-            graph,
-            &plan,
-            &store,
-            &mut sinks,
-            &self.budget,
-            &self.cancel,
-            self.worker.as_ref(),
-        );
+        let summary = execute(self.work(graph, &plan, &store), &mut sinks);
         let events = recorder.0.lock().unwrap().clone();
         Done { summary, events }
     }
@@ -217,7 +227,7 @@ impl Place {
 
     fn why(&self, graph: &Graph, label: &str) -> Vec<String> {
         let at = graph.stages.iter().position(|stage| stage.label == label).unwrap();
-        why(graph, &self.plan(graph), &self.store(), id(at))
+        why(graph, &self.plan(graph), &self.store(), StageId::new(at))
     }
 
     /// Every file under the results folder.

@@ -21,18 +21,10 @@ fn child() {
         "mark" => one(Remote { act, seed: 0 }),
         _ => killed(),
     };
-    let place = Place::new();
+    let mut place = Place::new();
     let plan = plan(&graph, &store, &place.options).unwrap();
-    let worker = workers::worker_command();
-    let summary = execute(
-        &graph,
-        &plan,
-        &store,
-        &mut [Box::new(Lines)],
-        &place.budget,
-        &Cancel::default(),
-        Some(&worker),
-    );
+    place.worker = Some(workers::worker_command());
+    let summary = execute(place.work(&graph, &plan, &store), &mut [Box::new(Lines)]);
     for failure in summary.failures {
         println!("FAILED {} {}", failure.stage, failure.message);
     }

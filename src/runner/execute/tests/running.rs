@@ -373,7 +373,9 @@ fn an_interrupted_stage_is_unfinished() {
     // A folder without a file is no checkpoint.
     place.good(&one(source(1)));
     let plan = place.plan(&graph);
-    let json = plan.facts.fingerprint(&graph, id(0), |_, _| Input::Waiting(""));
+    let json = plan
+        .facts
+        .fingerprint(&graph, StageId::new(0), |_, _| Input::Waiting(""));
     let folder = place.store().checkpoints(&Hash256::of(json));
     fs::create_dir(&folder).unwrap();
     assert_eq!(place.why(&graph, "a")[0], "kind: source → slow");

@@ -365,7 +365,7 @@ fn no_op_plan_time() {
             let plan = plan(&graph, &store, &place.options).unwrap();
             let planned = begun.elapsed();
             assert!(plan.is_fresh());
-            let summary = execute(&graph, &plan, &store, &mut [], &place.budget, &place.cancel, None);
+            let summary = execute(place.work(&graph, &plan, &store), &mut []);
             let executed = begun.elapsed();
             assert_eq!(summary.fresh, graph.stages.len());
             println!("{count} stages: open {opened:.1?}, planned after {planned:.1?}, executed after {executed:.1?}");

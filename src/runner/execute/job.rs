@@ -26,9 +26,9 @@ pub(super) struct Job<'a> {
     pub store: &'a Store,
     pub facts: &'a Facts,
     pub worker: Option<&'a WorkerCommand>,
+    pub fingerprint: Hash256,
     /// The fingerprint as canonical JSON.
     pub json: String,
-    pub lock: KeyLock,
     pub forced: bool,
     pub inputs: Vec<JobInput>,
     pub device: Device,
@@ -65,8 +65,9 @@ pub(super) enum Ended {
 }
 
 impl Job<'_> {
-    pub fn run(self, started: &dyn Fn()) -> Result<Ended, StageError> {
-        let fingerprint = Hash256::of(&self.json);
+    /// Does it, holding the lock of its fingerprint.
+    pub fn run(self, lock: KeyLock, started: &dyn Fn()) -> Result<Ended, StageError> {
+        let fingerprint = self.fingerprint;
         if !self.forced
             && let Lookup::Found(cached) = self.store.lookup(self.stage.kind, &fingerprint)
         {
@@ -83,23 +84,23 @@ impl Job<'_> {
         if self.forced {
             let _ = fs::remove_dir_all(&checkpoints);
         }
-        self.work(fingerprint, &checkpoints)
+        self.work(lock, &checkpoints)
     }
 
     /// Runs the body and publishes its outputs.
-    fn work(self, fingerprint: Hash256, checkpoints: &Path) -> Result<Ended, StageError> {
+    fn work(self, lock: KeyLock, checkpoints: &Path) -> Result<Ended, StageError> {
+        let fingerprint = self.fingerprint;
         // Wait for a worker that a killed run left behind.
         let worker_lock = self.store.worker_lock_path(&fingerprint);
-        let lock = worker::lock_unless(&self.cancel, &worker_lock);
-        let lock = lock.map_err(|error| StageError::io(&worker_lock, error))?;
-        drop(lock.ok_or(StageError::Cancelled)?);
+        let free = worker::lock_unless(&self.cancel, &worker_lock);
+        let free = free.map_err(|error| StageError::io(&worker_lock, error))?;
+        drop(free.ok_or(StageError::Cancelled)?);
         let Self {
             stage,
             store,
             facts,
             worker,
             json,
-            lock,
             inputs,
             device,
             gpu,
