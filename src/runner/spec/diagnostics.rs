@@ -10,6 +10,7 @@ use miette::{
 };
 use serde::Serialize;
 
+use super::parameters::whole_reference;
 use super::problem::Problem;
 use super::spans::{Found, Part, Spans};
 
@@ -264,7 +265,7 @@ fn harmful(character: char) -> bool {
     character.is_control() && !['\n', '\r', '\t'].contains(&character)
 }
 
-/// Where the value of the `${name}` at `place` is set.
+/// Where the value of the `$name` at `place` is set.
 fn origin(
     spans: &Spans,
     path: &[String],
@@ -272,7 +273,7 @@ fn origin(
     settings: &[(String, Option<Vec<String>>)],
     lines: &Lines<'_>,
 ) -> Option<Related> {
-    let name = place.scalar.as_deref()?.strip_prefix("${")?.strip_suffix('}')?;
+    let name = whole_reference(place.scalar.as_deref()?)?;
     if path.first().is_none_or(|first| first == "params") {
         return None;
     }

@@ -152,7 +152,7 @@ fn check_name(what: &'static str, name: &str, path: &[&str], part: Part, mistake
     mistakes.push(Mistake::at(path, part, problem));
 }
 
-/// A text without references.
+/// A text without references: only `$$` and what looks like one have a meaning in the language.
 fn text(root: &Map<String, Value>, key: &'static str, mistakes: &mut Vec<Mistake>) -> Option<String> {
     let problem = match root.get(key)? {
         value if has_reference(value) => Problem::ReferenceNotAllowed {

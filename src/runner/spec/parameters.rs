@@ -1,4 +1,4 @@
-//! `params:` and `${name}`.
+//! `params:`, `$name` for a whole value, and `${name}` in a longer text.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -77,23 +77,36 @@ enum Piece<'a> {
     Bad(&'a str),
 }
 
-/// Splits a text at its references; `$${` is a plain `${`.
+/// The name in a text that is a reference and nothing else: `$name`, or, as in the first edition, `${name}`.
+pub(super) fn whole_reference(text: &str) -> Option<&str> {
+    let name = text.strip_prefix('$')?;
+    let name = name.strip_prefix('{').map_or(Some(name), |name| name.strip_suffix('}'))?;
+    is_name(name).then_some(name)
+}
+
+/// Splits a text at its references; `$$` is a plain `$`.
 fn pieces(text: &str) -> Vec<Piece<'_>> {
+    if let Some(name) = whole_reference(text) {
+        return vec![Piece::Name(name)];
+    }
     let mut pieces = Vec::new();
     let mut rest = text;
-    while let Some(start) = rest.find("${") {
-        if rest[..start].ends_with('$') {
-            pieces.push(Piece::Text(&rest[..start - 1]));
-            pieces.push(Piece::Text("${"));
-            rest = &rest[start + 2..];
-            continue;
-        }
+    while let Some(start) = rest.find('$') {
         pieces.push(Piece::Text(&rest[..start]));
-        let length = rest[start..].find('}').map_or(rest.len() - start, |stop| stop + 1);
-        let reference = &rest[start..start + length];
-        let name = reference[2..].strip_suffix('}').filter(|name| is_name(name));
-        pieces.push(name.map_or(Piece::Bad(reference), Piece::Name));
-        rest = &rest[start + length..];
+        rest = &rest[start..];
+        let (piece, length) = if rest.starts_with("$$") {
+            (Piece::Text("$"), 2)
+        } else if rest.starts_with("${") {
+            let length = rest.find('}').map_or(rest.len(), |stop| stop + 1);
+            let name = rest[2..length].strip_suffix('}').filter(|name| is_name(name));
+            (name.map_or(Piece::Bad(&rest[..length]), Piece::Name), length)
+        } else {
+            let word = |next: char| next.is_ascii_alphanumeric() || next == '_';
+            let length = 1 + rest[1..].find(|next| !word(next)).unwrap_or(rest.len() - 1);
+            (Piece::Bad(&rest[..length]), length)
+        };
+        pieces.push(piece);
+        rest = &rest[length..];
     }
     pieces.push(Piece::Text(rest));
     pieces.retain(|piece| *piece != Piece::Text(""));
@@ -103,7 +116,7 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
 /// Calls `visit` with the name of every reference in `value`.
 pub(super) fn references<'v>(value: &'v Value, visit: &mut impl FnMut(&'v str)) {
     match value {
-        Value::String(text) if text.contains("${") => {
+        Value::String(text) if text.contains('$') => {
             for piece in pieces(text) {
                 if let Piece::Name(name) = piece {
                     visit(name);
@@ -116,10 +129,10 @@ pub(super) fn references<'v>(value: &'v Value, visit: &mut impl FnMut(&'v str)) 
     }
 }
 
-/// Whether `value` refers to any parameter, well or badly.
+/// Whether `value` refers to any parameter, well or badly, or holds a `$$`.
 pub(super) fn has_reference(value: &Value) -> bool {
     match value {
-        Value::String(text) => text.contains("${"),
+        Value::String(text) => text.contains('$'),
         Value::Array(items) => items.iter().any(has_reference),
         Value::Object(map) => map.values().any(has_reference),
         _ => false,
@@ -282,7 +295,7 @@ impl Substitution<'_> {
     fn value(&mut self, value: &Value, trail: &Trail<'_>) -> Option<Value> {
         self.spend(1, trail)?;
         match value {
-            Value::String(text) if text.contains("${") => self.text(text, trail),
+            Value::String(text) if text.contains('$') => self.text(text, trail),
             Value::String(text) => {
                 self.spend(text.len(), trail)?;
                 Some(value.clone())
@@ -426,7 +439,10 @@ mod tests {
 
     #[test]
     fn texts_split_at_references() {
-        assert_eq!(pieces("${a}"), [Piece::Name("a")]);
+        for whole in ["$a", "${a}"] {
+            assert_eq!(pieces(whole), [Piece::Name("a")]);
+        }
+        assert_eq!(pieces("$a-b"), [Piece::Name("a-b")]);
         assert_eq!(
             pieces("x ${a}-${b_1}"),
             [
@@ -436,9 +452,13 @@ mod tests {
                 Piece::Name("b_1")
             ]
         );
-        assert_eq!(pieces("$${a} $5"), [Piece::Text("${"), Piece::Text("a} $5")]);
+        assert_eq!(pieces("$${a}"), [Piece::Text("$"), Piece::Text("{a}")]);
+        assert_eq!(pieces("$$a"), [Piece::Text("$"), Piece::Text("a")]);
+        assert_eq!(pieces("5 $$"), [Piece::Text("5 "), Piece::Text("$")]);
         assert_eq!(pieces("${a b}"), [Piece::Bad("${a b}")]);
         assert_eq!(pieces("${a"), [Piece::Bad("${a")]);
+        assert_eq!(pieces("S = $a."), [Piece::Text("S = "), Piece::Bad("$a"), Piece::Text(".")]);
+        assert_eq!(pieces("$"), [Piece::Bad("$")]);
     }
 
     #[test]

@@ -153,10 +153,12 @@ impl Problem {
             Self::Misplaced { key, kind } => return Some(format!("write `{kind}: {{ {key}: … }}`")),
             Self::UnknownKind { kind, allowed } => return suggest::hint(kind, allowed, "stage kinds"),
             Self::UnknownParameter { name, allowed } => return suggest::hint(name, allowed, "parameters"),
-            Self::BadReference { .. } => "write `${name}`, or `$${` for a plain `${`",
+            Self::BadReference { .. } => {
+                "write `$name` for a whole value, `${name}` in a longer text, and `$$` for a plain `$`"
+            }
             Self::LaterParameter { .. } => "a parameter can refer to those above it",
             Self::ReferenceNotAllowed { .. } => "write the value itself",
-            Self::NotInterpolable { name, .. } => return Some(format!("use `${{{name}}}` as the whole value")),
+            Self::NotInterpolable { name, .. } => return Some(format!("use `${name}` as the whole value")),
             Self::TooLong => "parameters that repeat each other grow without bound",
             Self::BadOverride { .. } => "write `-p name=value`, with the value as in YAML",
             Self::UnknownOverride { name, allowed } => return suggest::hint(name, allowed, "parameters"),
@@ -172,9 +174,7 @@ impl Problem {
             }
             Self::SweptTwice { .. } => "keep it in `zip` or in `axes`",
             Self::UnusedSwept { name } => {
-                return Some(format!(
-                    "use it as `${{{name}}}` in a stage, or remove it from the sweep"
-                ));
+                return Some(format!("use it as `${name}` in a stage, or remove it from the sweep"));
             }
             Self::TooManyPoints { .. } => "at most 100000 are possible; use fewer values",
             Self::UnknownStage { name, allowed } => return suggest::hint(name, allowed, "stages"),
