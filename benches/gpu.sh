@@ -12,9 +12,9 @@ cd "$(dirname "$0")/.."
 pack() {
     make --quiet setup
     cargo build --quiet
-    cargo build --quiet -p networks --example paper_and_inverse
+    cargo build --quiet -p networks --example paper_network
     folder=$(mktemp -d)
-    for file in actionfinder deps/libtensor_stages.so examples/paper_and_inverse; do
+    for file in actionfinder deps/libtensor_stages.so examples/paper_network; do
         strip -o "$folder/$(basename "$file")" "target/debug/$file"
     done
     mkdir -p .carry
@@ -40,7 +40,7 @@ measure() {
     python3 -c "import torch; print('torch', torch.__version__, torch.cuda.get_device_name(0) if torch.cuda.is_available() else 'no GPU')"
     say "doctor" $program doctor
     say "the paper's networks, full size, float64, beside the listing in PyTorch" \
-        python3 benches/paper_network.py "$programs/paper_and_inverse" "${STREAMS:-512}" "${STEPS:-3}" "$device"
+        python3 benches/paper_network.py "$programs/paper_network" "${STREAMS:-512}" "${STEPS:-3}" "$device"
     for which in $device cpu; do
         parameters="-p device=$which -p epochs=${EPOCHS:-60}"
         say "training of the smooth map, $which" $program run benches/gpu.yaml $parameters --to actions --log plain

@@ -1,7 +1,7 @@
 """A training step of the networks of Ibata et al. (2021): PyTorch, as the listing of their appendix has it, beside ours.
 
-    cargo build --release -p networks --example paper_and_inverse
-    python benches/paper_network.py target/release/examples/paper_and_inverse [STREAMS] [STEPS] [cpu | cuda]
+    cargo build --release -p networks --example paper_network
+    python benches/paper_network.py target/release/examples/paper_network [STREAMS] [STEPS] [cpu | cuda]
 
 Needs torch (2.11, as ours). STREAMS of 8 stars (64), one thread, float64, the paper's size: G of 15 blocks, P of 11, up to 1024 wide.
 On the processor both print processor time, which other work on the machine changes less than wall-clock time; on a GPU both

@@ -6,8 +6,9 @@
 
 use tch::{Device, Kind, Tensor};
 
+use crate::autograd::rows_of_jacobian;
 use crate::error::Error;
-use crate::smooth::jacobian::rows_of_jacobian;
+use crate::weights::Weights;
 
 /// Gravitational constant in kpc km² s⁻² M_sun⁻¹.
 pub const G: f64 = 4.300_917_270e-6;
@@ -91,7 +92,34 @@ fn root(a: &Tensor) -> Tensor {
     (a + 1e-290).sqrt()
 }
 
+/// J_z and J_r of at least 1e-6 of |J_φ| + J_z + J_r: below, the toy angles have no meaning.
+pub(crate) fn floored(actions: &Tensor) -> Tensor {
+    let flat = actions.narrow(-1, 0, 1);
+    let others = actions.narrow(-1, 1, 2);
+    let total = flat.abs()
+        + others
+            .clamp_min(0.0)
+            .sum_dim_intlist([-1].as_slice(), true, actions.kind());
+    // At rest in the centre all three vanish.
+    let least = (total.detach() * 1e-6).clamp_min(1e-30);
+    Tensor::cat(&[flat, others.maximum(&least)], -1)
+}
+
 impl Isochrone {
+    /// Puts the toy into a network's file.
+    pub(crate) fn save(&self, weights: &mut Weights) {
+        weights.insert("toy.gm", &self.gm);
+        weights.insert("toy.scale", &self.scale);
+    }
+
+    /// The toy of a network's file.
+    pub(crate) fn read(weights: &Weights, device: Device) -> Result<Self, Error> {
+        Ok(Self {
+            gm: weights.shaped("toy.gm", &[])?.to_device(device),
+            scale: weights.shaped("toy.scale", &[])?.to_device(device),
+        })
+    }
+
     /// The isochrone of mass `mass` (M_sun) and scale `scale` (kpc), fixed, float64.
     pub fn new(mass: f64, scale: f64, device: Device) -> Self {
         let scalar = |value: f64| Tensor::full([], value, (Kind::Double, device));

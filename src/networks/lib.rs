@@ -1,17 +1,24 @@
 //! Learned canonical maps: generating functions and their training on libtorch.
 
 pub mod acceleration;
+mod autograd;
 pub mod error;
-pub mod exact;
+pub mod features;
 pub mod field;
 pub mod fourier;
 pub mod inverse;
 pub mod isochrone;
+pub mod map;
+pub mod optimiser;
 pub mod paper;
+pub mod perceptron;
+pub mod random;
 pub mod region;
 pub mod sky;
 pub mod smooth;
 pub mod soap;
+pub mod streams;
+pub mod toy;
 pub mod training;
 pub mod velocities;
 pub mod weights;

@@ -131,7 +131,7 @@ impl Region {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::training::generator;
+    use crate::random::generator;
     use rand::Rng;
 
     /// Streams of isotropic orbits: eight stars each, whose toy actions vary by 5 %.

@@ -1,21 +1,9 @@
 //! An optimiser for small networks that learns which directions of a layer go together.
 
-use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::error::Error;
 use crate::weights::Weights;
-
-/// Which optimiser takes the steps.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Optimiser {
-    /// [`crate::training::Adam`].
-    #[default]
-    Adam,
-    /// [`Soap`], for networks of dense layers.
-    Soap,
-}
 
 /// Steps between two looks at the eigenvectors.
 const EVERY: i64 = 10;
@@ -188,7 +176,8 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use crate::training::{Adam, generator, normal};
+    use crate::optimiser::{Adam, Optimiser};
+    use crate::random::{generator, normal};
 
     /// A linear layer fitted to inputs that are nearly collinear: the loss has a valley of condition 1e4 that lies along no axis.
     fn fitted(optimiser: Optimiser, steps: usize) -> f64 {

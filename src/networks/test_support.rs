@@ -4,8 +4,9 @@ use rand::Rng;
 use tch::{Kind, Tensor};
 
 use crate::isochrone::Isochrone;
-use crate::smooth::Streams;
-use crate::training::generator;
+use crate::random::{generator, normal};
+use crate::smooth::SmoothMap;
+use crate::streams::{Streams, ToyPoints};
 
 /// Asserts that the Jacobian of `function` by autograd agrees with central differences of relative step `step`, to
 /// `tolerance` relative to the largest entry of each row.
@@ -53,6 +54,22 @@ pub fn halo_points(count: usize, seed: u64) -> (Tensor, Tensor) {
 /// The isochrone of section 6.1.
 pub fn paper_isochrone() -> Isochrone {
     Isochrone::new(3.334e11, 5.0, tch::Device::Cpu)
+}
+
+/// Gives the outputs of a map's network random weights of this size: a new map is the identity.
+pub fn bend(map: &SmoothMap, size: f64) {
+    let mut parameters = map.perceptron.parameters();
+    let last = parameters.len() - 2;
+    let random = normal(&parameters[last].size(), size, &mut generator(5, "test", 0));
+    tch::no_grad(|| parameters[last].copy_(&random));
+}
+
+/// θ' and J' of the stars of streams, all of which have one: two of [streams, stars, 3].
+pub fn image(map: &SmoothMap, points: &ToyPoints) -> (Tensor, Tensor) {
+    let found = map.refine_streams(points).expect("an image");
+    assert!(!found.open.contains(&true), "{:?}", found.open);
+    let actions = found.actions.unsqueeze(-2).expand_as(&points.actions).contiguous();
+    (found.angles, actions)
 }
 
 /// The largest |a − b|.

@@ -6,7 +6,7 @@ use tch::Tensor;
 
 use crate::error::Error;
 use crate::isochrone::dot;
-use crate::smooth::map::SmoothMap;
+use crate::smooth::SmoothMap;
 
 /// Velocities tried for a star before the search.
 const TRIED: i64 = 48;

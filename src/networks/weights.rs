@@ -78,24 +78,6 @@ impl Weights {
         Ok(tensor)
     }
 
-    /// Weights and biases `parameters.0`, `parameters.1`, … of a perceptron of `depth` hidden layers.
-    pub fn perceptron(&self, inputs: i64, width: i64, depth: i64, outputs: i64) -> Result<Vec<Tensor>, Error> {
-        // No more layers than the file has tensors: before anything is made of a number in it.
-        if !(0..=self.tensors.len() as i64).contains(&depth) {
-            return Err(Error::Data(format!("the network file holds no {depth} hidden layers")));
-        }
-        let mut layers = Vec::new();
-        let mut inputs = inputs;
-        for layer in 0..=depth {
-            let outputs = if layer == depth { outputs } else { width };
-            for (number, shape) in [(2 * layer, &[inputs, outputs][..]), (2 * layer + 1, &[outputs])] {
-                layers.push(self.shaped(&format!("parameters.{number}"), shape)?.shallow_clone());
-            }
-            inputs = outputs;
-        }
-        Ok(layers)
-    }
-
     /// Checks a size from the metadata before tensors of that size are made: there is at least one number for each of it.
     pub fn holds(&self, what: &str, count: i64) -> Result<(), Error> {
         let numbers: usize = self.tensors.values().map(Tensor::numel).sum();

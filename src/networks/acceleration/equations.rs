@@ -5,7 +5,8 @@ use tch::{Device, Kind, Tensor};
 use crate::error::Error;
 use crate::isochrone::dot;
 use crate::paper::model::PaperModel;
-use crate::smooth::{SmoothMap, Streams};
+use crate::smooth::SmoothMap;
+use crate::streams::Streams;
 
 /// A map from positions and velocities to actions and angles.
 #[derive(Debug)]

@@ -8,9 +8,9 @@ use crate::error::Error;
 use crate::field::mlp::{FEATURES, MlpField, features_of, gradients_of_features};
 use crate::isochrone::{Isochrone, dot, part};
 use crate::paper::layers::{Dropout, Network, Shape as PaperShape};
-use crate::smooth::features::{Sight, scales};
-use crate::smooth::map::slope;
-use crate::training::{generator, normal};
+use crate::perceptron::{Inputs, Perceptron, Size, Start};
+use crate::random::generator;
+use crate::streams::scales;
 use crate::weights::Weights;
 
 /// Length and speed in the units of the paper's networks.
@@ -61,8 +61,7 @@ pub struct Model {
 #[derive(Debug)]
 enum Parts {
     Paper(Network),
-    /// Weight and bias of each layer in turn.
-    Perceptron(Vec<Tensor>),
+    Perceptron(Perceptron),
 }
 
 /// What a model needs to know of positions, computed once.
@@ -109,21 +108,14 @@ impl Model {
                 (PAPER_UNITS, Parts::Paper(Network::new(shape, &mut random, device)))
             }
             Form::Smooth { width, depth } | Form::Potential { width, depth } => {
-                let outputs = if matches!(form, Form::Smooth { .. }) { 3 } else { 1 };
-                let mut parameters = Vec::new();
-                let mut inputs = form.features();
-                for _ in 0..depth {
-                    parameters.push(normal(&[inputs, width], (1.0 / inputs as f64).sqrt(), &mut random));
-                    parameters.push(normal(&[width], 0.1, &mut random));
-                    inputs = width;
-                }
-                parameters.push(Tensor::zeros([inputs, outputs], (Kind::Double, Device::Cpu)));
-                parameters.push(Tensor::zeros([outputs], (Kind::Double, Device::Cpu)));
-                let place = |tensor: Tensor| tensor.to_device(device).set_requires_grad(true);
-                (
-                    scales(x, v),
-                    Parts::Perceptron(parameters.into_iter().map(place).collect()),
-                )
+                let size = Size {
+                    inputs: form.features(),
+                    width,
+                    depth,
+                    outputs: if matches!(form, Form::Smooth { .. }) { 3 } else { 1 },
+                };
+                let network = Perceptron::new(size, Start::Zero, &mut random, device);
+                (scales(x, v), Parts::Perceptron(network))
             }
         };
         let count = form.features();
@@ -152,7 +144,7 @@ impl Model {
     pub fn parameters(&self) -> Vec<Tensor> {
         match &self.parts {
             Parts::Paper(network) => network.parameters().into_iter().map(|(_, tensor)| tensor).collect(),
-            Parts::Perceptron(parameters) => parameters.iter().map(Tensor::shallow_clone).collect(),
+            Parts::Perceptron(network) => network.parameters(),
         }
     }
 
@@ -185,19 +177,17 @@ impl Model {
                 let outputs = network.prepare().forward(&inputs, dropout);
                 &seen.base + outputs.view_as(&seen.base) * (speed * speed / length)
             }
-            Parts::Perceptron(parameters) => match &seen.tangents {
-                None => {
-                    &seen.base + perceptron(parameters, &seen.values) * dot(&seen.base, &seen.base).sqrt().unsqueeze(-1)
-                }
+            Parts::Perceptron(network) => match &seen.tangents {
+                None => &seen.base + network.forward(&seen.values) * dot(&seen.base, &seen.base).sqrt().unsqueeze(-1),
                 Some(tangents) => {
                     let one = Tensor::ones_like(&seen.base.narrow(-1, 0, 1));
-                    let sight = Sight {
+                    let inputs = Inputs {
                         values: seen.values.shallow_clone(),
                         tangents: Some(tangents.shallow_clone()),
                         factor_tangents: Some(Tensor::zeros_like(&one).unsqueeze(-1)),
                         factors: one,
                     };
-                    &seen.base - slope(parameters, &sight) * (speed * speed)
+                    &seen.base - network.slope(&inputs) * (speed * speed)
                 }
             },
         }
@@ -210,12 +200,12 @@ impl Model {
 
     /// The potential, of a form that has one.
     pub fn potential(&self) -> Result<Option<MlpField>, Error> {
-        let (Form::Potential { .. }, Parts::Perceptron(parameters)) = (self.form, &self.parts) else {
+        let (Form::Potential { .. }, Parts::Perceptron(network)) = (self.form, &self.parts) else {
             return Ok(None);
         };
         let flat = |tensor: &Tensor| Vec::<f64>::try_from(tensor.detach().to_device(Device::Cpu).contiguous().view(-1));
         let mut layers = Vec::new();
-        for pair in parameters.chunks_exact(2) {
+        for pair in network.parameters().chunks_exact(2) {
             layers.push((flat(&pair[0])?, flat(&pair[1])?));
         }
         let toy = PlainIsochrone::new(self.toy.mass(), self.toy.scale_kpc());
@@ -234,8 +224,7 @@ impl Model {
         weights.insert_list("parameters", &self.parameters());
         weights.insert("centre", &self.centre);
         weights.insert("width", &self.width);
-        weights.insert("toy.gm", &self.toy.gm);
-        weights.insert("toy.scale", &self.toy.scale);
+        self.toy.save(&mut weights);
         weights.metadata.insert("map".to_owned(), crate::field::MAP.to_owned());
         weights.metadata.insert("network".to_owned(), super::NETWORK.to_owned());
         weights.insert_json("form", &self.form)?;
@@ -246,10 +235,7 @@ impl Model {
     /// The model of a file without a potential.
     pub fn from_weights(weights: &Weights, device: Device) -> Result<Self, Error> {
         let get = |name: &str, size: &[i64]| weights.shaped(name, size).map(|tensor| tensor.to_device(device));
-        let toy = Isochrone {
-            gm: get("toy.gm", &[])?,
-            scale: get("toy.scale", &[])?,
-        };
+        let toy = Isochrone::read(weights, device)?;
         let form: Form = weights.json("form")?;
         let (Form::Paper { width, depth, .. } | Form::Smooth { width, depth } | Form::Potential { width, depth }) =
             form;
@@ -280,15 +266,4 @@ fn with_side(features: &Tensor, x: &Tensor, length: f64) -> Tensor {
     let z = part(x, 2);
     let side = &z / (z.square() + (0.02 * length).powi(2)).sqrt();
     Tensor::cat(&[features, &side.unsqueeze(-1)], -1)
-}
-
-fn perceptron(parameters: &[Tensor], values: &Tensor) -> Tensor {
-    let mut value = values.shallow_clone();
-    for (number, pair) in parameters.chunks_exact(2).enumerate() {
-        value = value.matmul(&pair[0]) + &pair[1];
-        if 2 * number + 2 < parameters.len() {
-            value = value.silu();
-        }
-    }
-    value
 }

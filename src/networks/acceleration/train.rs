@@ -7,9 +7,11 @@ use super::equations::Equations;
 use super::model::{Form, Model, Seen};
 use crate::error::Error;
 use crate::isochrone::{Isochrone, dot};
+use crate::optimiser::{Decay, Optimiser, Schedule};
 use crate::paper::layers::Dropout;
-use crate::soap::Optimiser;
-use crate::training::{Decay, EpochRecord, Schedule, State, Watcher, generator, shuffled};
+use crate::random::{generator, shuffled};
+use crate::streams;
+use crate::training::{EpochRecord, State, Watcher};
 use crate::weights::Checkpoint;
 
 /// Weights of the terms of the loss, each a mean over stars in the model's units of length and speed.
@@ -134,7 +136,7 @@ impl Set {
         }
         if losses.frequency_spread > 0.0 {
             let frequencies = equations.frequencies(a) * (length / speed);
-            let spread = (&frequencies - crate::smooth::map::mean(&frequencies, weights)).abs();
+            let spread = (&frequencies - streams::mean(&frequencies, weights)).abs();
             loss += mean(&spread, weights) * losses.frequency_spread;
         }
         if losses.solved > 0.0 {

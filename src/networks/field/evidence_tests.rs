@@ -3,10 +3,10 @@ use dynamics::potential::Isochrone;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::*;
-use crate::field::{Errors, Fitted, fit_linear, linear, plain, streams_of};
-use crate::smooth::Streams;
+use crate::field::{Errors, Fitted, fit_linear, linear};
+use crate::random::generator;
+use crate::streams::Streams;
 use crate::test_support::{halo_streams, streams_over};
-use crate::training::generator;
 
 /// Where an observer stands, kpc.
 const SUN: [f64; 3] = [-8.0, 0.0, 0.0];
@@ -15,7 +15,7 @@ const SUN: [f64; 3] = [-8.0, 0.0, 0.0];
 /// velocities across the line of sight, which are proper motions times distances, go with it.
 fn misplaced(streams: &Streams, measured: impl Fn(f64, f64) -> f64) -> Streams {
     let mut random = generator(5, "distances", 0);
-    let mut plain = plain(streams).unwrap();
+    let mut plain = streams.points().unwrap();
     for star in plain.iter_mut().flatten() {
         let seen = [0, 1, 2].map(|i| star.x[i] - SUN[i]);
         let distance = norm(seen);
@@ -25,7 +25,7 @@ fn misplaced(streams: &Streams, measured: impl Fn(f64, f64) -> f64) -> Streams {
         star.x = [0, 1, 2].map(|i| SUN[i] + factor * seen[i]);
         star.v = [0, 1, 2].map(|i| along * seen[i] + factor * (star.v[i] - along * seen[i]));
     }
-    streams_of(&plain).unwrap()
+    Streams::of_points(&plain).unwrap()
 }
 
 /// δa at the true places, and what the streams say.
@@ -33,7 +33,7 @@ fn judged(streams: &Streams, truth: &Streams, errors: Option<Errors>) -> (f64, F
     let fitted = fit_linear(streams, false, errors).unwrap();
     let expansion = &fitted.field.expansion;
     let places = |streams: &Streams| -> Vec<[f64; 3]> {
-        let stars = plain(streams).unwrap();
+        let stars = streams.points().unwrap();
         stars.iter().flatten().map(|star| star.x).collect()
     };
     let galaxy = Isochrone::new(3.334e11, 5.0).unwrap();

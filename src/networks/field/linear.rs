@@ -6,9 +6,9 @@ use dynamics::potential::expansion::{Expansion, HARMONICS, Term};
 use tch::Tensor;
 
 use super::evidence::{Energies, scatter};
-use super::{Errors, extent, plain, streams_of};
+use super::{Errors, extent};
 use crate::error::Error;
-use crate::smooth::Streams;
+use crate::streams::Streams;
 use crate::weights::Weights;
 
 /// Value of the metadata `network` in a file of this field.
@@ -171,7 +171,11 @@ pub(crate) fn ridges() -> Vec<f64> {
 ///
 /// **Fails when** no stream has two stars.
 pub fn fit_linear(streams: &Streams, axisymmetric: bool, errors: Option<Errors>) -> Result<Fitted, Error> {
-    let streams: Vec<Vec<PhaseSpace>> = plain(streams)?.into_iter().filter(|stream| stream.len() > 1).collect();
+    let streams: Vec<Vec<PhaseSpace>> = streams
+        .points()?
+        .into_iter()
+        .filter(|stream| stream.len() > 1)
+        .collect();
     if streams.len() < 2 {
         let message = "a field needs at least two streams of at least two stars each";
         return Err(Error::Data(message.to_owned()));
@@ -273,8 +277,8 @@ fn weighted_spread(field: &Expansion, streams: &[Vec<PhaseSpace>], deviation: &d
 /// Streams with Gaussian errors added, for tests of what errors do.
 pub fn with_errors(streams: &Streams, errors: Errors, seed: u64) -> Result<Streams, Error> {
     use rand_distr::{Distribution, StandardNormal};
-    let mut random = crate::training::generator(seed, "errors", 0);
-    let mut plain = plain(streams)?;
+    let mut random = crate::random::generator(seed, "errors", 0);
+    let mut plain = streams.points()?;
     for point in plain.iter_mut().flatten() {
         let mut normal = |scale: f64| {
             let value: f64 = StandardNormal.sample(&mut random);
@@ -283,5 +287,5 @@ pub fn with_errors(streams: &Streams, errors: Errors, seed: u64) -> Result<Strea
         point.x = point.x.map(|c| c + normal(errors.position));
         point.v = point.v.map(|c| c + normal(errors.velocity));
     }
-    streams_of(&plain)
+    Streams::of_points(&plain)
 }

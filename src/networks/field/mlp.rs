@@ -7,10 +7,11 @@ use tch::{Kind, Tensor};
 use super::{density, hessian_by_differences};
 use crate::error::Error;
 use crate::isochrone::{dot, part};
-use crate::smooth::Streams;
-use crate::smooth::map::mean;
-use crate::soap::Optimiser;
-use crate::training::{EpochRecord, Schedule, State, Watcher, generator, normal, shuffled};
+use crate::optimiser::{Optimiser, Schedule};
+use crate::perceptron::{Perceptron, Size, Start};
+use crate::random::{generator, shuffled};
+use crate::streams::{Streams, mean, scales};
+use crate::training::{EpochRecord, State, Watcher};
 use crate::weights::{Checkpoint, Weights};
 
 /// Value of the metadata `network` in a file of this field.
@@ -265,7 +266,7 @@ pub fn train_mlp(
         let message = "training needs at least one stream of at least two stars";
         return Err(Error::Data(message.to_owned()));
     }
-    let (length, speed) = crate::smooth::features::scales(&train.x, &train.v);
+    let (length, speed) = scales(&train.x, &train.v);
     let mut field = MlpField {
         toy: None,
         length,
@@ -287,19 +288,15 @@ pub fn train_mlp(
     let learning = place(train);
     let held_out = validation.filter(|set| !set.is_empty()).map(place);
 
-    let mut random = generator(options.seed, "weights", 0);
-    let mut layer = |inputs: i64, outputs: i64| {
-        [
-            normal(&[inputs, outputs], (1.0 / inputs as f64).sqrt(), &mut random),
-            normal(&[outputs], 0.1, &mut random),
-        ]
+    let size = Size {
+        inputs: FEATURES as i64,
+        width: options.width,
+        depth: 2,
+        outputs: 1,
     };
-    let (inputs, width) = (FEATURES as i64, options.width);
-    let parameters: Vec<Tensor> = [layer(inputs, width), layer(width, width), layer(width, 1)]
-        .into_iter()
-        .flatten()
-        .map(|tensor| tensor.set_requires_grad(true))
-        .collect();
+    let mut random = generator(options.seed, "weights", 0);
+    let network = Perceptron::new(size, Start::Random, &mut random, train.x.device());
+    let parameters = network.parameters();
     let mut state = State::with(Optimiser::Soap, &parameters, 0.0, f64::INFINITY);
     checkpoint.resume(watcher, |saved| state.restore(saved))?;
     let steps_per_epoch = train.len().div_ceil(options.batch);
@@ -315,7 +312,7 @@ pub fn train_mlp(
                 kinetic: pick(&learning.kinetic),
                 weights: pick(&learning.weights),
             };
-            let deviation = picked.absolute_deviation(&parameters);
+            let deviation = picked.absolute_deviation(&network);
             let loss = &deviation / picked.weights.sum(Kind::Double);
             state.descend(&loss, 1.0, &schedule)?;
             sum += deviation.double_value(&[]);
@@ -323,7 +320,7 @@ pub fn train_mlp(
         let stars = learning.weights.sum(Kind::Double).double_value(&[]);
         let train_loss = sum / stars * field.unit;
         let validation_loss = held_out.as_ref().map_or(train_loss, |set| {
-            let deviation = tch::no_grad(|| set.absolute_deviation(&parameters));
+            let deviation = tch::no_grad(|| set.absolute_deviation(&network));
             (deviation / set.weights.sum(Kind::Double)).double_value(&[]) * field.unit
         });
         let record = state.measured(
@@ -344,15 +341,8 @@ pub fn train_mlp(
 
 impl Set {
     /// Σ |E − mean E of the stream| over the stars, in units of V².
-    fn absolute_deviation(&self, parameters: &[Tensor]) -> Tensor {
-        let mut value = self.features.shallow_clone();
-        for (number, pair) in parameters.chunks_exact(2).enumerate() {
-            value = value.matmul(&pair[0]) + &pair[1];
-            if 2 * number + 2 < parameters.len() {
-                value = value.silu();
-            }
-        }
-        let energy = value + &self.kinetic;
+    fn absolute_deviation(&self, network: &Perceptron) -> Tensor {
+        let energy = network.forward(&self.features) + &self.kinetic;
         let deviation = (&energy - mean(&energy, &self.weights)) * &self.weights;
         deviation.abs().sum(Kind::Double)
     }

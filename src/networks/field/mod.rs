@@ -13,10 +13,8 @@ pub mod synthetic;
 use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::{Potential, Symmetry};
 use dynamics::units::GRAVITATIONAL_CONSTANT;
-use tch::{Device, Kind, Tensor};
 
 use crate::error::Error;
-use crate::smooth::Streams;
 use crate::weights::Weights;
 
 pub use evidence::{AtStars, Energies};
@@ -101,56 +99,6 @@ impl Potential for Field {
     fn potential_at_infinity(&self) -> f64 {
         self.inner().potential_at_infinity()
     }
-}
-
-/// The stars of each stream as plain points, fillers left out.
-pub fn plain(streams: &Streams) -> Result<Vec<Vec<PhaseSpace>>, Error> {
-    let flat = |tensor: &Tensor| -> Result<Vec<f64>, Error> {
-        Ok(Vec::try_from(
-            tensor
-                .detach()
-                .to_device(Device::Cpu)
-                .to_kind(Kind::Double)
-                .contiguous()
-                .view(-1),
-        )?)
-    };
-    let (x, v, weights) = (flat(&streams.x)?, flat(&streams.v)?, flat(&streams.weights)?);
-    let stars = streams.x.size()[1] as usize;
-    let point = |row: usize| {
-        let vector = |values: &[f64]| [values[3 * row], values[3 * row + 1], values[3 * row + 2]];
-        PhaseSpace::new(vector(&x), vector(&v))
-    };
-    let stream = |stream: usize| {
-        let rows = (stream * stars..(stream + 1) * stars).filter(|&row| weights[row] > 0.0);
-        rows.map(point).collect()
-    };
-    Ok((0..streams.len()).map(stream).collect())
-}
-
-/// Streams of plain points; shorter ones are filled up with copies of their first star of weight zero.
-///
-/// **Fails when** a stream has no star.
-pub fn streams_of(plain: &[Vec<PhaseSpace>]) -> Result<Streams, Error> {
-    let stars = plain.iter().map(Vec::len).max().unwrap_or(0);
-    let (mut x, mut v, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-    for (number, stream) in plain.iter().enumerate() {
-        let first = stream
-            .first()
-            .ok_or_else(|| Error::Data(format!("stream {number} has no stars")))?;
-        for star in 0..stars {
-            let point = stream.get(star).unwrap_or(first);
-            x.extend(point.x);
-            v.extend(point.v);
-            weights.push(if star < stream.len() { 1.0 } else { 0.0 });
-        }
-    }
-    let shape = |last: i64| [plain.len() as i64, stars as i64, last];
-    Ok(Streams {
-        x: Tensor::from_slice(&x).view(shape(3)),
-        v: Tensor::from_slice(&v).view(shape(3)),
-        weights: Tensor::from_slice(&weights).view(shape(1)),
-    })
 }
 
 /// Distance of the farthest of these places, kpc.

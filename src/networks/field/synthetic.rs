@@ -9,11 +9,10 @@ use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{plain, streams_of};
 use crate::error::Error;
 use crate::isochrone::Isochrone;
-use crate::smooth::Streams;
-use crate::training::generator;
+use crate::random::generator;
+use crate::streams::Streams;
 
 /// What to make.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -69,7 +68,7 @@ pub fn synthetic_streams(
     toy: &Isochrone,
     options: &Options,
 ) -> Result<Synthetic, Error> {
-    let plain = plain(streams)?;
+    let plain = streams.points()?;
     let stars: Vec<PhaseSpace> = plain.iter().flatten().copied().collect();
     let toy = PlainIsochrone::new(toy.mass(), toy.scale_kpc()).map_err(|error| Error::Data(error.to_string()))?;
     let square = |y: [f64; 3]| y.iter().map(|c| c * c).sum::<f64>();
@@ -116,6 +115,6 @@ pub fn synthetic_streams(
     }
     Ok(Synthetic {
         rejected: all - kept.len(),
-        streams: streams_of(&kept)?,
+        streams: Streams::of_points(&kept)?,
     })
 }

@@ -1,10 +1,12 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::streams::Streams;
 use crate::test_support::{halo_streams, paper_isochrone};
 use crate::training::{EpochRecord, Unwatched, Watcher};
 use crate::weights::Checkpoint;
 use dynamics::potential::Isochrone;
 use std::time::Duration;
+use tch::Kind;
 
 fn truth() -> Isochrone {
     Isochrone::new(3.334e11, 5.0).unwrap()
@@ -13,7 +15,7 @@ fn truth() -> Isochrone {
 /// Mean of |a − a_true| / |a_true| over the stars of some streams.
 fn acceleration_error(field: &impl Potential, streams: &Streams) -> f64 {
     let norm = |y: [f64; 3]| y.iter().map(|c| c * c).sum::<f64>().sqrt();
-    let stars: Vec<PhaseSpace> = plain(streams).unwrap().into_iter().flatten().collect();
+    let stars: Vec<PhaseSpace> = streams.points().unwrap().into_iter().flatten().collect();
     let error = |star: &PhaseSpace| {
         let (a, exact) = (field.acceleration(star.x), truth().acceleration(star.x));
         norm([0, 1, 2].map(|i| a[i] - exact[i])) / norm(exact)
@@ -53,7 +55,7 @@ fn a_linear_field_finds_the_acceleration_from_exact_streams() {
         assert!(error < limit, "axisymmetric {axisymmetric}: {error:e}");
         assert_derivatives(expansion);
         assert_eq!(expansion.symmetry() == Symmetry::Axisymmetric, axisymmetric);
-        let spread = energy_spread(expansion, &plain(&test).unwrap());
+        let spread = energy_spread(expansion, &test.points().unwrap());
         // (km/s)², of energies of 1e4.
         assert!(
             spread < 10.0 && field.held_out_spread < 10.0,

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::error::Error;
-use crate::smooth::Symmetry;
-use crate::training::generator;
+use crate::features::Symmetry;
+use crate::random::generator;
 use crate::weights::Weights;
 
 /// Value of the metadata `network` in a file of this map.

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::smooth::Symmetry;
+use crate::features::Symmetry;
 use crate::weights::Weights;
 use dynamics::orbit::dense;
 use dynamics::phase_space::PhaseSpace;

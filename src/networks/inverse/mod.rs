@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use crate::error::Error;
-use crate::isochrone::{Isochrone, wrap};
+use crate::features::{Features, SOFTENING, Symmetry};
+use crate::isochrone::{Isochrone, floored, wrap};
 use crate::paper::layers::{Dropout, Network, Shape};
 use crate::paper::map::ACTION_UNIT;
-use crate::smooth::features::{Features, Symmetry, scales};
-use crate::smooth::map::floored;
-use crate::training::{generator, normal};
+use crate::perceptron::{Perceptron, Size, Start};
+use crate::random::generator;
+use crate::streams::scales;
 use crate::weights::Weights;
 
 /// Value of the metadata `map` in a file of an inverse.
@@ -66,7 +67,7 @@ enum Body {
         features: Features,
         centre: Tensor,
         width: Tensor,
-        layers: Vec<Tensor>,
+        network: Perceptron,
     },
     Paper(Network),
 }
@@ -126,27 +127,16 @@ impl InverseModel {
                     time_reversal: false,
                     length,
                     speed,
-                    height: crate::smooth::features::SOFTENING,
+                    height: SOFTENING,
                 };
                 let values = features.at(&toy, theta, &floored(action)).values;
-                let mut layers = Vec::new();
-                let mut inputs = *values.size().last().unwrap_or(&1);
-                for _ in 0..depth {
-                    layers.push(normal(&[inputs, width], (1.0 / inputs as f64).sqrt(), &mut random));
-                    layers.push(normal(&[width], 0.1, &mut random));
-                    inputs = width;
-                }
-                // No correction to begin with: 3 coefficients for the position, 3 for the velocity.
-                layers.push(Tensor::zeros([inputs, 6], (Kind::Double, Device::Cpu)));
-                layers.push(Tensor::zeros([6], (Kind::Double, Device::Cpu)));
+                let size = size(*values.size().last().unwrap_or(&1), width, depth);
                 Body::Smooth {
                     features,
                     centre: values.mean_dim([0_i64].as_slice(), false, Kind::Double),
                     width: values.std_dim([0_i64].as_slice(), true, false).clamp_min(1e-6),
-                    layers: layers
-                        .into_iter()
-                        .map(|layer| layer.to_device(device).set_requires_grad(true))
-                        .collect(),
+                    // No correction to begin with.
+                    network: Perceptron::new(size, Start::Zero, &mut random, device),
                 }
             }),
         };
@@ -156,7 +146,7 @@ impl InverseModel {
     /// Everything that is trained, in a fixed order.
     pub fn parameters(&self) -> Vec<Tensor> {
         match &self.body {
-            Body::Smooth { layers, .. } => layers.iter().map(Tensor::shallow_clone).collect(),
+            Body::Smooth { network, .. } => network.parameters(),
             Body::Paper(network) => network.parameters().into_iter().map(|(_, tensor)| tensor).collect(),
         }
     }
@@ -211,13 +201,8 @@ impl InverseModel {
     fn answer(&self, examples: &Examples, dropout: Dropout) -> Tensor {
         match &self.body {
             Body::Paper(network) => network.prepare().forward(&examples.inputs, dropout),
-            Body::Smooth { layers, .. } => {
-                let mut hidden = examples.inputs.shallow_clone();
-                let last = layers.len() - 2;
-                for layer in (0..last).step_by(2) {
-                    hidden = layers[layer + 1].addmm(&hidden, &layers[layer]).silu();
-                }
-                let coefficients = layers[last + 1].addmm(&hidden, &layers[last]).reshape([-1, 2, 3]);
+            Body::Smooth { network, .. } => {
+                let coefficients = network.forward(&examples.inputs).reshape([-1, 2, 3]);
                 match &examples.basis {
                     Some(basis) => coefficients.bmm(basis).reshape([-1, 6]),
                     None => coefficients.reshape([-1, 6]),
@@ -271,8 +256,7 @@ impl InverseModel {
         let mut weights = Weights::default();
         weights.metadata.insert("map".to_owned(), MAP.to_owned());
         weights.insert_json("form", &self.form)?;
-        weights.insert("toy.gm", &self.toy.gm);
-        weights.insert("toy.scale", &self.toy.scale);
+        self.toy.save(&mut weights);
         weights.insert_list("parameters", &self.parameters());
         if let Body::Smooth {
             features,
@@ -292,10 +276,7 @@ impl InverseModel {
     pub fn from_weights(weights: &Weights, device: Device) -> Result<Self, Error> {
         let get = |name: &str, size: &[i64]| weights.shaped(name, size).map(|tensor| tensor.to_device(device));
         let form: Form = weights.json("form")?;
-        let toy = Isochrone {
-            gm: get("toy.gm", &[])?,
-            scale: get("toy.scale", &[])?,
-        };
+        let toy = Isochrone::read(weights, device)?;
         let body = match form {
             Form::Paper { width, depth, dropout } => {
                 weights.holds("layers", depth)?;
@@ -314,23 +295,26 @@ impl InverseModel {
             }
             Form::Smooth { width, depth } => {
                 let features: Features = weights.json("features")?;
-                // As many inputs as there are features of a point.
-                let point = Tensor::ones([1, 3], (Kind::Double, device));
-                let seen = tch::no_grad(|| features.at(&toy, &point, &point).values);
-                let inputs = *seen.size().last().unwrap_or(&0);
-                let layers = weights.perceptron(inputs, width, depth, 6)?;
+                let inputs = features.count(&toy);
                 Body::Smooth {
                     features,
                     centre: get("centre", &[inputs])?,
                     width: get("width", &[inputs])?,
-                    layers: layers
-                        .iter()
-                        .map(|layer| layer.to_device(device).set_requires_grad(true))
-                        .collect(),
+                    network: Perceptron::read(weights, size(inputs, width, depth), device)?,
                 }
             }
         };
         Ok(Self { toy, form, body })
+    }
+}
+
+/// The perceptron of the smooth form: 3 coefficients for the position, 3 for the velocity.
+fn size(inputs: i64, width: i64, depth: i64) -> Size {
+    Size {
+        inputs,
+        width,
+        depth,
+        outputs: 6,
     }
 }
 

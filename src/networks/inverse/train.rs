@@ -6,9 +6,10 @@ use tch::{Kind, Tensor};
 use super::{Examples, Form, InverseModel};
 use crate::error::Error;
 use crate::isochrone::Isochrone;
+use crate::optimiser::{Optimiser, Schedule};
 use crate::paper::layers::Dropout;
-use crate::soap::Optimiser;
-use crate::training::{EpochRecord, Schedule, State, Watcher, generator, shuffled};
+use crate::random::{generator, shuffled};
+use crate::training::{EpochRecord, State, Watcher};
 use crate::weights::Checkpoint;
 
 /// Stars with both sets of coordinates, (stars, 3) each.

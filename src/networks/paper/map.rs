@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::layers::{Dropout, Network, Prepared, Shape};
+use crate::streams::ToyPoints;
 
 /// The unit of actions inside the networks, km/s kpc: 20 kpc times 200 km/s.
 pub const ACTION_UNIT: f64 = 4000.0;
@@ -98,41 +99,6 @@ pub struct PaperMap {
     architecture: Architecture,
     generating: Network,
     point: Network,
-}
-
-/// Toy angles and actions of the stars of streams.
-#[derive(Debug)]
-pub struct ToyPoints {
-    /// θ, radians: (streams, stars, 3).
-    pub theta: Tensor,
-    /// J, network unit: (streams, stars, 3).
-    pub action: Tensor,
-    /// 1 for a star, 0 for a filler of shorter streams: (streams, stars, 1).
-    pub weights: Tensor,
-}
-
-impl ToyPoints {
-    /// Mean over the stars of each stream: (streams, stars, n) → (streams, 1, n).
-    pub fn mean(&self, values: &Tensor) -> Tensor {
-        let sum = |values: &Tensor| values.sum_dim_intlist([1_i64].as_slice(), true, Kind::Double);
-        sum(&(values * &self.weights)) / sum(&self.weights)
-    }
-
-    /// Mean over all stars and components of (streams, stars, n).
-    pub fn average(&self, values: &Tensor) -> Tensor {
-        let components = *values.size().last().unwrap_or(&1) as f64;
-        (values * &self.weights).sum(Kind::Double) / (self.weights.sum(Kind::Double) * components)
-    }
-
-    /// The streams of these indexes.
-    pub fn pick(&self, streams: &Tensor) -> Self {
-        let pick = |tensor: &Tensor| tensor.index_select(0, streams);
-        Self {
-            theta: pick(&self.theta),
-            action: pick(&self.action),
-            weights: pick(&self.weights),
-        }
-    }
 }
 
 /// (θ'', J'') of stars, and J' of their streams.
@@ -251,7 +217,7 @@ impl PreparedMap {
         } else {
             Dropout::Off
         };
-        let (theta, action) = (toy.theta.detach(), toy.action.detach());
+        let (theta, action) = (toy.angles.detach(), toy.actions.detach());
         let stream_mean = |values: &Tensor| toy.mean(values).squeeze_dim(1);
         let mut mean = start.map_or_else(|| stream_mean(&action), Tensor::shallow_clone);
         for step in 1..=evaluation.steps {
@@ -276,14 +242,14 @@ impl PreparedMap {
     /// **Source** Ibata et al. (2021), Eq. 5–8 and the listing in the appendix
     pub fn image(&self, toy: &ToyPoints, mean: &Tensor, evaluation: &Evaluation) -> Image {
         let dropout = self.dropout();
-        let derivatives = |mean: &Tensor| gradients(&self.generating, &toy.theta, mean, dropout, self.graph);
-        let (by_theta, mut by_action) = derivatives(&spread_out(mean, &toy.theta));
-        let refined = &toy.action - by_theta;
+        let derivatives = |mean: &Tensor| gradients(&self.generating, &toy.angles, mean, dropout, self.graph);
+        let (by_theta, mut by_action) = derivatives(&spread_out(mean, &toy.angles));
+        let refined = &toy.actions - by_theta;
         let again = toy.mean(&refined);
         if evaluation.separate {
             by_action = derivatives(&again.expand_as(&refined).contiguous()).1;
         }
-        let (theta, columns) = self.change_of_angles(&(&toy.theta + by_action), dropout);
+        let (theta, columns) = self.change_of_angles(&(&toy.angles + by_action), dropout);
         Image {
             theta,
             action: covariant(&columns, &refined),
@@ -346,17 +312,13 @@ impl PreparedMap {
         let mut all_open = Vec::new();
         for first in (0..stars).step_by(CHUNK as usize) {
             let length = CHUNK.min(stars - first);
-            let theta = theta.narrow(0, first, length).detach().unsqueeze(1);
-            let action = action.narrow(0, first, length).detach().unsqueeze(1);
+            let theta = theta.narrow(0, first, length).detach();
+            let action = action.narrow(0, first, length).detach();
             let draw = draw.map(|draw| draw.wrapping_add(first));
-            let single = ToyPoints {
-                weights: Tensor::ones_like(&theta.narrow(-1, 0, 1)),
-                theta: theta.shallow_clone(),
-                action: action.shallow_clone(),
-            };
+            let single = ToyPoints::of_single(&theta, &action);
             let (own, left) = self.settled_actions(&single, draw);
             all_open.extend(not_below(&left, PREDICTION_TOLERANCE.0));
-            let own = own.unsqueeze(1);
+            let (theta, action, own) = (single.angles, single.actions, own.unsqueeze(1));
             seeded(draw);
             let (by_theta, by_action) = gradients(&self.detached, &theta, &own, dropout, false);
             tch::no_grad(|| {
@@ -384,7 +346,7 @@ impl PreparedMap {
     /// Each stream's steps are damped when they grow, as the iteration does not contract for every one.
     pub fn settled_actions(&self, toy: &ToyPoints, draw: Option<i64>) -> (Tensor, Tensor) {
         let dropout = if draw.is_some() { Dropout::Drawn } else { Dropout::Off };
-        let (theta, action) = (toy.theta.detach(), toy.action.detach());
+        let (theta, action) = (toy.angles.detach(), toy.actions.detach());
         let stream_mean = |values: &Tensor| toy.mean(values).squeeze_dim(1);
         let mut own = stream_mean(&action);
         let mut damping = Tensor::ones_like(&own).narrow(-1, 0, 1);

@@ -39,7 +39,11 @@ fn sample(streams: i64, stars: i64, random: &mut ChaCha8Rng) -> ToyPoints {
     let torus = random_tensor(&[streams, 1, 3], 0.1, 0.5, random);
     let action = torus + random_tensor(&[streams, stars, 3], -0.02, 0.02, random);
     let weights = Tensor::ones([streams, stars, 1], (Kind::Double, Device::Cpu));
-    ToyPoints { theta, action, weights }
+    ToyPoints {
+        angles: theta,
+        actions: action,
+        weights,
+    }
 }
 
 fn largest(tensor: &Tensor) -> f64 {
@@ -66,7 +70,7 @@ fn gradients_of_the_generating_function_agree_with_differences() {
     let mut random = ChaCha8Rng::seed_from_u64(2);
     let map = PaperMap::new(SMALL, &mut random, Device::Cpu).prepare();
     let toy = sample(6, 1, &mut random);
-    let (theta, action) = (&toy.theta, &toy.action);
+    let (theta, action) = (&toy.angles, &toy.actions);
     let value = |theta: &Tensor, action: &Tensor| {
         let features = Tensor::cat(&[theta.cos(), theta.sin(), action.shallow_clone()], -1).reshape([-1, 9]);
         let o = map.generating.forward(&features, Dropout::Off);
@@ -92,26 +96,26 @@ fn the_jacobian_of_p_agrees_with_differences_and_actions_solve_its_equation() {
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let map = PaperMap::new(SMALL, &mut random, Device::Cpu).prepare();
     let toy = sample(20, 1, &mut random);
-    let (_, columns) = map.change_of_angles(&toy.theta, Dropout::Off);
+    let (_, columns) = map.change_of_angles(&toy.angles, Dropout::Off);
     let step = 1e-6;
     for (j, column) in columns.iter().enumerate() {
         let mut shift = [0.0; 3];
         shift[j] = step;
         let shift = Tensor::from_slice(&shift);
-        let ahead = map.change_of_angles(&(&toy.theta + &shift), Dropout::Off).0;
-        let behind = map.change_of_angles(&(&toy.theta - &shift), Dropout::Off).0;
+        let ahead = map.change_of_angles(&(&toy.angles + &shift), Dropout::Off).0;
+        let behind = map.change_of_angles(&(&toy.angles - &shift), Dropout::Off).0;
         // Angles are known up to a turn, so the difference is taken of their sines.
         let difference = (ahead - behind).sin() / (2.0 * step);
         assert!(largest(&((difference - column) / (column.abs() + 1.0))) < 1e-6);
     }
-    let solved = covariant(&columns, &toy.action);
+    let solved = covariant(&columns, &toy.actions);
     let back = Tensor::stack(
         &columns
             .each_ref()
             .map(|column| (column * &solved).sum_dim_intlist([-1_i64].as_slice(), false, Kind::Double)),
         -1,
     );
-    assert!(largest(&(back - &toy.action)) < 1e-12);
+    assert!(largest(&(back - &toy.actions)) < 1e-12);
 }
 
 #[test]
@@ -119,7 +123,7 @@ fn the_map_is_symplectic() {
     let mut random = ChaCha8Rng::seed_from_u64(4);
     let map = gentle(&mut random).prepare();
     let toy = sample(8, 1, &mut random);
-    let (theta, action) = (toy.theta.squeeze_dim(1), toy.action.squeeze_dim(1));
+    let (theta, action) = (toy.angles.squeeze_dim(1), toy.actions.squeeze_dim(1));
     let step = 1e-6;
     let mut columns = Vec::new();
     for component in 0..6 {
@@ -156,7 +160,7 @@ fn a_single_star_is_a_stream_of_one() {
     let toy = sample(7, 1, &mut random);
     let (mean, _) = map.mean_actions(&toy, None, &Evaluation::FAST);
     let image = map.image(&toy, &mean, &Evaluation::FAST);
-    let alone = map.predict(&toy.theta.squeeze_dim(1), &toy.action.squeeze_dim(1), None);
+    let alone = map.predict(&toy.angles.squeeze_dim(1), &toy.actions.squeeze_dim(1), None);
     // The training's iteration stops at a mean change of 1e-6.
     assert!(largest(&(image.action.squeeze_dim(1) - alone.action)) < 1e-4);
     assert!(largest(&(image.theta.squeeze_dim(1) - alone.theta)) < 1e-3);
@@ -168,7 +172,7 @@ fn a_draw_of_masks_is_repeatable_and_no_two_are_the_same() {
     let size = Architecture::sized(256, 5, 0.5);
     let map = PaperMap::new(size, &mut random, Device::Cpu).frozen();
     let toy = sample(1, 6, &mut random);
-    let (theta, action) = (toy.theta.squeeze_dim(0), toy.action.squeeze_dim(0));
+    let (theta, action) = (toy.angles.squeeze_dim(0), toy.actions.squeeze_dim(0));
     let at = |draw| map.predict(&theta, &action, draw).theta;
     assert!(at(Some(1)).equal(&at(Some(1))));
     assert!(largest(&(at(Some(1)) - at(Some(2)))) > 1e-6);

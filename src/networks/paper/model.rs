@@ -2,12 +2,12 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::map::{ACTION_UNIT, Architecture, Evaluation, PaperMap, ToyPoints, not_below};
+use super::map::{ACTION_UNIT, Architecture, Evaluation, PaperMap, not_below};
+use crate::autograd::rows_of_jacobian;
 use crate::error::Error;
 use crate::isochrone::{G, Isochrone, wrap};
-use crate::smooth::jacobian::rows_of_jacobian;
-use crate::smooth::map::Streams;
-use crate::training::generator;
+use crate::random::generator;
+use crate::streams::{Streams, ToyPoints};
 use crate::weights::Weights;
 
 /// Value of the metadata `network` in a file of this map.
@@ -71,8 +71,8 @@ impl PaperModel {
     pub fn toy_points(&self, x: &Tensor, v: &Tensor, weights: &Tensor) -> Result<ToyPoints, Error> {
         let found = self.toy().from_cartesian(x, v)?;
         Ok(ToyPoints {
-            theta: found.angles,
-            action: found.actions / ACTION_UNIT,
+            angles: found.angles,
+            actions: found.actions / ACTION_UNIT,
             weights: weights.shallow_clone(),
         })
     }
@@ -153,8 +153,8 @@ impl PaperModel {
             let theta = motion.at.angles.unsqueeze(1).set_requires_grad(true);
             let points = ToyPoints {
                 weights: Tensor::ones_like(&theta.detach().narrow(-1, 0, 1)),
-                action: (motion.at.actions / ACTION_UNIT).unsqueeze(1),
-                theta: theta.shallow_clone(),
+                actions: (motion.at.actions / ACTION_UNIT).unsqueeze(1),
+                angles: theta.shallow_clone(),
             };
             let (mean, _) = map.settled_actions(&points, None);
             let image = map.image(&points, &mean, &Evaluation::FAST);
@@ -174,8 +174,7 @@ impl PaperModel {
             weights.insert(name, &tensor);
         }
         let toy = tch::no_grad(|| self.toy());
-        weights.insert("toy.gm", &toy.gm);
-        weights.insert("toy.scale", &toy.scale);
+        toy.save(&mut weights);
         weights.metadata.insert("map".to_owned(), "actions".to_owned());
         weights.metadata.insert("network".to_owned(), NETWORK.to_owned());
         weights.insert_json("architecture", &self.map.architecture())?;

@@ -3,11 +3,13 @@
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::map::{ACTION_UNIT, Architecture, Evaluation, Image, PreparedMap, ToyPoints};
+use super::map::{ACTION_UNIT, Architecture, Evaluation, Image, PreparedMap};
 use super::model::PaperModel;
 use crate::error::Error;
-use crate::smooth::map::Streams;
-use crate::training::{EpochRecord, Schedule, State, Watcher, generator, shuffled};
+use crate::optimiser::Schedule;
+use crate::random::{generator, shuffled};
+use crate::streams::{Streams, ToyPoints};
+use crate::training::{EpochRecord, State, Watcher};
 use crate::weights::Checkpoint;
 
 /// What is minimised.
@@ -78,7 +80,7 @@ struct Set<'a> {
 impl<'a> Set<'a> {
     fn new(streams: &'a Streams, model: &PaperModel) -> Result<Self, Error> {
         let points = model.fixed_points(streams)?;
-        let means = points.mean(&points.action).squeeze_dim(1);
+        let means = points.mean(&points.actions).squeeze_dim(1);
         Ok(Self {
             streams,
             fixed: (!model.is_free()).then_some(points),
@@ -118,7 +120,7 @@ impl<'a> Set<'a> {
 ///
 /// **Source** Ibata et al. (2021), Eq. 12, 13 and 19
 pub fn loss(map: &PreparedMap, points: &ToyPoints, image: &Image, mean: &Tensor, kind: Loss) -> (Tensor, f64) {
-    let spread = points.average(&(&image.action - points.mean(&image.action)).abs());
+    let spread = points.spread(&image.action);
     if kind == Loss::Spread {
         let reported = spread.double_value(&[]) * ACTION_UNIT;
         return (spread, reported);

@@ -7,10 +7,9 @@ use dynamics::units::Natural;
 use rayon::prelude::*;
 use tch::{Kind, Tensor};
 
-use super::map::{Streams, ToyPoints};
 use crate::error::Error;
-use crate::field::plain;
 use crate::isochrone::Isochrone;
+use crate::streams::{Streams, ToyPoints};
 
 /// How far stars are moved to both sides, in radians of their radial phase in the toy. They are moved along true orbits, on which
 /// the actions of the true map are the same at any distance, so that this need not be small.
@@ -44,7 +43,7 @@ impl Flow {
         weight: f64,
     ) -> Result<Self, Error> {
         let everyone = Streams::new(streams.x.shallow_clone(), streams.v.shallow_clone());
-        let stars: Vec<PhaseSpace> = plain(&everyone)?.into_iter().flatten().collect();
+        let stars: Vec<PhaseSpace> = everyone.points()?.into_iter().flatten().collect();
         let toy = PlainIsochrone::new(toy.mass(), toy.scale_kpc()).map_err(|error| Error::Data(error.to_string()))?;
         let moved = |star: &PhaseSpace, side: f64| -> Option<PhaseSpace> {
             let time = Natural::of_phase(side * PHASE, toy.actions(star).ok()?.frequencies.r);

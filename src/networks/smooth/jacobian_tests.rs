@@ -1,11 +1,11 @@
 #![allow(clippy::unwrap_used)]
 use tch::{Device, Kind, Tensor};
 
-use super::super::Symmetry;
-use super::super::map::Streams;
 use super::super::tests::random_map;
 use super::*;
-use crate::test_support::{angle_distance, distance, halo_points, paper_isochrone};
+use crate::features::Symmetry;
+use crate::streams::Streams;
+use crate::test_support::{angle_distance, distance, halo_points, image, paper_isochrone};
 
 const SYMMETRIES: [Symmetry; 3] = [Symmetry::None, Symmetry::Axisymmetric, Symmetry::Spherical];
 
@@ -19,7 +19,7 @@ fn by_differences(map: &SmoothMap, x: &Tensor, v: &Tensor) -> Tensor {
     let shifts = widths.diag(0).view([6, 1, 1, 6]) * steps.view([1, 6, 1, 1]);
     let moved = (Tensor::cat(&[x, v], -1) + shifts).view([-1, 1, 6]);
     let streams = Streams::new(moved.narrow(-1, 0, 3), moved.narrow(-1, 3, 3));
-    let (angles, actions) = map.predict(&streams.toy_points(&map.toy).unwrap());
+    let (angles, actions) = image(map, &streams.toy_points(&map.toy).unwrap());
     let found = |values: Tensor| values.view([6, 6, stars, 3]);
     let (angles, actions) = (found(angles), found(actions));
     let turn = std::f64::consts::TAU;
@@ -45,7 +45,7 @@ fn the_jacobian_is_that_of_the_map() {
         let error = distance(&(&numeric / &size), &(found.matrix() / &size));
         assert!(error < 1e-6, "{symmetry:?}: {error:e}");
         let points = Streams::new(x.unsqueeze(1), v.unsqueeze(1));
-        let (angles, actions) = map.predict(&points.toy_points(&map.toy).unwrap());
+        let (angles, actions) = image(&map, &points.toy_points(&map.toy).unwrap());
         assert!(distance(&actions.squeeze_dim(1), &found.actions) < 1e-8);
         assert!(angle_distance(&angles.squeeze_dim(1), &found.angles) < 1e-10);
         assert!(found.residual.max().double_value(&[]) < 1e-8);

@@ -3,13 +3,15 @@
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::features::Sight;
 use super::flow::{Flow, mean_rate, rate};
-use super::map::{Shape, SmoothMap, Streams, ToyPoints, floored, mean, slope};
+use super::map::{Shape, SmoothMap};
 use crate::error::Error;
-use crate::isochrone::Isochrone;
-use crate::soap::Optimiser;
-use crate::training::{EpochRecord, Schedule, State, Watcher, generator, shuffled};
+use crate::isochrone::{Isochrone, floored};
+use crate::optimiser::{Optimiser, Schedule};
+use crate::perceptron::{Inputs, Perceptron};
+use crate::random::{generator, shuffled};
+use crate::streams::{Streams, ToyPoints, mean};
+use crate::training::{EpochRecord, State, Watcher};
 use crate::weights::Checkpoint;
 
 /// How to train.
@@ -97,7 +99,7 @@ struct Set {
     points: ToyPoints,
     refined: Tensor,
     /// Features of the stars looked at and their toy actions less the stream's mean, in the steps' precision.
-    sight: Sight,
+    inputs: Inputs,
     deviations: Tensor,
     kind: Kind,
     flow: Option<Moved>,
@@ -108,7 +110,7 @@ struct Moved {
     weight: f64,
     all: [ToyPoints; 2],
     points: [ToyPoints; 2],
-    sights: [Sight; 2],
+    inputs: [Inputs; 2],
     /// dJ/dt of the toy actions.
     rate: Tensor,
 }
@@ -118,18 +120,18 @@ impl Set {
         let all = streams.toy_points(&map.toy)?;
         let points = streams.toy_points(&map.toy)?;
         let refined = floored(&points.mean(&points.actions));
-        let sight = || map.look(&points.angles, &refined.expand_as(&points.actions));
+        let inputs = || map.inputs(&points.angles, &refined.expand_as(&points.actions));
         let moved = |flow: &Flow| -> Result<Moved, Error> {
             Ok(Moved {
                 weight: flow.weight,
                 all: flow.toy_points(&map.toy)?,
                 points: flow.toy_points(&map.toy)?,
-                sights: [sight(), sight()],
+                inputs: [inputs(), inputs()],
                 rate: points.actions.shallow_clone(),
             })
         };
         let mut set = Self {
-            sight: sight(),
+            inputs: inputs(),
             deviations: points.actions.shallow_clone(),
             flow: flow.map(moved).transpose()?,
             all,
@@ -165,11 +167,11 @@ impl Set {
     fn look(&mut self, map: &SmoothMap) {
         let kind = |tensor: &Tensor| tensor.to_kind(self.kind);
         let refined = self.refined.expand_as(&self.points.actions);
-        let sight = |points: &ToyPoints| map.look(&points.angles, &refined).each(&kind);
+        let inputs = |points: &ToyPoints| map.inputs(&points.angles, &refined).each(&kind);
         self.deviations = kind(&(&self.points.actions - self.points.mean(&self.points.actions)));
-        self.sight = sight(&self.points);
+        self.inputs = inputs(&self.points);
         if let Some(flow) = &mut self.flow {
-            flow.sights = flow.points.each_ref().map(sight);
+            flow.inputs = flow.points.each_ref().map(inputs);
             flow.rate = kind(&rate(
                 &flow.points.each_ref().map(|points| points.actions.shallow_clone()),
             ));
@@ -180,8 +182,7 @@ impl Set {
     fn mean_rate(&self, map: &SmoothMap) -> Option<f64> {
         let flow = self.flow.as_ref()?;
         let refined = self.refined.expand_as(&self.points.actions);
-        let actions =
-            |points: &ToyPoints| tch::no_grad(|| &points.actions - map.slope(&map.look(&points.angles, &refined)));
+        let actions = |points: &ToyPoints| tch::no_grad(|| &points.actions - map.slope(&points.angles, &refined));
         Some(mean_rate(&flow.points.each_ref().map(actions), &self.points.weights))
     }
 
@@ -194,8 +195,8 @@ impl Set {
 
     fn spread(&self, map: &SmoothMap) -> f64 {
         tch::no_grad(|| {
-            let sight = map.look(&self.points.angles, &self.refined.expand_as(&self.points.actions));
-            self.points.spread(&(&self.points.actions - map.slope(&sight)))
+            let slope = map.slope(&self.points.angles, &self.refined.expand_as(&self.points.actions));
+            self.points.spread(&(&self.points.actions - slope)).double_value(&[])
         })
     }
 }
@@ -248,13 +249,13 @@ pub fn train_from(
         .transpose()?;
     let start_loss = held_out.as_ref().unwrap_or(&learning).spread(&map);
     // The steps' own parameters; in double precision they are those of the map.
-    let working: Vec<Tensor> = if options.single {
-        let single = |p: &Tensor| p.detach().to_kind(kind).set_requires_grad(true);
-        map.parameters.iter().map(single).collect()
-    } else {
-        map.parameters.iter().map(Tensor::shallow_clone).collect()
-    };
-    let mut state = State::with(options.optimiser, &working, options.weight_decay, start_loss);
+    let working = map.perceptron.working(kind);
+    let mut state = State::with(
+        options.optimiser,
+        &working.parameters(),
+        options.weight_decay,
+        start_loss,
+    );
     learning.draw(options.stars, options.seed, 0);
     learning.look(&map);
     checkpoint.resume(watcher, |saved| {
@@ -285,7 +286,7 @@ pub fn train_from(
         let mut best = false;
         if epoch.is_multiple_of(options.refresh) || is_last {
             let steps = if is_last { 10 } else { 2 };
-            copy(&working, &mut map.parameters);
+            map.perceptron.copy_from(&working);
             learning.draw(options.stars, options.seed, epoch);
             learning.refresh(&map, steps);
             if let Some(set) = &mut held_out {
@@ -310,20 +311,14 @@ pub fn train_from(
         })?;
     }
     let history = state.into_best();
-    copy(&working, &mut map.parameters);
+    map.perceptron.copy_from(&working);
     let rate = learning.mean_rate(&map);
     Ok(Trained { map, history, rate })
 }
 
-fn copy(from: &[Tensor], to: &mut [Tensor]) {
-    tch::no_grad(|| {
-        from.iter().zip(to).for_each(|(from, to)| to.copy_(from));
-    });
-}
-
 /// One step on the streams `batch`; gives their mean absolute deviation, km/s kpc. The loss is in units of `unit`.
 fn step(
-    parameters: &[Tensor],
+    network: &Perceptron,
     state: &mut State,
     set: &Set,
     batch: &Tensor,
@@ -339,14 +334,11 @@ fn step(
         let robust = ((deviation / (options.robust * unit)).square() + 1.0).sqrt() - 1.0;
         (robust * &weights).sum(kind) * options.robust / &count
     };
-    let actions = pick(&set.deviations) - slope(parameters, &set.sight.each(&pick));
+    let actions = pick(&set.deviations) - network.slope(&set.inputs.each(&pick));
     let deviation = &actions - mean(&actions, &weights);
     let mut loss = size(&deviation);
     if let Some(flow) = &set.flow {
-        let slopes = flow
-            .sights
-            .each_ref()
-            .map(|sight| slope(parameters, &sight.each(&pick)));
+        let slopes = flow.inputs.each_ref().map(|inputs| network.slope(&inputs.each(&pick)));
         loss += size(&(pick(&flow.rate) - rate(&slopes))) * flow.weight;
     }
     state.descend(&loss, options.clip, schedule)?;

@@ -2,7 +2,7 @@
 
 use dynamics::potential::Potential;
 use networks::region::Region;
-use networks::smooth;
+use networks::toy;
 use rayon::prelude::*;
 use runner::context::StageContext;
 use runner::error::StageError;
@@ -283,7 +283,7 @@ impl<'a> Predictor<'a> {
     fn unbound(&self, x: &Tensor, v: &Tensor) -> Result<Vec<usize>, StageError> {
         let mut rows = std::collections::BTreeSet::new();
         for network in &self.networks {
-            let unbound = smooth::unbound_energies(&network.toy(), x, v).map_err(failed)?;
+            let unbound = toy::unbound_energies(&network.toy(), x, v).map_err(failed)?;
             rows.extend(unbound.into_iter().map(|(row, _)| row));
         }
         Ok(rows.into_iter().collect())

@@ -9,8 +9,10 @@ use dynamics::methods::laws::{Accuracy, Entry, Verdict, try_method};
 use dynamics::methods::stars::{Kind as Awkward, trials};
 use dynamics::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace};
 use dynamics::potential::Isochrone;
+use networks::features::Symmetry;
 use networks::isochrone::Isochrone as Toy;
-use networks::smooth::{Options, Shape, Streams, Symmetry, train};
+use networks::smooth::{Options, Shape, train};
+use networks::streams::Streams;
 use networks::training::Unwatched;
 use networks::weights::Checkpoint;
 use stages::common::columns;
@@ -145,7 +147,7 @@ fn awkward_stars_keep_the_laws_or_are_flagged_or_set_aside() {
     };
 
     // The map's own error: the greatest of other stars of the population that are inside.
-    let others: Vec<PhaseSpace> = networks::field::plain(&halo(128, 7)).unwrap().concat();
+    let others: Vec<PhaseSpace> = halo(128, 7).points().unwrap().concat();
     let (mut actions, mut frequencies, mut sure) = (0.0_f64, 0.0_f64, 0);
     for (star, answer) in others.iter().zip(predicted(&predictor, &others)) {
         let Ok((answer, None)) = answer else { continue };

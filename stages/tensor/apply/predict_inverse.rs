@@ -1,7 +1,7 @@
 //! The part of `predict` for `map: inverse`.
 
-use networks::exact::{Located, Unsolved};
 use networks::inverse::InverseModel;
+use networks::smooth::exact::{Located, Unsolved};
 use networks::weights::Weights;
 use runner::context::StageContext;
 use runner::error::StageError;

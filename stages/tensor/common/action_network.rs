@@ -2,7 +2,8 @@
 
 use networks::isochrone::Isochrone;
 use networks::paper::{self, model::PaperModel};
-use networks::smooth::{self, SmoothMap, Streams};
+use networks::smooth::{self, SmoothMap};
+use networks::streams::Streams;
 use networks::weights::Weights;
 use runner::context::StageContext;
 use runner::error::StageError;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use networks::sky::Sun;
-use networks::smooth::Streams;
+use networks::streams::Streams;
 use runner::context::StageContext;
 use runner::error::StageError;
 use stages::common::io::{self, TableContext};

@@ -1,8 +1,7 @@
 //! How constant actions are along streams: what a map is trained for, and what tells, without labels, how far to believe it.
 
-use networks::field::plain;
 use networks::region::Region;
-use networks::smooth::Streams;
+use networks::streams::Streams;
 use runner::context::StageContext;
 use runner::error::StageError;
 use stages::common::io::TableContext;
@@ -96,7 +95,7 @@ struct Flat {
 impl Flat {
     /// Of at most `most` stars.
     fn of(streams: &Streams, most: usize) -> Result<Self, StageError> {
-        let all = plain(streams).map_err(failed)?;
+        let all = streams.points().map_err(failed)?;
         let stars: usize = all.iter().map(Vec::len).sum();
         let some: Vec<_> = all.iter().step_by(stars.div_ceil(most).max(1)).collect();
         let device = streams.x.device();

@@ -5,6 +5,7 @@ use networks::field::evidence::STRANGE_DENSITY;
 use networks::field::{AtStars, Field};
 use networks::paper::model::{self, PaperModel};
 use networks::smooth::{self, SmoothMap};
+use networks::toy;
 use networks::weights::Weights;
 use runner::context::StageContext;
 use runner::error::StageError;
@@ -199,7 +200,7 @@ fn read(context: &StageContext, port: &str, maps: &[(Weights, ActionMap)], devic
     let mut rows = Vec::new();
     for (_, map) in maps {
         let streams = &sample.streams;
-        let unbound = smooth::unbound_energies(&map.toy(), &streams.x, &streams.v).map_err(failed)?;
+        let unbound = toy::unbound_energies(&map.toy(), &streams.x, &streams.v).map_err(failed)?;
         rows.extend(unbound.iter().map(|&(place, _)| sample.rows[place]));
     }
     if rows.is_empty() {

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use networks::features;
 use networks::field::synthetic::Options as SyntheticOptions;
 use networks::field::{Field, synthetic_streams};
 use networks::isochrone::Isochrone;
-use networks::smooth::{self, Flow, Shape, SmoothMap, Streams};
+use networks::smooth::{self, Flow, Shape, SmoothMap};
+use networks::streams::Streams;
+use networks::toy;
 use networks::weights::Weights;
 use networks::{Error, paper};
 use runner::context::StageContext;
@@ -180,7 +183,7 @@ fn usable(
         sample.without(&loose)
     };
     let Some(sample) = sample else { return Ok(None) };
-    let rows = smooth::undetermined(toy, &sample.streams.x, &sample.streams.v).map_err(failed)?;
+    let rows = toy::undetermined(toy, &sample.streams.x, &sample.streams.v).map_err(failed)?;
     let rows: BTreeSet<usize> = rows.into_iter().map(|place| sample.rows[place]).collect();
     if rows.is_empty() {
         return Ok(Some(sample));
@@ -357,9 +360,9 @@ fn first_toy(
         }
         start => {
             let also = validation.map(|sample| &sample.streams);
-            let found = smooth::fit_toy(&train.streams, also, start);
+            let found = toy::fit_toy(&train.streams, also, start);
             found
-                .or_else(|_| smooth::fit_toy(&train.streams, also, None))
+                .or_else(|_| toy::fit_toy(&train.streams, also, None))
                 .map_err(|error| no_toy(context, error, train, validation))
         }
     }
@@ -403,9 +406,9 @@ fn smooth_options(with: &TrainActions, streams: usize, synthetic: bool) -> smoot
         smooth::Options::for_streams(streams)
     };
     let symmetry = match with.symmetry {
-        Symmetry::None => smooth::Symmetry::None,
-        Symmetry::Axisymmetric => smooth::Symmetry::Axisymmetric,
-        Symmetry::Spherical => smooth::Symmetry::Spherical,
+        Symmetry::None => features::Symmetry::None,
+        Symmetry::Axisymmetric => features::Symmetry::Axisymmetric,
+        Symmetry::Spherical => features::Symmetry::Spherical,
     };
     smooth::Options {
         shape: Shape {
@@ -478,7 +481,7 @@ impl Unbound {
         let mut stars = Vec::new();
         let (mut streams, mut of_stars, mut of_streams) = (0, 0, 0);
         for (set, sample) in sets {
-            let listed = smooth::unbound_energies(toy, &sample.streams.x, &sample.streams.v).map_err(failed)?;
+            let listed = toy::unbound_energies(toy, &sample.streams.x, &sample.streams.v).map_err(failed)?;
             let mut by_row: Vec<(usize, f64)> = listed
                 .into_iter()
                 .map(|(place, energy)| (sample.rows[place], energy))

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::Isochrone;
 use networks::Error;
-use networks::field::{plain, streams_of};
+use networks::features::Symmetry as Imposed;
 use networks::fourier::{OrbitMap, OrbitMaps, OrbitOptions, fit_orbit};
-use networks::smooth::{Symmetry as Imposed, fit_toy};
+use networks::streams::Streams;
+use networks::toy::fit_toy;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
@@ -30,7 +31,7 @@ pub fn run(with: &TrainActions, train: &Sample, context: &StageContext) -> Resul
     let mut toys = Vec::new();
     let (mut of_toys, mut held_out) = (Vec::new(), Vec::new());
     let mut lost = SetAside::default();
-    for (stream, points) in streams.into_iter().zip(plain(&train.streams).map_err(failed)?) {
+    for (stream, points) in streams.into_iter().zip(train.streams.points().map_err(failed)?) {
         context.check_cancelled()?;
         match fit(with, &points) {
             Ok((toy, map)) => {
@@ -83,7 +84,7 @@ fn fit(with: &TrainActions, points: &[PhaseSpace]) -> Result<((f64, f64), OrbitM
     let toy = match given {
         Some(toy) if !with.toy.free => toy,
         start => {
-            let one = streams_of(&[some])?;
+            let one = Streams::of_points(&[some])?;
             let toy = fit_toy(&one, None, start)?;
             (toy.mass(), toy.scale_kpc())
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use networks::inverse::Form;
 use networks::inverse::train::{Options, Pairs, train};
-use networks::smooth;
+use networks::toy;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
@@ -76,7 +76,7 @@ fn pairs(
         let rows: BTreeSet<usize> = places.into_iter().map(|place| sample.rows[place]).collect();
         rows.into_iter().collect()
     };
-    let unbound = smooth::unbound_energies(&network.toy(), &sample.streams.x, &sample.streams.v).map_err(failed)?;
+    let unbound = toy::unbound_energies(&network.toy(), &sample.streams.x, &sample.streams.v).map_err(failed)?;
     let rows = rows_of(&sample, unbound.into_iter().map(|(place, _)| place).collect());
     set_aside(&sample, &rows, "it is unbound in the network's toy potential");
     let Some(sample) = sample.without_stars(&rows) else {

@@ -2,8 +2,8 @@
 
 use dynamics::potential::Potential;
 use networks::field::evidence::STRANGE;
-use networks::field::{AtStars, Energies, Errors, Field, Fitted, fit_linear, mlp, plain, train_mlp};
-use networks::smooth::Streams;
+use networks::field::{AtStars, Energies, Errors, Field, Fitted, fit_linear, mlp, train_mlp};
+use networks::streams::Streams;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
@@ -97,13 +97,13 @@ fn network(
     // Without streams held out, those that were learned from: they flatter, and the name says so.
     let (name, streams) = validation.map_or(("training", &train.streams), |streams| ("held_out", streams));
     let mut energies = Energies::default();
-    energies.add(&trained.field, &plain(streams).map_err(failed)?, None);
+    energies.add(&trained.field, &streams.points().map_err(failed)?, None);
     doubts::of_energies(context, &energies, name, false);
     Ok(Field::Mlp(trained.field))
 }
 
 /// Where the stars are.
 fn places(streams: &Streams) -> Result<Vec<[f64; 3]>, StageError> {
-    let stars = plain(streams).map_err(failed)?;
+    let stars = streams.points().map_err(failed)?;
     Ok(stars.iter().flatten().map(|star| star.x).collect())
 }

@@ -7,8 +7,10 @@ use tch::{Kind, Tensor};
 
 use self::search::{search, secants};
 use crate::error::Error;
-use crate::isochrone::wrap;
-use crate::smooth::map::{SmoothMap, ToyPoints, floored};
+use crate::isochrone::{floored, wrap};
+use crate::map::Image;
+use crate::smooth::SmoothMap;
+use crate::streams::ToyPoints;
 
 /// Stages of the continuation from no correction to the whole, for stars that Newton's method does not find at once.
 const STAGES: usize = 8;
@@ -74,17 +76,6 @@ pub struct Located {
     pub unsolved: Vec<Option<Unsolved>>,
 }
 
-/// (θ', J') of single stars, or of streams.
-#[derive(Debug)]
-pub struct Refined {
-    /// θ' in [0, 2π): (stars, 3), or (streams, stars, 3).
-    pub angles: Tensor,
-    /// J', km/s kpc: (stars, 3), or (streams, 3).
-    pub actions: Tensor,
-    /// Where no J' was found that solves the equation: J' there is what the first steps of the fixed point came to.
-    pub open: Vec<bool>,
-}
-
 /// First and mixed second derivatives of G.
 struct Slopes {
     /// ∂G/∂θ […, 3].
@@ -97,9 +88,9 @@ struct Slopes {
 
 impl SmoothMap {
     /// (θ', J') of single stars from their toy angles and actions (stars, 3); see [`SmoothMap::refine_streams`].
-    pub fn refine_exactly(&self, angles: &Tensor, actions: &Tensor) -> Result<Refined, Error> {
+    pub fn refine_exactly(&self, angles: &Tensor, actions: &Tensor) -> Result<Image, Error> {
         let found = self.refine_streams(&ToyPoints::of_single(angles, actions))?;
-        Ok(Refined {
+        Ok(Image {
             angles: found.angles.squeeze_dim(-2),
             ..found
         })
@@ -107,13 +98,13 @@ impl SmoothMap {
 
     /// θ' of the stars of streams and the J' = ⟨J − ∂G/∂θ(θ, J')⟩ that the stars of each have in common, by secants; where these come to
     /// no end, some steps of the damped fixed point, then Newton's.
-    pub fn refine_streams(&self, points: &ToyPoints) -> Result<Refined, Error> {
+    pub fn refine_streams(&self, points: &ToyPoints) -> Result<Image, Error> {
         let unit = self.action_scale();
         let toy_actions = points.mean(&points.actions).squeeze_dim(-2) / unit;
         let residual = |rows: &Tensor, guess: &Tensor| {
             let points = points.pick(rows);
             let common = (guess * unit).unsqueeze(-2).expand_as(&points.angles);
-            let slope = tch::no_grad(|| self.slope(&self.look(&points.angles, &common)));
+            let slope = tch::no_grad(|| self.slope(&points.angles, &common));
             guess + points.mean(&slope).squeeze_dim(-2) / unit - toy_actions.index_select(0, rows)
         };
         let (mut found, mut open) = secants(toy_actions.shallow_clone(), &residual, &floored)?;
@@ -129,7 +120,7 @@ impl SmoothMap {
         let actions = found * unit;
         let common = actions.unsqueeze(-2).expand_as(&points.angles).contiguous();
         let shift = self.angle_shift(&points.angles, &common);
-        Ok(Refined {
+        Ok(Image {
             angles: wrap(&(&points.angles + shift)),
             actions,
             open,
@@ -172,7 +163,7 @@ impl SmoothMap {
 
     /// J − ∂G/∂θ(θ, J') of each star of streams whose stars share J': what each by itself adds to the mean, […, stars, 3].
     pub fn star_actions(&self, points: &ToyPoints, actions: &Tensor) -> Tensor {
-        tch::no_grad(|| &points.actions - self.slope(&self.look(&points.angles, actions)))
+        tch::no_grad(|| &points.actions - self.slope(&points.angles, actions))
     }
 
     /// Positions and velocities of stars from (θ', J'), the inverse of the map for single stars.

@@ -1,20 +1,19 @@
-//! Times one training step of the paper's networks at full size, and trains the inverse of section 6.1 (toy 20 % high).
+//! Times one training step of the paper's networks at full size; `benches/paper_network.py` puts PyTorch beside it.
 //!
-//! `paper_and_inverse step [streams] [steps] [cpu | cuda]` · `paper_and_inverse inverse [streams] [epochs of the map]`
+//! `paper_network step [streams] [steps] [cpu | cuda]`
 //!
 //! Nothing here is linked to CUDA: with `cuda`, name PyTorch's `libtorch_cuda.so` in `LD_PRELOAD`, as `benches/gpu.sh` does.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use networks::Error;
-use networks::inverse::Form;
-use networks::inverse::train::{Options, Pairs, train};
 use networks::isochrone::Isochrone;
 use networks::paper::map::{Architecture, Evaluation};
 use networks::paper::model::PaperModel;
 use networks::paper::train as paper;
-use networks::smooth::{self, Streams};
-use networks::training::{EpochRecord, Unwatched, Watcher, generator};
+use networks::random::generator;
+use networks::streams::Streams;
+use networks::training::{EpochRecord, Watcher};
 use networks::weights::Checkpoint;
 use tch::{Device, Kind, Tensor};
 
@@ -45,27 +44,6 @@ fn arcs(count: usize, seed: u64) -> Streams {
     let angles = found.angles.unsqueeze(1) + found.frequencies.unsqueeze(1) * times;
     let (x, v) = truth.to_cartesian(&angles, &found.actions.unsqueeze(1).expand_as(&angles));
     Streams::new(x, v)
-}
-
-struct Every(usize);
-
-impl Watcher for Every {
-    fn epoch(&mut self, record: &EpochRecord, total: usize) {
-        if record.epoch.is_multiple_of(self.0) || record.epoch == total {
-            let EpochRecord {
-                epoch,
-                train_loss,
-                validation_loss,
-                seconds,
-                ..
-            } = record;
-            println!("epoch {epoch}: {train_loss:.5} {validation_loss:.5}, {seconds:.1} s");
-        }
-    }
-
-    fn stop(&self) -> bool {
-        false
-    }
 }
 
 /// Processor time of this thread so far, s (Linux).
@@ -142,78 +120,13 @@ fn step(streams: usize, steps: usize, device: Device) -> Result<(), Error> {
     Ok(())
 }
 
-fn inverse(streams: usize, epochs: usize) -> Result<(), Error> {
-    let (learning, held_out) = (arcs(streams, 1), arcs(streams, 2));
-    let toy = Isochrone::new(1.2 * MASS, 6.0, Device::Cpu);
-    let options = smooth::Options {
-        epochs,
-        ..smooth::Options::for_streams(streams)
-    };
-    let map = smooth::train(
-        &learning,
-        Some(&held_out),
-        &toy,
-        &options,
-        &mut Checkpoint::none(),
-        &mut Every(100),
-    )?
-    .map;
-    let pairs = |streams: &Streams| -> Result<Pairs, Error> {
-        let (theta, action) = map.predict(&streams.toy_points(&toy)?);
-        let flat = |y: &Tensor| y.detach().reshape([-1, 3]);
-        Ok(Pairs {
-            theta: flat(&theta),
-            action: flat(&action),
-            x: flat(&streams.x),
-            v: flat(&streams.v),
-        })
-    };
-    let (learning, held_out) = (pairs(&learning)?, pairs(&held_out)?);
-    for (width, rate) in [(64, 4e-3), (96, 4e-3), (64, 1e-2)] {
-        let form = Form::Smooth { width, depth: 3 };
-        let options = Options {
-            learning_rate: rate,
-            ..Options::for_stars(form, learning.x.size()[0] as usize)
-        };
-        let begin = Instant::now();
-        let mut checkpoint = Checkpoint::new(&std::env::temp_dir().join("never"), Duration::MAX);
-        let trained = train(
-            &toy,
-            &learning,
-            Some(&held_out),
-            &options,
-            &mut checkpoint,
-            &mut Unwatched,
-        )?;
-        let (x, v) = trained.model.predict(&held_out.theta, &held_out.action);
-        let error = |a: &Tensor, b: &Tensor| {
-            let error = (a - b).abs();
-            (
-                error.mean(Kind::Double).double_value(&[]),
-                error.median().double_value(&[]),
-            )
-        };
-        let ((dx, mx), (dv, mv)) = (error(&x, &held_out.x), error(&v, &held_out.v));
-        let seconds = begin.elapsed().as_secs_f64();
-        println!(
-            "width {width}, rate {rate}: {dx:.4} kpc (median {mx:.4}), {dv:.3} km/s (median {mv:.3}), {seconds:.0} s"
-        );
-    }
-    Ok(())
-}
-
 fn main() -> Result<(), Error> {
     tch::set_num_threads(1);
     let arguments: Vec<String> = std::env::args().collect();
     let number = |index: usize, usual: usize| arguments.get(index).and_then(|text| text.parse().ok()).unwrap_or(usual);
-    match arguments.get(1).map(String::as_str) {
-        Some("inverse") => inverse(number(2, 1024), number(3, 200)),
-        _ => {
-            let device = match arguments.get(4).map(String::as_str) {
-                Some("cuda") => Device::Cuda(0),
-                _ => Device::Cpu,
-            };
-            step(number(2, 64), number(3, 3), device)
-        }
-    }
+    let device = match arguments.get(4).map(String::as_str) {
+        Some("cuda") => Device::Cuda(0),
+        _ => Device::Cpu,
+    };
+    step(number(2, 64), number(3, 3), device)
 }

@@ -2,10 +2,9 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::features::scales;
-use super::map::{Streams, mean};
 use crate::error::Error;
 use crate::isochrone::{G, Isochrone, dot};
+use crate::streams::{Streams, mean, scales};
 
 /// Greatest semi-major axis of an orbit in the toy, in units of the distance of the farthest star.
 const WIDEST: f64 = 2.0;
@@ -150,4 +149,45 @@ pub fn unbound_energies(toy: &Isochrone, x: &Tensor, v: &Tensor) -> Result<Vec<(
             .view(-1),
     )?;
     Ok(rows.into_iter().map(|row| (row, energies[row])).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::test_support::{halo_streams, paper_isochrone};
+
+    #[test]
+    fn the_toy_is_found_from_the_streams() {
+        let streams = halo_streams(60, 8, 10);
+        for start in [None, Some((4.5e11, 7.0))] {
+            let toy = fit_toy(&streams, None, start).unwrap();
+            // The spread vanishes at the truth, and the simplex ends at 1e-5 in the logarithms.
+            assert!(
+                (toy.mass() / 3.334e11 - 1.0).abs() < 1e-3,
+                "{} {}",
+                toy.mass(),
+                toy.scale_kpc()
+            );
+            assert!((toy.scale_kpc() / 5.0 - 1.0).abs() < 1e-3);
+        }
+    }
+
+    #[test]
+    fn no_orbit_in_a_fitted_toy_is_far_wider_than_the_data() {
+        let streams = halo_streams(60, 8, 10);
+        // A star at 60 kpc that the potential of the others binds by a hundredth of its kinetic energy.
+        let truth = paper_isochrone();
+        let x = Tensor::from_slice(&[60.0, 0.0, 0.0]).view([1, 1, 3]);
+        let escape = (-2.0 * truth.energy(&x, &x.zeros_like()).double_value(&[0, 0])).sqrt();
+        let v = Tensor::from_slice(&[0.0, 0.995 * escape, 0.0]).view([1, 1, 3]);
+        let loose = Streams::new(x, v);
+        let toy = fit_toy(&streams, Some(&loose), None).unwrap();
+        let energy = toy.energy(&loose.x, &loose.v).double_value(&[0, 0]);
+        let wide = G * toy.mass() / (-2.0 * energy);
+        assert!(energy < 0.0 && wide <= 2.0 * 60.0 * (1.0 + 1e-9), "{wide} kpc");
+        // It would be in the toy that the streams want.
+        let wanted = truth.energy(&loose.x, &loose.v).double_value(&[0, 0]);
+        assert!(G * truth.mass() / (-2.0 * wanted) > 10.0 * 60.0);
+    }
 }

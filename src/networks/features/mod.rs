@@ -1,11 +1,14 @@
-//! What the network sees: smooth functions of the toy point (x, v) = Toy(θ, J') and of J', so that the generating
+//! What a network is given: smooth functions of the toy point (x, v) = Toy(θ, J') and of J', so that the generating
 //! function is periodic in θ by construction.
 
-use serde::{Deserialize, Serialize};
-use tch::Tensor;
+mod dual;
 
-use super::dual::Dual;
-use crate::isochrone::{Isochrone, dot, magnitude, part};
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
+
+use self::dual::Dual;
+use crate::isochrone::{Isochrone, magnitude, part};
+use crate::perceptron::Inputs;
 
 /// Symmetry imposed on the map.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,31 +43,6 @@ fn usual_softening() -> f64 {
     SOFTENING
 }
 
-/// Features of points, with their derivatives by the toy angles where these were asked for.
-#[derive(Debug)]
-pub struct Sight {
-    /// […, features].
-    pub values: Tensor,
-    /// […, 3, features].
-    pub tangents: Option<Tensor>,
-    /// What the outputs of the network are multiplied with, […, outputs].
-    pub factors: Tensor,
-    /// […, 3, outputs].
-    pub factor_tangents: Option<Tensor>,
-}
-
-impl Sight {
-    /// The same of each tensor.
-    pub(crate) fn each(&self, change: &impl Fn(&Tensor) -> Tensor) -> Self {
-        Self {
-            values: change(&self.values),
-            tangents: self.tangents.as_ref().map(change),
-            factors: change(&self.factors),
-            factor_tangents: self.factor_tangents.as_ref().map(change),
-        }
-    }
-}
-
 /// A distance below which the cylindrical radius is softened, and |z| of all but thin discs, in units of the typical distance.
 pub(crate) const SOFTENING: f64 = 0.05;
 
@@ -86,15 +64,22 @@ impl Features {
         odd + i64::from(!self.time_reversal)
     }
 
+    /// How many features a point has.
+    pub(crate) fn count(&self, toy: &Isochrone) -> i64 {
+        let point = Tensor::ones([1, 3], (Kind::Double, toy.gm.device()));
+        let inputs = tch::no_grad(|| self.at(toy, &point, &point));
+        inputs.values.size().last().copied().unwrap_or(0)
+    }
+
     /// Features at the toy points of (θ, J'), by plain tensors: differentiate with autograd.
-    pub fn at(&self, toy: &Isochrone, angles: &Tensor, actions: &Tensor) -> Sight {
+    pub fn at(&self, toy: &Isochrone, angles: &Tensor, actions: &Tensor) -> Inputs {
         let (x, v) = toy.to_cartesian(angles, actions);
         let components = |y: &Tensor| [0, 1, 2].map(|axis| Dual::constant(part(y, axis)));
         self.collect(&components(&x), &components(&v), actions)
     }
 
     /// Features at the toy points of (θ, J') and their derivatives by θ, in closed form; no graph is made.
-    pub fn with_tangents(&self, toy: &Isochrone, angles: &Tensor, actions: &Tensor) -> Sight {
+    pub fn with_tangents(&self, toy: &Isochrone, angles: &Tensor, actions: &Tensor) -> Inputs {
         tch::no_grad(|| {
             let (x, v) = toy.to_cartesian(angles, actions);
             let (flow_x, flow_v) = toy.flows(&x, &v);
@@ -108,7 +93,7 @@ impl Features {
         })
     }
 
-    fn collect(&self, [x, y, z]: &[Dual; 3], [vx, vy, vz]: &[Dual; 3], actions: &Tensor) -> Sight {
+    fn collect(&self, [x, y, z]: &[Dual; 3], [vx, vy, vz]: &[Dual; 3], actions: &Tensor) -> Inputs {
         let (h, u) = (1.0 / self.length, 1.0 / self.speed);
         let ([x, y, z], [vx, vy, vz]) = ([x, y, z].map(|a| a.scale(h)), [vx, vy, vz].map(|a| a.scale(u)));
         let plane = x.square().add(&y.square());
@@ -161,7 +146,7 @@ impl Features {
         }
         let (values, tangents) = stack(&features);
         let (factors, factor_tangents) = stack(&factors);
-        Sight {
+        Inputs {
             values,
             tangents,
             factors,
@@ -173,12 +158,6 @@ impl Features {
 /// The median of |z|, kpc.
 pub(crate) fn median_height(x: &Tensor) -> f64 {
     part(x, 2).abs().median().double_value(&[])
-}
-
-/// Scales of the data: the medians of distance (kpc) and speed (km/s).
-pub(crate) fn scales(x: &Tensor, v: &Tensor) -> (f64, f64) {
-    let median = |y: &Tensor| dot(y, y).sqrt().median().double_value(&[]);
-    (median(x), median(v))
 }
 
 fn stack(duals: &[Dual]) -> (Tensor, Option<Tensor>) {
