@@ -14,6 +14,7 @@ use serde_json::Value;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::failure::Failure;
+use crate::console::say;
 use crate::libtorch::{self, Libtorch};
 use crate::report::{self, Data, Detail};
 
@@ -217,7 +218,11 @@ pub fn load(pipeline: &Path, parameters: &Parameters) -> Result<Graph, Failure> 
 
 fn resolve(file: &PipelineFile, parameters: &Parameters) -> Result<Graph, Failure> {
     let resolved = file.resolve(&parameters.set, &crate::catalog::catalog());
-    resolved.map_err(invalid)
+    let graph = resolved.map_err(invalid)?;
+    for note in &graph.notes {
+        say(&format!("note: {note}"));
+    }
+    Ok(graph)
 }
 
 fn invalid(diagnostics: runner::spec::Diagnostics) -> Failure {
@@ -394,10 +399,9 @@ fn plan_failure(file: &PipelineFile, errors: Vec<PlanError>) -> Failure {
         let PlanError::Device { stage, kind, .. } = error else {
             return error.to_string();
         };
-        let line = file.line(&["stages", stage, kind, "on", "device"]);
-        let line = line.map(|line| format!(":{line}")).unwrap_or_default();
-        let path = file.path().display();
-        format!("{path}{line}: {error}\n  hint: `device: auto` takes a GPU where there is one")
+        let place = file.place(stage, &[kind, "on", "device"]);
+        let place = place.unwrap_or_else(|| file.path().display().to_string());
+        format!("{place}: {error}\n  hint: `device: auto` takes a GPU where there is one")
     };
     let lines: Vec<String> = errors.iter().map(line).collect();
     let text = lines.join("\nerror: ");

@@ -57,8 +57,8 @@ impl<'a> Recorded<'a> {
         } else {
             Reached::Part
         };
-        let (store, text) = (&loaded.store, self.file.text().as_bytes());
-        let kept = store.keep_run(record, text, reached).and_then(|()| {
+        let (store, text) = (&loaded.store, self.file.text());
+        let kept = store.keep_run(record, text.as_bytes(), reached).and_then(|()| {
             match store.keep_file_of(&loaded.graph.pipeline, self.file.path()) {
                 // A pipeline from a pipe has no file.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -39,16 +39,20 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             }
         },
     };
-    let swept: Vec<String> = data
-        .points
-        .first()
-        .into_iter()
-        .flatten()
-        .map(|(name, _)| name.clone())
-        .collect();
+    // Parts of a pipeline that vary independently have points of their own.
+    let mut swept: Vec<&str> = Vec::new();
+    for (name, _) in data.points.iter().flatten() {
+        if !swept.contains(&name.as_str()) {
+            swept.push(name);
+        }
+    }
     let mut rows: Vec<(f64, Vec<String>)> = Vec::new();
     for (n, point) in data.points.iter().enumerate() {
-        let mut cells: Vec<String> = point.iter().map(|(_, value)| plain(value)).collect();
+        let cell = |name: &&str| {
+            let value = point.iter().find(|(own, _)| own == name).map(|(_, value)| plain(value));
+            value.unwrap_or_else(|| "-".to_owned())
+        };
+        let mut cells: Vec<String> = swept.iter().map(cell).collect();
         let mut key = f64::INFINITY;
         for (place, column) in columns.iter().enumerate() {
             let found = column.value(&data, n);
@@ -73,7 +77,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     let mut lines = vec![
         swept
             .iter()
-            .cloned()
+            .map(|name| (*name).to_owned())
             .chain(columns.iter().map(heading))
             .collect::<Vec<_>>(),
     ];

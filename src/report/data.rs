@@ -94,12 +94,14 @@ impl Data {
         let Some(point) = self.points.get(first) else {
             return Vec::new();
         };
-        let fixed = |name: &str, value: &Value, among: &mut dyn Iterator<Item = usize>| {
-            let mut others = among.filter_map(|n| self.points.get(n));
-            others.all(|other| other.iter().any(|(n, v)| n == name && v == value))
+        // Parts of a pipeline that vary independently have points of their own, with other parameters.
+        let value = |n: usize, name: &str| {
+            let point = self.points.get(n)?;
+            point.iter().find(|(own, _)| own == name).map(|(_, value)| value)
         };
-        let own = point.iter().filter(|(name, value)| {
-            fixed(name, value, &mut stage.points.iter().copied()) && !fixed(name, value, &mut (0..self.points.len()))
+        let own = point.iter().filter(|(name, own)| {
+            let here = stage.points.iter().all(|&n| value(n, name) == Some(own));
+            here && (0..self.points.len()).any(|n| value(n, name).is_some_and(|other| other != own))
         });
         let own: Vec<&(String, Value)> = own.collect();
         // Where a text names the rows of a sweep, what goes with it need not be repeated.
@@ -130,14 +132,13 @@ impl Data {
         let value =
             |point: &[(String, Value)], name: &str| point.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
         let mut seen: Vec<(Option<Value>, Option<Value>)> = Vec::new();
-        self.points.iter().all(|point| {
-            let (own, key) = (value(point, name), value(point, other));
-            match seen.iter().find(|(known, _)| *known == key) {
-                Some((_, before)) => *before == own,
-                None => {
-                    seen.push((key, own));
-                    true
-                }
+        let points = self.points.iter().filter(|point| value(point, name).is_some());
+        let mut points = points.map(|point| (value(point, name), value(point, other)));
+        points.all(|(own, key)| match seen.iter().find(|(known, _)| *known == key) {
+            Some((_, before)) => *before == own,
+            None => {
+                seen.push((key, own));
+                true
             }
         })
     }

@@ -109,7 +109,7 @@ pub struct UserFile {
 
 /// A stage at one or several sweep points with the same parameters and inputs.
 pub struct StageInstance {
-    /// Name in the YAML file.
+    /// Name in the YAML file; that of a used one after the name under which it is used: `galaxies.sets`.
     pub name: String,
     /// Name with the swept parameters it depends on: `actions[toy_mass=3e11]`; just the name outside a sweep.
     pub label: String,
@@ -150,10 +150,13 @@ pub struct Graph {
     pub folder: PathBuf,
     /// Stage instances.
     pub stages: Vec<StageInstance>,
-    /// Sweep points; one empty point outside a sweep.
+    /// Sweep points; one empty point outside a sweep. Where parts of a pipeline vary independently, each has points of its
+    /// own, with the parameters that it depends on.
     pub points: Vec<Point>,
     /// The parameters that are not swept, with their values. One that depends on a swept one is as it is written.
     pub parameters: Point,
+    /// What is to be said of the files, and is no mistake.
+    pub notes: Vec<String>,
 }
 
 impl Graph {

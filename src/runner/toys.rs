@@ -524,5 +524,6 @@ pub fn toy_graph(build: impl FnOnce(&mut Toys)) -> Graph {
         stages: toys.stages,
         points: vec![Vec::new()],
         parameters: Vec::new(),
+        notes: Vec::new(),
     }
 }

@@ -21,7 +21,7 @@ pub use why::why;
 /// What to plan for.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Stage names or labels: only these and what they need. All, if empty.
+    /// Names or labels of stages, or names of used pipelines: only these and what they need. All, if empty.
     pub to: Vec<String>,
     /// Stage names or labels to run even if fresh.
     pub force: Vec<String>,
@@ -258,7 +258,12 @@ fn named(graph: &Graph, names: &[String], errors: &mut Vec<PlanError>) -> StageM
     for name in names {
         let mut found = false;
         for (stage, chosen) in graph.stages.iter().zip(chosen.values_mut()) {
-            if stage.name == *name || stage.label == *name {
+            // The name of a used pipeline means all of its stages.
+            let within = stage
+                .name
+                .strip_prefix(name.as_str())
+                .is_some_and(|rest| rest.starts_with('.'));
+            if stage.name == *name || stage.label == *name || within {
                 (*chosen, found) = (true, true);
             }
         }

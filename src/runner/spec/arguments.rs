@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::diagnostics::Mistake;
-use super::parameters::plain;
+use super::plain::plain;
 use super::problem::Problem;
 use super::spans::Part;
 use super::typing::{Typing, whole};

@@ -1,26 +1,27 @@
-//! A pipeline file, read once.
+//! A pipeline file, read once, with the files that it uses.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::diagnostics::Diagnostics;
 use super::problem::Problem;
-use super::spans::{Part, Spans};
-use super::{parse_str, read, yaml};
+use super::sources::{Source, Sources};
+use super::spans::Part;
+use super::{parse, read, spans};
 use crate::catalog::Catalog;
 use crate::graph::Graph;
 use crate::store::Hash256;
 
-/// A pipeline file as it was when it was read. What is planned, what a seal answers for, and what is kept beside the
-/// results are all of this one text, whatever is written to the file meanwhile.
+/// A pipeline file and those that it uses, as they were when they were read. What is planned, what a seal answers for, and
+/// what is kept beside the results are all of these texts, whatever is written to the files meanwhile.
 #[derive(Debug, Clone)]
 pub struct PipelineFile {
     path: PathBuf,
-    folder: PathBuf,
-    text: String,
+    sources: Arc<Sources>,
 }
 
 impl PipelineFile {
-    /// Reads the file.
+    /// Reads the file and those that it uses. That one of the latter cannot be read is a mistake for [`Self::resolve`] to tell.
     pub fn read(path: &Path) -> Result<Self, Diagnostics> {
         let file = path.display().to_string();
         let content = read::read(path).map_err(|reason| Diagnostics::whole(&file, Problem::Unreadable { reason }))?;
@@ -32,10 +33,10 @@ impl PipelineFile {
                 },
             )
         })?;
+        let first = Source::new(file, content.folder, text);
         Ok(Self {
             path: path.to_owned(),
-            folder: content.folder,
-            text,
+            sources: Arc::new(Sources::of(first, Some(path))),
         })
     }
 
@@ -44,35 +45,60 @@ impl PipelineFile {
         &self.path
     }
 
-    /// Its text.
-    pub fn text(&self) -> &str {
-        &self.text
+    /// Its text, and after it those of the files that it uses, each below a line `--- # FILE`.
+    pub fn text(&self) -> String {
+        let (first, used) = (self.first(), &self.sources.0[1..]);
+        let used = used
+            .iter()
+            .map(|source| format!("\n--- # {}\n{}", source.name, source.text));
+        first.text.clone() + &used.collect::<String>()
     }
 
-    /// Hash of its text.
+    /// Hash of its text and of those of the files that it uses.
     pub fn hash(&self) -> Hash256 {
-        Hash256::of(&self.text)
+        Hash256::of(self.text())
     }
 
     /// Resolves it. `overrides` are the `-p name=value` of the command line; each value is read as YAML.
     pub fn resolve(&self, overrides: &[(String, String)], catalog: &Catalog) -> Result<Graph, Diagnostics> {
-        let file = self.path.display().to_string();
-        parse_str(&self.text, &file, &self.folder, overrides, catalog)
+        parse(&self.sources, overrides, catalog)
     }
 
-    /// The line of the value with this path of keys, from 1; for mistakes that only a plan can find.
-    pub fn line(&self, keys: &[&str]) -> Option<usize> {
-        let text = self.text.strip_prefix('\u{feff}').unwrap_or(&self.text);
-        let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
-        let found = Spans::new(text, &yaml::protect(text)).find(&keys, Part::Value);
-        let before = text.get(..found.span.start)?;
-        (found.steps > 0).then(|| 1 + before.matches('\n').count())
+    /// The file and the line, from 1, of what `keys` lead to in a stage: `stages`, its name, its kind and so on; for mistakes
+    /// that only a plan can find.
+    pub fn place(&self, stage: &str, keys: &[&str]) -> Option<String> {
+        let mut file = 0;
+        let (uses, name) = stage.rsplit_once('.').unwrap_or(("", stage));
+        for used in uses.split('.').filter(|used| !used.is_empty()) {
+            let source = &self.sources.0[file];
+            let path = source
+                .document()
+                .ok()?
+                .value
+                .get("use")?
+                .get(used)?
+                .get("pipeline")?
+                .as_str()?;
+            file = *source.uses.get(path)?.as_ref().ok()?;
+        }
+        let source = &self.sources.0[file];
+        let keys: Vec<String> = ["stages", name]
+            .iter()
+            .chain(keys)
+            .map(|key| (*key).to_owned())
+            .collect();
+        let found = spans(source).find(&keys, Part::Value);
+        let before = source.plain().get(..found.span.start)?;
+        (found.steps > 1).then(|| format!("{}:{}", source.name, 1 + before.matches('\n').count()))
     }
 
     /// What it says after `pipeline:`, if it can be read.
     pub fn name(&self) -> Option<String> {
-        let text = self.text.strip_prefix('\u{feff}').unwrap_or(&self.text);
-        let document = yaml::read(&yaml::protect(text)).ok()?;
+        let document = self.first().document().ok()?;
         document.value.get("pipeline")?.as_str().map(str::to_owned)
+    }
+
+    fn first(&self) -> &Source {
+        &self.sources.0[0]
     }
 }

@@ -1,9 +1,12 @@
 //! Reads a pipeline file and resolves it to a [`Graph`], or says all that is wrong with it, each mistake at its place.
 //!
-//! The way of a file: `yaml` (text → values, by serde_yaml) → `outline` (values → stages as written) → `parameters` and
-//! `sweep` → `resolve` (stages × points → instances; `arguments` types the parameters, `connect` checks the ports).
-//! Mistakes carry the path of their key or value. Only when there are some is the text read again, by `spans`, to find
-//! lines and columns.
+//! The way of a pipeline: `sources` (its file, and those that it uses) → `yaml` (text → values, by serde_yaml) → `outline`
+//! (values → stages as written, once for each file) → `scopes` (each use of a file) → `parameters` and `sweep` → `nodes`
+//! (the stages of all of them, connected) → `resolve` (stages × rows of the sweep → instances; `arguments` types the
+//! parameters, `connect` checks the ports).
+//!
+//! Mistakes carry the use of the file and the path of their key or value. Only when there are some are the texts read
+//! again, by `spans`, to find lines and columns.
 
 mod arguments;
 mod connect;
@@ -12,21 +15,28 @@ mod example;
 mod file;
 #[cfg(test)]
 pub(crate) mod kinds;
+mod nodes;
+mod notes;
 mod order;
 mod outline;
 mod parameters;
+mod plain;
 mod problem;
 mod read;
 mod resolve;
+mod scopes;
 mod shape;
+mod sources;
 mod spans;
 mod suggest;
 mod sweep;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod typing;
 mod yaml;
 
+use std::ops::Range;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -36,10 +46,11 @@ pub use file::PipelineFile;
 
 use crate::catalog::Catalog;
 use crate::graph::Graph;
-use diagnostics::{At, Mistake};
+use diagnostics::{At, Mistake, Text};
+use outline::Outline;
 use problem::Problem;
+use sources::{Source, Sources};
 use spans::{Part, Spans};
-use yaml::ReadError;
 
 /// Reads and resolves the pipeline file `path`; see [`PipelineFile`].
 pub fn load(path: &Path, overrides: &[(String, String)], catalog: &Catalog) -> Result<Graph, Diagnostics> {
@@ -54,73 +65,81 @@ pub fn parse_str(
     overrides: &[(String, String)],
     catalog: &Catalog,
 ) -> Result<Graph, Diagnostics> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let protected = yaml::protect(text);
-    let whole = |problem| Diagnostics::new(file, text, vec![Mistake::new(At::Bytes(0..0), problem)], None);
-    let document = match yaml::read(&protected) {
-        Ok(document) => document,
-        Err(ReadError::TooMany { aliases: true }) => return Err(whole(Problem::TooManyAliases)),
-        Err(ReadError::TooMany { aliases: false }) => {
-            let most = yaml::MOST_VALUES;
-            return Err(whole(Problem::TooManyValues { most }));
-        }
-        Err(ReadError::TooDeep) => return Err(whole(Problem::TooDeep)),
-        Err(ReadError::Syntax(message, offset)) => {
-            let mistake = syntax(text, &protected, message, offset);
-            return Err(Diagnostics::new(file, text, vec![mistake], None));
-        }
-    };
-    if document.value.is_null() && !document.several {
-        return Err(whole(Problem::Empty));
-    }
-    let mut mistakes = Vec::new();
-    let graph = resolve::resolve(&document.value, folder, overrides, catalog, &mut mistakes);
-    if mistakes.is_empty()
-        && !document.suspicious
-        && !document.several
-        && let Some(graph) = graph
-    {
-        return Ok(graph);
-    }
-    let spans = Spans::new(text, &protected);
-    if document.several {
-        let second = spans.second_document.clone().unwrap_or(0..0);
-        mistakes.push(Mistake::new(At::Bytes(second), Problem::SeveralDocuments));
-    }
-    Err(Diagnostics::new(file, text, mistakes, Some(&spans)))
+    let first = Source::new(file.to_owned(), folder.to_owned(), text.to_owned());
+    parse(&Sources::of(first, None), overrides, catalog)
 }
 
-/// The mistake behind an error of the YAML parser at a byte of the protected text.
-fn syntax(text: &str, protected: &str, message: String, offset: Option<usize>) -> Mistake {
-    let before = offset.map_or("", |offset| protected.get(..offset).unwrap_or(protected));
-    let at = text
-        .char_indices()
-        .nth(before.chars().count())
-        .map_or(text.len(), |(offset, _)| offset);
-    // A line that begins with a tab confuses the parser there or on the line after.
-    let reach = text[at..].find('\n').map_or(text.len(), |end| at + end);
-    let mut start = 0;
-    for line in text[..reach].split_inclusive('\n') {
-        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
-        if let Some(tab) = line[..indent].find('\t') {
-            return Mistake::new(At::Bytes(start + tab..start + tab + 1), Problem::Tab);
+/// Resolves the pipeline in the first of `sources`.
+fn parse(sources: &Sources, overrides: &[(String, String)], catalog: &Catalog) -> Result<Graph, Diagnostics> {
+    let mut mistakes = Vec::new();
+    // What is wrong with a file as a whole is said where the file is first used.
+    let mut of_files: Vec<(usize, Mistake)> = Vec::new();
+    let mut outlines = Vec::with_capacity(sources.0.len());
+    for (file, source) in sources.0.iter().enumerate() {
+        let before = mistakes.len();
+        outlines.push(match source.document() {
+            Ok(document) => Outline::new(&document.value, catalog, &mut mistakes),
+            Err(mistake) => {
+                mistakes.push(mistake.clone());
+                None
+            }
+        });
+        if let Some(second) = several(source) {
+            mistakes.push(Mistake::new(At::Bytes(second), Problem::SeveralDocuments));
         }
-        start += line.len();
+        of_files.extend(mistakes.split_off(before).into_iter().map(|mistake| (file, mistake)));
     }
-    let end = text[at..]
-        .chars()
-        .next()
-        .filter(|&next| next != '\n')
-        .map_or(at, |next| at + next.len_utf8());
-    // At the very end of the text, the last character is a better place to show.
-    let trimmed = text.trim_end();
-    let span = if at >= trimmed.len() && !trimmed.is_empty() {
-        let last = trimmed.char_indices().next_back().map_or(0, |(offset, _)| offset);
-        last..trimmed.len()
-    } else {
-        at..end
-    };
-    Mistake::new(At::Bytes(span), Problem::Syntax { message })
+    let scopes = scopes::scopes(sources, &outlines, &mut mistakes);
+    for (file, mistake) in of_files {
+        let scope = scopes.iter().position(|scope| scope.file == file);
+        mistakes.extend(scope.map(|scope| mistake.within(scope)));
+    }
+    let (first, mut command_line) = (&sources.0[0], Vec::new());
+    let mut graph = None;
+    if let Some(outline) = scopes[0].outline {
+        command_line = parameters::command_line(overrides, &scopes, &mut mistakes);
+        graph = resolve::resolve(sources, outline, &scopes, &command_line, &mut mistakes);
+    }
+    let is_suspicious = |source: &Source| source.document().is_ok_and(|document| document.suspicious);
+    if mistakes.is_empty()
+        && !sources.0.iter().any(is_suspicious)
+        && let Some(graph) = graph
+    {
+        return Ok(Graph {
+            notes: notes::notes(sources),
+            folder: first.folder.clone(),
+            ..graph
+        });
+    }
+    let text = |source| Text::of(source);
+    let texts: Vec<Text<'_>> = sources.0.iter().map(text).collect();
+    Err(Diagnostics::new(
+        &texts,
+        &scopes::links(&scopes, &command_line),
+        mistakes,
+    ))
+}
+
+/// Where a second document begins, if there is one.
+fn several(source: &Source) -> Option<Range<usize>> {
+    let several = source.document().is_ok_and(|document| document.several);
+    several.then(|| spans(source).second_document.unwrap_or(0..0))
+}
+
+/// The places of all that is in a file.
+fn spans(source: &Source) -> Spans {
+    let text = source.plain();
+    Spans::new(text, &yaml::protect(text))
+}
+
+impl<'a> Text<'a> {
+    fn of(source: &'a Source) -> Self {
+        Self {
+            name: &source.name,
+            text: source.plain(),
+            spans: source.document().is_ok().then(|| spans(source)),
+        }
+    }
 }
 
 /// The longest name of a pipeline, a stage or a parameter: names become names of files.
@@ -140,7 +159,7 @@ fn noun(value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
         Value::Bool(value) => format!("`{value}`"),
-        Value::Number(_) => format!("the number {}", parameters::plain(value)),
+        Value::Number(_) => format!("the number {}", plain::plain(value)),
         Value::String(text) if text.chars().count() <= 40 => format!("the text {text:?}"),
         Value::String(_) => "a text".to_owned(),
         Value::Array(items) if items.is_empty() => "an empty list".to_owned(),

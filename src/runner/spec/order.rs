@@ -4,16 +4,16 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use super::diagnostics::Mistake;
-use super::outline::Stage;
+use super::nodes::Node;
 use super::problem::Problem;
 use super::spans::Part;
 
-/// Indices of the stages, inputs first and otherwise as in the file; then those that wait for a cycle. Reports cycles.
-pub(super) fn order(stages: &[Stage<'_>], mistakes: &mut Vec<Mistake>) -> Vec<(usize, bool)> {
+/// Indices of the stages, inputs first and otherwise in their order; then those that wait for a cycle. Reports cycles.
+pub(super) fn order(stages: &[Node<'_>], mistakes: &mut Vec<Mistake>) -> Vec<(usize, bool)> {
     let mut waiting = vec![0_usize; stages.len()];
     let mut readers = vec![Vec::new(); stages.len()];
     for (index, stage) in stages.iter().enumerate() {
-        for source in stage.from.iter().filter_map(|source| source.stage) {
+        for source in stage.from.iter().filter_map(|source| source.node) {
             waiting[index] += 1;
             readers[source].push(index);
         }
@@ -41,7 +41,7 @@ pub(super) fn order(stages: &[Stage<'_>], mistakes: &mut Vec<Mistake>) -> Vec<(u
             places.insert(at, walk.len());
             walk.push(at);
             let stuck = |source: &usize| waiting[*source] > 0;
-            let Some(next) = stages[at].from.iter().filter_map(|source| source.stage).find(stuck) else {
+            let Some(next) = stages[at].from.iter().filter_map(|source| source.node).find(stuck) else {
                 break;
             };
             at = next;
@@ -55,7 +55,7 @@ pub(super) fn order(stages: &[Stage<'_>], mistakes: &mut Vec<Mistake>) -> Vec<(u
 }
 
 /// Reports a cycle given from reader to input, at the input of its first stage in the file that closes it.
-fn report_cycle(stages: &[Stage<'_>], cycle: &[usize], mistakes: &mut Vec<Mistake>) {
+fn report_cycle(stages: &[Node<'_>], cycle: &[usize], mistakes: &mut Vec<Mistake>) {
     let mut forward: Vec<usize> = cycle.iter().rev().copied().collect();
     let first = forward
         .iter()
@@ -66,16 +66,14 @@ fn report_cycle(stages: &[Stage<'_>], cycle: &[usize], mistakes: &mut Vec<Mistak
     let (Some(&start), Some(&last)) = (forward.first(), forward.last()) else {
         return;
     };
-    let names = forward.iter().chain([&start]).map(|&index| stages[index].name);
+    let names = forward.iter().chain([&start]).map(|&index| stages[index].stage.name);
     let path = names.collect::<Vec<_>>().join(" → ");
     let port = stages[start]
         .from
         .iter()
-        .find(|source| source.stage == Some(last))
+        .find(|source| source.node == Some(last))
         .map_or("", |source| source.port);
-    mistakes.push(Mistake::at(
-        stages[start].path(["from", port]),
-        Part::Value,
-        Problem::Cycle { path },
-    ));
+    let (stage, scope) = (stages[start].stage, stages[start].scope);
+    let mistake = Mistake::at(stage.path(["from", port]), Part::Value, Problem::Cycle { path });
+    mistakes.push(mistake.within(scope));
 }

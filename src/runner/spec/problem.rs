@@ -70,15 +70,24 @@ problems! {
     TooLong => "the parameters make this value too long",
     BadOverride { name: String, reason: String } => "`-p {name}=…`: {reason}",
     UnknownOverride { name: String, allowed: Vec<String> } => "`-p {name}=…`: there is no parameter `{name}`",
-    OverrideOutsideZip { name: String, value: String, values: Vec<String> }
-        => "`-p {name}={value}`: `zip` has no row with this value",
+    OverrideOutsideRows { name: String, value: String, values: Vec<String> }
+        => "`-p {name}={value}`: no row of the sweep has this value",
+
+    // Other pipelines.
+    NoFile { name: String } => "`{name}` does not say which pipeline it uses",
+    UnreadableUse { reason: String } => "this pipeline cannot be read: {reason}",
+    UseCycle { path: String } => "these files use each other: {path}",
+    TooManyUses { most: usize } => "this pipeline uses others more than {most} times",
+    UsedLikeStage { name: String } => "`{name}` is the name of a stage and of a used pipeline",
+    NoSuchRow { name: String, value: String, values: Vec<String> } => "no row there has `{name}: {value}`",
+    UnusedDefaults { kind: String } => "there is no stage of kind `{kind}` in this file",
 
     // Sweep.
     UnknownSwept { name: String, allowed: Vec<String> } => "the sweep sets `{name}`, but there is no such parameter",
     EmptyList { name: String } => "`{name}` has no values to sweep over",
     UnequalLists { name: String, length: usize, first: String, first_length: usize }
         => "`{name}` has {length} values, but `{first}` has {first_length}",
-    BadRange { reason: String } => "this is not a range: {reason}",
+    BadRange { key: &'static str, reason: String } => "this is not a {key}: {reason}",
     SweptTwice { name: String } => "`{name}` is swept twice",
     UnusedSwept { name: String } => "`{name}` is swept, but no stage uses it",
     TooManyPoints { points: String } => "the sweep has {points} points",
@@ -162,17 +171,24 @@ impl Problem {
             Self::TooLong => "parameters that repeat each other grow without bound",
             Self::BadOverride { .. } => "write `-p name=value`, with the value as in YAML",
             Self::UnknownOverride { name, allowed } => return suggest::hint(name, allowed, "parameters"),
-            Self::OverrideOutsideZip { name, values, .. } => {
+            Self::NoFile { .. } => "write `pipeline: FILE`; a path is relative to the folder of this file",
+            Self::UnreadableUse { .. } => "a path is absolute or relative to the folder of this file",
+            Self::UseCycle { .. } => "no pipeline can use itself: take one of these uses away",
+            Self::TooManyUses { .. } => "files that use others twice multiply: use fewer",
+            Self::UsedLikeStage { .. } => "give one of them another name",
+            Self::UnusedDefaults { .. } => "remove it, or correct the kind",
+            Self::OverrideOutsideRows { name, values, .. } | Self::NoSuchRow { name, values, .. } => {
                 let values: Vec<&str> = values.iter().map(String::as_str).collect();
                 return Some(format!("values of `{name}`: {}", suggest::list(&values)));
             }
             Self::UnknownSwept { name, allowed } => return suggest::hint(name, allowed, "parameters"),
             Self::EmptyList { .. } => "give at least one value, or remove the line",
             Self::UnequalLists { .. } => "the lists of `zip` advance together, so they have one length",
+            Self::BadRange { key: "log", .. } => "write `{ log: [first, last, count] }`; both ends count",
             Self::BadRange { .. } => {
                 "write `{ range: [first, last] }` or `{ range: [first, last, step] }`; both ends count"
             }
-            Self::SweptTwice { .. } => "keep it in `zip` or in `axes`",
+            Self::SweptTwice { .. } => "keep it in one place of the sweep",
             Self::UnusedSwept { name } => {
                 return Some(format!("use it as `${name}` in a stage, or remove it from the sweep"));
             }

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod sweeps;
+mod uses;
+
 fn parse(text: &str) -> Result<Graph, Diagnostics> {
     parse_with(text, &[])
 }
@@ -399,14 +402,13 @@ fn every_problem_has_a_broken_file() {
 #[test]
 fn places_lie_inside_the_file() {
     for name in broken_files() {
-        let length = std::fs::read(broken_folder().join(format!("{name}.yaml"))).map_or(0, |bytes| bytes.len());
+        let length = |file: &str| std::fs::read(file).map_or(0, |bytes| bytes.len());
         for diagnostic in load_broken(&name).iter() {
-            let places = diagnostic
-                .span
-                .iter()
-                .chain(diagnostic.related.iter().map(|related| &related.span));
-            for span in places {
-                assert!(span.start <= span.end && span.end <= length, "{name}: {diagnostic:?}");
+            let own = diagnostic.span.iter().map(|span| (&diagnostic.file, span));
+            let related = diagnostic.related.iter().map(|related| (&related.file, &related.span));
+            for (file, span) in own.chain(related) {
+                let inside = span.start <= span.end && span.end <= length(file);
+                assert!(inside, "{name}: {diagnostic:?}");
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::parameters::plain;
+use super::plain::plain;
 use super::problem::Problem;
 use super::shape::{Choice, List, Mapping, Plain, Shape};
 use super::spans::Part;

@@ -68,6 +68,7 @@ pub(super) enum ReadError {
 }
 
 /// A document's values, and what else was seen in passing.
+#[derive(Debug)]
 pub(super) struct Document {
     /// The tree.
     pub value: Value,

@@ -5,14 +5,15 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::super::arguments;
-use super::super::diagnostics::{At, Mistake};
-use super::super::outline::Stage;
+use super::super::diagnostics::{At, Mistake, Setting};
+use super::super::nodes::Node;
 use super::super::parameters::Trail;
 use super::super::problem::Problem;
 use super::super::spans::Part;
+use super::super::sweep::{Column, Combinations};
 use super::Resolver;
 use crate::graph::{Resources, UserFile};
 use crate::ports::InputPort;
@@ -29,28 +30,46 @@ pub(super) struct Variant {
     pub inputs: Vec<InputPort>,
 }
 
-impl<'a> Resolver<'a> {
-    /// The different sets of parameters of a stage over the sweep, and which of them each point has.
-    pub fn variants(&mut self, stage: &Stage<'a>, own: &BTreeSet<usize>) -> (Vec<Option<Variant>>, Vec<usize>) {
-        if own.is_empty() {
-            let variant = self.variant(stage, &[], own);
-            return (vec![variant], vec![0; self.sweep.points.len()]);
-        }
-        let sweep = self.sweep;
+impl<'a> Resolver<'a, '_> {
+    /// Columns of the sweep that a stage mentions itself.
+    pub fn own_columns(&self, node: &Node<'a>) -> BTreeSet<usize> {
+        let defaults = node.defaults(self.scopes).into_iter().flatten();
+        let defaults = defaults.filter(|(key, _)| node.stage.with.is_none_or(|with| with.get(key).is_none()));
+        let own = [node.stage.with, node.stage.on].into_iter().flatten();
+        let all = own.chain(defaults.map(|(_, value)| value));
+        all.flat_map(|value| self.values.columns(node.scope, value)).collect()
+    }
+
+    /// The different sets of parameters of a stage over the sweep, and which of them each combination has; `None` where its
+    /// rows are not possible together.
+    pub fn variants(
+        &mut self,
+        node: &Node<'a>,
+        own: &BTreeSet<usize>,
+        combinations: &Combinations,
+    ) -> (Vec<Option<Variant>>, Vec<Option<usize>>) {
+        let sweep = &self.values.sweep;
+        let mut settings = sweep.settings();
         let mut variants = Vec::new();
         let mut by_values: HashMap<Vec<usize>, usize> = HashMap::new();
         let mut by_parameters: HashMap<String, usize> = HashMap::new();
-        let mut chosen = Vec::with_capacity(sweep.points.len());
-        for point in &sweep.points {
-            let values: Vec<usize> = own.iter().map(|&column| point[column]).collect();
-            let index = match by_values.entry(values) {
+        let mut chosen = Vec::with_capacity(combinations.count);
+        for combination in 0..combinations.count {
+            if !combinations.set(sweep, combination, &mut settings) {
+                chosen.push(None);
+                continue;
+            }
+            let value = |&column: &usize| {
+                let column = &sweep.columns[column];
+                column.same[settings[column.dimension]]
+            };
+            let index = match by_values.entry(own.iter().map(value).collect()) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(new) => {
-                    let variant = self.variant(stage, point, own);
+                    let variant = self.variant(node, &settings, own);
                     // Different values may give the same parameters (2 and 2.0).
-                    let key = variant
-                        .as_ref()
-                        .map(|variant| format!("{}{:?}", variant.parameters, variant.files));
+                    let key = variant.as_ref().filter(|_| !own.is_empty());
+                    let key = key.map(|variant| format!("{}{:?}", variant.parameters, variant.files));
                     let next = variants.len();
                     let index = key.map_or(next, |key| *by_parameters.entry(key).or_insert(next));
                     if index == next {
@@ -59,20 +78,23 @@ impl<'a> Resolver<'a> {
                     *new.insert(index)
                 }
             };
-            chosen.push(index);
+            chosen.push(Some(index));
         }
         (variants, chosen)
     }
 
-    fn variant(&mut self, stage: &Stage<'a>, point: &[usize], own: &BTreeSet<usize>) -> Option<Variant> {
+    fn variant(&mut self, node: &Node<'a>, settings: &[usize], own: &BTreeSet<usize>) -> Option<Variant> {
+        let stage = node.stage;
         let kind = stage.kind?;
         let before = self.mistakes.len();
         let keys = ["stages", stage.name, kind.name];
         let head = Trail::new(&keys);
-        let (with, unread) = self.with(stage, head, point);
-        let on = stage
-            .on
-            .map(|on| self.parameters.substitute(on, head.key("on"), point, self.mistakes));
+        let (mut with, mut unread) = self.with(node, head, settings);
+        self.lay_under(node, settings, &mut with, &mut unread);
+        let on = stage.on.map(|on| {
+            self.values
+                .substitute(node.scope, on, head.key("on"), settings, self.mistakes)
+        });
         let mut resources = Resources {
             device: "auto".to_owned(),
             threads: None,
@@ -80,19 +102,20 @@ impl<'a> Resolver<'a> {
         if let Some(on) = on.flatten() {
             resources = arguments::resources(Some(on.as_ref()), || stage.path(["on"]), self.mistakes);
         }
-        let path = || stage.path(stage.with.map(|_| "with"));
+        let path = || node.path_of_with(self.scopes);
         let found = arguments::stage(kind, with, &unread, path, self.mistakes);
         let faulty = self.mistakes.len() > before;
-        let variant = found.map(|found| self.finish_variant(stage, found, resources, faulty));
-        let place = |&column: &usize| {
-            (
-                self.sweep.columns[column].name.clone(),
-                Some(self.sweep.place(column, point)),
-            )
-        };
+        let variant = found.map(|found| self.finish_variant(node, found, resources, faulty));
         if self.mistakes.len() > before {
-            let mut settings = self.settings.clone();
-            settings.extend(own.iter().map(place));
+            let columns = own.iter().map(|&column| &self.values.sweep.columns[column]);
+            let setting = |column: &Column| {
+                Some(Setting {
+                    scope: column.scope,
+                    name: column.parameter.clone(),
+                    place: column.place(settings[column.dimension])?,
+                })
+            };
+            let settings: Vec<Setting> = columns.filter_map(setting).collect();
             for mistake in &mut self.mistakes[before..] {
                 mistake.settings.clone_from(&settings);
             }
@@ -102,14 +125,14 @@ impl<'a> Resolver<'a> {
 
     /// `with` with its references replaced, and the keys whose values cannot be known; those become nothing, so that all
     /// others are looked at.
-    fn with(&mut self, stage: &Stage<'a>, head: Trail<'_>, point: &[usize]) -> (Option<Cow<'a, Value>>, Vec<String>) {
+    fn with(&mut self, node: &Node<'a>, head: Trail<'_>, settings: &[usize]) -> (Option<Cow<'a, Value>>, Vec<String>) {
         let mut unread = Vec::new();
-        let Some(with) = stage.with else {
+        let (scope, Some(with)) = (node.scope, node.stage.with) else {
             return (None, unread);
         };
         let trail = head.key("with");
         let before = self.mistakes.len();
-        if let Some(value) = self.parameters.substitute(with, trail, point, self.mistakes) {
+        if let Some(value) = self.values.substitute(scope, with, trail, settings, self.mistakes) {
             return (Some(value), unread);
         }
         let Value::Object(map) = with else {
@@ -118,7 +141,9 @@ impl<'a> Resolver<'a> {
         };
         let reported = self.mistakes.split_off(before);
         let known = map.iter().map(|(key, value)| {
-            let value = self.parameters.substitute(value, trail.key(key), point, self.mistakes);
+            let value = self
+                .values
+                .substitute(scope, value, trail.key(key), settings, self.mistakes);
             if value.is_none() {
                 unread.push(key.clone());
             }
@@ -131,9 +156,42 @@ impl<'a> Resolver<'a> {
         (Some(Cow::Owned(known)), unread)
     }
 
+    /// Lays the defaults of the kind under `with`.
+    fn lay_under(
+        &mut self,
+        node: &Node<'a>,
+        settings: &[usize],
+        with: &mut Option<Cow<'a, Value>>,
+        unread: &mut Vec<String>,
+    ) {
+        let (Some(defaults), Some(kind)) = (node.defaults(self.scopes), node.stage.kind) else {
+            return;
+        };
+        let all_unread = with.is_none() && !unread.is_empty();
+        let with = with.get_or_insert_with(|| Cow::Owned(Value::Null));
+        if with.is_null() {
+            *with = Cow::Owned(Value::Object(Map::new()));
+        }
+        for (key, value) in defaults {
+            if all_unread || with.as_object().is_none_or(|with| with.contains_key(key)) {
+                continue;
+            }
+            let keys = ["defaults", kind.name, key.as_str()];
+            let value = self
+                .values
+                .substitute(node.scope, value, Trail::new(&keys), settings, self.mistakes);
+            if value.is_none() {
+                unread.push(key.clone());
+            }
+            if let Value::Object(with) = with.to_mut() {
+                with.insert(key.clone(), value.map_or(Value::Null, Cow::into_owned));
+            }
+        }
+    }
+
     fn finish_variant(
         &mut self,
-        stage: &Stage<'a>,
+        node: &Node<'a>,
         found: Arc<dyn AnyStage>,
         resources: Resources,
         faulty: bool,
@@ -144,12 +202,12 @@ impl<'a> Resolver<'a> {
             if let Value::Object(map) = &mut parameters {
                 map.shift_remove(file.parameter);
             }
-            let path = self.folder.join(&file.path);
+            let path = self.sources.0[self.scopes[node.scope].file].folder.join(&file.path);
             let shown = file.path.display().to_string();
-            let mut at = stage.path(["with", file.parameter]);
+            let mut at = node.stage.path(["with", file.parameter]);
             let problem = match std::fs::metadata(&path) {
                 // What is wrong with the parameter, or that it is missing, is reported already.
-                _ if faulty && (!written(stage, file.parameter) || is_reported(self.mistakes, &at)) => None,
+                _ if faulty && (!node.is_given(self.scopes, file.parameter) || is_reported(self.mistakes, &at)) => None,
                 Err(_) => Some(Problem::MissingFile { path: shown }),
                 Ok(metadata) if metadata.is_dir() => Some(Problem::NotAFile { path: shown }),
                 Ok(_) => None,
@@ -173,11 +231,6 @@ impl<'a> Resolver<'a> {
             inputs,
         }
     }
-}
-
-/// Whether the user gave this parameter.
-fn written(stage: &Stage<'_>, parameter: &str) -> bool {
-    stage.with.is_some_and(|with| with.get(parameter).is_some())
 }
 
 /// Whether a mistake at this path, or below it, is known.

@@ -1,0 +1,247 @@
+//! Stages × rows of the sweep → stage instances. Work grows with the instances that there may be, and with nothing else.
+
+mod place;
+mod points;
+mod unused;
+mod variants;
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use self::variants::Variant;
+use super::arguments;
+use super::diagnostics::{At, Mistake};
+use super::nodes::{Node, nodes};
+use super::order::order;
+use super::outline::Outline;
+use super::parameters::{CommandLine, Values, given};
+use super::problem::Problem;
+use super::scopes::Scope;
+use super::sources::Sources;
+use super::spans::Part;
+use super::sweep::Combinations;
+use crate::graph::{Graph, StageId, StageInstance};
+use crate::ports::{Counts, OutputPort};
+
+/// Resolves a pipeline, of which `outline` is its own file; complete if no mistake was added.
+pub(super) fn resolve(
+    sources: &Sources,
+    outline: &Outline<'_>,
+    scopes: &[Scope<'_>],
+    command_line: &CommandLine,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<Graph> {
+    let mut values = Values::default();
+    for (scope, own) in scopes.iter().zip(command_line) {
+        let given = given(scope, own, mistakes);
+        let sweep = scope.outline.map_or(&[][..], |outline| &outline.sweep);
+        values.add(scope, sweep, &given, mistakes);
+    }
+    let nodes = nodes(scopes, mistakes);
+    let mut resolver = Resolver {
+        sources,
+        scopes,
+        nodes: &nodes,
+        settings: values.sweep.settings(),
+        values: &values,
+        used: BTreeSet::new(),
+        places: Vec::new(),
+        outputs: HashMap::new(),
+        instances: Vec::with_capacity(nodes.len()),
+        counts: Vec::with_capacity(nodes.len()),
+        mistakes,
+    };
+    resolver.places.resize_with(nodes.len(), Places::default);
+    for (node, in_cycle) in order(&nodes, resolver.mistakes) {
+        resolver.node(node, in_cycle);
+    }
+    unused::report(scopes, &nodes, &values.sweep, &resolver.used, resolver.mistakes);
+    if !resolver.mistakes.is_empty() {
+        return None;
+    }
+    let points = resolver.points();
+    let mut parameters = values.scopes[0].unswept();
+    // Of what is used, the parameters are said there; here only what the command line makes of them.
+    for (scope, own) in scopes.iter().zip(command_line).skip(1) {
+        let own = own
+            .iter()
+            .map(|(name, value)| (format!("{}{name}", scope.prefix), value.clone()));
+        let mut own: Vec<_> = own.collect();
+        own.sort_by(|(a, _), (b, _)| a.cmp(b));
+        parameters.extend(own);
+    }
+    Some(Graph {
+        pipeline: outline.pipeline.clone(),
+        about: outline.about.clone(),
+        folder: sources.0[0].folder.clone(),
+        stages: resolver.instances,
+        points,
+        parameters,
+        notes: Vec::new(),
+    })
+}
+
+/// A stage at all rows of the sweep that it depends on.
+#[derive(Default)]
+struct Places {
+    /// Columns on which it depends, directly or through its inputs.
+    columns: BTreeSet<usize>,
+    /// The combinations of their dimensions.
+    combinations: Combinations,
+    /// For each of them, the instance; `None` where there is none.
+    ids: Vec<Option<StageId>>,
+    /// Where something is wrong with it, the names of its outputs, as far as they are known.
+    faulty: Option<Option<BTreeSet<&'static str>>>,
+}
+
+impl Places {
+    fn at(&self, settings: &[usize]) -> Option<StageId> {
+        self.ids.get(self.combinations.index(settings)).copied().flatten()
+    }
+}
+
+struct Resolver<'a, 's> {
+    sources: &'s Sources,
+    scopes: &'s [Scope<'a>],
+    nodes: &'s [Node<'a>],
+    values: &'s Values<'a>,
+    /// The row of each dimension of the sweep that is looked at.
+    settings: Vec<usize>,
+    /// Columns of the sweep that some stage uses.
+    used: BTreeSet<usize>,
+    places: Vec<Places>,
+    /// The outputs of each stage, as last seen: most instances share them.
+    outputs: HashMap<usize, Vec<OutputPort>>,
+    instances: Vec<StageInstance>,
+    /// Of each instance, what is known of its outputs.
+    counts: Vec<Counts>,
+    mistakes: &'s mut Vec<Mistake>,
+}
+
+impl<'a> Resolver<'a, '_> {
+    fn node(&mut self, index: usize, in_cycle: bool) {
+        let before = self.mistakes.len();
+        let (nodes, scopes) = (self.nodes, self.scopes);
+        let node = &nodes[index];
+        let own = self.own_columns(node);
+        self.used.extend(&own);
+        let inputs = node.from.iter().filter_map(|input| input.node);
+        let inputs = inputs.flat_map(|input| &self.places[input].columns);
+        let columns: BTreeSet<usize> = inputs.chain(&own).copied().collect();
+        let combinations = Combinations::new(&self.values.sweep, &columns);
+        self.too_many(&combinations);
+        self.outputs_of_faulty(node);
+        let (variants, chosen) = self.variants(node, &own, &combinations);
+        let mut places = Places {
+            columns,
+            combinations,
+            ids: Vec::new(),
+            faulty: None,
+        };
+        if !in_cycle {
+            self.place_each(index, &variants, &chosen, &mut places);
+        }
+        let complete = !in_cycle
+            && chosen
+                .iter()
+                .zip(&places.ids)
+                .all(|(chosen, id)| chosen.is_none() || id.is_some());
+        if !complete {
+            let names = variants
+                .iter()
+                .map(|variant| arguments::output_names(&*variant.as_ref()?.stage));
+            let names: Option<Vec<_>> = names.collect();
+            places.faulty = Some(names.map(|names| names.into_iter().flatten().collect()));
+        }
+        self.places[index] = places;
+        for mistake in &mut self.mistakes[before..] {
+            if mistake.scope.is_none_or(|scope| scope == node.scope)
+                && let At::Path(path, _) = &mut mistake.at
+            {
+                node.as_written(scopes, path);
+            }
+            mistake.scope.get_or_insert(node.scope);
+        }
+    }
+
+    /// Reports a stage with more instances than can be.
+    fn too_many(&mut self, combinations: &Combinations) {
+        let (Some(points), Some(&last)) = (combinations.too_many, combinations.dimensions.last()) else {
+            return;
+        };
+        let column = self.values.sweep.dimensions[last].columns.start;
+        let scope = self.values.sweep.columns.get(column).map_or(0, |column| column.scope);
+        let points = format!("{points}");
+        let mistake = Mistake::at(vec!["sweep".to_owned()], Part::Key, Problem::TooManyPoints { points });
+        self.mistakes.push(mistake.within(scope));
+    }
+
+    /// Reports outputs that do not exist, of stages whose own mistakes keep them from the graph.
+    fn outputs_of_faulty(&mut self, node: &Node<'a>) {
+        for input in &node.from {
+            let (Some(writer), Some(output)) = (input.node, input.output) else {
+                continue;
+            };
+            let Some(Some(names)) = &self.places[writer].faulty else {
+                continue;
+            };
+            if !names.contains(output) {
+                let problem = Problem::UnknownOutput {
+                    stage: self.name_from(node, &self.nodes[writer].name),
+                    output: output.to_owned(),
+                    allowed: names.iter().map(|&name| name.to_owned()).collect(),
+                };
+                let path = node.stage.path(["from", input.port]);
+                self.mistakes.push(Mistake::at(path, Part::Value, problem));
+            }
+        }
+    }
+
+    /// The name of a stage, as it is said in the file of `node`.
+    fn name_from(&self, node: &Node<'a>, name: &str) -> String {
+        let prefix = self.scopes[node.scope].prefix.as_str();
+        name.strip_prefix(prefix).unwrap_or(name).to_owned()
+    }
+
+    /// The instances of a stage, at each combination of the rows that it depends on.
+    fn place_each(
+        &mut self,
+        index: usize,
+        variants: &[Option<Variant>],
+        chosen: &[Option<usize>],
+        places: &mut Places,
+    ) {
+        let (nodes, scopes) = (self.nodes, self.scopes);
+        let node = &nodes[index];
+        let mut known: HashMap<(usize, Vec<Option<StageId>>), Option<StageId>> = HashMap::new();
+        let mut first = Vec::new();
+        for (combination, variant) in chosen.iter().enumerate() {
+            let Some(variant) = *variant else {
+                places.ids.push(None);
+                continue;
+            };
+            let mut settings = std::mem::take(&mut self.settings);
+            places.combinations.set(&self.values.sweep, combination, &mut settings);
+            self.settings = settings;
+            let inputs = node.from.iter();
+            let inputs = inputs.map(|input| input.node.and_then(|node| self.places[node].at(&self.settings)));
+            let id = match known.entry((variant, inputs.collect())) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(new) => {
+                    let id = *new.insert(self.place(index, variants[variant].as_ref()));
+                    first.extend(id.map(|id| (id, combination)));
+                    id
+                }
+            };
+            places.ids.push(id);
+        }
+        let different: HashSet<StageId> = first.iter().map(|(id, _)| *id).collect();
+        if different.len() > 1 {
+            let mut settings = self.values.sweep.settings();
+            for (id, combination) in first {
+                places.combinations.set(&self.values.sweep, combination, &mut settings);
+                self.instances[id.index()].label = points::label(node, scopes, self.values, &settings, &places.columns);
+            }
+        }
+    }
+}

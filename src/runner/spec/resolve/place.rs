@@ -1,0 +1,159 @@
+//! One instance of a stage: its inputs, and what its kind makes of them.
+
+use std::collections::hash_map::Entry;
+
+use super::super::diagnostics::Mistake;
+use super::super::nodes::Node;
+use super::super::problem::Problem;
+use super::super::spans::Part;
+use super::super::{arguments, connect};
+use super::Resolver;
+use super::variants::Variant;
+use crate::graph::{Connection, StageId, StageInstance};
+use crate::ports::{Connected, Counts, OutputPort};
+
+impl<'a> Resolver<'a, '_> {
+    /// Makes the instance of a stage with the rows that are set, if all is well with it and its inputs.
+    pub(super) fn place(&mut self, index: usize, variant: Option<&Variant>) -> Option<StageId> {
+        let (nodes, scopes) = (self.nodes, self.scopes);
+        let node = &nodes[index];
+        let stage = node.stage;
+        let (kind, variant) = (stage.kind?, variant?);
+        let before = self.mistakes.len();
+        let (mut connected, mut connections) = (Connected::new(), Vec::new());
+        let mut complete = !node.broken;
+        let mut counts = Counts::default();
+        let report = |mistakes: &mut Vec<Mistake>, port: &str, part, problem| {
+            mistakes.push(Mistake::at(stage.path(["from", port]), part, problem));
+        };
+        for source in &node.from {
+            let Some(port) = variant.inputs.iter().find(|port| port.name == source.port) else {
+                let allowed = variant.inputs.iter().map(|port| port.name.to_owned()).collect();
+                let problem = Problem::UnknownInput {
+                    kind: kind.name.to_owned(),
+                    port: source.port.to_owned(),
+                    allowed,
+                };
+                report(self.mistakes, source.port, Part::Key, problem);
+                continue;
+            };
+            let id = source.node.and_then(|node| self.places[node].at(&self.settings));
+            let Some(writer) = id.map(|id| &self.instances[id.index()]) else {
+                complete = false;
+                continue;
+            };
+            let output = match source.output {
+                None => writer.outputs.first(),
+                Some(name) => writer.outputs.iter().find(|output| output.name == name),
+            };
+            let Some(output) = output else {
+                let allowed = writer.outputs.iter().map(|output| output.name.to_owned()).collect();
+                let (stage, output) = (
+                    self.name_from(node, &writer.name),
+                    source.output.unwrap_or_default().to_owned(),
+                );
+                report(
+                    self.mistakes,
+                    source.port,
+                    Part::Value,
+                    Problem::UnknownOutput { stage, output, allowed },
+                );
+                continue;
+            };
+            for problem in connect::misfits(port, &self.name_from(node, &writer.name), output) {
+                report(self.mistakes, source.port, Part::Value, problem);
+            }
+            connected.insert(port.name, output.artifact.clone());
+            if let Some(id) = id {
+                counts = counts.and(port.name, self.counts[id.index()].at(output.name));
+            }
+            connections.extend(id.map(|from| Connection {
+                port: port.name,
+                from,
+                output: output.name,
+            }));
+        }
+        // A misspelt port is reported already, and was meant to be some missing one.
+        let misspelt = node
+            .from
+            .iter()
+            .any(|source| variant.inputs.iter().all(|port| port.name != source.port));
+        for port in variant.inputs.iter().filter(|port| !port.optional && !node.broken) {
+            let named = node.from.iter().any(|source| source.port == port.name);
+            if !named && !misspelt {
+                let (kind, name) = (kind.name.to_owned(), port.name.to_owned());
+                let problem = Problem::MissingInput {
+                    kind,
+                    port: name,
+                    accepts: connect::accepted(port),
+                };
+                self.mistakes.push(Mistake::at(stage.path([]), Part::Key, problem));
+                complete = false;
+            }
+        }
+        if !complete || variant.faulty || self.mistakes.len() > before {
+            return None;
+        }
+        let outputs = match variant.stage.outputs(&connected) {
+            Ok(outputs) => self.shared(index, outputs),
+            Err(reason) => {
+                let (path, part) = self.place_of(node, &reason);
+                let kind = kind.name.to_owned();
+                self.mistakes
+                    .push(Mistake::at(path, part, Problem::Unfit { kind, reason }));
+                return None;
+            }
+        };
+        let counts = match variant.stage.counts(&counts) {
+            Ok(counts) => counts,
+            Err(faults) => {
+                let path = node.path_of_with(scopes);
+                arguments::report_faults(&faults, &path, self.mistakes);
+                return None;
+            }
+        };
+        self.counts.push(counts);
+        connections.sort_by_key(|connection| variant.inputs.iter().position(|port| port.name == connection.port));
+        let id = StageId::new(self.instances.len());
+        self.instances.push(StageInstance {
+            name: node.name.clone(),
+            label: node.name.clone(),
+            kind: kind.name,
+            revision: kind.revision,
+            role: kind.role,
+            place: kind.place,
+            stage: variant.stage.clone(),
+            parameters: variant.parameters.clone(),
+            inputs: connections,
+            outputs,
+            files: variant.files.clone(),
+            resources: variant.resources.clone(),
+            points: Vec::new(),
+        });
+        Some(id)
+    }
+
+    /// The same outputs in memory that they share with other instances of the stage.
+    fn shared(&mut self, stage: usize, outputs: Vec<OutputPort>) -> Vec<OutputPort> {
+        match self.outputs.entry(stage) {
+            Entry::Occupied(known) if *known.get() == outputs => known.get().clone(),
+            Entry::Occupied(mut known) => known.insert(outputs).clone(),
+            Entry::Vacant(new) => new.insert(outputs).clone(),
+        }
+    }
+
+    /// Where the reason why inputs do not fit belongs: it begins with the input, or with the path of the parameter, that it is
+    /// about.
+    fn place_of(&self, node: &Node<'a>, reason: &str) -> (Vec<String>, Part) {
+        let stage = node.stage;
+        let about = reason.split_once(": ").map_or("", |(about, _)| about);
+        if stage.from.iter().any(|source| source.port == about) {
+            return (stage.path(["from", about]), Part::Value);
+        }
+        let top = about.split('.').next().unwrap_or_default();
+        if node.is_given(self.scopes, top) {
+            return (stage.path(["with"].into_iter().chain(about.split('.'))), Part::Value);
+        }
+        (stage.path((!stage.from.is_empty()).then_some("from")), Part::Key)
+    }
+}

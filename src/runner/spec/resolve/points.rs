@@ -1,0 +1,98 @@
+//! Sweep points: every combination of rows that some stage has and that is no part of a larger one.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::super::nodes::Node;
+use super::super::parameters::Values;
+use super::super::plain::plain;
+use super::super::scopes::Scope;
+use super::super::sweep::Combinations;
+use super::{Places, Resolver};
+use crate::graph::Point;
+
+impl Resolver<'_, '_> {
+    /// The sweep points; each instance is told which of them share it.
+    pub fn points(&mut self) -> Vec<Point> {
+        let sweep = &self.values.sweep;
+        let mut points = Vec::new();
+        for combinations in self.largest() {
+            let mut settings = sweep.settings();
+            let within: Vec<&Places> = self
+                .places
+                .iter()
+                .filter(|places| within(&places.combinations, &combinations))
+                .collect();
+            for index in 0..combinations.count {
+                if !combinations.set(sweep, index, &mut settings) {
+                    continue;
+                }
+                let columns = combinations.dimensions.iter();
+                let columns = columns.flat_map(|&dimension| sweep.dimensions[dimension].columns.clone());
+                let point = columns.map(|column| {
+                    let name = sweep.columns[column].name.clone();
+                    (name, self.values.of_column(column, &settings))
+                });
+                let number = points.len();
+                points.push(point.collect());
+                for id in within.iter().filter_map(|places| places.at(&settings)) {
+                    self.instances[id.index()].points.push(number);
+                }
+            }
+        }
+        points
+    }
+
+    /// The dimensions of stages, where no other stage has these and more; without a sweep, none.
+    fn largest(&self) -> Vec<Combinations> {
+        let mut seen: BTreeSet<&[usize]> = BTreeSet::new();
+        let all = self.places.iter().map(|places| &places.combinations);
+        let mut all: Vec<&Combinations> = all.filter(|one| seen.insert(&one.dimensions)).collect();
+        all.sort_by_key(|one| &one.dimensions);
+        let is_part = |one: &Combinations| {
+            all.iter()
+                .any(|other| other.dimensions != one.dimensions && within(one, other))
+        };
+        all.iter()
+            .filter(|one| !is_part(one))
+            .map(|one| (*one).clone())
+            .collect()
+    }
+}
+
+/// Whether all dimensions of `one` are among those of `other`.
+fn within(one: &Combinations, other: &Combinations) -> bool {
+    one.dimensions
+        .iter()
+        .all(|dimension| other.dimensions.contains(dimension))
+}
+
+/// `actions[toy_mass=3e11,seed=2]`: the name with the swept parameters that it depends on, those of its own file under
+/// their own names.
+pub(super) fn label(
+    node: &Node<'_>,
+    scopes: &[Scope<'_>],
+    values: &Values<'_>,
+    settings: &[usize],
+    columns: &BTreeSet<usize>,
+) -> String {
+    let simple = |text: &str| {
+        let plain = text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-./+".contains(&byte));
+        plain
+            && text.starts_with(|first: char| first.is_ascii_alphabetic())
+            && !["true", "false", "null"].contains(&text)
+    };
+    let value = |column: usize| match values.of_column(column, settings) {
+        Value::String(text) if !simple(&text) => Value::String(text).to_string(),
+        other => plain(&other),
+    };
+    let prefix = scopes[node.scope].prefix.as_str();
+    let parts = columns.iter().map(|&column| {
+        let name = values.sweep.columns[column].name.as_str();
+        format!("{}={}", name.strip_prefix(prefix).unwrap_or(name), value(column))
+    });
+    format!("{}[{}]", node.name, parts.collect::<Vec<_>>().join(","))
+}

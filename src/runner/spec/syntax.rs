@@ -1,0 +1,37 @@
+//! Where a text is not YAML, and why.
+
+use super::diagnostics::{At, Mistake};
+use super::problem::Problem;
+
+/// The mistake behind an error of the YAML parser at a byte of the protected text.
+pub(super) fn mistake(text: &str, protected: &str, message: String, offset: Option<usize>) -> Mistake {
+    let before = offset.map_or("", |offset| protected.get(..offset).unwrap_or(protected));
+    let at = text
+        .char_indices()
+        .nth(before.chars().count())
+        .map_or(text.len(), |(offset, _)| offset);
+    // A line that begins with a tab confuses the parser there or on the line after.
+    let reach = text[at..].find('\n').map_or(text.len(), |end| at + end);
+    let mut start = 0;
+    for line in text[..reach].split_inclusive('\n') {
+        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+        if let Some(tab) = line[..indent].find('\t') {
+            return Mistake::new(At::Bytes(start + tab..start + tab + 1), Problem::Tab);
+        }
+        start += line.len();
+    }
+    let end = text[at..]
+        .chars()
+        .next()
+        .filter(|&next| next != '\n')
+        .map_or(at, |next| at + next.len_utf8());
+    // At the very end of the text, the last character is a better place to show.
+    let trimmed = text.trim_end();
+    let span = if at >= trimmed.len() && !trimmed.is_empty() {
+        let last = trimmed.char_indices().next_back().map_or(0, |(offset, _)| offset);
+        last..trimmed.len()
+    } else {
+        at..end
+    };
+    Mistake::new(At::Bytes(span), Problem::Syntax { message })
+}

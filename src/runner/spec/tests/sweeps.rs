@@ -1,0 +1,127 @@
+//! Rows, groups of rows, and axes.
+
+use super::*;
+
+fn count(graph: &Graph, name: &str) -> usize {
+    graph.stages.iter().filter(|stage| stage.name == name).count()
+}
+
+const GROUPS: &str = "
+pipeline: groups
+params: { seed: 1, a: 1, b: 2, row: plain, title: 'of ${row}' }
+stages:
+  none: { source: { with: { seed: 5 } } }
+  first: { source: { with: { seed: $seed, number: $a, text: $title } } }
+  second: { source: { with: { seed: $seed, number: $b } } }
+  both: { join: { from: { left: first, right: second } } }
+  apart: { join: { from: { left: second, right: none } } }
+sweep:
+  rows:
+    one:
+      - { a: 10, row: ten }
+      - { a: 20 }
+      - { row: ten, a: 10.0 }
+    other: [{ b: 3 }, { b: 4 }]
+  axes: { seed: [1, 2] }
+";
+
+/// A stage varies with the groups that it mentions, itself or through its inputs, and with nothing else.
+#[test]
+fn groups_of_rows_are_independent() {
+    let graph = parse(GROUPS).unwrap();
+    let counts = ["none", "first", "second", "both", "apart"].map(|name| count(&graph, name));
+    // Of the three rows two are the same.
+    assert_eq!(counts, [1, 4, 4, 8, 4]);
+    // What a row leaves out is as in `params`.
+    let texts: Vec<_> = graph
+        .stages
+        .iter()
+        .filter(|stage| stage.name == "first")
+        .map(|stage| stage.parameters["text"].clone())
+        .collect();
+    assert_eq!(
+        texts,
+        [json!("of ten"), json!("of ten"), json!("of plain"), json!("of plain")]
+    );
+    assert_eq!(graph.points.len(), 3 * 2 * 2);
+    let labels: Vec<&str> = labels(&graph)
+        .into_iter()
+        .filter(|label| label.starts_with("second"))
+        .collect();
+    assert_eq!(
+        labels,
+        [
+            "second[b=3,seed=1]",
+            "second[b=3,seed=2]",
+            "second[b=4,seed=1]",
+            "second[b=4,seed=2]"
+        ]
+    );
+}
+
+/// Parts that no stage joins have points of their own: their product is never built.
+#[test]
+fn independent_parts_do_not_multiply() {
+    let mut text = "pipeline: p\nparams: { a: 1, b: 1, c: 1 }\nstages:\n".to_owned();
+    for name in ["a", "b", "c"] {
+        text += &format!("  of_{name}: {{ source: {{ with: {{ seed: ${name} }} }} }}\n");
+    }
+    text += "sweep: { axes: { a: { range: [1, 1000] }, b: { range: [1, 1000] }, c: { range: [1, 1000] } } }\n";
+    let graph = parse(&text).unwrap();
+    assert_eq!((graph.stages.len(), graph.points.len()), (3000, 3000));
+    let shared = graph.stages.iter().all(|stage| stage.points.len() == 1);
+    assert!(shared);
+    let joined = text.replace(
+        "stages:\n",
+        "stages:\n  all: { join: { from: { left: of_a, right: of_b } } }\n",
+    );
+    let wrong = parse(&joined).err().unwrap();
+    let found: Vec<_> = wrong.iter().map(|mistake| mistake.message.as_str()).collect();
+    assert_eq!(found, ["the sweep has 1000000 points"]);
+}
+
+#[test]
+fn the_command_line_keeps_the_rows_that_agree() {
+    let graph = parse_with(GROUPS, &[("a", "10"), ("b", "4"), ("seed", "3")]).unwrap();
+    assert_eq!(["first", "second", "both"].map(|name| count(&graph, name)), [1, 1, 1]);
+    assert_eq!(graph.stages[0].label, "none");
+    // A row that leaves a parameter out agrees with what stands in `params`.
+    let graph = parse_with(GROUPS, &[("row", "plain")]).unwrap();
+    assert_eq!(count(&graph, "first"), 2);
+    let wrong = parse_with(GROUPS, &[("row", "eleven")]).err().unwrap();
+    assert_eq!(
+        wrong.iter().next().unwrap().hint.as_deref(),
+        Some("values of `row`: `ten`, `plain`")
+    );
+}
+
+/// The parameter of a row may be a list or a mapping.
+#[test]
+fn rows_hold_lists_and_mappings() {
+    let text = "
+pipeline: p
+params: { all: null, list: [1] }
+stages: { a: { source: { with: $all } }, b: { source: { with: { list: $list } } } }
+sweep: { rows: [{ all: { number: 3, list: [4] } }, { list: [1, 2] }, {}] }
+";
+    let graph = parse(text).unwrap();
+    let found: Vec<_> = graph
+        .stages
+        .iter()
+        .map(|stage| (stage.parameters["number"].clone(), stage.parameters["list"].clone()))
+        .collect();
+    assert_eq!(found.len(), 4);
+    assert_eq!(found[0], (json!(3.0), json!([4.0])));
+    assert_eq!((&found[2].1, &found[3].1), (&json!([1.0]), &json!([1.0, 2.0])));
+}
+
+/// The old pair of words and the new one say the same.
+#[test]
+fn zip_and_rows_are_one() {
+    let zip = "sweep: { zip: { mass: [1, 2], row: [a, b] }, axes: { seed: [1, 2] } }\n";
+    let rows = "sweep: { rows: [{ mass: 1, row: a }, { mass: 2, row: b }], axes: { seed: [1, 2] } }\n";
+    let head = "pipeline: p\nparams: { mass: 5, row: '', seed: 3 }\nstages:\n  a: { source: { with: { number: $mass, text: $row, seed: $seed } } }\n";
+    let [zip, rows] = [zip, rows].map(|sweep| parse(&format!("{head}{sweep}")).unwrap());
+    assert_eq!(summary(&zip), summary(&rows));
+    assert_eq!(zip.points, rows.points);
+}
