@@ -2,6 +2,7 @@
 //! needs it. Asking a worker costs a third of a second, so its answer is kept in a file beside the tensor library, and
 //! holds until the library, libtorch, or the visible GPUs change.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -26,6 +27,11 @@ pub struct Libtorch {
 }
 
 impl Libtorch {
+    /// What of it the numbers of a worker depend on.
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        [("libtorch".to_owned(), self.libtorch.clone())].into()
+    }
+
     /// The GPUs as `CUDA_VISIBLE_DEVICES` takes them: those it names already, by number, `GPU-…` or `MIG-…`, or all.
     pub fn gpus(&self) -> Vec<String> {
         visible(std::env::var("CUDA_VISIBLE_DEVICES").ok().as_deref(), self.devices)

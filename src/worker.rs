@@ -1,14 +1,14 @@
 //! The worker's side of the door to libtorch: finds the library of the tensor stages, loads it, calls it.
 //!
 //! The program itself never links libtorch, because loading it costs a third of a second. Stages that need it run in
-//! a process of their own, `actionfinder worker REQUEST.json`, and only that process comes through here.
+//! a process of their own, `actionfinder worker`, and only that process comes through here.
 //!
 //! This is the one module of the program with `unsafe` code. What makes it sound: the library is the one built from
 //! `stages/tensor` of the same workspace, its entry points have the C signatures named below, and it stays loaded until
 //! the process ends.
 
 use std::env;
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -21,10 +21,9 @@ const LIBRARY: &str = if cfg!(target_os = "macos") {
     "libtensor_stages.so"
 };
 
-/// Runs the stage that `request` describes and gives the exit code.
-pub fn run(request: &Path) -> Result<i32, String> {
-    let path = CString::new(request.as_os_str().as_bytes()).map_err(|_| "the path holds a NUL byte".to_owned())?;
-    Library::open(&find()?)?.run(&path)
+/// Serves the process `parent` with the bodies of the library, and gives the exit code.
+pub fn serve(parent: u32) -> Result<i32, String> {
+    Library::open(&find()?)?.serve(parent)
 }
 
 /// Lets libtorch print what it is and which devices it sees, as one line of JSON.
@@ -90,14 +89,11 @@ impl Library {
         Ok(symbol)
     }
 
-    fn run(&self, request: &CStr) -> Result<i32, String> {
-        let symbol = self.symbol(c"actionfinder_worker_2")?;
-        // SAFETY: `actionfinder_worker_2` is defined in stages/tensor with this signature; `request` is a C string that
-        // outlives the call.
-        unsafe {
-            let entry: unsafe extern "C" fn(*const c_char) -> c_int = std::mem::transmute(symbol);
-            Ok(entry(request.as_ptr()))
-        }
+    fn serve(&self, parent: u32) -> Result<i32, String> {
+        let symbol = self.symbol(c"actionfinder_worker_3")?;
+        // SAFETY: `actionfinder_worker_3` is defined in stages/tensor with this signature.
+        let entry: extern "C" fn(u32) -> c_int = unsafe { std::mem::transmute(symbol) };
+        Ok(entry(parent))
     }
 
     fn probe(&self) -> Result<i32, String> {

@@ -288,7 +288,7 @@ impl Loaded {
             to,
             force,
             gpus: gpus.len(),
-            libtorch: found.libtorch,
+            environment: found.environment(),
         };
         let plan = plan::plan(&graph, &store, &options).map_err(|errors| plan_failure(file, errors))?;
         Ok(Self {

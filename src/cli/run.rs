@@ -10,7 +10,7 @@ use runner::journal::Journal;
 use runner::plan::Entry;
 use runner::seal::Answer;
 use runner::store::{SharedLock, Store};
-use runner::worker::WorkerCommand;
+use runner::worker::{Processes, WorkerCommand};
 use signal_hook::consts::SIGHUP;
 use signal_hook::iterator::Signals;
 
@@ -148,13 +148,14 @@ fn go(args: &Args, loaded: &Loaded, journal: Journal, cancel: &Cancel) -> Result
         environment: Vec::new(),
     };
     let mut sinks: Vec<Box<dyn Sink>> = vec![sink(args.log), Box::new(journal)];
+    let most = budget.cpu_threads;
     let run = Run {
         graph: &loaded.graph,
         plan: &loaded.plan,
         store: &loaded.store,
         budget: &budget,
         cancel,
-        worker: Some(&worker),
+        executor: &Processes::new(worker, most),
     };
     Ok(execute(run, &mut sinks))
 }

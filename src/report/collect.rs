@@ -149,7 +149,7 @@ fn facts(stages: &[StageData], store: &Store) -> Vec<(String, String)> {
         serde_json::from_str::<Value>(&json).ok()
     };
     let libtorch = |manifest: &Manifest| match fingerprint(manifest) {
-        Some(json) => json["worker"]["libtorch"].as_str().map(str::to_owned),
+        Some(json) => json["worker"]["environment"]["libtorch"].as_str().map(str::to_owned),
         None => Some("unknown, where fingerprint.json is damaged".to_owned()),
     };
     fact("libtorch", set(&mut manifests().filter_map(libtorch)));

@@ -38,15 +38,13 @@ pub enum Input<'a> {
     Waiting(&'a str),
 }
 
-/// What a network's numbers depend on besides its inputs.
+/// What a worker's numbers depend on besides its inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerFacts<'a> {
     /// `cpu` or `cuda`.
     pub device: &'static str,
-    /// Type of the numbers: `float64`.
-    pub dtype: &'static str,
-    /// Version of libtorch.
-    pub libtorch: &'a str,
+    /// What else the program says that they depend on, such as the version of a library.
+    pub environment: &'a BTreeMap<String, String>,
     /// Threads that share one operation on tensors: sums are rounded differently with another number.
     pub threads: usize,
 }
@@ -85,18 +83,19 @@ impl Fingerprint<'_> {
         let _ = write!(text, ",\"revision\":{},\"store\":{STORE_VERSION}", stage.revision);
         if let Some(WorkerFacts {
             device,
-            dtype,
-            libtorch,
+            environment,
             threads,
         }) = worker
         {
             text.push_str(",\"worker\":{\"device\":");
             push_text(&mut text, device);
-            text.push_str(",\"dtype\":");
-            push_text(&mut text, dtype);
-            text.push_str(",\"libtorch\":");
-            push_text(&mut text, libtorch);
-            let _ = write!(text, ",\"threads\":{threads}}}");
+            text.push_str(",\"environment\":{");
+            comma = "";
+            for (name, value) in *environment {
+                push_key(&mut text, std::mem::replace(&mut comma, ","), name);
+                push_text(&mut text, value);
+            }
+            let _ = write!(text, "}},\"threads\":{threads}}}");
         }
         text.push('}');
         text
@@ -340,7 +339,7 @@ fn sentence(path: &[String], old: Option<&Value>, new: Option<&Value>) -> String
         "outputs" => format!("output {}: columns changed", rest.first().map_or("", String::as_str)),
         "parameters" => format!("parameter {name}: {}", change()),
         "worker" if rest.is_empty() => "place of work changed".to_owned(),
-        "worker" => format!("{name}: {}", change()),
+        "worker" => format!("{}: {}", rest.last().map_or("", String::as_str), change()),
         "store" => format!("format of the store: {}", change()),
         other => format!("{other}: {}", change()),
     }

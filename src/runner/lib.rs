@@ -7,6 +7,7 @@
 //! * [`schema`]: JSON Schema of a pipeline file, for editors.
 //! * [`graph`]: a pipeline with parameters substituted and sweep points expanded; nothing hashed yet.
 //! * [`event`]: what a run tells; sinks only draw.
+//! * [`executor`]: where bodies run.
 //! * [`context`]: everything a stage body may touch.
 
 pub mod catalog;
@@ -15,6 +16,7 @@ pub mod context;
 pub mod error;
 pub mod event;
 pub mod execute;
+pub mod executor;
 pub mod fingerprint;
 pub mod graph;
 pub mod journal;

@@ -11,12 +11,30 @@ use crate::error::StageError;
 use crate::ports::{Connected, Counts, InputPort, OutputPort};
 
 /// Where a body runs: always in a process of its own, so that one that crashes does no harm to others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Place {
     /// With what the program itself has, on CPU threads.
     Here,
     /// With libtorch, which the process loads, on the CPU or a GPU.
     Worker,
+}
+
+impl Place {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Here => "here",
+            Self::Worker => "worker",
+        }
+    }
+
+    /// The place of this word.
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Here, Self::Worker]
+            .into_iter()
+            .find(|place| place.word() == word)
+    }
 }
 
 /// What a kind does in an experiment; the order is that of the flow.
@@ -154,8 +172,13 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
         Vec::new()
     }
 
-    /// The body. A kind of [`Place::Worker`] is never run here: its body is in the worker's library.
-    fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError>;
+    /// The body. That of a kind of [`Place::Worker`] is in the worker's library instead.
+    fn run(&self, _context: &mut StageContext) -> Result<Outcome, StageError> {
+        Err(StageError::Bug(format!(
+            "the body of {} is not in this program",
+            Self::KIND
+        )))
+    }
 }
 
 /// [`Stage`] without its type, as the runner holds it.
@@ -172,8 +195,6 @@ pub trait AnyStage: Send + Sync {
     fn files(&self) -> Vec<FileParameter>;
     /// Parameters with defaults filled in.
     fn parameters(&self) -> serde_json::Value;
-    /// See [`Stage::run`].
-    fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError>;
 }
 
 impl<S: Stage> AnyStage for S {
@@ -199,9 +220,5 @@ impl<S: Stage> AnyStage for S {
 
     fn parameters(&self) -> serde_json::Value {
         serde_json::to_value(self).unwrap_or_default()
-    }
-
-    fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
-        Stage::run(self, context)
     }
 }

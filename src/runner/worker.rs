@@ -1,19 +1,27 @@
-//! Worker processes: every body runs in a process of its own, and those of [`Place::Worker`](crate::stage::Place) load libtorch
+//! Worker processes: every body runs in a process of its own, and those of [`Place::Worker`] load libtorch
 //! there. So a body that crashes, or for which there is not enough memory, fails one stage and not the run.
 //!
-//! The parent writes a [`Request`] to a file and starts the worker with its path. The worker writes one line of JSON to
-//! stdout for all that the body tells, and a last one with how it ended; stderr is for diagnostics. When its stdin ends,
-//! the parent is gone or cancels: the body saves a checkpoint and stops. Only the parent publishes.
+//! [`Processes`] starts a worker with its [`Place`] and its own number, and asks it on its stdin, one line of JSON at a time: a
+//! [`Request`], then the go-ahead. The worker writes one line of JSON to stdout for all that the body tells, and a last one with how
+//! it ended; stderr is for diagnostics. When its stdin ends, the parent is gone or cancels: the body saves a checkpoint and stops.
+//! Only the parent publishes.
 //!
 //! A worker must never harm the results of a run that is not its own, however late it wakes:
 //!
 //! * It begins only when its parent has answered its `Ready`, which it says when it holds the lock of its stage. One
-//!   whose parent died before gets no answer. Until then it dies with its parent, where the system can see to that.
+//!   whose parent died before gets no answer. While it is at no training it dies with its parent, where the system can see to that.
 //! * Its outputs lie in a folder of this one attempt. The last line holds their hashes, which the parent compares with what
 //!   it publishes.
 //! * The request names the revision of the kind: a worker of another build refuses it.
+//!
+//! A worker whose body ended well is asked again, for starting one costs 6 ms, or 350 with libtorch. That changes no byte: what is
+//! set for a process alone (its environment, with the numbers of threads and the GPU) is the same for all that it is asked, a body
+//! sets the rest itself before it uses it (libtorch's threads, its generator), and `tests/integration/catalog.rs` compares
+//! what workers write that were asked in different orders. One whose body failed or panicked, one that has grown, and one that
+//! has done many bodies are ended, and another is started.
 
 mod follow;
+mod processes;
 mod serve;
 
 use std::collections::BTreeMap;
@@ -25,8 +33,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub(crate) use follow::run;
-pub use serve::{die_with_parent, read, serve};
+pub use processes::{Processes, WorkerCommand};
+pub use serve::{die_with_parent, serve};
 
 use crate::context::{ArtifactFile, Cancel, Device, StageContext};
 use crate::error::StageError;
@@ -35,15 +43,15 @@ use crate::ports::Artifact;
 use crate::stage::{Outcome, Place, Stage};
 use crate::store::{Hash256, KeyLock, TryLock};
 
-/// What a worker is to do.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// All that a body needs, as plain data: it can run wherever these files are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
-    /// The process that asks.
-    pub parent: u32,
     /// Stage kind.
     pub kind: String,
     /// Its revision.
     pub revision: u32,
+    /// Where its body runs.
+    pub place: Place,
     /// All parameters, with defaults filled in.
     pub parameters: Value,
     /// Inputs by port.
@@ -65,7 +73,7 @@ pub struct Request {
 }
 
 /// An artifact in a file.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RequestFile {
     /// The file.
     pub path: PathBuf,
@@ -74,7 +82,7 @@ pub struct RequestFile {
 }
 
 /// [`Artifact`] as it is written in a request.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestArtifact {
     /// A table.
@@ -85,16 +93,12 @@ pub enum RequestArtifact {
     Figure,
 }
 
-impl From<&ArtifactFile> for RequestFile {
-    fn from(file: &ArtifactFile) -> Self {
-        let artifact = match &file.artifact {
-            Artifact::Table(schema) => RequestArtifact::Table(schema.as_ref().clone()),
-            Artifact::Network => RequestArtifact::Network,
-            Artifact::Figure => RequestArtifact::Figure,
-        };
-        Self {
-            path: file.path.clone(),
-            artifact,
+impl From<&Artifact> for RequestArtifact {
+    fn from(artifact: &Artifact) -> Self {
+        match artifact {
+            Artifact::Table(schema) => Self::Table(schema.as_ref().clone()),
+            Artifact::Network => Self::Network,
+            Artifact::Figure => Self::Figure,
         }
     }
 }
@@ -151,20 +155,21 @@ pub(crate) fn on_threads(
     pool.install(body)
 }
 
-/// How a worker ended well.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Ended {
-    /// How the body ended.
-    pub outcome: Outcome,
-    /// Hashes of the outputs that the body wrote, by port.
-    pub outputs: BTreeMap<String, Hash256>,
+/// A line to a worker.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Ask {
+    /// What is to be done; to be answered with [`Line::Ready`].
+    Work(Box<Request>),
+    /// The go-ahead.
+    Go,
 }
 
 /// One line from a worker.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case")]
 enum Line {
-    /// It holds the lock, and waits for the go-ahead: one byte on its stdin.
+    /// It holds the lock, and waits for the go-ahead.
     Ready,
     Told(Told),
     Ended {
@@ -251,17 +256,6 @@ pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     format!("panicked: {}", text.as_deref().unwrap_or("without a message"))
-}
-
-/// How to start a worker: the path of the request is added as the last argument.
-#[derive(Debug, Clone)]
-pub struct WorkerCommand {
-    /// The program.
-    pub program: PathBuf,
-    /// Arguments before the path.
-    pub arguments: Vec<String>,
-    /// Environment variables to set.
-    pub environment: Vec<(String, String)>,
 }
 
 #[cfg(test)]

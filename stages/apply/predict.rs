@@ -1,10 +1,8 @@
 //! Applies a trained network to a table of stars. The body is in the worker's library.
 
 use runner::arrow_schema::{DataType, Field, Schema};
-use runner::context::StageContext;
-use runner::error::StageError;
 use runner::ports::{Connected, InputPort, OutputPort, column, connected_schema};
-use runner::stage::{Fault, Outcome, Place, Role, Stage};
+use runner::stage::{Fault, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -249,9 +247,5 @@ impl Stage for Predict {
             faults.extend(potential.faults("potential"));
         }
         faults
-    }
-
-    fn run(&self, _context: &mut StageContext) -> Result<Outcome, StageError> {
-        Err(StageError::Bug("predict runs in the worker".to_owned()))
     }
 }

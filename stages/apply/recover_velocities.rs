@@ -2,10 +2,8 @@
 //! worker's library.
 
 use runner::arrow_schema::{DataType, Field, Schema};
-use runner::context::StageContext;
-use runner::error::StageError;
 use runner::ports::{Connected, InputPort, OutputPort, column, connected_schema, unit_of};
-use runner::stage::{Fault, Outcome, Place, Role, Stage};
+use runner::stage::{Fault, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -87,9 +85,5 @@ impl Stage for RecoverVelocities {
 
     fn check(&self) -> Vec<Fault> {
         self.sun.faults("sun")
-    }
-
-    fn run(&self, _context: &mut StageContext) -> Result<Outcome, StageError> {
-        Err(StageError::Bug("recover_velocities runs in the worker".to_owned()))
     }
 }

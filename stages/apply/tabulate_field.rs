@@ -1,10 +1,8 @@
 //! A learned field on a grid, beside a known one: rotation curve, density and curl. The body is in the worker's library.
 
 use runner::arrow_schema::{DataType, Field, Schema};
-use runner::context::StageContext;
-use runner::error::StageError;
 use runner::ports::{Connected, InputPort, OutputPort, column};
-use runner::stage::{Fault, Outcome, Place, Role, Stage};
+use runner::stage::{Fault, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -134,9 +132,5 @@ impl Stage for TabulateField {
         let few = self.points / 4;
         faults.extend(too_many_rows("points", &[few, few, self.azimuths]));
         faults
-    }
-
-    fn run(&self, _context: &mut StageContext) -> Result<Outcome, StageError> {
-        Err(StageError::Bug("tabulate_field runs in the worker".to_owned()))
     }
 }

@@ -1,9 +1,7 @@
 //! Learns the acceleration from a trained action network: actions stay along orbits. The body is in the worker's library.
 
-use runner::context::StageContext;
-use runner::error::StageError;
 use runner::ports::{Connected, InputPort, OutputPort, connected_schema};
-use runner::stage::{Fault, Outcome, Place, Role, Stage};
+use runner::stage::{Fault, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -166,10 +164,6 @@ impl Stage for TrainAcceleration {
         faults.extend(self.faults_of_losses());
         faults.extend(self.foreign_to_its_network());
         faults
-    }
-
-    fn run(&self, _context: &mut StageContext) -> Result<Outcome, StageError> {
-        Err(StageError::Bug("train_acceleration runs in the worker".to_owned()))
     }
 }
 

@@ -1,9 +1,7 @@
 //! Trains a network that maps positions and velocities to actions and angles. The body is in the worker's library.
 
-use runner::context::StageContext;
-use runner::error::StageError;
 use runner::ports::{Connected, InputPort, OutputPort};
-use runner::stage::{Fault, Outcome, Place, Role, Stage};
+use runner::stage::{Fault, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -324,10 +322,6 @@ impl Stage for TrainActions {
             ));
         }
         faults
-    }
-
-    fn run(&self, _context: &mut StageContext) -> Result<Outcome, StageError> {
-        Err(StageError::Bug("train_actions runs in the worker".to_owned()))
     }
 }
 

@@ -1,9 +1,7 @@
 //! Trains a network that maps actions and angles back to positions and velocities. The body is in the worker's library.
 
-use runner::context::StageContext;
-use runner::error::StageError;
 use runner::ports::{Connected, InputPort, OutputPort};
-use runner::stage::{Fault, Outcome, Place, Role, Stage};
+use runner::stage::{Fault, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -72,9 +70,5 @@ impl Stage for TrainInverse {
             ));
         }
         faults
-    }
-
-    fn run(&self, _context: &mut StageContext) -> Result<Outcome, StageError> {
-        Err(StageError::Bug("train_inverse runs in the worker".to_owned()))
     }
 }

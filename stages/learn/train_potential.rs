@@ -1,9 +1,7 @@
 //! Learns the gravitational field from streams by conservation of energy. The body is in the worker's library.
 
-use runner::context::StageContext;
-use runner::error::StageError;
 use runner::ports::{Connected, InputPort, OutputPort};
-use runner::stage::{Fault, Outcome, Place, Role, Stage};
+use runner::stage::{Fault, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -103,9 +101,5 @@ impl Stage for TrainPotential {
             }
         }
         faults
-    }
-
-    fn run(&self, _context: &mut StageContext) -> Result<Outcome, StageError> {
-        Err(StageError::Bug("train_potential runs in the worker".to_owned()))
     }
 }

@@ -2,27 +2,16 @@
 //! The only unsafe code of the project besides this, the loading of CUDA and the program's own `dlopen`.
 #![expect(unsafe_code, reason = "a C interface")]
 
-use std::ffi::{CStr, OsStr, c_char, c_int};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::ffi::c_int;
 
 /// The number is that of the protocol between program and worker: a library of another one is told at once, and never waits for words that
 /// do not come.
 ///
-/// Runs the request in the file `request` (a path, as a C string) and gives the exit code of the worker process.
-///
-/// # Safety
-/// `request` must be null or point to a C string that lives until the function returns.
+/// Serves the process `parent` and gives the exit code of the worker process.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn actionfinder_worker_2(request: *const c_char) -> c_int {
-    if request.is_null() {
-        return 70;
-    }
-    // SAFETY: not null, and a C string by this function's contract.
-    let path = unsafe { CStr::from_ptr(request) };
-    let path = Path::new(OsStr::from_bytes(path.to_bytes()));
+pub extern "C" fn actionfinder_worker_3(parent: u32) -> c_int {
     // A panic must not cross the C boundary; `serve` catches those of the body.
-    std::panic::catch_unwind(|| runner::worker::serve(path, &crate::BODIES)).unwrap_or(70)
+    std::panic::catch_unwind(|| runner::worker::serve(parent, &crate::BODIES)).unwrap_or(70)
 }
 
 /// Prints one line of JSON about libtorch and its devices to stdout; gives 0.

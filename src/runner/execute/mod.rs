@@ -1,4 +1,4 @@
-//! Execution: one coordinator, a [`Node`] for each stage, bodies on threads or in worker processes.
+//! Execution: one coordinator, a [`Node`] for each stage, bodies where an [`Executor`] runs them.
 //!
 //! The plan is refined while it runs: when all that a stage needs has settled, its fingerprint is known, and it is
 //! either in the store (early cutoff) or ready to run.
@@ -24,11 +24,11 @@ pub use summary::{Failure, RunSummary};
 use crate::context::Cancel;
 use crate::error::StageError;
 use crate::event::{Event, Sink, Told};
+use crate::executor::Executor;
 use crate::graph::{Graph, StageId, StageMap};
 use crate::plan::{Entry, Plan};
 use crate::store::Store;
 use crate::store::state::{State, Stopped, Unreadable};
-use crate::worker::WorkerCommand;
 use budget::{Free, Share};
 use job::Ended;
 use node::{Node, Rank, Status};
@@ -46,9 +46,8 @@ pub struct Run<'a> {
     pub budget: &'a Budget,
     /// Stops it.
     pub cancel: &'a Cancel,
-    /// With it, every body runs in a process of its own. Without one, bodies that need no libtorch run in this process, where a
-    /// crash ends all.
-    pub worker: Option<&'a WorkerCommand>,
+    /// Runs the bodies.
+    pub executor: &'a dyn Executor,
 }
 
 /// Runs what a plan says. Nothing that one stage does stops those that do not need it.

@@ -75,7 +75,7 @@ impl<'a> Coordinator<'a, '_> {
             stage: &self.run.graph[id],
             store: self.run.store,
             facts: &self.run.plan.facts,
-            worker: self.run.worker,
+            executor: self.run.executor,
             fingerprint,
             json,
             forced: self.nodes[id].forced,

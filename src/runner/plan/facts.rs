@@ -16,7 +16,7 @@ pub(crate) struct Facts {
     pub devices: StageMap<DeviceChoice>,
     /// Stages with valid entries that the index does not know as they are.
     pub remember: Vec<StageId>,
-    libtorch: String,
+    environment: BTreeMap<String, String>,
     columns: ColumnTexts,
 }
 
@@ -48,8 +48,7 @@ impl Facts {
             } else {
                 "cuda"
             },
-            dtype: "float64",
-            libtorch: &self.libtorch,
+            environment: &self.environment,
             threads: stage.resources.tensor_threads(),
         });
         let fingerprint = Fingerprint {
@@ -79,7 +78,7 @@ pub(super) fn gather(
     errors: &mut Vec<PlanError>,
 ) -> Facts {
     let mut facts = Facts {
-        libtorch: options.libtorch.clone(),
+        environment: options.environment.clone(),
         columns: ColumnTexts::of(graph),
         ..Facts::default()
     };

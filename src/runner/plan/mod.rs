@@ -4,6 +4,7 @@ mod draft;
 mod facts;
 mod why;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Index;
 use std::path::{Path, PathBuf};
@@ -27,8 +28,8 @@ pub struct Options {
     pub force: Vec<String>,
     /// GPUs that stages may use.
     pub gpus: usize,
-    /// Version of libtorch that workers load.
-    pub libtorch: String,
+    /// What the outputs of workers depend on besides: names and values, such as the version of a library.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// A plan: one entry per stage instance of the graph.

@@ -1,131 +1,170 @@
-//! The parent's side: starts a worker, follows its lines, and says how it ended.
+//! One worker process, as its parent sees it: asks it, follows its lines, and says how it ended.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::process::{Child, ChildStdin, ExitStatus};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::{Ended, GRACE, Line, Request, SHORT_GRACE, WorkerCommand};
+use super::processes::Setting;
+use super::{Ask, GRACE, Line, Request, SHORT_GRACE};
 use crate::context::{Cancel, Teller};
 use crate::error::StageError;
+use crate::executor::Ended;
 use crate::stage::Place;
 
-/// For glibc: memory that a tensor leaves stays with the process, for the next one, instead of being given back and asked for again page
-/// by page. Trainings take 15 % less time for it. What the user sets counts.
-const KEEP_MEMORY: [(&str, &str); 3] = [
-    ("MALLOC_TRIM_THRESHOLD_", "536870912"),
-    ("MALLOC_MMAP_THRESHOLD_", "33554432"),
-    ("MALLOC_TOP_PAD_", "67108864"),
-];
-
-/// Runs a request in a worker process until it ends or was cancelled. `gpu` is the identity of the GPU it may see.
-pub(crate) fn run(
-    command: &WorkerCommand,
-    place: Place,
-    request: &Request,
-    request_path: &Path,
-    gpu: Option<&str>,
-    cancel: &Cancel,
-    teller: &Teller,
-) -> Result<Ended, StageError> {
-    let text = serde_json::to_vec(request).map_err(|error| StageError::Bug(error.to_string()))?;
-    std::fs::write(request_path, text).map_err(|error| StageError::io(request_path, error))?;
-    let [threads, tensor_threads] = [request.threads, request.tensor_threads].map(|threads| threads.to_string());
-    let mut child = Command::new(&command.program)
-        .args(&command.arguments)
-        .arg(request_path)
-        .envs(command.environment.iter().map(|(name, value)| (name, value)))
-        .env("OMP_NUM_THREADS", &tensor_threads)
-        .env("RAYON_NUM_THREADS", &threads)
-        .env("OMP_WAIT_POLICY", "passive")
-        // What a worker says last is told in a message, where there is no room for a list of calls. Panics tell their place.
-        .env_remove("RUST_BACKTRACE")
-        .envs(
-            KEEP_MEMORY
-                .into_iter()
-                .filter(|(name, _)| std::env::var_os(name).is_none()),
-        )
-        .env("CUDA_VISIBLE_DEVICES", gpu.unwrap_or_default())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| StageError::io(&command.program, error))?;
-    let grace = match place {
-        Place::Here => SHORT_GRACE,
-        Place::Worker => GRACE,
-    };
-    let result = follow(&request.kind, grace, &mut child, cancel, teller);
-    if result.is_err() {
-        // Whatever went wrong, no worker is left behind. Killing one that has ended does nothing.
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-    result
+/// A worker process. Ends when it is dropped, whatever it is at.
+pub(super) struct Worker {
+    pub setting: Setting,
+    process: Child,
+    /// `None` once the worker is to end.
+    stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
+    /// What it last said on stderr, or on stdout in no words of ours.
+    tail: Arc<Mutex<VecDeque<String>>>,
+    errors: JoinHandle<()>,
+    bodies: usize,
 }
 
-/// Reads a worker's lines until they end.
-fn follow(
-    kind: &str,
-    grace: Duration,
-    child: &mut Child,
-    cancel: &Cancel,
-    teller: &Teller,
-) -> Result<Ended, StageError> {
-    let bug = |what: &str| StageError::Bug(format!("worker without {what}"));
-    let mut stdin = child.stdin.take();
-    let stdout = child.stdout.take().ok_or_else(|| bug("stdout"))?;
-    let stderr = child.stderr.take().ok_or_else(|| bug("stderr"))?;
-    let tail = Arc::new(Mutex::new(VecDeque::new()));
-    let keep = tail.clone();
-    let errors = std::thread::spawn(move || keep_tail(stderr, &keep));
-    let (send, lines) = channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
-            if send.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
-                break;
+/// What came of asking.
+pub(super) enum Answer {
+    /// It was gone before anything began.
+    Absent(StageError),
+    /// How the body ended.
+    Given(Result<Ended, StageError>),
+}
+
+/// After so many bodies a worker is ended: threads and memory that bodies leave behind then go.
+const MOST_BODIES: usize = 64;
+
+/// One that holds more memory than this between two bodies is ended, in bytes.
+const MOST_MEMORY: u64 = 256 << 20;
+
+impl Worker {
+    pub fn new(mut process: Child, setting: Setting) -> Result<Self, StageError> {
+        let bug = |what: &str| StageError::Bug(format!("worker without {what}"));
+        let stdin = process.stdin.take();
+        let stdout = process.stdout.take().ok_or_else(|| bug("stdout"))?;
+        let stderr = process.stderr.take().ok_or_else(|| bug("stderr"))?;
+        let tail = Arc::new(Mutex::new(VecDeque::new()));
+        let keep = tail.clone();
+        let errors = std::thread::spawn(move || keep_tail(stderr, &keep));
+        let (send, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+                if send.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Self {
+            setting,
+            process,
+            stdin,
+            lines,
+            tail,
+            errors,
+            bodies: 0,
+        })
+    }
+
+    /// Asks for a body, and follows it to its end.
+    pub fn ask(&mut self, request: &Request, teller: &Teller, cancel: &Cancel) -> Answer {
+        self.bodies += 1;
+        if let Ok(mut tail) = self.tail.lock() {
+            tail.clear();
+        }
+        // One that is gone is noticed below.
+        let _ = self.say(&Ask::Work(Box::new(request.clone())));
+        let grace = match request.place {
+            Place::Here => SHORT_GRACE,
+            Place::Worker => GRACE,
+        };
+        let (mut is_ready, mut deadline) = (false, None);
+        loop {
+            match self.lines.recv_timeout(Duration::from_millis(50)) {
+                Ok(text) if text.is_empty() => {}
+                Ok(text) => match serde_json::from_str(&text) {
+                    Ok(Line::Ready) => {
+                        is_ready = true;
+                        let _ = self.say(&Ask::Go);
+                    }
+                    Ok(Line::Told(told)) => teller(told),
+                    Ok(Line::Ended { how, outputs }) => {
+                        return Answer::Given(Ok(Ended { outcome: how, outputs }));
+                    }
+                    Ok(Line::Failed { error }) => return Answer::Given(Err(error.into())),
+                    Err(_) => push_tail(&self.tail, text),
+                },
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if cancel.is_cancelled() && deadline.is_none() {
+                self.stdin = None;
+                deadline = Some(Instant::now() + grace);
+            }
+            if deadline.is_some_and(|deadline| Instant::now() > deadline) {
+                let _ = self.process.kill();
             }
         }
-    });
-    let (mut ended, mut deadline) = (None, None);
-    loop {
-        match lines.recv_timeout(Duration::from_millis(50)) {
-            Ok(text) if text.is_empty() => {}
-            Ok(text) => match serde_json::from_str(&text) {
-                // A worker that died before it could read the go-ahead is noticed below.
-                Ok(Line::Ready) => drop(stdin.as_mut().map(|stdin| stdin.write_all(b"g"))),
-                Ok(Line::Told(told)) => teller(told),
-                Ok(Line::Ended { how, outputs }) => ended = Some(Ok(Ended { outcome: how, outputs })),
-                Ok(Line::Failed { error }) => ended = Some(Err(error.into())),
-                Err(_) => push_tail(&tail, text),
-            },
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
-        if cancel.is_cancelled() && deadline.is_none() {
-            stdin = None;
-            deadline = Some(Instant::now() + grace);
-        }
-        if deadline.is_some_and(|deadline| Instant::now() > deadline) {
-            let _ = child.kill();
+        let error = self.died(&request.kind, cancel);
+        if is_ready {
+            Answer::Given(Err(error))
+        } else {
+            Answer::Absent(error)
         }
     }
-    drop(stdin);
-    let status = child.wait().map_err(|error| StageError::io("worker", error))?;
-    // A worker's child could keep stderr open; do not wait for that.
-    let since = Instant::now();
-    while !errors.is_finished() && since.elapsed() < Duration::from_millis(200) {
-        std::thread::sleep(Duration::from_millis(2));
+
+    /// Whether it may be asked again.
+    pub fn can_go_on(&self) -> bool {
+        self.stdin.is_some() && self.bodies < MOST_BODIES && memory_of(self.process.id()) < MOST_MEMORY
     }
-    match ended {
-        Some(result) => result,
-        None if cancel.is_cancelled() || interrupted(status, cancel) => Err(StageError::Cancelled),
-        None => Err(died(kind, status, &tail)),
+
+    fn say(&mut self, ask: &Ask) -> io::Result<()> {
+        let mut text = serde_json::to_vec(ask)?;
+        text.push(b'\n');
+        match &mut self.stdin {
+            Some(stdin) => stdin.write_all(&text),
+            None => Ok(()),
+        }
     }
+
+    /// Why there was no last word.
+    fn died(&mut self, kind: &str, cancel: &Cancel) -> StageError {
+        self.stdin = None;
+        let status = match self.process.wait() {
+            Ok(status) => status,
+            Err(error) => return StageError::io("worker", error),
+        };
+        // A worker's child could keep stderr open; do not wait for that.
+        let since = Instant::now();
+        while !self.errors.is_finished() && since.elapsed() < Duration::from_millis(200) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        if cancel.is_cancelled() || interrupted(status, cancel) {
+            return StageError::Cancelled;
+        }
+        died(kind, status, &self.tail)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It has nothing to save any more. Killing one that has ended does nothing.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Memory that a process has for itself, in bytes; 0 where that cannot be told.
+fn memory_of(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kilobytes.unwrap_or(0) << 10
 }
 
 /// Whether a signal that ends runs ended the worker before it could say anything: such signals reach all processes of a

@@ -17,8 +17,10 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use super::{Budget, Run, RunSummary, execute};
-use crate::context::Cancel;
+use crate::context::{Cancel, Teller};
+use crate::error::StageError;
 use crate::event::{Event, Sink, Told};
+use crate::executor::{Ended, Executor, Threads};
 use crate::fingerprint::{Hash256, Input};
 use crate::graph::{Graph, StageId};
 use crate::plan::{Entry, Options, Plan, PlanError, plan, why};
@@ -29,7 +31,7 @@ use crate::store::gc::{Choice, Survey};
 use crate::store::runs::{Asked, Reached, Record};
 use crate::store::{Store, TryLock};
 use crate::toys::{Fail, Fill, Find, Join, Remote, Round, Slow, Source, Toys, toy_bodies, toy_graph};
-use crate::worker::{self, WorkerCommand};
+use crate::worker::{self, Processes, Request, WorkerCommand};
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 /// A results folder, and what running in it takes.
@@ -38,7 +40,26 @@ struct Place {
     budget: Budget,
     options: Options,
     cancel: Cancel,
-    worker: Option<WorkerCommand>,
+    executor: Box<dyn Executor>,
+}
+
+/// Bodies that do not mind which revision a graph says they are of; those of another kind are joins.
+struct OfAnyRevision(Threads);
+
+impl Executor for OfAnyRevision {
+    fn run(&self, request: &Request, gpu: Option<&str>, teller: &Teller, cancel: &Cancel) -> Result<Ended, StageError> {
+        let request = Request {
+            revision: 1,
+            ..request.clone()
+        };
+        let kind = if request.kind == "other" {
+            Join::KIND.to_owned()
+        } else {
+            request.kind.clone()
+        };
+        let request = Request { kind, ..request };
+        self.0.run(&request, gpu, teller, cancel)
+    }
 }
 
 #[derive(Default, Clone)]
@@ -133,11 +154,11 @@ impl Place {
                 gpus: Vec::new(),
             },
             options: Options {
-                libtorch: "2.11.0".to_owned(),
+                environment: libtorch("2.11.0"),
                 ..Options::default()
             },
             cancel: Cancel::default(),
-            worker: None,
+            executor: Box::new(OfAnyRevision(Threads::new(toy_bodies()))),
         }
     }
 
@@ -161,7 +182,7 @@ impl Place {
             store,
             budget: &self.budget,
             cancel: &self.cancel,
-            worker: self.worker.as_ref(),
+            executor: self.executor.as_ref(),
         }
     }
 
@@ -246,6 +267,10 @@ impl Place {
         walk(&self.results(), &mut files);
         files
     }
+}
+
+fn libtorch(version: &str) -> BTreeMap<String, String> {
+    [("libtorch".to_owned(), version.to_owned())].into()
 }
 
 /// A graph of one stage, called `a`.

@@ -23,7 +23,7 @@ fn child() {
     };
     let mut place = Place::new();
     let plan = plan(&graph, &store, &place.options).unwrap();
-    place.worker = Some(workers::worker_command());
+    place.executor = Box::new(Processes::new(workers::worker_command(), 2));
     let summary = execute(place.work(&graph, &plan, &store), &mut [Box::new(Lines)]);
     for failure in summary.failures {
         println!("FAILED {} {}", failure.stage, failure.message);

@@ -1,6 +1,9 @@
 //! Failures, findings, budgets, interruptions, and two runs at once.
 
 use super::*;
+use crate::context::StageContext;
+use crate::stage::Outcome;
+use crate::worker::Body;
 
 #[test]
 fn failures_and_panics_stay_with_their_stage() {
@@ -40,7 +43,7 @@ fn failures_and_panics_stay_with_their_stage() {
         [
             ("fails", "orbit 3 escapes", false),
             ("forgets", "bug: kind fail did not write its output nothing", true),
-            ("panics", "bug: stage panics panicked: row 7 is odd", true),
+            ("panics", "bug: panicked: row 7 is odd", true),
         ]
     );
     assert_eq!(failures[0].hint.as_deref(), Some("use fewer orbits"));
@@ -339,21 +342,31 @@ fn what_a_killed_run_made_is_kept() {
     assert_eq!(survey(&place, &Choice::default()).unused, []);
 }
 
+/// The body of a source, but for one that fails today.
+fn second_fails(parameters: serde_json::Value, context: &mut StageContext) -> Result<Outcome, StageError> {
+    if parameters["seed"] == 2 {
+        return Err(StageError::failed("no luck"));
+    }
+    serde_json::from_value::<Source>(parameters).unwrap().run(context)
+}
+
 #[test]
 fn a_stage_that_failed_is_no_unfinished_one() {
-    let place = Place::new();
+    let mut place = Place::new();
     let graph = diamond(|_| ());
-    let broken = |graph: &mut Graph| stage(graph, "b").stage = Arc::new(Fail::default());
-    let mut failing = diamond(|_| ());
-    broken(&mut failing);
-    assert_eq!(place.run(&failing).summary.failures.len(), 1);
+    let mut bodies = toy_bodies();
+    bodies.retain(|body| body.kind != Source::KIND);
+    bodies.push(Body::of::<Source>(second_fails));
+    place.executor = Box::new(Threads::new(bodies));
+    assert_eq!(place.run(&graph).summary.failures.len(), 1);
+    place.executor = Box::new(Threads::new(toy_bodies()));
     let checkpoints = place.results().join("checkpoints");
     assert_eq!(
         fs::read_dir(&checkpoints).unwrap().count(),
         0,
         "no empty folder is left"
     );
-    let why = place.why(&failing, "b");
+    let why = place.why(&graph, "b");
     assert!(why[0].starts_with("failed last time: "), "{why:?}");
     assert_eq!(place.good(&graph).ran(), "b c e");
     assert_eq!(place.why(&graph, "b").len(), 1);

@@ -7,12 +7,12 @@ use super::*;
 #[ignore = "runs only as a child of other tests"]
 fn worker_child() {
     let last = std::env::args().next_back();
-    let Some(request) = last.filter(|path| path.ends_with("request.json")).map(PathBuf::from) else {
+    let Some(parent) = last.and_then(|last| last.parse().ok()) else {
         return;
     };
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     if !variable("RUNNER_DIE").is_empty() {
-        assert!(worker::die_with_parent(worker::read(&request).unwrap().parent).unwrap());
+        assert!(worker::die_with_parent(parent).unwrap());
     }
     // As a worker that is long at loading its libraries: held while a file is there.
     let hold = PathBuf::from(variable("RUNNER_HOLD"));
@@ -28,13 +28,7 @@ fn worker_child() {
     if !variable("RUNNER_REVISION").is_empty() {
         bodies[0].revision += 1;
     }
-    let outputs = fs::read(&request).map(|text| serde_json::from_slice::<worker::Request>(&text).unwrap().outputs);
-    let code = worker::serve(&request, &bodies);
-    if !variable("RUNNER_TAMPER").is_empty() {
-        for output in outputs.unwrap().values() {
-            fs::write(&output.path, "4\n").unwrap();
-        }
-    }
+    let code = worker::serve(parent, &bodies);
     if hold.parent().is_some_and(|folder| folder.is_dir()) {
         fs::write(hold.with_extension("left"), code.to_string()).unwrap();
     }
@@ -60,17 +54,21 @@ pub(super) fn worker_command() -> WorkerCommand {
 
 impl Place {
     fn with_worker() -> Self {
-        Self {
-            worker: Some(worker_command()),
-            ..Self::new()
-        }
+        Self::with_workers(&[])
     }
 
-    /// Sets a variable for its workers.
-    fn set(&mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) {
-        let value = value.as_ref().to_str().unwrap().to_owned();
-        let worker = self.worker.as_mut().unwrap();
-        worker.environment.push((name.to_owned(), value));
+    /// With workers that have these variables.
+    fn with_workers(variables: &[(&str, &Path)]) -> Self {
+        let mut place = Self::new();
+        place.set(variables);
+        place
+    }
+
+    fn set(&mut self, variables: &[(&str, &Path)]) {
+        let mut command = worker_command();
+        let own = |(name, value): &(&str, &Path)| ((*name).to_owned(), value.to_str().unwrap().to_owned());
+        command.environment = variables.iter().map(own).collect();
+        self.executor = Box::new(Processes::new(command, 2));
     }
 }
 
@@ -102,9 +100,9 @@ fn a_worker_does_its_stage() {
     let report = collect(&graph, &place.plan(&graph), &place.store());
     assert!(report.stages[1].metric("loss").unwrap().is_nan());
     // The device class and the version of libtorch are part of a worker's fingerprint, and of no other's.
-    place.options.libtorch = "2.12.0".to_owned();
+    place.options.environment = libtorch("2.12.0");
     assert_eq!(place.why(&graph, "r"), ["libtorch: 2.11.0 → 2.12.0"]);
-    place.options.libtorch = "2.11.0".to_owned();
+    place.options.environment = libtorch("2.11.0");
     (place.options.gpus, place.budget.gpus) = (2, vec!["4".to_owned(), "GPU-8932f937".to_owned()]);
     assert_eq!(place.why(&graph, "r"), ["device: cpu → cuda"]);
     let done = place.good(&graph);
@@ -227,8 +225,7 @@ fn an_orphan_that_wakes_late_harms_nothing() {
     let graph = one(remote("mark"));
     let hold = orphan(&place, false);
     let gate = place.folder.path().join("gate");
-    place.set("RUNNER_GATE", &gate);
-    place.set("RUNNER_MARK", "2");
+    place.set(&[("RUNNER_GATE", &gate), ("RUNNER_MARK", Path::new("2"))]);
     let (left, opened) = (hold.with_extension("left"), gate.clone());
     let done = place.run_with(
         &graph,
@@ -261,10 +258,13 @@ fn an_orphan_does_not_begin() {
     for held in [false, true] {
         let place = Place::with_worker();
         let hold = orphan(&place, false);
-        let files = place.files();
-        let request = files.iter().find(|file| file.ends_with("request.json")).unwrap();
-        let request: worker::Request = serde_json::from_slice(&fs::read(request).unwrap()).unwrap();
-        let lock = held.then(|| crate::store::KeyLock::wait(&request.lock).unwrap());
+        let graph = one(remote("mark"));
+        let json = place
+            .plan(&graph)
+            .facts
+            .fingerprint(&graph, StageId::new(0), |_, _| Input::Waiting(""));
+        let lock = place.store().worker_lock_path(&Hash256::of(json));
+        let lock = held.then(|| crate::store::KeyLock::wait(&lock).unwrap());
         fs::remove_file(&hold).unwrap();
         assert!(appears(&hold.with_extension("left")), "it waits on");
         assert_eq!(fs::read_to_string(hold.with_extension("left")).unwrap(), "75");
@@ -292,8 +292,7 @@ fn a_worker_that_has_not_begun_dies_with_its_parent() {
 
 #[test]
 fn a_worker_of_another_revision_refuses() {
-    let mut place = Place::with_worker();
-    place.set("RUNNER_REVISION", "other");
+    let place = Place::with_workers(&[("RUNNER_REVISION", Path::new("other"))]);
     let done = place.run(&one(remote("add")));
     assert_eq!(
         done.summary.failures[0].message,
@@ -302,11 +301,24 @@ fn a_worker_of_another_revision_refuses() {
     assert!(!done.summary.failures[0].bug);
 }
 
+/// Puts something else in the place of what a body wrote.
+struct Tampering(Threads);
+
+impl Executor for Tampering {
+    fn run(&self, request: &Request, gpu: Option<&str>, teller: &Teller, cancel: &Cancel) -> Result<Ended, StageError> {
+        let ended = self.0.run(request, gpu, teller, cancel);
+        for output in request.outputs.values() {
+            fs::write(&output.path, "4\n").unwrap();
+        }
+        ended
+    }
+}
+
 /// What is published is what the body wrote, and nothing that was put there afterwards.
 #[test]
-fn outputs_changed_behind_a_workers_back_are_not_published() {
-    let mut place = Place::with_worker();
-    place.set("RUNNER_TAMPER", "yes");
+fn outputs_changed_behind_a_bodys_back_are_not_published() {
+    let mut place = Place::new();
+    place.executor = Box::new(Tampering(Threads::new(toy_bodies())));
     let graph = one(remote("add"));
     let done = place.run(&graph);
     let failure = &done.summary.failures[0];
@@ -316,6 +328,108 @@ fn outputs_changed_behind_a_workers_back_are_not_published() {
         failure.message
     );
     assert_eq!(place.words(&graph), "a stale");
+}
+
+/// The process of each stage that told it, in order.
+fn told(done: &Done) -> Vec<u32> {
+    let process = |event: &Event| match event {
+        Event::Stage {
+            told: Told::Metric { name, value, .. },
+            ..
+        } if name == "process" => Some(*value as u32),
+        _ => None,
+    };
+    done.events.iter().filter_map(process).collect()
+}
+
+fn teller(seed: i64) -> Remote {
+    Remote {
+        act: "tell".to_owned(),
+        seed,
+    }
+}
+
+/// One worker does a stage after the other, until a body fails in it, or as many as it may.
+#[test]
+fn a_worker_is_asked_again_until_a_body_fails() {
+    let mut place = Place::with_worker();
+    place.budget.cpu_threads = 1;
+    let graph = toy_graph(|toys| {
+        for seed in 0..3 {
+            toys.add(&format!("a{seed}"), teller(seed), &[]);
+        }
+        toys.add("fails", remote("fail"), &[]);
+        for seed in 3..6 {
+            toys.add(&format!("b{seed}"), teller(seed), &[]);
+        }
+    });
+    let done = place.run(&graph);
+    assert_eq!(done.summary.failures.len(), 1);
+    let processes = told(&done);
+    let [first, second] = [processes[0], processes[5]];
+    assert_eq!(processes, [first, first, first, second, second, second]);
+    assert_ne!(first, second);
+    // With other threads the environment is another, and so is the process.
+    let other = toy_graph(|toys| {
+        toys.add("a", teller(10), &[]).resources.threads = Some(1);
+        toys.add("b", teller(11), &[]).resources.threads = Some(2);
+        toys.add("c", teller(12), &[]).resources.threads = Some(1);
+    });
+    place.budget.cpu_threads = 2;
+    let mut processes = told(&place.good(&other));
+    processes.sort_unstable();
+    processes.dedup();
+    assert!(processes.len() >= 2, "{processes:?}");
+}
+
+#[test]
+fn a_worker_does_not_live_for_ever() {
+    let mut place = Place::with_worker();
+    place.budget.cpu_threads = 1;
+    let graph = toy_graph(|toys| {
+        for seed in 0..150 {
+            toys.add(&format!("s{seed}"), teller(seed), &[]);
+        }
+    });
+    let mut processes = told(&place.good(&graph));
+    assert_eq!(processes.len(), 150);
+    processes.dedup();
+    assert_eq!(processes.len(), 3, "each does 64 at most");
+}
+
+/// Kills the worker that told its number as soon as its stage has ended: it has nothing to do then.
+struct KillsIdle(Option<i32>);
+
+impl Sink for KillsIdle {
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::Stage {
+                told: Told::Metric { value, .. },
+                ..
+            } => self.0 = Some(*value as i32),
+            Event::StageFinished { .. } => {
+                let process = self.0.take().and_then(rustix::process::Pid::from_raw).unwrap();
+                rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_worker_that_dies_idle_is_replaced() {
+    let mut place = Place::with_worker();
+    place.budget.cpu_threads = 1;
+    let graph = toy_graph(|toys| {
+        for seed in 0..5 {
+            toys.add(&format!("s{seed}"), teller(seed), &[]);
+        }
+    });
+    let done = place.run_with(&graph, vec![Box::new(KillsIdle(None))]);
+    assert_eq!(done.summary.failures, []);
+    let mut processes = told(&done);
+    processes.dedup();
+    assert_eq!(processes.len(), 5);
 }
 
 /// User and system time of this process, in ticks of 10 ms.
