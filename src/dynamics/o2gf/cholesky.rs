@@ -1,5 +1,7 @@
 //! Symmetric positive definite linear systems.
 
+use fearless_simd::{Level, Simd, SimdBase, dispatch, f64x4};
+
 /// A dense symmetric matrix by its lower triangle, row-major.
 pub(crate) struct Symmetric {
     size: usize,
@@ -42,32 +44,85 @@ impl Symmetric {
             }
             row[i] += ridge(i);
         }
-        // Two rows at a time, by two columns: every number fetched serves twice.
-        for i in (0..n).step_by(2) {
-            let (above, below) = self.rows.split_at_mut(i * n);
-            let (first, second) = below.split_at_mut(n);
-            let second = second.get_mut(..n);
-            if let Some(second) = second {
-                for j in (0..i).step_by(2) {
-                    let (upper, lower) = above[j * n..].split_at(n);
-                    let sums = products([&first[..j], &second[..j]], [&upper[..j], &lower[..j]]);
-                    for (row, [one, other]) in [(&mut *first, sums[0]), (&mut *second, sums[1])] {
-                        row[j] = (row[j] - one) / upper[j];
-                        row[j + 1] = (row[j + 1] - other - row[j] * lower[j]) / lower[j + 1];
-                    }
+        let level = Level::new();
+        // A block of rows at a time, so that the rows above are fetched once for all of it.
+        let paired = n / 2 * 2;
+        for start in (0..paired).step_by(BLOCK) {
+            let end = (start + BLOCK).min(paired);
+            let (above, rest) = self.rows.split_at_mut(start * n);
+            let block = &mut rest[..(end - start) * n];
+            dispatch!(level, simd => reduce(simd, block, above, n));
+            dispatch!(level, simd => factor_block(simd, block, start, n))?;
+        }
+        if paired < n {
+            let (above, last) = self.rows.split_at_mut(paired * n);
+            for (j, known) in above.chunks_exact(n).enumerate() {
+                last[j] = (last[j] - dot(&last[..j], &known[..j])) / known[j];
+            }
+            finish(last, paired)?;
+        }
+        Some(Factor { scale, rows: self.rows })
+    }
+}
+
+/// Rows that are factored together, an even number: a block of a thousand columns fits the second cache.
+const BLOCK: usize = 32;
+
+/// The columns of a block of rows of length `n` that belong to rows `above` it.
+#[inline(always)]
+fn reduce<S: Simd>(simd: S, block: &mut [f64], above: &[f64], n: usize) {
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            for (j, known) in above.chunks_exact(2 * n).enumerate() {
+                let mut fours = block.chunks_exact_mut(4 * n);
+                for rows in &mut fours {
+                    eliminate::<S, 4>(simd, rows, known, 2 * j);
                 }
+                for rows in fours.into_remainder().chunks_exact_mut(2 * n) {
+                    eliminate::<S, 2>(simd, rows, known, 2 * j);
+                }
+            }
+        },
+    )
+}
+
+/// The columns of a block of rows from row `start` that belong to itself; none if it is not positive definite.
+#[inline(always)]
+fn factor_block<S: Simd>(simd: S, block: &mut [f64], start: usize, n: usize) -> Option<()> {
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            for i in (0..block.len() / n).step_by(2) {
+                let (above, rest) = block.split_at_mut(i * n);
+                let pair = &mut rest[..2 * n];
+                for (j, known) in above.chunks_exact(2 * n).enumerate() {
+                    eliminate::<S, 2>(simd, pair, known, start + 2 * j);
+                }
+                let (first, second) = pair.split_at_mut(n);
+                let i = start + i;
                 finish(first, i)?;
                 second[i] = (second[i] - dot(&second[..i], &first[..i])) / first[i];
                 finish(second, i + 1)?;
-            } else {
-                for j in 0..i {
-                    let other = &above[j * n..j * n + j + 1];
-                    first[j] = (first[j] - dot(&first[..j], &other[..j])) / other[j];
-                }
-                finish(first, i)?;
             }
-        }
-        Some(Factor { scale, rows: self.rows })
+            Some(())
+        },
+    )
+}
+
+/// Columns `j` and `j` + 1 of `R` rows, from the two rows that are known there: every number fetched serves several times.
+#[inline(always)]
+fn eliminate<S: Simd, const R: usize>(simd: S, rows: &mut [f64], known: &[f64], j: usize) {
+    let n = rows.len() / R;
+    let (upper, lower) = known.split_at(n);
+    let sums = products::<S, R>(
+        simd,
+        std::array::from_fn(|r| &rows[r * n..][..j]),
+        [&upper[..j], &lower[..j]],
+    );
+    for (row, [one, other]) in rows.chunks_exact_mut(n).zip(sums) {
+        row[j] = (row[j] - one) / upper[j];
+        row[j + 1] = (row[j + 1] - other - row[j] * lower[j]) / lower[j + 1];
     }
 }
 
@@ -108,24 +163,28 @@ impl Factor {
     }
 }
 
-/// Sums of products of each of two rows with each of two others, of one length.
-fn products(a: [&[f64]; 2], b: [&[f64]; 2]) -> [[f64; 2]; 2] {
-    let mut lanes = [[[0.0; 4]; 2]; 2];
-    let [a0, a1, b0, b1] = [a[0], a[1], b[0], b[1]].map(|row| row.as_chunks::<4>());
-    for (((x0, x1), y0), y1) in a0.0.iter().zip(a1.0).zip(b0.0).zip(b1.0) {
-        for k in 0..4 {
-            lanes[0][0][k] += x0[k] * y0[k];
-            lanes[0][1][k] += x0[k] * y1[k];
-            lanes[1][0][k] += x1[k] * y0[k];
-            lanes[1][1][k] += x1[k] * y1[k];
+/// Sums of products of each of `R` rows with each of two others, of one length, in four lanes: the same bits on every processor.
+#[inline(always)]
+fn products<S: Simd, const R: usize>(simd: S, a: [&[f64]; R], b: [&[f64]; 2]) -> [[f64; 2]; R] {
+    let (chunks, rest) = (b[0].len() / 4, b[0].len() % 4);
+    let mut lanes = [[f64x4::splat(simd, 0.0); 2]; R];
+    for chunk in 0..chunks {
+        let y0 = f64x4::from_slice(simd, &b[0][4 * chunk..4 * chunk + 4]);
+        let y1 = f64x4::from_slice(simd, &b[1][4 * chunk..4 * chunk + 4]);
+        for r in 0..R {
+            let x = f64x4::from_slice(simd, &a[r][4 * chunk..4 * chunk + 4]);
+            lanes[r][0] += x * y0;
+            lanes[r][1] += x * y1;
         }
     }
-    let mut sums = lanes.map(|row| row.map(|lanes| lanes.iter().sum::<f64>()));
-    for (((x0, x1), y0), y1) in a0.1.iter().zip(a1.1).zip(b0.1).zip(b1.1) {
-        sums[0][0] += x0 * y0;
-        sums[0][1] += x0 * y1;
-        sums[1][0] += x1 * y0;
-        sums[1][1] += x1 * y1;
+    let mut sums = [[0.0; 2]; R];
+    for r in 0..R {
+        for k in 0..2 {
+            sums[r][k] = lanes[r][k].as_array().iter().sum::<f64>();
+            for i in 4 * chunks..4 * chunks + rest {
+                sums[r][k] += a[r][i] * b[k][i];
+            }
+        }
     }
     sums
 }

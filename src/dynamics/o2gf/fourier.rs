@@ -29,7 +29,7 @@ impl Transform {
             let correction = width * lobe(beta, PI * width * (k as f64 - centre) / size as f64);
             *place = g.map(|g| g / correction);
         }
-        fast(&mut grid);
+        fast(grid.as_chunks_mut::<1>().0, &turns(size));
         Self { grid, centre, beta }
     }
 
@@ -52,8 +52,18 @@ impl Transform {
     }
 }
 
-/// Σ_k g_k e^{−2πijk/n} in place, n a power of two.
-fn fast(g: &mut [[f64; 2]]) {
+/// e^{−2πik/n} for k below n/2.
+pub(super) fn turns(n: usize) -> Vec<[f64; 2]> {
+    (0..n / 2)
+        .map(|k| {
+            let (s, c) = (TAU * k as f64 / n as f64).sin_cos();
+            [c, -s]
+        })
+        .collect()
+}
+
+/// Σ_k g_k e^{−2πijk/n} in place of `N` series side by side, n a power of two, with [`turns`] of n.
+pub(super) fn fast<const N: usize>(g: &mut [[[f64; 2]; N]], turns: &[[f64; 2]]) {
     let n = g.len();
     if n < 2 {
         return;
@@ -65,21 +75,17 @@ fn fast(g: &mut [[f64; 2]]) {
             g.swap(i, j);
         }
     }
-    let turns: Vec<[f64; 2]> = (0..n / 2)
-        .map(|k| {
-            let (s, c) = (TAU * k as f64 / n as f64).sin_cos();
-            [c, -s]
-        })
-        .collect();
     let mut half = 1;
     while half < n {
         let stride = n / (2 * half);
         for block in g.chunks_exact_mut(2 * half) {
             let (low, high) = block.split_at_mut(half);
             for ((a, b), [c, s]) in low.iter_mut().zip(high).zip(turns.iter().step_by(stride)) {
-                let turned = [b[0] * c - b[1] * s, b[0] * s + b[1] * c];
-                *b = [a[0] - turned[0], a[1] - turned[1]];
-                *a = [a[0] + turned[0], a[1] + turned[1]];
+                for (a, b) in a.iter_mut().zip(b) {
+                    let turned = [b[0] * c - b[1] * s, b[0] * s + b[1] * c];
+                    *b = [a[0] - turned[0], a[1] - turned[1]];
+                    *a = [a[0] + turned[0], a[1] + turned[1]];
+                }
             }
         }
         half *= 2;

@@ -5,11 +5,12 @@
 //! leaves the action averaged over the libration.
 //!
 //! The modes are n = (n_r, n_z), n_z even. Products of cosines are sums of cosines of lattice modes, so the normal matrix
-//! needs only one sum per mode of the doubled lattice: the cost is the number of samples times that of modes.
+//! needs only one sum per mode of the doubled lattice (module `lattice`).
 //!
 //! **Source**: Sanders & Binney (2014), MNRAS 441, 3284.
 
 use super::cholesky::Symmetric;
+use super::lattice;
 use super::toy;
 use super::track::Track;
 use crate::phase_space::PhaseSpace;
@@ -52,14 +53,15 @@ pub(crate) fn average<P: Potential + ?Sized>(
     let n = samples.len();
     let other_toy = Isochrone::new(first.mass() * 1.05, first.scale() * 1.15).ok()?;
     let (_, other_samples) = binding(&other_toy, &points)?;
-    let trials = [
-        Sums::new(&samples, extents[0]),
-        Sums::new(&samples[..n / 2], extents[0]),
-        Sums::new(&samples[n / 2..], extents[0]),
-        Sums::new(&samples, extents[1]),
-        Sums::new(&other_samples, extents[0]),
+    let [all, before, after, other] = [&samples[..], &samples[..n / 2], &samples[n / 2..], &other_samples[..]]
+        .map(|samples| Sums::new(samples, extents[0]));
+    let values = [
+        all.solve(extents[0])?,
+        before.solve(extents[0])?,
+        after.solve(extents[0])?,
+        all.solve(extents[1])?,
+        other.solve(extents[0])?,
     ];
-    let values = trials.iter().map(Sums::solve).collect::<Option<Vec<_>>>()?;
     let spread = |values: &[[f64; 2]]| {
         let range = |k: usize| {
             let values = values.iter().map(|j| j[k]);
@@ -109,18 +111,6 @@ fn modes((n_r, half_n_z): (usize, usize)) -> Vec<(isize, isize)> {
         .collect()
 }
 
-/// e^{ikx} for k = 0..=n.
-fn powers(angle: f64, n: usize) -> Vec<[f64; 2]> {
-    let (s, c) = angle.sin_cos();
-    let mut powers = Vec::with_capacity(n + 1);
-    let mut now = [1.0, 0.0];
-    for _ in 0..=n {
-        powers.push(now);
-        now = [now[0] * c - now[1] * s, now[0] * s + now[1] * c];
-    }
-    powers
-}
-
 /// Sums over the samples: all that the least squares need.
 struct Sums {
     extent: (usize, usize),
@@ -132,32 +122,22 @@ struct Sums {
 
 impl Sums {
     fn new(samples: &[Sample], extent: (usize, usize)) -> Self {
-        let (n_r, n_z) = extent;
-        let wide = 4 * n_z + 1;
-        let mut lattice = vec![[0.0; 3]; (2 * n_r + 1) * wide];
         let mut totals = [0.0; 3];
-        let mut column = vec![[0.0; 2]; wide];
-        for (i, &[j_r, j_z, theta_r, theta_z]) in samples.iter().enumerate() {
+        let weighted = samples.iter().enumerate().map(|(i, &[j_r, j_z, theta_r, theta_z])| {
             // A smooth window: what the modes leave out averages out faster than with sharp ends.
             let w = (std::f64::consts::PI * (i as f64 + 0.5) / samples.len() as f64)
                 .sin()
                 .powi(2);
-            let (r, z) = (powers(theta_r, 2 * n_r), powers(2.0 * theta_z, 2 * n_z));
-            for l in 0..=2 * n_z {
-                column[2 * n_z + l] = z[l];
-                column[2 * n_z - l] = [z[l][0], -z[l][1]];
+            let values = [w, w * j_r, w * j_z];
+            for (total, value) in totals.iter_mut().zip(values) {
+                *total += value;
             }
-            for (sums, r) in lattice.chunks_exact_mut(wide).zip(&r) {
-                let (c, s) = (w * r[0], w * r[1]);
-                for (sum, z) in sums.iter_mut().zip(&column) {
-                    let cosine = c * z[0] - s * z[1];
-                    sum[0] += cosine;
-                    sum[1] += cosine * j_r;
-                    sum[2] += cosine * j_z;
-                }
+            lattice::Sample {
+                angles: [theta_r, 2.0 * theta_z],
+                values,
             }
-            totals = [totals[0] + w, totals[1] + w * j_r, totals[2] + w * j_z];
-        }
+        });
+        let lattice = lattice::cosine_sums(weighted, (2 * extent.0, 2 * extent.1));
         Self {
             extent,
             lattice,
@@ -171,9 +151,9 @@ impl Sums {
         self.lattice[k as usize * (4 * n_z + 1) + (2 * n_z as isize + l) as usize]
     }
 
-    /// J_r and J_z by least squares; nothing if the matrix is singular.
-    fn solve(&self) -> Option<[f64; 2]> {
-        let modes = modes(self.extent);
+    /// J_r and J_z by least squares with the modes of an extent within that of the sums; nothing if the matrix is singular.
+    fn solve(&self, extent: (usize, usize)) -> Option<[f64; 2]> {
+        let modes = modes(extent);
         let mut matrix = Symmetric::zeros(modes.len() + 2);
         let mut sides = [vec![0.0; modes.len() + 2]];
         *matrix.at(0, 0) = self.totals[0];
