@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::StageError;
 use crate::event::Told;
-use crate::ports::Artifact;
+use crate::ports::{Artifact, NetworkType};
 
 /// A flag shared by everything that should stop together.
 #[derive(Debug, Clone, Default)]
@@ -97,6 +97,14 @@ impl StageContext {
             .get(port)
             .ok_or_else(|| StageError::Bug(format!("no input port {port}")))?;
         Ok(&file.path)
+    }
+
+    /// The type of the network at a connected input.
+    pub fn network_type(&self, port: &str) -> Result<NetworkType, StageError> {
+        match self.inputs.get(port).map(|file| &file.artifact) {
+            Some(Artifact::Network(of)) => Ok(*of),
+            _ => Err(StageError::Bug(format!("no network at the input {port}"))),
+        }
     }
 
     /// The file to write an output to.

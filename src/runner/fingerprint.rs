@@ -206,7 +206,8 @@ fn push_outputs(text: &mut String, outputs: &[OutputPort], columns: &ColumnTexts
         push_key(text, std::mem::replace(&mut comma, ","), port.name);
         match &port.artifact {
             Artifact::Table(schema) => push_table(text, schema, columns),
-            other => push_text(text, other.noun()),
+            Artifact::Network(of) => push_text(text, &format!("network {of}")),
+            Artifact::Figure => push_text(text, port.artifact.noun()),
         }
     }
     text.push('}');
@@ -336,6 +337,9 @@ fn sentence(path: &[String], old: Option<&Value>, new: Option<&Value>) -> String
             }
         }
         "outputs" if rest.len() > 2 => format!("output {}: column {}: {}", rest[0], rest[2..].join(" "), change()),
+        "outputs" if rest.len() == 1 && [old, new].into_iter().flatten().all(Value::is_string) => {
+            format!("output {name}: {}", change())
+        }
         "outputs" => format!("output {}: columns changed", rest.first().map_or("", String::as_str)),
         "parameters" => format!("parameter {name}: {}", change()),
         "worker" if rest.is_empty() => "place of work changed".to_owned(),
@@ -366,6 +370,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::ports::NetworkType;
     use crate::toys::{Source, toy_graph};
 
     fn json(change: impl FnOnce(&mut StageInstance)) -> String {
@@ -470,6 +475,15 @@ mod tests {
             stage.outputs[0].artifact = Artifact::Table(Schema::new(vec![column]).into());
         };
         assert_eq!(changed(unit), "output values: column value with unit: kpc → deg");
+    }
+
+    /// Another type of network is another output.
+    #[test]
+    fn the_type_of_a_network_is_in_the_fingerprint() {
+        let network = |of| json(move |stage| stage.outputs[0].artifact = Artifact::Network(NetworkType(of)));
+        assert_eq!(network("map"), network("map"));
+        let change = explain(&network("map"), &network("field"));
+        assert_eq!(change, ["output values: network map → network field"]);
     }
 
     #[test]

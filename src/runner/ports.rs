@@ -1,9 +1,34 @@
 //! Ports: the named, typed ends of a stage.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+
+/// What a trained network maps, and how: a name such as `actions/smooth`. It is to networks what a schema is to tables; the kinds
+/// declare theirs, and here names are compared and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NetworkType(pub &'static str);
+
+impl NetworkType {
+    /// The type of this name, one for each name for as long as the process lives: requests name few.
+    pub(crate) fn named(name: &str) -> Self {
+        static KNOWN: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.iter().find(|known| **known == name).copied();
+        Self(found.unwrap_or_else(|| {
+            let new: &'static str = name.to_owned().leak();
+            known.push(new);
+            new
+        }))
+    }
+}
+
+impl std::fmt::Display for NetworkType {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.0)
+    }
+}
 
 /// What an output port holds, and so the file it is kept in.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,7 +36,7 @@ pub enum Artifact {
     /// A table, kept as `<port>.parquet`; every field's metadata holds `unit`, `frame` and `description`.
     Table(SchemaRef),
     /// A trained network, kept as `<port>.safetensors`.
-    Network,
+    Network(NetworkType),
     /// A picture, kept as `<port>.svg`.
     Figure,
 }
@@ -21,7 +46,7 @@ impl Artifact {
     pub fn extension(&self) -> &'static str {
         match self {
             Self::Table(_) => "parquet",
-            Self::Network => "safetensors",
+            Self::Network(_) => "safetensors",
             Self::Figure => "svg",
         }
     }
@@ -30,7 +55,7 @@ impl Artifact {
     pub fn noun(&self) -> &'static str {
         match self {
             Self::Table(_) => "table",
-            Self::Network => "network",
+            Self::Network(_) => "network",
             Self::Figure => "figure",
         }
     }
@@ -55,10 +80,10 @@ impl OutputPort {
     }
 
     /// A network output.
-    pub fn network(name: &'static str) -> Self {
+    pub fn network(name: &'static str, of: NetworkType) -> Self {
         Self {
             name,
-            artifact: Artifact::Network,
+            artifact: Artifact::Network(of),
         }
     }
 
@@ -85,8 +110,8 @@ pub struct Need {
 pub enum Accepts {
     /// A table with at least these columns in these units.
     Table(Vec<Need>),
-    /// A trained network.
-    Network,
+    /// A trained network of one of these types.
+    Network(&'static [NetworkType]),
 }
 
 /// One input of a stage, filled by `from: { port: stage.output }`.
@@ -111,11 +136,11 @@ impl InputPort {
         }
     }
 
-    /// A required network.
-    pub fn network(name: &'static str) -> Self {
+    /// A required network of one of the types `of`.
+    pub fn network(name: &'static str, of: &'static [NetworkType]) -> Self {
         Self {
             name,
-            accepts: Accepts::Network,
+            accepts: Accepts::Network(of),
             optional: false,
         }
     }
@@ -166,6 +191,14 @@ impl Counts {
 pub fn connected_schema<'a>(connected: &'a Connected, port: &str) -> Option<&'a SchemaRef> {
     match connected.get(port) {
         Some(Artifact::Table(schema)) => Some(schema),
+        _ => None,
+    }
+}
+
+/// The type of the network connected to `port`, if one is.
+pub fn connected_network(connected: &Connected, port: &str) -> Option<NetworkType> {
+    match connected.get(port) {
+        Some(Artifact::Network(of)) => Some(*of),
         _ => None,
     }
 }

@@ -39,7 +39,7 @@ pub use serve::{die_with_parent, serve};
 use crate::context::{ArtifactFile, Cancel, Device, StageContext};
 use crate::error::StageError;
 use crate::event::Told;
-use crate::ports::Artifact;
+use crate::ports::{Artifact, NetworkType};
 use crate::stage::{Outcome, Place, Stage};
 use crate::store::{Hash256, KeyLock, TryLock};
 
@@ -87,8 +87,8 @@ pub struct RequestFile {
 pub enum RequestArtifact {
     /// A table.
     Table(arrow_schema::Schema),
-    /// A network.
-    Network,
+    /// A network of this type.
+    Network(String),
     /// A figure.
     Figure,
 }
@@ -97,7 +97,7 @@ impl From<&Artifact> for RequestArtifact {
     fn from(artifact: &Artifact) -> Self {
         match artifact {
             Artifact::Table(schema) => Self::Table(schema.as_ref().clone()),
-            Artifact::Network => Self::Network,
+            Artifact::Network(of) => Self::Network(of.to_string()),
             Artifact::Figure => Self::Figure,
         }
     }
@@ -107,7 +107,7 @@ impl From<RequestFile> for ArtifactFile {
     fn from(file: RequestFile) -> Self {
         let artifact = match file.artifact {
             RequestArtifact::Table(schema) => Artifact::Table(Arc::new(schema)),
-            RequestArtifact::Network => Artifact::Network,
+            RequestArtifact::Network(name) => Artifact::Network(NetworkType::named(&name)),
             RequestArtifact::Figure => Artifact::Figure,
         };
         Self {

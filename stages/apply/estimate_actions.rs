@@ -16,6 +16,7 @@ use tables::{RecordBatch, take_rows};
 
 use crate::common::columns::{self, ACTIONS, ANGLES, CARTESIAN, Column, FREQUENCIES, J_ERROR, TIME};
 use crate::common::io::{TableContext, identity, kept, points, replaced};
+use crate::common::networks;
 use crate::common::parameters::KmPerSecondKpc;
 use crate::common::potentials::{MassAndScale, PotentialParameters};
 use crate::common::set_aside::{self, OnFailure, SetAside};
@@ -179,8 +180,7 @@ impl Stage for EstimateActions {
         };
         let mut ports = vec![InputPort::table("stars", &needs)];
         if self.method.potential().is_none() {
-            // A field of `train_potential`, `model: linear`.
-            ports.push(InputPort::network("field"));
+            ports.push(InputPort::network("field", &[networks::LINEAR_FIELD]));
         }
         ports
     }

@@ -1,7 +1,7 @@
 //! Applies a trained network to a table of stars. The body is in the worker's library.
 
 use runner::arrow_schema::{DataType, Field, Schema};
-use runner::ports::{Connected, InputPort, OutputPort, column, connected_schema};
+use runner::ports::{Connected, InputPort, NetworkType, OutputPort, column, connected_network, connected_schema};
 use runner::stage::{Fault, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,82 +10,52 @@ use crate::common::columns::{
     self, ACCELERATION, ACTIONS, ACTIONS_SD, ANGLES, ANGLES_SD, CARTESIAN, Column, FREQUENCIES, FREQUENCIES_SD,
     OBSERVABLES, POSITION,
 };
+use crate::common::networks;
 use crate::common::potentials::PotentialParameters;
-use crate::common::set_aside::OnFailure;
+use crate::common::set_aside::{self, OnFailure};
 
 /// `predict`
+///
+/// What is predicted is what the network maps: actions and angles of positions and velocities, the other way round, or accelerations of
+/// positions.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Predict {
-    /// What is predicted; it must be what the network was trained for.
-    pub map: Map,
-    /// Whether the stars of a stream share their actions. Only for `map: actions`.
-    pub stars: Stars,
-    /// What is written for `map: actions`.
-    pub angles: Angles,
-    /// How positions are found from actions and angles. Only for `map: inverse`.
-    pub method: Method,
+    /// How a network for actions is applied.
+    pub by: By,
     /// A known potential, for frequencies and accelerations; else those of the learned field at the input `field`, if one is
-    /// connected. Only for `map: actions`.
+    /// connected.
     pub potential: Option<PotentialParameters>,
-    /// Networks of which the mean is taken, and the standard deviation given: those at the inputs `network`, `network_2`, … Only for
-    /// `map: actions`.
-    pub networks: Option<u32>,
-    /// Random dropout masks of which the mean is taken, and the standard deviation given (Gal & Ghahramani 2016). Only for
-    /// `network: paper`.
-    pub dropout_samples: Option<u32>,
-    /// Seed of the masks.
-    pub seed: u64,
     /// What to do about stars without a prediction.
     pub failures: OnFailure,
 }
 
-/// How positions and velocities are found from actions and angles.
+/// How a network for actions is applied; other networks are applied in one way, `star`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// By a network of `train_inverse`.
+pub enum By {
+    /// Each star alone: its actions follow from its own position and velocity, whatever its stream.
     #[default]
-    Learned,
-    /// By the equations of an action network itself, `network: smooth`, to rounding; stars alone.
-    Exact,
-}
-
-/// What is written of actions and angles.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Angles {
-    /// Actions and angles.
-    #[default]
-    With,
-    /// Actions only: all that `network: fourier` can do.
-    Without,
-}
-
-/// Which stars determine the actions of a star.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Stars {
-    /// Its own position and velocity, whatever its stream.
-    #[default]
-    Alone,
-    /// All stars of its stream, which then get the same actions. Not for `network: paper`.
-    Together,
-}
-
-/// What a network predicts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Map {
-    /// Positions and velocities (or observables, as the network was trained) to actions and angles.
-    #[default]
-    Actions,
-    /// Actions and angles to positions and velocities.
-    Inverse,
-    /// Positions to accelerations, by a field of `train_potential`.
-    Field,
-    /// The same as `actions` by the toy of an action network alone: what the network starts from.
+    Star,
+    /// All stars of a stream together, which then get the same actions.
+    Stream,
+    /// By the network's toy alone: what the network starts from.
     Toy,
+    /// Each star alone, by random dropout masks of which mean and standard deviation are given (Gal & Ghahramani 2016).
+    Dropout(Dropout),
+    /// The other way round: actions and angles to positions and velocities, by the equations of the network itself, to rounding.
+    Inverse,
+}
+
+/// Random masks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dropout {
+    /// How many there are.
+    pub samples: u32,
+    /// Their seed.
+    #[serde(default)]
+    pub seed: u64,
 }
 
 /// The inputs of an ensemble.
@@ -100,38 +70,39 @@ pub const NETWORKS: [&str; 8] = [
     "network_8",
 ];
 
-impl Predict {
-    /// How many networks there are.
-    pub fn members(&self) -> usize {
-        self.networks.unwrap_or(1) as usize
-    }
-
+/// What is predicted by a network for actions.
+struct Content {
+    angles: bool,
+    /// Whether there are frequencies and accelerations.
+    field: bool,
     /// Whether actions and angles are means of several predictions.
-    pub fn is_ensemble(&self) -> bool {
-        self.members() > 1 || self.dropout_samples.is_some()
-    }
+    ensemble: bool,
+    /// Whether actions are those that the stars of a stream share.
+    shared: bool,
+}
 
-    /// The columns of predicted actions: of stars, and of means over streams.
-    fn of_actions(&self, has_field: bool) -> (Schema, Schema) {
+impl Content {
+    /// The columns of stars, and of means over streams.
+    fn schemas(&self) -> (Schema, Schema) {
         let mut stars: Vec<&[Column]> = vec![&ACTIONS];
         let mut uncertain: Vec<&[Column]> = Vec::new();
         let mut streams: Vec<&[Column]> = vec![&ACTIONS];
         let mut spread: Vec<&[Column]> = vec![&ACTIONS_SD];
-        if self.angles == Angles::With {
+        if self.angles {
             stars.push(&ANGLES);
         }
-        if has_field {
+        if self.field {
             stars.extend([&FREQUENCIES[..], &ACCELERATION]);
             streams.push(&FREQUENCIES);
             spread.push(&FREQUENCIES_SD);
         }
-        if self.is_ensemble() || self.stars == Stars::Together {
+        if self.ensemble || self.shared {
             uncertain.push(&ACTIONS_SD);
         }
-        if self.is_ensemble() && self.angles == Angles::With {
+        if self.ensemble && self.angles {
             uncertain.push(&ANGLES_SD);
         }
-        if self.is_ensemble() && has_field {
+        if self.ensemble && self.field {
             uncertain.push(&FREQUENCIES_SD);
         }
         let nullable = |groups: Vec<&[Column]>| -> Vec<Field> {
@@ -158,6 +129,64 @@ impl Predict {
     }
 }
 
+impl By {
+    /// The types of network that can be applied in this way.
+    fn types(self) -> &'static [NetworkType] {
+        match self {
+            Self::Star => &[
+                networks::SMOOTH,
+                networks::PAPER,
+                networks::FOURIER,
+                networks::INVERSE,
+                networks::LINEAR_FIELD,
+                networks::MLP_FIELD,
+                networks::FREE_FIELD,
+            ],
+            Self::Stream | Self::Inverse => &[networks::SMOOTH],
+            Self::Toy => &networks::ACTIONS,
+            Self::Dropout(_) => &[networks::PAPER],
+        }
+    }
+
+    /// The types of which several may be an ensemble.
+    fn ensembles(self) -> &'static [NetworkType] {
+        match self {
+            Self::Star => &networks::ACTIONS,
+            Self::Stream => &[networks::SMOOTH],
+            Self::Toy | Self::Dropout(_) | Self::Inverse => &[],
+        }
+    }
+
+    /// Whether frequencies follow where there is a field.
+    fn takes_field(self) -> bool {
+        matches!(self, Self::Star | Self::Stream | Self::Dropout(_))
+    }
+}
+
+impl Predict {
+    /// The columns that the table of stars has not, given what the network maps.
+    fn fits(&self, of: NetworkType, stars: &Schema) -> Result<(), String> {
+        let all: &[&[Column]] = match of {
+            networks::INVERSE => &[&ACTIONS, &ANGLES],
+            networks::FOURIER => &[&CARTESIAN],
+            networks::SMOOTH | networks::PAPER if self.by == By::Inverse => &[&ACTIONS, &ANGLES],
+            networks::SMOOTH | networks::PAPER if columns::has(stars, &OBSERVABLES) => &[],
+            networks::SMOOTH | networks::PAPER if columns::has(stars, &CARTESIAN) => &[],
+            networks::SMOOTH | networks::PAPER => {
+                return Err("stars: needs the columns x y z vx vy vz, or distance l b v_los mu_l_cosb mu_b".to_owned());
+            }
+            _ => &[&POSITION],
+        };
+        match all.iter().find(|group| !columns::has(stars, group)) {
+            None => Ok(()),
+            Some(_) => Err(format!(
+                "stars: a network of type {of} needs {}",
+                columns::named_all(all)
+            )),
+        }
+    }
+}
+
 impl Stage for Predict {
     const KIND: &'static str = "predict";
     const ABOUT: &'static str = "Apply a trained network to a table of stars";
@@ -166,85 +195,78 @@ impl Stage for Predict {
     const PLACE: Place = Place::Worker;
 
     fn inputs(&self) -> Vec<InputPort> {
-        let needs = match self.map {
-            // Which six columns depends on the network, and is checked against the table when it is read.
-            Map::Actions | Map::Toy => columns::needs(&[]),
-            Map::Inverse => columns::needs(&[&ACTIONS, &ANGLES]),
-            Map::Field => columns::needs(&[&POSITION]),
-        };
-        let members = self.members().clamp(1, NETWORKS.len());
-        let mut ports: Vec<InputPort> = NETWORKS[..members]
-            .iter()
-            .map(|name| InputPort::network(name))
-            .collect();
-        ports.push(InputPort::table("stars", &needs));
-        if self.map == Map::Actions && self.potential.is_none() {
-            ports.push(InputPort::network("field").optional());
+        // Which columns depends on the network: see `outputs`.
+        let mut ports = vec![
+            InputPort::network(NETWORKS[0], self.by.types()),
+            InputPort::table("stars", &columns::needs(&[])),
+        ];
+        let ensembles = self.by.ensembles();
+        if !ensembles.is_empty() {
+            let members = NETWORKS[1..].iter();
+            ports.extend(members.map(|name| InputPort::network(name, ensembles).optional()));
+        }
+        if self.by.takes_field() && self.potential.is_none() {
+            ports.push(InputPort::network("field", &networks::FIELDS).optional());
         }
         ports
     }
 
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
-        if let (Map::Actions | Map::Toy, Some(schema)) = (self.map, connected_schema(connected, "stars")) {
-            let has_all = |group: &[Column]| group.iter().all(|c| schema.column_with_name(c.name).is_some());
-            if !has_all(&CARTESIAN) && !has_all(&OBSERVABLES) {
-                return Err("stars: needs the columns x y z vx vy vz, or distance l b v_los mu_l_cosb mu_b".to_owned());
+        let of = connected_network(connected, NETWORKS[0]).unwrap_or(networks::SMOOTH);
+        if let Some(stars) = connected_schema(connected, "stars") {
+            self.fits(of, stars)?;
+        }
+        let has_field = connected.contains_key("field");
+        let member = NETWORKS[1..].iter().find(|port| connected.contains_key(**port));
+        if !networks::ACTIONS.contains(&of) {
+            let foreign = [
+                (has_field, "field"),
+                (self.potential.is_some(), "potential"),
+                (member.is_some(), member.map_or("", |port| port)),
+            ];
+            if let Some((_, what)) = foreign.iter().find(|(given, _)| *given) {
+                return Err(format!("{what}: is for networks of actions and angles, not for {of}"));
             }
         }
-        let has_field = self.potential.is_some() || connected.contains_key("field");
-        let outputs = match self.map {
-            Map::Actions | Map::Toy => {
-                let (stars, streams) = self.of_actions(has_field);
+        let outputs = match of {
+            networks::SMOOTH | networks::PAPER | networks::FOURIER if self.by != By::Inverse => {
+                let (stars, streams) = Content {
+                    angles: of != networks::FOURIER,
+                    field: self.potential.is_some() || has_field,
+                    ensemble: member.is_some() || matches!(self.by, By::Dropout(_)),
+                    shared: self.by == By::Stream,
+                }
+                .schemas();
                 vec![
                     OutputPort::table("predictions", stars),
                     OutputPort::table("streams", streams),
-                    crate::common::set_aside::port(),
+                    set_aside::port(),
                 ]
             }
-            Map::Inverse => vec![
+            networks::SMOOTH | networks::PAPER | networks::INVERSE => vec![
                 OutputPort::table("predictions", columns::stars(&[&CARTESIAN])),
-                crate::common::set_aside::port(),
+                set_aside::port(),
             ],
-            Map::Field => vec![OutputPort::table("predictions", columns::stars(&[&ACCELERATION]))],
+            _ => vec![OutputPort::table("predictions", columns::stars(&[&ACCELERATION]))],
         };
         Ok(columns::named(outputs, connected))
     }
 
     fn check(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
-        let only = |at: &str, given: bool, map: Map, of: &str| {
-            (given && self.map != map).then(|| Fault::new(at, format!("is for `map: {of}`")))
-        };
-        faults.extend(only("stars", self.stars != Stars::Alone, Map::Actions, "actions"));
-        faults.extend(only("potential", self.potential.is_some(), Map::Actions, "actions"));
-        faults.extend(only("networks", self.networks.is_some(), Map::Actions, "actions"));
-        faults.extend(only(
-            "dropout_samples",
-            self.dropout_samples.is_some(),
-            Map::Actions,
-            "actions",
-        ));
-        faults.extend(only("method", self.method != Method::Learned, Map::Inverse, "inverse"));
-        if let Some(networks) = self
-            .networks
-            .filter(|networks| !(2..=NETWORKS.len() as u32).contains(networks))
+        if let By::Dropout(Dropout { samples, .. }) = self.by
+            && samples < 2
         {
             faults.push(Fault::new(
-                "networks",
-                format!("must be 2 to {}, not {networks}", NETWORKS.len()),
-            ));
-        }
-        if let Some(samples) = self.dropout_samples.filter(|samples| *samples < 2) {
-            faults.push(Fault::new(
-                "dropout_samples",
+                "by.dropout.samples",
                 format!("must be 2 or more, not {samples}"),
             ));
         }
-        if self.dropout_samples.is_some() && self.networks.is_some() {
-            faults.push(Fault::new("dropout_samples", "and networks exclude each other"));
-        }
         if let Some(potential) = &self.potential {
             faults.extend(potential.faults("potential"));
+            if !self.by.takes_field() {
+                faults.push(Fault::new("potential", "is for `by: star` and `by: stream`"));
+            }
         }
         faults
     }

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::columns::{self, CARTESIAN, Column, OBSERVABLES};
+use crate::common::networks;
 use crate::common::parameters::SunParameters;
 use crate::common::set_aside::OnFailure;
 
@@ -49,7 +50,7 @@ impl Stage for RecoverVelocities {
     fn inputs(&self) -> Vec<InputPort> {
         let others: Vec<Column> = OBSERVABLES.into_iter().filter(|column| *column != V_LOS).collect();
         vec![
-            InputPort::network("network"),
+            InputPort::network("network", &[networks::SMOOTH]),
             InputPort::table("stars", &columns::needs(&[&others])),
         ]
     }

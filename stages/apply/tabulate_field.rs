@@ -6,6 +6,7 @@ use runner::stage::{Fault, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::common::networks;
 use crate::common::parameters::Kpc;
 use crate::common::potentials::PotentialParameters;
 use crate::common::room::too_many_rows;
@@ -103,7 +104,7 @@ impl Stage for TabulateField {
     const PLACE: Place = Place::Worker;
 
     fn inputs(&self) -> Vec<InputPort> {
-        vec![InputPort::network("field")]
+        vec![InputPort::network("field", &networks::FIELDS)]
     }
 
     fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {

@@ -208,6 +208,22 @@ pub fn stars(groups: &[&[Column]]) -> Schema {
     Schema::new(identity().into_iter().chain(columns).collect::<Vec<_>>())
 }
 
+/// Whether a table has these columns.
+pub fn has(schema: &Schema, columns: &[Column]) -> bool {
+    columns
+        .iter()
+        .all(|column| schema.column_with_name(column.name).is_some())
+}
+
+/// Names of columns and their unit, for messages.
+pub fn named_all(groups: &[&[Column]]) -> String {
+    let names = groups.iter().map(|group| {
+        let names: Vec<&str> = group.iter().map(|column| column.name).collect();
+        names.join(" ")
+    });
+    names.collect::<Vec<_>>().join(" ")
+}
+
 /// The needs of an input port: `stream`, `star` and columns.
 pub fn needs(groups: &[&[Column]]) -> Vec<(&'static str, &'static str)> {
     let columns = groups

@@ -7,6 +7,8 @@ use dynamics::potential::expansion::Term;
 use runner::error::StageError;
 use safetensors::{Dtype, SafeTensors};
 
+use crate::common::networks::{self, LINEAR_FIELD};
+
 /// A sum of simple potentials, learned from stars.
 #[derive(Debug)]
 pub struct LearnedField {
@@ -16,20 +18,17 @@ pub struct LearnedField {
     pub extent: f64,
 }
 
-/// Reads the field in a file of `train_potential` with `model: linear`.
+/// Reads the field in the file at the input `field`, a network of type [`LINEAR_FIELD`].
 ///
 /// **Fails when** the file holds something else.
 pub fn read(path: &Path) -> Result<LearnedField, StageError> {
     let bytes = std::fs::read(path).map_err(|source| StageError::io(path, source))?;
     let whole = |_| StageError::failed("input field: is not a whole safetensors file");
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(whole)?;
-    let network = header.metadata().as_ref().and_then(|metadata| metadata.get("network"));
-    if network.map(String::as_str) != Some("linear_field") {
-        let found = network.map_or("something else", String::as_str);
-        return Err(StageError::with_hint(
-            format!("input field: holds a {found}, not a linear_field"),
-            "connect the output `field` of a train_potential with `model: linear`",
-        ));
+    let says = |key: &str| header.metadata().as_ref()?.get(key).map(String::as_str);
+    let of = networks::of_file(says("map"), says("network"));
+    if of != Some(LINEAR_FIELD) {
+        return Err(networks::foreign("field", LINEAR_FIELD, of));
     }
     let file = SafeTensors::deserialize(&bytes).map_err(whole)?;
     let terms: Option<Vec<Term>> = numbers(&file, "terms")?
@@ -103,7 +102,7 @@ mod tests {
     fn other_files_are_refused_with_the_reason() {
         let why = |file: tempfile::NamedTempFile| read(file.path()).unwrap_err().to_string();
         let network = why(file("mlp_field", &[-1.0, 3.0, 0.3], &[1.0]));
-        assert!(network.contains("mlp_field"), "{network}");
+        assert!(network.contains("field/mlp, not a field/linear"), "{network}");
         for (terms, coefficients) in [
             (&[-1.0, 3.0, 0.0][..], &[1.0][..]),
             (&[-1.0, 3.0, 0.3], &[1.0, 2.0]),

@@ -3,6 +3,7 @@
 pub mod columns;
 pub mod io;
 pub mod learned_field;
+pub mod networks;
 pub mod parameters;
 pub mod potentials;
 pub(crate) mod room;

@@ -1,11 +1,12 @@
 //! Learns the acceleration from a trained action network: actions stay along orbits. The body is in the worker's library.
 
-use runner::ports::{Connected, InputPort, OutputPort, connected_schema};
+use runner::ports::{Connected, InputPort, NetworkType, OutputPort, connected_schema};
 use runner::stage::{Fault, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::columns::{self, ACCELERATION, CARTESIAN, OBSERVABLES};
+use crate::common::networks;
 use crate::common::parameters::positive;
 
 /// `train_acceleration`
@@ -116,8 +117,10 @@ impl Stage for TrainAcceleration {
     fn inputs(&self) -> Vec<InputPort> {
         // Which six columns depends on the network, and is checked against the tables when they are read.
         let needs = columns::needs(&[]);
-        let more = NETWORKS[1..].iter().map(|name| InputPort::network(name).optional());
-        let mut ports = vec![InputPort::network(NETWORKS[0])];
+        let more = NETWORKS[1..]
+            .iter()
+            .map(|name| InputPort::network(name, &networks::ACTIONS).optional());
+        let mut ports = vec![InputPort::network(NETWORKS[0], &networks::ACTIONS)];
         ports.extend(more);
         ports.push(InputPort::table("train", &needs));
         ports.push(InputPort::table("validation", &needs).optional());
@@ -137,7 +140,7 @@ impl Stage for TrainAcceleration {
             }
         }
         let mut outputs = vec![
-            OutputPort::network("field"),
+            OutputPort::network("field", self.field_type()),
             // Of the validation stars, or the training stars where there are none.
             OutputPort::table("solved", columns::stars(&[&ACCELERATION])),
         ];
@@ -168,6 +171,14 @@ impl Stage for TrainAcceleration {
 }
 
 impl TrainAcceleration {
+    fn field_type(&self) -> NetworkType {
+        match (self.network, self.field) {
+            (Network::Linear, _) => networks::LINEAR_FIELD,
+            (Network::Smooth, FieldKind::Potential) => networks::MLP_FIELD,
+            (Network::Smooth | Network::Paper, _) => networks::FREE_FIELD,
+        }
+    }
+
     fn faults_of_losses(&self) -> Vec<Fault> {
         let Losses {
             action_rates,

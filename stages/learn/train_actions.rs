@@ -1,11 +1,12 @@
 //! Trains a network that maps positions and velocities to actions and angles. The body is in the worker's library.
 
-use runner::ports::{Connected, InputPort, OutputPort};
+use runner::ports::{Connected, InputPort, NetworkType, OutputPort};
 use runner::stage::{Fault, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::columns::{self, CARTESIAN, Column, OBSERVABLES};
+use crate::common::networks;
 use crate::common::parameters::{Kpc, SolarMasses, SunParameters, positive};
 use crate::common::potentials::PotentialParameters;
 use crate::common::set_aside::{self, OnFailure};
@@ -70,6 +71,17 @@ pub enum Network {
     /// For each stream, which must be one orbit with many stars, a Fourier series in the toy's angles, by least squares. It
     /// gives the actions of other stars on the same orbits, and no angles.
     Fourier,
+}
+
+impl Network {
+    /// The type of network that is trained, alone in a list.
+    fn types(self) -> &'static [NetworkType; 1] {
+        match self {
+            Self::Smooth => &[networks::SMOOTH],
+            Self::Paper => &[networks::PAPER],
+            Self::Fourier => &[networks::FOURIER],
+        }
+    }
 }
 
 /// The toy potential.
@@ -235,9 +247,9 @@ impl Stage for TrainActions {
             InputPort::table("train", &needs),
             InputPort::table("validation", &needs).optional(),
             // Another network of the same formulation and size, to go on from, with its toy.
-            InputPort::network("start").optional(),
-            // A field of `train_potential` or `train_acceleration`, for `synthetic` and `flow`.
-            InputPort::network("field").optional(),
+            InputPort::network("start", self.network.types()).optional(),
+            // For `synthetic` and `flow`.
+            InputPort::network("field", &networks::POTENTIALS).optional(),
         ]
     }
 
@@ -254,9 +266,10 @@ impl Stage for TrainActions {
         if connected.contains_key("start") && self.network == Network::Fourier {
             return Err("start: network: fourier is solved, not trained, and goes on from nothing".to_owned());
         }
+        let of = self.network.types()[0];
         if self.network == Network::Fourier {
             return Ok(vec![
-                OutputPort::network("network"),
+                OutputPort::network("network", of),
                 OutputPort::table("orbits", columns::fitted_orbits()),
                 set_aside::port(),
             ]);
@@ -266,7 +279,7 @@ impl Stage for TrainActions {
             Loss::Spread => "km/s kpc",
         };
         Ok(vec![
-            OutputPort::network("network"),
+            OutputPort::network("network", of),
             OutputPort::table("history", columns::history(loss_unit)),
             OutputPort::table("toy", columns::toy()),
             OutputPort::table("unbound", columns::unbound()),

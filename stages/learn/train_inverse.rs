@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::columns::{self, CARTESIAN};
+use crate::common::networks;
 use crate::common::parameters::positive;
 use crate::common::set_aside::{self, OnFailure};
 
@@ -42,7 +43,7 @@ impl Stage for TrainInverse {
     fn inputs(&self) -> Vec<InputPort> {
         let needs = columns::needs(&[&CARTESIAN]);
         vec![
-            InputPort::network("network"),
+            InputPort::network("network", &networks::ACTIONS),
             InputPort::table("train", &needs),
             InputPort::table("validation", &needs).optional(),
         ]
@@ -50,7 +51,7 @@ impl Stage for TrainInverse {
 
     fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
         Ok(vec![
-            OutputPort::network("network"),
+            OutputPort::network("network", networks::INVERSE),
             OutputPort::table("history", columns::history("")),
             set_aside::port(),
         ])

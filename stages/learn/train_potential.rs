@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::columns::{self, CARTESIAN};
+use crate::common::networks;
 use crate::common::parameters::positive;
 
 /// `train_potential`
@@ -65,7 +66,11 @@ impl Stage for TrainPotential {
     }
 
     fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
-        let mut outputs = vec![OutputPort::network("field")];
+        let of = match self.model {
+            Model::Linear => networks::LINEAR_FIELD,
+            Model::Network => networks::MLP_FIELD,
+        };
+        let mut outputs = vec![OutputPort::network("field", of)];
         if self.model == Model::Network {
             outputs.push(OutputPort::table("history", columns::history("(km/s)^2")));
         }

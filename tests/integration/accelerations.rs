@@ -37,9 +37,9 @@ stages:
     train_acceleration:
       from: { network: actions, train: sets.train }
       with: { network: paper, epochs: 2, width: 64, depth: 2, loss: { symmetry: 0.1, frequency_spread: 0.1 } }
-  of_free: { predict: { from: { network: free, stars: sets.test }, with: { map: field } } }
-  of_sum: { predict: { from: { network: sum, stars: sets.test }, with: { map: field } } }
-  of_paper: { predict: { from: { network: paper, stars: sets.test }, with: { map: field } } }
+  of_free: { predict: { from: { network: free, stars: sets.test } } }
+  of_sum: { predict: { from: { network: sum, stars: sets.test } } }
+  of_paper: { predict: { from: { network: paper, stars: sets.test } } }
   solved_error: { compare: { from: { predicted: free.solved, truth: truth } } }
   free_error: { compare: { from: { predicted: of_free, truth: truth } } }
   sum_error: { compare: { from: { predicted: of_sum, truth: truth } } }
@@ -87,7 +87,13 @@ fn fields_and_other_files_are_told_apart() {
     );
     assert_ne!(wrong, CHAIN);
     let place = Place::with(&wrong);
-    let gave = place.run(&["run", "p.yaml", "--to", "sum"]);
-    assert_eq!(gave.code, 4, "{}", gave.err);
-    assert!(gave.err.contains("input network: holds acceleration"), "{}", gave.err);
+    let gave = place.run(&["plan", "p.yaml", "--to", "sum"]);
+    assert_eq!(gave.code, 3, "{}", gave.err);
+    assert!(
+        gave.err
+            .contains("input `network` takes a network of type actions/smooth or actions/paper, but `free.field` is of type field/acceleration"),
+        "{}",
+        gave.err
+    );
+    assert!(gave.err.contains("outputs that fit: `actions.network`"), "{}", gave.err);
 }

@@ -134,7 +134,7 @@ stages:
     train_actions: { from: { train: halo }, with: { toy: { mass: 3.6674e11, scale: 5.5, free: false }, epochs: 10, width: 16, depth: 2 } }
   of_others: { predict: { from: { network: actions, stars: others }, with: { potential: { isochrone: { mass: 3.334e11, scale: 5.0 } } } } }
   of_disc: { predict: { from: { network: actions, stars: disc } } }
-  of_toy: { predict: { from: { network: actions, stars: disc }, with: { map: toy } } }
+  of_toy: { predict: { from: { network: actions, stars: disc }, with: { by: toy } } }
 ";
 
 #[test]

@@ -6,7 +6,7 @@ use crate::program::Place;
 const CHAIN: &str = "\
 pipeline: chain
 about: A small map and its predictions
-params: { seed: 1, networks: 2 }
+params: { seed: 1 }
 stages:
   orbits:
     integrate_orbits:
@@ -41,13 +41,13 @@ stages:
   in_field:
     predict: { from: { network: one, stars: sets.test, field: field } }
   ensemble:
-    predict: { from: { network: one, network_2: two, stars: sets.test }, with: { networks: 2 } }
+    predict: { from: { network: one, network_2: two, stars: sets.test } }
   together:
-    predict: { from: { network: one, stars: sets.test }, with: { stars: together } }
+    predict: { from: { network: one, stars: sets.test }, with: { by: stream } }
   toy:
-    predict: { from: { network: one, stars: sets.test }, with: { map: toy } }
+    predict: { from: { network: one, stars: sets.test }, with: { by: toy } }
   back:
-    predict: { from: { network: one, stars: alone }, with: { map: inverse, method: exact } }
+    predict: { from: { network: one, stars: alone }, with: { by: inverse } }
   round_trip:
     compare: { from: { predicted: back, truth: sets.test } }
   completed:
@@ -102,33 +102,63 @@ fn a_map_predicts_inverts_and_completes() {
 
 #[test]
 fn what_cannot_be_predicted_is_said_before_or_with_a_reason() {
-    let wrong = |with: &str| CHAIN.replace("with: { map: inverse, method: exact }", with);
-    let plan = |text: &str| Place::with(text).run(&["plan", "p.yaml"]);
-    let gave = plan(&wrong("with: { map: inverse, stars: together }"));
-    assert_eq!(gave.code, 3, "{}", gave.err);
-    assert!(gave.err.contains("is for `map: actions`"), "{}", gave.err);
-    let gave = plan(&wrong("with: { map: inverse, method: exact, dropout_samples: 1 }"));
-    assert!(gave.err.contains("must be 2 or more"), "{}", gave.err);
-    let gave = plan(&CHAIN.replace("with: { networks: 2 }", "with: { networks: 9 }"));
-    assert_eq!(gave.code, 3, "{}", gave.err);
-    assert!(gave.err.contains("must be 2 to 8"), "{}", gave.err);
+    // Line by line: a connection that does not fit, and parameters that say nothing here.
+    let plan = |from: &str, to: &str| {
+        assert!(CHAIN.contains(from), "{from}");
+        let gave = Place::with(&CHAIN.replace(from, to)).run(&["plan", "p.yaml"]);
+        assert_eq!(gave.code, 3, "{}", gave.err);
+        gave.err
+    };
+    let back = "{ network: one, stars: alone }, with: { by: inverse }";
+    let said = plan(back, "{ network: field, stars: alone }, with: { by: inverse }");
+    assert!(
+        said.contains("takes a network of type actions/smooth, but `field.field` is of type field/linear"),
+        "{said}"
+    );
+    let said = plan(
+        back,
+        "{ network: one, stars: sets.train, field: field }, with: { by: inverse }",
+    );
+    assert!(said.contains("`predict` has no input `field`"), "{said}");
+    let said = plan(back, "{ network: one, stars: orbits }, with: { by: inverse }");
+    assert!(
+        said.contains("stars: a network of type actions/smooth needs J_phi J_z J_r"),
+        "{said}"
+    );
+    let said = plan(back, "{ network: field, stars: alone.streams }");
+    assert!(
+        said.contains("stars: a network of type field/linear needs x y z"),
+        "{said}"
+    );
+    let said = plan(back, "{ network: field, stars: sets.test, field: field }");
+    assert!(
+        said.contains("field: is for networks of actions and angles, not for field/linear"),
+        "{said}"
+    );
+    let said = plan(
+        back,
+        "{ network: one, stars: alone }, with: { by: { dropout: { samples: 1 } } }",
+    );
+    assert!(
+        said.contains("must be 2 or more") && said.contains("takes a network of type actions/paper"),
+        "{said}"
+    );
 }
 
 /// Masks of dropout give a mean and a deviation, the same in every run.
 #[test]
 fn draws_of_masks_give_deviations() {
-    let paper = CHAIN
+    // What follows is for the smooth map.
+    let (chain, _) = CHAIN.split_once("  toy:\n").unwrap();
+    let paper = chain
         .replace(
             "with: { toy: { mass: 3.6674e11, scale: 5.5, free: false }, epochs: 40, width: 16, depth: 2, seed: 1 }",
             "with: { network: paper, toy: { mass: 3.6674e11, scale: 5.5, free: false }, epochs: 1, width: 256, depth: 5, seed: 1 }",
         )
-        .replace("with: { stars: together }", "with: { dropout_samples: 3, seed: 4 }");
+        .replace("with: { by: stream }", "with: { by: { dropout: { samples: 3, seed: 4 } } }");
     let show = || {
         let place = Place::with(&paper);
         place.well(&["run", "p.yaml", "--to", "together"]);
-        let refused = place.run(&["run", "p.yaml", "--to", "back"]);
-        assert_eq!(refused.code, 4, "{}", refused.err);
-        assert!(refused.err.contains("piecewise linear"), "{}", refused.err);
         place.well(&["show", "p.yaml", "together"]).out
     };
     let first = show();
@@ -174,7 +204,10 @@ fn masks_are_the_same_in_every_run_whatever_the_pieces() {
         .replace("streams: 1200", "streams: 520")
         .replace("with: { toy:", "with: { network: paper, toy:")
         .replace("epochs: 4, width: 8, depth: 1", "epochs: 1, width: 256, depth: 5")
-        .replace("stars: many }", "stars: many }, with: { dropout_samples: 2, seed: 4 }");
+        .replace(
+            "stars: many }",
+            "stars: many }, with: { by: { dropout: { samples: 2, seed: 4 } } }",
+        );
     let place = Place::with(&drawn);
     let run = || {
         place.well(&["run", "p.yaml", "--threads", "3", "--force", "predicted"]);

@@ -48,7 +48,7 @@ stages:
   inverse:
     train_inverse: { from: { network: actions, train: sets.train, validation: sets.test }, with: { epochs: 3, seed: 1 } }
   located:
-    predict: { from: { network: inverse, stars: predicted }, with: { map: inverse } }
+    predict: { from: { network: inverse, stars: predicted } }
 ";
 
 /// Contents of the cached outputs by path; manifests tell times, so they are left out.

@@ -3,10 +3,16 @@
 use arrow_schema::Schema;
 
 use super::problem::Problem;
-use crate::ports::{Accepts, Artifact, InputPort, Need, OutputPort, unit_of};
+use crate::graph::StageInstance;
+use crate::ports::{Accepts, Artifact, InputPort, Need, NetworkType, OutputPort, unit_of};
 
-/// All reasons why `output` of the stage `writer` does not fit `port`.
-pub(super) fn misfits(port: &InputPort, writer: &str, output: &OutputPort) -> Vec<Problem> {
+/// All reasons why `output` of the stage `writer` does not fit `port`; `fitting` names outputs that are networks of given types.
+pub(super) fn misfits(
+    port: &InputPort,
+    writer: &str,
+    output: &OutputPort,
+    fitting: impl FnOnce(&[NetworkType]) -> Vec<String>,
+) -> Vec<Problem> {
     let names = || (port.name.to_owned(), format!("{writer}.{}", output.name));
     let wrong = |expected| {
         let ((port, origin), found) = (names(), output.artifact.noun());
@@ -18,14 +24,41 @@ pub(super) fn misfits(port: &InputPort, writer: &str, output: &OutputPort) -> Ve
         }]
     };
     match (&port.accepts, &output.artifact) {
-        (Accepts::Network, Artifact::Network) => Vec::new(),
-        (Accepts::Network, _) => wrong("network"),
+        (Accepts::Network(types), Artifact::Network(of)) if types.contains(of) => Vec::new(),
+        (Accepts::Network(types), Artifact::Network(of)) => {
+            let (port, origin) = names();
+            vec![Problem::WrongNetwork {
+                port,
+                expected: one_of(types),
+                origin,
+                found: of.to_string(),
+                fitting: fitting(types),
+            }]
+        }
+        (Accepts::Network(_), _) => wrong("network"),
         (Accepts::Table(needs), Artifact::Table(schema)) => {
             let (port, origin) = names();
             columns(needs, schema, &port, &origin)
         }
         (Accepts::Table(_), _) => wrong("table"),
     }
+}
+
+/// Outputs of the stages known so far that are networks of one of these types, each once for all points of a sweep.
+pub(super) fn fitting(types: &[NetworkType], known: &[StageInstance]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for stage in known {
+        for output in &stage.outputs {
+            if !matches!(&output.artifact, Artifact::Network(of) if types.contains(of)) {
+                continue;
+            }
+            let name = format!("{}.{}", stage.name, output.name);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
 }
 
 /// What is wrong with the columns of a table: one mistake for all that are missing, and one for all of a unit.
@@ -76,7 +109,7 @@ fn columns(needs: &[Need], schema: &Schema, port: &str, origin: &str) -> Vec<Pro
 /// What a port accepts, in words.
 pub(super) fn accepted(port: &InputPort) -> String {
     match &port.accepts {
-        Accepts::Network => "a network".to_owned(),
+        Accepts::Network(types) => format!("a network of type {}", one_of(types)),
         Accepts::Table(needs) if needs.is_empty() => "a table".to_owned(),
         Accepts::Table(needs) => {
             let column = |need: &Need| format!("{} ({})", need.name, unit(need.unit));
@@ -85,6 +118,15 @@ pub(super) fn accepted(port: &InputPort) -> String {
                 needs.iter().map(column).collect::<Vec<_>>().join(", ")
             )
         }
+    }
+}
+
+/// Types of networks in words.
+fn one_of(types: &[NetworkType]) -> String {
+    let names: Vec<&str> = types.iter().map(|of| of.0).collect();
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => names.concat(),
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::Catalog;
 use crate::context::StageContext;
 use crate::error::StageError;
-use crate::ports::{Connected, InputPort, OutputPort, column};
+use crate::ports::{Connected, InputPort, NetworkType, OutputPort, column};
 use crate::stage::{Fault, FileParameter, Outcome, Role, Stage};
 
 pub(crate) fn catalog() -> Catalog {
@@ -286,10 +286,17 @@ impl Stage for Join {
     }
 }
 
+const MAP: NetworkType = NetworkType("map");
+const FIELD: NetworkType = NetworkType("field");
+
 /// A table into a network.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Train {}
+struct Train {
+    /// Whether it is a field.
+    #[serde(default)]
+    field: bool,
+}
 
 impl Stage for Train {
     const KIND: &'static str = "train";
@@ -302,7 +309,8 @@ impl Stage for Train {
     }
 
     fn outputs(&self, _: &Connected) -> Result<Vec<OutputPort>, String> {
-        Ok(vec![OutputPort::network("network"), table("history", "loss", "")])
+        let of = if self.field { FIELD } else { MAP };
+        Ok(vec![OutputPort::network("network", of), table("history", "loss", "")])
     }
 
     fn run(&self, _: &mut StageContext) -> Result<Outcome, StageError> {
@@ -323,7 +331,7 @@ impl Stage for Apply {
 
     fn inputs(&self) -> Vec<InputPort> {
         vec![
-            InputPort::network("network"),
+            InputPort::network("network", &[MAP]),
             InputPort::table("table", &[("x", "kpc")]),
         ]
     }

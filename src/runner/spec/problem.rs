@@ -100,6 +100,8 @@ problems! {
     Cycle { path: String } => "these stages wait for each other: {path}",
     WrongArtifact { port: String, expected: &'static str, origin: String, found: &'static str }
         => "input `{port}` takes a {expected}, but `{origin}` is a {found}",
+    WrongNetwork { port: String, expected: String, origin: String, found: String, fitting: Vec<String> }
+        => "input `{port}` takes a network of type {expected}, but `{origin}` is of type {found}",
     MissingColumns { port: String, columns: Vec<String>, origin: String, allowed: Vec<String> }
         => "input `{port}` needs {}, which `{origin}` does not have" (of_columns(columns)),
     UnitMismatch { port: String, columns: Vec<String>, expected: String, origin: String, found: String }
@@ -202,6 +204,11 @@ impl Problem {
             Self::Cycle { .. } => "take the input of one of them from elsewhere",
             Self::WrongArtifact { expected, .. } => {
                 return Some(format!("name an output that is a {expected}: `STAGE.OUTPUT`"));
+            }
+            Self::WrongNetwork { fitting, .. } if fitting.is_empty() => "connect a stage that gives such a network",
+            Self::WrongNetwork { fitting, .. } => {
+                let fitting: Vec<&str> = fitting.iter().map(String::as_str).collect();
+                return Some(format!("outputs that fit: {}", suggest::list(&fitting)));
             }
             Self::MissingColumns { columns, allowed, .. } => {
                 return match columns.as_slice() {

@@ -1,46 +1,30 @@
 //! Body of `predict`.
 
-use networks::field::MAP;
-use networks::fourier;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
-use stages::apply::predict::{Map, Method, Predict};
+use stages::apply::predict::{By, NETWORKS, Predict};
 use stages::common::io::{self, PieceWriter};
+use stages::common::networks;
 
 use crate::common::field::LearnedField;
 use crate::common::pieces::ROWS;
-use crate::common::{failed, load, parameters, prepare};
+use crate::common::{load, parameters, prepare};
 
 /// Applies a network to a table.
 pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageError> {
     let with: Predict = parameters(value)?;
     let device = prepare(context);
-    let weights = load(context.input("network")?)?;
-    let made_for = weights.text("map").map_err(failed)?;
-    let wanted = match (with.map, with.method) {
-        (Map::Actions | Map::Toy, _) | (Map::Inverse, Method::Exact) => "actions",
-        (Map::Inverse, Method::Learned) => "inverse",
-        (Map::Field, _) => MAP,
-    };
-    if made_for != wanted {
-        let message = format!("this network was trained for `map: {made_for}`, not `map: {wanted}`");
-        return Err(StageError::with_hint(
-            message,
-            match (with.map, made_for) {
-                (Map::Inverse, "actions") => "write `method: exact`, or connect a network of train_inverse".to_owned(),
-                _ => format!("write `map: {made_for}`, or connect another network"),
-            },
-        ));
-    }
-    match with.map {
-        Map::Actions if weights.text("network").map_err(failed)? == fourier::orbits::NETWORK => {
-            crate::apply::predict_fourier::run(&weights, &with, context)
+    let weights = load(context, NETWORKS[0])?;
+    match context.network_type(NETWORKS[0])? {
+        networks::FOURIER => crate::apply::predict_fourier::run(&weights, &with, context),
+        networks::INVERSE => crate::apply::predict_inverse::run(&weights, &with, context, device),
+        networks::SMOOTH if with.by == By::Inverse => {
+            crate::apply::predict_inverse::run(&weights, &with, context, device)
         }
-        Map::Actions | Map::Toy => crate::apply::predict_actions::run(&with, context, device),
-        Map::Inverse => crate::apply::predict_inverse::run(&weights, &with, context, device),
-        Map::Field => field(&LearnedField::from_weights(&weights)?, context),
+        networks::SMOOTH | networks::PAPER => crate::apply::predict_actions::run(&with, context, device),
+        _ => field(&LearnedField::from_weights(&weights)?, context),
     }
 }
 

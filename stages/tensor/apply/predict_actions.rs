@@ -1,4 +1,4 @@
-//! The part of `predict` for `map: actions`: piece by piece, so that tables larger than memory fit.
+//! The part of `predict` for actions and angles: piece by piece, so that tables larger than memory fit.
 
 use dynamics::potential::Potential;
 use networks::region::Region;
@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
-use stages::apply::predict::{Map, NETWORKS, Predict, Stars};
+use stages::apply::predict::{By, Dropout, NETWORKS, Predict};
 use stages::common::io::{self, PieceWriter};
 use stages::common::parameters::SunParameters;
 use stages::common::set_aside;
@@ -16,7 +16,7 @@ use tables::{RecordBatch, Values};
 use tch::{Device, Kind, Tensor};
 
 use crate::apply::stream_means::StreamMeans;
-use crate::common::action_network::{self, ActionNetwork};
+use crate::common::action_network::ActionNetwork;
 use crate::common::field::LearnedField;
 use crate::common::pieces::{ROWS, WholeStreams, streams_follow};
 use crate::common::sample::{Sample, phase_space};
@@ -51,18 +51,18 @@ struct Outcomes {
 }
 
 /// Actions and angles of the stars of a table. Stars that a toy does not bind are left out, counted and named; with
-/// `stars: together`, their streams.
+/// `by: stream`, their streams.
 pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Outcome, StageError> {
     let follow = streams_follow(context, "stars")?;
     let rows = io::count_rows(context, "stars")?;
-    let together = with.stars == Stars::Together;
+    let together = with.by == By::Stream;
     if together && !follow {
         context.note("rows of one stream do not follow each other in the table: all of it is kept in memory");
     }
     let at_once = if together && !follow { rows.max(1) } else { ROWS };
     // A piece for each thread, with a predictor of its own: the operations of one are too small to share. Masks of dropout come from
     // libtorch's one generator, which pieces cannot share.
-    let side_by_side = if device == Device::Cpu && with.dropout_samples.is_none() {
+    let side_by_side = if device == Device::Cpu && !matches!(with.by, By::Dropout(_)) {
         tch::set_num_threads(1);
         context.threads.clamp(1, rows.div_ceil(at_once).max(1))
     } else {
@@ -108,7 +108,7 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
             unbound += found.unbound;
             open += found.open;
             doubtful.count(&found.stars);
-            predictions.append(found.stars.columns(with))?;
+            predictions.append(found.stars.columns())?;
         }
         done += tables.iter().map(|(_, table)| table.num_rows()).sum::<usize>();
         progress.at(done as u64, "");
@@ -228,8 +228,8 @@ impl<'a> Predictor<'a> {
     ) -> Result<Self, StageError> {
         let (mut networks, mut regions) = (Vec::new(), Vec::new());
         let mut seen = None;
-        for port in &NETWORKS[..with.members()] {
-            let weights = action_network::weights(context, port)?;
+        for port in NETWORKS.iter().filter(|port| context.has_input(port)) {
+            let weights = load(context, port)?;
             let inputs = inputs_of(&weights).map_err(failed)?;
             if seen.as_ref().is_some_and(|seen| *seen != inputs) {
                 return Err(StageError::failed(format!(
@@ -240,19 +240,10 @@ impl<'a> Predictor<'a> {
             networks.push(ActionNetwork::from_weights(&weights, device)?);
             regions.push(Region::from_weights(&weights).map_err(failed)?);
         }
-        let is_paper = networks
-            .iter()
-            .all(|network| matches!(network, ActionNetwork::Paper(_)));
-        if with.dropout_samples.is_some() && !is_paper {
-            return Err(StageError::with_hint(
-                "dropout_samples: only `network: paper` has dropout",
-                "for `network: smooth` train several seeds and use `networks`",
-            ));
-        }
         let field = match known {
             Some(potential) => Some(Source::Known(potential)),
             None if context.has_input("field") => {
-                let weights = load(context.input("field")?)?;
+                let weights = load(context, "field")?;
                 Some(Source::Learned(LearnedField::from_weights(&weights)?))
             }
             None => None,
@@ -273,10 +264,15 @@ impl<'a> Predictor<'a> {
         if table.num_rows() == 0 {
             return Ok(Outcomes::default());
         }
-        match self.with.stars {
-            Stars::Alone => self.alone(table, number),
-            Stars::Together => self.together(table),
+        match self.with.by {
+            By::Stream => self.together(table),
+            _ => self.alone(table, number),
         }
+    }
+
+    /// Whether actions and angles are means of several predictions.
+    fn is_ensemble(&self) -> bool {
+        self.networks.len() > 1 || matches!(self.with.by, By::Dropout(_))
     }
 
     /// Rows of (x, v) that a toy does not bind.
@@ -292,7 +288,7 @@ impl<'a> Predictor<'a> {
     /// Whether stars are in the regions of all networks, where these are known. The toy itself has none.
     fn inside(&self, x: &Tensor, v: &Tensor) -> Result<Vec<Option<bool>>, StageError> {
         let mut inside = vec![None; x.size()[0] as usize];
-        if self.with.map == Map::Toy {
+        if self.with.by == By::Toy {
             return Ok(inside);
         }
         for (network, region) in self.networks.iter().zip(&self.regions) {
@@ -330,8 +326,8 @@ impl<'a> Predictor<'a> {
         let mut members = Vec::new();
         let mut converged = vec![true; kept.len()];
         for (network, draw) in self.draws(number) {
-            let image = match self.with.map {
-                Map::Toy => network.by_toy(&x, &v)?,
+            let image = match self.with.by {
+                By::Toy => network.by_toy(&x, &v)?,
                 _ => network.alone(&x, &v, draw)?,
             };
             outcomes.open += image.open.iter().filter(|open| **open).count();
@@ -354,12 +350,11 @@ impl<'a> Predictor<'a> {
 
     /// The networks, or their thinned versions, that predict a piece of this number.
     fn draws(&self, number: usize) -> Vec<(&ActionNetwork, Option<i64>)> {
-        match self.with.dropout_samples {
-            None => self.networks.iter().map(|network| (network, None)).collect(),
-            Some(samples) => {
+        match self.with.by {
+            By::Dropout(Dropout { samples, seed }) => {
                 // Each sample of each piece has its own seed.
                 let seed = |sample: u32| {
-                    let mixed = self.with.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                    let mixed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
                     let mixed = mixed
                         .wrapping_add(u64::from(sample) << 40)
                         .wrapping_add(number as u64 * ROWS as u64);
@@ -369,6 +364,7 @@ impl<'a> Predictor<'a> {
                     .map(|sample| (&self.networks[0], Some(seed(sample))))
                     .collect()
             }
+            _ => self.networks.iter().map(|network| (network, None)).collect(),
         }
     }
 
@@ -440,7 +436,7 @@ impl<'a> Predictor<'a> {
             .map(|stream| !open_streams.contains(stream))
             .collect();
         outcomes.stars.inside = self.inside(&x, &v)?;
-        if !self.with.is_ensemble() {
+        if !self.is_ensemble() {
             outcomes.stars.actions_sd = Some(spread_within(&outcomes.stars));
         }
         outcomes.drop_not_finite();
@@ -478,7 +474,7 @@ impl<'a> Predictor<'a> {
             let tensor = found.as_ref().map(|(mean, sd)| if deviation { sd } else { mean });
             tensor.map(three).transpose()
         };
-        let is_ensemble = self.with.is_ensemble();
+        let is_ensemble = self.is_ensemble();
         let sd = |found: &Option<(Tensor, Tensor)>| if is_ensemble { part(found, true) } else { Ok(None) };
         let some = |values: Three<f64>| values.map(|values| values.into_iter().map(Some).collect());
         Ok(Stretch {

@@ -5,7 +5,7 @@ use networks::weights::Weights;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
-use stages::apply::predict::{Angles, Predict, Stars};
+use stages::apply::predict::Predict;
 use stages::common::io::{self, TableContext};
 use stages::common::set_aside::{self, SetAside};
 
@@ -15,20 +15,6 @@ use crate::common::stretch::Stretch;
 
 /// Writes the actions of a table's stars.
 pub fn run(weights: &Weights, with: &Predict, context: &StageContext) -> Result<Outcome, StageError> {
-    if with.angles == Angles::With {
-        return Err(StageError::with_hint(
-            "network: fourier gives no angles",
-            "write `angles: without`",
-        ));
-    }
-    let others = [
-        (with.stars == Stars::Together, "stars: together"),
-        (with.is_ensemble(), "networks and dropout_samples"),
-        (with.potential.is_some() || context.has_input("field"), "frequencies"),
-    ];
-    if let Some((_, what)) = others.iter().find(|(given, _)| *given) {
-        return Err(StageError::failed(format!("{what}: not for network: fourier")));
-    }
     let maps = OrbitMaps::from_weights(weights).map_err(failed)?;
     let table = context.read_table("stars")?;
     let (stream, star) = io::identity(&table)?;
@@ -62,6 +48,6 @@ pub fn run(weights: &Weights, with: &Predict, context: &StageContext) -> Result<
     let mut means = StreamMeans::create(context, false)?;
     means.add(&stretch);
     means.finish()?;
-    context.write_table("predictions", stretch.columns(with))?;
+    context.write_table("predictions", stretch.columns())?;
     Ok(Outcome::Complete)
 }

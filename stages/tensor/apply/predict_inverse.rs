@@ -1,43 +1,34 @@
-//! The part of `predict` for `map: inverse`.
+//! The part of `predict` from actions and angles to positions and velocities.
 
 use networks::inverse::InverseModel;
+use networks::smooth::SmoothMap;
 use networks::smooth::exact::{Located, Unsolved};
 use networks::weights::Weights;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
-use stages::apply::predict::{Method, Predict};
+use stages::apply::predict::{By, Predict};
 use stages::common::columns::{ACTIONS, ANGLES, CARTESIAN};
 use stages::common::io::{self, PieceWriter};
 use stages::common::set_aside;
 use tch::{Device, Tensor};
 
 use crate::apply::predict_actions::reasons;
-use crate::common::action_network::ActionNetwork;
 use crate::common::failed;
 use crate::common::pieces::ROWS;
 use crate::common::stretch::three;
 
 enum Inverse {
     Learned(InverseModel),
-    Exact(networks::smooth::SmoothMap),
+    Exact(SmoothMap),
 }
 
 impl Inverse {
-    fn from_weights(weights: &Weights, method: Method, device: Device) -> Result<Self, StageError> {
-        if method == Method::Learned {
-            return Ok(Self::Learned(
-                InverseModel::from_weights(weights, device).map_err(failed)?,
-            ));
-        }
-        match ActionNetwork::from_weights(weights, device)? {
-            ActionNetwork::Smooth(map) => Ok(Self::Exact(map)),
-            ActionNetwork::Paper(_) => Err(StageError::with_hint(
-                "method: exact is for network: smooth. The paper's G is piecewise linear, so its angles θ + ∂G/∂J' jump at every \
-                 kink: some are the image of no point and others of several",
-                "train an inverse with train_inverse",
-            )),
-        }
+    fn from_weights(weights: &Weights, by: By, device: Device) -> Result<Self, StageError> {
+        Ok(match by {
+            By::Inverse => Self::Exact(SmoothMap::from_weights(weights, device).map_err(failed)?),
+            _ => Self::Learned(InverseModel::from_weights(weights, device).map_err(failed)?),
+        })
     }
 
     fn locate(&self, theta: &Tensor, action: &Tensor) -> Result<Located, StageError> {
@@ -54,7 +45,7 @@ impl Inverse {
 
 /// Positions and velocities of a table's actions and angles, star by star.
 pub fn run(weights: &Weights, with: &Predict, context: &StageContext, device: Device) -> Result<Outcome, StageError> {
-    let inverse = Inverse::from_weights(weights, with.method, device)?;
+    let inverse = Inverse::from_weights(weights, with.by, device)?;
     let rows = io::count_rows(context, "stars")?;
     let progress = context.progress(rows as u64, "stars");
     let mut predictions = PieceWriter::create(context, "predictions")?;

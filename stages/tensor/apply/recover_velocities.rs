@@ -1,6 +1,7 @@
 //! Body of `recover_velocities`.
 
 use networks::sky::Sun;
+use networks::smooth::SmoothMap;
 use networks::velocities::{Found, Sightlines, recover, steps};
 use runner::context::StageContext;
 use runner::error::StageError;
@@ -13,18 +14,14 @@ use stages::common::set_aside::SetAside;
 use tables::{RecordBatch, Values};
 use tch::Tensor;
 
-use crate::common::action_network::{self, ActionNetwork};
 use crate::common::stretch::three;
-use crate::common::{failed, parameters, prepare};
+use crate::common::{failed, load, parameters, prepare};
 
 /// Completes a table.
 pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageError> {
     let with: RecoverVelocities = parameters(value)?;
     let device = prepare(context);
-    let network = ActionNetwork::from_weights(&action_network::weights(context, "network")?, device)?;
-    let ActionNetwork::Smooth(map) = network else {
-        return Err(StageError::failed("recover_velocities is for network: smooth"));
-    };
+    let map = SmoothMap::from_weights(&load(context, "network")?, device).map_err(failed)?;
     let table = context.read_table("stars")?;
     let (stream, star) = io::identity(&table)?;
     let known = known(&table, &with, stream)?;

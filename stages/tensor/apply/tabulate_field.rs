@@ -19,7 +19,7 @@ use crate::common::{load, parameters, prepare};
 pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageError> {
     let with: TabulateField = parameters(value)?;
     prepare(context);
-    let field = LearnedField::from_weights(&load(context.input("field")?)?)?;
+    let field = LearnedField::from_weights(&load(context, "field")?)?;
     let truth = with.potential.as_ref().map(|potential| potential.build()).transpose()?;
     let count = with.points as usize;
     let radii = between(with.from.get(), with.to.get(), count);

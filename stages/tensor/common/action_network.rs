@@ -5,12 +5,11 @@ use networks::paper::{self, model::PaperModel};
 use networks::smooth::{self, SmoothMap};
 use networks::streams::Streams;
 use networks::weights::Weights;
-use runner::context::StageContext;
 use runner::error::StageError;
 use tch::Tensor;
 
+use crate::common::failed;
 use crate::common::pieces::ROWS;
-use crate::common::{failed, load};
 
 /// A network that gives actions and angles.
 pub enum ActionNetwork {
@@ -28,18 +27,6 @@ pub struct Image {
     pub actions: Tensor,
     /// For which stars J' did not settle.
     pub open: Vec<bool>,
-}
-
-/// The weights of an action network at an input port.
-pub fn weights(context: &StageContext, port: &str) -> Result<Weights, StageError> {
-    let weights = load(context.input(port)?)?;
-    match weights.text("map").map_err(failed)? {
-        "actions" => Ok(weights),
-        other => Err(StageError::with_hint(
-            format!("this network was trained for `map: {other}`, not `map: actions`"),
-            "connect the network of a train_actions stage",
-        )),
-    }
 }
 
 impl ActionNetwork {
@@ -111,9 +98,8 @@ impl ActionNetwork {
     /// angles of the toy: three of [streams, stars, 3]; and of which streams J' was not found.
     pub fn together(&self, streams: &Streams) -> Result<([Tensor; 3], Vec<bool>), StageError> {
         let Self::Smooth(map) = self else {
-            return Err(StageError::with_hint(
-                "`stars: together` is not known for `network: paper`",
-                "write `stars: alone`",
+            return Err(StageError::Bug(
+                "the paper's networks give no actions by stream".to_owned(),
             ));
         };
         let points = streams.toy_points(&map.toy).map_err(failed)?;

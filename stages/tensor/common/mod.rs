@@ -7,15 +7,15 @@ pub mod pieces;
 pub mod sample;
 pub(crate) mod stretch;
 
-use std::path::Path;
 use std::time::Duration;
 
 use networks::Error;
 use networks::training::{EpochRecord, Watcher};
-use networks::weights::Checkpoint;
+use networks::weights::{Checkpoint, Weights};
 use runner::context::{Cancel, Device, Progress, StageContext, Teller};
 use runner::error::StageError;
 use runner::event::Told;
+use runner::ports::NetworkType;
 use stages::common::io::TableContext;
 
 /// The device of a context as libtorch names it; sets the numbers of threads. To be called before the first tensor is made.
@@ -149,7 +149,42 @@ pub fn write_history(context: &StageContext, history: &[EpochRecord]) -> Result<
     Ok(())
 }
 
-/// Reads a network file.
-pub fn load(path: &Path) -> Result<networks::weights::Weights, StageError> {
-    networks::weights::Weights::load(path).map_err(failed)
+/// Reads the network at an input. That it is of a type that the input takes was known before anything ran; here it is made sure that the
+/// file is what it was said to be.
+pub fn load(context: &StageContext, port: &str) -> Result<Weights, StageError> {
+    let weights = Weights::load(context.input(port)?).map_err(failed)?;
+    let expected = context.network_type(port)?;
+    match type_of(&weights) {
+        Some(found) if found == expected => Ok(weights),
+        found => Err(stages::common::networks::foreign(port, expected, found)),
+    }
+}
+
+/// The type of network that a file says it holds.
+pub fn type_of(weights: &Weights) -> Option<NetworkType> {
+    let says = |key| weights.metadata.get(key).map(String::as_str);
+    stages::common::networks::of_file(says("map"), says("network"))
+}
+
+#[cfg(test)]
+mod tests {
+    use networks::{acceleration, field, fourier, inverse, paper, smooth};
+    use stages::common::networks as types;
+
+    /// What the networks write of themselves is what their types are told by.
+    #[test]
+    fn files_say_the_types_of_their_networks() {
+        let field_map = Some(field::MAP);
+        for (map, network, of) in [
+            (Some("actions"), Some(smooth::map::NETWORK), types::SMOOTH),
+            (Some("actions"), Some(paper::model::NETWORK), types::PAPER),
+            (Some("actions"), Some(fourier::orbits::NETWORK), types::FOURIER),
+            (Some(inverse::MAP), None, types::INVERSE),
+            (field_map, Some(field::linear::NETWORK), types::LINEAR_FIELD),
+            (field_map, Some(field::mlp::NETWORK), types::MLP_FIELD),
+            (field_map, Some(acceleration::NETWORK), types::FREE_FIELD),
+        ] {
+            assert_eq!(types::of_file(map, network), Some(of));
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! Predictions for some stars as columns, and what is made of several predictions of one star.
 
 use runner::error::StageError;
-use stages::apply::predict::{Angles, Predict};
 use stages::common::columns::{
     ACCELERATION, ACTIONS, ACTIONS_SD, ANGLES, ANGLES_SD, Column, FREQUENCIES, FREQUENCIES_SD,
 };
@@ -41,8 +40,8 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    /// The columns that `with` asks for.
-    pub fn columns(&self, with: &Predict) -> Vec<(&'static str, Values)> {
+    /// The columns of what there is.
+    pub fn columns(&self) -> Vec<(&'static str, Values)> {
         let mut table = vec![
             ("stream", self.stream.clone().into()),
             ("star", self.star.clone().into()),
@@ -53,10 +52,8 @@ impl Stretch {
             }
         };
         add(&ACTIONS, Some(&self.actions));
-        if with.angles == Angles::With {
-            add(&ANGLES, self.angles.as_ref());
-            add(&ANGLES_SD, self.angles_sd.as_ref());
-        }
+        add(&ANGLES, self.angles.as_ref());
+        add(&ANGLES_SD, self.angles_sd.as_ref());
         add(&FREQUENCIES, self.frequencies.as_ref());
         add(&FREQUENCIES_SD, self.frequencies_sd.as_ref());
         add(&ACCELERATION, self.accelerations.as_ref());

@@ -3,8 +3,6 @@
 use networks::acceleration::{ActionMap, CommonActions, Equations, Form, Losses, Options, fit_potential, train};
 use networks::field::evidence::STRANGE_DENSITY;
 use networks::field::{AtStars, Field};
-use networks::paper::model::{self, PaperModel};
-use networks::smooth::{self, SmoothMap};
 use networks::toy;
 use networks::weights::Weights;
 use runner::context::StageContext;
@@ -16,6 +14,7 @@ use stages::common::io::TableContext;
 use stages::learn::train_acceleration::{FieldKind, NETWORKS, Network, TrainAcceleration};
 use tch::{Device, Kind, Tensor};
 
+use crate::common::action_network::ActionNetwork;
 use crate::common::field::LearnedField;
 use crate::common::sample::Sample;
 use crate::common::{StageWatcher, checkpoint, failed, load, parameters, prepare, write_history};
@@ -29,8 +28,8 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let maps = NETWORKS.iter().filter(|port| context.has_input(port));
     let maps: Vec<(Weights, ActionMap)> = maps
         .map(|port| {
-            let weights = load(context.input(port)?)?;
-            let map = action_map(port, &weights, device)?;
+            let weights = load(context, port)?;
+            let map = action_map(&weights, device)?;
             Ok((weights, map))
         })
         .collect::<Result<_, StageError>>()?;
@@ -124,19 +123,10 @@ fn places(x: &Tensor) -> Result<Vec<[f64; 3]>, StageError> {
     Ok(flat.as_chunks::<3>().0.to_vec())
 }
 
-fn action_map(port: &str, weights: &Weights, device: Device) -> Result<ActionMap, StageError> {
-    let made_for = weights.text("map").map_err(failed)?;
-    match weights.text("network").map_err(failed)? {
-        smooth::map::NETWORK if made_for == "actions" => Ok(ActionMap::Smooth(
-            SmoothMap::from_weights(weights, device).map_err(failed)?,
-        )),
-        model::NETWORK if made_for == "actions" => Ok(ActionMap::Paper(
-            PaperModel::from_weights(weights, device).map_err(failed)?,
-        )),
-        other => Err(StageError::with_hint(
-            format!("input {port}: holds {other} for `map: {made_for}`, not a map to actions and angles"),
-            "connect the output `network` of a train_actions with `network: smooth` or `network: paper`",
-        )),
+fn action_map(weights: &Weights, device: Device) -> Result<ActionMap, StageError> {
+    match ActionNetwork::from_weights(weights, device)? {
+        ActionNetwork::Smooth(map) => Ok(ActionMap::Smooth(map)),
+        ActionNetwork::Paper(model) => Ok(ActionMap::Paper(model)),
     }
 }
 

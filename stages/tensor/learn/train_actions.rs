@@ -38,9 +38,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         None
     };
     let start = start(context)?;
-    let start = start
-        .map(|weights| Start::of(&weights, with.network, device))
-        .transpose()?;
+    let start = start.map(|weights| Start::of(&weights, device)).transpose()?;
     let toy = match &start {
         Some(start) => start.toy(),
         None => first_toy(context, &with, &train, validation.as_ref(), device)?,
@@ -203,13 +201,7 @@ fn start(context: &StageContext) -> Result<Option<Weights>, StageError> {
     if !context.has_input("start") {
         return Ok(None);
     }
-    let weights = load(context.input("start")?)?;
-    match weights.text("map").map_err(failed)? {
-        "actions" => Ok(Some(weights)),
-        other => Err(StageError::failed(format!(
-            "input start: was trained for `map: {other}`, not for actions"
-        ))),
-    }
+    load(context, "start").map(Some)
 }
 
 /// A network to go on from.
@@ -219,19 +211,10 @@ enum Start {
 }
 
 impl Start {
-    /// **Fails when** the file holds another network than `network`.
-    fn of(weights: &Weights, network: Network, device: tch::Device) -> Result<Self, StageError> {
-        let found = weights.text("network").map_err(failed)?;
-        match network {
-            Network::Smooth if found == smooth::map::NETWORK => {
-                Ok(Self::Smooth(SmoothMap::from_weights(weights, device).map_err(failed)?))
-            }
-            Network::Paper if found == paper::model::NETWORK => Ok(Self::Paper(
-                paper::model::PaperModel::from_weights(weights, device).map_err(failed)?,
-            )),
-            _ => Err(StageError::failed(format!(
-                "input start: is a network of another formulation, {found}"
-            ))),
+    fn of(weights: &Weights, device: tch::Device) -> Result<Self, StageError> {
+        match ActionNetwork::from_weights(weights, device)? {
+            ActionNetwork::Smooth(map) => Ok(Self::Smooth(map)),
+            ActionNetwork::Paper(model) => Ok(Self::Paper(model)),
         }
     }
 
@@ -264,7 +247,7 @@ fn field(context: &StageContext) -> Result<Option<Field>, StageError> {
     if !context.has_input("field") {
         return Ok(None);
     }
-    let weights = load(context.input("field")?)?;
+    let weights = load(context, "field")?;
     Field::from_weights(&weights).map(Some).map_err(failed)
 }
 

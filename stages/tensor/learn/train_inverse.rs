@@ -15,16 +15,16 @@ use stages::learn::train_actions::Inputs;
 use stages::learn::train_inverse::TrainInverse;
 use tch::Tensor;
 
-use crate::common::action_network::{self, ActionNetwork};
+use crate::common::action_network::ActionNetwork;
 use crate::common::sample::Sample;
 use crate::common::stretch::three;
-use crate::common::{StageWatcher, checkpoint, failed, parameters, prepare, write_history};
+use crate::common::{StageWatcher, checkpoint, failed, load, parameters, prepare, write_history};
 
 /// Trains the inverse of an action network on the actions and angles that it predicts for the training stars.
 pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageError> {
     let with: TrainInverse = parameters(value)?;
     let device = prepare(context);
-    let network = ActionNetwork::from_weights(&action_network::weights(context, "network")?, device)?;
+    let network = ActionNetwork::from_weights(&load(context, "network")?, device)?;
     let mut lost = SetAside::default();
     let (mut stars, learning) = pairs(&network, context, "train", device, &mut lost)?;
     let held_out = if context.has_input("validation") {

@@ -10,7 +10,7 @@ use super::super::{arguments, connect};
 use super::Resolver;
 use super::variants::Variant;
 use crate::graph::{Connection, StageId, StageInstance};
-use crate::ports::{Connected, Counts, OutputPort};
+use crate::ports::{Connected, Counts, NetworkType, OutputPort};
 
 impl<'a> Resolver<'a, '_> {
     /// Makes the instance of a stage with the rows that are set, if all is well with it and its inputs.
@@ -60,7 +60,11 @@ impl<'a> Resolver<'a, '_> {
                 );
                 continue;
             };
-            for problem in connect::misfits(port, &self.name_from(node, &writer.name), output) {
+            let fitting = |types: &[NetworkType]| {
+                let names = connect::fitting(types, &self.instances).into_iter();
+                names.map(|name| self.name_from(node, &name)).collect()
+            };
+            for problem in connect::misfits(port, &self.name_from(node, &writer.name), output, fitting) {
                 report(self.mistakes, source.port, Part::Value, problem);
             }
             connected.insert(port.name, output.artifact.clone());

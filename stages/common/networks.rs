@@ -1,0 +1,80 @@
+//! The types of trained networks, said once: what a port takes and gives, and what a file says of itself.
+
+use runner::error::StageError;
+use runner::ports::NetworkType;
+
+/// Positions and velocities to actions and angles, by `network: smooth` of `train_actions`.
+pub const SMOOTH: NetworkType = NetworkType("actions/smooth");
+
+/// The same by `network: paper`.
+pub const PAPER: NetworkType = NetworkType("actions/paper");
+
+/// Actions on the orbits that were learned from, by `network: fourier`.
+pub const FOURIER: NetworkType = NetworkType("actions/fourier");
+
+/// Actions and angles to positions and velocities, of `train_inverse`.
+pub const INVERSE: NetworkType = NetworkType("inverse");
+
+/// A field with a potential: a sum of discs and multipoles.
+pub const LINEAR_FIELD: NetworkType = NetworkType("field/linear");
+
+/// A field with a potential: a perceptron.
+pub const MLP_FIELD: NetworkType = NetworkType("field/mlp");
+
+/// A field without a potential: three components of the acceleration.
+pub const FREE_FIELD: NetworkType = NetworkType("field/acceleration");
+
+/// Networks that give every star actions and angles.
+pub const ACTIONS: [NetworkType; 2] = [SMOOTH, PAPER];
+
+/// Fields that have a potential.
+pub const POTENTIALS: [NetworkType; 2] = [LINEAR_FIELD, MLP_FIELD];
+
+/// All fields.
+pub const FIELDS: [NetworkType; 3] = [LINEAR_FIELD, MLP_FIELD, FREE_FIELD];
+
+/// What the files of each type say of themselves: `map`, and `network` where several have that map.
+const FILES: [(NetworkType, &str, Option<&str>); 7] = [
+    (SMOOTH, "actions", Some("smooth")),
+    (PAPER, "actions", Some("paper")),
+    (FOURIER, "actions", Some("fourier")),
+    (INVERSE, "inverse", None),
+    (LINEAR_FIELD, "field", Some("linear_field")),
+    (MLP_FIELD, "field", Some("mlp_field")),
+    (FREE_FIELD, "field", Some("acceleration")),
+];
+
+/// The type of a file with these metadata; `None` where no network of ours says this.
+pub fn of_file(map: Option<&str>, network: Option<&str>) -> Option<NetworkType> {
+    let known = FILES
+        .iter()
+        .find(|(_, own_map, own_network)| map == Some(own_map) && network == *own_network);
+    known.map(|(of, ..)| *of)
+}
+
+/// The file at an input is not of the type that was connected: the type is known before anything runs, so it is damaged, or another program wrote it.
+pub fn foreign(port: &str, expected: NetworkType, found: Option<NetworkType>) -> StageError {
+    let found = found.map_or("no network of this program".to_owned(), |of| format!("a {of}"));
+    StageError::failed(format!("input {port}: its file holds {found}, not a {expected}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_says_its_type_and_no_other() {
+        for (of, map, network) in FILES {
+            assert_eq!(of_file(Some(map), network), Some(of));
+        }
+        for (map, network) in [
+            (None, None),
+            (Some("actions"), None),
+            (Some("inverse"), Some("smooth")),
+            (Some("field"), Some("smooth")),
+            (Some("actions"), Some("linear_field")),
+        ] {
+            assert_eq!(of_file(map, network), None);
+        }
+    }
+}
