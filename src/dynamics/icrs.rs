@@ -1,6 +1,6 @@
 //! From equatorial coordinates (ICRS, as Gaia's) to Galactic ones.
 
-use crate::phase_space::dot;
+use crate::vector::dot;
 
 /// Direction and proper motion in ICRS.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -9,10 +9,11 @@
 
 use crate::anomaly::Anomaly;
 use crate::phase_space::{
-    ActionAngle, Actions, Angles, Frequencies, PhaseSpace, SphericalMotion, Unbound, UnboundRows, actions_of_rows, dot,
-    norm, sense,
+    ActionAngle, Actions, Angles, Frequencies, PhaseSpace, SphericalMotion, Unbound, UnboundRows, actions_of_rows,
+    sense,
 };
 use crate::potential::Isochrone;
+use crate::vector::{dot, norm};
 
 /// The shape of one orbit: everything that is the same all along it.
 #[derive(Debug, Clone, Copy)]

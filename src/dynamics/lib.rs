@@ -88,6 +88,7 @@
 mod anomaly;
 pub mod icrs;
 pub mod isochrone;
+mod linear_algebra;
 pub mod methods;
 pub mod nbody;
 mod numerics;
@@ -96,12 +97,14 @@ pub mod orbit;
 pub mod phase_space;
 pub mod potential;
 pub mod sample;
-mod simplex;
+pub mod simplex;
 pub mod sky;
 pub mod spherical;
 pub mod staeckel;
+pub mod statistics;
 pub mod torus;
 pub mod units;
+pub mod vector;
 
 #[cfg(test)]
 mod testing;

@@ -8,22 +8,38 @@ pub(crate) const PANEL_POINTS: usize = 20;
 /// Nodes and weights on [0, 1].
 static PANEL: LazyLock<[(f64, f64); PANEL_POINTS]> = LazyLock::new(gauss_legendre);
 
-/// The `N`-point Gauss–Legendre rule on [0, 1]: roots of P_N by Newton's method.
+/// The `N`-point Gauss–Legendre rule on [0, 1].
 pub(crate) fn gauss_legendre<const N: usize>() -> [(f64, f64); N] {
-    std::array::from_fn(|i| {
-        let mut x = (std::f64::consts::PI * (i as f64 + 0.75) / (N as f64 + 0.5)).cos();
-        let mut slope = 1.0;
-        for _ in 0..8 {
-            let (mut before, mut value) = (1.0, x);
-            for k in 2..=N {
-                let k = k as f64;
-                (before, value) = (value, ((2.0 * k - 1.0) * x * value - (k - 1.0) * before) / k);
-            }
-            slope = N as f64 * (x * value - before) / (x * x - 1.0);
-            x -= value / slope;
+    std::array::from_fn(|i| gauss_legendre_node(N, i, |step, _| step == 8))
+}
+
+/// The rule of `order` points, which is known only when the program runs.
+pub(crate) fn gauss_legendre_of(order: usize) -> Vec<(f64, f64)> {
+    (0..order)
+        .map(|i| gauss_legendre_node(order, i, |step, correction| step == 100 || correction < 1e-15))
+        .collect()
+}
+
+/// The `i`-th node on [0, 1] and its weight: a root of P_n by Newton's method, until `enough(steps, last correction)`: one more step may change
+/// the last bit.
+fn gauss_legendre_node(order: usize, i: usize, enough: impl Fn(u32, f64) -> bool) -> (f64, f64) {
+    let n = order as f64;
+    let mut x = (std::f64::consts::PI * (i as f64 + 0.75) / (n + 0.5)).cos();
+    let mut steps = 0;
+    loop {
+        let (mut before, mut value) = (1.0, x);
+        for k in 2..=order {
+            let k = k as f64;
+            (before, value) = (value, ((2.0 * k - 1.0) * x * value - (k - 1.0) * before) / k);
         }
-        (0.5 * (1.0 - x), 1.0 / ((1.0 - x * x) * slope * slope))
-    })
+        let slope = n * (x * value - before) / (x * x - 1.0);
+        let correction = value / slope;
+        x -= correction;
+        steps += 1;
+        if enough(steps, correction.abs()) {
+            return (0.5 * (1.0 - x), 1.0 / ((1.0 - x * x) * slope * slope));
+        }
+    }
 }
 
 /// ∫ of `M` functions at once over [low, high], by one panel.
@@ -112,6 +128,18 @@ mod tests {
                 (integral * f64::from(power + 1) - 1.0).abs() < 1e-14,
                 "x^{power} gives {integral}"
             );
+        }
+    }
+
+    #[test]
+    fn rules_of_any_order_are_exact_to_their_degree() {
+        for order in [1, 2, 5, 16, 40] {
+            let degree = 2 * order - 1;
+            let sum: f64 = gauss_legendre_of(order)
+                .iter()
+                .map(|(t, w)| w * t.powi(degree as i32))
+                .sum();
+            assert!((sum * (degree + 1) as f64 - 1.0).abs() < 1e-12, "order {order}");
         }
     }
 

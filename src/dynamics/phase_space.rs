@@ -1,6 +1,7 @@
 //! Points of phase space in the two coordinate systems, as plain data.
 
 use crate::units::{Gyr, Natural, wrap_angle};
+use crate::vector::{cross, dot, norm};
 use rayon::prelude::*;
 use std::f64::consts::{FRAC_PI_2, PI};
 
@@ -49,6 +50,13 @@ pub struct Actions {
     pub r: f64,
 }
 
+impl Actions {
+    /// From J_r, J_z, J_φ in this order, that of generating functions and of spectra.
+    pub const fn from_rzphi([r, z, phi]: [f64; 3]) -> Self {
+        Self { phi, z, r }
+    }
+}
+
 /// Angles in radians, in [0, 2π): θ_r = 0 at pericentre, θ_z = 0 crossing z = 0 upwards, θ_φ = φ on a planar circular orbit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Angles {
@@ -61,6 +69,12 @@ pub struct Angles {
 }
 
 impl Angles {
+    /// From θ_r, θ_z, θ_φ in this order, whatever the number of turns.
+    pub fn from_rzphi(angles: [f64; 3]) -> Self {
+        let [r, z, phi] = angles.map(wrap_angle);
+        Self { phi, z, r }
+    }
+
     /// The angles `time` later: θ + Ω t, in [0, 2π).
     pub fn after(&self, time: Gyr, frequencies: &Frequencies) -> Self {
         let time = Natural::from(time);
@@ -81,6 +95,13 @@ pub struct Frequencies {
     pub z: f64,
     /// Ω_r.
     pub r: f64,
+}
+
+impl Frequencies {
+    /// From Ω_r, Ω_z, Ω_φ in this order.
+    pub const fn from_rzphi([r, z, phi]: [f64; 3]) -> Self {
+        Self { phi, z, r }
+    }
 }
 
 /// Everything an action finder knows of one phase-space point.
@@ -273,23 +294,4 @@ fn node_and_latitude_angle([x, y, z]: [f64; 3], [lx, ly, lz]: [f64; 3], l: f64, 
     } else {
         (azimuth - (lz * z).atan2(along_node), psi)
     }
-}
-
-/// a · b.
-pub(crate) fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-}
-
-/// a × b.
-pub(crate) fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [
-        a[1] * b[2] - a[2] * b[1],
-        a[2] * b[0] - a[0] * b[2],
-        a[0] * b[1] - a[1] * b[0],
-    ]
-}
-
-/// |a| without overflow.
-pub(crate) fn norm(a: [f64; 3]) -> f64 {
-    a[0].hypot(a[1]).hypot(a[2])
 }

@@ -121,8 +121,8 @@ pub fn times<R: Rng + ?Sized>(random: &mut R, n: usize, duration: f64) -> Vec<f6
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::phase_space::{dot, norm};
     use crate::potential::Isochrone;
+    use crate::vector::{dot, norm};
 
     #[test]
     fn the_halo_sample_has_its_distribution() {

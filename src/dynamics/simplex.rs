@@ -1,13 +1,7 @@
 //! Minimisation without derivatives in two dimensions, by Nelder and Mead's simplex.
 
 /// The place near `start` at which `f` is least, to `tolerance`, in at most `most` steps.
-pub(crate) fn minimise(
-    f: impl Fn([f64; 2]) -> f64,
-    start: [f64; 2],
-    size: [f64; 2],
-    tolerance: f64,
-    most: usize,
-) -> [f64; 2] {
+pub fn minimise(f: impl Fn([f64; 2]) -> f64, start: [f64; 2], size: [f64; 2], tolerance: f64, most: usize) -> [f64; 2] {
     let mut corners = [start, [start[0] + size[0], start[1]], [start[0], start[1] + size[1]]].map(|x| (f(x), x));
     let mix = |a: [f64; 2], b: [f64; 2], t: f64| [a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])];
     for _ in 0..most {

@@ -5,8 +5,9 @@
 //! (l = 90°), z to the North Galactic Pole. The Galaxy turns clockwise seen from the pole, so disc stars have L_z < 0.
 //! Velocities are those in the Galaxy's rest frame. The plane of the axes is that of b = 0: there is no tilt with z_sun.
 
-use crate::phase_space::{PhaseSpace, dot};
+use crate::phase_space::PhaseSpace;
 use crate::units::KM_S_PER_KPC_MAS_YR;
+use crate::vector::dot;
 
 /// Where the Sun is and how it moves.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -137,8 +138,8 @@ impl Sun {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::phase_space::norm;
     use crate::sample;
+    use crate::vector::norm;
 
     #[test]
     fn returns_to_the_same_star() {

@@ -6,8 +6,9 @@
 //! terms, instead of being divided out.
 
 use crate::numerics::{gauss_legendre, integrate_graded, integrate_panel, root};
-use crate::phase_space::{ActionAngle, PhaseSpace, SphericalMotion, Unbound, UnboundRows, actions_of_rows, dot, norm};
+use crate::phase_space::{ActionAngle, PhaseSpace, SphericalMotion, Unbound, UnboundRows, actions_of_rows};
 use crate::potential::{Potential, Symmetry, WrongSymmetry};
+use crate::vector::{dot, norm};
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 

@@ -3,11 +3,11 @@
 use super::*;
 use crate::isochrone::tests::{bound_point, flat};
 use crate::orbit::circular::circular_speed;
-use crate::phase_space::cross;
 use crate::potential::{Composite, Isochrone, Kepler, Logarithmic, MiyamotoNagai, Nfw, Plummer};
 use crate::sample;
 use crate::testing::reference_table;
 use crate::units::wrap_difference;
+use crate::vector::cross;
 use proptest::prelude::*;
 use rand::Rng;
 use std::sync::Arc;

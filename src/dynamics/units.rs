@@ -62,8 +62,12 @@ pub const NETWORK_ACTION: f64 = NETWORK_POSITION * NETWORK_VELOCITY;
 /// `angle` brought into [0, 2π).
 pub fn wrap_angle(angle: f64) -> f64 {
     let wrapped = angle.rem_euclid(std::f64::consts::TAU);
-    // rem_euclid of a tiny negative number rounds to 2π itself.
-    if wrapped < std::f64::consts::TAU { wrapped } else { 0.0 }
+    // rem_euclid of a tiny negative number rounds to 2π itself, and of a whole turn backwards it is −0, which the sum makes 0.
+    if wrapped < std::f64::consts::TAU {
+        wrapped + 0.0
+    } else {
+        0.0
+    }
 }
 
 /// `angle` brought into [−π, π): the signed difference of two angles.
@@ -91,10 +95,11 @@ mod tests {
 
     #[test]
     fn angles_wrap_into_their_interval() {
-        for angle in [-1e-300, -1e-17, 0.0, 7.0, -7.0, 1e3, std::f64::consts::TAU] {
+        let turn = std::f64::consts::TAU;
+        for angle in [-1e-300, -1e-17, 0.0, -0.0, 7.0, -7.0, 1e3, turn, -turn, -3.0 * turn] {
             let wrapped = wrap_angle(angle);
             assert!(
-                (0.0..std::f64::consts::TAU).contains(&wrapped),
+                (0.0..turn).contains(&wrapped) && wrapped.is_sign_positive(),
                 "{angle} gave {wrapped}"
             );
             assert!(

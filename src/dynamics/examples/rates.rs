@@ -5,6 +5,7 @@ use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::{Galaxy, Potential};
 use dynamics::sample;
 use dynamics::staeckel::StaeckelFudge;
+use dynamics::statistics::median;
 use dynamics::units::Gyr;
 use std::hint::black_box;
 use std::time::Instant;
@@ -64,10 +65,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 worst.push(orbit.energy_error);
             }
         });
-        worst.sort_by(f64::total_cmp);
         println!(
             "orbits_1gyr_{tolerance:e} {orbits:.4e} median_dE {:.1e}",
-            worst[worst.len() / 2]
+            median(worst).unwrap_or(f64::NAN)
         );
     }
     Ok(())

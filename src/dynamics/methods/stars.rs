@@ -3,9 +3,10 @@
 use crate::numerics::root;
 use crate::orbit::circular::circular_speed;
 use crate::orbit::dense;
-use crate::phase_space::{PhaseSpace, cross, dot, norm};
+use crate::phase_space::PhaseSpace;
 use crate::potential::Potential;
 use crate::units::{Gyr, Natural};
+use crate::vector::{cross, dot, norm, scaled, sum};
 use std::f64::consts::TAU;
 
 /// What is awkward about a star.
@@ -104,14 +105,6 @@ fn frames() -> Vec<([f64; 3], [f64; 3])> {
             (direction, scaled(across, 1.0 / norm(across)))
         })
         .collect()
-}
-
-fn scaled(a: [f64; 3], by: f64) -> [f64; 3] {
-    a.map(|a| by * a)
-}
-
-fn sum(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [a[0] + b[0], a[1] + b[1], a[2] + b[2]]
 }
 
 /// The catalogue in `potential`: sizes are in kpc, speeds in those of circular orbits there.

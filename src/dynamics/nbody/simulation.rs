@@ -2,8 +2,8 @@
 
 use super::gravity::{check, check_field};
 use super::{Gravity, NbodyError, Particles, Settings};
-use crate::phase_space::cross;
 use crate::units::{Gyr, Natural};
+use crate::vector::cross;
 use rayon::prelude::*;
 
 /// Everything a simulation needs to go on later, bit for bit.

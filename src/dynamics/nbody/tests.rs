@@ -1,9 +1,10 @@
 //! Laws of the N-body code.
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::phase_space::{dot, norm};
 use crate::potential::{Plummer, SphericalProfile};
+use crate::statistics;
 use crate::units::{GRAVITATIONAL_CONSTANT, KPC_PER_KM_S_GYR};
+use crate::vector::{dot, norm};
 use std::f64::consts::PI;
 
 /// Acceleration and potential at row `i` by direct summation in f64.
@@ -218,7 +219,7 @@ fn the_sample_is_a_plummer_sphere_in_equilibrium() {
         .map(|(x, v)| dot(*v, *v) - dot(*x, *x) * potential.dphi_over_r(norm(*x)))
         .collect();
     let average = rows.iter().sum::<f64>() / n as f64;
-    let scatter = (rows.iter().map(|row| (row - average).powi(2)).sum::<f64>() / n as f64).sqrt();
+    let scatter = statistics::scatter(&rows).unwrap();
     assert!(
         average.abs() < 4.0 * scatter / (n as f64).sqrt(),
         "{average:e}, scatter {scatter:e}"

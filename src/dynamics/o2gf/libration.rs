@@ -9,10 +9,10 @@
 //!
 //! **Source**: Sanders & Binney (2014), MNRAS 441, 3284.
 
-use super::cholesky::Symmetric;
 use super::lattice;
 use super::toy;
 use super::track::Track;
+use crate::linear_algebra::Symmetric;
 use crate::phase_space::PhaseSpace;
 use crate::potential::{Isochrone, Potential};
 

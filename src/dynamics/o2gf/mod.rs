@@ -21,7 +21,6 @@
 //! **Source**: Binney & Spergel (1984), MNRAS 206, 159 (actions from spectra); Das et al. (2017), Nonlinearity 30, 4111
 //! (weighted means along orbits).
 
-pub(crate) mod cholesky;
 mod fourier;
 mod lattice;
 mod libration;

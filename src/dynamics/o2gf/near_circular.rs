@@ -8,9 +8,10 @@
 
 use super::{Class, Label};
 use crate::orbit::circular::{epicycle, guiding_radius};
-use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace, SphericalMotion, dot, norm, sense};
+use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace, SphericalMotion, sense};
 use crate::potential::{Potential, Symmetry};
 use crate::units::wrap_angle;
+use crate::vector::{dot, norm};
 
 /// Radial amplitude over r_g up to which the epicycle is right beyond what an orbit tells: J_r is wrong by its cube, frequencies by its square.
 pub(crate) const SHARP: f64 = 1e-4;

@@ -3,11 +3,12 @@
 use super::{Class, Settings, label};
 use crate::orbit::circular::{circular_speed, epicycle};
 use crate::orbit::dense;
-use crate::phase_space::{Actions, PhaseSpace, norm};
+use crate::phase_space::{Actions, PhaseSpace};
 use crate::potential::{Galaxy, Isochrone, Kepler, Logarithmic, Nfw, Plummer, Potential};
 use crate::sample::generator;
 use crate::torus;
 use crate::units::Natural;
+use crate::vector::norm;
 use rand::Rng;
 
 /// A star `r` from the centre, with `radial` and 1 + `excess` times the circular speed along and across the radius, in a plane tilted by

@@ -371,7 +371,7 @@ impl<P: Potential + ?Sized> Section<'_, P> {
             let mut radii = Vec::with_capacity(LOOKS);
             let start = self.point(place)?;
             dense::follow_within(self.potential, &start, &times, TOLERANCE, MOST_STEPS, |_, point| {
-                radii.push(crate::phase_space::norm(point.x));
+                radii.push(crate::vector::norm(point.x));
             })
             .ok()?;
             Some(radii)

@@ -3,6 +3,7 @@ use super::*;
 use crate::orbit::dense;
 use crate::potential::{Galaxy, Isochrone};
 use crate::sample::{TEST_ORBITS, bound, generator, halo_start};
+use crate::statistics::scatter;
 use crate::testing::reference_table;
 use crate::units::{Gyr, Natural};
 
@@ -74,8 +75,7 @@ fn the_four_test_orbits_have_their_published_actions_and_constancy() {
         );
         let spread = |f: &dyn Fn(&Actions) -> f64| {
             let values: Vec<f64> = labels.iter().map(|label| f(&label.action_angle.actions)).collect();
-            let mean = values.iter().sum::<f64>() / values.len() as f64;
-            (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
+            scatter(&values).unwrap()
         };
         let (r, z) = (spread(&|j| j.r), spread(&|j| j.z));
         assert!(r <= most_r && z <= most_z, "spread {r} {z}");

@@ -4,6 +4,7 @@ use crate::phase_space::PhaseSpace;
 use crate::potential::{Isochrone, Potential};
 use crate::simplex;
 use crate::units::GRAVITATIONAL_CONSTANT;
+use crate::vector::dot;
 
 /// What the fit needs to know of a point.
 struct Place {
@@ -26,9 +27,9 @@ pub(crate) fn fit<P: Potential + ?Sized>(potential: &P, points: &[PhaseSpace]) -
         .map(|point| {
             let l = point.angular_momentum();
             Place {
-                r: (point.x.iter().map(|x| x * x).sum::<f64>()).sqrt(),
+                r: dot(point.x, point.x).sqrt(),
                 kinetic: point.kinetic_energy(),
-                l: l.iter().map(|l| l * l).sum::<f64>().sqrt(),
+                l: dot(l, l).sqrt(),
                 phi: potential.potential(point.x),
             }
         })

@@ -5,9 +5,10 @@ use super::spectrum::Samples;
 use super::winding::{Winding, thickness};
 use crate::numerics::root;
 use crate::orbit::dense;
-use crate::phase_space::{PhaseSpace, norm};
+use crate::phase_space::PhaseSpace;
 use crate::potential::Potential;
 use crate::units::Natural;
+use crate::vector::norm;
 use std::f64::consts::TAU;
 
 /// A growing stretch of an orbit.

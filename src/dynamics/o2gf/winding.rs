@@ -5,9 +5,10 @@
 //! reversed in time is its mirror image; so their means give Ω and θ, without any model of the potential. Orbits of
 //! little angular momentum, whose angle in an isochrone has jumps, are no exception.
 
-use super::cholesky::Symmetric;
-use crate::phase_space::{PhaseSpace, norm};
+use crate::linear_algebra::Symmetric;
+use crate::phase_space::PhaseSpace;
 use crate::units::{wrap_angle, wrap_difference};
+use crate::vector::norm;
 use std::f64::consts::{FRAC_PI_4, TAU};
 
 /// The two planes of one orbit.

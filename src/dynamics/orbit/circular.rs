@@ -2,9 +2,10 @@
 
 use super::{OrbitError, dense};
 use crate::numerics::root;
-use crate::phase_space::{PhaseSpace, norm};
+use crate::phase_space::PhaseSpace;
 use crate::potential::Potential;
 use crate::units::Natural;
+use crate::vector::norm;
 use std::f64::consts::TAU;
 
 /// Circular speed √(R ∂Φ/∂R) in km/s at `radius` kpc in the plane, along the x axis; 0 where gravity points outwards.

@@ -6,9 +6,10 @@ mod dop853_tableau;
 pub mod leapfrog;
 pub mod tubes;
 
-use crate::phase_space::{PhaseSpace, norm};
+use crate::phase_space::PhaseSpace;
 use crate::potential::Potential;
 use crate::units::{Gyr, Natural};
+use crate::vector::norm;
 use rayon::prelude::*;
 
 /// Where a star was at the times asked for.

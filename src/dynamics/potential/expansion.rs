@@ -1,7 +1,7 @@
 //! A sum of simple potentials with coefficients of either sign: a flexible function, not a model of components.
 
 use super::{Potential, Symmetry, poisson_density};
-use crate::phase_space::dot;
+use crate::vector::dot;
 
 /// One function of the sum; its unit is (km/s)² at its own scale.
 #[derive(Debug, Clone, Copy, PartialEq)]

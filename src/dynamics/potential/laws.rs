@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{Potential, Symmetry, catalogue, poisson_density};
-use crate::phase_space::{dot, norm};
+use crate::vector::{dot, norm};
 
 /// How closely derivatives must agree with differences.
 ///

@@ -5,6 +5,7 @@
 //! At every node of the grid in x = ln r the value and the slope come from the integrals and the second derivative
 //! from Poisson's equation, Φ_l'' = 4πG r² ρ_l + l(l+1) Φ_l − Φ_l', so a local quintic through them needs no fit.
 
+use crate::numerics::gauss_legendre_of;
 use crate::units::GRAVITATIONAL_CONSTANT as G;
 use rayon::prelude::*;
 use std::f64::consts::PI;
@@ -48,34 +49,6 @@ pub struct Multipole {
     pub centre: f64,
 }
 
-/// Nodes and weights of Gauss–Legendre quadrature on [0, 1].
-pub(crate) fn gauss_legendre(order: usize) -> Vec<(f64, f64)> {
-    (0..order)
-        .map(|i| {
-            let n = order as f64;
-            let mut root = (PI * (i as f64 + 0.75) / (n + 0.5)).cos();
-            let mut slope = 1.0;
-            for _ in 0..100 {
-                let (mut p0, mut p1) = (1.0, root);
-                for k in 2..=order {
-                    let k = k as f64;
-                    (p0, p1) = (p1, ((2.0 * k - 1.0) * root * p1 - (k - 1.0) * p0) / k);
-                }
-                if order == 1 {
-                    (p0, p1) = (1.0, root);
-                }
-                slope = n * (root * p1 - p0) / (root * root - 1.0);
-                let correction = p1 / slope;
-                root -= correction;
-                if correction.abs() < 1e-15 {
-                    break;
-                }
-            }
-            (0.5 * (1.0 - root), 1.0 / ((1.0 - root * root) * slope * slope))
-        })
-        .collect()
-}
-
 /// Even Legendre polynomials P_0, P_2, … at u, with first and second derivatives.
 pub(crate) fn even_legendre(u: f64, terms: usize) -> Vec<[f64; 3]> {
     let mut out = Vec::with_capacity(terms);
@@ -117,7 +90,7 @@ fn angular(finest: f64, terms: usize) -> Angular {
         let width = pair[1] - pair[0];
         // P_l turns about l·width/π times on a panel; the rest is for the density.
         let order = 12 + (1.3 * terms as f64 * width.sqrt()) as usize;
-        for (t, w) in gauss_legendre(order) {
+        for (t, w) in gauss_legendre_of(order) {
             let u = pair[0] + width * t;
             directions.push((u, (1.0 - u * u).max(0.0).sqrt()));
             let legendre = even_legendre(u, terms);
@@ -146,7 +119,7 @@ impl Multipole {
         let first = inner.ln();
         let intervals = ((outer.ln() - first) / step).ceil() as usize;
         let radii = intervals + 1;
-        let inside = gauss_legendre(ORDER);
+        let inside = gauss_legendre_of(ORDER);
         // One quadrature for every power of two of the discs' thickness in angle.
         let level = |x: f64| (x - (0.5 * thinnest).ln()).max(0.0).div_euclid(std::f64::consts::LN_2) as usize;
         let schemes: Vec<Angular> = (0..=level(outer.ln() + step).min(13))
@@ -236,18 +209,6 @@ impl Multipole {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quadrature_is_exact_for_polynomials() {
-        for order in [1, 2, 5, 16, 40] {
-            let degree = 2 * order - 1;
-            let sum: f64 = gauss_legendre(order)
-                .iter()
-                .map(|(t, w)| w * t.powi(degree as i32))
-                .sum();
-            assert!((sum * (degree + 1) as f64 - 1.0).abs() < 1e-12, "order {order}");
-        }
-    }
 
     /// (1−u²)P'' − 2uP' + l(l+1)P = 0, and P_l(1) = 1.
     #[test]

@@ -17,7 +17,7 @@ pub trait SphericalProfile: Send + Sync {
 
 /// ∂²Φ/∂x_i∂x_j = δ_ij Φ'/r + (Φ'' − Φ'/r) x_i x_j / r².
 pub(crate) fn spherical_hessian(profile: &impl SphericalProfile, x: [f64; 3]) -> [[f64; 3]; 3] {
-    let r = crate::phase_space::norm(x);
+    let r = crate::vector::norm(x);
     let tangential = profile.dphi_over_r(r);
     let unit = if r > 0.0 { x.map(|x| x / r) } else { [0.0; 3] };
     let excess = profile.d2phi(r) - tangential;
@@ -35,20 +35,20 @@ macro_rules! spherical_potential {
     ($name:ty) => {
         impl $crate::potential::Potential for $name {
             fn potential(&self, x: [f64; 3]) -> f64 {
-                self.phi($crate::phase_space::dot(x, x).sqrt())
+                self.phi($crate::vector::dot(x, x).sqrt())
             }
             fn acceleration(&self, x: [f64; 3]) -> [f64; 3] {
-                let factor = -self.dphi_over_r($crate::phase_space::dot(x, x).sqrt());
+                let factor = -self.dphi_over_r($crate::vector::dot(x, x).sqrt());
                 x.map(|x| x * factor)
             }
             fn hessian(&self, x: [f64; 3]) -> [[f64; 3]; 3] {
                 $crate::potential::spherical::spherical_hessian(self, x)
             }
             fn density(&self, x: [f64; 3]) -> f64 {
-                self.rho($crate::phase_space::dot(x, x).sqrt())
+                self.rho($crate::vector::dot(x, x).sqrt())
             }
             fn potential_and_acceleration(&self, x: [f64; 3]) -> (f64, [f64; 3]) {
-                let r = $crate::phase_space::dot(x, x).sqrt();
+                let r = $crate::vector::dot(x, x).sqrt();
                 let factor = -self.dphi_over_r(r);
                 (self.phi(r), x.map(|x| x * factor))
             }

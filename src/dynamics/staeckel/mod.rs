@@ -16,10 +16,11 @@ mod foci;
 mod motion;
 mod roots;
 
-use crate::phase_space::{ActionAngle, NoActions, PhaseSpace, Unbound, dot, sense};
+use crate::phase_space::{ActionAngle, NoActions, PhaseSpace, Unbound, sense};
 use crate::potential::{Potential, Symmetry, WrongSymmetry};
 use crate::spherical::SphericalActions;
 use crate::units::wrap_angle;
+use crate::vector::dot;
 use foci::{Circular, Foci};
 use motion::{Motion, NoMotion, Scale, Star};
 

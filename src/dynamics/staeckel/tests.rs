@@ -3,11 +3,12 @@
 use super::*;
 use crate::isochrone::tests::flat;
 use crate::orbit::dense;
-use crate::phase_space::norm;
 use crate::potential::{Composite, Galaxy, Isochrone, Logarithmic};
 use crate::sample;
+use crate::statistics::scatter;
 use crate::testing::reference_table;
 use crate::units::{Gyr, Natural, wrap_difference};
+use crate::vector::norm;
 use proptest::prelude::*;
 use rand::Rng as _;
 
@@ -155,10 +156,7 @@ fn actions_are_constant_and_angles_linear_along_orbits() {
         let orbit = dense::integrate(&galaxy, start, &times, 1e-10).unwrap();
         let found: Vec<_> = orbit.points.iter().map(|p| finder.actions(p).unwrap()).collect();
         let n = found.len() as f64;
-        let spread = |f: &dyn Fn(&ActionAngle) -> f64| {
-            let mean = found.iter().map(f).sum::<f64>() / n;
-            (found.iter().map(|a| (f(a) - mean).powi(2)).sum::<f64>() / n).sqrt()
-        };
+        let spread = |f: &dyn Fn(&ActionAngle) -> f64| scatter(&found.iter().map(f).collect::<Vec<f64>>()).unwrap();
         // Angles unwrapped, against the best straight line.
         let bend = |f: &dyn Fn(&ActionAngle) -> f64| {
             let mut angles = vec![f(&found[0])];

@@ -396,11 +396,7 @@ fn angles<P: Potential + ?Sized>(
         toy: problem.toy,
         warp: warp.clone(),
         actions: problem.actions,
-        frequencies: Frequencies {
-            r: rates[0],
-            z: rates[1],
-            phi: rates[2],
-        },
+        frequencies: Frequencies::from_rzphi(rates),
         energy: field.mean,
         dispersion: f64::INFINITY,
         action_error: f64::INFINITY,

@@ -1,7 +1,7 @@
 //! The linear equations of a Newton step.
 
 use super::series::{Grid, Modes, Spectrum};
-use crate::o2gf::cholesky::Symmetric;
+use crate::linear_algebra::Symmetric;
 
 /// The operator δS → Ω_toy·∂δS/∂θ_toy − constant on a grid, and its normal matrix.
 pub(super) struct Linear {

@@ -19,9 +19,10 @@ mod series;
 mod toy;
 mod warp;
 
-use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace, Unbound, norm};
+use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace, Unbound};
 use crate::potential::{Isochrone, Potential, Symmetry};
 use crate::units::{wrap_angle, wrap_difference};
+use crate::vector::norm;
 use rayon::prelude::*;
 
 /// How good a torus has to be.
@@ -310,26 +311,22 @@ impl Torus {
         let [eta, chi] = self.warp.coordinates(toy.angles.r, toy.angles.z);
         let [r, z] = self.action_shift([eta, chi]);
         let place = self.warp.place(eta, chi);
-        let (sums, slopes) = self.modes.sums(&self.ds, eta, chi);
+        let ([by_r, by_z, by_phi], slopes) = self.modes.sums(&self.ds, eta, chi);
         let [[rr, rz], [zr, zz]] = slopes.map(|[eta, chi]| place.by_angles(eta, chi));
         // J_toy = J + 2 Σ n (S_n + ∂S_n/∂J · δJ) cos(n·θ_toy) with δJ = J − J_torus.
         let miss = [toy.actions.r - self.actions.r - r, toy.actions.z - self.actions.z - z];
         let determinant = (1.0 + rr) * (1.0 + zz) - rz * zr;
-        let change = [
+        let [r_change, z_change] = [
             ((1.0 + zz) * miss[0] - zr * miss[1]) / determinant,
             ((1.0 + rr) * miss[1] - rz * miss[0]) / determinant,
         ];
         Ok(ActionAngle {
-            actions: Actions {
-                phi: toy.actions.phi,
-                z: (self.actions.z + change[1]).max(0.0),
-                r: (self.actions.r + change[0]).max(0.0),
-            },
-            angles: Angles {
-                phi: wrap_angle(toy.angles.phi + sums[2]),
-                z: wrap_angle(toy.angles.z + sums[1]),
-                r: wrap_angle(toy.angles.r + sums[0]),
-            },
+            actions: Actions::from_rzphi([
+                (self.actions.r + r_change).max(0.0),
+                (self.actions.z + z_change).max(0.0),
+                toy.actions.phi,
+            ]),
+            angles: Angles::from_rzphi([toy.angles.r + by_r, toy.angles.z + by_z, toy.angles.phi + by_phi]),
             frequencies: self.frequencies,
         })
     }

@@ -308,8 +308,8 @@ impl Grid {
                 }
             }
             for l in 0..=most_l {
-                let c = crate::o2gf::cholesky::dot(&even, &self.chi.cos[l * m..][..m]);
-                let s = crate::o2gf::cholesky::dot(&odd, &self.chi.sin[l * m..][..m]);
+                let c = crate::linear_algebra::dot(&even, &self.chi.cos[l * m..][..m]);
+                let s = crate::linear_algebra::dot(&odd, &self.chi.sin[l * m..][..m]);
                 row[most_l + l] = c - s;
                 row[most_l - l] = c + s;
             }
