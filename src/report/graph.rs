@@ -50,6 +50,11 @@ pub fn svg(data: &Data) -> String {
     }
     for node in &nodes {
         let (x, y) = corner(node);
+        // The name of a used pipeline stands beside the kind: there is no room for both in one line.
+        let (used, name) = match node.name.rsplit_once('.') {
+            Some((used, name)) => (format!("{used}: "), name),
+            None => (String::new(), node.name.as_str()),
+        };
         let times = if node.instances > 1 {
             format!(" × {}", node.instances)
         } else {
@@ -62,9 +67,9 @@ pub fn svg(data: &Data) -> String {
              <text class=\"kind\" x=\"{tx:.1}\" y=\"{:.1}\" font-size=\"11\">{}</text>",
             node.class,
             y + 19.0,
-            escape(&shorten(&node.name, 17 - times.chars().count())),
+            escape(&shorten(name, 17 - times.chars().count())),
             y + 35.0,
-            escape(&shorten(&node.kind, 22)),
+            escape(&shorten(&format!("{used}{}", node.kind), 22)),
             tx = x + 10.0,
         );
     }

@@ -7,17 +7,18 @@ use crate::spec::LONGEST_NAME;
 
 /// The JSON Schema (2020-12) of pipeline files with the kinds of `catalog`.
 ///
-/// Wherever a parameter value is allowed, so is a text that refers to a parameter of the pipeline (`${name}`).
+/// Wherever a parameter value is allowed, so is a text that refers to a parameter of the pipeline (`$name`, or `${name}` in a
+/// longer text). Parameters that a stage needs may stand in `defaults`: they are only asked for where a file has none.
 pub fn pipeline_schema(catalog: &Catalog) -> Value {
     let mut definitions = Map::new();
-    definitions.insert(
-        "reference".to_owned(),
-        json!({ "type": "string", "pattern": "\\$\\{[A-Za-z_][A-Za-z0-9_-]*\\}" }),
-    );
+    definitions.insert("reference".to_owned(), reference());
     definitions.insert("resources".to_owned(), resources());
-    let mut kinds = Map::new();
+    let (mut kinds, mut defaults, mut needs) = (Map::new(), Map::new(), Map::new());
     for kind in catalog.kinds() {
-        kinds.insert(kind.name.to_owned(), stage(kind, &mut definitions));
+        let name = kind.name.to_owned();
+        defaults.insert(name.clone(), default(kind));
+        needs.extend(need(kind).map(|need| (name.clone(), need)));
+        kinds.insert(name, stage(kind, &mut definitions));
     }
     let stage = json!({
         "description": "One stage: its kind, and inside it `from`, `with` and `on`",
@@ -28,6 +29,7 @@ pub fn pipeline_schema(catalog: &Catalog) -> Value {
         "maxProperties": 1,
     });
     definitions.insert("stage".to_owned(), stage);
+    let needs = json!({ "properties": { "stages": { "additionalProperties": { "properties": needs } } } });
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "actionfinder pipeline",
@@ -36,10 +38,17 @@ pub fn pipeline_schema(catalog: &Catalog) -> Value {
             "pipeline": { "type": "string", "pattern": NAME, "maxLength": LONGEST_NAME, "description": "Name of the pipeline, and of its folder of results" },
             "about": { "type": "string", "description": "One line on what it is for" },
             "params": {
-                "description": "Knobs: used as ${name}, set with -p name=value, swept by `sweep`",
+                "description": "Knobs: used as $name, set with -p name=value, swept by `sweep`",
                 "type": ["object", "null"],
                 "propertyNames": { "pattern": NAME, "maxLength": LONGEST_NAME },
             },
+            "defaults": {
+                "description": "For a kind, what lies under the `with` of each of its stages, whose own keys win",
+                "type": ["object", "null"],
+                "properties": defaults,
+                "additionalProperties": false,
+            },
+            "use": uses(),
             "stages": {
                 "description": "Stages by name",
                 "type": "object",
@@ -49,7 +58,10 @@ pub fn pipeline_schema(catalog: &Catalog) -> Value {
             },
             "sweep": sweep(),
         },
-        "required": ["pipeline", "stages"],
+        "required": ["pipeline"],
+        "anyOf": [{ "required": ["stages"] }, { "required": ["use"] }],
+        "if": { "not": { "required": ["defaults"] } },
+        "then": needs,
         "additionalProperties": false,
         "$defs": definitions,
     })
@@ -57,28 +69,96 @@ pub fn pipeline_schema(catalog: &Catalog) -> Value {
 
 const NAME: &str = "^[A-Za-z_][A-Za-z0-9_-]*$";
 
-fn sweep() -> Value {
-    let range = json!({
-        "description": "First, last and optionally step; both ends count",
+fn reference() -> Value {
+    json!({
+        "description": "The value of a parameter of the pipeline",
+        "type": "string",
+        "pattern": "^\\$[A-Za-z_][A-Za-z0-9_-]*$|\\$\\{[A-Za-z_][A-Za-z0-9_-]*\\}",
+    })
+}
+
+fn uses() -> Value {
+    let one = json!({
+        "description": "Another pipeline: its stages are NAME.STAGE here",
         "type": "object",
         "properties": {
-            "range": { "type": "array", "items": { "type": "number" }, "minItems": 2, "maxItems": 3 },
+            "pipeline": { "description": "Its file, absolute or relative to the folder of this one", "type": "string", "minLength": 1 },
+            "with": {
+                "description": "Values of its parameters; of rows there that set one, those that agree are kept",
+                "type": ["object", "null"],
+                "propertyNames": { "pattern": NAME, "maxLength": LONGEST_NAME },
+            },
+            "to": {
+                "description": "Only these stages and what they need",
+                "type": "array",
+                "items": { "type": "string", "pattern": STAGE },
+                "minItems": 1,
+            },
         },
-        "required": ["range"],
+        "required": ["pipeline"],
         "additionalProperties": false,
     });
-    let values = json!({ "anyOf": [{ "type": "array", "minItems": 1 }, range] });
+    json!({
+        "description": "Other pipelines by name, with parameters, defaults, rows and axes of their own",
+        "type": ["object", "null"],
+        "propertyNames": { "pattern": NAME, "maxLength": LONGEST_NAME },
+        "additionalProperties": one,
+    })
+}
+
+/// A stage, in a used pipeline or not; after another dot, its output.
+const STAGE: &str = "^[A-Za-z_][A-Za-z0-9_-]*([.][A-Za-z_][A-Za-z0-9_-]*)*$";
+
+fn sweep() -> Value {
+    let numbers = |least: u8, most: u8| json!({ "type": "array", "items": { "type": "number" }, "minItems": least, "maxItems": most });
+    let generated = |key: &str, description: &str, numbers: Value| {
+        json!({
+            "description": description,
+            "type": "object",
+            "properties": { key: numbers },
+            "required": [key],
+            "additionalProperties": false,
+        })
+    };
+    let range = generated(
+        "range",
+        "First, last and optionally step; both ends count",
+        numbers(2, 3),
+    );
+    let log = generated(
+        "log",
+        "First, last and how many, each a constant factor above the one before",
+        numbers(3, 3),
+    );
+    let values = json!({ "anyOf": [{ "type": "array", "minItems": 1 }, range, log] });
+    let records = json!({
+        "description": "One row an item; what it leaves out is as in `params`",
+        "type": "array",
+        "items": { "type": "object", "propertyNames": { "pattern": NAME } },
+        "minItems": 1,
+    });
+    let groups = json!({
+        "description": "Groups of rows that vary independently",
+        "type": ["object", "null"],
+        "propertyNames": { "pattern": NAME },
+        "additionalProperties": records,
+    });
     json!({
         "description": "Runs the stages for many values of parameters; shared stages run once",
         "type": ["object", "null"],
         "properties": {
+            "rows": {
+                "description": "Parameters that are set together, row by row",
+                "anyOf": [records, groups],
+            },
             "axes": {
                 "description": "Every combination of these values",
                 "type": ["object", "null"],
                 "additionalProperties": values,
             },
             "zip": {
-                "description": "Lists of one length that advance together",
+                "description": "As in the first edition: lists of one length that advance together. Write `rows`",
+                "deprecated": true,
                 "type": ["object", "null"],
                 "additionalProperties": values,
             },
@@ -120,30 +200,54 @@ fn stage(kind: &Kind, definitions: &mut Map<String, Value>) -> Value {
         allow_references(&mut definition, kind.name);
         definitions.insert(format!("{}.{name}", kind.name), definition);
     }
-    let required = with.get("required").is_some();
+    // What is needed may stand in `defaults`.
+    if let Some(object) = with.as_object_mut() {
+        object.shift_remove("required");
+    }
     allow_references(&mut with, kind.name);
-    let mut properties = json!({
-        "from": {
-            "description": "Inputs: `port: stage` or `port: stage.output`",
-            "type": ["object", "null"],
-            "additionalProperties": { "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_-]*([.][A-Za-z_][A-Za-z0-9_-]*)?$" },
-        },
-        "with": or_reference(with),
-        "on": { "$ref": "#/$defs/resources" },
-    });
-    if !required && let Some(with) = properties.pointer_mut("/with/anyOf").and_then(Value::as_array_mut) {
-        with.push(json!({ "type": "null" }));
-    }
-    let mut schema = json!({
+    json!({
         "description": kind.about,
-        "type": if required { json!("object") } else { json!(["object", "null"]) },
-        "properties": properties,
+        "type": ["object", "null"],
+        "properties": {
+            "from": {
+                "description": "Inputs: `port: stage` or `port: stage.output`; a used pipeline's as `port: name.stage`",
+                "type": ["object", "null"],
+                "additionalProperties": { "type": "string", "pattern": STAGE },
+            },
+            "with": { "anyOf": [with, { "$ref": "#/$defs/reference" }, { "type": "null" }] },
+            "on": { "$ref": "#/$defs/resources" },
+        },
         "additionalProperties": false,
-    });
-    if required && let Some(object) = schema.as_object_mut() {
-        object.insert("required".to_owned(), json!(["with"]));
-    }
-    schema
+    })
+}
+
+/// The schema of the defaults of a kind: any of its parameters.
+fn default(kind: &Kind) -> Value {
+    let schema = kind.parameters();
+    let names = schema.get("properties").and_then(Value::as_object);
+    let names = names.into_iter().flat_map(Map::keys);
+    let same = |name: &String| {
+        let target = format!(
+            "#/$defs/stage/properties/{}/properties/with/anyOf/0/properties/{name}",
+            kind.name
+        );
+        (name.clone(), json!({ "$ref": target }))
+    };
+    json!({
+        "type": "object",
+        "properties": names.map(same).collect::<Map<_, _>>(),
+        "additionalProperties": false,
+    })
+}
+
+/// What a stage of a kind cannot do without, where nothing lies under its `with`.
+fn need(kind: &Kind) -> Option<Value> {
+    let required = kind.parameters().get("required")?;
+    Some(json!({
+        "type": "object",
+        "properties": { "with": { "type": ["object", "string"], "required": required } },
+        "required": ["with"],
+    }))
 }
 
 fn or_reference(schema: Value) -> Value {
@@ -201,7 +305,10 @@ mod tests {
         let schema = pipeline_schema(&crate::spec::kinds::catalog());
         let read = schema.pointer("/$defs/stage/properties/read").unwrap();
         assert_eq!(read["description"], "Reads a file");
-        assert_eq!(read["required"], json!(["with"]));
+        let need = schema
+            .pointer("/then/properties/stages/additionalProperties/properties/read")
+            .unwrap();
+        assert_eq!(need["required"], json!(["with"]));
         let with = read.pointer("/properties/with/anyOf/0").unwrap();
         assert_eq!(
             with.pointer("/properties/skip/anyOf/1/$ref").unwrap(),

@@ -53,7 +53,7 @@ fn whole_numbers_in_any_form() {
     let yaml = std::fs::read_to_string(place.path("p.yaml")).unwrap();
     let parameter = "pipeline: p\nparams: { streams: 7 }\n";
     let swept = yaml
-        .replace("streams: 1e3", "streams: ${streams}")
+        .replace("streams: 1e3", "streams: $streams")
         .replace("pipeline: p\n", parameter);
     let forms = [
         yaml.replace("1e3", "1000"),
@@ -205,7 +205,7 @@ fn many_points_are_planned_in_little_memory() {
 params: { seed: 1 }
 stages:
   orbits:
-    integrate_orbits: { with: { potential: { isochrone: { mass: 3e11, scale: 5 } }, streams: 40, stars: 8, seed: ${seed} } }
+    integrate_orbits: { with: { potential: { isochrone: { mass: 3e11, scale: 5 } }, streams: 40, stars: 8, seed: $seed } }
   actions: { estimate_actions: { from: { stars: orbits }, with: { method: { isochrone: { mass: 3e11, scale: 5 } } } } }
   seen: { observe: { from: { stars: actions } } }
   sets: { split: { from: { stars: seen } } }

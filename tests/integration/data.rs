@@ -11,14 +11,14 @@ stages:
       with:
         potential: { isochrone: { mass: 3.334e11, scale: 5.0 } }
         sample: halo
-        streams: ${streams}
+        streams: $streams
         stars: 4
         duration: 0.1
-        seed: ${seed}
+        seed: $seed
   truth:
     estimate_actions: { from: { stars: orbits }, with: { method: { isochrone: { mass: 3.334e11, scale: 5.0 } } } }
   guess:
-    estimate_actions: { from: { stars: orbits }, with: { method: { isochrone: { mass: 3.334e11, scale: ${scale} } } } }
+    estimate_actions: { from: { stars: orbits }, with: { method: { isochrone: { mass: 3.334e11, scale: $scale } } } }
   errors:
     compare: { from: { predicted: guess, truth: truth }, with: { paper: { delta_J: 1.0, delta_theta: 0.7 } } }
   sample:

@@ -20,7 +20,7 @@ fn all_mistakes_at_once() {
 #[test]
 fn a_wrong_type_hides_nothing() {
     let yaml = SMALL
-        .replace("streams: ${streams}", "streams: many")
+        .replace("streams: $streams", "streams: many")
         .replace("duration: 0.1", "duration: -0.1")
         .replace(
             "predicted: guess, truth: truth }",

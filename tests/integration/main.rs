@@ -21,8 +21,10 @@ mod predictions;
 mod program;
 mod report;
 mod runs;
+mod schema;
 mod seals;
 mod trainings;
+mod uses;
 mod walls;
 
 /// Every file of this folder is part of the binary, and no other test binary lies beside it.

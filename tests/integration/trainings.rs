@@ -20,7 +20,7 @@ stages:
         potential: { isochrone: { mass: 3.334e11, scale: 5.0 } }
         sample: halo
         halo: { within: 60 }
-        streams: ${streams}
+        streams: $streams
         stars: 8
         duration: 0.1
         seed: 1
@@ -34,12 +34,12 @@ stages:
     train_actions:
       from: { train: sets.train, validation: sets.test }
       with:
-        network: ${network}
+        network: $network
         toy: { mass: 3.6674e11, scale: 5.5, free: false }
         inputs: observables
-        epochs: ${epochs}
-        width: ${width}
-        depth: ${depth}
+        epochs: $epochs
+        width: $width
+        depth: $depth
         seed: 1
   predicted:
     predict: { from: { network: actions, stars: sets.test } }

@@ -128,8 +128,7 @@ fn several(source: &Source) -> Option<Range<usize>> {
 
 /// The places of all that is in a file.
 fn spans(source: &Source) -> Spans {
-    let text = source.plain();
-    Spans::new(text, &yaml::protect(text))
+    Spans::new(source.plain())
 }
 
 impl<'a> Text<'a> {

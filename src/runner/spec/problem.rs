@@ -33,6 +33,7 @@ problems! {
     /// With the message of the parser, which is not shown.
     Syntax { message: String } => "this is not valid YAML: {}" (fault_of_syntax(message).0),
     Tab => "a tab cannot indent in YAML",
+    BareBraces => "in a mapping or list in one line, YAML takes these braces for its own",
     SeveralDocuments => "a second YAML document begins here",
     TooManyAliases => "the aliases of this file multiply without bound",
     TooManyValues { most: usize } => "this file holds more than {most} values",
@@ -141,6 +142,9 @@ impl Problem {
             Self::Empty => "begin with `pipeline: NAME` and `stages:`",
             Self::Syntax { message } => return fault_of_syntax(message).1.map(str::to_owned),
             Self::Tab => "indent with spaces",
+            Self::BareBraces => {
+                "write `$name` for a whole value; `actionfinder fmt --edition 2 FILE` rewrites an older file"
+            }
             Self::SeveralDocuments => "one file holds one pipeline: remove `---` and what follows",
             Self::TooManyAliases => "write the values out, or use `params`",
             Self::TooManyValues { .. } => "use a sweep for many points, and a table for data",

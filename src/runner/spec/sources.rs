@@ -106,15 +106,14 @@ fn read_used(path: &Path) -> Result<Source, String> {
 
 /// Reads the YAML of a text.
 fn document(text: &str) -> Result<Document, Box<Mistake>> {
-    let protected = yaml::protect(text);
     let whole = |problem| Box::new(Mistake::new(At::Bytes(0..0), problem));
-    let document = yaml::read(&protected).map_err(|error| match error {
+    let document = yaml::read(text).map_err(|error| match error {
         ReadError::TooMany { aliases: true } => whole(Problem::TooManyAliases),
         ReadError::TooMany { aliases: false } => whole(Problem::TooManyValues {
             most: yaml::MOST_VALUES,
         }),
         ReadError::TooDeep => whole(Problem::TooDeep),
-        ReadError::Syntax(message, offset) => Box::new(syntax::mistake(text, &protected, message, offset)),
+        ReadError::Syntax(message, offset) => Box::new(syntax::mistake(text, message, offset)),
     })?;
     if document.value.is_null() && !document.several {
         return Err(whole(Problem::Empty));

@@ -3,13 +3,10 @@
 use super::diagnostics::{At, Mistake};
 use super::problem::Problem;
 
-/// The mistake behind an error of the YAML parser at a byte of the protected text.
-pub(super) fn mistake(text: &str, protected: &str, message: String, offset: Option<usize>) -> Mistake {
-    let before = offset.map_or("", |offset| protected.get(..offset).unwrap_or(protected));
-    let at = text
-        .char_indices()
-        .nth(before.chars().count())
-        .map_or(text.len(), |(offset, _)| offset);
+/// The mistake behind an error of the YAML parser at a byte of the text.
+pub(super) fn mistake(text: &str, message: String, offset: Option<usize>) -> Mistake {
+    let offset = offset.filter(|&offset| text.is_char_boundary(offset));
+    let at = offset.unwrap_or(text.len()).min(text.len());
     // A line that begins with a tab confuses the parser there or on the line after.
     let reach = text[at..].find('\n').map_or(text.len(), |end| at + end);
     let mut start = 0;
@@ -19,6 +16,11 @@ pub(super) fn mistake(text: &str, protected: &str, message: String, offset: Opti
             return Mistake::new(At::Bytes(start + tab..start + tab + 1), Problem::Tab);
         }
         start += line.len();
+    }
+    // Of an unquoted `${name}`, YAML takes the braces for its own.
+    if let (Some(start), true) = (text[..at].strip_suffix('$'), text[at..].starts_with('{')) {
+        let end = text[at..].find('}').map_or(at + 1, |end| at + end + 1);
+        return Mistake::new(At::Bytes(start.len()..end), Problem::BareBraces);
     }
     let end = text[at..]
         .chars()

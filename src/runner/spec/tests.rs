@@ -44,7 +44,7 @@ params: { seed: 1, scale: 5, name: n, title: \"${name}-${scale}\" }
 stages:
   drawn: { draw: { from: { table: joined.rest }, with: { title: \"${title}: $${x}\" } } }
   joined: { join: { from: { right: two, left: one }, on: { device: 'cuda:1', threads: 2 } } }
-  one: { source: { with: { seed: ${seed}, number: ${scale}, list: [1, ${scale}] } } }
+  one: { source: { with: { seed: $seed, number: $scale, list: [1, $scale] } } }
   two: { source: { with: { number: 1e-7 } } }
 ";
 
@@ -98,7 +98,7 @@ stages:
     source:
       with:
         number:   0.0000001   # the same number
-  one: { source: { with: { list: [1.0, '${scale}'], number: '${scale}', seed: ${seed} } } }
+  one: { source: { with: { list: [1.0, $scale], number: $scale, seed: $seed } } }
   joined:
     join: { on: { threads: 2, device: cuda:1 }, from: { left: one.table, right: two } }
   drawn: { draw: { with: { title: \"${title}: $${x}\" }, from: { table: joined.rest } } }
@@ -140,11 +140,11 @@ stages:
 
 const SWEPT: &str = "
 pipeline: swept
-params: { seed: 1, mass: 1, scale: 2, row: '', half: '${scale}' }
+params: { seed: 1, mass: 1, scale: 2, row: '', half: $scale }
 stages:
-  data: { source: { with: { seed: ${seed} } } }
+  data: { source: { with: { seed: $seed } } }
   other: { source: {} }
-  toy: { join: { from: { left: data, right: other }, with: { weight: ${half} } } }
+  toy: { join: { from: { left: data, right: other }, with: { weight: $half } } }
   picture: { draw: { from: { table: toy }, with: { title: fixed } } }
 sweep:
   axes: { seed: { range: [1, 2] } }
@@ -241,10 +241,10 @@ params: { known: 1 }
 stages:
   a: { source: {} }
   b: { join: { with: { weight: 7 }, from: { left: a, rigth: a } } }
-  c: { source: { with: { number: '${unknown}', colum: x, list: 3, seed: '${known}' } } }
-  d: { source: { with: { sed: '${unknown}' } } }
-  e: { read: { with: { path: '${unknown}' } } }
-  f: { read: { with: '${unknown}' } }
+  c: { source: { with: { number: $unknown, colum: x, list: 3, seed: $known } } }
+  d: { source: { with: { sed: $unknown } } }
+  e: { read: { with: { path: $unknown } } }
+  f: { read: { with: $unknown } }
 ";
     let diagnostics = parse(text).err().unwrap();
     let found: Vec<_> = diagnostics.iter().map(|mistake| (mistake.line, mistake.code)).collect();
@@ -273,13 +273,13 @@ fn cpu() -> std::time::Duration {
 /// A pipeline of `count` cheap stages, about 100 bytes each.
 fn long_pipeline(count: usize) -> String {
     let mut text =
-        "pipeline: long\nparams: { seed: 1 }\nstages:\n  s0: { source: { with: { seed: ${seed} } } }\n".to_owned();
+        "pipeline: long\nparams: { seed: 1 }\nstages:\n  s0: { source: { with: { seed: $seed } } }\n".to_owned();
     for index in 1..count {
         let before = index - 1;
         let first = if index % 3 == 0 { before } else { before / 2 };
         if index % 4 == 0 {
             text += &format!(
-                "  s{index}: {{ source: {{ with: {{ seed: ${{seed}}, number: {index}.5, text: \"number {index}, of a long file\" }} }} }}\n"
+                "  s{index}: {{ source: {{ with: {{ seed: $seed, number: {index}.5, text: \"number {index}, of a long file\" }} }} }}\n"
             );
         } else {
             text += &format!(
@@ -426,7 +426,8 @@ fn whole_numbers_in_every_form() {
     for written in ["1e3", "1000.0", "+1000", "1.0e+3", "0x3e8"] {
         assert_eq!(of(written), of("1000"), "{written}");
     }
-    let text = "pipeline: p\nparams: { seed: 1 }\nstages:\n  a: { source: { with: { seed: ${seed} }, on: { threads: 2e0 } } }\n";
+    let text =
+        "pipeline: p\nparams: { seed: 1 }\nstages:\n  a: { source: { with: { seed: $seed }, on: { threads: 2e0 } } }\n";
     let graph = parse_with(text, &[("seed", "1e3")]).unwrap();
     assert_eq!(graph.stages[0].parameters["seed"], json!(1000));
     assert_eq!(graph.stages[0].resources.threads, Some(2));
@@ -446,7 +447,7 @@ fn long_lines_and_keys_are_drawn() {
         format!("{{ pipeline: p, about: \"{key}\", stages: {{ a: {{ source: {{ with: {{ seed: x }} }} }} }} }}"),
         format!("{{ pipeline: p, about: \"{key}\", stages: {{ a: {{ source: {{}} }}, a: {{ source: {{}} }} }} }}"),
         format!(
-            "pipeline: p\nparams: {{ l: [{long}], m: '{key}' }}\nstages: {{ a: {{ source: {{ with: {{ seed: ${{m}} }} }} }} }}\n"
+            "pipeline: p\nparams: {{ l: [{long}], m: '{key}' }}\nstages: {{ a: {{ source: {{ with: {{ seed: $m }} }} }} }}\n"
         ),
         format!("{{ \"pipeline\": \"p\", {}é: 1", "\"é\": [1, 2], ".repeat(20_000)),
         format!("pipeline: p\nstages:\n  a: {{ source: {{ with: {{ text: \"{key}\n"),
@@ -472,13 +473,13 @@ mod laws {
             for (index, (shape, input, number, seed)) in stages.iter().enumerate() {
                 let input = if index == 0 { 0 } else { input.index(index) };
                 text += &match shape {
-                    1 if index > 0 => format!("  s{index}: {{ join: {{ from: {{ left: s{input} }}, with: {{ weight: ${{weight}} }} }} }}\n"),
-                    2 => format!("  s{index}: {{ source: {{ with: {{ seed: ${{seed}}, number: {number} }} }} }}\n"),
+                    1 if index > 0 => format!("  s{index}: {{ join: {{ from: {{ left: s{input} }}, with: {{ weight: $weight }} }} }}\n"),
+                    2 => format!("  s{index}: {{ source: {{ with: {{ seed: $seed, number: {number} }} }} }}\n"),
                     _ => format!("  s{index}:\n    source:\n      with:\n        seed: {seed}\n        text: \"${{seed}} of $${{seed}}\"\n"),
                 };
             }
             let count = stages.len();
-            let last = format!("  last: {{ source: {{ with: {{ seed: ${{seed}} }} }} }}\nsweep: {{ axes: {{ seed: {{ range: [1, {points}] }} }} }}\n");
+            let last = format!("  last: {{ source: {{ with: {{ seed: $seed }} }} }}\nsweep: {{ axes: {{ seed: {{ range: [1, {points}] }} }} }}\n");
             (count, text + &last)
         })
     }

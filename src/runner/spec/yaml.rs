@@ -1,6 +1,5 @@
 //! From the text of a file to a tree of values, by `serde_yaml`.
 
-use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
@@ -14,48 +13,6 @@ use serde_json::{Map, Value};
 /// Values that one file may hold: a generous bound, so that aliases cannot multiply them without end.
 pub(super) const MOST_VALUES: usize = 1_000_000;
 
-/// Stand for the braces of `${name}` while YAML is parsed: in a flow mapping (`{ seed: ${seed} }`) YAML would take the
-/// braces for a mapping. They are private-use characters, one for one, so columns stay as they are.
-const OPEN: char = '\u{E000}';
-const CLOSE: char = '\u{E001}';
-
-/// The text with the braces of every `${…}` replaced.
-pub(super) fn protect(text: &str) -> Cow<'_, str> {
-    if !text.contains("${") {
-        return Cow::Borrowed(text);
-    }
-    let mut protected = String::with_capacity(text.len() + text.len() / 16);
-    let mut rest = text;
-    while let Some(start) = rest.find("${") {
-        let inside = &rest[start + 2..];
-        let stop = inside.find(|character| "{}[],\"'\n".contains(character));
-        match stop.filter(|&stop| inside[stop..].starts_with('}')) {
-            Some(stop) => {
-                protected.push_str(&rest[..=start]);
-                protected.push(OPEN);
-                protected.push_str(&inside[..stop]);
-                protected.push(CLOSE);
-                rest = &inside[stop + 1..];
-            }
-            None => {
-                protected.push_str(&rest[..start + 2]);
-                rest = inside;
-            }
-        }
-    }
-    protected.push_str(rest);
-    Cow::Owned(protected)
-}
-
-/// The text as the user wrote it.
-pub(super) fn restore(text: &str) -> Cow<'_, str> {
-    if text.contains(OPEN) || text.contains(CLOSE) {
-        Cow::Owned(text.replace(OPEN, "{").replace(CLOSE, "}"))
-    } else {
-        Cow::Borrowed(text)
-    }
-}
-
 /// Why a text is not one YAML document.
 #[derive(Debug)]
 pub(super) enum ReadError {
@@ -63,7 +20,7 @@ pub(super) enum ReadError {
     TooMany { aliases: bool },
     /// The nesting is deeper than any pipeline needs.
     TooDeep,
-    /// The parser's message, and its byte offset in the protected text.
+    /// The parser's message, and its byte offset in the text.
     Syntax(String, Option<usize>),
 }
 
@@ -79,21 +36,21 @@ pub(super) struct Document {
     pub several: bool,
 }
 
-/// Reads the first document of a protected text.
-pub(super) fn read(protected: &str) -> Result<Document, ReadError> {
+/// Reads the first document of a text.
+pub(super) fn read(text: &str) -> Result<Document, ReadError> {
     // The parser itself takes a time that grows with the square of the depth.
-    if deepest(protected) > DEEPEST {
+    if deepest(text) > DEEPEST {
         return Err(ReadError::TooDeep);
     }
     let state = State {
         left: Cell::new(MOST_VALUES),
         suspicious: Cell::new(false),
     };
-    let mut documents = serde_yaml::Deserializer::from_str(protected);
+    let mut documents = serde_yaml::Deserializer::from_str(text);
     let value = match documents.next() {
         Some(document) => Node(&state)
             .deserialize(document)
-            .map_err(|error| explain(&error, &state, protected))?,
+            .map_err(|error| explain(&error, &state, text))?,
         None => Value::Null,
     };
     let several = documents.next().is_some();
@@ -109,7 +66,7 @@ pub(super) fn read_value(text: &str) -> Result<Value, String> {
     if text.is_empty() {
         return Ok(Value::String(String::new()));
     }
-    match read(&protect(text)) {
+    match read(text) {
         Ok(Document {
             suspicious: false,
             several: false,
@@ -255,7 +212,7 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(restore(value).into_owned()))
+        Ok(Value::String(value.to_owned()))
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
@@ -329,7 +286,7 @@ impl<'de> Visitor<'de> for Key<'_> {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<String, E> {
-        Ok(restore(key).into_owned())
+        Ok(key.to_owned())
     }
 
     fn visit_bool<E>(self, key: bool) -> Result<String, E> {
@@ -396,7 +353,7 @@ mod tests {
     use super::*;
 
     fn value(text: &str) -> Value {
-        let document = read(&protect(text)).unwrap();
+        let document = read(text).unwrap();
         assert!(!document.suspicious && !document.several);
         document.value
     }
@@ -413,12 +370,10 @@ mod tests {
     }
 
     #[test]
-    fn references_survive_in_flow_mappings() {
-        let text = "{ a: ${x}, b: [${y}, 1], c: \"${x}, ${y}\", d: pre-${x}-post, e: $${x} }";
-        let expected = json!({ "a": "${x}", "b": ["${y}", 1], "c": "${x}, ${y}", "d": "pre-${x}-post", "e": "$${x}" });
+    fn references_are_plain_texts() {
+        let text = "{ a: $x, b: [$y, 1], c: \"${x}, ${y}\", d: $$x }";
+        let expected = json!({ "a": "$x", "b": ["$y", 1], "c": "${x}, ${y}", "d": "$$x" });
         assert_eq!(value(text), expected);
-        assert_eq!(restore(&protect(text)), text);
-        assert_eq!(protect(text).chars().count(), text.chars().count());
     }
 
     #[test]

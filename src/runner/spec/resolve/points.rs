@@ -68,8 +68,8 @@ fn within(one: &Combinations, other: &Combinations) -> bool {
         .all(|dimension| other.dimensions.contains(dimension))
 }
 
-/// `actions[toy_mass=3e11,seed=2]`: the name with the swept parameters that it depends on, those of its own file under
-/// their own names.
+/// `actions[toy_mass=3e11,seed=2]`: the name with the swept parameters that it depends on, those of its own file, and of the
+/// files in which that is used, under their own names.
 pub(super) fn label(
     node: &Node<'_>,
     scopes: &[Scope<'_>],
@@ -90,9 +90,11 @@ pub(super) fn label(
         other => plain(&other),
     };
     let prefix = scopes[node.scope].prefix.as_str();
-    let parts = columns.iter().map(|&column| {
-        let name = values.sweep.columns[column].name.as_str();
-        format!("{}={}", name.strip_prefix(prefix).unwrap_or(name), value(column))
+    let parts = columns.iter().map(|&index| {
+        let column = &values.sweep.columns[index];
+        let own = prefix.starts_with(&scopes[column.scope].prefix);
+        let name = if own { &column.parameter } else { &column.name };
+        format!("{name}={}", value(index))
     });
     format!("{}[{}]", node.name, parts.collect::<Vec<_>>().join(","))
 }
