@@ -15,7 +15,7 @@ use std::fmt;
 pub enum Law {
     /// A star has an answer, or a reason why not: a sentence. Stars of the kinds that a method can do have answers.
     Answers,
-    /// Everything is finite; J_r, J_z ≥ 0; J_φ = L_z; Ω_r, Ω_z > 0; Ω_φ has the sign of J_φ; angles are in [0, 2π).
+    /// Everything is finite; J_r, J_z ≥ 0; J_φ = L_z; Ω_r, Ω_z > 0; Ω_φ has the sign of J_φ; angles are in [0, 2π), and none is −0.
     Signs,
     /// In a sphere 1 ≤ Ω_r/|Ω_φ| ≤ 2, and |Ω_φ| = Ω_z.
     Frequencies,
@@ -113,7 +113,7 @@ impl Entry {
                     Kind::Planar,
                     Kind::Retrograde,
                 ];
-                (accuracy, answers, 30_000_000)
+                (accuracy, answers, 3_000_000)
             }
         };
         Self {
@@ -275,7 +275,7 @@ fn alone<P: Potential + ?Sized>(
         broken(Law::Signs, format!("{star:?} gave {found:?}"));
         return;
     }
-    let angle = |angle: f64| (0.0..std::f64::consts::TAU).contains(&angle);
+    let angle = |angle: f64| (0.0..std::f64::consts::TAU).contains(&angle) && angle.is_sign_positive();
     let lz = star.angular_momentum()[2];
     let sense = frequencies.phi * actions.phi;
     if !(actions.r >= 0.0
@@ -317,6 +317,13 @@ fn angle_error_of(entry: &Entry, answer: &Answer) -> f64 {
         .max(entry.accuracy.angles)
 }
 
+fn frequency_error_of(entry: &Entry, answer: &Answer) -> f64 {
+    answer
+        .frequency_error
+        .map_or(0.0, |error| 3.0 * error)
+        .max(entry.accuracy.frequencies)
+}
+
 /// Rounding of the energy and of Φ, relative to the actions: on orbits much smaller than the potential's scale.
 fn rounding(trial: &Trial) -> f64 {
     1e-13 * trial.condition
@@ -344,7 +351,8 @@ fn along(
         }
     }
     let turn = time.phase(before.frequencies.r).abs();
-    let tolerance = angle_error_of(entry, found) + angle_error_of(entry, other) + entry.accuracy.frequencies * turn;
+    let tolerance =
+        angle_error_of(entry, found) + angle_error_of(entry, other) + frequency_error_of(entry, found) * turn;
     // Without L_z its sign, and with it the sense of θ_φ, is rounding.
     let senseless = before.actions.phi * after.actions.phi <= 0.0 && before.actions.phi.abs() < 1e-10 * total;
     let tilted = ((before.actions.z + before.actions.phi.abs()) / total).sqrt();
@@ -418,8 +426,12 @@ fn continuous(entry: &Entry, trial: &Trial, found: &Answer, other: &Answer, brok
     }
     let total = sum(&found.found).max(f64::MIN_POSITIVE);
     let stated = (error_of(entry, found, total) - entry.accuracy.actions).max(0.0);
-    let tolerance = entry.accuracy.jump * (1.0 + 0.01 * trial.condition) + 2.0 * stated;
+    let jump = entry.accuracy.jump * (1.0 + 0.01 * trial.condition);
+    let actions = jump + 2.0 * stated;
+    // That of frequencies has no meaning for how actions jump, but that of actions has for frequencies.
+    let frequencies = actions + 2.0 * (frequency_error_of(entry, found) - entry.accuracy.frequencies);
     for (name, miss) in misses(&found.found, &other.found) {
+        let tolerance = if name.starts_with('J') { actions } else { frequencies };
         if !within(miss, tolerance) {
             let text = format!(
                 "{:?}: {name} jumps by {miss:.1e}, {:?} to {:?}",
@@ -451,7 +463,7 @@ pub fn agreement(trials: &[Trial], one: (&Entry, &Verdict), two: (&Entry, &Verdi
         }
         let total = sum(&a.found).max(sum(&b.found)).max(f64::MIN_POSITIVE);
         let actions = error_of(one.0, a, total) + error_of(two.0, b, total) + rounding(trial);
-        let frequencies = one.0.accuracy.frequencies + two.0.accuracy.frequencies + rounding(trial);
+        let frequencies = frequency_error_of(one.0, a) + frequency_error_of(two.0, b) + rounding(trial);
         let angles = angle_error_of(one.0, a) + angle_error_of(two.0, b) + rounding(trial);
         let judged = misses(&a.found, &b.found)
             .into_iter()

@@ -71,6 +71,8 @@ pub struct Answer {
     pub action_error: Option<f64>,
     /// The same of the angles, radians.
     pub angle_error: Option<f64>,
+    /// The same of the frequencies, relative to Ω_r.
+    pub frequency_error: Option<f64>,
 }
 
 impl From<ActionAngle> for Answer {
@@ -79,6 +81,7 @@ impl From<ActionAngle> for Answer {
             found,
             action_error: None,
             angle_error: None,
+            frequency_error: None,
         }
     }
 }
@@ -128,6 +131,7 @@ pub fn finder<'a>(method: Method, potential: &'a dyn Potential, isochrone: Optio
                 found: label.action_angle,
                 action_error: Some(label.action_error),
                 angle_error: Some(label.angle_error),
+                frequency_error: Some(label.frequency_error),
             })
         }),
     })

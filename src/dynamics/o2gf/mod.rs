@@ -32,13 +32,14 @@ mod track;
 mod winding;
 mod window;
 
+use crate::orbit::circular::circular_speed;
 use crate::orbit::{OrbitError, dense};
 use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace, Unbound};
 use crate::potential::{Potential, Symmetry};
-use crate::units::{Gyr, wrap_angle, wrap_difference};
+use crate::units::{Gyr, wrap_difference};
 use rayon::prelude::*;
 use spectrum::{Extent, Samples};
-use track::Track;
+use track::{Track, reach};
 
 /// How far to go for a label.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -103,7 +104,7 @@ pub struct Label {
     pub window_error: f64,
     /// Greatest difference of an angle at the point between the halves of the window, radians.
     pub angle_error: f64,
-    /// Greatest difference of a frequency between the halves of the window, relative to Ω_r.
+    /// Greatest difference of a frequency between the halves of the window, or one of them and the whole, relative to Ω_r.
     pub frequency_error: f64,
     /// Length of the window, in radial periods.
     pub periods: f64,
@@ -144,6 +145,9 @@ pub enum O2gfError {
         "its orbit winds around no loop: it is radial, or a part of its motion is too small to be told from rounding"
     )]
     NoToy,
+    /// The star moves along the z axis of a potential that is no sphere, where every small change grows.
+    #[error("it moves along the z axis, where a small change leads to another orbit")]
+    AlongAxis,
     /// The star rests at the centre.
     #[error("it rests at the centre, so that its orbit has no frequencies to be measured")]
     AtCentre,
@@ -184,6 +188,9 @@ pub fn label<P: Potential + ?Sized>(
     if let Some(label) = near_circular::label(potential, point, near_circular::SHARP) {
         return Ok(label);
     }
+    if potential.symmetry() == Symmetry::Axisymmetric && is_along_axis(potential, point, energy) {
+        return Err(O2gfError::AlongAxis);
+    }
     let mut track = Track::start(potential, point, DENSITY)?;
     let pilot = track.pilot;
     if pilot.thickness < THIN
@@ -209,6 +216,20 @@ pub fn label<P: Potential + ?Sized>(
         (Some(limit), _) => Ok(limit),
         (None, label) => label,
     }
+}
+
+/// Distance from the z axis, in parts of the orbit's size, and speed across it, in parts of that of a circular orbit of that size, below which a star moves along it.
+const AXIS: f64 = 1e-4;
+
+/// Whether a star is next to the z axis and does not leave it by itself: next to it motion is unstable or all but so, and what becomes of the
+/// star is decided by its last digits.
+fn is_along_axis<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace, energy: f64) -> bool {
+    let [x, y, _] = point.x;
+    let [v_x, v_y, _] = point.v;
+    let Some(size) = reach(potential, energy).filter(|size| size.is_finite()) else {
+        return false;
+    };
+    x.hypot(y) < AXIS * size && v_x.hypot(v_y) < AXIS * circular_speed(potential, size)
 }
 
 /// Thickness of the curve that an orbit fills in the meridional plane, relative to r, below which it may lie next to a shell orbit.
@@ -270,8 +291,9 @@ fn followed<P: Potential + ?Sized>(potential: &P, track: &mut Track, settings: &
     if let Some(average) = average
         && average.error < label.action_error
     {
-        label.action_angle.actions.r = average.j[0].max(0.0);
-        label.action_angle.actions.z = average.j[1].max(0.0);
+        let [j_r, j_z] = average.j.map(|j| j.max(0.0));
+        let actions = &mut label.action_angle.actions;
+        *actions = Actions::from_rzphi([j_r, j_z, actions.phi]);
         label.action_error = average.error;
         label.window_error = average.window_error;
         label.modes = average.modes;
@@ -300,7 +322,7 @@ const DRIFT: f64 = 1e-5;
 /// needed one differed by 1.1e-3 at most.
 const HOPELESS_DRIFT: f64 = 2e-3;
 
-/// The same from which a longer window has not yet brought any average over a libration within tolerance: of 14 that were helped the drift was
+/// The same from which a longer window has not yet brought any average over a libration within tolerance: of 7 drifting ones that were helped the drift was
 /// 6e-3 at most.
 const WILD_DRIFT: f64 = 1e-2;
 
@@ -394,7 +416,7 @@ fn spectral(samples: &Samples, extent: Extent) -> Label {
     });
     let greatest = |values: [f64; 3]| values.into_iter().map(f64::abs).fold(0.0, f64::max);
     let (lines, sums) = whole;
-    let omega_r = lines.omega[0];
+    let ([omega_r, omega_z, _], [j_r, j_z]) = (lines.omega, sums.j);
     let window_error = greatest([
         greatest([0, 1, 1].map(|k| before.1.j[k] - after.1.j[k])),
         greatest([0, 1, 1].map(|k| before.1.j[k] - sums.j[k])),
@@ -406,26 +428,14 @@ fn spectral(samples: &Samples, extent: Extent) -> Label {
         greatest([
             sums.j_phi - samples.j_phi,
             (sums.power - sums.v2) / omega_r,
-            (sums.power - sums.v2) / lines.omega[1],
+            (sums.power - sums.v2) / omega_z,
         ]),
     ]);
     Label {
         action_angle: ActionAngle {
-            actions: Actions {
-                phi: samples.j_phi,
-                z: sums.j[1].max(0.0),
-                r: sums.j[0].max(0.0),
-            },
-            angles: Angles {
-                phi: wrap_angle(lines.theta[2]),
-                z: wrap_angle(lines.theta[1]),
-                r: wrap_angle(lines.theta[0]),
-            },
-            frequencies: Frequencies {
-                phi: lines.omega[2],
-                z: lines.omega[1],
-                r: omega_r,
-            },
+            actions: Actions::from_rzphi([j_r.max(0.0), j_z.max(0.0), samples.j_phi]),
+            angles: Angles::from_rzphi(lines.theta),
+            frequencies: Frequencies::from_rzphi(lines.omega),
         },
         action_error: if action_error.is_nan() {
             f64::INFINITY
@@ -438,7 +448,12 @@ fn spectral(samples: &Samples, extent: Extent) -> Label {
             window_error
         },
         angle_error: greatest([0, 1, 2].map(|k| wrap_difference(before.0.theta[k] - after.0.theta[k]))),
-        frequency_error: greatest([0, 1, 2].map(|k| before.0.omega[k] - after.0.omega[k])) / omega_r.abs(),
+        // By symmetry the halves are alike if the star is at rest: the whole tells more.
+        frequency_error: greatest([0, 1, 2].map(|k| {
+            (before.0.omega[k] - after.0.omega[k])
+                .abs()
+                .max((before.0.omega[k] - lines.omega[k]).abs())
+        })) / omega_r.abs(),
         periods: 0.0,
         modes: sums.lines,
         energy_error: 0.0,

@@ -55,6 +55,7 @@ impl Track {
     ) -> Result<Self, O2gfError> {
         const PILOT_PERIODS: f64 = 25.0;
         const PILOT_SAMPLES: u32 = 1600;
+        let j_phi = point.angular_momentum()[2];
         let (point, lift) = lifted(potential, point);
         let mut period = first_period(potential, &point).ok_or(O2gfError::AtCentre)?;
         let mut winding = Err(O2gfError::NoToy);
@@ -81,7 +82,7 @@ impl Track {
                 winding = Err(O2gfError::NoToy);
                 break;
             };
-            let theta = fitted.unwrapped(points.iter());
+            let theta = fitted.unwrapped(points.iter(), j_phi);
             let turns = ((theta[theta.len() - 1][0] - theta[0][0]) / TAU).max(1.0);
             winding = Ok(fitted);
             period *= PILOT_PERIODS / turns;
@@ -157,13 +158,14 @@ impl Track {
     /// The samples of the whole stretch; an error where the orbit winds around no loop.
     pub(crate) fn samples(&self) -> Result<Samples, O2gfError> {
         let winding = self.winding.clone()?;
+        let j_phi = self.after[0].angular_momentum()[2];
         Ok(Samples {
             step: self.step,
             start: -self.step * self.before.len() as f64,
-            j_phi: self.after[0].angular_momentum()[2],
+            j_phi,
             x: self.points().map(|point| point.x).collect(),
             v2: self.points().map(|point| 2.0 * point.kinetic_energy()).collect(),
-            theta: winding.unwrapped(self.points()),
+            theta: winding.unwrapped(self.points(), j_phi),
         })
     }
 
@@ -208,18 +210,26 @@ fn first_period<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace) -> Opt
     let (r, force, speed) = (norm(point.x), norm(potential.acceleration(point.x)), norm(point.v));
     let here = 6.0 * (r / force).sqrt().max(0.3 * speed / force);
     // Next to the centre the force says nothing of the orbit: it is not longer than some turns as far out as the energy lets it go.
-    let energy = potential.energy(point);
-    let excess = |ln_r: f64| potential.potential([ln_r.exp(), 0.0, 0.0]) - energy;
-    let (low, high) = (1e-9f64.ln(), 1e9f64.ln());
-    if excess(low) >= 0.0 {
-        return None;
-    }
-    let most = if excess(high) > 0.0 {
-        let radius = root(low, high, excess).exp();
+    let radius = reach(potential, potential.energy(point))?;
+    let most = if radius.is_finite() {
         10.0 * TAU * (radius / norm(potential.acceleration([radius, 0.0, 0.0]))).sqrt()
     } else {
         f64::INFINITY
     };
     let period = if here.is_nan() { most } else { here.min(most) };
     (period > 0.0 && period.is_finite()).then_some(period)
+}
+
+/// How far out in the plane an orbit of this energy may reach, kpc: infinite beyond 1e9 kpc, and nothing for a star that rests at the centre.
+pub(crate) fn reach<P: Potential + ?Sized>(potential: &P, energy: f64) -> Option<f64> {
+    let excess = |ln_r: f64| potential.potential([ln_r.exp(), 0.0, 0.0]) - energy;
+    let (low, high) = (1e-9f64.ln(), 1e9f64.ln());
+    if excess(low) >= 0.0 {
+        return None;
+    }
+    Some(if excess(high) > 0.0 {
+        root(low, high, excess).exp()
+    } else {
+        f64::INFINITY
+    })
 }

@@ -6,7 +6,7 @@
 //! little angular momentum, whose angle in an isochrone has jumps, are no exception.
 
 use crate::linear_algebra::Symmetric;
-use crate::phase_space::PhaseSpace;
+use crate::phase_space::{PhaseSpace, sense};
 use crate::units::{wrap_angle, wrap_difference};
 use crate::vector::norm;
 use std::f64::consts::{FRAC_PI_4, TAU};
@@ -194,9 +194,9 @@ impl Winding {
         ]
     }
 
-    /// The angles r, z, φ along finely sampled points, unwrapped. φ runs one way only, in the sense of L_z.
-    pub(crate) fn unwrapped<'a>(&self, points: impl Iterator<Item = &'a PhaseSpace>) -> Vec<[f64; 3]> {
-        let mut sense = 1.0;
+    /// The angles r, z, φ along finely sampled points, unwrapped. φ runs one way only, in the sense of `j_phi`: each point's own L_z may be rounding.
+    pub(crate) fn unwrapped<'a>(&self, points: impl Iterator<Item = &'a PhaseSpace>, j_phi: f64) -> Vec<[f64; 3]> {
+        let sense = sense(j_phi);
         let mut angles: Vec<[f64; 3]> = Vec::new();
         for point in points {
             let [a, b, c, d] = self.plane(point);
@@ -208,13 +208,11 @@ impl Winding {
                     now[k] = ahead + wrap_difference(now[k] - ahead);
                 }
                 let mut turn = wrap_angle(sense * (now[2] - before[2]));
-                // On an orbit over the pole φ stays but for rounding.
-                if turn > TAU - 1e-9 {
+                // Past the axis it is half a turn at once; on an orbit over the pole φ stays but for rounding, which is large next to the axis.
+                if turn > 0.75 * TAU {
                     turn -= TAU;
                 }
                 now[2] = before[2] + sense * turn;
-            } else if point.angular_momentum()[2] < 0.0 {
-                sense = -1.0;
             }
             angles.push(now);
         }

@@ -68,6 +68,7 @@ fn estimated(method: Value, points: &[PhaseSpace]) -> Vec<Result<Answer, String>
             },
             action_error: errors.as_ref().map(|errors| errors[0][row]),
             angle_error: errors.as_ref().map(|errors| errors[1][row]),
+            frequency_error: None,
         });
     }
     answers
