@@ -42,26 +42,6 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// A rise over `warm_up` steps, or a tenth of all where these are fewer, and a fall to `floor` of the peak.
-    pub fn cosine(peak: f64, warm_up: usize, total: usize, floor: f64) -> Self {
-        Self {
-            peak,
-            warm_up: warm_up.min(total / 10),
-            total,
-            decay: Decay::Cosine(floor),
-        }
-    }
-
-    /// The same rate always.
-    pub fn constant(rate: f64, total: usize) -> Self {
-        Self {
-            peak: rate,
-            warm_up: 0,
-            total,
-            decay: Decay::Constant,
-        }
-    }
-
     /// The rate of step `step`, counted from 0.
     pub fn rate(&self, step: usize) -> f64 {
         let rise = ((step + 1) as f64 / self.warm_up.max(1) as f64).min(1.0);

@@ -7,6 +7,7 @@ use crate::isochrone::Isochrone;
 use crate::random::{generator, normal};
 use crate::smooth::SmoothMap;
 use crate::streams::{Streams, ToyPoints};
+use crate::training::{EpochRecord, Watcher};
 
 /// Asserts that the Jacobian of `function` by autograd agrees with central differences of relative step `step`, to
 /// `tolerance` relative to the largest entry of each row.
@@ -70,6 +71,19 @@ pub fn image(map: &SmoothMap, points: &ToyPoints) -> (Tensor, Tensor) {
     assert!(!found.open.contains(&true), "{:?}", found.open);
     let actions = found.actions.unsqueeze(-2).expand_as(&points.actions).contiguous();
     (found.angles, actions)
+}
+
+/// Asks to stop after so many more epochs.
+pub struct StopAfter(pub usize);
+
+impl Watcher for StopAfter {
+    fn epoch(&mut self, _record: &EpochRecord, _total: usize) {
+        self.0 = self.0.saturating_sub(1);
+    }
+
+    fn stop(&self) -> bool {
+        self.0 == 0
+    }
 }
 
 /// The largest |a − b|.

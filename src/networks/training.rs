@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use crate::error::Error;
-use crate::optimiser::{Optimiser, Schedule, Stepper, clip_gradients};
+use crate::optimiser::{Decay, Optimiser, Schedule, Stepper, clip_gradients};
+use crate::random::{generator, shuffled};
 use crate::weights::{Checkpoint, Weights};
 
 /// One row of a training's history.
@@ -48,9 +49,127 @@ impl Watcher for Unwatched {
     }
 }
 
+/// What is learned: the loss of some rows (streams or stars), and what else goes on from epoch to epoch.
+pub(crate) trait Task {
+    /// The loss of the rows `batch`, a number with a graph to the parameters, and what the batch adds to the sum over the epoch.
+    fn loss(&mut self, batch: &Tensor) -> Result<(Tensor, f64), Error>;
+
+    /// The mean loss of an epoch from the sum over its batches, and the loss by which epochs are compared; `None` where that is not
+    /// looked at after this one.
+    fn measure(&mut self, epoch: usize, sum: f64) -> Result<(f64, Option<f64>), Error>;
+
+    /// Adds to a checkpoint what the parameters do not hold.
+    fn save(&self, _checkpoint: &mut Weights) {}
+
+    /// Goes back to a checkpoint that was made after `epochs` epochs.
+    fn restore(&mut self, _checkpoint: &Weights, _epochs: usize) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// How a task is learned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    /// How many rows there are.
+    pub rows: usize,
+    /// Rows in one step.
+    pub batch: usize,
+    /// Passes over the rows.
+    pub epochs: usize,
+    /// Seed of batches and dropout.
+    pub seed: u64,
+    pub optimiser: Optimiser,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Largest norm of a step's gradient.
+    pub clip: f64,
+    /// Learning rate after the warm-up.
+    pub learning_rate: f64,
+    /// Steps over which the rate rises, or a tenth of all where these are fewer.
+    pub warm_up: usize,
+    /// How the rate goes on.
+    pub decay: Decay,
+    /// The loss by which epochs are compared, of the first parameters; infinite where it is not known.
+    pub start_loss: f64,
+}
+
+impl Plan {
+    fn steps_per_epoch(&self) -> usize {
+        self.rows.div_ceil(self.batch)
+    }
+
+    fn schedule(&self) -> Schedule {
+        let total = self.steps_per_epoch() * self.epochs;
+        Schedule {
+            peak: self.learning_rate,
+            warm_up: self.warm_up.min(total / 10),
+            total,
+            decay: self.decay,
+        }
+    }
+}
+
+/// Learns a task; its parameters end as those of the epoch with the smallest loss. Gives one record an epoch.
+///
+/// Interrupted by the watcher, it saves a checkpoint and returns [`Error::Stopped`]; called again with the same arguments, it goes on,
+/// and ends with the same bytes as without the interruption: whatever is random depends on the seed and the epoch only.
+///
+/// **Fails when** a loss or a gradient is not finite.
+pub(crate) fn learn(
+    task: &mut impl Task,
+    parameters: &[Tensor],
+    plan: &Plan,
+    checkpoint: &mut Checkpoint,
+    watcher: &mut dyn Watcher,
+) -> Result<Vec<EpochRecord>, Error> {
+    let mut state = State::new(parameters, plan);
+    checkpoint.resume(watcher, |saved| {
+        state.restore(saved)?;
+        task.restore(saved, state.history.len())
+    })?;
+    let schedule = plan.schedule();
+    let device = parameters.first().map_or(Device::Cpu, Tensor::device);
+    for epoch in state.history.len() + 1..=plan.epochs {
+        let order = shuffled(plan.rows, &mut generator(plan.seed, "batches", epoch as u64));
+        let order = Tensor::from_slice(&order).to_device(device);
+        // Masks of dropout come from libtorch's own generator.
+        tch::manual_seed((plan.seed as i64).wrapping_mul(1_000_003).wrapping_add(epoch as i64));
+        let mut sum = 0.0;
+        for batch in order.split(plan.batch as i64, 0) {
+            let (loss, part) = task.loss(&batch)?;
+            state.descend(&loss, plan.clip, &schedule)?;
+            finite("training", epoch, part)?;
+            sum += part;
+        }
+        let (train_loss, measured) = task.measure(epoch, sum)?;
+        let best = match measured {
+            Some(loss) => state.keep_if_best(finite("validation", epoch, loss)?),
+            None => false,
+        };
+        let record = EpochRecord {
+            epoch,
+            train_loss,
+            validation_loss: measured.unwrap_or_else(|| state.last_loss()),
+            learning_rate: schedule.rate(epoch * plan.steps_per_epoch() - 1),
+            seconds: 0.0,
+            best,
+        };
+        state.record(record, plan.epochs, checkpoint, watcher, task)?;
+    }
+    Ok(state.into_best())
+}
+
+fn finite(which: &str, epoch: usize, loss: f64) -> Result<f64, Error> {
+    if loss.is_finite() {
+        return Ok(loss);
+    }
+    let what = format!("the {which} loss of epoch {epoch}");
+    Err(Error::NotFinite { what })
+}
+
 /// What every training carries from epoch to epoch: parameters, optimiser, best epoch and history.
 #[derive(Debug)]
-pub(crate) struct State {
+struct State {
     /// The parameters, which are also those of the model in training.
     parameters: Vec<Tensor>,
     stepper: Stepper,
@@ -62,38 +181,28 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// A fresh state, whose first parameters are the best so far with loss `loss` (infinite where it is not known).
-    pub fn new(parameters: &[Tensor], weight_decay: f64, loss: f64) -> Self {
-        Self::with(Optimiser::Adam, parameters, weight_decay, loss)
-    }
-
-    /// [`State::new`] with another optimiser.
-    pub fn with(optimiser: Optimiser, parameters: &[Tensor], weight_decay: f64, loss: f64) -> Self {
+    /// A fresh state, whose first parameters are the best so far.
+    fn new(parameters: &[Tensor], plan: &Plan) -> Self {
         Self {
             parameters: parameters.iter().map(Tensor::shallow_clone).collect(),
-            stepper: Stepper::new(optimiser, parameters, weight_decay),
+            stepper: Stepper::new(plan.optimiser, parameters, plan.weight_decay),
             best: copies(parameters),
-            best_loss: loss,
+            best_loss: plan.start_loss,
             history: Vec::new(),
             seconds_before: 0.0,
             begin: Instant::now(),
         }
     }
 
-    /// The first epoch that is not done, counted from 1.
-    pub fn next_epoch(&self) -> usize {
-        self.history.len() + 1
-    }
-
     /// The last validation loss; before the first epoch, the loss at the start.
-    pub fn last_loss(&self) -> f64 {
+    fn last_loss(&self) -> f64 {
         self.history
             .last()
             .map_or(self.best_loss, |record| record.validation_loss)
     }
 
     /// One step down the gradient of `loss`, whose norm is at most `clip`.
-    pub fn descend(&mut self, loss: &Tensor, clip: f64, schedule: &Schedule) -> Result<(), Error> {
+    fn descend(&mut self, loss: &Tensor, clip: f64, schedule: &Schedule) -> Result<(), Error> {
         loss.backward();
         if clip.is_finite() {
             clip_gradients(&self.parameters, clip)?;
@@ -103,51 +212,25 @@ impl State {
         Ok(())
     }
 
-    /// Keeps the parameters if `loss`, measured after `epoch`, is the least so far; says whether it is.
-    ///
-    /// **Fails when** the loss is not finite.
-    pub fn keep_if_best(&mut self, epoch: usize, loss: f64) -> Result<bool, Error> {
-        if !loss.is_finite() {
-            let what = format!("the validation loss of epoch {epoch}");
-            return Err(Error::NotFinite { what });
-        }
+    /// Keeps the parameters if their loss is the least so far; says whether it is.
+    fn keep_if_best(&mut self, loss: f64) -> bool {
         let best = loss < self.best_loss;
         if best {
             self.best_loss = loss;
             self.best = copies(&self.parameters);
         }
-        Ok(best)
+        best
     }
 
-    /// What is recorded of an epoch after which both losses were measured; keeps the parameters if they are the best so far.
-    ///
-    /// **Fails when** the validation loss is not finite.
-    pub fn measured(
-        &mut self,
-        epoch: usize,
-        train_loss: f64,
-        validation_loss: f64,
-        learning_rate: f64,
-    ) -> Result<EpochRecord, Error> {
-        Ok(EpochRecord {
-            epoch,
-            train_loss,
-            validation_loss,
-            learning_rate,
-            seconds: 0.0,
-            best: self.keep_if_best(epoch, validation_loss)?,
-        })
-    }
-
-    /// Ends an epoch of `total`: it enters the history (its seconds are set here) and the watcher is told. A checkpoint,
-    /// with the content of `others` besides, is saved where it is due, or where the watcher asks to stop.
-    pub fn record(
+    /// Ends an epoch of `total`: it enters the history (its seconds are set here) and the watcher is told. A checkpoint is saved where
+    /// it is due, or where the watcher asks to stop.
+    fn record(
         &mut self,
         mut record: EpochRecord,
         total: usize,
         checkpoint: &mut Checkpoint,
         watcher: &mut dyn Watcher,
-        others: impl FnOnce(&mut Weights),
+        task: &impl Task,
     ) -> Result<(), Error> {
         record.seconds = self.seconds_before + self.begin.elapsed().as_secs_f64();
         self.history.push(record);
@@ -160,7 +243,7 @@ impl State {
             self.stepper.save(&mut weights)?;
             weights.insert_json("best_loss", &self.best_loss)?;
             weights.insert_json("history", &self.history)?;
-            others(&mut weights);
+            task.save(&mut weights);
             checkpoint.save(weights)?;
         }
         if stop {
@@ -170,7 +253,7 @@ impl State {
     }
 
     /// Goes back to a checkpoint.
-    pub fn restore(&mut self, saved: &Weights) -> Result<(), Error> {
+    fn restore(&mut self, saved: &Weights) -> Result<(), Error> {
         saved.copy_list("parameters", &mut self.parameters)?;
         saved.copy_list("best", &mut self.best)?;
         self.stepper.restore(saved)?;
@@ -181,7 +264,7 @@ impl State {
     }
 
     /// Puts the best parameters into the model; gives the history.
-    pub fn into_best(mut self) -> Vec<EpochRecord> {
+    fn into_best(mut self) -> Vec<EpochRecord> {
         tch::no_grad(|| {
             let places = self.parameters.iter_mut().zip(&self.best);
             places.for_each(|(place, best)| place.copy_(best));
@@ -193,3 +276,7 @@ impl State {
 fn copies(tensors: &[Tensor]) -> Vec<Tensor> {
     tensors.iter().map(|tensor| tensor.detach().copy()).collect()
 }
+
+#[cfg(test)]
+#[path = "training_tests.rs"]
+mod tests;

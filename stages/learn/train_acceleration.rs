@@ -110,7 +110,7 @@ pub const NETWORKS: [&str; 4] = ["network", "network_2", "network_3", "network_4
 impl Stage for TrainAcceleration {
     const KIND: &'static str = "train_acceleration";
     const ABOUT: &'static str = "Learn the acceleration from a trained action network: actions stay along orbits";
-    const REVISION: u32 = 5;
+    const REVISION: u32 = 6;
     const ROLE: Role = Role::Learn;
     const PLACE: Place = Place::Worker;
 

@@ -1,18 +1,15 @@
 #![allow(clippy::unwrap_used)]
-use std::time::Duration;
-
 use dynamics::potential::Potential;
 use tch::{Device, Kind, Tensor};
 
 use super::*;
-use crate::error::Error;
 use crate::isochrone::{Isochrone, dot};
 use crate::paper::map::Architecture;
 use crate::paper::model::PaperModel;
 use crate::smooth::{Shape, SmoothMap};
 use crate::streams::Streams;
 use crate::test_support::{distance, halo_streams, paper_isochrone};
-use crate::training::{EpochRecord, Unwatched, Watcher};
+use crate::training::Unwatched;
 use crate::weights::{Checkpoint, Weights};
 
 /// A map whose G is zero on the toy of the streams of the tests: exact actions.
@@ -295,54 +292,5 @@ fn models_survive_their_files() {
         };
         // Of a potential in plain numbers: rounding of accelerations of 1e4.
         assert!(distance(&found, &again) < 1e-8, "{form:?}");
-    }
-}
-
-/// Asks to stop after some epochs.
-struct Impatient(usize);
-
-impl Watcher for Impatient {
-    fn epoch(&mut self, _record: &EpochRecord, _total: usize) {
-        self.0 -= 1;
-    }
-
-    fn stop(&self) -> bool {
-        self.0 == 0
-    }
-}
-
-#[test]
-fn an_interrupted_training_ends_with_the_same_bytes() {
-    let train_set = halo_streams(20, 6, 1);
-    let map = exact_map(&train_set);
-    let paper = Form::Paper {
-        width: 256,
-        depth: 5,
-        dropout: 0.5,
-    };
-    for form in [SMOOTH, POTENTIAL, paper] {
-        let options = Options {
-            epochs: 4,
-            ..quick(form)
-        };
-        let go = |checkpoint: &mut Checkpoint, watcher: &mut dyn Watcher| {
-            let equations = equations_of(&map, &train_set);
-            train(
-                &paper_isochrone(),
-                (equations, &train_set.v),
-                None,
-                &options,
-                checkpoint,
-                watcher,
-            )
-        };
-        let whole = go(&mut Checkpoint::none(), &mut Unwatched).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let mut checkpoint = Checkpoint::new(folder.path(), Duration::MAX);
-        let stopped = go(&mut checkpoint, &mut Impatient(2)).unwrap_err();
-        assert!(matches!(stopped, Error::Stopped { epochs: 2 }));
-        let resumed = go(&mut checkpoint, &mut Unwatched).unwrap();
-        let bytes = |trained: &Trained| trained.model.to_weights().unwrap().to_bytes().unwrap();
-        assert!(bytes(&whole) == bytes(&resumed), "{form:?}");
     }
 }

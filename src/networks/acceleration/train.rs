@@ -7,11 +7,10 @@ use super::equations::Equations;
 use super::model::{Form, Model, Seen};
 use crate::error::Error;
 use crate::isochrone::{Isochrone, dot};
-use crate::optimiser::{Decay, Optimiser, Schedule};
+use crate::optimiser::{Decay, Optimiser};
 use crate::paper::layers::Dropout;
-use crate::random::{generator, shuffled};
 use crate::streams;
-use crate::training::{EpochRecord, State, Watcher};
+use crate::training::{EpochRecord, Plan, Task, Watcher, learn};
 use crate::weights::Checkpoint;
 
 /// Weights of the terms of the loss, each a mean over stars in the model's units of length and speed.
@@ -172,60 +171,69 @@ pub fn train(
     };
     let learning = place(equations);
     let held_out = validation.filter(|set| set.x.size()[0] > 0).map(place);
-    let unit = model.units.1.powi(2);
     let optimiser = match options.form {
         Form::Paper { .. } => Optimiser::Adam,
         Form::Smooth { .. } | Form::Potential { .. } => Optimiser::Soap,
     };
-    let mut state = State::with(optimiser, &model.parameters(), 0.0, f64::INFINITY);
-    checkpoint.resume(watcher, |saved| state.restore(saved))?;
-    let steps_per_epoch = streams.div_ceil(options.batch);
-    let total = steps_per_epoch * options.epochs;
-    let schedule = Schedule {
-        peak: options.learning_rate,
-        warm_up: 100.min(total / 10),
-        total,
+    let plan = Plan {
+        rows: streams,
+        batch: options.batch,
+        epochs: options.epochs,
+        seed: options.seed,
+        optimiser,
+        weight_decay: 0.0,
+        clip: CLIP,
+        learning_rate: options.learning_rate,
+        warm_up: 100,
         decay: options.decay,
+        start_loss: f64::INFINITY,
     };
-    let device = learning.equations.x.device();
-    for epoch in state.next_epoch()..=options.epochs {
-        seed_dropout(options, epoch);
-        let mut random = generator(options.seed, "batches", epoch as u64);
-        let order = Tensor::from_slice(&shuffled(streams, &mut random)).to_device(device);
-        let mut sum = 0.0;
-        for batch in order.split(options.batch as i64, 0) {
-            let picked = learning.pick(&batch);
-            let a = model.evaluate(&picked.seen, Dropout::Drawn);
-            let loss = picked.loss(&a, &options.losses, model.units);
-            state.descend(&loss, CLIP, &schedule)?;
-            sum += loss.detach().double_value(&[]) * batch.numel() as f64;
-        }
-        let train_loss = sum / streams as f64 * unit;
-        let validation_loss = held_out.as_ref().map_or(train_loss, |set| {
-            let a = tch::no_grad(|| model.evaluate(&set.seen, Dropout::Off));
-            set.loss(&a, &options.losses, model.units).double_value(&[]) * unit
-        });
-        let record = state.measured(
-            epoch,
-            train_loss,
-            validation_loss,
-            schedule.rate(epoch * steps_per_epoch - 1),
-        )?;
-        state.record(record, options.epochs, checkpoint, watcher, |_| ())?;
+    let parameters = model.parameters();
+    let mut task = Rates {
+        model,
+        learning,
+        held_out,
+        losses: options.losses,
+        streams,
+    };
+    let history = learn(&mut task, &parameters, &plan, checkpoint, watcher)?;
+    Ok(Trained {
+        model: task.model,
+        history,
+    })
+}
+
+/// The model and the streams that it learns from.
+struct Rates {
+    model: Model,
+    learning: Set,
+    held_out: Option<Set>,
+    losses: Losses,
+    streams: usize,
+}
+
+impl Rates {
+    fn loss_of(&self, set: &Set, dropout: Dropout) -> Tensor {
+        set.loss(&self.model.evaluate(&set.seen, dropout), &self.losses, self.model.units)
     }
-    let history = state.into_best();
-    Ok(Trained { model, history })
+}
+
+impl Task for Rates {
+    fn loss(&mut self, batch: &Tensor) -> Result<(Tensor, f64), Error> {
+        let loss = self.loss_of(&self.learning.pick(batch), Dropout::Drawn);
+        let sum = loss.detach().double_value(&[]) * batch.numel() as f64;
+        Ok((loss, sum))
+    }
+
+    fn measure(&mut self, _epoch: usize, sum: f64) -> Result<(f64, Option<f64>), Error> {
+        let unit = self.model.units.1.powi(2);
+        let train_loss = sum / self.streams as f64 * unit;
+        let validation_loss = self.held_out.as_ref().map_or(train_loss, |set| {
+            tch::no_grad(|| self.loss_of(set, Dropout::Off)).double_value(&[]) * unit
+        });
+        Ok((train_loss, Some(validation_loss)))
+    }
 }
 
 /// Largest norm of a step's gradient: a star next to a singular orbit may have one that is a hundred times that of all others.
 const CLIP: f64 = 1.0;
-
-/// Masks of dropout come from libtorch's own generator: an epoch has the same ones whether or not it was interrupted before.
-fn seed_dropout(options: &Options, epoch: usize) {
-    if let Form::Paper { dropout, .. } = options.form
-        && dropout > 0.0
-    {
-        let mixed = options.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ epoch as u64;
-        tch::manual_seed((mixed >> 1) as i64);
-    }
-}

@@ -7,11 +7,11 @@ use tch::{Kind, Tensor};
 use super::{density, hessian_by_differences};
 use crate::error::Error;
 use crate::isochrone::{dot, part};
-use crate::optimiser::{Optimiser, Schedule};
+use crate::optimiser::{Decay, Optimiser};
 use crate::perceptron::{Perceptron, Size, Start};
-use crate::random::{generator, shuffled};
+use crate::random::generator;
 use crate::streams::{Streams, mean, scales};
-use crate::training::{EpochRecord, State, Watcher};
+use crate::training::{EpochRecord, Plan, Task, Watcher, learn};
 use crate::weights::{Checkpoint, Weights};
 
 /// Value of the metadata `network` in a file of this field.
@@ -297,41 +297,26 @@ pub fn train_mlp(
     let mut random = generator(options.seed, "weights", 0);
     let network = Perceptron::new(size, Start::Random, &mut random, train.x.device());
     let parameters = network.parameters();
-    let mut state = State::with(Optimiser::Soap, &parameters, 0.0, f64::INFINITY);
-    checkpoint.resume(watcher, |saved| state.restore(saved))?;
-    let steps_per_epoch = train.len().div_ceil(options.batch);
-    let total = steps_per_epoch * options.epochs;
-    let schedule = Schedule::cosine(options.learning_rate, 100, total, 1e-4);
-    for epoch in state.next_epoch()..=options.epochs {
-        let mut random = generator(options.seed, "batches", epoch as u64);
-        let mut sum = 0.0;
-        for batch in Tensor::from_slice(&shuffled(train.len(), &mut random)).split(options.batch as i64, 0) {
-            let pick = |tensor: &Tensor| tensor.index_select(0, &batch);
-            let picked = Set {
-                features: pick(&learning.features),
-                kinetic: pick(&learning.kinetic),
-                weights: pick(&learning.weights),
-            };
-            let deviation = picked.absolute_deviation(&network);
-            let loss = &deviation / picked.weights.sum(Kind::Double);
-            state.descend(&loss, 1.0, &schedule)?;
-            sum += deviation.double_value(&[]);
-        }
-        let stars = learning.weights.sum(Kind::Double).double_value(&[]);
-        let train_loss = sum / stars * field.unit;
-        let validation_loss = held_out.as_ref().map_or(train_loss, |set| {
-            let deviation = tch::no_grad(|| set.absolute_deviation(&network));
-            (deviation / set.weights.sum(Kind::Double)).double_value(&[]) * field.unit
-        });
-        let record = state.measured(
-            epoch,
-            train_loss,
-            validation_loss,
-            schedule.rate(epoch * steps_per_epoch - 1),
-        )?;
-        state.record(record, options.epochs, checkpoint, watcher, |_| ())?;
-    }
-    let history = state.into_best();
+    let plan = Plan {
+        rows: train.len(),
+        batch: options.batch,
+        epochs: options.epochs,
+        seed: options.seed,
+        optimiser: Optimiser::Soap,
+        weight_decay: 0.0,
+        clip: 1.0,
+        learning_rate: options.learning_rate,
+        warm_up: 100,
+        decay: Decay::Cosine(1e-4),
+        start_loss: f64::INFINITY,
+    };
+    let mut task = Energy {
+        network,
+        learning,
+        held_out,
+        unit: field.unit,
+    };
+    let history = learn(&mut task, &parameters, &plan, checkpoint, watcher)?;
     for pair in parameters.chunks_exact(2) {
         let flat = |tensor: &Tensor| Vec::<f64>::try_from(tensor.detach().contiguous().view(-1));
         field.layers.push((flat(&pair[0])?, flat(&pair[1])?));
@@ -339,7 +324,43 @@ pub fn train_mlp(
     Ok(Trained { field, history })
 }
 
+/// The network and the streams that it learns from.
+struct Energy {
+    network: Perceptron,
+    learning: Set,
+    held_out: Option<Set>,
+    unit: f64,
+}
+
+impl Task for Energy {
+    fn loss(&mut self, batch: &Tensor) -> Result<(Tensor, f64), Error> {
+        let set = self.learning.pick(batch);
+        let deviation = set.absolute_deviation(&self.network);
+        let sum = deviation.double_value(&[]);
+        Ok((deviation / set.weights.sum(Kind::Double), sum))
+    }
+
+    fn measure(&mut self, _epoch: usize, sum: f64) -> Result<(f64, Option<f64>), Error> {
+        let stars = self.learning.weights.sum(Kind::Double).double_value(&[]);
+        let train_loss = sum / stars * self.unit;
+        let validation_loss = self.held_out.as_ref().map_or(train_loss, |set| {
+            let deviation = tch::no_grad(|| set.absolute_deviation(&self.network));
+            (deviation / set.weights.sum(Kind::Double)).double_value(&[]) * self.unit
+        });
+        Ok((train_loss, Some(validation_loss)))
+    }
+}
+
 impl Set {
+    fn pick(&self, batch: &Tensor) -> Self {
+        let pick = |tensor: &Tensor| tensor.index_select(0, batch);
+        Self {
+            features: pick(&self.features),
+            kinetic: pick(&self.kinetic),
+            weights: pick(&self.weights),
+        }
+    }
+
     /// Σ |E − mean E of the stream| over the stars, in units of V².
     fn absolute_deviation(&self, network: &Perceptron) -> Tensor {
         let energy = network.forward(&self.features) + &self.kinetic;

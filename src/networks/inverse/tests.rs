@@ -1,12 +1,11 @@
 #![allow(clippy::unwrap_used)]
-use std::time::Duration;
 
 use tch::Device;
 
 use super::train::{Options, Pairs, train};
 use super::*;
 use crate::test_support::{halo_points, paper_isochrone};
-use crate::training::{EpochRecord, Unwatched, Watcher};
+use crate::training::Unwatched;
 use crate::weights::Checkpoint;
 
 const PAPER: Form = Form::Paper {
@@ -101,35 +100,5 @@ fn angles_are_periodic() {
         let (again_x, again_v) = model.predict(&turned, &pairs.action);
         assert!((x - again_x).abs().max().double_value(&[]) < 1e-9);
         assert!((v - again_v).abs().max().double_value(&[]) < 1e-8);
-    }
-}
-
-#[test]
-fn an_interrupted_training_ends_with_the_same_bytes() {
-    struct StopAt(usize, usize);
-    impl Watcher for StopAt {
-        fn epoch(&mut self, record: &EpochRecord, _total: usize) {
-            self.1 = record.epoch;
-        }
-        fn stop(&self) -> bool {
-            self.0 == self.1
-        }
-    }
-    let learning = pairs(100, 5);
-    for form in [Form::SMOOTH, PAPER] {
-        let options = options(form, 6, 100);
-        let go = |checkpoint: &mut Checkpoint, watcher: &mut dyn Watcher| {
-            train(&toy(), &learning, None, &options, checkpoint, watcher)
-        };
-        let bytes = |model: &InverseModel| model.to_weights().unwrap().to_bytes().unwrap();
-        let whole = go(&mut Checkpoint::none(), &mut Unwatched).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let checkpoint = || Checkpoint::new(folder.path(), Duration::MAX);
-        assert!(matches!(
-            go(&mut checkpoint(), &mut StopAt(2, 0)),
-            Err(Error::Stopped { epochs: 2 })
-        ));
-        let resumed = go(&mut checkpoint(), &mut Unwatched).unwrap();
-        assert_eq!(bytes(&whole.model), bytes(&resumed.model));
     }
 }

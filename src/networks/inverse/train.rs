@@ -6,10 +6,9 @@ use tch::{Kind, Tensor};
 use super::{Examples, Form, InverseModel};
 use crate::error::Error;
 use crate::isochrone::Isochrone;
-use crate::optimiser::{Optimiser, Schedule};
+use crate::optimiser::{Decay, Optimiser};
 use crate::paper::layers::Dropout;
-use crate::random::{generator, shuffled};
-use crate::training::{EpochRecord, State, Watcher};
+use crate::training::{EpochRecord, Plan, Task, Watcher, learn};
 use crate::weights::Checkpoint;
 
 /// Stars with both sets of coordinates, (stars, 3) each.
@@ -91,7 +90,6 @@ pub fn train(
     if stars < 2 {
         return Err(Error::Data("training needs at least two stars".to_owned()));
     }
-    let device = train.x.device();
     let model = InverseModel::new(toy.clone(), options.form, &train.theta, &train.action, options.seed);
     let examples = |pairs: &Pairs| model.examples(&pairs.theta, &pairs.action, &pairs.x, &pairs.v);
     let learning = examples(train)?;
@@ -99,60 +97,63 @@ pub fn train(
         .filter(|pairs| pairs.x.size()[0] > 0)
         .map(examples)
         .transpose()?;
-    let optimiser = match options.form {
-        Form::Smooth { .. } => Optimiser::Soap,
-        Form::Paper { .. } => Optimiser::Adam,
+    let (optimiser, warm_up, decay) = match options.form {
+        Form::Smooth { .. } => (Optimiser::Soap, 200, Decay::Cosine(1e-3)),
+        Form::Paper { .. } => (Optimiser::Adam, 0, Decay::Constant),
     };
-    let mut state = State::with(optimiser, &model.parameters(), 0.0, f64::INFINITY);
-    checkpoint.resume(watcher, |saved| state.restore(saved))?;
-    let steps_per_epoch = stars.div_ceil(options.batch);
-    let total = steps_per_epoch * options.epochs;
-    let schedule = match options.form {
-        Form::Smooth { .. } => Schedule::cosine(options.learning_rate, 200, total, 1e-3),
-        Form::Paper { .. } => Schedule::constant(options.learning_rate, total),
+    let plan = Plan {
+        rows: stars,
+        batch: options.batch,
+        epochs: options.epochs,
+        seed: options.seed,
+        optimiser,
+        weight_decay: 0.0,
+        clip: 1.0,
+        learning_rate: options.learning_rate,
+        warm_up,
+        decay,
+        start_loss: f64::INFINITY,
     };
-    for epoch in state.next_epoch()..=options.epochs {
-        let mut random = generator(options.seed, "batches", epoch as u64);
-        let order = Tensor::from_slice(&shuffled(stars, &mut random)).to_device(device);
-        // Dropout masks come from libtorch's own generator, set anew each epoch so that an interruption changes nothing.
-        tch::manual_seed((options.seed as i64).wrapping_mul(1_000_003).wrapping_add(epoch as i64));
-        let mut sum = Tensor::zeros([], (Kind::Double, device));
-        for batch in order.split(options.batch as i64, 0) {
-            sum += step(&model, &mut state, &learning.pick(&batch), &schedule)? * batch.numel() as f64;
-        }
-        let train_loss = sum.double_value(&[]) / stars as f64;
-        let validation_loss = held_out
-            .as_ref()
-            .map_or(train_loss, |examples| measure(&model, examples));
-        if !train_loss.is_finite() {
-            return Err(Error::NotFinite {
-                what: format!("the training loss of epoch {epoch}"),
-            });
-        }
-        let record = state.measured(
-            epoch,
-            train_loss,
-            validation_loss,
-            schedule.rate(epoch * steps_per_epoch - 1),
-        )?;
-        state.record(record, options.epochs, checkpoint, watcher, |_| ())?;
-    }
-    let history = state.into_best();
-    Ok(Trained { model, history })
+    let parameters = model.parameters();
+    let mut task = Places {
+        stars,
+        model,
+        learning,
+        held_out,
+    };
+    let history = learn(&mut task, &parameters, &plan, checkpoint, watcher)?;
+    Ok(Trained {
+        model: task.model,
+        history,
+    })
 }
 
 /// Error (scaled units) at which the loss passes from square to absolute.
 const ROBUST: f64 = 1e-4;
 
-/// One step; gives the mean absolute error.
-fn step(model: &InverseModel, state: &mut State, batch: &Examples, schedule: &Schedule) -> Result<Tensor, Error> {
-    let error = model.answer(batch, Dropout::Drawn) - &batch.targets;
-    let loss = ((&error / ROBUST).square() + 1.0).sqrt().mean(Kind::Double) * ROBUST;
-    state.descend(&loss, 1.0, schedule)?;
-    Ok(error.detach().abs().mean(Kind::Double))
+/// The model and the stars that it learns from.
+struct Places {
+    model: InverseModel,
+    learning: Examples,
+    held_out: Option<Examples>,
+    stars: usize,
 }
 
-fn measure(model: &InverseModel, examples: &Examples) -> f64 {
-    let error = tch::no_grad(|| model.answer(examples, Dropout::Off) - &examples.targets);
-    error.abs().mean(Kind::Double).double_value(&[])
+impl Task for Places {
+    fn loss(&mut self, batch: &Tensor) -> Result<(Tensor, f64), Error> {
+        let examples = self.learning.pick(batch);
+        let error = self.model.answer(&examples, Dropout::Drawn) - &examples.targets;
+        let loss = ((&error / ROBUST).square() + 1.0).sqrt().mean(Kind::Double) * ROBUST;
+        let mean = error.detach().abs().mean(Kind::Double).double_value(&[]);
+        Ok((loss, mean * batch.numel() as f64))
+    }
+
+    fn measure(&mut self, _epoch: usize, sum: f64) -> Result<(f64, Option<f64>), Error> {
+        let train_loss = sum / self.stars as f64;
+        let validation_loss = self.held_out.as_ref().map_or(train_loss, |examples| {
+            let error = tch::no_grad(|| self.model.answer(examples, Dropout::Off) - &examples.targets);
+            error.abs().mean(Kind::Double).double_value(&[])
+        });
+        Ok((train_loss, Some(validation_loss)))
+    }
 }

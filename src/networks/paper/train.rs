@@ -6,11 +6,10 @@ use tch::{Kind, Tensor};
 use super::map::{ACTION_UNIT, Architecture, Evaluation, Image, PreparedMap};
 use super::model::PaperModel;
 use crate::error::Error;
-use crate::optimiser::Schedule;
-use crate::random::{generator, shuffled};
+use crate::optimiser::{Decay, Optimiser};
 use crate::streams::{Streams, ToyPoints};
-use crate::training::{EpochRecord, State, Watcher};
-use crate::weights::Checkpoint;
+use crate::training::{EpochRecord, Plan, Task, Watcher, learn};
+use crate::weights::{Checkpoint, Weights};
 
 /// What is minimised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +87,10 @@ impl<'a> Set<'a> {
         })
     }
 
+    fn restore(&mut self, means: &Tensor) {
+        self.means = means.to_device(self.means.device());
+    }
+
     fn points(&self, model: &PaperModel, picked: &Tensor) -> Result<ToyPoints, Error> {
         if let Some(points) = &self.fixed {
             return Ok(points.pick(picked));
@@ -156,72 +159,79 @@ pub fn train(
     if train.is_empty() {
         return Err(Error::Data("training needs at least one stream".to_owned()));
     }
-    let mut learning = Set::new(train, &start)?;
-    let mut held_out = validation
+    let learning = Set::new(train, &start)?;
+    let held_out = validation
         .filter(|set| !set.is_empty())
         .map(|set| Set::new(set, &start))
         .transpose()?;
-    let model = start;
-    let mut state = State::new(&model.parameters(), 0.0, f64::INFINITY);
-    checkpoint.resume(watcher, |saved| {
-        state.restore(saved)?;
-        for (name, set) in [
-            ("means.train", Some(&mut learning)),
-            ("means.validation", held_out.as_mut()),
-        ] {
-            if let Some(set) = set {
-                set.means = saved.tensor(name)?.to_device(set.means.device());
-            }
-        }
-        Ok(())
-    })?;
-    let steps_per_epoch = train.len().div_ceil(options.batch);
-    let schedule = Schedule::constant(options.learning_rate, steps_per_epoch * options.epochs);
-    for epoch in state.next_epoch()..=options.epochs {
-        let mut random = generator(options.seed, "batches", epoch as u64);
-        let order = Tensor::from_slice(&shuffled(train.len(), &mut random)).to_device(train.x.device());
-        // Dropout masks come from libtorch's own generator, set anew each epoch so that an interruption changes nothing.
-        tch::manual_seed((options.seed as i64).wrapping_mul(1_000_003).wrapping_add(epoch as i64));
-        let mut train_loss = 0.0;
-        for batch in order.split(options.batch as i64, 0) {
-            let value = step(&model, &mut state, &mut learning, &batch, options, &schedule)?;
-            if !value.is_finite() {
-                return Err(Error::NotFinite {
-                    what: format!("the training loss of epoch {epoch}"),
-                });
-            }
-            train_loss += value * batch.numel() as f64 / train.len() as f64;
-        }
-        let validation_loss = match &mut held_out {
-            Some(set) => measure(&model, set, options)?,
-            None => train_loss,
-        };
-        let record = state.measured(epoch, train_loss, validation_loss, options.learning_rate)?;
-        state.record(record, options.epochs, checkpoint, watcher, |weights| {
-            weights.insert("means.train", &learning.means);
-            if let Some(set) = &held_out {
-                weights.insert("means.validation", &set.means);
-            }
-        })?;
-    }
-    let history = state.into_best();
-    Ok(Trained { model, history })
+    let plan = Plan {
+        rows: train.len(),
+        batch: options.batch,
+        epochs: options.epochs,
+        seed: options.seed,
+        optimiser: Optimiser::Adam,
+        weight_decay: 0.0,
+        clip: f64::INFINITY,
+        learning_rate: options.learning_rate,
+        warm_up: 0,
+        decay: Decay::Constant,
+        start_loss: f64::INFINITY,
+    };
+    let parameters = start.parameters();
+    let mut task = Images {
+        model: start,
+        learning,
+        held_out,
+        options,
+    };
+    let history = learn(&mut task, &parameters, &plan, checkpoint, watcher)?;
+    Ok(Trained {
+        model: task.model,
+        history,
+    })
 }
 
-fn step(
-    model: &PaperModel,
-    state: &mut State,
-    set: &mut Set,
-    batch: &Tensor,
-    options: &Options,
-    schedule: &Schedule,
-) -> Result<f64, Error> {
-    let points = set.points(model, batch)?;
-    let map = model.map.prepare();
-    let (mean, image) = set.image(&map, &points, batch, &options.evaluation);
-    let (total, reported) = loss(&map, &points, &image, &mean, options.loss);
-    state.descend(&total, f64::INFINITY, schedule)?;
-    Ok(reported)
+/// The model and the streams that it learns from.
+struct Images<'a> {
+    model: PaperModel,
+    learning: Set<'a>,
+    held_out: Option<Set<'a>>,
+    options: &'a Options,
+}
+
+impl Task for Images<'_> {
+    fn loss(&mut self, batch: &Tensor) -> Result<(Tensor, f64), Error> {
+        let points = self.learning.points(&self.model, batch)?;
+        let map = self.model.map.prepare();
+        let (mean, image) = self.learning.image(&map, &points, batch, &self.options.evaluation);
+        let (total, reported) = loss(&map, &points, &image, &mean, self.options.loss);
+        Ok((
+            total,
+            reported * batch.numel() as f64 / self.learning.streams.len() as f64,
+        ))
+    }
+
+    fn measure(&mut self, _epoch: usize, sum: f64) -> Result<(f64, Option<f64>), Error> {
+        let held_out = self.held_out.as_mut();
+        let measured = held_out.map(|set| measure(&self.model, set, self.options));
+        Ok((sum, Some(measured.transpose()?.unwrap_or(sum))))
+    }
+
+    fn save(&self, checkpoint: &mut Weights) {
+        checkpoint.insert("means.train", &self.learning.means);
+        if let Some(set) = &self.held_out {
+            checkpoint.insert("means.validation", &set.means);
+        }
+    }
+
+    fn restore(&mut self, checkpoint: &Weights, _epochs: usize) -> Result<(), Error> {
+        self.learning.restore(checkpoint.tensor("means.train")?);
+        match &mut self.held_out {
+            Some(set) => set.restore(checkpoint.tensor("means.validation")?),
+            None => {}
+        }
+        Ok(())
+    }
 }
 
 /// The loss of a set without dropout.

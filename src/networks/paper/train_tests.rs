@@ -4,7 +4,7 @@ use std::time::Duration;
 use tch::Device;
 
 use super::*;
-use crate::test_support::{halo_points, paper_isochrone};
+use crate::test_support::{StopAfter, halo_points, paper_isochrone};
 use crate::training::Unwatched;
 
 const SMALL: Architecture = Architecture {
@@ -133,15 +133,6 @@ fn ten_points_are_overfitted() {
 
 #[test]
 fn an_interrupted_training_ends_with_the_same_bytes() {
-    struct StopAt(usize, usize);
-    impl Watcher for StopAt {
-        fn epoch(&mut self, record: &EpochRecord, _total: usize) {
-            self.1 = record.epoch;
-        }
-        fn stop(&self) -> bool {
-            self.0 == self.1
-        }
-    }
     let (streams, held_out) = (arcs(40, 5), arcs(8, 6));
     let options = options(6, Loss::Full);
     let bytes = |trained: &Trained| trained.model.to_weights().unwrap().to_bytes().unwrap();
@@ -164,7 +155,7 @@ fn an_interrupted_training_ends_with_the_same_bytes() {
             watcher,
         )
     };
-    assert!(matches!(go(&mut StopAt(3, 0)), Err(Error::Stopped { epochs: 3 })));
+    assert!(matches!(go(&mut StopAfter(3)), Err(Error::Stopped { epochs: 3 })));
     let resumed = go(&mut Unwatched).unwrap();
     assert_eq!(bytes(&whole), bytes(&resumed));
     let losses = |trained: &Trained| {

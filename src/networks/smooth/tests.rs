@@ -8,9 +8,11 @@ use crate::error::Error;
 use crate::features::{Features, Symmetry, height};
 use crate::isochrone::{Isochrone, floored};
 use crate::streams::{Streams, ToyPoints};
-use crate::test_support::{angle_distance, bend, distance, halo_points, halo_streams, image, paper_isochrone};
+use crate::test_support::{
+    StopAfter, angle_distance, bend, distance, halo_points, halo_streams, image, paper_isochrone,
+};
 use crate::toy::unbound_energies;
-use crate::training::{EpochRecord, Unwatched, Watcher};
+use crate::training::{Unwatched, Watcher};
 use crate::weights::{Checkpoint, Weights};
 
 const SYMMETRIES: [Symmetry; 3] = [Symmetry::None, Symmetry::Axisymmetric, Symmetry::Spherical];
@@ -323,19 +325,6 @@ fn a_globular_cluster_is_learned_as_a_galaxy_is() {
     }
 }
 
-/// Asks to stop after some epochs.
-struct Impatient(usize);
-
-impl Watcher for Impatient {
-    fn epoch(&mut self, _record: &EpochRecord, _total: usize) {
-        self.0 -= 1;
-    }
-
-    fn stop(&self) -> bool {
-        self.0 == 0
-    }
-}
-
 fn assert_resumes(options: &Options) {
     let (streams, held_out) = (halo_streams(24, 6, 6), halo_streams(8, 6, 7));
     let folder = tempfile::tempdir().unwrap();
@@ -345,7 +334,7 @@ fn assert_resumes(options: &Options) {
     let whole = go(&mut Checkpoint::none(), &mut Unwatched).unwrap();
     for epochs in [1, 4] {
         let mut checkpoint = Checkpoint::new(folder.path(), Duration::from_secs(3600));
-        match go(&mut checkpoint, &mut Impatient(epochs)) {
+        match go(&mut checkpoint, &mut StopAfter(epochs)) {
             Err(Error::Stopped { .. }) => {}
             other => panic!("{other:?}"),
         }

@@ -7,12 +7,12 @@ use super::flow::{Flow, mean_rate, rate};
 use super::map::{Shape, SmoothMap};
 use crate::error::Error;
 use crate::isochrone::{Isochrone, floored};
-use crate::optimiser::{Optimiser, Schedule};
+use crate::optimiser::{Decay, Optimiser};
 use crate::perceptron::{Inputs, Perceptron};
-use crate::random::{generator, shuffled};
+use crate::random::generator;
 use crate::streams::{Streams, ToyPoints, mean};
-use crate::training::{EpochRecord, State, Watcher};
-use crate::weights::Checkpoint;
+use crate::training::{EpochRecord, Plan, Task, Watcher, learn};
+use crate::weights::{Checkpoint, Weights};
 
 /// How to train.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -220,7 +220,7 @@ pub fn train(
 /// [`train`], going on from `map` with its toy and its features; its shape must be that of `options`. With a `flow` of the training
 /// stars, mean |dJ/dt| counts besides their spread.
 pub fn train_from(
-    mut map: SmoothMap,
+    map: SmoothMap,
     train: &Streams,
     flow: Option<&Flow>,
     validation: Option<&Streams>,
@@ -240,92 +240,104 @@ pub fn train_from(
         )));
     }
     let kind = if options.single { Kind::Float } else { Kind::Double };
-    // Actions of a globular cluster are ten thousand times smaller than those of a galaxy.
-    let unit = map.action_scale();
     let mut learning = Set::new(train, flow, &map, kind)?;
-    let mut held_out = validation
+    let held_out = validation
         .filter(|set| !set.is_empty())
         .map(|set| Set::new(set, None, &map, Kind::Double))
         .transpose()?;
     let start_loss = held_out.as_ref().unwrap_or(&learning).spread(&map);
-    // The steps' own parameters; in double precision they are those of the map.
     let working = map.perceptron.working(kind);
-    let mut state = State::with(
-        options.optimiser,
-        &working.parameters(),
-        options.weight_decay,
-        start_loss,
-    );
     learning.draw(options.stars, options.seed, 0);
     learning.look(&map);
-    checkpoint.resume(watcher, |saved| {
-        state.restore(saved)?;
-        let device = train.x.device();
-        let done = state.next_epoch() - 1;
-        learning.draw(options.stars, options.seed, done - done % options.refresh);
-        learning.refined = saved.tensor("refined.train")?.to_device(device);
-        learning.look(&map);
-        if let Some(set) = &mut held_out {
-            set.refined = saved.tensor("refined.validation")?.to_device(device);
-        }
-        Ok(())
-    })?;
-
-    let steps_per_epoch = train.len().div_ceil(options.batch);
-    let total = steps_per_epoch * options.epochs;
-    let schedule = Schedule::cosine(options.learning_rate, 200, total, 1e-3);
-    for epoch in state.next_epoch()..=options.epochs {
-        let mut random = generator(options.seed, "batches", epoch as u64);
-        let order = Tensor::from_slice(&shuffled(train.len(), &mut random)).to_device(train.x.device());
-        let mut loss = 0.0;
-        for batch in order.split(options.batch as i64, 0) {
-            loss += step(&working, &mut state, &learning, &batch, unit, options, &schedule)? * batch.numel() as f64;
-        }
-        let is_last = epoch == options.epochs;
-        let mut validation_loss = state.last_loss();
-        let mut best = false;
-        if epoch.is_multiple_of(options.refresh) || is_last {
-            let steps = if is_last { 10 } else { 2 };
-            map.perceptron.copy_from(&working);
-            learning.draw(options.stars, options.seed, epoch);
-            learning.refresh(&map, steps);
-            if let Some(set) = &mut held_out {
-                set.refresh(&map, steps);
-            }
-            validation_loss = held_out.as_ref().unwrap_or(&learning).spread(&map);
-            best = state.keep_if_best(epoch, validation_loss)?;
-        }
-        let record = EpochRecord {
-            epoch,
-            train_loss: loss / train.len() as f64,
-            validation_loss,
-            learning_rate: schedule.rate(epoch * steps_per_epoch - 1),
-            seconds: 0.0,
-            best,
-        };
-        state.record(record, options.epochs, checkpoint, watcher, |weights| {
-            weights.insert("refined.train", &learning.refined);
-            if let Some(set) = &held_out {
-                weights.insert("refined.validation", &set.refined);
-            }
-        })?;
-    }
-    let history = state.into_best();
-    map.perceptron.copy_from(&working);
-    let rate = learning.mean_rate(&map);
-    Ok(Trained { map, history, rate })
+    let plan = Plan {
+        rows: train.len(),
+        batch: options.batch,
+        epochs: options.epochs,
+        seed: options.seed,
+        optimiser: options.optimiser,
+        weight_decay: options.weight_decay,
+        clip: options.clip,
+        learning_rate: options.learning_rate,
+        warm_up: 200,
+        decay: Decay::Cosine(1e-3),
+        start_loss,
+    };
+    let parameters = working.parameters();
+    let mut task = Spread {
+        unit: map.action_scale(),
+        map,
+        working,
+        learning,
+        held_out,
+        options,
+    };
+    let history = learn(&mut task, &parameters, &plan, checkpoint, watcher)?;
+    task.map.perceptron.copy_from(&task.working);
+    let rate = task.learning.mean_rate(&task.map);
+    Ok(Trained {
+        map: task.map,
+        history,
+        rate,
+    })
 }
 
-/// One step on the streams `batch`; gives their mean absolute deviation, km/s kpc. The loss is in units of `unit`.
-fn step(
-    network: &Perceptron,
-    state: &mut State,
-    set: &Set,
-    batch: &Tensor,
+/// The map and the streams along which its actions vary.
+struct Spread<'a> {
+    map: SmoothMap,
+    /// The steps' own weights; in double precision they are those of the map.
+    working: Perceptron,
+    learning: Set,
+    held_out: Option<Set>,
+    options: &'a Options,
+    /// Unit of the loss, km/s kpc: actions of a globular cluster are ten thousand times smaller than those of a galaxy.
     unit: f64,
-    options: &Options,
-    schedule: &Schedule,
-) -> Result<f64, Error> {
+}
+
+impl Task for Spread<'_> {
+    fn loss(&mut self, batch: &Tensor) -> Result<(Tensor, f64), Error> {
+        let (loss, deviation) = loss(&self.working, &self.learning, batch, self.unit, self.options);
+        Ok((loss, deviation * batch.numel() as f64))
+    }
+
+    fn measure(&mut self, epoch: usize, sum: f64) -> Result<(f64, Option<f64>), Error> {
+        let train_loss = sum / self.learning.refined.size()[0] as f64;
+        let is_last = epoch == self.options.epochs;
+        if !epoch.is_multiple_of(self.options.refresh) && !is_last {
+            return Ok((train_loss, None));
+        }
+        let steps = if is_last { 10 } else { 2 };
+        self.map.perceptron.copy_from(&self.working);
+        self.learning.draw(self.options.stars, self.options.seed, epoch);
+        self.learning.refresh(&self.map, steps);
+        if let Some(set) = &mut self.held_out {
+            set.refresh(&self.map, steps);
+        }
+        let spread = self.held_out.as_ref().unwrap_or(&self.learning).spread(&self.map);
+        Ok((train_loss, Some(spread)))
+    }
+
+    fn save(&self, checkpoint: &mut Weights) {
+        checkpoint.insert("refined.train", &self.learning.refined);
+        if let Some(set) = &self.held_out {
+            checkpoint.insert("refined.validation", &set.refined);
+        }
+    }
+
+    fn restore(&mut self, checkpoint: &Weights, epochs: usize) -> Result<(), Error> {
+        let device = self.learning.refined.device();
+        let drawn = epochs - epochs % self.options.refresh;
+        self.learning.draw(self.options.stars, self.options.seed, drawn);
+        self.learning.refined = checkpoint.tensor("refined.train")?.to_device(device);
+        self.learning.look(&self.map);
+        if let Some(set) = &mut self.held_out {
+            set.refined = checkpoint.tensor("refined.validation")?.to_device(device);
+        }
+        Ok(())
+    }
+}
+
+/// The loss of the streams `batch`, in units of `unit`, and their mean absolute deviation, km/s kpc.
+fn loss(network: &Perceptron, set: &Set, batch: &Tensor, unit: f64, options: &Options) -> (Tensor, f64) {
     let pick = |tensor: &Tensor| tensor.index_select(0, batch);
     let kind = set.kind;
     let weights = pick(&set.points.weights).to_kind(kind);
@@ -341,6 +353,6 @@ fn step(
         let slopes = flow.inputs.each_ref().map(|inputs| network.slope(&inputs.each(&pick)));
         loss += size(&(pick(&flow.rate) - rate(&slopes))) * flow.weight;
     }
-    state.descend(&loss, options.clip, schedule)?;
-    Ok(((deviation.detach().abs() * weights).sum(kind) / count).double_value(&[]))
+    let mean = ((deviation.detach().abs() * weights).sum(kind) / count).double_value(&[]);
+    (loss, mean)
 }
