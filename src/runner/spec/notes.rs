@@ -12,7 +12,9 @@ pub(super) fn notes(sources: &Sources) -> Vec<String> {
         let zip = value.pointer("/sweep/zip").is_some();
         (zip || has_braces(value)).then(|| {
             let file = &source.name;
-            format!("{file} is in the first edition of the language, soon no longer read: actionfinder fmt --edition 2 {file}")
+            format!(
+                "{file} is in the first edition of the language, soon no longer read: write `$name` for a whole value, `rows` for `zip`"
+            )
         })
     };
     sources.0.iter().filter_map(of).collect()
