@@ -150,12 +150,12 @@ fn the_nbody_pipeline_runs_small() {
     let yaml = project("pipelines/plummer_small.yaml");
     let mut arguments = vec!["run", yaml.to_str().unwrap()];
     for parameter in [
-        "particles=600",
-        "step=1e-3",
-        "train_streams=40",
-        "validation_streams=40",
-        "test_streams=40",
-        "epochs=2",
+        "sphere.particles=600",
+        "sphere.step=1e-3",
+        "sphere.train_streams=40",
+        "sphere.validation_streams=40",
+        "sphere.test_streams=40",
+        "sphere.epochs=2",
     ] {
         arguments.extend(["-p", parameter]);
     }
