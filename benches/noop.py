@@ -1,11 +1,13 @@
-"""How long does it take to find that nothing, or one chain, has to run? Beside ninja and make, on the same graph, in one go.
+"""How long does it take to find that nothing, or one chain, has to run, and how long to run it all? Beside ninja and make, on the
+same graph, in one go.
 
-    python3 benches/noop.py [--stages 1000 10000] [--repeats 21] [--precedence]
+    python3 benches/noop.py [--stages 1000 10000] [--repeats 21] [--precedence] [--running 3]
 
 The graph: one sample of orbits, then chains of `split` stages ten deep, each with a seed of its own. The peers get the same
 graph as copies of a file. Every pipeline is run once to do the work. Then the commands are timed in turns: with nothing to
 run, and with one stage changed near the end of its chain (ours another seed, the peers' a touched input), where each only says
-what it would run. Printed are the median and the least wall-clock time in milliseconds, and the ratio of the medians to
+what it would run. With `--running N` all is run from nothing N times, in turns, on the disk that `--work` is on: ours does with every
+stage what ninja does with a `cp`, and puts it on the disk besides. Printed are the median and the least wall-clock time in milliseconds, and the ratio of the medians to
 ninja's. Nothing here is a test.
 
 On a busy machine `--precedence` (as root) gives what is timed, ours and the peers' alike, precedence over all else.
@@ -59,12 +61,26 @@ def run(command: list[str], folder: pathlib.Path) -> float:
     return 1e3 * (time.perf_counter() - start)
 
 
-def timed(commands: dict[str, tuple[list[str], pathlib.Path]], repeats: int, precedence: bool, what: str) -> None:
+def clear(folder: pathlib.Path) -> None:
+    """Leaves what describes the work, and nothing that came of it."""
+    shutil.rmtree(folder / "results", ignore_errors=True)
+    for path in folder.iterdir():
+        if path.name[0] in "s." and path.name != "source":
+            path.unlink()
+    os.sync()
+    # For five seconds ext4 goes out of the way of inodes that were just freed, which takes time.
+    time.sleep(6)
+
+
+def timed(commands: dict, repeats: int, precedence: bool, what: str, before=lambda folder: None) -> None:
+    if repeats == 0:
+        return
     times = {name: [] for name in commands}
     if precedence:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
     for _ in range(repeats):
         for name, (command, folder) in commands.items():
+            before(folder)
             times[name].append(run(command, folder))
     if precedence:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
@@ -80,19 +96,20 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=21)
     parser.add_argument("--program", default=str(ROOT / "target" / "debug" / "actionfinder"))
     parser.add_argument("--precedence", action="store_true")
+    parser.add_argument("--running", type=int, default=0, help="repeats of runs from nothing")
+    parser.add_argument("--work", help="folder to work below; default: the system's for temporary files")
     arguments = parser.parse_args()
     ours = arguments.program
     print(f"load before: {os.getloadavg()[0]:.1f}")
     print(f"{'':<28} {'command':<18} {'median':>8} {'least':>8} {'/ ninja':>8}")
     for count in arguments.stages:
-        with tempfile.TemporaryDirectory() as work:
+        with tempfile.TemporaryDirectory(dir=arguments.work) as work:
             folders = {name: pathlib.Path(work) / name for name in ("ours", "ninja", "make")}
             for folder in folders.values():
                 folder.mkdir()
                 (folder / "source").write_text("x")
             changed = (count - 2) // DEPTH * DEPTH - DEPTH // 2
             write_pipeline(folders["ours"] / "noop.yaml", count)
-            write_pipeline(folders["ours"] / "changed.yaml", count, changed)
             write_ninja(folders["ninja"], count)
             write_make(folders["make"], count)
             fresh = {
@@ -102,11 +119,18 @@ def main() -> None:
                 "make": (["make", "-s"], folders["make"]),
             }
             dry = {
-                "actionfinder plan": ([ours, "plan", "changed.yaml"], folders["ours"]),
-                "actionfinder why": ([ours, "why", "changed.yaml", f"s{changed}"], folders["ours"]),
+                "actionfinder plan": ([ours, "plan", "noop.yaml"], folders["ours"]),
+                "actionfinder why": ([ours, "why", "noop.yaml", f"s{changed}"], folders["ours"]),
                 "ninja": (["ninja", "-n"], folders["ninja"]),
                 "make": (["make", "-n"], folders["make"]),
             }
+            running = {
+                "actionfinder run": fresh["actionfinder run"],
+                "ninja": fresh["ninja"],
+                "make": (["make", "-s", f"-j{os.cpu_count()}"], folders["make"]),
+            }
+            running = {name: row for name, row in running.items() if shutil.which(row[0][0])}
+            timed(running, arguments.running, arguments.precedence, f"{count} stages, all run", clear)
             fresh, dry = ({name: row for name, row in rows.items() if shutil.which(row[0][0])} for rows in (fresh, dry))
             # The work itself, and once more: what just changed is looked at again.
             for _ in range(2):
@@ -114,6 +138,7 @@ def main() -> None:
                     run(command, folder)
                 time.sleep(2.5)
             timed(fresh, arguments.repeats, arguments.precedence, f"{count} stages, nothing to run")
+            write_pipeline(folders["ours"] / "noop.yaml", count, changed)
             for folder in (folders["ninja"], folders["make"]):
                 (folder / f"s{changed - 1}").touch()
             timed(dry, arguments.repeats, arguments.precedence, f"{count} stages, one changed")

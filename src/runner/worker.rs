@@ -15,10 +15,10 @@
 //! * The request names the revision of the kind: a worker of another build refuses it.
 //!
 //! A worker whose body ended well is asked again, for starting one costs 6 ms, or 350 with libtorch. That changes no byte: what is
-//! set for a process alone (its environment, with the numbers of threads and the GPU) is the same for all that it is asked, a body
-//! sets the rest itself before it uses it (libtorch's threads, its generator), and `tests/integration/catalog.rs` compares
-//! what workers write that were asked in different orders. One whose body failed or panicked, one that has grown, and one that
-//! has done many bodies are ended, and another is started.
+//! set for a process alone (its environment, with the numbers of threads and the GPU) is the same for all that it is asked, and a
+//! body sets the rest itself before it uses it (libtorch's threads, its generator). A test of the program compares what every
+//! kind writes in a new process and in one that did others before (`tests/integration/catalog.rs`). One whose body failed or
+//! panicked, one that has grown, and one that has done many bodies are ended, and another is started.
 
 mod follow;
 mod processes;

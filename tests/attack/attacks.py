@@ -28,11 +28,14 @@ def kills(ground, judge, tries, seed):
 
 
 def _workers(parent):
-    children = pathlib.Path(f"/proc/{parent}/task/{parent}/children")
-    try:
-        return [int(number) for number in children.read_text().split()]
-    except OSError:
-        return []
+    # One thread of the parent starts them all, and the system lists children by thread.
+    found = []
+    for children in pathlib.Path(f"/proc/{parent}/task").glob("*/children"):
+        try:
+            found += [int(number) for number in children.read_text().split()]
+        except OSError:
+            pass
+    return found
 
 
 def _kill(process, who):
@@ -130,14 +133,15 @@ def _damage(path, random):
 
 
 def _until_trained(ground, process):
-    """Waits until the training's worker has been asked for."""
+    """Waits until the training has begun."""
     while process.poll() is None:
-        for request in (ground.results / "cache" / "partial").glob("*/request.json"):
+        for journal in ground.results.glob("*/runs.jsonl"):
             try:
-                if '"train_actions"' in request.read_text():
-                    return
+                lines = journal.read_text().splitlines()
             except OSError:
-                pass
+                continue
+            if any('"stage_started"' in line and '"train_actions"' in line for line in lines):
+                return
         time.sleep(0.01)
 
 

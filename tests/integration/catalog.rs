@@ -46,7 +46,8 @@ fn every_kind_of_the_catalog_is_in_the_small_pipeline() {
     assert_eq!(here, kinds, "add a stage of each kind to tests/golden/kinds.yaml");
 }
 
-/// Each stage alone in a run, so that it is granted all threads there are. Tensors of the trainings are large enough that libtorch shares
+/// Each stage alone in a run, so that it is granted all threads there are, in a process that did nothing before; beside a run of all, in
+/// which a few processes do one stage after the other. Tensors of the trainings are large enough that libtorch shares
 /// them among its threads.
 #[test]
 fn every_kind_gives_the_same_bytes_on_one_two_and_three_threads() {

@@ -2,8 +2,9 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::job::Ended;
+use super::job::{Ended, Moment};
 use super::node::Status;
 use super::{Coordinator, Failure, Message};
 use crate::error::StageError;
@@ -12,10 +13,22 @@ use crate::graph::StageId;
 use crate::plan::Reason;
 use crate::store::state::{Stop, Stopped};
 
+/// A body that takes less keeps nobody waiting who waits for the disk.
+const SHORT: Duration = Duration::from_millis(50);
+
 impl Coordinator<'_, '_> {
     pub(super) fn take(&mut self, message: Message) {
         match message {
-            Message::Started(id) => {
+            Message::At(id, Moment::Publishes(took)) => {
+                let name = self.run.graph[id].name.as_str();
+                if took < SHORT {
+                    self.short.insert(name);
+                } else {
+                    self.short.remove(name);
+                }
+                self.give_back(id);
+            }
+            Message::At(id, Moment::Begins) => {
                 let reason = self.nodes[id].reason.as_ref().map(ToString::to_string);
                 let device = self.shares.get(&id).map(|share| share.device.to_string());
                 let event = Event::StageStarted {
@@ -34,11 +47,17 @@ impl Coordinator<'_, '_> {
                 self.tell(&event);
             }
             Message::Ended(id, ended) => {
-                if let Some(share) = self.shares.remove(&id) {
-                    self.free.give_back(share);
-                }
+                self.running.remove(&id);
+                self.give_back(id);
                 self.end(id, ended);
             }
+        }
+    }
+
+    /// Others may use what the stage had.
+    fn give_back(&mut self, id: StageId) {
+        if let Some(share) = self.shares.remove(&id) {
+            self.free.give_back(share);
         }
     }
 

@@ -50,6 +50,15 @@ pub(super) struct JobInput {
     pub verified: bool,
 }
 
+/// What a job tells on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// The body is to begin.
+    Begins,
+    /// The body has ended well, after so long; what follows waits for the disk and needs no processor.
+    Publishes(Duration),
+}
+
 /// How a job ended, when it did not fail.
 pub(super) enum Ended {
     /// The body ran, its outputs are published.
@@ -65,7 +74,7 @@ pub(super) enum Ended {
 
 impl Job<'_> {
     /// Does it, holding the lock of its fingerprint.
-    pub fn run(self, lock: KeyLock, started: &dyn Fn()) -> Result<Ended, StageError> {
+    pub fn run(self, lock: KeyLock, at: &dyn Fn(Moment)) -> Result<Ended, StageError> {
         if !self.forced
             && let Lookup::Found(cached) = self.store.lookup(self.stage.kind, &self.fingerprint)
         {
@@ -77,7 +86,7 @@ impl Job<'_> {
             verified.retain(|(id, _)| damaged.iter().all(|(bad, _)| bad != id));
             return Ok(Ended::DamagedInputs { damaged, verified });
         }
-        started();
+        at(Moment::Begins);
         let partial = self.begin(lock)?;
         let told = Arc::new(Mutex::new(Kept::default()));
         let teller = keeping(told.clone(), self.tell.clone());
@@ -86,9 +95,11 @@ impl Job<'_> {
         let ended = self
             .executor
             .run(&request, self.gpu.as_deref(), &teller, &self.cancel)?;
-        let seconds = begun.elapsed().as_secs_f64();
+        let took = begun.elapsed();
+        let seconds = took.as_secs_f64();
         let outputs = self.outputs(&partial, &ended)?;
         self.files_unchanged()?;
+        at(Moment::Publishes(took));
         let Ok(mut told) = told.lock() else {
             return Err(StageError::Bug("what the body told is lost".to_owned()));
         };
@@ -184,7 +195,7 @@ impl Job<'_> {
     fn outputs(&self, partial: &Partial<'_>, ended: &executor::Ended) -> Result<Vec<OutputRecord>, StageError> {
         let mut records = Vec::new();
         for port in &self.stage.outputs {
-            let record = partial.seal(&file_name(port))?;
+            let record = partial.describe(&file_name(port))?;
             let written = ended.outputs.get(port.name).copied();
             if record.as_ref().map(|record| record.sha256) != written {
                 let message = format!(

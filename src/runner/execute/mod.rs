@@ -13,7 +13,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ use crate::plan::{Entry, Plan};
 use crate::store::Store;
 use crate::store::state::{State, Stopped, Unreadable};
 use budget::{Free, Share};
-use job::Ended;
+use job::{Ended, Moment};
 use node::{Node, Rank, Status};
 
 /// What to run, and with what.
@@ -71,7 +71,7 @@ pub fn execute(run: Run<'_>, sinks: &mut [Box<dyn Sink>]) -> RunSummary {
 
 /// What a job tells the coordinator.
 enum Message {
-    Started(StageId),
+    At(StageId, Moment),
     Told(StageId, Told),
     Ended(StageId, Result<Ended, StageError>),
 }
@@ -85,7 +85,12 @@ struct Coordinator<'a, 's> {
     /// Ready stages whose lock another run holds.
     contended: BTreeSet<StageId>,
     free: Free,
+    /// Stages that have a thread of their own.
+    running: BTreeSet<StageId>,
+    /// What those of them hold whose body has not ended.
     shares: BTreeMap<StageId, Share>,
+    /// Names of stages of which a body was short.
+    short: HashSet<&'a str>,
     /// The state that the last run left, read when it is first needed.
     state: Option<Result<State, Unreadable>>,
     /// Why nothing can be written, if so.
@@ -140,7 +145,9 @@ impl<'a, 's> Coordinator<'a, 's> {
             ready: BTreeSet::new(),
             contended: BTreeSet::new(),
             free: Free::new(run.budget),
+            running: BTreeSet::new(),
             shares: BTreeMap::new(),
+            short: HashSet::new(),
             state: None,
             cannot_write: None,
             log,
@@ -206,7 +213,7 @@ impl<'a, 's> Coordinator<'a, 's> {
             } else {
                 self.start_ready(scope);
             }
-            if self.shares.is_empty() && self.ready.is_empty() {
+            if self.running.is_empty() && self.ready.is_empty() {
                 return;
             }
             // Locks that another run holds are tried again after a while.

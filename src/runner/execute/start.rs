@@ -15,6 +15,9 @@ use crate::graph::{Connection, StageId};
 use crate::store::{Hash256, TryLock};
 use crate::worker::panic_message;
 
+/// At most so many stages whose body has ended wait for the disk, each on a thread of its own, while others begin.
+const MOST_PUBLISHING: usize = 64;
+
 impl<'a> Coordinator<'a, '_> {
     pub(super) fn start_ready<'scope>(&mut self, scope: &'scope Scope<'scope, '_>)
     where
@@ -23,8 +26,12 @@ impl<'a> Coordinator<'a, '_> {
         let mut next = self.ready.first().copied();
         while let Some(rank) = next
             && !self.free.is_spent()
+            && self.running.len() < self.shares.len() + MOST_PUBLISHING
         {
             let id = rank.id;
+            if self.would_delay(rank) {
+                return;
+            }
             let choice = self.run.plan.facts.devices[id];
             let others = if self.contended.contains(&id) {
                 0
@@ -34,6 +41,7 @@ impl<'a> Coordinator<'a, '_> {
             let wanted = self.run.graph[id].resources.threads;
             if let Some(share) = self.free.take(choice, wanted, others) {
                 if self.start(scope, rank, share) {
+                    self.running.insert(id);
                     self.shares.insert(id, share);
                 } else {
                     self.free.give_back(share);
@@ -42,6 +50,17 @@ impl<'a> Coordinator<'a, '_> {
             let later = (Bound::Excluded(rank), Bound::Unbounded);
             next = self.ready.range(later).next().copied();
         }
+    }
+
+    /// Whether a stage might keep one of an earlier sweep point waiting, which can begin in some milliseconds: when what it needs is
+    /// on the disk. Stages whose bodies are short do not.
+    fn would_delay(&self, rank: Rank) -> bool {
+        let publishing = self.running.iter().filter(|id| !self.shares.contains_key(*id));
+        let is_long = || !self.short.contains(self.run.graph[rank.id].name.as_str());
+        publishing
+            .map(|id| self.nodes[*id].rank.point)
+            .any(|point| point < rank.point)
+            && is_long()
     }
 
     /// Begins a stage; whether it did.
@@ -88,8 +107,8 @@ impl<'a> Coordinator<'a, '_> {
             tell: Arc::new(move |what| drop(told.send(Message::Told(id, what)))),
         };
         let body = move || {
-            let started = || drop(send.send(Message::Started(id)));
-            let ended = catch_unwind(AssertUnwindSafe(|| job.run(lock, &started)));
+            let at = |moment| drop(send.send(Message::At(id, moment)));
+            let ended = catch_unwind(AssertUnwindSafe(|| job.run(lock, &at)));
             let ended = ended.unwrap_or_else(|panic| Err(StageError::Bug(panic_message(panic.as_ref()))));
             let _ = send.send(Message::Ended(id, ended));
         };
@@ -121,7 +140,7 @@ impl<'a> Coordinator<'a, '_> {
     /// Label of a stage of this run that is at work on the same fingerprint.
     fn same_work(&self, id: StageId) -> Option<String> {
         let fingerprint = self.nodes[id].fingerprint?;
-        let mut running = self.shares.keys().filter(|other| **other != id);
+        let mut running = self.running.iter().filter(|other| **other != id);
         let same = running.find(|other| self.nodes[**other].fingerprint == Some(fingerprint))?;
         Some(self.label(*same))
     }

@@ -14,6 +14,7 @@
 
 pub mod checked;
 pub mod clear;
+pub(crate) mod commit;
 pub mod files;
 pub mod gc;
 pub mod hash;
@@ -39,6 +40,7 @@ pub use manifest::{Manifest, Metric, OutputRecord};
 use rustix::fs::{Mode, OFlags};
 
 use crate::fingerprint::STORE_VERSION;
+use commit::{Commit, DiskOf};
 use files::Keep;
 use index::{Description, Index, Record};
 
@@ -54,6 +56,7 @@ pub struct Store {
     results: PathBuf,
     entries: PathBuf,
     index: Index,
+    commit: Commit,
     program: String,
 }
 
@@ -142,6 +145,7 @@ impl Store {
         Self {
             results: results.to_owned(),
             index: Index::empty(&entries.join("index")),
+            commit: Commit::new(DiskOf::new(entries.clone())),
             entries,
             program: env!("CARGO_PKG_VERSION").to_owned(),
         }
@@ -150,6 +154,13 @@ impl Store {
     /// The same, for a program that tells its version itself.
     pub fn of_program(self, program: String) -> Self {
         Self { program, ..self }
+    }
+
+    /// The same, on a disk of a test.
+    #[cfg(test)]
+    pub(crate) fn on(self, disk: impl commit::Disk + 'static) -> Self {
+        let commit = Commit::new(disk);
+        Self { commit, ..self }
     }
 
     /// The version of the program, for manifests.

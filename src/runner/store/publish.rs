@@ -1,7 +1,8 @@
-//! Writing an entry: in a folder of its own, made durable, then moved into place by one rename.
+//! Writing an entry: in a folder of its own, put on the disk, then moved into place by one rename. The order is that of
+//! [`commit`](super::commit).
 
-use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
+use std::fs::{self, Permissions};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -108,11 +109,10 @@ impl Partial<'_> {
         &self.folder
     }
 
-    /// Makes an output durable and describes it; `None` if it was not written.
-    pub fn seal(&self, file: &str) -> Result<Option<OutputRecord>, StageError> {
+    /// Describes an output; `None` if it was not written.
+    pub fn describe(&self, file: &str) -> Result<Option<OutputRecord>, StageError> {
         let path = self.folder.join(file);
         let describe = || -> io::Result<OutputRecord> {
-            File::open(&path)?.sync_all()?;
             let sha256 = Hash256::of_file(&path)?;
             Ok(OutputRecord {
                 file: file.to_owned(),
@@ -127,39 +127,46 @@ impl Partial<'_> {
         }
     }
 
-    /// Publishes the entry: fingerprint, then manifest, then the rename that makes it visible.
+    /// Publishes the entry: fingerprint, then manifest, then the rename that makes it visible. Returns when it will be there after a
+    /// power failure.
     pub fn publish(self, fingerprint: &str, manifest: &Manifest) -> Result<Cached, StageError> {
         debug_assert_eq!(Hash256::of(fingerprint), self.fingerprint);
         self.write("fingerprint.json", fingerprint.as_bytes())?;
         let text = manifest.to_text().map_err(|error| StageError::Bug(error.to_string()))?;
         self.write("manifest.json", text.as_bytes())?;
-        sync_folder(&self.folder)?;
+        let outputs = manifest.outputs.iter().map(|output| output.file.as_str());
+        let files = outputs.chain(["fingerprint.json", "manifest.json"]);
+        let files = files.map(|file| self.folder.join(file));
+        self.settle(files.chain([self.folder.clone()]).collect())?;
         self.rename(manifest)
+    }
+
+    fn settle(&self, paths: Vec<PathBuf>) -> Result<(), StageError> {
+        let settled = self.store.commit.settle(paths);
+        settled.map_err(|(path, error)| StageError::io(path, error))
     }
 
     fn write(&self, file: &str, content: &[u8]) -> Result<(), StageError> {
         let path = self.folder.join(file);
-        let write = || -> io::Result<()> {
-            let mut file = File::create(&path)?;
-            file.write_all(content)?;
-            file.sync_all()
-        };
-        write().map_err(|error| StageError::io(&path, error))
+        fs::write(&path, content).map_err(|error| StageError::io(&path, error))
     }
 
     fn rename(self, manifest: &Manifest) -> Result<Cached, StageError> {
         let kinds = self.store.entries.join(&manifest.kind);
         let target = kinds.join(self.fingerprint.hex());
         let old = self.folder.with_file_name(format!("{}{OLD}", self.fingerprint));
+        let is_first = !kinds.is_dir();
         fs::create_dir_all(&kinds).map_err(|error| StageError::io(&kinds, error))?;
         // An entry made again (forced, or damaged) first goes out of the way.
         remove(&old)?;
-        match fs::rename(&target, &old) {
+        match self.store.commit.rename(&target, &old) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.unmoved(target, error)),
             _ => {}
         }
-        fs::rename(&self.folder, &target).map_err(|error| self.unmoved(target.clone(), error))?;
-        sync_folder(&kinds)?;
+        let renamed = self.store.commit.rename(&self.folder, &target);
+        renamed.map_err(|error| self.unmoved(target.clone(), error))?;
+        let above = is_first.then(|| self.store.entries.clone());
+        self.settle(above.into_iter().chain([kinds]).collect())?;
         let _ = fs::remove_dir_all(&old);
         let _ = fs::remove_dir_all(self.store.checkpoints(&self.fingerprint));
         let identity = Identity::of(&target.join("manifest.json")).map_err(|error| StageError::io(&target, error))?;
@@ -195,10 +202,4 @@ fn remove(folder: &Path) -> Result<(), StageError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StageError::io(folder, error)),
         _ => Ok(()),
     }
-}
-
-fn sync_folder(folder: &Path) -> Result<(), StageError> {
-    File::open(folder)
-        .and_then(|file| file.sync_all())
-        .map_err(|error| StageError::io(folder, error))
 }

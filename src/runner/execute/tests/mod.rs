@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod durable;
 mod fresh;
 mod order;
 mod processes;

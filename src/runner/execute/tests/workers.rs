@@ -421,8 +421,9 @@ fn a_worker_that_dies_idle_is_replaced() {
     let mut place = Place::with_worker();
     place.budget.cpu_threads = 1;
     let graph = toy_graph(|toys| {
-        for seed in 0..5 {
-            toys.add(&format!("s{seed}"), teller(seed), &[]);
+        toys.add("s0", teller(0), &[]);
+        for seed in 1..5 {
+            toys.add(&format!("s{seed}"), teller(seed), &[("a", &format!("s{}", seed - 1))]);
         }
     });
     let done = place.run_with(&graph, vec![Box::new(KillsIdle(None))]);
