@@ -1,21 +1,11 @@
 //! What a trained action map says about the acceleration of each star: Eq. 15 and 16 of Ibata et al. (2021).
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::error::Error;
 use crate::isochrone::dot;
-use crate::paper::model::PaperModel;
-use crate::smooth::SmoothMap;
+use crate::map::{CanonicalMap, CommonActions, Derivatives};
 use crate::streams::Streams;
-
-/// A map from positions and velocities to actions and angles.
-#[derive(Debug)]
-pub enum ActionMap {
-    /// The smooth map.
-    Smooth(SmoothMap),
-    /// The paper's networks.
-    Paper(PaperModel),
-}
 
 /// Linear equations for the accelerations of the stars of streams.
 ///
@@ -50,18 +40,15 @@ const CORE: f64 = 0.1;
 /// than the map's error.
 const LEAST: f64 = 1e-2;
 
-/// Stars whose derivatives are taken at once: bounds memory.
-const CHUNK: i64 = 4096;
-
 impl Equations {
-    /// The equations of the stars of `streams`, whose J' are those of [`ActionMap::common_actions`], all of them settled.
+    /// The equations of the stars of `streams`, whose J' are those of [`CanonicalMap::common_actions`], all of them settled.
     ///
     /// **Fails when** a star is unbound in the map's toy, or a stream has no derivatives at a star on a singular orbit.
-    pub fn new(map: &ActionMap, streams: &Streams, common: &CommonActions) -> Result<Self, Error> {
+    pub fn new(map: &dyn CanonicalMap, streams: &Streams, common: &CommonActions) -> Result<Self, Error> {
         let size = streams.x.size();
         let flat = |tensor: &Tensor| tensor.contiguous().view([-1, 3]);
         let (x, v) = (flat(&streams.x), flat(&streams.v));
-        let (of_actions, of_angles) = map.derivatives(streams, common)?;
+        let Derivatives { of_actions, of_angles } = map.derivatives(streams, common)?;
         let flow = v.unsqueeze(-1);
         let parts = |matrix: &Tensor| {
             let drift = matrix.narrow(2, 0, 3).matmul(&flow).squeeze_dim(-1);
@@ -189,77 +176,4 @@ fn solve(lever: &Tensor, drift: &Tensor, x: &Tensor) -> Result<(Tensor, Tensor),
     let (largest, least) = (s.select(1, 0), s.select(1, 2));
     let condition = (largest / &least).where_self(&least.gt(1e-12), &x.select(1, 0).full_like(f64::INFINITY));
     Ok((solved, condition.unsqueeze(-1)))
-}
-
-/// The J' that the stars of each stream share.
-#[derive(Debug)]
-pub struct CommonActions {
-    /// (streams, 3), in the map's own unit.
-    actions: Tensor,
-    /// Of each stream, whether no J' was found: what stands in `actions` then means nothing.
-    pub open: Vec<bool>,
-}
-
-impl CommonActions {
-    /// Those of the streams `places`.
-    pub fn pick(&self, places: &[usize]) -> Self {
-        let rows: Vec<i64> = places.iter().map(|&place| place as i64).collect();
-        let rows = Tensor::from_slice(&rows).to_device(self.actions.device());
-        Self {
-            actions: self.actions.index_select(0, &rows),
-            open: places.iter().map(|&place| self.open[place]).collect(),
-        }
-    }
-}
-
-impl ActionMap {
-    /// J' of streams, found as predictions find it.
-    ///
-    /// **Fails when** a star is unbound in the map's toy.
-    pub fn common_actions(&self, streams: &Streams) -> Result<CommonActions, Error> {
-        let (actions, open) = match self {
-            Self::Smooth(map) => {
-                let found = map.refine_streams(&streams.toy_points(&map.toy)?)?;
-                (found.actions, found.open)
-            }
-            Self::Paper(model) => model.common_actions(streams)?,
-        };
-        Ok(CommonActions { actions, open })
-    }
-
-    /// ∂J'/∂(x, v) and ∂θ'/∂(x, v) of the stars of streams, in order, at their streams' J'. **Shape** two of [stars, 3, 6].
-    fn derivatives(&self, streams: &Streams, common: &CommonActions) -> Result<(Tensor, Tensor), Error> {
-        match self {
-            Self::Smooth(map) => {
-                let actions = common.actions.unsqueeze(1).expand_as(&streams.x);
-                let flat = |tensor: &Tensor| tensor.contiguous().view([-1, 3]);
-                let (x, v, actions) = (flat(&streams.x), flat(&streams.v), flat(&actions));
-                let (mut of_actions, mut of_angles) = (Vec::new(), Vec::new());
-                for first in (0..x.size()[0]).step_by(CHUNK as usize) {
-                    let chunk = |tensor: &Tensor| tensor.narrow(0, first, CHUNK.min(tensor.size()[0] - first));
-                    let found = map.jacobian(&chunk(&x), &chunk(&v), Some(&chunk(&actions)))?;
-                    of_actions.push(found.of_actions);
-                    of_angles.push(found.of_angles);
-                }
-                Ok((Tensor::cat(&of_actions, 0), Tensor::cat(&of_angles, 0)))
-            }
-            Self::Paper(model) => model.derivatives_at(streams, &common.actions),
-        }
-    }
-
-    /// Where its tensors are.
-    pub fn device(&self) -> Device {
-        match self {
-            Self::Smooth(map) => map.toy.gm.device(),
-            Self::Paper(model) => model.toy().gm.device(),
-        }
-    }
-
-    /// Its toy.
-    pub fn toy(&self) -> crate::isochrone::Isochrone {
-        match self {
-            Self::Smooth(map) => map.toy.clone(),
-            Self::Paper(model) => model.toy(),
-        }
-    }
 }

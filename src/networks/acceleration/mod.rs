@@ -11,13 +11,10 @@ pub mod linear;
 pub mod model;
 pub mod train;
 
-pub use equations::{ActionMap, CommonActions, Equations};
+pub use equations::Equations;
 pub use linear::fit_potential;
 pub use model::{Form, Model};
 pub use train::{Losses, Options, Trained, train};
-
-/// Value of the metadata `network` in a file of a model without a potential.
-pub const NETWORK: &str = "acceleration";
 
 #[cfg(test)]
 mod tests;

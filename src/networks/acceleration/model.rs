@@ -7,6 +7,7 @@ use tch::{Device, Kind, Tensor};
 use crate::error::Error;
 use crate::field::mlp::{FEATURES, MlpField, features_of, gradients_of_features};
 use crate::isochrone::{Isochrone, dot, part};
+use crate::map::NetworkKind;
 use crate::paper::layers::{Dropout, Network, Shape as PaperShape};
 use crate::perceptron::{Inputs, Perceptron, Size, Start};
 use crate::random::generator;
@@ -225,8 +226,7 @@ impl Model {
         weights.insert("centre", &self.centre);
         weights.insert("width", &self.width);
         self.toy.save(&mut weights);
-        weights.metadata.insert("map".to_owned(), crate::field::MAP.to_owned());
-        weights.metadata.insert("network".to_owned(), super::NETWORK.to_owned());
+        NetworkKind::FreeField.write(&mut weights);
         weights.insert_json("form", &self.form)?;
         weights.insert_json("units", &self.units)?;
         Ok(weights)
@@ -234,6 +234,7 @@ impl Model {
 
     /// The model of a file without a potential.
     pub fn from_weights(weights: &Weights, device: Device) -> Result<Self, Error> {
+        NetworkKind::FreeField.expect(weights)?;
         let get = |name: &str, size: &[i64]| weights.shaped(name, size).map(|tensor| tensor.to_device(device));
         let toy = Isochrone::read(weights, device)?;
         let form: Form = weights.json("form")?;

@@ -4,6 +4,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::*;
 use crate::isochrone::{Isochrone, dot};
+use crate::map::{CanonicalMap, Derivatives};
 use crate::paper::map::Architecture;
 use crate::paper::model::PaperModel;
 use crate::smooth::{Shape, SmoothMap};
@@ -13,16 +14,16 @@ use crate::training::Unwatched;
 use crate::weights::{Checkpoint, Weights};
 
 /// A map whose G is zero on the toy of the streams of the tests: exact actions.
-fn exact_map(streams: &Streams) -> ActionMap {
+fn exact_map(streams: &Streams) -> SmoothMap {
     let shape = Shape {
         width: 8,
         depth: 2,
         ..Shape::default()
     };
-    ActionMap::Smooth(SmoothMap::new(paper_isochrone(), shape, &streams.x, &streams.v, 1).unwrap())
+    SmoothMap::new(paper_isochrone(), shape, &streams.x, &streams.v, 1).unwrap()
 }
 
-fn equations_of(map: &ActionMap, streams: &Streams) -> Equations {
+fn equations_of(map: &dyn CanonicalMap, streams: &Streams) -> Equations {
     let common = map.common_actions(streams).unwrap();
     assert!(!common.open.contains(&true));
     Equations::new(map, streams, &common).unwrap()
@@ -98,13 +99,14 @@ fn derivatives_of_the_papers_map_are_those_of_its_image() {
     let streams = halo_streams(6, 4, 3);
     let small = Architecture::sized(16, 3, 0.0);
     let model = PaperModel::new((3.334e11 * 1.1, 5.5), true, small, 4, Device::Cpu);
-    let (of_actions, of_angles) = model.derivatives(&streams).unwrap();
+    let common = model.common_actions(&streams).unwrap();
+    let Derivatives { of_actions, of_angles } = model.derivatives(&streams, &common).unwrap();
     let map = model.map.differentiable();
     let evaluation = crate::paper::map::Evaluation {
         steps: 60,
         ..crate::paper::map::Evaluation::FAST
     };
-    let (mean, _) = model.common_actions(&streams).unwrap();
+    let mean = common.actions / crate::paper::map::ACTION_UNIT;
     let image = |x: &Tensor, v: &Tensor| {
         let image = map.image(&model.toy_points(x, v, &streams.weights).unwrap(), &mean, &evaluation);
         (
@@ -139,7 +141,7 @@ fn derivatives_of_the_papers_map_are_those_of_its_image() {
             assert!(wrong <= 2, "axis {axis}: {wrong} of {} differ", found.numel());
         }
     }
-    let equations = equations_of(&ActionMap::Paper(model), &streams);
+    let equations = equations_of(&model, &streams);
     assert!(equations.solved.isfinite().all().int64_value(&[]) == 1);
 }
 

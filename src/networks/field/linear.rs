@@ -8,11 +8,9 @@ use tch::Tensor;
 use super::evidence::{Energies, scatter};
 use super::{Errors, extent};
 use crate::error::Error;
+use crate::map::NetworkKind;
 use crate::streams::Streams;
 use crate::weights::Weights;
-
-/// Value of the metadata `network` in a file of this field.
-pub const NETWORK: &str = "linear_field";
 
 /// A field found by least squares: Miyamoto–Nagai discs, and multipoles where no symmetry is imposed.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +44,7 @@ impl LinearField {
         let mut weights = Weights::default();
         weights.insert("terms", &Tensor::from_slice(&rows).view([-1, 3]));
         weights.insert("coefficients", &Tensor::from_slice(self.expansion.coefficients()));
-        weights.metadata.insert("network".to_owned(), NETWORK.to_owned());
+        NetworkKind::LinearField.write(&mut weights);
         weights.insert_json("ridge", &self.ridge)?;
         weights.insert_json("held_out_spread", &self.held_out_spread)?;
         weights.insert_json("extent", &self.extent)?;

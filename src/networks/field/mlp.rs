@@ -7,15 +7,13 @@ use tch::{Kind, Tensor};
 use super::{density, hessian_by_differences};
 use crate::error::Error;
 use crate::isochrone::{dot, part};
+use crate::map::NetworkKind;
 use crate::optimiser::{Decay, Optimiser};
 use crate::perceptron::{Perceptron, Size, Start};
 use crate::random::generator;
 use crate::streams::{Streams, mean, scales};
 use crate::training::{EpochRecord, Plan, Task, Watcher, learn};
 use crate::weights::{Checkpoint, Weights};
-
-/// Value of the metadata `network` in a file of this field.
-pub const NETWORK: &str = "mlp_field";
 
 /// How to train.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -123,7 +121,7 @@ impl MlpField {
         }
         weights.insert("centre", &Tensor::from_slice(&self.centre));
         weights.insert("width", &Tensor::from_slice(&self.width));
-        weights.metadata.insert("network".to_owned(), NETWORK.to_owned());
+        NetworkKind::MlpField.write(&mut weights);
         weights.insert_json("scales", &[self.length, self.unit])?;
         if let Some(toy) = &self.toy {
             weights.insert_json("toy", &[toy.mass(), toy.scale()])?;

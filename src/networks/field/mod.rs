@@ -15,15 +15,13 @@ use dynamics::potential::{Potential, Symmetry};
 use dynamics::units::GRAVITATIONAL_CONSTANT;
 
 use crate::error::Error;
+use crate::map::NetworkKind;
 use crate::weights::Weights;
 
 pub use evidence::{AtStars, Energies};
 pub use linear::{Fitted, LinearField, fit_linear};
 pub use mlp::{MlpField, train_mlp};
 pub use synthetic::{Synthetic, synthetic_streams};
-
-/// Value of the metadata `map` in a file of a field.
-pub const MAP: &str = "field";
 
 /// A learned field.
 #[derive(Debug, Clone)]
@@ -46,20 +44,20 @@ pub struct Errors {
 impl Field {
     /// The file's content.
     pub fn to_weights(&self) -> Result<Weights, Error> {
-        let mut weights = match self {
-            Self::Linear(field) => field.to_weights()?,
-            Self::Mlp(field) => field.to_weights()?,
-        };
-        weights.metadata.insert("map".to_owned(), MAP.to_owned());
-        Ok(weights)
+        match self {
+            Self::Linear(field) => field.to_weights(),
+            Self::Mlp(field) => field.to_weights(),
+        }
     }
 
     /// The field of a file.
     pub fn from_weights(weights: &Weights) -> Result<Self, Error> {
-        match weights.text("network")? {
-            linear::NETWORK => LinearField::from_weights(weights).map(Self::Linear),
-            mlp::NETWORK => MlpField::from_weights(weights).map(Self::Mlp),
-            other => Err(Error::Data(format!("`{other}` is not a kind of field"))),
+        match NetworkKind::of(weights)? {
+            NetworkKind::LinearField => LinearField::from_weights(weights).map(Self::Linear),
+            NetworkKind::MlpField => MlpField::from_weights(weights).map(Self::Mlp),
+            other => Err(Error::Data(format!(
+                "the file holds {other}, not a field with a potential"
+            ))),
         }
     }
 

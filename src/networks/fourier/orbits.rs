@@ -6,10 +6,8 @@ use dynamics::phase_space::PhaseSpace;
 
 use super::orbit::OrbitMap;
 use crate::error::Error;
+use crate::map::NetworkKind;
 use crate::weights::Weights;
-
-/// Value of the metadata `network` in a file of these maps.
-pub const NETWORK: &str = "fourier";
 
 /// The maps of orbits by the number of their stream.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -40,13 +38,13 @@ impl OrbitMaps {
         }
         let streams: Vec<i64> = self.maps.keys().copied().collect();
         all.insert_json("streams", &streams)?;
-        all.metadata.insert("network".to_owned(), NETWORK.to_owned());
-        all.metadata.insert("map".to_owned(), "actions".to_owned());
+        NetworkKind::Fourier.write(&mut all);
         Ok(all)
     }
 
     /// The maps of a file.
     pub fn from_weights(weights: &Weights) -> Result<Self, Error> {
+        NetworkKind::Fourier.expect(weights)?;
         let mut maps = BTreeMap::new();
         for stream in weights.json::<Vec<i64>>("streams")? {
             let prefix = format!("{stream}.");

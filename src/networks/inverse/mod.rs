@@ -14,15 +14,13 @@ use tch::{Device, Kind, Tensor};
 use crate::error::Error;
 use crate::features::{Features, SOFTENING, Symmetry};
 use crate::isochrone::{Isochrone, floored, wrap};
+use crate::map::NetworkKind;
 use crate::paper::layers::{Dropout, Network, Shape};
 use crate::paper::map::ACTION_UNIT;
 use crate::perceptron::{Perceptron, Size, Start};
 use crate::random::generator;
 use crate::streams::scales;
 use crate::weights::Weights;
-
-/// Value of the metadata `map` in a file of an inverse.
-pub const MAP: &str = "inverse";
 
 /// Units of positions (kpc) and velocities (km/s) in the losses: those of the paper's networks.
 const LENGTH_UNIT: f64 = 20.0;
@@ -254,7 +252,7 @@ impl InverseModel {
     /// The file's content.
     pub fn to_weights(&self) -> Result<Weights, Error> {
         let mut weights = Weights::default();
-        weights.metadata.insert("map".to_owned(), MAP.to_owned());
+        NetworkKind::Inverse.write(&mut weights);
         weights.insert_json("form", &self.form)?;
         self.toy.save(&mut weights);
         weights.insert_list("parameters", &self.parameters());
@@ -274,6 +272,7 @@ impl InverseModel {
 
     /// The inverse of a file.
     pub fn from_weights(weights: &Weights, device: Device) -> Result<Self, Error> {
+        NetworkKind::Inverse.expect(weights)?;
         let get = |name: &str, size: &[i64]| weights.shaped(name, size).map(|tensor| tensor.to_device(device));
         let form: Form = weights.json("form")?;
         let toy = Isochrone::read(weights, device)?;

@@ -6,12 +6,10 @@ use super::map::{ACTION_UNIT, Architecture, Evaluation, PaperMap, not_below};
 use crate::autograd::rows_of_jacobian;
 use crate::error::Error;
 use crate::isochrone::{G, Isochrone, wrap};
+use crate::map::{CanonicalMap, CommonActions, Derivatives, Image, NetworkKind};
 use crate::random::generator;
 use crate::streams::{Streams, ToyPoints};
 use crate::weights::Weights;
-
-/// Value of the metadata `network` in a file of this map.
-pub const NETWORK: &str = "paper";
 
 /// How far a step may still move a settled J', in the network's unit: twice what the training asks of the stream that moves most.
 pub const SETTLED: f64 = 1e-4;
@@ -82,70 +80,110 @@ impl PaperModel {
         tch::no_grad(|| self.toy_points(&streams.x, &streams.v, &streams.weights))
     }
 
-    /// Angles in [0, 2π) and actions (km/s kpc) of single stars, and for which the iteration for J' did not end.
-    ///
-    /// **Shape** (stars, 3) twice, kpc and km/s
-    pub fn predict(&self, x: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor, Vec<bool>), Error> {
-        self.predict_with(x, v, None)
-    }
-
-    /// The same by the network as thinned by the dropout masks that `draw` seeds: one sample of Monte-Carlo dropout.
-    pub fn predict_drawn(&self, x: &Tensor, v: &Tensor, draw: i64) -> Result<(Tensor, Tensor, Vec<bool>), Error> {
-        self.predict_with(x, v, Some(draw))
-    }
-
-    fn predict_with(&self, x: &Tensor, v: &Tensor, draw: Option<i64>) -> Result<(Tensor, Tensor, Vec<bool>), Error> {
+    /// Angles in [0, 2π) and actions (km/s kpc) of single stars; by dropout masks that `draw` seeds, where it is given.
+    fn predict(&self, x: &Tensor, v: &Tensor, draw: Option<i64>) -> Result<Image, Error> {
         let found = tch::no_grad(|| self.toy().from_cartesian(x, v))?;
-        let frozen = self.map.frozen();
-        let image = frozen.predict(&found.angles, &(found.actions / ACTION_UNIT), draw);
-        Ok((wrap(&image.theta), image.action * ACTION_UNIT, image.open))
+        let image = self
+            .map
+            .frozen()
+            .predict(&found.angles, &(found.actions / ACTION_UNIT), draw);
+        Ok(Image {
+            angles: wrap(&image.theta),
+            actions: image.action * ACTION_UNIT,
+            open: image.open,
+        })
     }
 
-    /// J' of streams, (streams, 3) in the network's unit, found as predictions find that of single stars, and which of them did not
-    /// settle: the last step would still have moved an action by more than [`SETTLED`].
-    pub fn common_actions(&self, streams: &Streams) -> Result<(Tensor, Vec<bool>), Error> {
+    /// The file's content.
+    pub fn to_weights(&self) -> Result<Weights, Error> {
+        let mut weights = Weights::default();
+        for (name, tensor) in self.map.parameters() {
+            weights.insert(name, &tensor);
+        }
+        let toy = tch::no_grad(|| self.toy());
+        toy.save(&mut weights);
+        NetworkKind::Paper.write(&mut weights);
+        weights.insert_json("architecture", &self.map.architecture())?;
+        weights.insert_json("free", &self.free)?;
+        Ok(weights)
+    }
+
+    /// The model of a file.
+    pub fn from_weights(weights: &Weights, device: Device) -> Result<Self, Error> {
+        NetworkKind::Paper.expect(weights)?;
+        let architecture: Architecture = weights.json("architecture")?;
+        let toy = (
+            weights.shaped("toy.gm", &[])?.double_value(&[]) / G,
+            weights.shaped("toy.scale", &[])?.double_value(&[]),
+        );
+        weights.holds("layers", architecture.generating_depth)?;
+        weights.holds("layers", architecture.point_depth)?;
+        weights.holds("width", architecture.width)?;
+        let model = Self::new(toy, weights.json("free")?, architecture, 0, device);
+        for (name, mut tensor) in model.map.parameters() {
+            let saved = weights.tensor(&name)?;
+            if saved.size() != tensor.size() {
+                let (found, wanted) = (saved.size(), tensor.size());
+                return Err(Error::Data(format!(
+                    "weights `{name}` have shape {found:?}, not {wanted:?}"
+                )));
+            }
+            tch::no_grad(|| tensor.copy_(saved));
+        }
+        Ok(model)
+    }
+}
+
+impl CanonicalMap for PaperModel {
+    fn toy(&self) -> Isochrone {
+        tch::no_grad(|| PaperModel::toy(self))
+    }
+
+    fn alone(&self, x: &Tensor, v: &Tensor) -> Result<Image, Error> {
+        self.predict(x, v, None)
+    }
+
+    /// **Source** Gal & Ghahramani (2016)
+    fn drawn(&self, x: &Tensor, v: &Tensor, draw: i64) -> Option<Result<Image, Error>> {
+        Some(self.predict(x, v, Some(draw)))
+    }
+
+    /// Found as predictions find J' of single stars; open where the last step would still have moved an action by more than
+    /// [`SETTLED`].
+    fn common_actions(&self, streams: &Streams) -> Result<CommonActions, Error> {
         let points = self.fixed_points(streams)?;
         let (mean, left) = self.map.frozen().settled_actions(&points, None);
-        Ok((mean, not_below(&left, SETTLED)))
+        Ok(CommonActions {
+            actions: mean * ACTION_UNIT,
+            open: not_below(&left, SETTLED),
+        })
     }
 
-    /// ∂J''/∂(x, v) and ∂θ''/∂(x, v) of the stars of streams, in order, with the J' of each stream held fixed.
-    ///
-    /// **Shape** two of [stars, 3, 6]; units as those of [`crate::smooth::Jacobian`].
-    pub fn derivatives(&self, streams: &Streams) -> Result<(Tensor, Tensor), Error> {
-        self.derivatives_at(streams, &self.common_actions(streams)?.0)
-    }
-
-    /// The same at J' (streams, 3) in the network's unit.
-    pub fn derivatives_at(&self, streams: &Streams, mean: &Tensor) -> Result<(Tensor, Tensor), Error> {
+    fn derivatives(&self, streams: &Streams, common: &CommonActions) -> Result<Derivatives, Error> {
         let map = self.map.differentiable();
-        let evaluation = Evaluation {
-            steps: 60,
-            ..Evaluation::FAST
-        };
+        let mean = &common.actions / ACTION_UNIT;
         let (mut of_actions, mut of_angles) = (Vec::new(), Vec::new());
         for first in (0..streams.len() as i64).step_by(STREAMS as usize) {
             let chunk = |tensor: &Tensor| tensor.narrow(0, first, STREAMS.min(tensor.size()[0] - first));
             let leaf = |tensor: &Tensor| chunk(tensor).detach().copy().set_requires_grad(true);
             let (x, v) = (leaf(&streams.x), leaf(&streams.v));
             let toy = self.toy_points(&x, &v, &chunk(&streams.weights))?;
-            let image = map.image(&toy, &chunk(mean), &evaluation);
+            let image = map.image(&toy, &chunk(&mean), &Evaluation::FAST);
             let both = Tensor::cat(&[image.action * ACTION_UNIT, image.theta], -1).reshape([-1, 6]);
             let rows = rows_of_jacobian(&both, &[&x, &v]);
             of_actions.push(rows.narrow(1, 0, 3));
             of_angles.push(rows.narrow(1, 3, 3));
         }
-        Ok((Tensor::cat(&of_actions, 0), Tensor::cat(&of_angles, 0)))
+        Ok(Derivatives {
+            of_actions: Tensor::cat(&of_actions, 0),
+            of_angles: Tensor::cat(&of_angles, 0),
+        })
     }
 
-    /// Ω' = ∂θ''/∂θ·dθ/dt of single stars at (x, v) with acceleration a, (km/s)²/kpc, each at its own J', which stays.
-    ///
-    /// **Shape** (stars, 3), km/s/kpc. **Fails when** a star is unbound in the toy.
-    ///
-    /// **Source** Ibata et al. (2021), Eq. 16
-    pub fn frequencies(&self, x: &Tensor, v: &Tensor, a: &Tensor) -> Result<Tensor, Error> {
+    /// Each star at its own J', which stays.
+    fn frequencies(&self, x: &Tensor, v: &Tensor, a: &Tensor, _actions: &Tensor) -> Result<Tensor, Error> {
         let map = self.map.differentiable();
-        let toy = tch::no_grad(|| self.toy());
+        let toy = CanonicalMap::toy(self);
         let mut found = Vec::new();
         for first in (0..x.size()[0]).step_by(STREAMS as usize) {
             let chunk = |tensor: &Tensor| tensor.narrow(0, first, STREAMS.min(x.size()[0] - first));
@@ -167,42 +205,7 @@ impl PaperModel {
         Ok(Tensor::cat(&found, 0))
     }
 
-    /// The file's content.
-    pub fn to_weights(&self) -> Result<Weights, Error> {
-        let mut weights = Weights::default();
-        for (name, tensor) in self.map.parameters() {
-            weights.insert(name, &tensor);
-        }
-        let toy = tch::no_grad(|| self.toy());
-        toy.save(&mut weights);
-        weights.metadata.insert("map".to_owned(), "actions".to_owned());
-        weights.metadata.insert("network".to_owned(), NETWORK.to_owned());
-        weights.insert_json("architecture", &self.map.architecture())?;
-        weights.insert_json("free", &self.free)?;
-        Ok(weights)
-    }
-
-    /// The model of a file.
-    pub fn from_weights(weights: &Weights, device: Device) -> Result<Self, Error> {
-        let architecture: Architecture = weights.json("architecture")?;
-        let toy = (
-            weights.shaped("toy.gm", &[])?.double_value(&[]) / G,
-            weights.shaped("toy.scale", &[])?.double_value(&[]),
-        );
-        weights.holds("layers", architecture.generating_depth)?;
-        weights.holds("layers", architecture.point_depth)?;
-        weights.holds("width", architecture.width)?;
-        let model = Self::new(toy, weights.json("free")?, architecture, 0, device);
-        for (name, mut tensor) in model.map.parameters() {
-            let saved = weights.tensor(&name)?;
-            if saved.size() != tensor.size() {
-                let (found, wanted) = (saved.size(), tensor.size());
-                return Err(Error::Data(format!(
-                    "weights `{name}` have shape {found:?}, not {wanted:?}"
-                )));
-            }
-            tch::no_grad(|| tensor.copy_(saved));
-        }
-        Ok(model)
+    fn to_weights(&self) -> Result<Weights, Error> {
+        PaperModel::to_weights(self)
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 use tch::Device;
 
 use super::*;
+use crate::map::CanonicalMap;
 use crate::test_support::{StopAfter, halo_points, paper_isochrone};
 use crate::training::Unwatched;
 
@@ -173,8 +174,8 @@ fn a_saved_model_predicts_the_same() {
     let model = start(false);
     let saved = PaperModel::from_weights(&model.to_weights().unwrap(), Device::Cpu).unwrap();
     let (x, v) = halo_points(20, 7);
-    let (theta, action, _) = model.predict(&x, &v).unwrap();
-    let (again_theta, again_action, _) = saved.predict(&x, &v).unwrap();
+    let (found, again) = (model.alone(&x, &v).unwrap(), saved.alone(&x, &v).unwrap());
+    let (theta, action, again_theta, again_action) = (found.angles, found.actions, again.angles, again.actions);
     assert_eq!(theta.size(), [20, 3]);
     assert!((theta - again_theta).abs().max().double_value(&[]) < 1e-9);
     assert!((action - again_action).abs().max().double_value(&[]) < 1e-9);

@@ -6,13 +6,11 @@ use tch::{Device, Kind, Tensor};
 use crate::error::Error;
 use crate::features::{Features, Symmetry, height, median_height};
 use crate::isochrone::{Isochrone, floored};
+use crate::map::NetworkKind;
 use crate::perceptron::{Inputs, Perceptron, Size, Start};
 use crate::random::generator;
 use crate::streams::{ToyPoints, scales};
 use crate::weights::Weights;
-
-/// Value of the metadata `network` in a file of this map.
-pub const NETWORK: &str = "smooth";
 
 /// Form of the generating function.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -191,8 +189,7 @@ impl SmoothMap {
         weights.insert("centre", &self.centre);
         weights.insert("width", &self.width);
         self.toy.save(&mut weights);
-        weights.metadata.insert("map".to_owned(), "actions".to_owned());
-        weights.metadata.insert("network".to_owned(), NETWORK.to_owned());
+        NetworkKind::Smooth.write(&mut weights);
         weights.insert_json("shape", &self.shape)?;
         weights.insert_json("features", &self.features)?;
         Ok(weights)
@@ -200,6 +197,7 @@ impl SmoothMap {
 
     /// The map of a file.
     pub fn from_weights(weights: &Weights, device: Device) -> Result<Self, Error> {
+        NetworkKind::Smooth.expect(weights)?;
         let get = |name: &str, size: &[i64]| weights.shaped(name, size).map(|tensor| tensor.to_device(device));
         let shape: Shape = weights.json("shape")?;
         let features: Features = weights.json("features")?;

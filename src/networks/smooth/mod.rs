@@ -1,6 +1,7 @@
 //! The smooth formulation: a small network of phase-space features as generating function, trained on the spread of
 //! the actions along streams (no labels).
 
+mod canonical;
 pub mod exact;
 pub mod flow;
 pub mod jacobian;

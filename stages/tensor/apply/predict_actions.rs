@@ -1,6 +1,7 @@
 //! The part of `predict` for actions and angles: piece by piece, so that tables larger than memory fit.
 
 use dynamics::potential::Potential;
+use networks::map::CanonicalMap;
 use networks::region::Region;
 use networks::toy;
 use rayon::prelude::*;
@@ -16,12 +17,11 @@ use tables::{RecordBatch, Values};
 use tch::{Device, Kind, Tensor};
 
 use crate::apply::stream_means::StreamMeans;
-use crate::common::action_network::ActionNetwork;
 use crate::common::field::LearnedField;
 use crate::common::pieces::{ROWS, WholeStreams, streams_follow};
 use crate::common::sample::{Sample, phase_space};
 use crate::common::stretch::{Stretch, Three, mean_and_deviation, spread_within, three};
-use crate::common::{failed, load};
+use crate::common::{failed, load, load_map};
 use crate::learn::train_actions::inputs_of;
 
 /// Where accelerations come from.
@@ -33,7 +33,7 @@ enum Source<'a> {
 /// Everything that a piece of the table is put through.
 struct Predictor<'a> {
     with: &'a Predict,
-    networks: Vec<ActionNetwork>,
+    networks: Vec<Box<dyn CanonicalMap>>,
     regions: Vec<Option<Region>>,
     inputs: Inputs,
     sun: SunParameters,
@@ -229,7 +229,7 @@ impl<'a> Predictor<'a> {
         let (mut networks, mut regions) = (Vec::new(), Vec::new());
         let mut seen = None;
         for port in NETWORKS.iter().filter(|port| context.has_input(port)) {
-            let weights = load(context, port)?;
+            let (weights, network) = load_map(context, port, device)?;
             let inputs = inputs_of(&weights).map_err(failed)?;
             if seen.as_ref().is_some_and(|seen| *seen != inputs) {
                 return Err(StageError::failed(format!(
@@ -237,7 +237,7 @@ impl<'a> Predictor<'a> {
                 )));
             }
             seen = Some(inputs);
-            networks.push(ActionNetwork::from_weights(&weights, device)?);
+            networks.push(network);
             regions.push(Region::from_weights(&weights).map_err(failed)?);
         }
         let field = match known {
@@ -293,7 +293,7 @@ impl<'a> Predictor<'a> {
         }
         for (network, region) in self.networks.iter().zip(&self.regions) {
             let Some(region) = region else { continue };
-            let [phi, z, r] = three(&network.by_toy(x, v)?.actions)?;
+            let [phi, z, r] = three(&network.by_toy(x, v).map_err(failed)?.actions)?;
             for (row, inside) in inside.iter_mut().enumerate() {
                 *inside = Some(inside.unwrap_or(true) && region.holds([phi[row], z[row], r[row]]));
             }
@@ -326,10 +326,15 @@ impl<'a> Predictor<'a> {
         let mut members = Vec::new();
         let mut converged = vec![true; kept.len()];
         for (network, draw) in self.draws(number) {
-            let image = match self.with.by {
-                By::Toy => network.by_toy(&x, &v)?,
-                _ => network.alone(&x, &v, draw)?,
+            let image = match (&self.with.by, draw) {
+                (By::Toy, _) => network.by_toy(&x, &v),
+                (_, None) => network.alone(&x, &v),
+                (_, Some(draw)) => match network.drawn(&x, &v, draw) {
+                    Some(image) => image,
+                    None => return Err(StageError::Bug("samples of a network without dropout".to_owned())),
+                },
             };
+            let image = image.map_err(failed)?;
             outcomes.open += image.open.iter().filter(|open| **open).count();
             converged
                 .iter_mut()
@@ -337,7 +342,7 @@ impl<'a> Predictor<'a> {
                 .for_each(|(converged, open)| *converged &= !open);
             let frequencies = accelerations
                 .as_ref()
-                .map(|a| network.frequencies(&x, &v, a, &image.actions));
+                .map(|a| network.frequencies(&x, &v, a, &image.actions).map_err(failed));
             members.push([Some(image.angles), Some(image.actions), frequencies.transpose()?]);
         }
         let of_kept = |ids: &[i64]| kept.iter().map(|&row| ids[row as usize]).collect::<Vec<_>>();
@@ -349,7 +354,7 @@ impl<'a> Predictor<'a> {
     }
 
     /// The networks, or their thinned versions, that predict a piece of this number.
-    fn draws(&self, number: usize) -> Vec<(&ActionNetwork, Option<i64>)> {
+    fn draws(&self, number: usize) -> Vec<(&dyn CanonicalMap, Option<i64>)> {
         match self.with.by {
             By::Dropout(Dropout { samples, seed }) => {
                 // Each sample of each piece has its own seed.
@@ -361,24 +366,22 @@ impl<'a> Predictor<'a> {
                     (mixed >> 1) as i64
                 };
                 (0..samples)
-                    .map(|sample| (&self.networks[0], Some(seed(sample))))
+                    .map(|sample| (self.networks[0].as_ref(), Some(seed(sample))))
                     .collect()
             }
-            _ => self.networks.iter().map(|network| (network, None)).collect(),
+            _ => self.networks.iter().map(|network| (network.as_ref(), None)).collect(),
         }
     }
 
     fn together(&self, table: &RecordBatch) -> Result<Outcomes, StageError> {
         let sample = Sample::from_table(table, self.inputs, &self.sun, self.device)?;
-        let unbound = self.unbound(&sample.streams.x, &sample.streams.v)?;
-        let mut rows: Vec<usize> = unbound.iter().map(|&place| sample.rows[place]).collect();
-        rows.sort_unstable();
-        rows.dedup();
+        let toys: Vec<_> = self.networks.iter().map(|network| network.toy()).collect();
+        let rows = sample.unbound(&toys)?;
         let mut outcomes = Outcomes {
             unbound: rows.len(),
             ..Outcomes::default()
         };
-        let lost: std::collections::BTreeSet<i64> = rows.iter().map(|&row| sample.stream[row]).collect();
+        let lost: std::collections::BTreeSet<i64> = rows.keys().map(|&row| sample.stream[row]).collect();
         let ids = sample.stream.iter().zip(&sample.star);
         outcomes.set_aside = ids
             .filter(|(stream, _)| lost.contains(stream))
@@ -393,34 +396,39 @@ impl<'a> Predictor<'a> {
         let left = if rows.is_empty() {
             Some(sample)
         } else {
-            sample.without(&rows)
+            sample.without(rows.into_keys())
         };
         let Some(sample) = left else {
             return Ok(outcomes);
         };
-        let flat = |values: &Tensor| -> Result<Tensor, StageError> {
-            let columns = sample.by_row(values)?;
-            let columns: Vec<Tensor> = columns.iter().map(|column| Tensor::from_slice(column)).collect();
-            Ok(Tensor::stack(&columns, -1).to_device(self.device))
-        };
-        let (x, v) = (flat(&sample.streams.x)?, flat(&sample.streams.v)?);
+        let (x, v) = (sample.flat(&sample.streams.x), sample.flat(&sample.streams.v));
         let accelerations = self.accelerations(&x)?;
         let (mut members, mut own_members) = (Vec::new(), Vec::new());
         let mut open_streams = std::collections::BTreeSet::new();
         for network in &self.networks {
-            let ([angles, actions, own], open) = network.together(&sample.streams)?;
-            outcomes.open += open.iter().filter(|open| **open).count();
+            let image = network
+                .together(&sample.streams)
+                .ok_or_else(|| StageError::Bug("predictions by stream of a network that gives none".to_owned()))?;
+            let image = image.map_err(failed)?;
+            outcomes.open += image.open.iter().filter(|open| **open).count();
             let width = sample.streams.weights.size()[1] as usize;
-            let first = open
+            let first = image
+                .open
                 .iter()
                 .enumerate()
                 .filter(|(_, open)| **open)
                 .map(|(index, _)| sample.rows[index * width]);
             open_streams.extend(first.map(|row| sample.stream[row]));
-            let actions = flat(&actions)?;
-            let frequencies = accelerations.as_ref().map(|a| network.frequencies(&x, &v, a, &actions));
-            members.push([Some(flat(&angles)?), Some(actions), frequencies.transpose()?]);
-            own_members.push(flat(&own)?);
+            let actions = sample.flat(&image.actions);
+            let frequencies = accelerations
+                .as_ref()
+                .map(|a| network.frequencies(&x, &v, a, &actions).map_err(failed));
+            members.push([
+                Some(sample.flat(&image.angles)),
+                Some(actions),
+                frequencies.transpose()?,
+            ]);
+            own_members.push(sample.flat(&image.own_actions));
         }
         let own = Tensor::stack(&own_members, 0).mean_dim([0_i64].as_slice(), false, Kind::Double);
         outcomes.stars = self.stretch(

@@ -57,7 +57,7 @@ fn halo(streams: usize, seed: u64) -> Streams {
 }
 
 /// A small map from a toy that is 10 % off, and the region that it knows.
-fn small_map() -> (ActionNetwork, Option<Region>) {
+fn small_map() -> (Box<dyn CanonicalMap>, Option<Region>) {
     let learning = halo(160, 1);
     let options = Options {
         shape: Shape {
@@ -71,9 +71,8 @@ fn small_map() -> (ActionNetwork, Option<Region>) {
     };
     let toy = Toy::new(1.1 * TRUE.0, 1.1 * TRUE.1, Device::Cpu);
     let trained = train(&learning, None, &toy, &options, &mut Checkpoint::none(), &mut Unwatched).unwrap();
-    let network = ActionNetwork::Smooth(trained.map);
-    let region = spread::region(&network, &learning).unwrap();
-    (network, region)
+    let region = spread::region(&trained.map, &learning).unwrap();
+    (Box::new(trained.map), region)
 }
 
 /// What `predict` says of a star: an answer, with what speaks against it, or why there is none.

@@ -1,8 +1,9 @@
 //! Learned fields of every kind at positions.
 
 use dynamics::potential::Potential;
-use networks::acceleration::{self, Model};
+use networks::acceleration::Model;
 use networks::field::Field;
+use networks::map::NetworkKind;
 use networks::weights::Weights;
 use runner::error::StageError;
 use stages::common::columns::{ACCELERATION, POSITION};
@@ -22,8 +23,8 @@ pub enum LearnedField {
 impl LearnedField {
     /// The field of a file.
     pub fn from_weights(weights: &Weights) -> Result<Self, StageError> {
-        match weights.text("network").map_err(failed)? {
-            acceleration::NETWORK => Ok(Self::Free(Model::from_weights(weights, Device::Cpu).map_err(failed)?)),
+        match NetworkKind::of(weights).map_err(failed)? {
+            NetworkKind::FreeField => Ok(Self::Free(Model::from_weights(weights, Device::Cpu).map_err(failed)?)),
             _ => Ok(Self::Potential(Field::from_weights(weights).map_err(failed)?)),
         }
     }

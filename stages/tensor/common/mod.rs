@@ -1,6 +1,5 @@
 //! What the bodies share: devices, errors, progress, and the tables that every training writes.
 
-pub mod action_network;
 pub(crate) mod cuda;
 pub mod field;
 pub mod pieces;
@@ -10,6 +9,7 @@ pub(crate) mod stretch;
 use std::time::Duration;
 
 use networks::Error;
+use networks::map::{self, CanonicalMap, NetworkKind};
 use networks::training::{EpochRecord, Watcher};
 use networks::weights::{Checkpoint, Weights};
 use runner::context::{Cancel, Device, Progress, StageContext, Teller};
@@ -160,31 +160,37 @@ pub fn load(context: &StageContext, port: &str) -> Result<Weights, StageError> {
     }
 }
 
+/// The map to actions and angles at an input, and its file.
+pub fn load_map(
+    context: &StageContext,
+    port: &str,
+    device: tch::Device,
+) -> Result<(Weights, Box<dyn CanonicalMap>), StageError> {
+    let weights = load(context, port)?;
+    let map = map::load(&weights, device).map_err(|error| StageError::failed(format!("input {port}: {error}")))?;
+    Ok((weights, map))
+}
+
 /// The type of network that a file says it holds.
 pub fn type_of(weights: &Weights) -> Option<NetworkType> {
-    let says = |key| weights.metadata.get(key).map(String::as_str);
-    stages::common::networks::of_file(says("map"), says("network"))
+    let (map, network) = NetworkKind::of(weights).ok()?.metadata();
+    stages::common::networks::of_file(Some(map), network)
 }
 
 #[cfg(test)]
 mod tests {
-    use networks::{acceleration, field, fourier, inverse, paper, smooth};
-    use stages::common::networks as types;
+    use std::collections::HashSet;
 
-    /// What the networks write of themselves is what their types are told by.
+    use super::*;
+
+    /// What the networks write of themselves is what the types of ports are told by.
     #[test]
-    fn files_say_the_types_of_their_networks() {
-        let field_map = Some(field::MAP);
-        for (map, network, of) in [
-            (Some("actions"), Some(smooth::map::NETWORK), types::SMOOTH),
-            (Some("actions"), Some(paper::model::NETWORK), types::PAPER),
-            (Some("actions"), Some(fourier::orbits::NETWORK), types::FOURIER),
-            (Some(inverse::MAP), None, types::INVERSE),
-            (field_map, Some(field::linear::NETWORK), types::LINEAR_FIELD),
-            (field_map, Some(field::mlp::NETWORK), types::MLP_FIELD),
-            (field_map, Some(acceleration::NETWORK), types::FREE_FIELD),
-        ] {
-            assert_eq!(types::of_file(map, network), Some(of));
-        }
+    fn every_network_has_a_type_of_its_own() {
+        let types: HashSet<_> = NetworkKind::ALL
+            .into_iter()
+            .filter_map(|kind| stages::common::networks::of_file(Some(kind.metadata().0), kind.metadata().1))
+            .map(|of| of.0)
+            .collect();
+        assert_eq!(types.len(), NetworkKind::ALL.len(), "{types:?}");
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use networks::isochrone::Isochrone;
 use networks::sky::Sun;
 use networks::streams::Streams;
+use networks::toy::unbound_energies;
 use runner::context::StageContext;
 use runner::error::StageError;
 use stages::common::io::{self, TableContext};
@@ -11,6 +13,8 @@ use stages::common::parameters::SunParameters;
 use stages::learn::train_actions::Inputs;
 use tables::RecordBatch;
 use tch::{Device, Kind, Tensor};
+
+use crate::common::failed;
 
 /// The stars of a table, sorted into streams.
 pub struct Sample {
@@ -80,38 +84,54 @@ impl Sample {
         self.stream.len()
     }
 
-    /// A tensor [streams, stars, n] back in the order of the table's rows: one vector for each of the n columns.
-    pub fn by_row(&self, values: &Tensor) -> Result<Vec<Vec<f64>>, StageError> {
+    /// A tensor [streams, stars, n] back in the order of the table's rows: (rows, n).
+    pub fn flat(&self, values: &Tensor) -> Tensor {
+        let mut places = vec![0; self.stars()];
+        // Backwards, so that a star's own place wins over its fillers, which come later.
+        for (place, &row) in self.rows.iter().enumerate().rev() {
+            places[row] = place as i64;
+        }
+        let places = Tensor::from_slice(&places).to_device(values.device());
         let width = values.size().last().copied().unwrap_or(0);
-        let flat = values
-            .detach()
-            .to_device(Device::Cpu)
-            .to_kind(Kind::Double)
-            .contiguous()
-            .view([-1, width]);
-        (0..width)
-            .map(|column| {
-                let placed = Vec::<f64>::try_from(flat.select(1, column).contiguous()).map_err(StageError::failed)?;
-                let mut column = vec![f64::NAN; self.stars()];
-                // Backwards, so that a star's own place wins over its fillers, which come later.
-                for (&row, &value) in self.rows.iter().zip(&placed).rev() {
-                    column[row] = value;
-                }
-                Ok(column)
-            })
+        values.detach().reshape([-1, width]).index_select(0, &places)
+    }
+
+    /// The same as one vector for each of the n columns.
+    pub fn by_row(&self, values: &Tensor) -> Result<Vec<Vec<f64>>, StageError> {
+        let flat = self.flat(values).to_device(Device::Cpu).to_kind(Kind::Double);
+        let columns = flat.unbind(1).into_iter();
+        columns
+            .map(|column| Vec::<f64>::try_from(column.contiguous()).map_err(StageError::failed))
             .collect()
     }
 
+    /// Rows of the stars that one of these toys does not bind, with their energy in the first of those, (km/s)².
+    pub fn unbound(&self, toys: &[Isochrone]) -> Result<BTreeMap<usize, f64>, StageError> {
+        let mut rows = BTreeMap::new();
+        for toy in toys {
+            for (place, energy) in unbound_energies(toy, &self.streams.x, &self.streams.v).map_err(failed)? {
+                rows.entry(self.rows[place]).or_insert(energy);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Rows of the streams that have one of these rows, without these.
+    pub fn mates(&self, rows: &BTreeSet<usize>) -> Vec<usize> {
+        let streams: BTreeSet<i64> = rows.iter().map(|&row| self.stream[row]).collect();
+        let is_mate = |row: &usize| streams.contains(&self.stream[*row]) && !rows.contains(row);
+        (0..self.stars()).filter(is_mate).collect()
+    }
+
     /// The sample without the streams that have one of these rows; `None` if nothing is left.
-    pub fn without(&self, rows: &[usize]) -> Option<Self> {
-        let lost: BTreeSet<i64> = rows.iter().map(|&row| self.stream[row]).collect();
+    pub fn without(&self, rows: impl IntoIterator<Item = usize>) -> Option<Self> {
+        let lost: BTreeSet<i64> = rows.into_iter().map(|row| self.stream[row]).collect();
         self.keeping(|row| !lost.contains(&self.stream[row]))
     }
 
     /// The sample without these rows; `None` if nothing is left.
-    pub fn without_stars(&self, rows: &[usize]) -> Option<Self> {
-        let lost: BTreeSet<usize> = rows.iter().copied().collect();
-        self.keeping(|row| !lost.contains(&row))
+    pub fn without_stars(&self, rows: &BTreeSet<usize>) -> Option<Self> {
+        self.keeping(|row| !rows.contains(&row))
     }
 
     /// The sample of some of its rows.
@@ -220,28 +240,39 @@ mod tests {
     }
 
     #[test]
+    fn unbound_stars_are_named_once_with_their_mates() {
+        let sample = sample();
+        let toy = |mass| Isochrone::new(mass, 5.0, Device::Cpu);
+        assert!(sample.unbound(&[toy(1e13)]).unwrap().is_empty());
+        let fast = sample.unbound(&[toy(1e13), toy(2e11)]).unwrap();
+        assert_eq!(fast.keys().copied().collect::<Vec<_>>(), [0, 2, 5]);
+        assert!(fast.values().all(|&energy| energy > 0.0));
+        assert_eq!(sample.mates(&BTreeSet::from([2, 3])), [0, 1, 4]);
+    }
+
+    #[test]
     fn a_lost_star_takes_its_stream_with_it() {
-        let left = sample().without(&[2]).unwrap();
+        let left = sample().without([2]).unwrap();
         assert_eq!(left.stream, [5, 5, 5, 9]);
         assert_eq!(left.by_row(&left.streams.x).unwrap()[0], [50.0, 51.0, 52.0, 90.0]);
-        assert!(sample().without(&[0, 1, 5]).is_none());
+        assert!(sample().without([0, 1, 5]).is_none());
     }
 
     #[test]
     fn a_star_goes_and_its_stream_stays() {
         // Row 1 is the first star of stream 5, with whose values it was filled up; row 5 the only star of stream 9.
-        let left = sample().without_stars(&[1, 5]).unwrap();
+        let left = sample().without_stars(&BTreeSet::from([1, 5])).unwrap();
         assert_eq!(
             (left.stream.as_slice(), left.star.as_slice()),
             (&[7, 7, 5, 5][..], &[0, 1, 1, 2][..])
         );
         assert_eq!(left.streams.x.size(), [2, 2, 3]);
         assert_eq!(left.by_row(&left.streams.x).unwrap()[0], [70.0, 71.0, 51.0, 52.0]);
-        let left = sample().without_stars(&[0, 4]).unwrap();
+        let left = sample().without_stars(&BTreeSet::from([0, 4])).unwrap();
         let weights: Vec<f64> = Vec::try_from(left.streams.weights.view(-1)).unwrap();
         assert_eq!(weights, [1.0, 1.0, 1.0, 0.0, 1.0, 0.0]);
         assert_eq!(left.by_row(&left.streams.v).unwrap()[0], [200.0, 284.0, 204.0, 360.0]);
-        assert!(sample().without_stars(&[0, 1, 2, 3, 4, 5]).is_none());
+        assert!(sample().without_stars(&(0..6).collect()).is_none());
     }
 
     #[test]

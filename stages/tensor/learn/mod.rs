@@ -7,3 +7,4 @@ pub mod train_actions;
 pub mod train_fourier;
 pub mod train_inverse;
 pub mod train_potential;
+pub mod unbound;

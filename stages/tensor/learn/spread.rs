@@ -1,5 +1,6 @@
 //! How constant actions are along streams: what a map is trained for, and what tells, without labels, how far to believe it.
 
+use networks::map::{CanonicalMap, Image};
 use networks::region::Region;
 use networks::streams::Streams;
 use runner::context::StageContext;
@@ -8,7 +9,6 @@ use stages::common::io::TableContext;
 use tables::Values;
 use tch::Tensor;
 
-use crate::common::action_network::{ActionNetwork, Image};
 use crate::common::stretch::three;
 use crate::common::{digits, failed};
 
@@ -117,9 +117,9 @@ impl Flat {
 }
 
 /// The region of toy actions that a network was trained in.
-pub fn region(network: &ActionNetwork, learning: &Streams) -> Result<Option<Region>, StageError> {
+pub fn region(network: &dyn CanonicalMap, learning: &Streams) -> Result<Option<Region>, StageError> {
     let flat = Flat::of(learning, usize::MAX)?;
-    let toy = network.by_toy(&flat.x, &flat.v)?;
+    let toy = network.by_toy(&flat.x, &flat.v).map_err(failed)?;
     Ok(Region::of(&grouped(&flat.counts, &toy.actions, |_| true)?))
 }
 
@@ -145,14 +145,14 @@ impl Measured {
     }
 
     /// Along the streams of a set, each star by itself alone.
-    pub fn of(set: &'static str, network: &ActionNetwork, streams: &Streams) -> Result<Self, StageError> {
+    pub fn of(set: &'static str, network: &dyn CanonicalMap, streams: &Streams) -> Result<Self, StageError> {
         let flat = Flat::of(streams, MOST_STARS)?;
-        let toy = network.by_toy(&flat.x, &flat.v)?;
+        let toy = network.by_toy(&flat.x, &flat.v).map_err(failed)?;
         Ok(Self {
             set,
             size: toy.actions.abs().mean(tch::Kind::Double).double_value(&[]),
             toy: flat.spread(&toy)?,
-            network: flat.spread(&network.alone(&flat.x, &flat.v, None)?)?,
+            network: flat.spread(&network.alone(&flat.x, &flat.v).map_err(failed)?)?,
         })
     }
 }

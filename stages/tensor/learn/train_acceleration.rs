@@ -1,9 +1,9 @@
 //! Body of `train_acceleration`.
 
-use networks::acceleration::{ActionMap, CommonActions, Equations, Form, Losses, Options, fit_potential, train};
+use networks::acceleration::{Equations, Form, Losses, Options, fit_potential, train};
 use networks::field::evidence::STRANGE_DENSITY;
 use networks::field::{AtStars, Field};
-use networks::toy;
+use networks::map::{CanonicalMap, CommonActions};
 use networks::weights::Weights;
 use runner::context::StageContext;
 use runner::error::StageError;
@@ -14,10 +14,9 @@ use stages::common::io::TableContext;
 use stages::learn::train_acceleration::{FieldKind, NETWORKS, Network, TrainAcceleration};
 use tch::{Device, Kind, Tensor};
 
-use crate::common::action_network::ActionNetwork;
 use crate::common::field::LearnedField;
 use crate::common::sample::Sample;
-use crate::common::{StageWatcher, checkpoint, failed, load, parameters, prepare, write_history};
+use crate::common::{StageWatcher, checkpoint, failed, load_map, parameters, prepare, write_history};
 use crate::learn::doubts;
 use crate::learn::train_actions::inputs_of;
 
@@ -26,12 +25,8 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let with: TrainAcceleration = parameters(value)?;
     let device = prepare(context);
     let maps = NETWORKS.iter().filter(|port| context.has_input(port));
-    let maps: Vec<(Weights, ActionMap)> = maps
-        .map(|port| {
-            let weights = load(context, port)?;
-            let map = action_map(&weights, device)?;
-            Ok((weights, map))
-        })
+    let maps: Vec<Map> = maps
+        .map(|port| load_map(context, port, device))
         .collect::<Result<_, StageError>>()?;
     let train_set = read(context, "train", &maps, device)?;
     let validation = match context.has_input("validation") {
@@ -123,12 +118,8 @@ fn places(x: &Tensor) -> Result<Vec<[f64; 3]>, StageError> {
     Ok(flat.as_chunks::<3>().0.to_vec())
 }
 
-fn action_map(weights: &Weights, device: Device) -> Result<ActionMap, StageError> {
-    match ActionNetwork::from_weights(weights, device)? {
-        ActionNetwork::Smooth(map) => Ok(ActionMap::Smooth(map)),
-        ActionNetwork::Paper(model) => Ok(ActionMap::Paper(model)),
-    }
-}
+/// A map and its file.
+type Map = (Weights, Box<dyn CanonicalMap>);
 
 /// Streams with the J' that the stars of each share in every map.
 struct Set {
@@ -140,13 +131,8 @@ struct Set {
 
 impl Set {
     /// Of the streams for which every map finds a J'.
-    fn settled(
-        context: &StageContext,
-        port: &str,
-        maps: &[(Weights, ActionMap)],
-        sample: Sample,
-    ) -> Result<Self, StageError> {
-        let found = |(_, map): &(Weights, ActionMap)| map.common_actions(&sample.streams).map_err(failed);
+    fn settled(context: &StageContext, port: &str, maps: &[Map], sample: Sample) -> Result<Self, StageError> {
+        let found = |(_, map): &Map| map.common_actions(&sample.streams).map_err(failed);
         let common = maps.iter().map(found).collect::<Result<Vec<_>, _>>()?;
         let (kept, open): (Vec<usize>, Vec<usize>) =
             (0..sample.streams.len()).partition(|&stream| common.iter().all(|common| !common.open[stream]));
@@ -160,7 +146,7 @@ impl Set {
         let of = sample.streams.len();
         let width = sample.rows.len() / of;
         let rows: Vec<usize> = open.iter().map(|&stream| sample.rows[stream * width]).collect();
-        let left = sample.without(&rows).ok_or_else(|| {
+        let left = sample.without(rows).ok_or_else(|| {
             StageError::failed(format!("input {port}: the map finds no J' for any of the {of} streams"))
         })?;
         context.note(format!(
@@ -175,29 +161,25 @@ impl Set {
     }
 
     /// What each map says of the stars.
-    fn equations(&self, maps: &[(Weights, ActionMap)]) -> Result<Vec<Equations>, StageError> {
-        let of_map = |((_, map), common): (&(Weights, ActionMap), &CommonActions)| {
-            Equations::new(map, &self.sample.streams, common).map_err(failed)
+    fn equations(&self, maps: &[Map]) -> Result<Vec<Equations>, StageError> {
+        let of_map = |((_, map), common): (&Map, &CommonActions)| {
+            Equations::new(map.as_ref(), &self.sample.streams, common).map_err(failed)
         };
         maps.iter().zip(&self.common).map(of_map).collect()
     }
 }
 
 /// The streams of a table whose stars are all bound in the toys of all maps, and for which all find a J'; read as the first map reads them.
-fn read(context: &StageContext, port: &str, maps: &[(Weights, ActionMap)], device: Device) -> Result<Set, StageError> {
+fn read(context: &StageContext, port: &str, maps: &[Map], device: Device) -> Result<Set, StageError> {
     let (inputs, sun) = inputs_of(&maps[0].0).map_err(failed)?;
     let sample = Sample::read(context, port, inputs, &sun, device)?;
-    let mut rows = Vec::new();
-    for (_, map) in maps {
-        let streams = &sample.streams;
-        let unbound = toy::unbound_energies(&map.toy(), &streams.x, &streams.v).map_err(failed)?;
-        rows.extend(unbound.iter().map(|&(place, _)| sample.rows[place]));
-    }
+    let toys: Vec<_> = maps.iter().map(|(_, map)| map.toy()).collect();
+    let rows = sample.unbound(&toys)?;
     if rows.is_empty() {
         return Set::settled(context, port, maps, sample);
     }
     let before = sample.streams.len();
-    let left = sample.without(&rows).ok_or_else(|| {
+    let left = sample.without(rows.into_keys()).ok_or_else(|| {
         StageError::failed(format!(
             "input {port}: every stream has a star that is unbound in the network's toy potential"
         ))

@@ -1,11 +1,11 @@
 //! Body of `train_actions`.
 
-use std::collections::BTreeSet;
-
-use networks::features;
+use networks::features::Symmetry as Imposed;
 use networks::field::synthetic::Options as SyntheticOptions;
 use networks::field::{Field, synthetic_streams};
 use networks::isochrone::Isochrone;
+use networks::map::{self, CanonicalMap};
+use networks::paper::model::PaperModel;
 use networks::smooth::{self, Flow, Shape, SmoothMap};
 use networks::streams::Streams;
 use networks::toy;
@@ -19,10 +19,10 @@ use stages::common::io::{TableContext, called};
 use stages::common::set_aside::SetAside;
 use stages::learn::train_actions::{Along, Inputs, Loss, Network, Symmetry, TrainActions, WhenUnbound};
 
-use crate::common::action_network::ActionNetwork;
 use crate::common::sample::Sample;
 use crate::common::{StageWatcher, checkpoint, failed, load, parameters, prepare, write_history};
 use crate::learn::spread::{self, Measured};
+use crate::learn::unbound::{Unbound, usable};
 
 /// Trains a network and writes it with its history.
 pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageError> {
@@ -38,9 +38,8 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         None
     };
     let start = start(context)?;
-    let start = start.map(|weights| Start::of(&weights, device)).transpose()?;
     let toy = match &start {
-        Some(start) => start.toy(),
+        Some(start) => map::load(start, device).map_err(damaged)?.toy(),
         None => first_toy(context, &with, &train, validation.as_ref(), device)?,
     };
     let mut sets = vec![("training", &train)];
@@ -55,15 +54,15 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     }
     let mut lost = SetAside::default();
     let of_stars = unbound.of_stars;
-    let train = usable("training", train, &unbound, &toy, &mut lost)?;
+    let train = usable(train, &toy, &mut lost)?;
     let validation = match validation {
-        Some(sample) => usable("validation", sample, &unbound, &toy, &mut lost)?,
+        Some(sample) => usable(sample, &toy, &mut lost)?,
         None => None,
     };
     lost.write(context, with.failures, of_stars, "stars")?;
     let train = train.ok_or_else(nothing_left)?;
     let held_out_streams = validation.as_ref().map(|sample| &sample.streams);
-    let (network, history, region) = match with.network {
+    let (network, history, region): (Box<dyn CanonicalMap>, _, _) = match with.network {
         Network::Smooth => {
             let field = field(context)?;
             let synthetic = field
@@ -78,12 +77,13 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
             let held_out = orbits.as_ref().or(held_out_streams);
             let learning = synthetic.as_ref().unwrap_or(&train.streams);
             let mut options = smooth_options(&with, learning.len(), synthetic.is_some());
-            let map = match start {
-                Some(Start::Smooth(map)) => {
+            let map = match &start {
+                Some(start) => {
+                    let map = SmoothMap::from_weights(start, device).map_err(damaged)?;
                     options.shape = same_shape(&with, options.shape, map.shape())?;
                     map
                 }
-                _ => {
+                None => {
                     let softening = with.softening.map(stages::common::parameters::Kpc::get);
                     let (x, v) = (&learning.x, &learning.v);
                     SmoothMap::softened(toy.clone(), options.shape, softening, x, v, with.seed).map_err(failed)?
@@ -104,9 +104,8 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
             if let Some(rate) = trained.rate {
                 context.metric("mean_rate_of_actions", rate, "km/s kpc");
             }
-            let network = ActionNetwork::Smooth(trained.map);
-            let region = spread::region(&network, learning)?;
-            (network, trained.history, region)
+            let region = spread::region(&trained.map, learning)?;
+            (Box::new(trained.map), trained.history, region)
         }
         Network::Fourier => return Err(StageError::Bug("network: fourier has a body of its own".to_owned())),
         Network::Paper => {
@@ -118,9 +117,9 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
             };
             let mut watcher = StageWatcher::new(context, options.epochs, unit);
             let begin = (toy.mass(), toy.scale_kpc());
-            let start = match start {
-                Some(Start::Paper(model)) => model,
-                _ => paper::model::PaperModel::new(begin, with.toy.free, options.architecture, with.seed, device),
+            let start = match &start {
+                Some(start) => PaperModel::from_weights(start, device).map_err(damaged)?,
+                None => PaperModel::new(begin, with.toy.free, options.architecture, with.seed, device),
             };
             let trained = paper::train::train(
                 &train.streams,
@@ -132,68 +131,23 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
             );
             let trained = trained.map_err(failed)?;
             write_toy(context, &trained.model.toy())?;
-            let network = ActionNetwork::Paper(trained.model);
-            let region = spread::region(&network, &train.streams)?;
-            (network, trained.history, region)
+            let region = spread::region(&trained.model, &train.streams)?;
+            (Box::new(trained.model), trained.history, region)
         }
     };
-    let mut weights = network.to_weights()?;
+    let mut weights = network.to_weights().map_err(failed)?;
     describe(&mut weights, &with)?;
     if let Some(region) = region {
         region.save(&mut weights).map_err(failed)?;
     }
     weights.save(context.output("network")?).map_err(failed)?;
     write_history(context, &history)?;
-    let training = Measured::of("training", &network, &train.streams)?;
+    let training = Measured::of("training", network.as_ref(), &train.streams)?;
     let validation = held_out_streams
-        .map(|streams| Measured::of("validation", &network, streams))
+        .map(|streams| Measured::of("validation", network.as_ref(), streams))
         .transpose()?;
     spread::report(context, &training, validation.as_ref())?;
     Ok(Outcome::Complete)
-}
-
-/// The stars of a set of which something can be learned; the others are set aside.
-fn usable(
-    set: &'static str,
-    sample: Sample,
-    unbound: &Unbound,
-    toy: &Isochrone,
-    lost: &mut SetAside,
-) -> Result<Option<Sample>, StageError> {
-    let (loose, others) = unbound.of(set, &sample);
-    for &row in &loose {
-        lost.push(
-            sample.stream[row],
-            sample.star[row],
-            "it is unbound in the toy potential",
-        );
-    }
-    for &row in &others {
-        lost.push(
-            sample.stream[row],
-            sample.star[row],
-            "a star of its stream is unbound in the toy potential",
-        );
-    }
-    let sample = if loose.is_empty() {
-        Some(sample)
-    } else {
-        sample.without(&loose)
-    };
-    let Some(sample) = sample else { return Ok(None) };
-    let rows = toy::undetermined(toy, &sample.streams.x, &sample.streams.v).map_err(failed)?;
-    let rows: BTreeSet<usize> = rows.into_iter().map(|place| sample.rows[place]).collect();
-    if rows.is_empty() {
-        return Ok(Some(sample));
-    }
-    for &row in &rows {
-        lost.push(
-            sample.stream[row],
-            sample.star[row],
-            "its orbit leads through the centre, where the toy's angles have no meaning",
-        );
-    }
-    Ok(sample.without_stars(&rows.into_iter().collect::<Vec<_>>()))
 }
 
 /// The network to go on from, if one is connected.
@@ -204,26 +158,9 @@ fn start(context: &StageContext) -> Result<Option<Weights>, StageError> {
     load(context, "start").map(Some)
 }
 
-/// A network to go on from.
-enum Start {
-    Smooth(SmoothMap),
-    Paper(paper::model::PaperModel),
-}
-
-impl Start {
-    fn of(weights: &Weights, device: tch::Device) -> Result<Self, StageError> {
-        match ActionNetwork::from_weights(weights, device)? {
-            ActionNetwork::Smooth(map) => Ok(Self::Smooth(map)),
-            ActionNetwork::Paper(model) => Ok(Self::Paper(model)),
-        }
-    }
-
-    fn toy(&self) -> Isochrone {
-        match self {
-            Self::Smooth(map) => map.toy.clone(),
-            Self::Paper(model) => model.toy(),
-        }
-    }
+/// The file to go on from is damaged.
+fn damaged(error: Error) -> StageError {
+    StageError::failed(format!("input start: {error}"))
 }
 
 /// The shape of the network to go on from; what is asked for must agree with it.
@@ -389,9 +326,9 @@ fn smooth_options(with: &TrainActions, streams: usize, synthetic: bool) -> smoot
         smooth::Options::for_streams(streams)
     };
     let symmetry = match with.symmetry {
-        Symmetry::None => features::Symmetry::None,
-        Symmetry::Axisymmetric => features::Symmetry::Axisymmetric,
-        Symmetry::Spherical => features::Symmetry::Spherical,
+        Symmetry::None => Imposed::None,
+        Symmetry::Axisymmetric => Imposed::Axisymmetric,
+        Symmetry::Spherical => Imposed::Spherical,
     };
     smooth::Options {
         shape: Shape {
@@ -440,125 +377,6 @@ fn write_toy(context: &StageContext, toy: &Isochrone) -> Result<(), StageError> 
             ("scale", vec![toy.scale_kpc()].into()),
         ],
     )
-}
-
-/// A star that the toy does not bind.
-struct LooseStar {
-    set: &'static str,
-    row: usize,
-    stream: i64,
-    star: i64,
-    energy: f64,
-}
-
-/// All stars that the toy does not bind.
-struct Unbound {
-    stars: Vec<LooseStar>,
-    of_stars: usize,
-    streams: usize,
-    of_streams: usize,
-}
-
-impl Unbound {
-    fn find(toy: &Isochrone, sets: &[(&'static str, &Sample)]) -> Result<Self, StageError> {
-        let mut stars = Vec::new();
-        let (mut streams, mut of_stars, mut of_streams) = (0, 0, 0);
-        for (set, sample) in sets {
-            let listed = toy::unbound_energies(toy, &sample.streams.x, &sample.streams.v).map_err(failed)?;
-            let mut by_row: Vec<(usize, f64)> = listed
-                .into_iter()
-                .map(|(place, energy)| (sample.rows[place], energy))
-                .collect();
-            by_row.sort_by_key(|&(row, _)| row);
-            by_row.dedup_by_key(|&mut (row, _)| row);
-            let ids: BTreeSet<i64> = by_row.iter().map(|&(row, _)| sample.stream[row]).collect();
-            streams += ids.len();
-            of_stars += sample.stars();
-            of_streams += sample.streams.len();
-            stars.extend(by_row.into_iter().map(|(row, energy)| LooseStar {
-                set,
-                row,
-                stream: sample.stream[row],
-                star: sample.star[row],
-                energy,
-            }));
-        }
-        Ok(Self {
-            stars,
-            of_stars,
-            streams,
-            of_streams,
-        })
-    }
-
-    fn write(&self, context: &StageContext) -> Result<(), StageError> {
-        let columns = vec![
-            (
-                "stream",
-                self.stars.iter().map(|star| star.stream).collect::<Vec<_>>().into(),
-            ),
-            (
-                "star",
-                self.stars.iter().map(|star| star.star).collect::<Vec<_>>().into(),
-            ),
-            (
-                "energy",
-                self.stars.iter().map(|star| star.energy).collect::<Vec<_>>().into(),
-            ),
-        ];
-        context.metric("unbound_stars", self.stars.len() as f64, "");
-        context.metric("unbound_streams", self.streams as f64, "");
-        context.write_table("unbound", columns)
-    }
-
-    fn title(&self) -> String {
-        format!(
-            "{} of {} streams are unbound in the toy potential",
-            self.streams, self.of_streams
-        )
-    }
-
-    /// Rows of the stars of a set that are unbound, and of the others of their streams.
-    fn of(&self, set: &str, sample: &Sample) -> (Vec<usize>, Vec<usize>) {
-        let own = self.stars.iter().filter(|star| star.set == set);
-        let loose: Vec<usize> = own.map(|star| star.row).collect();
-        let streams: BTreeSet<i64> = loose.iter().map(|&row| sample.stream[row]).collect();
-        let others = (0..sample.stars()).filter(|row| streams.contains(&sample.stream[*row]) && !loose.contains(row));
-        let others = others.collect();
-        (loose, others)
-    }
-
-    fn finding(&self, toy: &Isochrone) -> Option<Outcome> {
-        /// Rows that are listed in the detail.
-        const LISTED: usize = 12;
-        if self.stars.is_empty() {
-            return None;
-        }
-        let title = self.title();
-        let mut detail = format!(
-            "{} of {} stars have energy ≥ 0 in the isochrone of mass {:.4e} M_sun and scale {:.4} kpc, so they have no \
-             toy actions and no network was trained. ",
-            self.stars.len(),
-            self.of_stars,
-            toy.mass(),
-            toy.scale_kpc(),
-        );
-        let rows = self.stars.iter().take(LISTED).map(|star| {
-            let LooseStar {
-                set,
-                row,
-                stream,
-                star,
-                energy,
-            } = star;
-            format!("{set} row {row} (stream {stream}, star {star}): {energy:.1} (km/s)^2")
-        });
-        detail += &rows.collect::<Vec<_>>().join("; ");
-        if self.stars.len() > LISTED {
-            detail += &format!("; {} more in the table `unbound`", self.stars.len() - LISTED);
-        }
-        Some(Outcome::Finding { title, detail })
-    }
 }
 
 /// How the inputs of a network file are read: columns and Sun.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use networks::inverse::Form;
 use networks::inverse::train::{Options, Pairs, train};
-use networks::toy;
+use networks::map::{CanonicalMap, NetworkKind};
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
@@ -15,20 +15,19 @@ use stages::learn::train_actions::Inputs;
 use stages::learn::train_inverse::TrainInverse;
 use tch::Tensor;
 
-use crate::common::action_network::ActionNetwork;
 use crate::common::sample::Sample;
 use crate::common::stretch::three;
-use crate::common::{StageWatcher, checkpoint, failed, load, parameters, prepare, write_history};
+use crate::common::{StageWatcher, checkpoint, failed, load_map, parameters, prepare, write_history};
 
 /// Trains the inverse of an action network on the actions and angles that it predicts for the training stars.
 pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageError> {
     let with: TrainInverse = parameters(value)?;
     let device = prepare(context);
-    let network = ActionNetwork::from_weights(&load(context, "network")?, device)?;
+    let (weights, network) = load_map(context, "network", device)?;
     let mut lost = SetAside::default();
-    let (mut stars, learning) = pairs(&network, context, "train", device, &mut lost)?;
+    let (mut stars, learning) = pairs(network.as_ref(), context, "train", device, &mut lost)?;
     let held_out = if context.has_input("validation") {
-        let (more, held_out) = pairs(&network, context, "validation", device, &mut lost)?;
+        let (more, held_out) = pairs(network.as_ref(), context, "validation", device, &mut lost)?;
         stars += more;
         held_out
     } else {
@@ -39,7 +38,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         return Ok(set_aside::all_set_aside(stars, "stars"));
     };
     let stars = learning.x.size()[0] as usize;
-    let options = options(&with, &network, stars);
+    let options = options(&with, NetworkKind::of(&weights).map_err(failed)?, stars);
     let mut watcher = StageWatcher::new(context, options.epochs, "");
     let toy = network.toy();
     let trained = train(
@@ -59,7 +58,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
 
 /// Stars with the actions and angles that the network predicts; those to which it gives none are set aside.
 fn pairs(
-    network: &ActionNetwork,
+    network: &dyn CanonicalMap,
     context: &StageContext,
     port: &str,
     device: tch::Device,
@@ -67,17 +66,12 @@ fn pairs(
 ) -> Result<(usize, Option<Pairs>), StageError> {
     let sample = Sample::read(context, port, Inputs::Cartesian, &SunParameters::default(), device)?;
     let all = sample.stars();
-    let mut set_aside = |sample: &Sample, rows: &[usize], why: &str| {
+    let mut set_aside = |sample: &Sample, rows: &BTreeSet<usize>, why: &str| {
         for &row in rows {
             lost.push(sample.stream[row], sample.star[row], why);
         }
     };
-    let rows_of = |sample: &Sample, places: Vec<usize>| -> Vec<usize> {
-        let rows: BTreeSet<usize> = places.into_iter().map(|place| sample.rows[place]).collect();
-        rows.into_iter().collect()
-    };
-    let unbound = toy::unbound_energies(&network.toy(), &sample.streams.x, &sample.streams.v).map_err(failed)?;
-    let rows = rows_of(&sample, unbound.into_iter().map(|(place, _)| place).collect());
+    let rows: BTreeSet<usize> = sample.unbound(&[network.toy()])?.into_keys().collect();
     set_aside(&sample, &rows, "it is unbound in the network's toy potential");
     let Some(sample) = sample.without_stars(&rows) else {
         return Ok((all, None));
@@ -86,7 +80,7 @@ fn pairs(
     let flat = |tensor: &Tensor| tensor.detach().reshape([-1, 3]).index_select(0, &real);
     let (x, v) = (flat(&sample.streams.x), flat(&sample.streams.v));
     let places = Vec::<i64>::try_from(&real).map_err(StageError::failed)?;
-    let image = network.alone(&x, &v, None)?;
+    let image = network.alone(&x, &v).map_err(failed)?;
     context.metric(
         &format!("unconverged_stars_{port}"),
         image.open.iter().filter(|open| **open).count() as f64,
@@ -96,7 +90,7 @@ fn pairs(
     let is_number = |star: usize| angles.iter().chain(&actions).all(|values| values[star].is_finite());
     let is_good = |star: &usize| !image.open[*star] && is_number(*star);
     let (good, bad): (Vec<usize>, Vec<usize>) = (0..places.len()).partition(is_good);
-    let bad = rows_of(&sample, bad.into_iter().map(|star| places[star] as usize).collect());
+    let bad = bad.into_iter().map(|star| sample.rows[places[star] as usize]).collect();
     set_aside(&sample, &bad, "the network gives it no actions");
     if good.is_empty() {
         return Ok((all, None));
@@ -114,19 +108,23 @@ fn pairs(
 }
 
 /// The architecture follows that of the action network.
-fn options(with: &TrainInverse, network: &ActionNetwork, stars: usize) -> Options {
+fn options(with: &TrainInverse, network: NetworkKind, stars: usize) -> Options {
     let or = |value: Option<u32>, usual: i64| value.map_or(usual, i64::from);
-    let form = match (network, Form::SMOOTH, Form::PAPER) {
-        (ActionNetwork::Paper(_), _, Form::Paper { width, depth, dropout }) => Form::Paper {
+    let usual = if network == NetworkKind::Paper {
+        Form::PAPER
+    } else {
+        Form::SMOOTH
+    };
+    let form = match usual {
+        Form::Paper { width, depth, dropout } => Form::Paper {
             width: or(with.width, width),
             depth: or(with.depth, depth),
             dropout: with.dropout.unwrap_or(dropout),
         },
-        (ActionNetwork::Smooth(_), Form::Smooth { width, depth }, _) => Form::Smooth {
+        Form::Smooth { width, depth } => Form::Smooth {
             width: or(with.width, width),
             depth: or(with.depth, depth),
         },
-        (_, usual, _) => usual,
     };
     let usual = Options::for_stars(form, stars);
     Options {
