@@ -4,14 +4,12 @@
 //! for positions and velocities, (φ, z, r) for actions, angles and frequencies; all other dimensions are free.
 //! Everything can be differentiated, also with respect to mass and scale.
 
+pub use dynamics::units::GRAVITATIONAL_CONSTANT as G;
 use tch::{Device, Kind, Tensor};
 
 use crate::autograd::rows_of_jacobian;
 use crate::error::Error;
 use crate::weights::Weights;
-
-/// Gravitational constant in kpc km² s⁻² M_sun⁻¹.
-pub const G: f64 = 4.300_917_270e-6;
 
 /// An isochrone Φ = −GM / (b + √(b² + r²)) (Hénon 1959).
 #[derive(Debug)]

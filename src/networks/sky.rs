@@ -2,12 +2,10 @@
 //!
 //! **Units** kpc, deg, deg, km/s, mas/yr, mas/yr → kpc, km/s. The same conventions as the plain f64 code in `dynamics`.
 
+use dynamics::units::KM_S_PER_KPC_MAS_YR;
 use tch::Tensor;
 
 use crate::isochrone::part;
-
-/// Velocity of 1 mas/yr at 1 kpc, km/s.
-const KM_S_PER_KPC_MAS_YR: f64 = 149_597_870.7 / 31_557_600.0;
 
 /// Where the Sun is and how it moves in the galactocentric frame, whose x axis points from the Sun's side to the
 /// centre, y in the direction of rotation, z to the north Galactic pole.

@@ -43,7 +43,7 @@ impl Stage for RecoverVelocities {
     const KIND: &'static str = "recover_velocities";
     const ABOUT: &'static str =
         "Find line-of-sight velocities that are missing, by the actions that a stream's stars share";
-    const REVISION: u32 = 3;
+    const REVISION: u32 = 4;
     const ROLE: Role = Role::Apply;
     const PLACE: Place = Place::Worker;
 

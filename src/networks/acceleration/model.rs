@@ -1,6 +1,7 @@
 //! Networks of the position that give the acceleration, as corrections to the toy isochrone's.
 
 use dynamics::potential::Isochrone as PlainIsochrone;
+use dynamics::units::{NETWORK_POSITION, NETWORK_VELOCITY};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
@@ -15,7 +16,7 @@ use crate::streams::scales;
 use crate::weights::Weights;
 
 /// Length and speed in the units of the paper's networks.
-pub const PAPER_UNITS: (f64, f64) = (20.0, 200.0);
+pub const PAPER_UNITS: (f64, f64) = (NETWORK_POSITION, NETWORK_VELOCITY);
 
 /// Which network gives the acceleration.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@
 
 pub mod train;
 
+use dynamics::units::{NETWORK_POSITION as LENGTH_UNIT, NETWORK_VELOCITY as SPEED_UNIT};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
@@ -21,10 +22,6 @@ use crate::perceptron::{Perceptron, Size, Start};
 use crate::random::generator;
 use crate::streams::scales;
 use crate::weights::Weights;
-
-/// Units of positions (kpc) and velocities (km/s) in the losses: those of the paper's networks.
-const LENGTH_UNIT: f64 = 20.0;
-const SPEED_UNIT: f64 = 200.0;
 
 /// Architecture of an inverse.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -2,15 +2,13 @@
 //!
 //! Actions here are in the network's unit, 4000 km/s kpc; angles in radians; components in the order φ, z, r.
 
+pub use dynamics::units::NETWORK_ACTION as ACTION_UNIT;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::layers::{Dropout, Network, Prepared, Shape};
 use crate::streams::ToyPoints;
-
-/// The unit of actions inside the networks, km/s kpc: 20 kpc times 200 km/s.
-pub const ACTION_UNIT: f64 = 4000.0;
 
 /// Size of the two networks.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -226,9 +226,8 @@ impl Task for Images<'_> {
 
     fn restore(&mut self, checkpoint: &Weights, _epochs: usize) -> Result<(), Error> {
         self.learning.restore(checkpoint.tensor("means.train")?);
-        match &mut self.held_out {
-            Some(set) => set.restore(checkpoint.tensor("means.validation")?),
-            None => {}
+        if let Some(set) = &mut self.held_out {
+            set.restore(checkpoint.tensor("means.validation")?);
         }
         Ok(())
     }
