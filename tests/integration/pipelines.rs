@@ -139,7 +139,9 @@ fn the_test_orbits_pipeline_runs_small() {
     let ours: f64 = line.split_whitespace().nth(2).unwrap().parse().unwrap();
     assert!(ours < 0.034, "{line}");
     // It has no angles to give.
-    let shown = place.well(&["show", yaml.to_str().unwrap(), "predicted"]).out;
+    arguments[0] = "show";
+    arguments.insert(2, "predicted");
+    let shown = place.well(&arguments).out;
     assert!(shown.contains("J_r") && !shown.contains("theta"), "{shown}");
 }
 
