@@ -89,7 +89,8 @@ pub(crate) struct Plan {
     pub warm_up: usize,
     /// How the rate goes on.
     pub decay: Decay,
-    /// The loss by which epochs are compared, of the first parameters; infinite where it is not known.
+    /// The loss by which epochs are compared, of the first parameters; infinite where it is not known, and every
+    /// epoch is looked at.
     pub start_loss: f64,
 }
 
@@ -142,14 +143,12 @@ pub(crate) fn learn(
             sum += part;
         }
         let (train_loss, measured) = task.measure(epoch, sum)?;
-        let best = match measured {
-            Some(loss) => state.keep_if_best(finite("validation", epoch, loss)?),
-            None => false,
-        };
+        let validation_loss = finite("validation", epoch, measured.unwrap_or_else(|| state.last_loss()))?;
+        let best = measured.is_some() && state.keep_if_best(validation_loss);
         let record = EpochRecord {
             epoch,
             train_loss,
-            validation_loss: measured.unwrap_or_else(|| state.last_loss()),
+            validation_loss,
             learning_rate: schedule.rate(epoch * plan.steps_per_epoch() - 1),
             seconds: 0.0,
             best,
