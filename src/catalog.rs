@@ -6,6 +6,7 @@ use stages::apply::estimate_actions::EstimateActions;
 use stages::apply::predict::Predict;
 use stages::apply::recover_velocities::RecoverVelocities;
 use stages::apply::tabulate_field::TabulateField;
+use stages::common::units;
 use stages::draw::figure::Figure;
 use stages::judge::bin_errors::BinErrors;
 use stages::judge::compare::Compare;
@@ -24,6 +25,7 @@ use stages::sample::simulate_nbody::SimulateNbody;
 /// Every kind a pipeline may name.
 pub fn catalog() -> Catalog {
     Catalog::default()
+        .with_quantities(units::read)
         .with::<ImportStreams>()
         .with::<IntegrateOrbits>()
         .with::<MapTori>()

@@ -176,6 +176,11 @@ impl<'s> Schema<'s> {
         if !takes("string") {
             here(json!("nonsense"));
         }
+        if let Some(unit) = self.of_type("number").and_then(|number| number.at["x-unit"].as_str()) {
+            here(json!(format!("2.5 {unit}x")));
+            here(json!(format!("2.5 {unit} s")));
+            here(json!(format!("1e999 {unit}")));
+        }
         if let Some(list) = self.of_type("array") {
             if let Some(most) = list.at["maxItems"].as_u64() {
                 here((0..=most).map(|_| list.with(&list.at["items"]).example()).collect());
@@ -379,6 +384,175 @@ fn every_mistake_at_every_place_of_every_kind_is_said_once_and_in_our_words() {
     assert!(tried > 1000, "{tried} mistakes");
     let shown: Vec<_> = wrong.iter().take(40).cloned().collect();
     assert!(wrong.is_empty(), "{} of {tried}:\n{}", wrong.len(), shown.join("\n"));
+}
+
+/// What a description names, it is in.
+const UNITS: [&str; 10] = [
+    "kpc", "km/s", "Gyr", "M_sun", "deg", "degrees", "mas/yr", "rad", "Myr", "%",
+];
+
+/// Calls `visit` with every place of a schema below `schema`, its path, and what is said of it.
+fn places<'s>(
+    schema: Schema<'s>,
+    about: &str,
+    path: &str,
+    depth: usize,
+    visit: &mut dyn FnMut(Schema<'s>, &str, &str),
+) {
+    // A potential may hold potentials.
+    if depth > 6 {
+        return;
+    }
+    visit(schema, about, path);
+    let mut below = |schema: Schema<'s>, about: &str, name: &str| {
+        places(schema, about, &format!("{path}.{name}"), depth + 1, visit);
+    };
+    if let Some(object) = schema.of_type("object") {
+        for (name, value) in object.properties() {
+            below(value, value.at["description"].as_str().unwrap_or_default(), name);
+        }
+    }
+    if let Some(list) = schema.of_type("array") {
+        below(list.with(&list.at["items"]), about, "0");
+    }
+    for (name, parameters) in schema.choices() {
+        if let Some(parameters) = parameters {
+            below(parameters, about, &name);
+        }
+    }
+}
+
+/// Whether the last word of the first clauses of a description is a unit: "Scale length R_d, kpc." or "in kpc".
+fn names_a_unit(about: &str) -> bool {
+    let words = about.split([',', ';', ':', '.', '(', ')']).map(str::trim);
+    let is_unit = |words: &str| {
+        UNITS.iter().any(|unit| {
+            words == *unit
+                || words.ends_with(&format!(" in {unit}"))
+                || words
+                    .strip_prefix(unit)
+                    .is_some_and(|rest| rest.starts_with(['/', '²', '³', ' ']) && words.len() < 16)
+        })
+    };
+    words.into_iter().any(is_unit)
+}
+
+#[test]
+fn every_number_that_has_a_unit_says_so_in_its_schema() {
+    let (mut with, mut wrong) = (0, Vec::new());
+    for kind in catalog().kinds() {
+        let root = kind.parameters();
+        places(
+            Schema { at: root, root },
+            "",
+            kind.name,
+            0,
+            &mut |schema, about, path| {
+                let Some(number) = schema.of_type("number") else { return };
+                match number.at["x-unit"].as_str() {
+                    None if names_a_unit(about) => wrong.push(format!("{path}: {about}")),
+                    None => {}
+                    Some(unit) => {
+                        with += 1;
+                        let example = number.at["examples"][0].as_str().unwrap();
+                        assert!(stages::common::units::read(example, unit).is_ok(), "{path}: {example}");
+                        assert!(number.at["x-noun"].is_string(), "{path}");
+                    }
+                }
+            },
+        );
+    }
+    assert!(wrong.is_empty(), "without x-unit:\n{}", wrong.join("\n"));
+    assert!(with > 80, "{with} numbers with units");
+}
+
+/// `2`, `2.0`, `2 kpc` and `2000 pc` are the same parameters, at every place that has a unit.
+#[test]
+fn every_number_that_has_a_unit_may_be_written_with_one() {
+    let catalog = catalog();
+    let mut tried = HashSet::new();
+    for kind in catalog.kinds() {
+        let root = kind.parameters();
+        quantities(
+            Schema { at: root, root },
+            kind.name,
+            0,
+            &|with| with,
+            &mut |path, unit, put| {
+                let parameters = |value: Value| {
+                    let with = put(value);
+                    let found = runner::spec::parameters(kind, &with);
+                    found.unwrap_or_else(|wrong| panic!("{path}: {with}: {}", wrong.join("; ")))
+                };
+                let expected = parameters(json!(2));
+                for same in [
+                    json!(2.0),
+                    json!(format!("2 {unit}")),
+                    json!(format!("2.0e0{unit}")),
+                    json!(format!("{} {}", thousandths(unit).0, thousandths(unit).1)),
+                ] {
+                    assert_eq!(parameters(same.clone()), expected, "{path}: {same}");
+                }
+                assert_ne!(parameters(json!(format!("3 {unit}"))), expected, "{path}");
+                tried.insert(path.to_owned());
+            },
+        );
+    }
+    assert!(tried.len() > 80, "{} places", tried.len());
+}
+
+/// Two of a unit, in smaller ones.
+fn thousandths(unit: &str) -> (&str, &str) {
+    match unit {
+        "kpc" => ("2000", "pc"),
+        "Gyr" => ("2000", "Myr"),
+        "km/s" => ("2000", "m/s"),
+        "M_sun" => ("2", "Msun"),
+        "km/s kpc" => ("2000", "km/s pc"),
+        "deg" => ("120", "arcmin"),
+        "mas/yr" => ("2000", "uas/yr"),
+        "M_sun/kpc^2" => ("2e-6", "M_sun/pc^2"),
+        "M_sun/kpc^3" => ("2e-9", "M_sun/pc^3"),
+        "%" => ("2", "%"),
+        other => panic!("no other unit for {other}"),
+    }
+}
+
+type Put<'p> = &'p dyn Fn(Value) -> Value;
+
+/// Calls `visit` with the path and the unit of every quantity, and what makes all parameters of it.
+fn quantities(schema: Schema<'_>, path: &str, depth: usize, put: Put<'_>, visit: &mut dyn FnMut(&str, &str, Put<'_>)) {
+    if depth > 6 {
+        return;
+    }
+    if let Some(unit) = schema.of_type("number").and_then(|number| number.at["x-unit"].as_str()) {
+        visit(path, unit, put);
+    }
+    if let Some(object) = schema.of_type("object") {
+        let right = schema.example_of(object);
+        for (name, value) in object.properties() {
+            let put = |value: Value| {
+                let mut all = right.clone();
+                all[name] = value;
+                put(all)
+            };
+            quantities(value, &format!("{path}.{name}"), depth + 1, &put, visit);
+        }
+    }
+    if let Some(list) = schema.of_type("array") {
+        let items = list.with(&list.at["items"]);
+        let count = list.at["minItems"].as_u64().unwrap_or(1);
+        let put = |value: Value| {
+            let others = (1..count).map(|_| items.example());
+            put([value].into_iter().chain(others).collect())
+        };
+        quantities(items, &format!("{path}.0"), depth + 1, &put, visit);
+    }
+    for (name, parameters) in schema.choices() {
+        let Some(parameters) = parameters else { continue };
+        let put = |value: Value| put(json!({ name.as_str(): value }));
+        quantities(parameters, &format!("{path}.{name}"), depth + 1, &put, visit);
+    }
 }
 
 /// The tree shows the flow: a kind lies in the folder of its role, in the file of its name.

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::context::StageContext;
 use crate::error::StageError;
+use crate::quantity::ReadQuantity;
 use crate::stage::{AnyStage, Outcome, Place, Role, Stage};
 use crate::worker::{Body, RunBody, on_threads};
 
@@ -35,6 +36,8 @@ pub struct Kind {
     /// Makes the JSON Schema of the parameters.
     pub schema: fn() -> serde_json::Value,
     made: OnceLock<serde_json::Value>,
+    /// Reads numbers with units; without it there are none.
+    pub quantities: Option<ReadQuantity>,
     /// Runs the body from the parameters of a request; of [`Place::Here`] only.
     run: RunBody,
 }
@@ -60,6 +63,7 @@ impl Kind {
 #[derive(Default)]
 pub struct Catalog {
     kinds: Vec<Kind>,
+    quantities: Option<ReadQuantity>,
 }
 
 impl Catalog {
@@ -74,8 +78,16 @@ impl Catalog {
             parse: parse::<S>,
             schema: || schemars::schema_for!(S).to_value(),
             made: OnceLock::new(),
+            quantities: self.quantities,
             run: run::<S>,
         });
+        self
+    }
+
+    /// Lets parameters with a unit be written with another one; `read` knows units.
+    pub fn with_quantities(mut self, read: ReadQuantity) -> Self {
+        self.quantities = Some(read);
+        self.kinds.iter_mut().for_each(|kind| kind.quantities = Some(read));
         self
     }
 

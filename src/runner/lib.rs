@@ -3,6 +3,7 @@
 //! * [`stage`]: what a stage kind is: typed parameters, ports, a revision, a body.
 //! * [`ports`]: what flows between stages, and how two ends are checked against each other.
 //! * [`catalog`]: the list of stage kinds a program knows.
+//! * [`quantity`]: numbers with units, as the program that knows units reads them.
 //! * [`spec`]: reads a pipeline file and resolves it, or says all that is wrong with it.
 //! * [`schema`]: JSON Schema of a pipeline file, for editors.
 //! * [`graph`]: a pipeline with parameters substituted and sweep points expanded; nothing hashed yet.
@@ -23,6 +24,7 @@ pub mod journal;
 pub mod number;
 pub mod plan;
 pub mod ports;
+pub mod quantity;
 pub mod report;
 pub mod schema;
 pub mod seal;

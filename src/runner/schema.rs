@@ -3,12 +3,14 @@
 use serde_json::{Map, Value, json};
 
 use crate::catalog::{Catalog, Kind};
+use crate::quantity::{PATTERN, UNIT};
 use crate::spec::LONGEST_NAME;
 
 /// The JSON Schema (2020-12) of pipeline files with the kinds of `catalog`.
 ///
 /// Wherever a parameter value is allowed, so is a text that refers to a parameter of the pipeline (`$name`, or `${name}` in a
 /// longer text). Parameters that a stage needs may stand in `defaults`: they are only asked for where a file has none.
+/// Where a number with a unit is allowed, so is one with another unit (`100 Myr`).
 pub fn pipeline_schema(catalog: &Catalog) -> Value {
     let mut definitions = Map::new();
     definitions.insert("reference".to_owned(), reference());
@@ -257,6 +259,11 @@ fn or_reference(schema: Value) -> Value {
 /// Lets every value inside `schema` be a reference to a parameter instead, and renames `$ref`s into `kind`'s names.
 fn allow_references(schema: &mut Value, kind: &str) {
     let Some(object) = schema.as_object_mut() else { return };
+    if object.contains_key(UNIT) {
+        // The bounds are those of a number, the pattern is that of a text.
+        object.insert("type".to_owned(), json!(["number", "string"]));
+        object.insert("pattern".to_owned(), json!(PATTERN));
+    }
     if let Some(Value::String(target)) = object.get_mut("$ref")
         && let Some(name) = target.strip_prefix("#/$defs/")
     {

@@ -3,7 +3,7 @@
 
 use runner::arrow_schema::{DataType, Field, Schema};
 use runner::ports::{Connected, InputPort, OutputPort, column, connected_schema, unit_of};
-use runner::stage::{Fault, Place, Role, Stage};
+use runner::stage::{Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -82,9 +82,5 @@ impl Stage for RecoverVelocities {
             crate::common::set_aside::port(),
         ];
         Ok(columns::named(outputs, connected))
-    }
-
-    fn check(&self) -> Vec<Fault> {
-        self.sun.faults("sun")
     }
 }

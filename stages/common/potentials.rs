@@ -11,7 +11,9 @@ use runner::stage::Fault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::common::parameters::{KmPerSecond, Kpc, SolarMasses};
+use crate::common::parameters::{
+    FROM_ZERO, KmPerSecond, Kpc, SolarMasses, SolarMassesPerKpc2, SolarMassesPerKpc3,
+};
 
 /// Mass and scale of a spherical potential with two parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -86,14 +88,14 @@ pub struct GalaxyParameters {
 #[serde(deny_unknown_fields)]
 pub struct ExponentialDisc {
     /// Central surface density Σ₀, M_sun/kpc².
-    pub surface_density: f64,
+    pub surface_density: SolarMassesPerKpc2<FROM_ZERO>,
     /// Scale length R_d, kpc.
     pub scale_length: Kpc,
     /// Scale height z_d, kpc.
     pub scale_height: Kpc,
     /// Radius of the central hole, kpc.
-    #[serde(default)]
-    pub hole_radius: f64,
+    #[serde(default = "no_hole")]
+    pub hole_radius: Kpc<FROM_ZERO>,
 }
 
 /// A spheroid ρ₀ (m/r₀)^(−γ) (1 + m/r₀)^(γ−β) exp(−(m/r_cut)²), m² = R² + z²/q².
@@ -101,7 +103,7 @@ pub struct ExponentialDisc {
 #[serde(deny_unknown_fields)]
 pub struct SpheroidParameters {
     /// Density scale ρ₀, M_sun/kpc³.
-    pub density: f64,
+    pub density: SolarMassesPerKpc3<FROM_ZERO>,
     /// Axis ratio q.
     #[serde(default = "one")]
     pub axis_ratio: f64,
@@ -116,6 +118,10 @@ pub struct SpheroidParameters {
     pub cutoff_radius: Option<Kpc>,
 }
 
+fn no_hole() -> Kpc<FROM_ZERO> {
+    Kpc(0.0)
+}
+
 fn one() -> f64 {
     1.0
 }
@@ -123,13 +129,13 @@ fn one() -> f64 {
 impl GalaxyParameters {
     fn components(&self) -> (Vec<Disc>, Vec<Spheroid>) {
         let disc = |disc: &ExponentialDisc| Disc {
-            surface_density: disc.surface_density,
+            surface_density: disc.surface_density.get(),
             scale_length: disc.scale_length.get(),
             scale_height: disc.scale_height.get(),
-            hole_radius: disc.hole_radius,
+            hole_radius: disc.hole_radius.get(),
         };
         let spheroid = |spheroid: &SpheroidParameters| Spheroid {
-            density: spheroid.density,
+            density: spheroid.density.get(),
             axis_ratio: spheroid.axis_ratio,
             inner_slope: spheroid.inner_slope,
             outer_slope: spheroid.outer_slope,

@@ -1,12 +1,14 @@
-//! Units that users' tables come in, in the spellings of astropy, FITS and VOUnit, as factors to ours.
+//! Units that users' tables and pipelines come in, in the spellings of astropy, FITS and VOUnit, as factors to ours.
 //!
 //! A unit is a product of powers of symbols and numbers: `km/s`, `km / s`, `km s-1`, `km.s**-1`, `km s⁻¹`, `(km/s)^2/kpc`,
 //! `10**3 pc`, `mas.yr**-1`. It is read from left to right; `/` divides by the one factor that follows it, as in our `km/s kpc`.
 
+mod quantity;
 mod symbols;
 
 use std::fmt;
 
+pub use self::quantity::read;
 use self::symbols::symbol;
 
 /// Powers of the quantities that a unit is made of.
@@ -88,6 +90,8 @@ impl fmt::Display for Dimension {
             (of(2, -1, 0, 0), "an action"),
             (of(2, -2, 0, 0), "an energy per mass"),
             (of(1, -2, 0, 0), "an acceleration"),
+            (of(-2, 0, 1, 0), "a surface density"),
+            (of(-3, 0, 1, 0), "a density"),
         ];
         if let Some((_, name)) = named.iter().find(|(dimension, _)| dimension == self) {
             return f.write_str(name);
@@ -294,8 +298,24 @@ impl<'a> Rest<'a> {
     }
 }
 
+/// By what two units differ: `coefficient` × 10^`decimals`.
+#[derive(Debug, Clone, Copy)]
+struct Ratio {
+    coefficient: f64,
+    decimals: i32,
+}
+
 /// The number by which a quantity in `from` is multiplied to be in `to`, our unit.
 pub fn factor(from: &str, to: &str) -> Result<f64, Mismatch> {
+    let Ratio { coefficient, decimals } = ratio(from, to)?;
+    Ok(match decimals {
+        // A division by a whole power of ten rounds once, a product with its inverse twice.
+        ..0 => coefficient / 10f64.powi(-decimals),
+        _ => coefficient * 10f64.powi(decimals),
+    })
+}
+
+fn ratio(from: &str, to: &str) -> Result<Ratio, Mismatch> {
     let parse = |unit: &str| Unit::parse(unit).ok_or_else(|| Mismatch::NotUnderstood { unit: unit.to_owned() });
     let (theirs, ours) = (parse(from)?, parse(to)?);
     if !theirs.dimension.converts(ours.dimension) {
@@ -306,12 +326,9 @@ pub fn factor(from: &str, to: &str) -> Result<f64, Mismatch> {
             expected: ours.dimension,
         });
     }
-    let factor = theirs.coefficient / ours.coefficient;
-    let decimals = theirs.decimals - ours.decimals;
-    Ok(match decimals {
-        // A division by a whole power of ten rounds once, a product with its inverse twice.
-        ..0 => factor / 10f64.powi(-decimals),
-        _ => factor * 10f64.powi(decimals),
+    Ok(Ratio {
+        coefficient: theirs.coefficient / ours.coefficient,
+        decimals: theirs.decimals - ours.decimals,
     })
 }
 
@@ -326,6 +343,10 @@ pub fn examples(ours: &str) -> &'static str {
         "Gyr" => "Gyr, Myr, yr",
         "km/s kpc" => "km/s kpc, kpc km s-1, kpc^2/Gyr, kpc^2/Myr",
         "km/s/kpc" => "km/s/kpc, rad/Gyr, rad/Myr",
+        "M_sun" => "M_sun, Msun, solMass, kg",
+        "M_sun/kpc^2" => "M_sun/kpc^2, M_sun/pc^2, kg/m^2",
+        "M_sun/kpc^3" => "M_sun/kpc^3, M_sun/pc^3, kg/m^3",
+        "%" => "%",
         _ => "km/s, kpc",
     }
 }

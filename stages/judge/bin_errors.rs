@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::columns::{self, ACCELERATION, POSITION};
 use crate::common::io::{TableContext, columns as vectors, identity};
+use crate::common::parameters::{FROM_ZERO, Kpc};
 use crate::common::set_aside::{self, OnFailure, SetAside};
 use crate::judge::compare::Statistic;
 
@@ -23,9 +24,9 @@ use crate::judge::compare::Statistic;
 #[serde(deny_unknown_fields, default)]
 pub struct BinErrors {
     /// Edges of the bins of distance r, kpc, rising.
-    pub radii: Vec<f64>,
+    pub radii: Vec<Kpc<FROM_ZERO>>,
     /// Edges of the bins of height |z|, kpc, rising.
-    pub heights: Vec<f64>,
+    pub heights: Vec<Kpc<FROM_ZERO>>,
     /// What to do about stars whose true acceleration vanishes, at the centre: they have no relative error.
     pub failures: OnFailure,
 }
@@ -33,8 +34,8 @@ pub struct BinErrors {
 impl Default for BinErrors {
     fn default() -> Self {
         Self {
-            radii: vec![0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0],
-            heights: vec![0.0, 0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 20.0],
+            radii: [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0].map(Kpc).to_vec(),
+            heights: [0.0, 0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 20.0].map(Kpc).to_vec(),
             failures: OnFailure::default(),
         }
     }
@@ -77,9 +78,8 @@ impl Stage for BinErrors {
     }
 
     fn check(&self) -> Vec<Fault> {
-        let lists = [("radii", &self.radii), ("heights", &self.heights)];
-        let rises =
-            |edges: &[f64]| edges.len() > 1 && edges[0] >= 0.0 && edges.windows(2).all(|pair| pair[0] < pair[1]);
+        let lists = [("radii", numbers(&self.radii)), ("heights", numbers(&self.heights))];
+        let rises = |edges: &[f64]| edges.len() > 1 && edges.windows(2).all(|pair| pair[0] < pair[1]);
         let wrong = lists.into_iter().filter(|(_, edges)| !rises(edges));
         wrong
             .map(|(at, edges)| {
@@ -127,8 +127,8 @@ impl Stage for BinErrors {
                 "no star of the truth has a prediction (by stream and star)",
             ));
         }
-        let mut bins = bins("r", &self.radii, &by_radius);
-        bins.extend(self::bins("z", &self.heights, &by_height));
+        let mut bins = bins("r", &numbers(&self.radii), &by_radius);
+        bins.extend(self::bins("z", &numbers(&self.heights), &by_height));
         let numbers = |f: fn(&Bin) -> f64| bins.iter().map(f).collect::<Vec<f64>>();
         context.write_table(
             "bins",
@@ -143,6 +143,10 @@ impl Stage for BinErrors {
         )?;
         Ok(Outcome::Complete)
     }
+}
+
+fn numbers(edges: &[Kpc<FROM_ZERO>]) -> Vec<f64> {
+    edges.iter().map(|edge| edge.get()).collect()
 }
 
 struct Bin {
@@ -194,13 +198,13 @@ mod tests {
 
     #[test]
     fn edges_that_do_not_rise_are_faults() {
-        let with = |radii: Vec<f64>| BinErrors {
-            radii,
-            ..BinErrors::default()
-        };
-        assert!(with(vec![0.0, 1.0]).check().is_empty());
-        for radii in [vec![1.0], vec![0.0, 2.0, 2.0], vec![-1.0, 2.0], vec![0.0, f64::NAN]] {
-            assert_eq!(with(radii).check().len(), 1);
+        let with = |radii: &[f64]| serde_json::from_value::<BinErrors>(serde_json::json!({ "radii": radii }));
+        assert!(with(&[0.0, 1.0]).unwrap().check().is_empty());
+        for radii in [vec![1.0], vec![0.0, 2.0, 2.0]] {
+            assert_eq!(with(&radii).unwrap().check().len(), 1);
+        }
+        for radii in [vec![-1.0, 2.0], vec![0.0, f64::NAN]] {
+            assert!(with(&radii).is_err());
         }
     }
 }

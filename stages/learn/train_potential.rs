@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::columns::{self, CARTESIAN};
 use crate::common::networks;
-use crate::common::parameters::positive;
+use crate::common::parameters::{FROM_ZERO, KmPerSecond, Kpc, positive};
 
 /// `train_potential`
 ///
@@ -41,13 +41,22 @@ pub enum Model {
 }
 
 /// Gaussian errors, the same in every direction.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Errors {
     /// Of positions, kpc.
-    pub position: f64,
+    pub position: Kpc<FROM_ZERO>,
     /// Of velocities, km/s.
-    pub velocity: f64,
+    pub velocity: KmPerSecond<FROM_ZERO>,
+}
+
+impl Default for Errors {
+    fn default() -> Self {
+        Self {
+            position: Kpc(0.0),
+            velocity: KmPerSecond(0.0),
+        }
+    }
 }
 
 impl Stage for TrainPotential {
@@ -81,15 +90,6 @@ impl Stage for TrainPotential {
         let mut faults: Vec<Fault> = Vec::new();
         faults.extend(positive("epochs", self.epochs));
         faults.extend(positive("width", self.width));
-        let errors = [
-            ("errors.position", self.errors.position),
-            ("errors.velocity", self.errors.velocity),
-        ];
-        for (at, error) in errors {
-            if !(error >= 0.0 && error.is_finite()) {
-                faults.push(Fault::new(at, format!("must not be negative, not {error}")));
-            }
-        }
         match self.model {
             Model::Linear => {
                 let given = [("epochs", self.epochs), ("width", self.width)];

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::columns::{self, CARTESIAN, Column, OBSERVABLES, POSITION};
 use crate::common::io::{TableContext, identity, kept, points, replaced};
-use crate::common::parameters::SunParameters;
+use crate::common::parameters::{Degrees, FROM_ZERO, KmPerSecond, MasPerYear, SunParameters};
 
 /// `observe`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,21 +32,34 @@ pub struct Observe {
 }
 
 /// Standard deviations of Gaussian errors; 0 for none.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Errors {
     /// Error of the distance as a fraction of it; a distance that would become negative is drawn again.
     pub distance: f64,
     /// Error of the longitude on the sky (times cos b), degrees.
-    pub l: f64,
+    pub l: Degrees<FROM_ZERO>,
     /// Error of the latitude, degrees.
-    pub b: f64,
+    pub b: Degrees<FROM_ZERO>,
     /// Error of the line-of-sight velocity, km/s.
-    pub v_los: f64,
+    pub v_los: KmPerSecond<FROM_ZERO>,
     /// Error of the proper motion in longitude, mas/yr.
-    pub mu_l_cosb: f64,
+    pub mu_l_cosb: MasPerYear<FROM_ZERO>,
     /// Error of the proper motion in latitude, mas/yr.
-    pub mu_b: f64,
+    pub mu_b: MasPerYear<FROM_ZERO>,
+}
+
+impl Default for Errors {
+    fn default() -> Self {
+        Self {
+            distance: 0.0,
+            l: Degrees(0.0),
+            b: Degrees(0.0),
+            v_los: KmPerSecond(0.0),
+            mu_l_cosb: MasPerYear(0.0),
+            mu_b: MasPerYear(0.0),
+        }
+    }
 }
 
 /// One observable.
@@ -130,18 +143,7 @@ impl Observe {
 
 impl Errors {
     fn any(&self) -> bool {
-        self.all().iter().any(|&(_, error)| error > 0.0)
-    }
-
-    fn all(&self) -> [(&'static str, f64); 6] {
-        [
-            ("distance", self.distance),
-            ("l", self.l),
-            ("b", self.b),
-            ("v_los", self.v_los),
-            ("mu_l_cosb", self.mu_l_cosb),
-            ("mu_b", self.mu_b),
-        ]
+        *self != Self::default()
     }
 
     /// `star` with errors. Always takes the same random numbers, so that one error more does not change the others.
@@ -153,12 +155,12 @@ impl Errors {
         while factor <= 0.0 {
             factor = 1.0 + self.distance * normal();
         }
-        let latitude = star.b + self.b * b;
+        let latitude = star.b + self.b.get() * b;
         // Over a pole: down the other side.
         let over = latitude.to_radians().cos() < 0.0;
         let turn = if over { 180.0 } else { 0.0 };
         // Near a pole an error on the sky is a large one in longitude; beyond half a turn it means nothing.
-        let along = (self.l * l / star.b.to_radians().cos().max(1e-12)).clamp(-180.0, 180.0);
+        let along = (self.l.get() * l / star.b.to_radians().cos().max(1e-12)).clamp(-180.0, 180.0);
         Observables {
             distance: star.distance * factor,
             l: (star.l + along + turn).rem_euclid(360.0),
@@ -167,9 +169,9 @@ impl Errors {
             } else {
                 latitude
             },
-            v_los: star.v_los + self.v_los * v_los,
-            mu_l_cosb: star.mu_l_cosb + self.mu_l_cosb * mu_l_cosb,
-            mu_b: star.mu_b + self.mu_b * mu_b,
+            v_los: star.v_los + self.v_los.get() * v_los,
+            mu_l_cosb: star.mu_l_cosb + self.mu_l_cosb.get() * mu_l_cosb,
+            mu_b: star.mu_b + self.mu_b.get() * mu_b,
         }
     }
 }
@@ -193,26 +195,17 @@ impl Stage for Observe {
     }
 
     fn check(&self) -> Vec<Fault> {
-        let mut faults = self.sun.faults("sun");
-        for (name, error) in self.errors.all() {
-            if !(error >= 0.0 && error.is_finite()) {
-                faults.push(Fault::new(
-                    &format!("errors.{name}"),
-                    format!("must not be negative, is {error}"),
-                ));
-            }
-        }
-        for (name, error) in [("l", self.errors.l), ("b", self.errors.b)] {
+        let mut faults = Vec::new();
+        for (name, error) in [("l", self.errors.l.get()), ("b", self.errors.b.get())] {
             if error > LARGEST_ANGLE {
                 let message = format!("an error on the sky is at most {LARGEST_ANGLE} deg, not {error}");
                 faults.push(Fault::new(&format!("errors.{name}"), message));
             }
         }
-        if self.errors.distance >= 1.0 {
-            faults.push(Fault::new(
-                "errors.distance",
-                format!("is a fraction, below 1, not {}", self.errors.distance),
-            ));
+        let distance = self.errors.distance;
+        if !(0.0..1.0).contains(&distance) {
+            let message = format!("is a fraction, from 0 and below 1, not {distance}");
+            faults.push(Fault::new("errors.distance", message));
         }
         faults
     }

@@ -44,7 +44,7 @@ use self::rows::Read;
 use self::source::COLUMNS;
 use self::values::{Reading, Recipe, V_LOS};
 use crate::common::columns::{self, CARTESIAN, TIME};
-use crate::common::parameters::SunParameters;
+use crate::common::parameters::{ANY, Gyr, SunParameters};
 
 /// `import_streams`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -59,7 +59,7 @@ pub struct ImportStreams {
     pub snapshots: Vec<PathBuf>,
     /// Times of the snapshots, Gyr.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub times: Vec<f64>,
+    pub times: Vec<Gyr<ANY>>,
     /// Its format; left out, told by the ending of its name.
     #[serde(default)]
     pub format: Option<Format>,
@@ -161,13 +161,10 @@ impl Stage for ImportStreams {
             if times != snapshots {
                 faults.push(Fault::new("times", format!("are {times}, of {snapshots} snapshots")));
             }
-            if self.times.iter().any(|time| !time.is_finite()) {
-                faults.push(Fault::new("times", "must be numbers, in Gyr"));
-            }
             if let Some(pair) = self.times.windows(2).find(|pair| pair[0] >= pair[1]) {
                 faults.push(Fault::new(
                     "times",
-                    format!("must increase: {} comes before {}", pair[0], pair[1]),
+                    format!("must increase: {} comes before {}", pair[0].get(), pair[1].get()),
                 ));
             }
             if self.columns.t.is_some() {
@@ -210,14 +207,11 @@ impl Stage for ImportStreams {
                 ));
             }
         }
-        if let Some(sun) = &self.sun {
-            faults.extend(sun.faults("sun"));
-            if self.recipe().sun.is_none() {
-                faults.push(Fault::new(
-                    "sun",
-                    "is used only where positions and velocities follow from the sky",
-                ));
-            }
+        if self.sun.is_some() && self.recipe().sun.is_none() {
+            faults.push(Fault::new(
+                "sun",
+                "is used only where positions and velocities follow from the sky",
+            ));
         }
         if self.missing_v_los.is_some() && !self.columns.has_v_los() {
             faults.push(Fault::new("missing_v_los", "no column is mapped to v_los"));

@@ -181,7 +181,6 @@ impl Stage for MapTori {
         faults.extend(positive("stars", Some(self.stars)));
         faults.extend(too_many_rows("streams", &[self.streams.unwrap_or(1), self.stars]));
         faults.extend(self.halo.faults("halo"));
-        faults.extend(self.disc.faults("disc"));
         faults.extend(tolerance_fault("tolerance", self.tolerance));
         faults
     }
@@ -321,14 +320,14 @@ impl MapTori {
             largest_error: self.largest_error.map_or(f64::INFINITY, |error| error.get()),
             ..Settings::within(self.tolerance)
         };
-        if self.sample == Sample::Disc && far_inside(potential, &actions, self.disc.pericentre) {
+        if self.sample == Sample::Disc && far_inside(potential, &actions, self.disc.pericentre.get()) {
             return Drawn::TooClose;
         }
         let torus = match Torus::new(potential, &actions, &settings) {
             Ok(torus) => torus,
             Err(error) => return Drawn::Failed(actions, error.to_string()),
         };
-        if self.sample == Sample::Disc && torus.pericentre() < self.disc.pericentre {
+        if self.sample == Sample::Disc && torus.pericentre() < self.disc.pericentre.get() {
             return Drawn::TooClose;
         }
         let mut stars = Vec::with_capacity(self.stars as usize);

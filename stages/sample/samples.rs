@@ -10,7 +10,7 @@ use runner::stage::Fault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::common::parameters::{KmPerSecond, Kpc};
+use crate::common::parameters::{FROM_ZERO, KmPerSecond, KmPerSecondKpc, Kpc};
 
 /// Stars of a stream where nothing else is said: Ibata et al. (2021), section 6.1.
 pub(crate) fn default_stars() -> u32 {
@@ -94,46 +94,33 @@ impl HaloSample {
 #[expect(non_snake_case, reason = "the names of the actions")]
 pub struct DiscSample {
     /// Greatest J_phi, km/s kpc.
-    pub J_phi: f64,
+    pub J_phi: KmPerSecondKpc,
     /// Greatest J_z, km/s kpc.
-    pub J_z: f64,
+    pub J_z: KmPerSecondKpc,
     /// Greatest J_r, km/s kpc.
-    pub J_r: f64,
+    pub J_r: KmPerSecondKpc,
     /// Draw actions again whose torus comes closer to the centre than this, kpc.
-    pub pericentre: f64,
+    pub pericentre: Kpc<FROM_ZERO>,
 }
 
 impl Default for DiscSample {
     fn default() -> Self {
         Self {
-            J_phi: sample::DISC_MOST.phi,
-            J_z: sample::DISC_MOST.z,
-            J_r: sample::DISC_MOST.r,
-            pericentre: sample::DISC_LEAST_PERICENTRE,
+            J_phi: KmPerSecondKpc(sample::DISC_MOST.phi),
+            J_z: KmPerSecondKpc(sample::DISC_MOST.z),
+            J_r: KmPerSecondKpc(sample::DISC_MOST.r),
+            pericentre: Kpc(sample::DISC_LEAST_PERICENTRE),
         }
     }
 }
 
 impl DiscSample {
-    /// Faults of the values, at `at` below `with`.
-    pub fn faults(&self, at: &str) -> Vec<Fault> {
-        let values = [("J_phi", self.J_phi), ("J_z", self.J_z), ("J_r", self.J_r)];
-        let positive =
-            values.map(|(name, value)| crate::common::parameters::positive(&format!("{at}.{name}"), Some(value)));
-        let mut faults: Vec<Fault> = positive.into_iter().flatten().collect();
-        if self.pericentre.is_nan() || self.pericentre < 0.0 {
-            let message = format!("must not be negative, not {}", self.pericentre);
-            faults.push(Fault::new(&format!("{at}.pericentre"), message));
-        }
-        faults
-    }
-
     /// One draw of actions, whatever its pericentre.
     pub fn draw<R: Rng>(&self, random: &mut R) -> Actions {
         let most = Actions {
-            phi: self.J_phi,
-            z: self.J_z,
-            r: self.J_r,
+            phi: self.J_phi.get(),
+            z: self.J_z.get(),
+            r: self.J_r.get(),
         };
         sample::disc_actions(random, &most)
     }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::columns::{self, CARTESIAN, TIME};
 use crate::common::io::{TableContext, on_threads};
-use crate::common::parameters::{Gyr, Kpc, SolarMasses, positive};
+use crate::common::parameters::{FROM_ZERO, Gyr, Kpc, SolarMasses, positive};
 use crate::common::potentials::MassAndScale;
 use crate::common::room::too_many_rows;
 use checkpoint::Checkpoint;
@@ -38,7 +38,7 @@ pub struct SimulateNbody {
     #[serde(skip_serializing_if = "is_whole")]
     pub mass_fraction: f64,
     /// Plummer softening ε, kpc, 0 or more: the potential of a particle is −G m / √(r² + ε²).
-    pub softening: f64,
+    pub softening: Kpc<FROM_ZERO>,
     /// Time simulated, Gyr.
     pub duration: Gyr,
     /// Snapshots, the first at time 0 and the last at `duration`, at equal intervals.
@@ -86,7 +86,7 @@ impl Default for SimulateNbody {
             }),
             particles: 1_000_000,
             mass_fraction: 1.0,
-            softening: 0.001,
+            softening: Kpc(0.001),
             duration: Gyr(0.07),
             snapshots: 8,
             step: Gyr(1.0 / 16384.0),
@@ -155,12 +155,6 @@ impl Stage for SimulateNbody {
                 format!("must be above 0 and at most 1, not {}", self.mass_fraction),
             ));
         }
-        if !(self.softening >= 0.0 && self.softening.is_finite()) {
-            faults.push(Fault::new(
-                "softening",
-                format!("must not be negative (kpc), not {}", self.softening),
-            ));
-        }
         if !(self.opening > 0.0 && self.opening < 1.0) {
             faults.push(Fault::new(
                 "opening",
@@ -178,7 +172,7 @@ impl Stage for SimulateNbody {
         if steps > MOST_STEPS {
             let message = format!("makes {steps:e} steps of the duration, {} Gyr", self.duration.get());
             let mut fault = Fault::new("step", message);
-            fault.hint = Some("a step is in Gyr: 6e-5 is 60,000 years".to_owned());
+            fault.hint = Some("a step without a unit is in Gyr: 6e-5 is 60 kyr".to_owned());
             faults.push(fault);
         }
         faults
@@ -207,7 +201,7 @@ impl SimulateNbody {
 
     fn settings(&self, step: f64) -> Settings {
         Settings {
-            softening: self.softening,
+            softening: self.softening.get(),
             opening: self.opening,
             order: self.order,
             step,

@@ -79,7 +79,7 @@ fn what_is_left_out_is_the_experiment_of_the_paper() {
     let Model::Plummer(sphere) = usual.model;
     assert_eq!((sphere.mass.get(), sphere.scale.get()), (5e5, 0.02));
     assert_eq!(
-        (usual.particles, usual.softening, usual.duration.get()),
+        (usual.particles, usual.softening.get(), usual.duration.get()),
         (1_000_000, 0.001, 0.07)
     );
     let schedule = usual.schedule();

@@ -69,7 +69,7 @@ pub(super) fn report_faults(faults: &[Fault], path: &[String], mistakes: &mut Ve
     }
 }
 
-/// Reports all that is wrong with the types in `value`. Bad values are replaced twice, in different ways: what both stages
+/// Puts numbers with units into the unit of their parameter, and reports all that is wrong with the types in `value`. Bad values are replaced twice, in different ways: what both stages
 /// say of their other parameters and of their ports holds whatever was meant, and is looked at too.
 fn explained(
     kind: &Kind,
@@ -81,7 +81,7 @@ fn explained(
     let schema = kind.parameters();
     let before = mistakes.len();
     let mut right = value.clone();
-    let mut typing = Typing::of(kind.name, schema, unread, false, &mut right);
+    let mut typing = Typing::of((kind.name, schema), unread, kind.quantities, false, &mut right);
     for fault in std::mem::take(&mut typing.faults) {
         let at = path.iter().cloned().chain(fault.at).collect();
         mistakes.push(Mistake::at(at, fault.part, fault.problem));
@@ -111,7 +111,7 @@ fn explained(
         return Some(stage);
     }
     let mut otherwise = value.clone();
-    Typing::of(kind.name, schema, unread, true, &mut otherwise);
+    Typing::of((kind.name, schema), unread, kind.quantities, true, &mut otherwise);
     let other = (kind.parse)(&otherwise).ok()?;
     let others = other.check();
     let mut faults = stage.check();

@@ -10,16 +10,36 @@ use crate::catalog::Catalog;
 use crate::context::StageContext;
 use crate::error::StageError;
 use crate::ports::{Connected, InputPort, NetworkType, OutputPort, column};
+use crate::quantity::NotAQuantity;
 use crate::stage::{Fault, FileParameter, Outcome, Role, Stage};
 
 pub(crate) fn catalog() -> Catalog {
     Catalog::default()
+        .with_quantities(lengths)
         .with::<Source>()
         .with::<Read>()
         .with::<Join>()
         .with::<Train>()
         .with::<Apply>()
         .with::<Draw>()
+}
+
+/// Knows two lengths, a time, and how far apart the lengths are.
+fn lengths(text: &str, unit: &str) -> Result<f64, NotAQuantity> {
+    assert_eq!(unit, "kpc", "the only unit of these kinds");
+    let (number, unit) = text.split_once(' ').ok_or(NotAQuantity::NoQuantity)?;
+    let number: f64 = number.parse().map_err(|_| NotAQuantity::NoQuantity)?;
+    match unit {
+        "kpc" => Ok(number),
+        "pc" => Ok(number / 1000.0),
+        "Gyr" => Err(NotAQuantity::OtherDimension {
+            found: "a time".to_owned(),
+        }),
+        _ => Err(NotAQuantity::UnknownUnit {
+            unit: unit.to_owned(),
+            allowed: vec!["kpc".to_owned(), "pc".to_owned()],
+        }),
+    }
 }
 
 fn table(port: &'static str, name: &str, unit: &str) -> OutputPort {
@@ -72,7 +92,7 @@ fn anything(_: &mut SchemaGenerator) -> schemars::Schema {
 
 #[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "f64")]
-#[schemars(extend("exclusiveMinimum" = 0, "x-noun" = "a length", "x-unit" = "kpc"))]
+#[schemars(extend("exclusiveMinimum" = 0, "x-noun" = "a length", "x-unit" = "kpc", "examples" = ["5 kpc"]))]
 struct Length(f64);
 
 impl TryFrom<f64> for Length {

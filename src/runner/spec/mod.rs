@@ -44,7 +44,7 @@ use serde_json::{Map, Value};
 pub use diagnostics::{Diagnostic, Diagnostics, Related};
 pub use file::PipelineFile;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Kind};
 use crate::graph::Graph;
 use diagnostics::{At, Mistake, Text};
 use outline::Outline;
@@ -67,6 +67,20 @@ pub fn parse_str(
 ) -> Result<Graph, Diagnostics> {
     let first = Source::new(file.to_owned(), folder.to_owned(), text.to_owned());
     parse(&Sources::of(first, None), overrides, catalog)
+}
+
+/// The parameters that `with` makes of a kind, defaults filled in and numbers in their units, whatever they mean together; or what is
+/// wrong with it.
+pub fn parameters(kind: &Kind, with: &Value) -> Result<Value, Vec<String>> {
+    let mut mistakes = Vec::new();
+    let with = std::borrow::Cow::Borrowed(with);
+    let stage = arguments::stage(kind, Some(with), &[], Vec::new, &mut mistakes);
+    let wrong = mistakes
+        .iter()
+        .filter(|mistake| !matches!(mistake.problem, Problem::Fault { .. }));
+    let wrong: Vec<String> = wrong.map(|mistake| mistake.problem.to_string()).collect();
+    let right = stage.filter(|_| wrong.is_empty());
+    right.map(|stage| stage.parameters()).ok_or(wrong)
 }
 
 /// Resolves the pipeline in the first of `sources`.

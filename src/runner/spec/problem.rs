@@ -113,7 +113,11 @@ problems! {
     // Parameters of a stage.
     MissingParameter { names: Vec<String>, owner: String, place: String }
         => "`{owner}` needs {}" (suggest::all(names)),
-    WrongType { expected: String, found: String, choices: Vec<String> } => "expected {expected}, found {found}",
+    WrongType { expected: String, found: String, choices: Vec<String>, example: String }
+        => "expected {expected}, found {found}",
+    UnknownUnit { unit: String, allowed: Vec<String> } => "there is no unit `{unit}`",
+    OtherDimension { expected: String, example: String, found: String }
+        => "expected {expected}, such as {example}, not {found}",
     WrongLength { least: usize, most: usize, found: usize }
         => "expected a list of {}, found one of {found}" (length(*least, *most)),
     OutOfRange { noun: String, bound: String, unit: String, found: String }
@@ -229,7 +233,11 @@ impl Problem {
                 let each: Vec<String> = names.iter().map(|name| format!("{name}: …")).collect();
                 return Some(format!("add {} to `{place}`", suggest::all(&each)));
             }
-            Self::WrongType { choices, .. } if choices.is_empty() => return None,
+            Self::WrongType { choices, example, .. } if choices.is_empty() => {
+                return (!example.is_empty()).then(|| format!("with a unit, it is written such as `{example}`"));
+            }
+            Self::UnknownUnit { unit, allowed } => return suggest::hint(unit, allowed, "units"),
+            Self::OtherDimension { .. } => return None,
             Self::WrongType { choices, .. } => {
                 let choices: Vec<&str> = choices.iter().map(String::as_str).collect();
                 return Some(format!("choices: {}", suggest::list(&choices)));

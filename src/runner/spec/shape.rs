@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::quantity::{NOUN, UNIT};
+
 /// What may stand at a place.
 #[derive(Default)]
 pub(super) struct Shape<'s> {
@@ -41,6 +43,8 @@ pub(super) struct Bounds<'s> {
     pub noun: &'s str,
     /// Its unit; empty where none is said.
     pub unit: &'s str,
+    /// Such a number with a unit, as it may be written.
+    pub example: &'s str,
 }
 
 /// The items of a list.
@@ -91,6 +95,14 @@ impl<'s> Shape<'s> {
     /// The choice called `name`.
     pub fn choice(&self, name: &str) -> Option<&Choice<'s>> {
         self.choices.iter().find(|choice| choice.name == name)
+    }
+
+    /// The number with a unit that it takes.
+    pub fn quantity(&self) -> Option<&Bounds<'s>> {
+        self.plain.iter().find_map(|plain| match plain {
+            Plain::Number(bounds) if !bounds.unit.is_empty() => Some(bounds),
+            _ => None,
+        })
     }
 
     /// The kinds of value it takes, in words.
@@ -168,6 +180,10 @@ impl<'s> Shape<'s> {
                 below: float("exclusiveMaximum"),
                 noun: text(NOUN),
                 unit: text(UNIT),
+                example: schema
+                    .pointer("/examples/0")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default(),
             }),
             "array" => {
                 let count = |key: &str| schema.get(key).and_then(Value::as_u64).map(|count| count as usize);
@@ -198,11 +214,6 @@ impl<'s> Shape<'s> {
         self.plain.push(plain);
     }
 }
-
-/// Key of a schema that says what a number measures.
-pub const NOUN: &str = "x-noun";
-/// Key of a schema that says the unit of a number.
-pub const UNIT: &str = "x-unit";
 
 /// References that a schema may follow one after the other.
 const DEEPEST: usize = 32;
@@ -250,7 +261,8 @@ impl Plain<'_> {
             Self::Text => "a text".to_owned(),
             Self::Whole { least: Some(least), .. } if *least >= 0 => format!("a whole number, {least} or more"),
             Self::Whole { .. } => "a whole number".to_owned(),
-            Self::Number(_) => "a number".to_owned(),
+            Self::Number(Bounds { unit: "", .. }) => "a number".to_owned(),
+            Self::Number(Bounds { unit, .. }) => format!("a number in {unit}"),
             Self::List(List { least, most, .. }) if least == most => format!("a list of {least}"),
             Self::List(_) => "a list".to_owned(),
             Self::Mapping(_) => "a mapping".to_owned(),

@@ -78,6 +78,36 @@ fn a_small_pipeline_resolves() {
     assert_eq!(drawn.points, [0]);
 }
 
+/// A number with a unit is the number that it is in the unit of its parameter, wherever it is written.
+#[test]
+fn numbers_with_units_are_numbers() {
+    let text = "
+pipeline: p
+params: { size: 700 pc }
+stages:
+  fixed: { source: { with: { length: 0.7 } } }
+  same: { source: { with: { length: 700 pc } } }
+  knob: { source: { with: { length: \"${size}\" } } }
+";
+    let lengths = |graph: &Graph| -> Vec<Value> {
+        let stages = graph.stages.iter();
+        stages.map(|stage| stage.parameters["length"].clone()).collect()
+    };
+    assert_eq!(lengths(&parse(text).unwrap()), [json!(0.7), json!(0.7), json!(0.7)]);
+    let given = parse_with(text, &[("size", "3 kpc")]).unwrap();
+    assert_eq!(lengths(&given), [json!(0.7), json!(0.7), json!(3.0)]);
+    assert_eq!(
+        given.parameters,
+        [("size".to_owned(), json!("3 kpc"))],
+        "as it was written"
+    );
+    // Labels say what was written; what is one value is one stage.
+    let swept = format!("{text}sweep: {{ axes: {{ size: [2, 2000 pc, 3 kpc] }} }}\n");
+    let swept = parse(&swept).unwrap();
+    assert_eq!(labels(&swept), ["fixed", "same", "knob[size=2]", "knob[size=3 kpc]"]);
+    assert_eq!(swept.stages[2].points, [0, 1]);
+}
+
 #[test]
 fn overrides_keep_their_types() {
     let graph = parse_with(SMALL, &[("scale", "7"), ("name", "a: b"), ("seed", "3")]);

@@ -5,9 +5,10 @@ use serde_json::{Map, Number, Value};
 
 use super::plain::plain;
 use super::problem::Problem;
-use super::shape::{Choice, List, Mapping, Plain, Shape};
+use super::shape::{Bounds, Choice, List, Mapping, Plain, Shape};
 use super::spans::Part;
 use super::{example, noun, suggest};
+use crate::quantity::{NotAQuantity, ReadQuantity};
 
 /// So many faults of one stage are reported at most.
 const MOST: usize = 50;
@@ -26,6 +27,8 @@ pub(super) struct Typing<'s> {
     kind: &'s str,
     /// Keys of `with` whose values are not known.
     unread: &'s [String],
+    /// Reads numbers with units.
+    quantities: Option<ReadQuantity>,
     /// Which of two examples takes the place of what is wrong.
     second: bool,
     path: Vec<String>,
@@ -41,11 +44,18 @@ pub(super) struct Typing<'s> {
 
 impl<'s> Typing<'s> {
     /// Looks at `value`, and puts right or replaces what is wrong in it.
-    pub fn of(kind: &'s str, schema: &'s Value, unread: &'s [String], second: bool, value: &mut Value) -> Self {
+    pub fn of(
+        (kind, schema): (&'s str, &'s Value),
+        unread: &'s [String],
+        quantities: Option<ReadQuantity>,
+        second: bool,
+        value: &mut Value,
+    ) -> Self {
         let mut typing = Self {
             schema,
             kind,
             unread,
+            quantities,
             second,
             path: Vec::new(),
             faults: Vec::new(),
@@ -97,6 +107,7 @@ impl<'s> Typing<'s> {
             expected: shape.expected(),
             found: noun(value),
             choices: shape.choices.iter().map(|choice| choice.name.to_owned()).collect(),
+            example: shape.quantity().map_or("", |quantity| quantity.example).to_owned(),
         };
         self.wrong(schema, value, problem);
     }
@@ -105,6 +116,13 @@ impl<'s> Typing<'s> {
         let shape = Shape::of(schema, self.schema);
         if value.is_null() && shape.nullable {
             return;
+        }
+        if let Value::String(text) = &*value
+            && shape.choice(text).is_none()
+            && let (Some(bounds), Some(read)) = (shape.quantity(), self.quantities)
+        {
+            let read = read(text, bounds.unit);
+            return self.quantity(schema, &shape, bounds, read, value);
         }
         let mappings = shape.plain.iter().any(|plain| matches!(plain, Plain::Mapping(_)));
         let may_choose = value.is_string() || value.is_object() && !mappings;
@@ -133,19 +151,7 @@ impl<'s> Typing<'s> {
                 }
                 (Plain::Number(bounds), Value::Number(number)) => {
                     let number = number.as_f64().unwrap_or(f64::NAN);
-                    let Some(bound) = bounds.broken(number) else { return };
-                    let noun = if bounds.noun.is_empty() {
-                        "this number"
-                    } else {
-                        bounds.noun
-                    };
-                    let problem = Problem::OutOfRange {
-                        noun: noun.to_owned(),
-                        bound,
-                        unit: bounds.unit.to_owned(),
-                        found: plain(value),
-                    };
-                    return self.wrong(schema, value, problem);
+                    return self.number(schema, bounds, number, value);
                 }
                 (Plain::List(list), Value::Array(items)) => {
                     let count = items.len();
@@ -164,6 +170,52 @@ impl<'s> Typing<'s> {
             }
         }
         self.wrong_type(schema, &shape, value);
+    }
+
+    /// A number within bounds or not, as it is written in `value`.
+    fn number(&mut self, schema: &Value, bounds: &Bounds<'_>, number: f64, value: &mut Value) {
+        let Some(bound) = bounds.broken(number) else { return };
+        let noun = if bounds.noun.is_empty() {
+            "this number"
+        } else {
+            bounds.noun
+        };
+        let problem = Problem::OutOfRange {
+            noun: noun.to_owned(),
+            bound,
+            unit: bounds.unit.to_owned(),
+            found: plain(value),
+        };
+        self.wrong(schema, value, problem);
+    }
+
+    /// A number written with a unit.
+    fn quantity(
+        &mut self,
+        schema: &Value,
+        shape: &Shape<'_>,
+        bounds: &Bounds<'_>,
+        read: Result<f64, NotAQuantity>,
+        value: &mut Value,
+    ) {
+        let problem = match read {
+            Ok(number) => match Number::from_f64(number) {
+                Some(_) if bounds.broken(number).is_some() => return self.number(schema, bounds, number, value),
+                Some(number) => {
+                    *value = Value::Number(number);
+                    return;
+                }
+                None => return self.wrong_type(schema, shape, value),
+            },
+            Err(NotAQuantity::NoQuantity) => return self.wrong_type(schema, shape, value),
+            Err(NotAQuantity::UnknownUnit { unit, allowed }) => Problem::UnknownUnit { unit, allowed },
+            Err(NotAQuantity::OtherDimension { found }) => Problem::OtherDimension {
+                expected: bounds.noun.to_owned(),
+                example: bounds.example.to_owned(),
+                found,
+            },
+        };
+        self.wrong(schema, value, problem);
     }
 
     fn items(&mut self, list: &List<'s>, items: &mut [Value]) {

@@ -28,6 +28,12 @@ const ANGLE: Dimension = Dimension {
     mass: 0,
     angle: 1,
 };
+const NUMBER: Dimension = Dimension {
+    length: 0,
+    time: 0,
+    mass: 0,
+    angle: 0,
+};
 const DEGREE: f64 = PI / 180.0;
 
 /// Names, prefixes that they take, and value: coefficient, power of ten, dimension. IAU 2012 B2 (astronomical unit, parsec), IAU 2015
@@ -59,7 +65,8 @@ const LONG: &[Prefix] = &[
 ];
 const NONE: &[Prefix] = &[];
 
-const DEFINITIONS: [Definition; 24] = [
+const DEFINITIONS: [Definition; 25] = [
+    (&["%"], NONE, 1.0, -2, NUMBER),
     (&["m"], METRIC, 1.0, 0, LENGTH),
     (&["meter", "meters", "metre", "metres"], LONG, 1.0, 0, LENGTH),
     (&["pc"], LARGE, PARSEC, 16, LENGTH),

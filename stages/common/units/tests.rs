@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use proptest::prelude::*;
+use runner::quantity::NotAQuantity;
 
 use super::*;
 use crate::common::columns::{ACTIONS, ANGLES, CARTESIAN, Column, FREQUENCIES, OBSERVABLES, TIME};
@@ -124,7 +125,90 @@ fn products() -> impl Strategy<Value = Vec<(&'static str, i32)>> {
     prop::collection::vec((symbols, prop::sample::select(vec![-3, -2, -1, 1, 2, 3])), 1..4)
 }
 
+#[test]
+fn numbers_with_units_are_read_to_the_last_bit() {
+    for (text, unit, expected) in [
+        ("700 pc", "kpc", 0.7),
+        ("0.7 kpc", "kpc", 0.7),
+        ("100 Myr", "Gyr", 0.1),
+        ("60kyr", "Gyr", 6e-5),
+        ("3.3e11 M_sun", "M_sun", 3.3e11),
+        ("+.57 Mpc", "kpc", 570.0),
+        ("5.e2 pc", "kpc", 0.5),
+        ("30 arcmin", "deg", 0.5),
+        ("7 arcmin", "deg", 7.0 / 60.0),
+        ("7\"", "deg", 7.0 / 3600.0),
+        ("-0.1 turn", "deg", -36.0),
+        ("230 m/s", "km/s", 0.23),
+        ("1 Gm s-1", "km/s", 1e6),
+        ("50 M_sun / pc^2", "M_sun/kpc^2", 5e7),
+        ("0.1 M_sun pc-3", "M_sun/kpc^3", 1e8),
+        ("20 µas/yr", "mas/yr", 0.02),
+        ("2.6 %", "%", 2.6),
+        ("2.6%", "%", 2.6),
+    ] {
+        assert_eq!(read(text, unit), Ok(expected), "{text}");
+    }
+    let close = |found: Result<f64, NotAQuantity>, expected: f64| (found.unwrap() / expected - 1.0).abs() < 1e-15;
+    assert!(close(read("1 kpc/Gyr", "km/s"), factor("kpc/Gyr", "km/s").unwrap()));
+    assert!(close(
+        read("0.1 kpc^2/Myr", "km/s kpc"),
+        0.1 * factor("kpc^2/Myr", "km/s kpc").unwrap()
+    ));
+}
+
+#[test]
+fn what_is_no_number_with_a_unit_says_why() {
+    for text in [
+        "",
+        "5",
+        "kpc",
+        "five kpc",
+        "3,3e11 pc",
+        "1'000 pc",
+        "1/2 kpc",
+        "1_000 pc",
+        "5 10 pc",
+        "1e999 kpc",
+        ". kpc",
+        "- 5 kpc",
+        "5 *kpc",
+        "1e99999999999 kpc",
+    ] {
+        assert_eq!(read(text, "kpc"), Err(NotAQuantity::NoQuantity), "{text}");
+    }
+    let other = |found: &str| {
+        Err(NotAQuantity::OtherDimension {
+            found: found.to_owned(),
+        })
+    };
+    assert_eq!(read("100 Myr", "kpc"), other("a time"));
+    assert_eq!(read("3 %", "kpc"), other("a pure number"));
+    assert_eq!(read("3 rad", "kpc"), other("an angle"));
+    let unknown = read("5 parsnips", "kpc");
+    assert!(
+        matches!(unknown, Err(NotAQuantity::UnknownUnit { unit, allowed }) if unit == "parsnips" && allowed == ["kpc", "pc", "Mpc"])
+    );
+}
+
 proptest! {
+    #[test]
+    fn powers_of_ten_between_units_lose_nothing(digits in 1_i64..10_000_000, places in 0_u32..6, pair in 0_usize..6) {
+        let (unit, ours, decimals) = [
+            ("pc", "kpc", -3), ("Mpc", "kpc", 3), ("yr", "Gyr", -9), ("m/s", "km/s", -3), ("M_sun/pc^2", "M_sun/kpc^2", 6), ("uas/yr", "mas/yr", -3),
+        ][pair];
+        let number = digits as f64 / 10f64.powi(places as i32);
+        let exact: f64 = format!("{digits}e{}", decimals - places as i32).parse().unwrap();
+        prop_assert_eq!(read(&format!("{number} {unit}"), ours), Ok(exact));
+        prop_assert_eq!(read(&format!("{digits}e-{places} {unit}"), ours), Ok(exact));
+        prop_assert_eq!(read(&format!("{number:e}{unit}"), ours), Ok(exact));
+    }
+
+    #[test]
+    fn any_text_is_a_number_with_a_unit_or_not(text in "[-+0-9.eE]{0,6} ?\\PC{0,10}") {
+        let _ = read(&text, "kpc");
+    }
+
     #[test]
     fn one_unit_in_every_spelling_is_one_unit(product in products()) {
         let joined = |between: &str, power: &dyn Fn(i32) -> String| {

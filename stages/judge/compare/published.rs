@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::common::parameters::{Degrees, KmPerSecond, KmPerSecondKpc, Kpc, Percent};
+
 /// Where the figures in `paper` come from.
 pub const PAPER: &str = "Ibata et al. (2021)";
 /// Errors of the actions that somebody published, by component.
@@ -17,13 +19,13 @@ pub struct Published {
     pub statistic: Statistic,
     /// Of J_phi, km/s kpc.
     #[serde(default)]
-    pub J_phi: Option<f64>,
+    pub J_phi: Option<KmPerSecondKpc>,
     /// Of J_z, km/s kpc.
     #[serde(default)]
-    pub J_z: Option<f64>,
+    pub J_z: Option<KmPerSecondKpc>,
     /// Of J_r, km/s kpc.
     #[serde(default)]
-    pub J_r: Option<f64>,
+    pub J_r: Option<KmPerSecondKpc>,
 }
 
 /// How errors of stars are averaged.
@@ -71,7 +73,7 @@ impl Published {
             "r" => self.J_r,
             _ => None,
         };
-        value.filter(|_| statistic == self.statistic)
+        value.filter(|_| statistic == self.statistic).map(KmPerSecondKpc::get)
     }
 }
 
@@ -81,15 +83,15 @@ impl Published {
 #[expect(non_snake_case, reason = "the names of the measures")]
 pub struct PaperFigures {
     /// Actions, km/s kpc.
-    pub delta_J: Option<f64>,
+    pub delta_J: Option<KmPerSecondKpc>,
     /// Angles, degrees.
-    pub delta_theta: Option<f64>,
+    pub delta_theta: Option<Degrees>,
     /// Positions, kpc.
-    pub delta_x: Option<f64>,
+    pub delta_x: Option<Kpc>,
     /// Velocities, km/s.
-    pub delta_v: Option<f64>,
+    pub delta_v: Option<KmPerSecond>,
     /// Accelerations, %.
-    pub delta_a: Option<f64>,
+    pub delta_a: Option<Percent>,
 }
 
 /// The mean; 0 of nothing.

@@ -67,7 +67,7 @@ pub(super) fn stars(
         let names = piece.iter().map(|row| streams.name(row.stream)).collect::<Vec<_>>();
         let mut table = vec![("stream", numbers.into()), ("star", stars.into()), (NAME, names.into())];
         if !stage.times.is_empty() {
-            let times = piece.iter().map(|row| stage.times[row.snapshot()]);
+            let times = piece.iter().map(|row| stage.times[row.snapshot()].get());
             table.push((TIME.name, times.collect::<Vec<f64>>().into()));
         }
         for (values, &place) in columns.into_iter().zip(&written) {

@@ -25,7 +25,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let table = context.read_table("stars")?;
     let (stream, star) = io::identity(&table)?;
     let known = known(&table, &with, stream)?;
-    let sun = &with.sun;
+    let sun = dynamics::sky::Sun::from(&with.sun);
     let sun = Sun::new(sun.r0, sun.z, [sun.u, sun.v, sun.w], sun.v_lsr);
     let columns: Vec<Tensor> = OBSERVABLES
         .iter()

@@ -188,7 +188,10 @@ pub fn phase_space(table: &RecordBatch, inputs: Inputs, sun: &SunParameters) -> 
     let six = Tensor::stack(&columns, -1);
     Ok(match inputs {
         Inputs::Cartesian => (six.narrow(-1, 0, 3).contiguous(), six.narrow(-1, 3, 3).contiguous()),
-        Inputs::Observables => Sun::new(sun.r0, sun.z, [sun.u, sun.v, sun.w], sun.v_lsr).to_cartesian(&six),
+        Inputs::Observables => {
+            let sun = dynamics::sky::Sun::from(sun);
+            Sun::new(sun.r0, sun.z, [sun.u, sun.v, sun.w], sun.v_lsr).to_cartesian(&six)
+        }
     })
 }
 
@@ -277,14 +280,9 @@ mod tests {
 
     #[test]
     fn observables_are_placed_like_the_plain_code_does() {
-        let default = SunParameters::default();
         let sun = dynamics::sky::Sun {
-            r0: default.r0,
             z: 0.02,
-            u: default.u,
-            v: default.v,
-            w: default.w,
-            v_lsr: default.v_lsr,
+            ..dynamics::sky::Sun::from(&SunParameters::default())
         };
         let seen = dynamics::sky::Observables {
             distance: 3.2,

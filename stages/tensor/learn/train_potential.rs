@@ -56,8 +56,8 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
 
 fn linear(with: &TrainPotential, context: &StageContext, train: &Sample) -> Result<Field, StageError> {
     let errors = Errors {
-        position: with.errors.position,
-        velocity: with.errors.velocity,
+        position: with.errors.position.get(),
+        velocity: with.errors.velocity.get(),
     };
     let errors = (errors != Errors::default()).then_some(errors);
     let Fitted {

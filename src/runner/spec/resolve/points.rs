@@ -11,6 +11,7 @@ use super::super::scopes::Scope;
 use super::super::sweep::Combinations;
 use super::{Places, Resolver};
 use crate::graph::Point;
+use crate::quantity::looks_like_quantity;
 
 impl Resolver<'_, '_> {
     /// The sweep points; each instance is told which of them share it.
@@ -81,9 +82,10 @@ pub(super) fn label(
         let plain = text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"_-./+".contains(&byte));
-        plain
-            && text.starts_with(|first: char| first.is_ascii_alphabetic())
-            && !["true", "false", "null"].contains(&text)
+        let named = text.starts_with(|first: char| first.is_ascii_alphabetic());
+        let word = plain && named && !["true", "false", "null"].contains(&text);
+        // A number with a unit looks like nothing else.
+        word || !named && looks_like_quantity(text)
     };
     let value = |column: usize| match values.of_column(column, settings) {
         Value::String(text) if !simple(&text) => Value::String(text).to_string(),
