@@ -14,6 +14,7 @@ use serde_json::Value;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::failure::Failure;
+use super::results::Results;
 use crate::console::say;
 use crate::libtorch::{self, Libtorch};
 use crate::report::{self, Data, Detail};
@@ -32,28 +33,6 @@ pub struct Parameters {
 fn assignment(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as streams=128")?;
     Ok((name.trim().to_owned(), value.to_owned()))
-}
-
-/// Where results are kept.
-#[derive(Debug, Clone, Default, clap::Args)]
-pub struct Results {
-    /// Folder of cached outputs and reports [default: $ACTIONFINDER_RESULTS, or results]
-    #[arg(long, value_name = "DIR")]
-    results: Option<PathBuf>,
-}
-
-impl Results {
-    /// The folder.
-    pub fn folder(&self) -> PathBuf {
-        let variable = || std::env::var_os("ACTIONFINDER_RESULTS").filter(|named| !named.is_empty());
-        let named = self.results.clone().or_else(|| variable().map(PathBuf::from));
-        named.unwrap_or_else(|| PathBuf::from("results"))
-    }
-
-    /// The store in it.
-    pub fn store(&self) -> Store {
-        Store::open(&self.folder()).of_program(program())
-    }
 }
 
 /// Version of this program, with the commit it was built from, where that is known.
@@ -94,7 +73,7 @@ impl Work {
 
     /// What the run before sealed, if everything is done and nothing has changed since.
     pub fn sealed(&self, file: &PipelineFile) -> Option<Answer> {
-        let answer = seal::answer(&self.results.folder(), &self.key(file)?)?;
+        let answer = seal::answer(&self.results_folder(), &self.key(file)?)?;
         let same = match &answer.worker {
             Some(worker) => libtorch::look().is_ok_and(|found| *worker == spelled(&found)),
             None => true,
@@ -106,7 +85,7 @@ impl Work {
     fn key(&self, file: &PipelineFile) -> Option<seal::Key> {
         let Selection { to, force } = &self.selection;
         let whole = to.is_empty() && force.is_empty();
-        let key = || seal::Key::new(&self.results.folder(), file, &self.parameters.set).ok();
+        let key = || seal::Key::new(&self.results_folder(), file, &self.parameters.set).ok();
         whole.then(key).flatten()
     }
 
@@ -158,8 +137,8 @@ impl Work {
     }
 
     /// The results folder.
-    pub fn results(&self) -> &Results {
-        &self.results
+    pub fn results_folder(&self) -> PathBuf {
+        self.results.folder_of(&self.pipeline)
     }
 
     /// Reads and plans it.
@@ -264,9 +243,9 @@ impl Loaded {
     ) -> Result<Self, Failure> {
         // The store's index is read meanwhile: with thousands of stages that takes a while too.
         let (graph, store) = std::thread::scope(|scope| {
-            let store = scope.spawn(|| results.store());
+            let store = scope.spawn(|| results.store_of(file.path()));
             let graph = resolve(file, parameters);
-            (graph, store.join().unwrap_or_else(|_| results.store()))
+            (graph, store.join().unwrap_or_else(|_| results.store_of(file.path())))
         });
         let graph = graph?;
         store.check().map_err(Failure::work)?;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::common::Results;
 use super::failure::{Failure, Finished};
+use super::results::Results;
 use crate::console::print;
 use crate::{libtorch, worker};
 
@@ -71,7 +71,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         .map(|n| n.get())
         .map_err(|error| error.to_string());
     report.check("CPU threads", threads);
-    let folder = args.results.folder();
+    let folder = args.results.folder_here();
     report.check(
         "results folder",
         writable(&folder).map(|()| folder.display().to_string()),

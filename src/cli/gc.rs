@@ -7,8 +7,8 @@ use runner::clock::rfc3339;
 use runner::store::TryLock;
 use runner::store::gc::{Choice, Survey};
 
-use super::common::Results;
 use super::failure::{Failure, Finished};
+use super::results::Results;
 use crate::console::{count, print};
 
 /// Remove cached outputs that no recorded run needs.
@@ -44,7 +44,7 @@ fn age(text: &str) -> Result<Duration, String> {
 
 /// Lists what is unused, and removes it if asked to.
 pub fn run(args: Args) -> Result<Finished, Failure> {
-    let store = args.results.store();
+    let store = args.results.store_here();
     store.check().map_err(Failure::work)?;
     let choice = Choice {
         older_than: args.older_than,

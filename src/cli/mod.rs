@@ -9,6 +9,7 @@ mod graph;
 mod new;
 mod plan;
 mod record;
+mod results;
 mod run;
 mod schema;
 mod show;

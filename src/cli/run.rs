@@ -167,7 +167,7 @@ fn repeat(args: &Args, answer: &Answer) -> Option<Finished> {
         return Some(Finished::Well);
     }
     let begun = Instant::now();
-    let store = Store::at(&args.work.results().folder());
+    let store = Store::at(&args.work.results_folder());
     let asked = &answer.asked;
     if !store.touch_run(asked) {
         return None;
@@ -181,6 +181,7 @@ fn repeat(args: &Args, answer: &Answer) -> Option<Finished> {
         stages: answer.fresh + answer.skipped,
         stale: 0,
         behind: 0,
+        results: store.results().display().to_string(),
     };
     let finished = Event::RunFinished {
         ran: 0,

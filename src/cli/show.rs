@@ -8,8 +8,9 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use runner::ports::unit_of;
 use tables::RecordBatch;
 
-use super::common::{Loaded, Parameters, Results};
+use super::common::{Loaded, Parameters};
 use super::failure::{Failure, Finished};
+use super::results::Results;
 use crate::console::{align, print, significant};
 
 /// Show a table: schema, units, first rows.

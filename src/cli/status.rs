@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::common::{Loaded, Parameters, Results};
+use super::common::{Loaded, Parameters};
 use super::failure::{Failure, Finished};
+use super::results::Results;
 use crate::console::{align, duration, print};
 use crate::report::{State, summary};
 

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use runner::store::Metric;
 
-use super::common::{Loaded, Parameters, Results};
+use super::common::{Loaded, Parameters};
 use super::failure::{Failure, Finished};
+use super::results::Results;
 use crate::console::{align, print};
 use crate::report::{Data, StageData, headline, measures, plain, summary, symbol};
 

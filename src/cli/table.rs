@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use runner::stage::Role;
 
-use super::common::{Loaded, Parameters, Results};
+use super::common::{Loaded, Parameters};
 use super::failure::{Failure, Finished};
+use super::results::Results;
 use crate::console::{count, duration, number, one_line, print, say};
 use crate::report::{Data, ErrorRow, MEAN, MEAN_ABSOLUTE, StageData, State, summary, symbol};
 

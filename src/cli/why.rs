@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::common::{Loaded, Parameters, Results};
+use super::common::{Loaded, Parameters};
 use super::failure::{Failure, Finished};
+use super::results::Results;
 use crate::console::print;
 
 /// Say which part of a stage's fingerprint changed since it last ran.

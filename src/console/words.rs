@@ -10,6 +10,7 @@ pub fn line(event: &Event) -> Option<String> {
             stages,
             stale,
             behind,
+            results,
         } => {
             let todo = match (*stale, *behind) {
                 (0, 0) => ", all fresh".to_owned(),
@@ -18,7 +19,7 @@ pub fn line(event: &Event) -> Option<String> {
                 (stale, behind) => format!(": {stale} stale, {behind} behind them"),
             };
             let stages = count(*stages, "stage");
-            format!("{pipeline}: {stages}{todo}")
+            format!("{pipeline}: {stages}{todo}; results in {results}")
         }
         Event::StageFresh { .. }
         | Event::Stage {
@@ -173,14 +174,22 @@ mod tests {
             stages: 1,
             stale: 0,
             behind: 0,
+            results: "results".to_owned(),
         };
-        assert_eq!(line(&started).as_deref(), Some("p: 1 stage, all fresh"));
+        assert_eq!(
+            line(&started).as_deref(),
+            Some("p: 1 stage, all fresh; results in results")
+        );
         let started = Event::RunStarted {
             pipeline: "p".to_owned(),
             stages: 35,
             stale: 1,
             behind: 4,
+            results: "results".to_owned(),
         };
-        assert_eq!(line(&started).as_deref(), Some("p: 35 stages: 1 stale, 4 behind it"));
+        assert_eq!(
+            line(&started).as_deref(),
+            Some("p: 35 stages: 1 stale, 4 behind it; results in results")
+        );
     }
 }

@@ -17,6 +17,9 @@ pub enum Event {
         /// Those that wait for stale ones, and run if what they need changes.
         #[serde(default)]
         behind: usize,
+        /// Folder of the results.
+        #[serde(default)]
+        results: String,
     },
     /// The cached outputs are valid.
     StageFresh {

@@ -181,6 +181,7 @@ mod tests {
                 stages: 1,
                 stale: 1,
                 behind: 0,
+                results: String::new(),
             });
             // Words in a note are no beginning of a run.
             for _ in 0..notes {
@@ -240,6 +241,7 @@ mod tests {
                 stages: 3,
                 stale: 1,
                 behind: 0,
+                results: String::new(),
             },
             tell(Told::Metric {
                 name: "m".into(),

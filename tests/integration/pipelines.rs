@@ -41,7 +41,7 @@ fn every_shipped_pipeline_can_be_planned() {
     assert!(named > 0, "the documents name pipelines");
     assert!(paths.len() > 10, "{paths:?}");
     for path in paths {
-        place.well(&["plan", &path.to_string_lossy()]);
+        place.well(&["plan", &path.to_string_lossy(), "--results", "results"]);
     }
 }
 
@@ -79,7 +79,7 @@ fn the_galaxy_pipeline_runs_small() {
         "epochs=2",
         "field_epochs=2",
     ];
-    let mut arguments = vec!["run", yaml.to_str().unwrap()];
+    let mut arguments = vec!["run", yaml.to_str().unwrap(), "--results", "results"];
     arguments.extend(small.iter().flat_map(|parameter| ["-p", parameter]));
     let gave = place.run(&arguments);
     assert_eq!(gave.code, 0, "{}\n{}", gave.out, gave.err);
@@ -104,7 +104,7 @@ fn the_methods_pipeline_runs_small() {
         "potential=piffl_14",
         "sample=disc",
     ];
-    let mut arguments = vec!["run", yaml.to_str().unwrap()];
+    let mut arguments = vec!["run", yaml.to_str().unwrap(), "--results", "results"];
     arguments.extend(small.iter().flat_map(|parameter| ["-p", parameter]));
     let gave = place.run(&arguments);
     assert_eq!(gave.code, 0, "{}\n{}", gave.out, gave.err);
@@ -124,7 +124,7 @@ fn the_methods_pipeline_runs_small() {
 fn the_test_orbits_pipeline_runs_small() {
     let place = Place::new();
     let yaml = project("pipelines/test_orbits.yaml");
-    let mut arguments = vec!["run", yaml.to_str().unwrap()];
+    let mut arguments = vec!["run", yaml.to_str().unwrap(), "--results", "results"];
     for parameter in ["learned=800", "points=50", "coefficients=100", "orbit=thin"] {
         arguments.extend(["-p", parameter]);
     }
@@ -150,7 +150,7 @@ fn the_test_orbits_pipeline_runs_small() {
 fn the_nbody_pipeline_runs_small() {
     let place = Place::new();
     let yaml = project("pipelines/plummer_small.yaml");
-    let mut arguments = vec!["run", yaml.to_str().unwrap()];
+    let mut arguments = vec!["run", yaml.to_str().unwrap(), "--results", "results"];
     for parameter in [
         "sphere.particles=600",
         "sphere.step=1e-3",

@@ -141,6 +141,42 @@ fn json_lines_are_events() {
     );
 }
 
+/// One project has one folder of results, from wherever the program is started.
+#[test]
+fn results_belong_to_the_project_of_the_pipeline() {
+    let place = Place::with(SMALL);
+    for folder in [".git", "pipelines", "pipelines/deep", "elsewhere"] {
+        std::fs::create_dir(place.path(folder)).unwrap();
+    }
+    std::fs::rename(place.path("p.yaml"), place.path("pipelines/p.yaml")).unwrap();
+    std::os::unix::fs::symlink(place.path("pipelines/p.yaml"), place.path("elsewhere/link.yaml")).unwrap();
+    let first = place.well(&["run", "pipelines/p.yaml", "--to", "orbits"]);
+    let line = first.err.lines().find(|line| line.starts_with("small: ")).unwrap();
+    assert!(line.ends_with("; results in results"), "{line}");
+    assert!(place.path("results/cache/v1").is_dir());
+    for (from, file) in [
+        ("pipelines", "p.yaml"),
+        ("pipelines/deep", "../p.yaml"),
+        ("elsewhere", "link.yaml"),
+        ("elsewhere", "../pipelines/p.yaml"),
+    ] {
+        let in_folder = |arguments: &[&str]| {
+            let mut command = place.command(arguments);
+            place.gave(command.current_dir(place.path(from)).output().unwrap())
+        };
+        let plan = in_folder(&["plan", file, "--to", "orbits", "--check"]);
+        assert_eq!(plan.code, 0, "{from}: {}{}", plan.out, plan.err);
+        let doctor = in_folder(&["doctor"]);
+        assert!(doctor.out.contains("[place]/results"), "{from}: {}", doctor.out);
+        let runs = in_folder(&["gc", "--list"]);
+        assert!(runs.out.contains("small"), "{from}: {}", runs.out);
+        assert!(!place.path(from).join("results").exists(), "{from}");
+    }
+    // A mark nearer to the pipeline makes it a project of its own.
+    place.write("pipelines/.actionfinder", "");
+    assert_eq!(place.run(&["plan", "pipelines/p.yaml", "--check"]).code, 1);
+}
+
 #[test]
 fn the_results_folder_can_be_named() {
     let place = Place::with(SMALL);

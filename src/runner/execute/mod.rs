@@ -61,6 +61,7 @@ pub fn execute(run: Run<'_>, sinks: &mut [Box<dyn Sink>]) -> RunSummary {
         stages: plan.count(|entry| *entry != Entry::Unselected),
         stale: plan.stale(),
         behind: plan.count(|entry| matches!(entry, Entry::Waiting { .. })),
+        results: run.store.results().display().to_string(),
     });
     coordinator.make_room();
     coordinator.begin();
