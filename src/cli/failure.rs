@@ -11,7 +11,7 @@ pub const BUG: u8 = 70;
 pub enum Finished {
     /// Done.
     Well,
-    /// `--check`: something would run.
+    /// `--check`: something would run, or change.
     WouldRun,
     /// The command line is wrong; it was said what.
     WrongUse,

@@ -4,6 +4,7 @@ mod common;
 mod compare;
 mod doctor;
 mod failure;
+mod fmt;
 mod gc;
 mod graph;
 mod new;
@@ -26,7 +27,7 @@ use clap::{Parser, Subcommand};
 use crate::console::{keep, lost, say};
 use failure::{Failure, Finished};
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 something would run (plan --check), 2 usage, 3 invalid pipeline, 4 a stage \
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 something would run or change (--check), 2 usage, 3 invalid pipeline, 4 a stage \
                           failed, 5 a comparison is outside its tolerance, 70 a bug of this program, 130 interrupted.";
 
 /// Declarative experiment pipelines for action–angle dynamics.
@@ -65,6 +66,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Write a commented pipeline for your own data
     New(new::Args),
+    /// Rewrite pipelines of an older edition of the language; comments and layout stay
+    Fmt(fmt::Args),
     /// Run one stage; started by `run`
     #[command(hide = true)]
     Worker(worker::Args),
@@ -121,6 +124,7 @@ fn dispatch(command: Command) -> Result<Finished, Failure> {
         Command::Schema(args) => schema::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::New(args) => new::run(args),
+        Command::Fmt(args) => fmt::run(args),
         Command::Worker(args) => worker::run(args),
     }
 }

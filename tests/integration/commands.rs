@@ -155,6 +155,47 @@ fn new_writes_a_template_once() {
     assert_eq!(std::fs::read_to_string(place.path("mine.yaml")).unwrap(), template);
 }
 
+/// What was written in the first edition of the language means the same in the second.
+#[test]
+fn fmt_rewrites_a_pipeline_of_the_first_edition() {
+    let first = "\
+pipeline: old # of long ago
+params: { seed: 1, scale: 5, streams: 16 }
+stages:
+  orbits:
+    integrate_orbits:
+      with: { potential: { isochrone: { mass: 3e11, scale: ${scale} } }, streams: \"${streams}\", seed: ${seed} } # the sample
+";
+    let second = first
+        .replace("${scale}", "$scale")
+        .replace("\"${streams}\"", "$streams")
+        .replace("${seed}", "$seed");
+    let place = Place::with(&second);
+    place.well(&["run", "p.yaml"]);
+    place.write("p.yaml", first);
+    place.write("new.yaml", &second);
+    assert_eq!(place.run(&["plan", "p.yaml"]).code, 3, "it is no longer read");
+    let check = place.run(&["fmt", "--edition", "2", "--check", "p.yaml", "new.yaml"]);
+    assert_eq!(check.code, 1);
+    assert_eq!(
+        check.out,
+        "p.yaml:6: ${scale} → $scale\np.yaml:6: \"${streams}\" → $streams\np.yaml:6: ${seed} → $seed\n"
+    );
+    assert_eq!(std::fs::read_to_string(place.path("p.yaml")).unwrap(), first);
+    assert_eq!(
+        place.well(&["fmt", "--edition", "2", "p.yaml"]).out,
+        "p.yaml: 3 changes\n"
+    );
+    assert_eq!(std::fs::read_to_string(place.path("p.yaml")).unwrap(), second);
+    assert_eq!(place.run(&["plan", "--check", "p.yaml"]).code, 0, "the same experiment");
+    assert_eq!(
+        place.well(&["fmt", "--edition", "2", "p.yaml"]).out,
+        "p.yaml: nothing to change\n"
+    );
+    assert_eq!(place.run(&["fmt", "--edition", "3", "p.yaml"]).code, 2);
+    assert_eq!(place.run(&["fmt", "--edition", "2", "nowhere.yaml"]).code, 4);
+}
+
 #[test]
 fn doctor_looks_at_libtorch_and_the_disk() {
     let place = Place::new();

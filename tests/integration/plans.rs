@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use runner::graph::{Graph, StageInstance};
-use runner::spec::load;
+use runner::spec::{apply, load, parse_str, second_edition};
 use runner::store::Hash256;
 use serde_json::Value;
 
@@ -105,4 +105,28 @@ fn the_paper_has_all_instances_of_its_first_edition() {
     assert!(first.len() > 500, "{}", first.len());
     let missing: Vec<_> = first.difference(&today).map(|(kind, _)| *kind).collect();
     assert_eq!(missing, Vec::<&str>::new(), "instances that are gone");
+}
+
+/// What `fmt` makes of a pipeline of the first edition is the same experiment; of one of the second it makes nothing.
+#[test]
+fn fmt_keeps_every_instance() {
+    let old = project("tests/golden/editions/paper_1.yaml");
+    let mut paths = shipped();
+    paths.push(old.clone());
+    for path in paths {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let changes = second_edition(&text);
+        if changes.is_empty() {
+            continue;
+        }
+        let made = apply(&text, &changes);
+        assert!(!made.contains("zip:"), "{}", path.display());
+        assert_eq!(second_edition(&made), [], "{}", path.display());
+        let name = path.display().to_string();
+        let graph = parse_str(&made, &name, path.parent().unwrap(), &[], &kinds::catalog());
+        let graph = graph.unwrap_or_else(|diagnostics| panic!("{diagnostics}\n{made}"));
+        assert_eq!(graph.notes, Vec::<String>::new(), "{name}");
+        assert!(instances(&graph) == instances(&resolved(&path)), "{name}");
+    }
+    assert!(!second_edition(&std::fs::read_to_string(&old).unwrap()).is_empty());
 }

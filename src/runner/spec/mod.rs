@@ -11,6 +11,7 @@
 mod arguments;
 mod connect;
 mod diagnostics;
+mod edition;
 mod example;
 mod file;
 #[cfg(test)]
@@ -42,6 +43,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 pub use diagnostics::{Diagnostic, Diagnostics, Related};
+pub use edition::{Change, apply, second_edition};
 pub use file::PipelineFile;
 
 use crate::catalog::{Catalog, Kind};

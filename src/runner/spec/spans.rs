@@ -350,7 +350,7 @@ impl Builder<'_> {
 }
 
 /// How many bytes of `text` a scalar covers: the parser counts blanks and comments after it too.
-fn written(text: &str, style: ScalarStyle) -> usize {
+pub(super) fn written(text: &str, style: ScalarStyle) -> usize {
     let quote = match style {
         ScalarStyle::SingleQuoted => '\'',
         ScalarStyle::DoubleQuoted => '"',

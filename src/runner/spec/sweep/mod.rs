@@ -11,6 +11,7 @@ use std::ops::Range;
 use serde_json::{Map, Value};
 
 pub(super) use self::combinations::Combinations;
+pub(super) use self::values::values;
 pub(super) use self::written::{Section, Written, WrittenColumn, written};
 use super::parameters::has_reference;
 

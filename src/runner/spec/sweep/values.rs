@@ -12,7 +12,7 @@ use super::super::{noun, unknown_keys};
 use super::MOST_POINTS;
 
 /// The values, and whether each has a place of its own in the file.
-pub(super) fn values(
+pub(in crate::spec) fn values(
     name: &str,
     value: &Value,
     path: &[String],
