@@ -13,7 +13,7 @@ pub(super) fn notes(sources: &Sources) -> Vec<String> {
         (zip || has_braces(value)).then(|| {
             let file = &source.name;
             format!(
-                "{file} is in the first edition of the language, soon no longer read: write `$name` for a whole value, `rows` for `zip`"
+                "{file} is in the first edition of the language, soon no longer read: `actionfinder fmt --edition 2 {file}` rewrites it"
             )
         })
     };
