@@ -264,10 +264,9 @@ fn errors_of_observation_have_their_size_and_leave_the_rest() {
         run(&stage::<Observe>(with), &[("stars", &table)], &[]).bytes,
         noisy.bytes
     );
-    assert_eq!(
-        faults::<Observe>(json!({ "errors": { "l": -1 }, "sun": { "r0": 0 } })).len(),
-        2
-    );
+    for refused in [json!({ "errors": { "l": -1 } }), json!({ "sun": { "r0": 0 } })] {
+        assert!(serde_json::from_value::<Observe>(refused).is_err());
+    }
 }
 
 #[test]

@@ -144,7 +144,7 @@ fn a_requirement_that_is_missed_is_told() {
         faults::<Compare>(json!({ "require": "at_most_paper", "paper": { "delta_x": null } })).len(),
         1
     );
-    assert_eq!(faults::<Compare>(json!({ "paper": { "delta_x": -1 } })).len(), 1);
+    assert!(serde_json::from_value::<Compare>(json!({ "paper": { "delta_x": -1 } })).is_err());
 }
 
 #[test]
