@@ -402,13 +402,15 @@ fn a_set_for_validation_takes_nothing_from_the_others() {
 #[test]
 fn networks_parameters_have_ranges() {
     let bad = json!({
-        "toy": { "mass": 1e11 }, "epochs": 0, "batch": 0, "learning_rate": -1.0, "dropout": 1.0, "width": 0, "depth": 0
+        "network": { "paper": { "dropout": 1.0, "width": 0, "depth": 0 } },
+        "training": { "epochs": 0, "batch": 0, "learning_rate": -1.0 },
     });
-    assert_eq!(faults::<TrainActions>(bad).len(), 7);
-    assert_eq!(faults::<TrainActions>(json!({ "network": "paper" })).len(), 1);
-    assert_eq!(faults::<TrainActions>(json!({ "toy": { "free": false } })).len(), 1);
+    assert_eq!(faults::<TrainActions>(bad).len(), 6);
+    let solved = json!({ "network": { "fourier": {} }, "training": { "epochs": 2 } });
+    assert_eq!(faults::<TrainActions>(solved).len(), 1);
     assert_eq!(faults::<TrainActions>(json!({})), [] as [String; 0]);
-    let negative = serde_json::from_value::<TrainActions>(json!({ "toy": { "mass": -2.0, "scale": 1.0 } }));
+    let negative =
+        serde_json::from_value::<TrainActions>(json!({ "toy": { "fixed": { "mass": -2.0, "scale": 1.0 } } }));
     assert_eq!(
         negative.unwrap_err().to_string(),
         "a mass must be positive (M_sun), not -2"

@@ -1,5 +1,7 @@
 //! JSON Schema of a pipeline file, for editors.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use crate::catalog::{Catalog, Kind};
@@ -198,7 +200,14 @@ fn stage(kind: &Kind, definitions: &mut Map<String, Value>) -> Value {
             own = found;
         }
     }
+    let without: BTreeSet<String> = own
+        .iter()
+        .filter(|(_, definition)| needs_nothing(definition))
+        .map(|(name, _)| format!("#/$defs/{name}"))
+        .collect();
+    allow_bare_words(&mut with, &without);
     for (name, mut definition) in own {
+        allow_bare_words(&mut definition, &without);
         allow_references(&mut definition, kind.name);
         definitions.insert(format!("{}.{name}", kind.name), definition);
     }
@@ -254,6 +263,35 @@ fn need(kind: &Kind) -> Option<Value> {
 
 fn or_reference(schema: Value) -> Value {
     json!({ "anyOf": [schema, { "$ref": "#/$defs/reference" }] })
+}
+
+/// Whether a value of this schema may be an empty mapping.
+fn needs_nothing(schema: &Value) -> bool {
+    schema.get("type").is_some_and(|kind| kind == "object") && schema.get("required").is_none()
+}
+
+/// Lets every choice whose parameters can all be left out stand as a word alone; `without` are the definitions of such parameters.
+fn allow_bare_words(schema: &mut Value, without: &BTreeSet<String>) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(|item| allow_bare_words(item, without)),
+        Value::Object(object) => {
+            object.values_mut().for_each(|value| allow_bare_words(value, without));
+            let Some(Value::Array(choices)) = object.get_mut("oneOf") else {
+                return;
+            };
+            let bare = |choice: &Value| {
+                let [(name, parameters)] = &choice.get("properties")?.as_object()?.iter().collect::<Vec<_>>()[..] else {
+                    return None;
+                };
+                let reference = parameters.get("$ref").and_then(Value::as_str);
+                let nothing = reference.map_or_else(|| needs_nothing(parameters), |name| without.contains(name));
+                nothing.then(|| json!({ "type": "string", "const": name }))
+            };
+            let words: Vec<Value> = choices.iter().filter_map(bare).collect();
+            choices.extend(words);
+        }
+        _ => {}
+    }
 }
 
 /// Lets every value inside `schema` be a reference to a parameter instead, and renames `$ref`s into `kind`'s names.
@@ -323,6 +361,26 @@ mod tests {
         );
         assert_eq!(with.pointer("/properties/skip/description").unwrap(), "Rows to skip.");
         assert!(schema.pointer("/$defs/read.Method").is_some());
+    }
+
+    /// A choice whose parameters can be left out may be a word alone, and only such a choice.
+    #[test]
+    fn choices_without_needs_may_be_words() {
+        let choice = |name: &str, parameters: Value| {
+            json!({ "type": "object", "properties": { name: parameters }, "required": [name], "additionalProperties": false })
+        };
+        let free = json!({ "type": "object", "properties": { "width": { "type": "integer" } } });
+        let bound = json!({ "type": "object", "properties": { "mass": {} }, "required": ["mass"] });
+        assert!(needs_nothing(&free) && !needs_nothing(&bound));
+        let mut schema = json!({ "oneOf": [
+            choice("smooth", json!({ "$ref": "#/$defs/Smooth" })),
+            choice("fixed", json!({ "$ref": "#/$defs/Mass" })),
+            choice("inline", free),
+            { "type": "string", "const": "found" },
+        ] });
+        allow_bare_words(&mut schema, &BTreeSet::from(["#/$defs/Smooth".to_owned()]));
+        let words = schema["oneOf"].as_array().unwrap().iter().filter_map(|choice| choice["const"].as_str());
+        assert_eq!(words.collect::<Vec<_>>(), ["found", "smooth", "inline"]);
     }
 
     #[test]

@@ -139,7 +139,7 @@ impl By {
                 networks::FOURIER,
                 networks::INVERSE,
                 networks::LINEAR_FIELD,
-                networks::MLP_FIELD,
+                networks::SMOOTH_FIELD,
                 networks::FREE_FIELD,
             ],
             Self::Stream | Self::Inverse => &[networks::SMOOTH],

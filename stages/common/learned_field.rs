@@ -102,7 +102,7 @@ mod tests {
     fn other_files_are_refused_with_the_reason() {
         let why = |file: tempfile::NamedTempFile| read(file.path()).unwrap_err().to_string();
         let network = why(file("mlp_field", &[-1.0, 3.0, 0.3], &[1.0]));
-        assert!(network.contains("field/mlp, not a field/linear"), "{network}");
+        assert!(network.contains("field/smooth, not a field/linear"), "{network}");
         for (terms, coefficients) in [
             (&[-1.0, 3.0, 0.0][..], &[1.0][..]),
             (&[-1.0, 3.0, 0.3], &[1.0, 2.0]),

@@ -8,4 +8,5 @@ pub mod parameters;
 pub mod potentials;
 pub(crate) mod room;
 pub mod set_aside;
+pub mod training;
 pub mod units;

@@ -19,7 +19,7 @@ pub const INVERSE: NetworkType = NetworkType("inverse");
 pub const LINEAR_FIELD: NetworkType = NetworkType("field/linear");
 
 /// A field with a potential: a perceptron.
-pub const MLP_FIELD: NetworkType = NetworkType("field/mlp");
+pub const SMOOTH_FIELD: NetworkType = NetworkType("field/smooth");
 
 /// A field without a potential: three components of the acceleration.
 pub const FREE_FIELD: NetworkType = NetworkType("field/acceleration");
@@ -28,10 +28,10 @@ pub const FREE_FIELD: NetworkType = NetworkType("field/acceleration");
 pub const ACTIONS: [NetworkType; 2] = [SMOOTH, PAPER];
 
 /// Fields that have a potential.
-pub const POTENTIALS: [NetworkType; 2] = [LINEAR_FIELD, MLP_FIELD];
+pub const POTENTIALS: [NetworkType; 2] = [LINEAR_FIELD, SMOOTH_FIELD];
 
 /// All fields.
-pub const FIELDS: [NetworkType; 3] = [LINEAR_FIELD, MLP_FIELD, FREE_FIELD];
+pub const FIELDS: [NetworkType; 3] = [LINEAR_FIELD, SMOOTH_FIELD, FREE_FIELD];
 
 /// What the files of each type say of themselves: `map`, and `network` where several have that map.
 const FILES: [(NetworkType, &str, Option<&str>); 7] = [
@@ -40,7 +40,7 @@ const FILES: [(NetworkType, &str, Option<&str>); 7] = [
     (FOURIER, "actions", Some("fourier")),
     (INVERSE, "inverse", None),
     (LINEAR_FIELD, "field", Some("linear_field")),
-    (MLP_FIELD, "field", Some("mlp_field")),
+    (SMOOTH_FIELD, "field", Some("mlp_field")),
     (FREE_FIELD, "field", Some("acceleration")),
 ];
 

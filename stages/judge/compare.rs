@@ -38,13 +38,6 @@ pub struct Compare {
     pub against: Against,
     /// Compare these streams only; empty, all.
     pub streams: Vec<i64>,
-    /// Compare predictions of the stars with these numbers only; empty, all. Only with `against: truth`.
-    pub stars: Vec<i64>,
-    /// Which row of the truth a prediction is compared with.
-    pub truth_of: TruthOf,
-    /// Compare only stars whose true actions are known better than this, km/s kpc, by the column `J_error`: of the table connected to
-    /// `tori`, by stream, or else of the truth.
-    pub truth_known_to: Option<KmPerSecondKpc>,
     /// The paper's figures for the mean absolute error over the three components.
     pub paper: PaperFigures,
     /// What the errors must be for the run to end well.
@@ -60,14 +53,32 @@ pub struct Compare {
 }
 
 /// What predictions are compared with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Against {
     /// The table connected to `truth`.
-    #[default]
-    Truth,
+    Truth(Truth),
     /// The mean of the predicted actions over the stars of each stream.
     StreamMean,
+}
+
+impl Default for Against {
+    fn default() -> Self {
+        Self::Truth(Truth::default())
+    }
+}
+
+/// Which truth, and of which stars.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Truth {
+    /// Which row of the truth a prediction is compared with.
+    pub of: TruthOf,
+    /// Compare predictions of the stars with these numbers only; empty, all.
+    pub stars: Vec<i64>,
+    /// Compare only stars whose true actions are known better than this, km/s kpc, by the column `J_error`: of the table connected to
+    /// `tori`, by stream, or else of the truth.
+    pub known_to: Option<KmPerSecondKpc>,
 }
 
 /// Which row of the truth a prediction is compared with.
@@ -178,11 +189,11 @@ impl Stage for Compare {
     const ROLE: Role = Role::Judge;
 
     fn inputs(&self) -> Vec<InputPort> {
-        match self.against {
-            Against::Truth => {
+        match &self.against {
+            Against::Truth(of) => {
                 let stars = columns::needs(&[]);
                 let mut ports = vec![InputPort::table("predicted", &stars), InputPort::table("truth", &stars)];
-                if self.truth_known_to.is_some() {
+                if of.known_to.is_some() {
                     let needs = [("stream", ""), (J_ERROR.name, J_ERROR.unit)];
                     ports.push(InputPort::table("tori", &needs).optional());
                 }
@@ -194,9 +205,9 @@ impl Stage for Compare {
 
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         let predicted = connected_schema(connected, "predicted");
-        let truth = match self.against {
-            Against::Truth => connected_schema(connected, "truth"),
-            Against::StreamMean => predicted,
+        let (truth, known_to) = match &self.against {
+            Against::Truth(of) => (connected_schema(connected, "truth"), of.known_to),
+            Against::StreamMean => (predicted, None),
         };
         let (Some(predicted), Some(truth)) = (predicted, truth) else {
             return Ok(vec![
@@ -205,10 +216,8 @@ impl Stage for Compare {
             ]);
         };
         let knows_error = connected.contains_key("tori") || truth.column_with_name(J_ERROR.name).is_some();
-        if self.truth_known_to.is_some() && !knows_error {
-            return Err(
-                "truth: truth_known_to needs its column J_error, or that of a table connected to `tori`".to_owned(),
-            );
+        if known_to.is_some() && !knows_error {
+            return Err("truth: known_to needs its column J_error, or that of a table connected to `tori`".to_owned());
         }
         let measures = self.measures(predicted, truth);
         if measures.is_empty() {
@@ -234,25 +243,6 @@ impl Stage for Compare {
 
     fn check(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
-        if self.against == Against::StreamMean {
-            let of_truth = [
-                ("truth_known_to", self.truth_known_to.is_some()),
-                ("truth_of", self.truth_of != TruthOf::Star),
-                ("stars", !self.stars.is_empty()),
-            ];
-            let given = of_truth.into_iter().filter(|(_, given)| *given);
-            faults.extend(given.map(|(at, _)| Fault::new(at, "against: stream_mean has no truth")));
-        }
-        if self.against == Against::StreamMean {
-            let others = [
-                ("paper.delta_theta", self.paper.delta_theta.is_some()),
-                ("paper.delta_x", self.paper.delta_x.is_some()),
-                ("paper.delta_v", self.paper.delta_v.is_some()),
-                ("paper.delta_a", self.paper.delta_a.is_some()),
-            ];
-            let given = others.into_iter().filter(|(_, given)| *given);
-            faults.extend(given.map(|(at, _)| Fault::new(at, "against: stream_mean compares actions only")));
-        }
         let figures = MEASURES.map(|measure| (measure.paper)(&self.paper));
         if self.require == Require::AtMostPaper && figures.iter().all(Option::is_none) {
             faults.push(Fault::new("require", "at_most_paper needs a figure in paper"));
@@ -262,19 +252,19 @@ impl Stage for Compare {
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let predicted = context.read_table("predicted")?;
-        let truth = match self.against {
-            Against::Truth => context.read_table("truth")?,
-            Against::StreamMean => predicted.clone(),
+        let (truth, which) = match &self.against {
+            Against::Truth(which) => (context.read_table("truth")?, which.clone()),
+            Against::StreamMean => (predicted.clone(), Truth::default()),
         };
         let measures = self.measures(predicted.schema_ref(), truth.schema_ref());
-        let asked = self.known(context, &truth, self.asked(&truth)?)?;
-        let asked = match self.truth_of {
-            TruthOf::Star => self.of_stars(&truth, asked, |&row| row)?,
+        let asked = which.known(context, &truth, self.asked(&truth)?)?;
+        let asked = match which.of {
+            TruthOf::Star => which.of_stars(&truth, asked, |&row| row)?,
             TruthOf::Stream => asked,
         };
-        let pairs = match self.truth_of {
+        let pairs = match which.of {
             TruthOf::Star => pair_rows(&predicted, &truth, &asked)?,
-            TruthOf::Stream => self.of_stars(&predicted, pair_streams(&predicted, &truth, &asked)?, |pair| pair.0)?,
+            TruthOf::Stream => which.of_stars(&predicted, pair_streams(&predicted, &truth, &asked)?, |pair| pair.0)?,
         };
         if pairs.is_empty() {
             return Err(no_pairs(&predicted, &truth)?);
@@ -301,7 +291,7 @@ impl Stage for Compare {
         let mut residuals = Vec::new();
         for measure in &measures {
             let compared = match self.against {
-                Against::Truth => Compared::with_truth(measure, &predicted, &truth, &pairs)?,
+                Against::Truth(_) => Compared::with_truth(measure, &predicted, &truth, &pairs)?,
                 Against::StreamMean => Compared::along_streams(measure, &predicted, &pairs)?,
             };
             // Positions that were carried along are not a prediction.
@@ -366,7 +356,10 @@ impl Compare {
     fn measures(&self, predicted: &Schema, truth: &Schema) -> Vec<Measure> {
         let mut measures = common(predicted, truth);
         // Along a stream only actions are the same.
-        let along = self.against == Against::StreamMean || self.truth_of == TruthOf::Stream;
+        let along = match &self.against {
+            Against::Truth(which) => which.of == TruthOf::Stream,
+            Against::StreamMean => true,
+        };
         measures.retain(|measure| !along || measure.name == "delta_J");
         measures
     }
@@ -383,6 +376,32 @@ impl Compare {
         Ok((0..stream.len()).filter(asked).collect())
     }
 
+    /// Keeps the mean as a metric, and records it if it is above the paper's figure and must not be.
+    fn judge(&self, context: &StageContext, measure: &Measure, rows: &[Row]) {
+        let Some(mean) = rows
+            .iter()
+            .find(|row| row.component == "mean" && row.statistic == "mean_absolute")
+        else {
+            return;
+        };
+        context.metric(measure.name, mean.value, mean.unit);
+        if let (Require::AtMostPaper, Some(paper)) = (self.require, mean.paper)
+            && mean.value > paper
+        {
+            context.outside_tolerance(format!(
+                "{}{}: {:.4} {}, above the paper's {paper} {} by a factor {:.2}",
+                self.row.as_ref().map(|row| format!("{row}: ")).unwrap_or_default(),
+                measure.name,
+                mean.value,
+                mean.unit,
+                mean.unit,
+                mean.value / paper
+            ));
+        }
+    }
+}
+
+impl Truth {
     /// Of the items, those whose row of `table` is a star that was asked for.
     fn of_stars<T>(
         &self,
@@ -397,7 +416,7 @@ impl Compare {
 
     /// Of the rows `asked`, those whose truth is known well enough.
     fn known(&self, context: &StageContext, truth: &RecordBatch, asked: Vec<usize>) -> Result<Vec<usize>, StageError> {
-        let Some(limit) = self.truth_known_to else {
+        let Some(limit) = self.known_to else {
             return Ok(asked);
         };
         let error = if context.has_input("tori") {
@@ -425,30 +444,6 @@ impl Compare {
             ));
         }
         Ok(known)
-    }
-
-    /// Keeps the mean as a metric, and records it if it is above the paper's figure and must not be.
-    fn judge(&self, context: &StageContext, measure: &Measure, rows: &[Row]) {
-        let Some(mean) = rows
-            .iter()
-            .find(|row| row.component == "mean" && row.statistic == "mean_absolute")
-        else {
-            return;
-        };
-        context.metric(measure.name, mean.value, mean.unit);
-        if let (Require::AtMostPaper, Some(paper)) = (self.require, mean.paper)
-            && mean.value > paper
-        {
-            context.outside_tolerance(format!(
-                "{}{}: {:.4} {}, above the paper's {paper} {} by a factor {:.2}",
-                self.row.as_ref().map(|row| format!("{row}: ")).unwrap_or_default(),
-                measure.name,
-                mean.value,
-                mean.unit,
-                mean.unit,
-                mean.value / paper
-            ));
-        }
     }
 }
 
@@ -481,7 +476,7 @@ fn pair_streams(
         if rows.insert(stream[row], row).is_some() {
             return Err(StageError::with_hint(
                 format!("input truth: stream {} has more than one row", stream[row]),
-                "truth_of: stream needs one row for each stream",
+                "`against: { truth: { of: stream } }` needs one row for each stream",
             ));
         }
     }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::columns::{self, ACCELERATION, CARTESIAN, OBSERVABLES};
 use crate::common::networks;
-use crate::common::parameters::positive;
+use crate::common::parameters::{FieldSymmetry, dropout, not_negative, positive};
+use crate::common::training::Training;
 
 /// `train_acceleration`
 ///
@@ -18,41 +19,66 @@ use crate::common::parameters::positive;
 pub struct TrainAcceleration {
     /// What the field is made of.
     pub network: Network,
-    /// Whether the field is free or has a potential; `network: linear` always has one.
-    pub field: FieldKind,
-    /// Weights of the terms of the loss, Eq. 17.
-    pub loss: Losses,
     /// Largest condition number at which Eq. 15 is solved for the acceleration of a star.
     pub condition: Condition,
-    /// Whether the potential is made axisymmetric, and the same on both sides of the plane; only for `network: linear`.
-    pub axisymmetric: bool,
-    /// Passes over the training streams; left out, the network's own choice, as for all that follow.
-    pub epochs: Option<u32>,
-    /// Streams in one optimisation step.
-    pub batch: Option<u32>,
-    /// Learning rate at its highest.
-    pub learning_rate: Option<f64>,
-    /// Width of the hidden layers; for `network: paper` that of the widest block.
-    pub width: Option<u32>,
-    /// Number of hidden layers; for `network: paper` of blocks.
-    pub depth: Option<u32>,
-    /// Probability of dropping a unit, in [0, 1), for `network: paper`.
-    pub dropout: Option<f64>,
+    /// How long and in which steps; not for `network: linear`, which is solved.
+    pub training: Training,
     /// Seed of weights and batches.
     pub seed: u64,
 }
 
-/// What the field is made of.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What the field is made of, with what only it has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Network {
     /// A small smooth network of the position, as a correction to the toy isochrone.
-    #[default]
-    Smooth,
+    Smooth(Smooth),
     /// net_a of Ibata et al. (2021), Eq. 14, as a correction to the toy isochrone.
-    Paper,
-    /// A sum of Miyamoto–Nagai discs and multipoles: Eq. 15 is linear in its coefficients. Only with `field: potential`.
-    Linear,
+    Paper(Paper),
+    /// A potential: a sum of Miyamoto–Nagai discs and multipoles. Eq. 15 is linear in its coefficients, and nothing else is minimised.
+    Linear(Linear),
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self::Smooth(Smooth::default())
+    }
+}
+
+/// Of `network: smooth`. What is left out of width and depth is the network's own choice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Smooth {
+    /// Whether the field is free or has a potential.
+    pub field: FieldKind,
+    /// Width of the hidden layers.
+    pub width: Option<u32>,
+    /// Number of hidden layers.
+    pub depth: Option<u32>,
+    /// Weights of the terms of the loss, Eq. 17.
+    pub loss: Losses,
+}
+
+/// Of `network: paper`. What is left out of width, depth and dropout is the network's own choice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Paper {
+    /// Width of the widest block.
+    pub width: Option<u32>,
+    /// Number of blocks.
+    pub depth: Option<u32>,
+    /// Probability of dropping a unit, in [0, 1).
+    pub dropout: Option<f64>,
+    /// Weights of the terms of the loss, Eq. 17.
+    pub loss: Losses,
+}
+
+/// Of `network: linear`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Linear {
+    /// Symmetry imposed on the potential.
+    pub symmetry: FieldSymmetry,
 }
 
 /// Whether the field is free or has a potential.
@@ -62,7 +88,7 @@ pub enum FieldKind {
     /// Three components of the acceleration, each for itself.
     #[default]
     Acceleration,
-    /// a = −∇Φ: curl-free by construction. Not for `network: paper`, whose gradient is piecewise constant.
+    /// a = −∇Φ: curl-free by construction.
     Potential,
 }
 
@@ -144,172 +170,86 @@ impl Stage for TrainAcceleration {
             // Of the validation stars, or the training stars where there are none.
             OutputPort::table("solved", columns::stars(&[&ACCELERATION])),
         ];
-        if self.network != Network::Linear {
+        if !matches!(self.network, Network::Linear(_)) {
             outputs.push(OutputPort::table("history", columns::history("(km/s)^2")));
         }
         Ok(columns::named(outputs, connected))
     }
 
     fn check(&self) -> Vec<Fault> {
-        let mut faults: Vec<Fault> = Vec::new();
+        let mut faults = self.training.faults();
         faults.extend(positive("condition", Some(self.condition.0)));
-        faults.extend(positive("epochs", self.epochs));
-        faults.extend(positive("batch", self.batch));
-        faults.extend(positive("learning_rate", self.learning_rate));
-        faults.extend(positive("width", self.width));
-        faults.extend(positive("depth", self.depth));
-        if let Some(dropout) = self.dropout.filter(|dropout| !(0.0..1.0).contains(dropout)) {
-            faults.push(Fault::new(
-                "dropout",
-                format!("must be at least 0 and below 1, not {dropout}"),
-            ));
+        match &self.network {
+            Network::Smooth(own) => {
+                faults.extend(positive("network.smooth.width", own.width));
+                faults.extend(positive("network.smooth.depth", own.depth));
+                faults.extend(own.loss.faults("network.smooth.loss"));
+            }
+            Network::Paper(own) => {
+                faults.extend(positive("network.paper.width", own.width));
+                faults.extend(positive("network.paper.depth", own.depth));
+                faults.extend(dropout("network.paper.dropout", own.dropout));
+                faults.extend(own.loss.faults("network.paper.loss"));
+            }
+            Network::Linear(_) => faults.extend(self.training.of_solved("linear")),
         }
-        faults.extend(self.faults_of_losses());
-        faults.extend(self.foreign_to_its_network());
         faults
     }
 }
 
 impl TrainAcceleration {
     fn field_type(&self) -> NetworkType {
-        match (self.network, self.field) {
-            (Network::Linear, _) => networks::LINEAR_FIELD,
-            (Network::Smooth, FieldKind::Potential) => networks::MLP_FIELD,
-            (Network::Smooth | Network::Paper, _) => networks::FREE_FIELD,
+        match &self.network {
+            Network::Linear(_) => networks::LINEAR_FIELD,
+            Network::Smooth(own) if own.field == FieldKind::Potential => networks::SMOOTH_FIELD,
+            // The gradient of the paper's network is piecewise constant, so it is an acceleration and no potential.
+            Network::Smooth(_) | Network::Paper(_) => networks::FREE_FIELD,
         }
     }
+}
 
-    fn faults_of_losses(&self) -> Vec<Fault> {
-        let Losses {
+impl Losses {
+    fn faults(&self, at: &str) -> Vec<Fault> {
+        let Self {
             action_rates,
             symmetry,
             frequency_spread,
             solved,
-        } = self.loss;
+        } = *self;
         let weights = [
-            ("loss.action_rates", action_rates),
-            ("loss.symmetry", symmetry),
-            ("loss.frequency_spread", frequency_spread),
-            ("loss.solved", solved),
+            ("action_rates", action_rates),
+            ("symmetry", symmetry),
+            ("frequency_spread", frequency_spread),
+            ("solved", solved),
         ];
-        let wrong = weights
-            .iter()
-            .filter(|(_, weight)| !(*weight >= 0.0 && weight.is_finite()));
-        let mut faults: Vec<Fault> = wrong
-            .map(|(at, weight)| Fault::new(at, format!("must not be negative, not {weight}")))
-            .collect();
+        let wrong = weights.map(|(name, weight)| not_negative(&format!("{at}.{name}"), weight));
+        let mut faults: Vec<Fault> = wrong.into_iter().flatten().collect();
         if faults.is_empty() && action_rates + solved == 0.0 {
             let message = "action_rates and solved are both 0: nothing says how large the acceleration is";
-            faults.push(Fault::new("loss", message));
+            faults.push(Fault::new(at, message));
         }
-        faults
-    }
-
-    /// Parameters that the network has not.
-    fn foreign_to_its_network(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        let mut refuse = |at: &str, given: bool, message: &str| {
-            if given {
-                faults.push(Fault::new(at, message));
-            }
-        };
-        match self.network {
-            Network::Linear => {
-                let potential = self.field == FieldKind::Potential;
-                refuse(
-                    "field",
-                    !potential,
-                    "network: linear is a potential: write `field: potential`",
-                );
-                let other = self.loss != Losses::default();
-                refuse("loss", other, "network: linear minimises the rates of the actions only");
-                let given = [
-                    ("epochs", self.epochs.is_some()),
-                    ("batch", self.batch.is_some()),
-                    ("learning_rate", self.learning_rate.is_some()),
-                    ("width", self.width.is_some()),
-                    ("depth", self.depth.is_some()),
-                ];
-                for (at, given) in given {
-                    refuse(at, given, "is not for network: linear, which is solved, not trained");
-                }
-            }
-            Network::Paper => {
-                let potential = self.field == FieldKind::Potential;
-                refuse(
-                    "field",
-                    potential,
-                    "the gradient of the paper's network is piecewise constant",
-                );
-            }
-            Network::Smooth => {}
-        }
-        refuse(
-            "axisymmetric",
-            self.axisymmetric && self.network != Network::Linear,
-            "is for network: linear; loss.symmetry is for the others",
-        );
-        refuse(
-            "dropout",
-            self.dropout.is_some() && self.network != Network::Paper,
-            "is for network: paper",
-        );
         faults
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::json;
 
-    fn faults(with: TrainAcceleration) -> Vec<String> {
-        with.check().iter().map(|fault| format!("{fault:?}")).collect()
-    }
+    use super::*;
+    use crate::testing::faults;
 
     #[test]
     fn what_does_not_go_together_is_refused() {
-        let usual = TrainAcceleration::default();
-        assert_eq!(faults(usual.clone()), Vec::<String>::new());
-        let linear = TrainAcceleration {
-            network: Network::Linear,
-            ..usual.clone()
-        };
-        assert_eq!(faults(linear.clone()).len(), 1);
-        let potential = TrainAcceleration {
-            field: FieldKind::Potential,
-            ..linear
-        };
-        assert_eq!(faults(potential.clone()).len(), 0);
-        let trained = TrainAcceleration {
-            epochs: Some(3),
-            width: Some(8),
-            ..potential
-        };
-        assert_eq!(faults(trained).len(), 2);
-        let paper = TrainAcceleration {
-            network: Network::Paper,
-            field: FieldKind::Potential,
-            axisymmetric: true,
-            ..usual.clone()
-        };
-        assert_eq!(faults(paper).len(), 2);
-        let nothing = Losses {
-            action_rates: 0.0,
-            symmetry: 1.0,
-            ..Losses::default()
-        };
-        for (loss, count) in [
-            (nothing, 1),
-            (
-                Losses {
-                    solved: -1.0,
-                    ..nothing
-                },
-                1,
-            ),
-        ] {
-            let with = TrainAcceleration { loss, ..usual.clone() };
-            assert_eq!(faults(with).len(), count, "{loss:?}");
+        let of = |with: serde_json::Value| faults::<TrainAcceleration>(with).len();
+        assert_eq!(of(json!({})), 0);
+        assert_eq!(of(json!({ "network": { "linear": {} } })), 0);
+        assert_eq!(of(json!({ "network": { "linear": {} }, "training": { "epochs": 3 } })), 1);
+        let loss = |network: &str, loss: serde_json::Value| of(json!({ "network": { network: { "loss": loss } } }));
+        for network in ["smooth", "paper"] {
+            assert_eq!(loss(network, json!({ "action_rates": 0.0, "symmetry": 1.0 })), 1);
+            assert_eq!(loss(network, json!({ "action_rates": 0.0, "solved": -1.0 })), 1);
+            assert_eq!(loss(network, json!({ "action_rates": 0.0, "solved": 1.0 })), 0);
         }
     }
 }

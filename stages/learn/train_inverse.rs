@@ -1,31 +1,28 @@
 //! Trains a network that maps actions and angles back to positions and velocities. The body is in the worker's library.
 
-use runner::ports::{Connected, InputPort, OutputPort};
+use runner::ports::{Connected, InputPort, OutputPort, connected_network};
 use runner::stage::{Fault, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::columns::{self, CARTESIAN};
 use crate::common::networks;
-use crate::common::parameters::positive;
+use crate::common::parameters::{dropout, positive};
 use crate::common::set_aside::{self, OnFailure};
+use crate::common::training::Training;
 
 /// `train_inverse`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainInverse {
-    /// Passes over the training streams; left out, the network's own choice, as for all that follow.
-    pub epochs: Option<u32>,
-    /// Streams in one optimisation step.
-    pub batch: Option<u32>,
-    /// Learning rate at its highest.
-    pub learning_rate: Option<f64>,
-    /// Width of the hidden layers.
+    /// Width of the hidden layers; left out, the network's own choice, as for the two that follow.
     pub width: Option<u32>,
     /// Number of hidden layers.
     pub depth: Option<u32>,
-    /// Probability of dropping a unit, in [0, 1).
+    /// Probability of dropping a unit, in [0, 1); only of the inverse of a network of type `actions/paper`.
     pub dropout: Option<f64>,
+    /// How long and in which steps.
+    pub training: Training,
     /// Seed of weights and batches.
     pub seed: u64,
     /// What to do about stars to which the action network gives no actions.
@@ -49,7 +46,11 @@ impl Stage for TrainInverse {
         ]
     }
 
-    fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
+    fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
+        let of = connected_network(connected, "network");
+        if let Some(of) = of.filter(|of| self.dropout.is_some() && *of != networks::PAPER) {
+            return Err(format!("dropout: the inverse of a network of type {of} has none"));
+        }
         Ok(vec![
             OutputPort::network("network", networks::INVERSE),
             OutputPort::table("history", columns::history("")),
@@ -58,18 +59,10 @@ impl Stage for TrainInverse {
     }
 
     fn check(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        faults.extend(positive("epochs", self.epochs));
-        faults.extend(positive("batch", self.batch));
-        faults.extend(positive("learning_rate", self.learning_rate));
+        let mut faults = self.training.faults();
         faults.extend(positive("width", self.width));
         faults.extend(positive("depth", self.depth));
-        if let Some(dropout) = self.dropout.filter(|dropout| !(0.0..1.0).contains(dropout)) {
-            faults.push(Fault::new(
-                "dropout",
-                format!("must be at least 0 and below 1, not {dropout}"),
-            ));
-        }
+        faults.extend(dropout("dropout", self.dropout));
         faults
     }
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::columns::{self, CARTESIAN};
 use crate::common::networks;
-use crate::common::parameters::{FROM_ZERO, KmPerSecond, Kpc, positive};
+use crate::common::parameters::{FROM_ZERO, FieldSymmetry, KmPerSecond, Kpc, positive};
+use crate::common::training::Training;
 
 /// `train_potential`
 ///
@@ -16,28 +17,45 @@ use crate::common::parameters::{FROM_ZERO, KmPerSecond, Kpc, positive};
 #[serde(deny_unknown_fields, default)]
 pub struct TrainPotential {
     /// What Φ is made of.
-    pub model: Model,
-    /// Whether Φ is made axisymmetric, and the same on both sides of the plane; only for `model: linear`.
-    pub axisymmetric: bool,
-    /// Errors of the stars, one standard deviation, where they matter; only for `model: linear`.
-    pub errors: Errors,
-    /// Passes over the training streams, for `model: network`; left out, the model's own choice.
-    pub epochs: Option<u32>,
-    /// Width of the hidden layers, for `model: network`.
-    pub width: Option<u32>,
-    /// Seed of weights and batches, for `model: network`.
+    pub network: Network,
+    /// How long and in which steps; not for `network: linear`, which is solved.
+    pub training: Training,
+    /// Seed of weights and batches, for `network: smooth`.
     pub seed: u64,
 }
 
-/// What Φ is made of.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What Φ is made of, with what only it has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Model {
+pub enum Network {
     /// A sum of Miyamoto–Nagai discs and multipoles by least squares, its ridge chosen on streams left out.
-    #[default]
-    Linear,
-    /// A small network of the position.
-    Network,
+    Linear(Linear),
+    /// A small smooth network of the position.
+    Smooth(Smooth),
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self::Linear(Linear::default())
+    }
+}
+
+/// Of `network: linear`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Linear {
+    /// Symmetry imposed on Φ.
+    pub symmetry: FieldSymmetry,
+    /// Errors of the stars, one standard deviation, where they matter.
+    pub errors: Errors,
+}
+
+/// Of `network: smooth`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Smooth {
+    /// Width of the hidden layers; left out, the network's own choice.
+    pub width: Option<u32>,
 }
 
 /// Gaussian errors, the same in every direction.
@@ -75,35 +93,22 @@ impl Stage for TrainPotential {
     }
 
     fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
-        let of = match self.model {
-            Model::Linear => networks::LINEAR_FIELD,
-            Model::Network => networks::MLP_FIELD,
-        };
-        let mut outputs = vec![OutputPort::network("field", of)];
-        if self.model == Model::Network {
-            outputs.push(OutputPort::table("history", columns::history("(km/s)^2")));
-        }
-        Ok(outputs)
+        Ok(match self.network {
+            Network::Linear(_) => vec![OutputPort::network("field", networks::LINEAR_FIELD)],
+            Network::Smooth(_) => vec![
+                OutputPort::network("field", networks::SMOOTH_FIELD),
+                OutputPort::table("history", columns::history("(km/s)^2")),
+            ],
+        })
     }
 
     fn check(&self) -> Vec<Fault> {
-        let mut faults: Vec<Fault> = Vec::new();
-        faults.extend(positive("epochs", self.epochs));
-        faults.extend(positive("width", self.width));
-        match self.model {
-            Model::Linear => {
-                let given = [("epochs", self.epochs), ("width", self.width)];
-                let given = given.into_iter().filter(|(_, value)| value.is_some());
-                faults.extend(given.map(|(at, _)| Fault::new(at, "is for model: network")));
+        let mut faults = self.training.faults();
+        match &self.network {
+            Network::Linear(_) => {
+                faults.extend(self.training.of_solved("linear"));
             }
-            Model::Network => {
-                if self.axisymmetric {
-                    faults.push(Fault::new("axisymmetric", "is for model: linear"));
-                }
-                if self.errors != Errors::default() {
-                    faults.push(Fault::new("errors", "are for model: linear"));
-                }
-            }
+            Network::Smooth(own) => faults.extend(positive("network.smooth.width", own.width)),
         }
         faults
     }

@@ -26,17 +26,17 @@ stages:
   actions:
     train_actions:
       from: { train: sets.train }
-      with: { toy: { mass: 3.334e11, scale: 5.0, free: false }, softening: 0.2, epochs: 2, width: 8, depth: 2 }
+      with: { network: { smooth: { softening: 0.2, width: 8, depth: 2 } }, toy: { fixed: { mass: 3.334e11, scale: 5.0 } }, training: { epochs: 2 } }
   free:
     train_acceleration:
       from: { network: actions, network_2: actions, train: sets.train, validation: sets.test }
-      with: { epochs: 3, width: 8 }
+      with: { network: { smooth: { width: 8 } }, training: { epochs: 3 } }
   sum:
-    train_acceleration: { from: { network: actions, train: sets.train }, with: { network: linear, field: potential } }
+    train_acceleration: { from: { network: actions, train: sets.train }, with: { network: linear } }
   paper:
     train_acceleration:
       from: { network: actions, train: sets.train }
-      with: { network: paper, epochs: 2, width: 64, depth: 2, loss: { symmetry: 0.1, frequency_spread: 0.1 } }
+      with: { network: { paper: { width: 64, depth: 2, loss: { symmetry: 0.1, frequency_spread: 0.1 } } }, training: { epochs: 2 } }
   of_free: { predict: { from: { network: free, stars: sets.test } } }
   of_sum: { predict: { from: { network: sum, stars: sets.test } } }
   of_paper: { predict: { from: { network: paper, stars: sets.test } } }
@@ -82,8 +82,8 @@ fn exact_actions_give_the_exact_acceleration_through_the_worker() {
 #[test]
 fn fields_and_other_files_are_told_apart() {
     let wrong = CHAIN.replace(
-        "train_acceleration: { from: { network: actions, train: sets.train }, with: { network: linear, field: potential } }",
-        "train_acceleration: { from: { network: free, train: sets.train }, with: { network: linear, field: potential } }",
+        "train_acceleration: { from: { network: actions, train: sets.train }, with: { network: linear } }",
+        "train_acceleration: { from: { network: free, train: sets.train }, with: { network: linear } }",
     );
     assert_ne!(wrong, CHAIN);
     let place = Place::with(&wrong);

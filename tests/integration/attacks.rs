@@ -300,8 +300,8 @@ fn a_missing_gpu_is_one_mistake() {
             "      on: { device: \"cuda:7\" }\n      with:\n        network:",
         )
         .replace(
-            "with: { epochs: 3, seed: 1 } }",
-            "with: { epochs: 3, seed: 1 }, on: { device: \"cuda:7\" } }",
+            "with: { training: { epochs: 3 }, seed: 1 } }",
+            "with: { training: { epochs: 3 }, seed: 1 }, on: { device: \"cuda:7\" } }",
         )
         + "sweep: { axes: { width: [8, 9, 10] } }\n";
     let line = 1 + yaml.lines().position(|line| line.contains("cuda:7")).unwrap();

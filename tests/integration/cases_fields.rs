@@ -17,7 +17,7 @@ stages:
   streams:
     import_streams:
       with: {{ path: streams.csv, columns: {{ stream: stream, x: x, y: y, z: z, vx: vx, vy: vy, vz: vz }} }}
-  field: {{ train_potential: {{ from: {{ train: streams }}, with: {{ {with} }} }} }}
+  field: {{ train_potential: {{ from: {{ train: streams }}, with: {{ network: {{ linear: {{ {with} }} }} }} }} }}
   curve: {{ tabulate_field: {{ from: {{ field: field }}, with: {{ from: 12, to: 25, points: 14, azimuths: 4 }} }} }}
   actions:
     estimate_actions:
@@ -53,7 +53,7 @@ fn findings(said: &str) -> Vec<&str> {
 
 #[test]
 fn the_field_of_clean_arcs_is_good_and_nothing_is_said_against_it() {
-    let place = chain("arcs_12deg.csv", "axisymmetric: true");
+    let place = chain("arcs_12deg.csv", "symmetry: axisymmetric");
     let gave = place.well(&["run", "p.yaml"]);
     assert_eq!(findings(&gave.err), Vec::<&str>::new());
     assert!(metric(&place, "train_potential", "held_out_energy_spread") < 2.0);
@@ -82,7 +82,7 @@ fn the_field_of_clean_arcs_is_good_and_nothing_is_said_against_it() {
 /// Energies differ along tidal streams; the force comes out a fifth too weak, and 5 % where symmetry helps.
 #[test]
 fn the_field_of_tidal_streams_is_not_believed() {
-    for (with, least) in [("", 40.0), ("axisymmetric: true", 10.0)] {
+    for (with, least) in [("", 40.0), ("symmetry: axisymmetric", 10.0)] {
         let place = chain("tidal_12deg.csv", with);
         let gave = place.well(&["run", "p.yaml", "--to", "field"]);
         let said = findings(&gave.err).join("\n");

@@ -40,7 +40,7 @@ fn columns(place: &Place, output: &str) -> BTreeMap<String, Vec<String>> {
 /// Stars at the centre are named and set aside, by every network; by choice they are an error that names one.
 #[test]
 fn stars_at_the_centre_are_set_aside_by_name() {
-    let inverse = "  inverse:\n    train_inverse: { from: { network: actions, train: stars }, with: { epochs: 2 } }\n";
+    let inverse = "  inverse:\n    train_inverse: { from: { network: actions, train: stars }, with: { training: { epochs: 2 } } }\n";
     for (network, width) in [("smooth", "8"), ("paper", "16")] {
         let chosen = format!("network: {network}, width: {width}, depth: 2");
         let place = case(
@@ -131,7 +131,7 @@ stages:
   others: { integrate_orbits: { with: { potential: { isochrone: { mass: 3.334e11, scale: 5.0 } }, sample: halo, halo: { within: 60 }, streams: 256, stars: 8, duration: 2, seed: 2 } } }
   disc: { import_streams: { with: { path: disc.csv, columns: { stream: stream, x: x, y: y, z: z, vx: vx, vy: vy, vz: vz } } } }
   actions:
-    train_actions: { from: { train: halo }, with: { toy: { mass: 3.6674e11, scale: 5.5, free: false }, epochs: 10, width: 16, depth: 2 } }
+    train_actions: { from: { train: halo }, with: { network: { smooth: { width: 16, depth: 2 } }, toy: { fixed: { mass: 3.6674e11, scale: 5.5 } }, training: { epochs: 10 } } }
   of_others: { predict: { from: { network: actions, stars: others }, with: { potential: { isochrone: { mass: 3.334e11, scale: 5.0 } } } } }
   of_disc: { predict: { from: { network: actions, stars: disc } } }
   of_toy: { predict: { from: { network: actions, stars: disc }, with: { by: toy } } }

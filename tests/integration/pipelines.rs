@@ -52,7 +52,7 @@ fn your_data_runs_end_to_end() {
     let template = std::fs::read_to_string(project("pipelines/your_data.yaml")).unwrap();
     let yaml = template
         .replace("../tests/reference", &reference)
-        .replace("network: smooth", "network: smooth\n        epochs: 2");
+        .replace("network: smooth", "network: smooth\n        training: { epochs: 2 }");
     assert!(
         yaml.contains(&reference) && yaml.contains("epochs: 2"),
         "the template has changed"

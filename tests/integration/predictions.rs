@@ -29,11 +29,11 @@ stages:
   one:
     train_actions:
       from: { train: sets.train, validation: sets.test }
-      with: { toy: { mass: 3.6674e11, scale: 5.5, free: false }, epochs: 40, width: 16, depth: 2, seed: 1 }
+      with: { network: { smooth: { width: 16, depth: 2 } }, toy: { fixed: { mass: 3.6674e11, scale: 5.5 } }, training: { epochs: 40 }, seed: 1 }
   two:
     train_actions:
       from: { train: sets.train, validation: sets.test }
-      with: { toy: { mass: 3.6674e11, scale: 5.5, free: false }, epochs: 40, width: 16, depth: 2, seed: 2 }
+      with: { network: { smooth: { width: 16, depth: 2 } }, toy: { fixed: { mass: 3.6674e11, scale: 5.5 } }, training: { epochs: 40 }, seed: 2 }
   alone:
     predict: { from: { network: one, stars: sets.test }, with: { potential: { isochrone: { mass: 3.334e11, scale: 5.0 } } } }
   frequencies:
@@ -152,8 +152,8 @@ fn draws_of_masks_give_deviations() {
     let (chain, _) = CHAIN.split_once("  toy:\n").unwrap();
     let paper = chain
         .replace(
-            "with: { toy: { mass: 3.6674e11, scale: 5.5, free: false }, epochs: 40, width: 16, depth: 2, seed: 1 }",
-            "with: { network: paper, toy: { mass: 3.6674e11, scale: 5.5, free: false }, epochs: 1, width: 256, depth: 5, seed: 1 }",
+            "with: { network: { smooth: { width: 16, depth: 2 } }, toy: { fixed: { mass: 3.6674e11, scale: 5.5 } }, training: { epochs: 40 }, seed: 1 }",
+            "with: { network: { paper: { width: 256, depth: 5 } }, toy: { fixed: { mass: 3.6674e11, scale: 5.5 } }, training: { epochs: 1 }, seed: 1 }",
         )
         .replace("with: { by: stream }", "with: { by: { dropout: { samples: 3, seed: 4 } } }");
     let show = || {
@@ -173,7 +173,7 @@ about: More stars than one piece holds
 stages:
   few: { integrate_orbits: { with: { potential: { isochrone: { mass: 3.334e11, scale: 5.0 } }, streams: 16, stars: 8, halo: { within: 40 } } } }
   many: { integrate_orbits: { with: { potential: { isochrone: { mass: 3.334e11, scale: 5.0 } }, streams: 1200, stars: 8, halo: { within: 40 }, seed: 2 } } }
-  actions: { train_actions: { from: { train: few }, with: { toy: { mass: 3.6674e11, scale: 5.5, free: false }, epochs: 4, width: 8, depth: 1 } } }
+  actions: { train_actions: { from: { train: few }, with: { network: { smooth: { width: 8, depth: 1 } }, toy: { fixed: { mass: 3.6674e11, scale: 5.5 } }, training: { epochs: 4 } } } }
   predicted: { predict: { from: { network: actions, stars: many } } }
 ";
 
@@ -202,8 +202,8 @@ fn masks_are_the_same_in_every_run_whatever_the_pieces() {
     // Only blocks this wide have dropout.
     let drawn = MANY
         .replace("streams: 1200", "streams: 520")
-        .replace("with: { toy:", "with: { network: paper, toy:")
-        .replace("epochs: 4, width: 8, depth: 1", "epochs: 1, width: 256, depth: 5")
+        .replace("smooth: { width: 8, depth: 1 }", "paper: { width: 256, depth: 5 }")
+        .replace("epochs: 4", "epochs: 1")
         .replace(
             "stars: many }",
             "stars: many }, with: { by: { dropout: { samples: 2, seed: 4 } } }",

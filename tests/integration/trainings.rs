@@ -12,7 +12,7 @@ use crate::program::Place;
 pub const CHAIN: &str = "\
 pipeline: chain
 about: A small training
-params: { streams: 32, epochs: 5, network: smooth, width: 8, depth: 2 }
+params: { streams: 32, epochs: 5, width: 8, depth: 2 }
 stages:
   orbits:
     integrate_orbits:
@@ -34,19 +34,17 @@ stages:
     train_actions:
       from: { train: sets.train, validation: sets.test }
       with:
-        network: $network
-        toy: { mass: 3.6674e11, scale: 5.5, free: false }
+        network: { smooth: { width: $width, depth: $depth } }
+        toy: { fixed: { mass: 3.6674e11, scale: 5.5 } }
         inputs: observables
-        epochs: $epochs
-        width: $width
-        depth: $depth
+        training: { epochs: $epochs }
         seed: 1
   predicted:
     predict: { from: { network: actions, stars: sets.test } }
   errors:
     compare: { from: { predicted: predicted, truth: sets.test } }
   inverse:
-    train_inverse: { from: { network: actions, train: sets.train, validation: sets.test }, with: { epochs: 3, seed: 1 } }
+    train_inverse: { from: { network: actions, train: sets.train, validation: sets.test }, with: { training: { epochs: 3 }, seed: 1 } }
   located:
     predict: { from: { network: inverse, stars: predicted } }
 ";
@@ -91,10 +89,8 @@ fn the_same_pipeline_gives_the_same_bytes() {
 /// The networks of the paper, small, on 64 streams: through the worker, to predictions and their errors.
 #[test]
 fn the_papers_network_trains_a_few_epochs() {
-    let place = Place::with(CHAIN);
+    let place = Place::with(&CHAIN.replace("{ smooth:", "{ paper:"));
     let small = [
-        "-p",
-        "network=paper",
         "-p",
         "streams=128",
         "-p",
@@ -241,7 +237,7 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
 fn a_training_goes_on_from_another_network() {
     let warm = format!(
         "{CHAIN}  again:\n    train_actions:\n      from: {{ train: sets.train, validation: sets.test, start: actions }}\n      \
-         with: {{ inputs: observables, epochs: 3, seed: 2 }}\n"
+         with: {{ inputs: observables, training: {{ epochs: 3 }}, seed: 2 }}\n"
     );
     let place = Place::with(&warm);
     place.well(&["run", "p.yaml", "--to", "again"]);
@@ -258,7 +254,7 @@ fn a_training_goes_on_from_another_network() {
     assert!(first.len() == 5 && again.len() == 3, "{first:?} {again:?}");
     assert!(again[0] < first[0], "{first:?} {again:?}");
     // Width and depth are those of the start; another size cannot be gone on from.
-    let wide = warm.replace("epochs: 3, seed: 2", "epochs: 3, width: 9, seed: 2");
+    let wide = warm.replace("inputs: observables, training", "inputs: observables, network: { smooth: { width: 9 } }, training");
     let place = Place::with(&wide);
     let gave = place.run(&["run", "p.yaml", "--to", "again"]);
     assert_eq!(gave.code, 4, "{}", gave.err);

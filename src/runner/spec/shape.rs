@@ -20,6 +20,8 @@ pub(super) struct Choice<'s> {
     pub name: &'s str,
     /// Schema of its parameters; `None` where it has none.
     pub parameters: Option<&'s Value>,
+    /// Whether its name alone will do: it has no parameters, or needs none of them.
+    pub alone: bool,
 }
 
 /// A value that is no choice.
@@ -107,7 +109,7 @@ impl<'s> Shape<'s> {
 
     /// The kinds of value it takes, in words.
     pub fn expected(&self) -> String {
-        let bare = self.choices.iter().any(|choice| choice.parameters.is_none());
+        let bare = self.choices.iter().any(|choice| choice.alone);
         let with = self.choices.iter().any(|choice| choice.parameters.is_some());
         let choices = [(bare, "a name"), (with, "a mapping")].into_iter();
         let choices = choices.filter(|(any, _)| *any).map(|(_, words)| words.to_owned());
@@ -145,17 +147,21 @@ impl<'s> Shape<'s> {
             Some(Value::Array(types)) => types
                 .iter()
                 .filter_map(Value::as_str)
-                .for_each(|name| self.typed(name, schema, alternative)),
-            Some(Value::String(name)) => self.typed(name, schema, alternative),
+                .for_each(|name| self.typed(name, schema, root, alternative)),
+            Some(Value::String(name)) => self.typed(name, schema, root, alternative),
             _ => self.plain.push(Plain::Anything),
         }
     }
 
     fn word(&mut self, name: &'s str) {
-        self.choices.push(Choice { name, parameters: None });
+        self.choices.push(Choice {
+            name,
+            parameters: None,
+            alone: true,
+        });
     }
 
-    fn typed(&mut self, name: &str, schema: &'s Value, alternative: bool) {
+    fn typed(&mut self, name: &str, schema: &'s Value, root: &'s Value, alternative: bool) {
         let float = |key: &str| schema.get(key).and_then(Value::as_f64);
         let text = |key: &str| schema.get(key).and_then(Value::as_str).unwrap_or_default();
         let plain = match name {
@@ -201,9 +207,11 @@ impl<'s> Shape<'s> {
                 if let (true, &[name]) = (alternative, &mapping.required[..])
                     && mapping.names().eq([name])
                 {
+                    let parameters = mapping.value(name);
                     self.choices.push(Choice {
                         name,
-                        parameters: mapping.value(name),
+                        parameters,
+                        alone: parameters.is_some_and(|parameters| needs_none(parameters, root)),
                     });
                     return;
                 }
@@ -217,6 +225,14 @@ impl<'s> Shape<'s> {
 
 /// References that a schema may follow one after the other.
 const DEEPEST: usize = 32;
+
+/// Whether a value of this schema may be an empty mapping.
+fn needs_none(schema: &Value, root: &Value) -> bool {
+    let target = schema.get("$ref").and_then(Value::as_str);
+    let target = target.and_then(|name| root.pointer(name.strip_prefix('#')?));
+    let schema = target.unwrap_or(schema);
+    schema.get("type").is_some_and(|kind| kind == "object") && mapping(schema).required.is_empty()
+}
 
 fn mapping(schema: &Value) -> Mapping<'_> {
     let required = schema.get("required").and_then(Value::as_array);

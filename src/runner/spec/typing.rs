@@ -297,6 +297,7 @@ impl<'s> Typing<'s> {
                 Some(&Choice {
                     name,
                     parameters: Some(parameters),
+                    ..
                 }) => self.bare(schema, name, parameters, value),
                 None if shape.plain.iter().any(|plain| matches!(plain, Plain::Text)) => {}
                 None => {

@@ -1,6 +1,34 @@
 //! Actions along each orbit, as deviations from the orbit's median: constant where the actions are right.
 
+use runner::error::StageError;
+use runner::ports::InputPort;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tables::RecordBatch;
+
+use crate::common::columns::{self, ACTIONS};
+
 use super::panel::{Axis, DrawError, Frame, Panel, SERIES, draw, per_unit};
+use super::{Drawing, Tables, f64s, i64s, table};
+
+/// `draw: actions_along_orbits`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ActionsAlongOrbits {}
+
+const PORT: &str = "stars";
+
+impl Drawing for ActionsAlongOrbits {
+    fn ports(&self) -> Vec<InputPort> {
+        vec![InputPort::table(PORT, &columns::needs(&[&ACTIONS]))]
+    }
+
+    fn draw(&self, tables: &Tables) -> Result<String, StageError> {
+        let stars = table(tables, PORT)?;
+        let (tracks, along) = tracks(stars, times(stars)?)?;
+        actions_along_orbits(&tracks, along).map_err(StageError::failed)
+    }
+}
 
 /// The actions of the stars of one stream, along it.
 pub struct Track {
@@ -66,4 +94,27 @@ pub(super) fn deviations(track: &Track, component: usize) -> Vec<(f64, f64)> {
         .zip(values)
         .map(|(&along, value)| (along, value - median))
         .collect()
+}
+
+/// The times of the stars of a table, where they are known.
+pub(super) fn times(table: &RecordBatch) -> Result<Option<Vec<f64>>, StageError> {
+    table.column_by_name("t").map(|_| f64s(table, "t")).transpose()
+}
+
+/// The rows of each stream, in the order of time where it is known.
+pub(super) fn tracks(table: &RecordBatch, time: Option<Vec<f64>>) -> Result<(Vec<Track>, &'static str), StageError> {
+    let actions = crate::common::io::columns(table, &ACTIONS)?;
+    let (stream, star) = (i64s(table, "stream")?, i64s(table, "star")?);
+    let along: Vec<f64> = time
+        .clone()
+        .unwrap_or_else(|| star.iter().map(|&star| star as f64).collect());
+    let mut rows: Vec<usize> = (0..stream.len()).collect();
+    rows.sort_by(|&a, &b| stream[a].cmp(&stream[b]).then(along[a].total_cmp(&along[b])));
+    let track = |rows: &[usize]| Track {
+        stream: stream[rows[0]],
+        along: rows.iter().map(|&row| along[row]).collect(),
+        actions: actions.map(|values| rows.iter().map(|&row| values[row]).collect()),
+    };
+    let tracks = rows.chunk_by(|&a, &b| stream[a] == stream[b]).map(track).collect();
+    Ok((tracks, if time.is_some() { "t / Gyr" } else { "star" }))
 }

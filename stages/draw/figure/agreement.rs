@@ -1,8 +1,39 @@
 //! Predicted against true actions, and their difference below: figure 5 of Ibata et al. (2021).
 
+use std::collections::HashMap;
+
+use runner::error::StageError;
+use runner::ports::InputPort;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tables::RecordBatch;
+
+use crate::common::columns::{self, ACTIONS};
+
 use super::actions_along_orbits::SYMBOLS;
 use super::panel::{Axis, DrawError, Frame, INK, Panel, SERIES, draw, per_unit, tick_label};
+use super::{Drawing, Tables, table};
 use plotters::style::Color;
+
+/// `draw: agreement`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Agreement {}
+
+const PORTS: [&str; 2] = ["predicted", "truth"];
+
+impl Drawing for Agreement {
+    fn ports(&self) -> Vec<InputPort> {
+        PORTS
+            .map(|port| InputPort::table(port, &columns::needs(&[&ACTIONS])))
+            .to_vec()
+    }
+
+    fn draw(&self, tables: &Tables) -> Result<String, StageError> {
+        let [predicted, truth] = PORTS.map(|port| table(tables, port));
+        agreement(&pairs(predicted?, truth?)?).map_err(StageError::failed)
+    }
+}
 
 /// True and predicted values of one action, star by star.
 pub type Pairs = Vec<(f64, f64)>;
@@ -78,6 +109,23 @@ fn ends(pairs: &Pairs) -> (f64, f64) {
     };
     let room = (0.06 * (high - low)).max(1e-12);
     (low - room, high + room)
+}
+
+/// True and predicted actions of the stars that both tables have.
+fn pairs(predicted: &RecordBatch, truth: &RecordBatch) -> Result<[Pairs; 3], StageError> {
+    let (stream, star) = crate::common::io::identity(predicted)?;
+    let rows: HashMap<_, _> = stream.iter().zip(star).zip(0..).collect();
+    let (stream, star) = crate::common::io::identity(truth)?;
+    let pair = |(row, key)| Some((row, *rows.get(&key)?));
+    let both: Vec<(usize, usize)> = stream.iter().zip(star).enumerate().filter_map(pair).collect();
+    if both.is_empty() {
+        return Err(StageError::failed("predicted and truth have no star in common"));
+    }
+    let (truth, predicted) = (
+        crate::common::io::columns(truth, &ACTIONS)?,
+        crate::common::io::columns(predicted, &ACTIONS)?,
+    );
+    Ok([0, 1, 2].map(|n| both.iter().map(|&(t, p)| (truth[n][t], predicted[n][p])).collect()))
 }
 
 #[cfg(test)]

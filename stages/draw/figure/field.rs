@@ -1,7 +1,33 @@
 //! A field in the meridional plane: learned over true arrows, and where it is how wrong.
 
+use runner::error::StageError;
+use runner::ports::InputPort;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tables::RecordBatch;
+
 use super::panel::{Axis, DrawError, Frame, INK, Panel, SERIES, draw, tick_label};
+use super::{Drawing, Tables, f64s, table};
 use plotters::style::Color;
+
+/// `draw: field`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Field {}
+
+const PORT: &str = "meridian";
+
+impl Drawing for Field {
+    fn ports(&self) -> Vec<InputPort> {
+        let pull = "(km/s)^2/kpc";
+        let needs = [("R", "kpc"), ("z", "kpc"), ("a_R", pull), ("a_z", pull)];
+        vec![InputPort::table(PORT, &needs)]
+    }
+
+    fn draw(&self, tables: &Tables) -> Result<String, StageError> {
+        field(&arrows(table(tables, PORT)?)?).map_err(StageError::failed)
+    }
+}
 
 /// A field at one place.
 #[derive(Clone, Copy)]
@@ -119,6 +145,23 @@ fn edges(errors: &[f64]) -> [f64; 3] {
     let mut sorted = errors.to_vec();
     sorted.sort_by(f64::total_cmp);
     [1, 2, 3].map(|quarter| sorted[(sorted.len() - 1) * quarter / 4])
+}
+
+/// Accelerations in the meridional plane.
+fn arrows(table: &RecordBatch) -> Result<Vec<Arrow>, StageError> {
+    let pairs = |first: &str, second: &str| -> Result<Vec<(f64, f64)>, StageError> {
+        Ok(f64s(table, first)?.into_iter().zip(f64s(table, second)?).collect())
+    };
+    let (places, accelerations) = (pairs("R", "z")?, pairs("a_R", "a_z")?);
+    let truth: Vec<Option<_>> = match table.column_by_name("error") {
+        Some(_) => {
+            let exact = pairs("true_a_R", "true_a_z")?.into_iter();
+            exact.zip(f64s(table, "error")?).map(Some).collect()
+        }
+        None => vec![None; places.len()],
+    };
+    let all = places.into_iter().zip(accelerations).zip(truth);
+    Ok(all.map(|((place, a), truth)| Arrow { place, a, truth }).collect())
 }
 
 #[cfg(test)]

@@ -1,7 +1,45 @@
 //! Loss against epoch, with the epoch whose weights were kept.
 
+use runner::error::StageError;
+use runner::ports::{Connected, InputPort, connected_schema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tables::RecordBatch;
+
 use super::panel::{Axis, DrawError, Frame, INK, Panel, SERIES, draw, per_unit};
+use super::{Drawing, Tables, f64s, i64s, table, unit};
 use plotters::style::Color;
+
+/// `draw: loss_curves`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LossCurves {}
+
+const PORT: &str = "history";
+
+impl Drawing for LossCurves {
+    fn ports(&self) -> Vec<InputPort> {
+        // The unit of a loss depends on the loss, so of its columns only the names are asked for, in `fits`.
+        vec![InputPort::table(PORT, &[("epoch", "")])]
+    }
+
+    fn fits(&self, connected: &Connected) -> Result<(), String> {
+        let Some(schema) = connected_schema(connected, PORT) else {
+            return Ok(());
+        };
+        let missing = ["train_loss", "validation_loss", "best"].into_iter();
+        match missing.into_iter().find(|name| schema.column_with_name(name).is_none()) {
+            None => Ok(()),
+            Some(name) => Err(format!(
+                "{PORT}: has no column {name}, as the history of a training does"
+            )),
+        }
+    }
+
+    fn draw(&self, tables: &Tables) -> Result<String, StageError> {
+        loss_curves(&history(table(tables, PORT)?)?).map_err(StageError::failed)
+    }
+}
 
 /// A training's history.
 pub struct History {
@@ -61,4 +99,14 @@ pub fn loss_curves(history: &History) -> Result<String, DrawError> {
             panel.legend(&legend, 15)
         },
     )
+}
+
+fn history(table: &RecordBatch) -> Result<History, StageError> {
+    Ok(History {
+        epoch: i64s(table, "epoch")?.iter().map(|&epoch| epoch as f64).collect(),
+        train: f64s(table, "train_loss")?,
+        validation: f64s(table, "validation_loss")?,
+        best: tables::bool_column(table, "best").map_err(StageError::failed)?,
+        unit: unit(&table.schema(), "train_loss"),
+    })
 }

@@ -1,7 +1,49 @@
 //! J against time along one orbit, by every method: a column of panels for each, as in Sanders & Binney (2016).
 
-use super::actions_along_orbits::{SYMBOLS, Track, deviations};
+use runner::error::StageError;
+use runner::ports::{Connected, InputPort};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tables::RecordBatch;
+
+use crate::common::columns::{self, ACTIONS};
+
+use super::actions_along_orbits::{SYMBOLS, Track, deviations, times, tracks};
 use super::panel::{Axis, DrawError, Frame, Panel, SERIES, draw, per_unit, tick_label};
+use super::{Drawing, Tables, any_of};
+
+/// `draw: methods`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Methods {
+    /// The stream that is drawn.
+    pub stream: i64,
+}
+
+/// The inputs, which name what is drawn.
+const PORTS: [&str; 4] = ["staeckel_fudge", "torus", "o2gf", "network"];
+
+impl Drawing for Methods {
+    fn ports(&self) -> Vec<InputPort> {
+        let needs = columns::needs(&[&ACTIONS]);
+        PORTS.map(|port| InputPort::table(port, &needs).optional()).to_vec()
+    }
+
+    fn fits(&self, connected: &Connected) -> Result<(), String> {
+        any_of(&PORTS, connected)
+    }
+
+    fn draw(&self, tables: &Tables) -> Result<String, StageError> {
+        let mut drawn = Vec::new();
+        for (method, table) in tables {
+            let (tracks, along) = tracks(table, times_of_same_stars(table, tables)?)?;
+            let track = tracks.into_iter().find(|track| track.stream == self.stream);
+            let missing = || StageError::failed(format!("input {method}: there is no stream {}", self.stream));
+            drawn.push((*method, track.ok_or_else(missing)?, along));
+        }
+        methods(&drawn).map_err(StageError::failed)
+    }
+}
 
 const WIDTH: i32 = 236;
 const HEIGHT: i32 = 104;
@@ -55,4 +97,15 @@ fn ends(along: &[f64]) -> (f64, f64) {
     let low = along.iter().copied().fold(f64::INFINITY, f64::min);
     let high = along.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if low.is_finite() { (low, high) } else { (0.0, 1.0) }
+}
+
+/// The same, or those of another table of the same stars: predictions have none.
+fn times_of_same_stars(table: &RecordBatch, all: &Tables) -> Result<Option<Vec<f64>>, StageError> {
+    let stars = crate::common::io::identity(table)?;
+    for other in std::iter::once(table).chain(all.iter().map(|(_, other)| other)) {
+        if other.column_by_name("t").is_some() && crate::common::io::identity(other)? == stars {
+            return times(other);
+        }
+    }
+    Ok(None)
 }

@@ -1,7 +1,33 @@
 //! The sample of stars: seen from above, and in the meridional plane.
 
+use runner::error::StageError;
+use runner::ports::InputPort;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tables::RecordBatch;
+
+use crate::common::columns::{self, POSITION};
+
 use super::panel::{Axis, Canvas, DrawError, Frame, INK, Panel, SERIES, draw};
+use super::{Drawing, Tables, i64s, table};
 use plotters::style::Color;
+
+/// `draw: orbits`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Orbits {}
+
+const PORT: &str = "stars";
+
+impl Drawing for Orbits {
+    fn ports(&self) -> Vec<InputPort> {
+        vec![InputPort::table(PORT, &columns::needs(&[&POSITION]))]
+    }
+
+    fn draw(&self, tables: &Tables) -> Result<String, StageError> {
+        orbits(&stars(table(tables, PORT)?)?).map_err(StageError::failed)
+    }
+}
 
 /// Stars with the number of their stream.
 pub struct Stars {
@@ -76,4 +102,13 @@ fn one<'a, 'b>(
         panel.dots(&own, 7, colour.mix(1.0))?;
     }
     Ok(panel)
+}
+
+fn stars(table: &RecordBatch) -> Result<Stars, StageError> {
+    let [x, y, z] = crate::common::io::columns(table, &POSITION)?;
+    let position = x.iter().zip(y).zip(z).map(|((&x, &y), &z)| [x, y, z]).collect();
+    Ok(Stars {
+        stream: i64s(table, "stream")?.to_vec(),
+        position,
+    })
 }

@@ -1,10 +1,46 @@
 //! Histograms of predicted − true, one panel for each component.
 
+use runner::arrow_schema::{DataType, SchemaRef};
+use runner::error::StageError;
+use runner::ports::{Connected, InputPort, connected_schema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tables::RecordBatch;
+
+use crate::common::columns;
+
 use super::panel::{Axis, DrawError, Frame, INK, Panel, SERIES, draw, per_unit, tick_label};
+use super::{Drawing, Tables, f64s, table, unit};
 use plotters::style::Color;
 
+/// `draw: residuals`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Residuals {}
+
+const PORT: &str = "residuals";
+
+impl Drawing for Residuals {
+    fn ports(&self) -> Vec<InputPort> {
+        vec![InputPort::table(PORT, &columns::needs(&[]))]
+    }
+
+    fn fits(&self, connected: &Connected) -> Result<(), String> {
+        match connected_schema(connected, PORT).map(residual_columns) {
+            Some(columns) if columns.is_empty() => {
+                Err(format!("{PORT}: has no column of numbers besides stream and star"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn draw(&self, tables: &Tables) -> Result<String, StageError> {
+        residuals(&residual_values(table(tables, PORT)?)?).map_err(StageError::failed)
+    }
+}
+
 /// The residuals of one quantity.
-pub struct Residuals {
+pub struct Quantity {
     /// Column name, such as `J_phi`.
     pub name: String,
     /// Unit.
@@ -16,7 +52,7 @@ pub struct Residuals {
 const BINS: usize = 41;
 
 /// Draws the histograms, three in a row.
-pub fn residuals(columns: &[Residuals]) -> Result<String, DrawError> {
+pub fn residuals(columns: &[Quantity]) -> Result<String, DrawError> {
     let rows = columns.len().div_ceil(3).max(1) as i32;
     let across = columns.len().clamp(1, 3) as i32;
     draw(
@@ -39,7 +75,7 @@ pub fn residuals(columns: &[Residuals]) -> Result<String, DrawError> {
     )
 }
 
-fn panel(canvas: &super::panel::Canvas, frame: Frame, column: &Residuals, series: usize) -> Result<(), DrawError> {
+fn panel(canvas: &super::panel::Canvas, frame: Frame, column: &Quantity, series: usize) -> Result<(), DrawError> {
     let reach = reach(&column.values);
     let (bars, beyond) = histogram(&column.values, reach);
     let highest = bars.iter().map(|bar| bar.2).fold(1.0, f64::max);
@@ -118,6 +154,26 @@ fn round(value: f64, digits: i32) -> f64 {
     (value * power).round() / power
 }
 
+fn residual_columns(schema: &SchemaRef) -> Vec<&str> {
+    let numbers = schema
+        .fields()
+        .iter()
+        .filter(|field| field.data_type() == &DataType::Float64);
+    numbers.map(|field| field.name().as_str()).collect()
+}
+
+fn residual_values(table: &RecordBatch) -> Result<Vec<Quantity>, StageError> {
+    let schema = table.schema();
+    let column = |name: &str| {
+        Ok(Quantity {
+            name: name.to_owned(),
+            unit: unit(&schema, name),
+            values: f64s(table, name)?,
+        })
+    };
+    residual_columns(&schema).into_iter().map(column).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,7 +192,7 @@ mod tests {
 
     #[test]
     fn exact_predictions_still_have_a_panel() {
-        let column = Residuals {
+        let column = Quantity {
             name: "J_r".to_owned(),
             unit: "km/s kpc".to_owned(),
             values: vec![0.0; 8],

@@ -1,6 +1,37 @@
 //! Circular speed against radius of learned fields and of the true one, and their differences below.
 
+use runner::error::StageError;
+use runner::ports::{Connected, InputPort};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tables::RecordBatch;
+
 use super::panel::{Axis, DrawError, Frame, INK, Panel, SERIES, draw};
+use super::{Drawing, Tables, any_of, f64s};
+
+/// `draw: rotation_curve`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RotationCurve {}
+
+/// The inputs, which name what is drawn.
+const PORTS: [&str; 3] = ["free", "potential", "energy"];
+
+impl Drawing for RotationCurve {
+    fn ports(&self) -> Vec<InputPort> {
+        let needs = [("R", "kpc"), ("v_c", "km/s")];
+        PORTS.map(|port| InputPort::table(port, &needs).optional()).to_vec()
+    }
+
+    fn fits(&self, connected: &Connected) -> Result<(), String> {
+        any_of(&PORTS, connected)
+    }
+
+    fn draw(&self, tables: &Tables) -> Result<String, StageError> {
+        let curves: Vec<_> = tables.iter().map(curve).collect::<Result<_, _>>()?;
+        rotation_curve(&curves).map_err(StageError::failed)
+    }
+}
 
 /// A field's circular speeds.
 pub struct Curve {
@@ -90,6 +121,17 @@ fn errors(curve: &Curve) -> Vec<(f64, f64)> {
     each.filter(|(_, (_, truth))| **truth != 0.0)
         .map(|(&radius, (speed, truth))| (radius, (100.0 * (speed / truth - 1.0)).abs()))
         .collect()
+}
+
+/// Circular speeds of the table of an input.
+fn curve((name, table): &(&'static str, RecordBatch)) -> Result<Curve, StageError> {
+    let truth = table.column_by_name("true_v_c").map(|_| f64s(table, "true_v_c"));
+    Ok(Curve {
+        name: (*name).to_owned(),
+        radius: f64s(table, "R")?,
+        speed: f64s(table, "v_c")?,
+        truth: truth.transpose()?,
+    })
 }
 
 #[cfg(test)]

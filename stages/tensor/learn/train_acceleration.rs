@@ -49,14 +49,14 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         learned_from: equations[0].x.shallow_clone(),
     };
     // The paper's network minimises the paper's loss.
-    let ready = |parts: &[Equations]| match with.network {
-        Network::Paper => Equations::joined(parts),
-        Network::Smooth | Network::Linear => Equations::joined(parts).evened(),
+    let ready = |parts: &[Equations]| match &with.network {
+        Network::Paper(_) => Equations::joined(parts),
+        Network::Smooth(_) | Network::Linear(_) => Equations::joined(parts).evened(),
     };
     let equations = ready(&equations);
     let held_out = held_out.map(|parts| ready(&parts));
-    if with.network == Network::Linear {
-        let field = fit_potential(&equations, with.axisymmetric).map_err(failed)?;
+    if let Network::Linear(own) = &with.network {
+        let field = fit_potential(&equations, own.symmetry.is_axisymmetric()).map_err(failed)?;
         context.metric("held_out_action_rate", field.held_out_spread, "(km/s)^2");
         context.metric("ridge", field.ridge, "");
         let weights = Field::Linear(field).to_weights().map_err(failed)?;
@@ -66,7 +66,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     }
     let streams = &train_set.sample.streams;
     let velocities = streams.v.repeat([maps.len() as i64, 1, 1]);
-    let options = options(&with, streams.len() * maps.len());
+    let options = options(&with, streams.len() * maps.len())?;
     let mut watcher = StageWatcher::new(context, options.epochs, "(km/s)^2");
     let trained = train(
         &maps[0].1.toy(),
@@ -215,42 +215,40 @@ fn write_solved(context: &StageContext, sample: &Sample, equations: &Equations, 
     context.write_table("solved", table)
 }
 
-fn options(with: &TrainAcceleration, streams: usize) -> Options {
-    let width = |usual: i64| with.width.map_or(usual, i64::from);
-    let depth = |usual: i64| with.depth.map_or(usual, i64::from);
-    let usual = match (with.network, with.field) {
-        (Network::Paper, _) => Options::paper(Form::Paper {
-            width: width(1024),
-            depth: depth(15),
-            dropout: with.dropout.unwrap_or(0.5),
-        }),
-        (_, FieldKind::Acceleration) => Options::smooth(
-            Form::Smooth {
-                width: width(64),
-                depth: depth(2),
-            },
-            streams,
-        ),
-        (_, FieldKind::Potential) => Options::smooth(
-            Form::Potential {
-                width: width(64),
-                depth: depth(2),
-            },
-            streams,
-        ),
+fn options(with: &TrainAcceleration, streams: usize) -> Result<Options, StageError> {
+    let or = |own: Option<u32>, usual: i64| own.map_or(usual, i64::from);
+    let (usual, losses) = match &with.network {
+        Network::Paper(own) => {
+            let form = Form::Paper {
+                width: or(own.width, 1024),
+                depth: or(own.depth, 15),
+                dropout: own.dropout.unwrap_or(0.5),
+            };
+            (Options::paper(form), own.loss)
+        }
+        Network::Smooth(own) => {
+            let (width, depth) = (or(own.width, 64), or(own.depth, 2));
+            let form = match own.field {
+                FieldKind::Acceleration => Form::Smooth { width, depth },
+                FieldKind::Potential => Form::Potential { width, depth },
+            };
+            (Options::smooth(form, streams), own.loss)
+        }
+        Network::Linear(_) => return Err(StageError::Bug("network: linear is not trained".to_owned())),
     };
-    Options {
+    let (epochs, batch, learning_rate) = with.training.or(usual.epochs, usual.batch, usual.learning_rate);
+    Ok(Options {
         losses: Losses {
-            action_rates: with.loss.action_rates,
-            symmetry: with.loss.symmetry,
-            frequency_spread: with.loss.frequency_spread,
-            solved: with.loss.solved,
+            action_rates: losses.action_rates,
+            symmetry: losses.symmetry,
+            frequency_spread: losses.frequency_spread,
+            solved: losses.solved,
         },
         condition: with.condition.0,
-        epochs: with.epochs.map_or(usual.epochs, |epochs| epochs as usize),
-        batch: with.batch.map_or(usual.batch, |batch| batch as usize),
-        learning_rate: with.learning_rate.unwrap_or(usual.learning_rate),
+        epochs,
+        batch,
+        learning_rate,
         seed: with.seed,
         ..usual
-    }
+    })
 }

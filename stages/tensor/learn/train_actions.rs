@@ -17,7 +17,7 @@ use runner::stage::Outcome;
 use serde_json::Value;
 use stages::common::io::{TableContext, called};
 use stages::common::set_aside::SetAside;
-use stages::learn::train_actions::{Along, Inputs, Loss, Network, Symmetry, TrainActions, WhenUnbound};
+use stages::learn::train_actions::{Along, Inputs, Loss, Network, Paper, Smooth, Symmetry, TrainActions, WhenUnbound};
 
 use crate::common::sample::Sample;
 use crate::common::{StageWatcher, checkpoint, failed, load, parameters, prepare, write_history};
@@ -29,8 +29,8 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let with: TrainActions = parameters(value)?;
     let device = prepare(context);
     let train = Sample::read(context, "train", with.inputs, &with.sun, device)?;
-    if with.network == Network::Fourier {
-        return crate::learn::train_fourier::run(&with, &train, context);
+    if let Network::Fourier(own) = &with.network {
+        return crate::learn::train_fourier::run(&with, own, &train, context);
     }
     let validation = if context.has_input("validation") {
         Some(Sample::read(context, "validation", with.inputs, &with.sun, device)?)
@@ -62,34 +62,36 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     lost.write(context, with.failures, of_stars, "stars")?;
     let train = train.ok_or_else(nothing_left)?;
     let held_out_streams = validation.as_ref().map(|sample| &sample.streams);
-    let (network, history, region): (Box<dyn CanonicalMap>, _, _) = match with.network {
-        Network::Smooth => {
+    let (network, history, region): (Box<dyn CanonicalMap>, _, _) = match &with.network {
+        Network::Smooth(own) => {
             let field = field(context)?;
             let synthetic = field
                 .as_ref()
-                .filter(|_| with.synthetic.training == Along::Orbits)
-                .map(|field| synthetic(&with, context, field, &train, &toy))
+                .filter(|_| own.synthetic.train == Along::Orbits)
+                .map(|field| synthetic((own, with.seed), context, field, &train, &toy))
                 .transpose()?;
-            let orbits = match (with.synthetic.validation, &field, held_out_streams) {
-                (Along::Orbits, Some(field), Some(streams)) => Some(held_out_orbits(&with, field, streams, &toy)?),
+            let orbits = match (own.synthetic.validation, &field, held_out_streams) {
+                (Along::Orbits, Some(field), Some(streams)) => {
+                    Some(held_out_orbits((own, with.seed), field, streams, &toy)?)
+                }
                 _ => None,
             };
             let held_out = orbits.as_ref().or(held_out_streams);
             let learning = synthetic.as_ref().unwrap_or(&train.streams);
-            let mut options = smooth_options(&with, learning.len(), synthetic.is_some());
+            let mut options = smooth_options(&with, own, learning.len(), synthetic.is_some());
             let map = match &start {
                 Some(start) => {
                     let map = SmoothMap::from_weights(start, device).map_err(damaged)?;
-                    options.shape = same_shape(&with, options.shape, map.shape())?;
+                    options.shape = same_shape((own.width, own.depth), options.shape, map.shape())?;
                     map
                 }
                 None => {
-                    let softening = with.softening.map(stages::common::parameters::Kpc::get);
+                    let softening = own.softening.map(stages::common::parameters::Kpc::get);
                     let (x, v) = (&learning.x, &learning.v);
                     SmoothMap::softened(toy.clone(), options.shape, softening, x, v, with.seed).map_err(failed)?
                 }
             };
-            let flow = flow(&with, field.as_ref(), learning, &toy)?;
+            let flow = flow(own, field.as_ref(), learning, &toy)?;
             let mut watcher = StageWatcher::new(context, options.epochs, "km/s kpc");
             let trained = smooth::train_from(
                 map,
@@ -107,19 +109,15 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
             let region = spread::region(&trained.map, learning)?;
             (Box::new(trained.map), trained.history, region)
         }
-        Network::Fourier => return Err(StageError::Bug("network: fourier has a body of its own".to_owned())),
-        Network::Paper => {
-            let options = paper_options(&with);
-            let unit = if with.resolved_loss() == Loss::Spread {
-                "km/s kpc"
-            } else {
-                ""
-            };
+        Network::Fourier(_) => return Err(StageError::Bug("network: fourier has a body of its own".to_owned())),
+        Network::Paper(own) => {
+            let options = paper_options(&with, own);
+            let unit = if own.loss == Loss::Spread { "km/s kpc" } else { "" };
             let mut watcher = StageWatcher::new(context, options.epochs, unit);
             let begin = (toy.mass(), toy.scale_kpc());
             let start = match &start {
                 Some(start) => PaperModel::from_weights(start, device).map_err(damaged)?,
-                None => PaperModel::new(begin, with.toy.free, options.architecture, with.seed, device),
+                None => PaperModel::new(begin, !with.toy.is_fixed(), options.architecture, with.seed, device),
             };
             let trained = paper::train::train(
                 &train.streams,
@@ -164,10 +162,10 @@ fn damaged(error: Error) -> StageError {
 }
 
 /// The shape of the network to go on from; what is asked for must agree with it.
-fn same_shape(with: &TrainActions, asked: Shape, found: Shape) -> Result<Shape, StageError> {
+fn same_shape((width, depth): (Option<u32>, Option<u32>), asked: Shape, found: Shape) -> Result<Shape, StageError> {
     let wanted = Shape {
-        width: with.width.map_or(found.width, |_| asked.width),
-        depth: with.depth.map_or(found.depth, |_| asked.depth),
+        width: width.map_or(found.width, |_| asked.width),
+        depth: depth.map_or(found.depth, |_| asked.depth),
         ..asked
     };
     if wanted == found {
@@ -189,13 +187,8 @@ fn field(context: &StageContext) -> Result<Option<Field>, StageError> {
 }
 
 /// The training stars moved along their orbits, where these are to count.
-fn flow(
-    with: &TrainActions,
-    field: Option<&Field>,
-    learning: &Streams,
-    toy: &Isochrone,
-) -> Result<Option<Flow>, StageError> {
-    let Some(flow) = &with.flow else { return Ok(None) };
+fn flow(own: &Smooth, field: Option<&Field>, learning: &Streams, toy: &Isochrone) -> Result<Option<Flow>, StageError> {
+    let Some(flow) = &own.flow else { return Ok(None) };
     let moved = match (&flow.potential, field) {
         (Some(potential), _) => Flow::new(potential.build()?.as_ref(), learning, toy, flow.weight),
         (None, Some(field)) => Flow::new(field, learning, toy, flow.weight),
@@ -206,17 +199,17 @@ fn flow(
 
 /// Orbits in a learned field.
 fn synthetic(
-    with: &TrainActions,
+    (own, seed): (&Smooth, u64),
     context: &StageContext,
     field: &Field,
     train: &Sample,
     toy: &Isochrone,
 ) -> Result<Streams, StageError> {
     let options = SyntheticOptions {
-        copies: (with.synthetic.copies * train.streams.len() as f64).round() as usize,
-        position: with.synthetic.perturbation,
-        velocity: with.synthetic.perturbation,
-        ..orbits_of(with, with.seed)
+        copies: (own.synthetic.copies * train.streams.len() as f64).round() as usize,
+        position: own.synthetic.perturbation,
+        velocity: own.synthetic.perturbation,
+        ..orbits_of(own, seed)
     };
     let made = synthetic_streams(field, &train.streams, toy, &options).map_err(failed)?;
     context.metric("synthetic_streams", made.streams.len() as f64, "");
@@ -226,22 +219,22 @@ fn synthetic(
 
 /// Orbits in a learned field through one star of each stream that is held out.
 fn held_out_orbits(
-    with: &TrainActions,
+    (own, seed): (&Smooth, u64),
     field: &Field,
     held_out: &Streams,
     toy: &Isochrone,
 ) -> Result<Streams, StageError> {
     // Not the random phases of the training orbits.
-    let options = orbits_of(with, with.seed.wrapping_add(1));
+    let options = orbits_of(own, seed.wrapping_add(1));
     let made = synthetic_streams(field, held_out, toy, &options).map_err(failed)?;
     Ok(made.streams.on(held_out.x.device()))
 }
 
-fn orbits_of(with: &TrainActions, seed: u64) -> SyntheticOptions {
+fn orbits_of(own: &Smooth, seed: u64) -> SyntheticOptions {
     SyntheticOptions {
         copies: 0,
-        stars: with.synthetic.stars as usize,
-        periods: with.synthetic.periods,
+        stars: own.synthetic.stars as usize,
+        periods: own.synthetic.periods,
         seed,
         ..SyntheticOptions::default()
     }
@@ -250,7 +243,7 @@ fn orbits_of(with: &TrainActions, seed: u64) -> SyntheticOptions {
 fn nothing_left() -> StageError {
     StageError::with_hint(
         "no training stream is left: every one has stars that are unbound in the toy potential, or none with toy angles",
-        "give a heavier toy, or let it be found: toy: { free: true }",
+        "give a heavier toy, or let it be found: `toy: found`",
     )
 }
 
@@ -268,16 +261,10 @@ fn first_toy(
     validation: Option<&Sample>,
     device: tch::Device,
 ) -> Result<Isochrone, StageError> {
-    let given = with
-        .toy
-        .mass
-        .zip(with.toy.scale)
-        .map(|(mass, scale)| (mass.get(), scale.get()));
-    match given {
+    let is_paper = matches!(with.network, Network::Paper(_));
+    match with.toy.given() {
         // The paper's network refines its toy in training.
-        Some((mass, scale)) if !with.toy.free || with.network == Network::Paper => {
-            Ok(Isochrone::new(mass, scale, device))
-        }
+        Some((mass, scale)) if with.toy.is_fixed() || is_paper => Ok(Isochrone::new(mass, scale, device)),
         start => {
             let also = validation.map(|sample| &sample.streams);
             let found = toy::fit_toy(&train.streams, also, start);
@@ -316,16 +303,17 @@ fn no_toy(context: &StageContext, error: Error, train: &Sample, validation: Opti
     }
 }
 
-fn smooth_options(with: &TrainActions, streams: usize, synthetic: bool) -> smooth::Options {
+fn smooth_options(with: &TrainActions, own: &Smooth, streams: usize, synthetic: bool) -> smooth::Options {
     let usual = if synthetic {
         smooth::Options {
-            stars: Some(with.synthetic.stars as usize / 2),
+            stars: Some(own.synthetic.stars as usize / 2),
             ..smooth::Options::for_synthetic(streams)
         }
     } else {
         smooth::Options::for_streams(streams)
     };
-    let symmetry = match with.symmetry {
+    let (epochs, batch, learning_rate) = with.training.or(usual.epochs, usual.batch, usual.learning_rate);
+    let symmetry = match own.symmetry {
         Symmetry::None => Imposed::None,
         Symmetry::Axisymmetric => Imposed::Axisymmetric,
         Symmetry::Spherical => Imposed::Spherical,
@@ -333,35 +321,36 @@ fn smooth_options(with: &TrainActions, streams: usize, synthetic: bool) -> smoot
     smooth::Options {
         shape: Shape {
             symmetry,
-            time_reversal: with.time_reversal,
-            width: with.width.map_or(usual.shape.width, i64::from),
-            depth: with.depth.map_or(usual.shape.depth, i64::from),
+            time_reversal: own.time_reversal,
+            width: own.width.map_or(usual.shape.width, i64::from),
+            depth: own.depth.map_or(usual.shape.depth, i64::from),
         },
-        epochs: with.epochs.map_or(usual.epochs, |epochs| epochs as usize),
-        batch: with.batch.map_or(usual.batch, |batch| batch as usize),
-        learning_rate: with.learning_rate.unwrap_or(usual.learning_rate),
+        epochs,
+        batch,
+        learning_rate,
         seed: with.seed,
         ..usual
     }
 }
 
-fn paper_options(with: &TrainActions) -> paper::train::Options {
+fn paper_options(with: &TrainActions, own: &Paper) -> paper::train::Options {
     let usual = paper::train::Options::default();
     let size = usual.architecture;
+    let (epochs, batch, learning_rate) = with.training.or(usual.epochs, usual.batch, usual.learning_rate);
     let architecture = paper::map::Architecture::sized(
-        with.width.map_or(size.width, i64::from),
-        with.depth.map_or(size.generating_depth, i64::from),
-        with.dropout.unwrap_or(size.dropout),
+        own.width.map_or(size.width, i64::from),
+        own.depth.map_or(size.generating_depth, i64::from),
+        own.dropout.unwrap_or(size.dropout),
     );
     paper::train::Options {
         architecture,
-        loss: match with.resolved_loss() {
+        loss: match own.loss {
             Loss::Full => paper::train::Loss::Full,
             Loss::Spread => paper::train::Loss::Spread,
         },
-        epochs: with.epochs.map_or(usual.epochs, |epochs| epochs as usize),
-        batch: with.batch.map_or(usual.batch, |batch| batch as usize),
-        learning_rate: with.learning_rate.unwrap_or(usual.learning_rate),
+        epochs,
+        batch,
+        learning_rate,
         seed: with.seed,
         ..usual
     }

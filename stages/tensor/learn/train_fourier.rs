@@ -14,7 +14,7 @@ use runner::error::StageError;
 use runner::stage::Outcome;
 use stages::common::io::TableContext;
 use stages::common::set_aside::{self, SetAside};
-use stages::learn::train_actions::{Symmetry, TrainActions};
+use stages::learn::train_actions::{Fourier, Symmetry, TrainActions};
 
 use crate::common::sample::Sample;
 use crate::common::{digits, failed};
@@ -24,7 +24,7 @@ use crate::learn::spread::Spread;
 const STARS_FOR_TOY: usize = 1250;
 
 /// Fits the series and writes them.
-pub fn run(with: &TrainActions, train: &Sample, context: &StageContext) -> Result<Outcome, StageError> {
+pub fn run(with: &TrainActions, own: &Fourier, train: &Sample, context: &StageContext) -> Result<Outcome, StageError> {
     let streams: BTreeSet<i64> = train.stream.iter().copied().collect();
     let progress = context.progress(streams.len() as u64, "orbits");
     let mut maps = BTreeMap::new();
@@ -33,7 +33,7 @@ pub fn run(with: &TrainActions, train: &Sample, context: &StageContext) -> Resul
     let mut lost = SetAside::default();
     for (stream, points) in streams.into_iter().zip(train.streams.points().map_err(failed)?) {
         context.check_cancelled()?;
-        match fit(with, &points) {
+        match fit(with, own, &points) {
             Ok((toy, map)) => {
                 toys.push((stream, toy.0, toy.1, map.coefficients() as i64, map.held_out_spread));
                 of_toys.push(toy_actions(toy, &points)?);
@@ -73,16 +73,11 @@ pub fn run(with: &TrainActions, train: &Sample, context: &StageContext) -> Resul
 }
 
 /// The toy (mass in M_sun, scale in kpc) and the series of one orbit.
-fn fit(with: &TrainActions, points: &[PhaseSpace]) -> Result<((f64, f64), OrbitMap), Error> {
+fn fit(with: &TrainActions, own: &Fourier, points: &[PhaseSpace]) -> Result<((f64, f64), OrbitMap), Error> {
     let step = points.len().div_ceil(STARS_FOR_TOY).max(1);
     let some: Vec<_> = points.iter().step_by(step).copied().collect();
-    let given = with
-        .toy
-        .mass
-        .zip(with.toy.scale)
-        .map(|(mass, scale)| (mass.get(), scale.get()));
-    let toy = match given {
-        Some(toy) if !with.toy.free => toy,
+    let toy = match with.toy.given() {
+        Some(toy) if with.toy.is_fixed() => toy,
         start => {
             let one = Streams::of_points(&[some])?;
             let toy = fit_toy(&one, None, start)?;
@@ -90,7 +85,7 @@ fn fit(with: &TrainActions, points: &[PhaseSpace]) -> Result<((f64, f64), OrbitM
         }
     };
     let isochrone = Isochrone::new(toy.0, toy.1).map_err(|error| Error::Data(error.to_string()))?;
-    Ok((toy, fit_orbit(points, isochrone, &options(with))?))
+    Ok((toy, fit_orbit(points, isochrone, &options(own, with.seed))?))
 }
 
 /// The toy actions (φ, z, r) of an orbit's stars.
@@ -129,17 +124,17 @@ fn tell_spread(context: &StageContext, toy: &Spread, held_out: &[f64]) {
     }
 }
 
-fn options(with: &TrainActions) -> OrbitOptions {
+fn options(own: &Fourier, seed: u64) -> OrbitOptions {
     let usual = OrbitOptions::default();
     OrbitOptions {
-        symmetry: match with.symmetry {
+        symmetry: match own.symmetry {
             Symmetry::None => Imposed::None,
             Symmetry::Axisymmetric => Imposed::Axisymmetric,
             Symmetry::Spherical => Imposed::Spherical,
         },
-        time_reversal: with.time_reversal,
-        coefficients: with.coefficients.map_or(usual.coefficients, |count| count as usize),
-        seed: with.seed,
+        time_reversal: own.time_reversal,
+        coefficients: own.coefficients.map_or(usual.coefficients, |count| count as usize),
+        seed,
         ..usual
     }
 }

@@ -11,6 +11,7 @@ use runner::stage::Outcome;
 use serde_json::Value;
 use stages::common::parameters::SunParameters;
 use stages::common::set_aside::{self, SetAside};
+use stages::common::training::Training;
 use stages::learn::train_actions::Inputs;
 use stages::learn::train_inverse::TrainInverse;
 use tch::Tensor;
@@ -127,16 +128,20 @@ fn options(with: &TrainInverse, network: NetworkKind, stars: usize) -> Options {
         },
     };
     let usual = Options::for_stars(form, stars);
+    let of_stars = with.training.batch.map(|batch| batch.saturating_mul(STARS_PER_STREAM));
+    let training = Training {
+        batch: of_stars,
+        ..with.training
+    };
+    let (epochs, batch, learning_rate) = training.or(usual.epochs, usual.batch, usual.learning_rate);
     Options {
         form,
-        epochs: with.epochs.map_or(usual.epochs, |epochs| epochs as usize),
-        batch: with
-            .batch
-            .map_or(usual.batch, |batch| batch as usize * STARS_PER_STREAM),
-        learning_rate: with.learning_rate.unwrap_or(usual.learning_rate),
+        epochs,
+        batch,
+        learning_rate,
         seed: with.seed,
     }
 }
 
-/// The parameter `batch` counts streams; the inverse learns from single stars.
-const STARS_PER_STREAM: usize = 8;
+/// The parameter `training.batch` counts streams; the inverse learns from single stars.
+const STARS_PER_STREAM: u32 = 8;

@@ -10,7 +10,7 @@ use runner::stage::Outcome;
 use serde_json::Value;
 use stages::common::parameters::SunParameters;
 use stages::learn::train_actions::Inputs;
-use stages::learn::train_potential::{Model, TrainPotential};
+use stages::learn::train_potential::{Linear, Network, Smooth, TrainPotential};
 
 use crate::common::sample::Sample;
 use crate::common::{StageWatcher, checkpoint, failed, parameters, prepare, write_history};
@@ -36,12 +36,12 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         .then(|| read("validation"))
         .transpose()?;
     let mut places = places(&train.streams)?;
-    let field = match with.model {
-        Model::Linear => linear(&with, context, &train)?,
-        Model::Network => {
+    let field = match &with.network {
+        Network::Linear(own) => linear(own, context, &train)?,
+        Network::Smooth(own) => {
             let validation = validation.as_ref().map(|set| &set.streams);
             places.extend(validation.map(self::places).transpose()?.unwrap_or_default());
-            network(&with, context, &train, validation)?
+            smooth(&with, own, context, &train, validation)?
         }
     };
     let pulls = |places: &[[f64; 3]]| {
@@ -54,35 +54,38 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     Ok(Outcome::Complete)
 }
 
-fn linear(with: &TrainPotential, context: &StageContext, train: &Sample) -> Result<Field, StageError> {
+fn linear(own: &Linear, context: &StageContext, train: &Sample) -> Result<Field, StageError> {
     let errors = Errors {
-        position: with.errors.position.get(),
-        velocity: with.errors.velocity.get(),
+        position: own.errors.position.get(),
+        velocity: own.errors.velocity.get(),
     };
     let errors = (errors != Errors::default()).then_some(errors);
     let Fitted {
         field,
         held_out,
         scatter,
-    } = fit_linear(&train.streams, with.axisymmetric, errors).map_err(failed)?;
+    } = fit_linear(&train.streams, own.symmetry.is_axisymmetric(), errors).map_err(failed)?;
     context.metric("ridge", field.ridge, "");
     doubts::of_energies(context, &held_out, "held_out", errors.is_some());
     doubts::of_scatter(context, scatter);
     Ok(Field::Linear(field))
 }
 
-fn network(
+fn smooth(
     with: &TrainPotential,
+    own: &Smooth,
     context: &StageContext,
     train: &Sample,
     validation: Option<&Streams>,
 ) -> Result<Field, StageError> {
     let usual = mlp::Options::for_streams(train.streams.len());
+    let (epochs, batch, learning_rate) = with.training.or(usual.epochs, usual.batch, usual.learning_rate);
     let options = mlp::Options {
-        width: with.width.map_or(usual.width, i64::from),
-        epochs: with.epochs.map_or(usual.epochs, |epochs| epochs as usize),
+        width: own.width.map_or(usual.width, i64::from),
+        epochs,
+        batch,
+        learning_rate,
         seed: with.seed,
-        ..usual
     };
     let mut watcher = StageWatcher::new(context, options.epochs, "(km/s)^2");
     let trained = train_mlp(
