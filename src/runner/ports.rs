@@ -123,6 +123,8 @@ pub struct InputPort {
     pub accepts: Accepts,
     /// Whether the stage can run without it.
     pub optional: bool,
+    /// What the second, third, … are called in a context and in the fingerprint, where a list of outputs may be connected.
+    pub others: &'static [&'static str],
 }
 
 impl InputPort {
@@ -133,6 +135,7 @@ impl InputPort {
             name,
             accepts: Accepts::Table(needs),
             optional: false,
+            others: &[],
         }
     }
 
@@ -142,7 +145,27 @@ impl InputPort {
             name,
             accepts: Accepts::Network(of),
             optional: false,
+            others: &[],
         }
+    }
+
+    /// The same port, for a list: the first has the name of the port, the others these.
+    pub fn repeated(mut self, others: &'static [&'static str]) -> Self {
+        self.others = others;
+        self
+    }
+
+    /// The name of the item at `item` of a list, or of what is connected without one.
+    pub fn name_of(&self, item: Option<usize>) -> Option<&'static str> {
+        match item {
+            None | Some(0) => Some(self.name),
+            Some(item) => self.others.get(item - 1).copied(),
+        }
+    }
+
+    /// All its names, of which as many are used as are connected.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.others.iter().copied())
     }
 
     /// The same port, not required.

@@ -216,14 +216,15 @@ fn stage(kind: &Kind, definitions: &mut Map<String, Value>) -> Value {
         object.shift_remove("required");
     }
     allow_references(&mut with, kind.name);
+    let writer = json!({ "type": "string", "pattern": STAGE });
     json!({
         "description": kind.about,
         "type": ["object", "null"],
         "properties": {
             "from": {
-                "description": "Inputs: `port: stage` or `port: stage.output`; a used pipeline's as `port: name.stage`",
+                "description": "Inputs: `port: stage` or `port: stage.output`; a used pipeline's as `port: name.stage`; where a port takes several, a list of them",
                 "type": ["object", "null"],
-                "additionalProperties": { "type": "string", "pattern": STAGE },
+                "additionalProperties": { "anyOf": [writer.clone(), { "type": "array", "items": writer, "minItems": 1 }] },
             },
             "with": { "anyOf": [with, { "$ref": "#/$defs/reference" }, { "type": "null" }] },
             "on": { "$ref": "#/$defs/resources" },
@@ -280,7 +281,8 @@ fn allow_bare_words(schema: &mut Value, without: &BTreeSet<String>) {
                 return;
             };
             let bare = |choice: &Value| {
-                let [(name, parameters)] = &choice.get("properties")?.as_object()?.iter().collect::<Vec<_>>()[..] else {
+                let [(name, parameters)] = &choice.get("properties")?.as_object()?.iter().collect::<Vec<_>>()[..]
+                else {
                     return None;
                 };
                 let reference = parameters.get("$ref").and_then(Value::as_str);
@@ -366,9 +368,7 @@ mod tests {
     /// A choice whose parameters can be left out may be a word alone, and only such a choice.
     #[test]
     fn choices_without_needs_may_be_words() {
-        let choice = |name: &str, parameters: Value| {
-            json!({ "type": "object", "properties": { name: parameters }, "required": [name], "additionalProperties": false })
-        };
+        let choice = |name: &str, parameters: Value| json!({ "type": "object", "properties": { name: parameters }, "required": [name], "additionalProperties": false });
         let free = json!({ "type": "object", "properties": { "width": { "type": "integer" } } });
         let bound = json!({ "type": "object", "properties": { "mass": {} }, "required": ["mass"] });
         assert!(needs_nothing(&free) && !needs_nothing(&bound));
@@ -379,7 +379,11 @@ mod tests {
             { "type": "string", "const": "found" },
         ] });
         allow_bare_words(&mut schema, &BTreeSet::from(["#/$defs/Smooth".to_owned()]));
-        let words = schema["oneOf"].as_array().unwrap().iter().filter_map(|choice| choice["const"].as_str());
+        let words = schema["oneOf"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|choice| choice["const"].as_str());
         assert_eq!(words.collect::<Vec<_>>(), ["found", "smooth", "inline"]);
     }
 

@@ -58,16 +58,16 @@ pub struct Dropout {
     pub seed: u64,
 }
 
-/// The inputs of an ensemble.
+/// What the networks of an ensemble are called.
 pub const NETWORKS: [&str; 8] = [
     "network",
-    "network_2",
-    "network_3",
-    "network_4",
-    "network_5",
-    "network_6",
-    "network_7",
-    "network_8",
+    "network.2",
+    "network.3",
+    "network.4",
+    "network.5",
+    "network.6",
+    "network.7",
+    "network.8",
 ];
 
 /// What is predicted by a network for actions.
@@ -148,15 +148,6 @@ impl By {
         }
     }
 
-    /// The types of which several may be an ensemble.
-    fn ensembles(self) -> &'static [NetworkType] {
-        match self {
-            Self::Star => &networks::ACTIONS,
-            Self::Stream => &[networks::SMOOTH],
-            Self::Toy | Self::Dropout(_) | Self::Inverse => &[],
-        }
-    }
-
     /// Whether frequencies follow where there is a field.
     fn takes_field(self) -> bool {
         matches!(self, Self::Star | Self::Stream | Self::Dropout(_))
@@ -195,16 +186,15 @@ impl Stage for Predict {
     const PLACE: Place = Place::Worker;
 
     fn inputs(&self) -> Vec<InputPort> {
-        // Which columns depends on the network: see `outputs`.
+        let network = InputPort::network(NETWORKS[0], self.by.types());
         let mut ports = vec![
-            InputPort::network(NETWORKS[0], self.by.types()),
+            match self.by {
+                By::Star | By::Stream => network.repeated(&NETWORKS[1..]),
+                By::Toy | By::Dropout(_) | By::Inverse => network,
+            },
+            // Which columns depends on the network: see `outputs`.
             InputPort::table("stars", &columns::needs(&[])),
         ];
-        let ensembles = self.by.ensembles();
-        if !ensembles.is_empty() {
-            let members = NETWORKS[1..].iter();
-            ports.extend(members.map(|name| InputPort::network(name, ensembles).optional()));
-        }
         if self.by.takes_field() && self.potential.is_none() {
             ports.push(InputPort::network("field", &networks::FIELDS).optional());
         }
@@ -217,23 +207,26 @@ impl Stage for Predict {
             self.fits(of, stars)?;
         }
         let has_field = connected.contains_key("field");
-        let member = NETWORKS[1..].iter().find(|port| connected.contains_key(**port));
+        let members = || NETWORKS[1..].iter().filter(|port| connected.contains_key(**port));
+        let other = |port: &&&str| connected_network(connected, port).is_none_or(|of| !networks::ACTIONS.contains(&of));
         if !networks::ACTIONS.contains(&of) {
             let foreign = [
                 (has_field, "field"),
                 (self.potential.is_some(), "potential"),
-                (member.is_some(), member.map_or("", |port| port)),
+                (members().next().is_some(), NETWORKS[1]),
             ];
             if let Some((_, what)) = foreign.iter().find(|(given, _)| *given) {
                 return Err(format!("{what}: is for networks of actions and angles, not for {of}"));
             }
+        } else if let Some(port) = members().find(other) {
+            return Err(format!("{port}: is no network of actions and angles, as the first is"));
         }
         let outputs = match of {
             networks::SMOOTH | networks::PAPER | networks::FOURIER if self.by != By::Inverse => {
                 let (stars, streams) = Content {
                     angles: of != networks::FOURIER,
                     field: self.potential.is_some() || has_field,
-                    ensemble: member.is_some() || matches!(self.by, By::Dropout(_)),
+                    ensemble: members().next().is_some() || matches!(self.by, By::Dropout(_)),
                     shared: self.by == By::Stream,
                 }
                 .schemas();

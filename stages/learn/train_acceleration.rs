@@ -131,7 +131,7 @@ impl Default for Condition {
 
 /// The inputs for action networks: several of the same toy and data, such as of several seeds, are an ensemble, whose equations
 /// are all used.
-pub const NETWORKS: [&str; 4] = ["network", "network_2", "network_3", "network_4"];
+pub const NETWORKS: [&str; 4] = ["network", "network.2", "network.3", "network.4"];
 
 impl Stage for TrainAcceleration {
     const KIND: &'static str = "train_acceleration";
@@ -143,14 +143,11 @@ impl Stage for TrainAcceleration {
     fn inputs(&self) -> Vec<InputPort> {
         // Which six columns depends on the network, and is checked against the tables when they are read.
         let needs = columns::needs(&[]);
-        let more = NETWORKS[1..]
-            .iter()
-            .map(|name| InputPort::network(name, &networks::ACTIONS).optional());
-        let mut ports = vec![InputPort::network(NETWORKS[0], &networks::ACTIONS)];
-        ports.extend(more);
-        ports.push(InputPort::table("train", &needs));
-        ports.push(InputPort::table("validation", &needs).optional());
-        ports
+        vec![
+            InputPort::network(NETWORKS[0], &networks::ACTIONS).repeated(&NETWORKS[1..]),
+            InputPort::table("train", &needs),
+            InputPort::table("validation", &needs).optional(),
+        ]
     }
 
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
@@ -244,7 +241,10 @@ mod tests {
         let of = |with: serde_json::Value| faults::<TrainAcceleration>(with).len();
         assert_eq!(of(json!({})), 0);
         assert_eq!(of(json!({ "network": { "linear": {} } })), 0);
-        assert_eq!(of(json!({ "network": { "linear": {} }, "training": { "epochs": 3 } })), 1);
+        assert_eq!(
+            of(json!({ "network": { "linear": {} }, "training": { "epochs": 3 } })),
+            1
+        );
         let loss = |network: &str, loss: serde_json::Value| of(json!({ "network": { network: { "loss": loss } } }));
         for network in ["smooth", "paper"] {
             assert_eq!(loss(network, json!({ "action_rates": 0.0, "symmetry": 1.0 })), 1);

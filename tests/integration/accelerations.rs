@@ -29,7 +29,7 @@ stages:
       with: { network: { smooth: { softening: 0.2, width: 8, depth: 2 } }, toy: { fixed: { mass: 3.334e11, scale: 5.0 } }, training: { epochs: 2 } }
   free:
     train_acceleration:
-      from: { network: actions, network_2: actions, train: sets.train, validation: sets.test }
+      from: { network: [actions, actions], train: sets.train, validation: sets.test }
       with: { network: { smooth: { width: 8 } }, training: { epochs: 3 } }
   sum:
     train_acceleration: { from: { network: actions, train: sets.train }, with: { network: linear } }

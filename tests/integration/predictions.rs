@@ -41,7 +41,7 @@ stages:
   in_field:
     predict: { from: { network: one, stars: sets.test, field: field } }
   ensemble:
-    predict: { from: { network: one, network_2: two, stars: sets.test } }
+    predict: { from: { network: [one, two], stars: sets.test } }
   together:
     predict: { from: { network: one, stars: sets.test }, with: { by: stream } }
   toy:

@@ -67,6 +67,8 @@ impl<'a> Node<'a> {
 pub(super) struct Input<'a> {
     /// Input port.
     pub port: &'a str,
+    /// Its place, from 0, in a list.
+    pub item: Option<usize>,
     /// Index of the stage that writes; `None` if it does not exist, which is then reported.
     pub node: Option<usize>,
     /// Its output, where one is named.
@@ -159,16 +161,18 @@ impl<'a> Found<'a, '_> {
         for source in &stage.from {
             let mut input = Input {
                 port: source.port,
+                item: source.item,
                 node: None,
                 output: None,
             };
+            let path = || stage.path_of_source(source.port, source.item);
             match source.writer.map(|text| self.find(scope, text, text)) {
                 Some(Writer::Stage(node, output)) => (input.node, input.output) = (Some(node), output),
                 Some(Writer::Use(child)) => {
                     let name = source.writer.unwrap_or_default();
-                    self.unknown(scope, name, stage.path(["from", source.port]), Some(child));
+                    self.unknown(scope, name, path(), Some(child));
                 }
-                Some(Writer::Unknown(name)) => self.unknown(scope, name, stage.path(["from", source.port]), None),
+                Some(Writer::Unknown(name)) => self.unknown(scope, name, path(), None),
                 Some(Writer::Unread) | None => {}
             }
             self.nodes[node].broken |= input.node.is_none();

@@ -68,12 +68,9 @@ fn report_cycle(stages: &[Node<'_>], cycle: &[usize], mistakes: &mut Vec<Mistake
     };
     let names = forward.iter().chain([&start]).map(|&index| stages[index].stage.name);
     let path = names.collect::<Vec<_>>().join(" → ");
-    let port = stages[start]
-        .from
-        .iter()
-        .find(|source| source.node == Some(last))
-        .map_or("", |source| source.port);
+    let source = stages[start].from.iter().find(|source| source.node == Some(last));
+    let (port, item) = source.map_or(("", None), |source| (source.port, source.item));
     let (stage, scope) = (stages[start].stage, stages[start].scope);
-    let mistake = Mistake::at(stage.path(["from", port]), Part::Value, Problem::Cycle { path });
+    let mistake = Mistake::at(stage.path_of_source(port, item), Part::Value, Problem::Cycle { path });
     mistakes.push(mistake.within(scope));
 }

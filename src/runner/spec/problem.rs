@@ -97,6 +97,8 @@ problems! {
     UnknownStage { name: String, allowed: Vec<String> } => "there is no stage `{name}`",
     UnknownOutput { stage: String, output: String, allowed: Vec<String> } => "stage `{stage}` has no output `{output}`",
     UnknownInput { kind: String, port: String, allowed: Vec<String> } => "`{kind}` has no input `{port}`",
+    TooManySources { port: String, most: usize }
+        => "input `{port}` takes {}" (if *most == 1 { "one stage, not a list".to_owned() } else { format!("at most {most} stages") }),
     MissingInput { kind: String, port: String, accepts: String } => "`{kind}` needs the input `{port}`",
     Cycle { path: String } => "these stages wait for each other: {path}",
     WrongArtifact { port: String, expected: &'static str, origin: String, found: &'static str }
@@ -207,6 +209,7 @@ impl Problem {
             Self::MissingInput { port, accepts, .. } => {
                 return Some(format!("connect {accepts}: `from: {{ {port}: STAGE }}`"));
             }
+            Self::TooManySources { port, .. } => return Some(format!("write `{port}: STAGE`")),
             Self::Cycle { .. } => "take the input of one of them from elsewhere",
             Self::WrongArtifact { expected, .. } => {
                 return Some(format!("name an output that is a {expected}: `STAGE.OUTPUT`"));

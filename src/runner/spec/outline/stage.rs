@@ -14,6 +14,8 @@ use crate::catalog::{Catalog, Kind};
 pub(in crate::spec) struct Source<'a> {
     /// Input port.
     pub port: &'a str,
+    /// Its place, from 0, in a list.
+    pub item: Option<usize>,
     /// The stage that writes, and its output after a dot; `None` if that cannot be read, which is then reported.
     pub writer: Option<&'a str>,
 }
@@ -43,6 +45,15 @@ impl Stage<'_> {
             .map(str::to_owned)
             .chain(below.into_iter().map(str::to_owned))
             .collect()
+    }
+}
+
+impl Stage<'_> {
+    /// The path of what is connected to a port, or of an item of it.
+    pub(in crate::spec) fn path_of_source(&self, port: &str, item: Option<usize>) -> Vec<String> {
+        let mut path = self.path(["from", port]);
+        path.extend(item.map(|item| item.to_string()));
+        path
     }
 }
 
@@ -112,8 +123,16 @@ pub(super) fn stage<'a>(
         if let Some(from) = mapping(body.get("from"), mistakes, || {
             section("`from`", "`from: { PORT: STAGE }`", path())
         }) {
-            let sources = from.iter().map(|(port, value)| source(port, value, path, mistakes));
-            stage.from = sources.collect();
+            for (port, value) in from {
+                match value {
+                    Value::Array(items) if !items.is_empty() => {
+                        let sources = items.iter().enumerate();
+                        let sources = sources.map(|(item, value)| source(port, Some(item), value, path, mistakes));
+                        stage.from.extend(sources);
+                    }
+                    value => stage.from.push(source(port, None, value, path, mistakes)),
+                }
+            }
         }
     }
     // Inputs that were meant are not missing.
@@ -157,16 +176,18 @@ fn kind<'a>(
 
 fn source<'a>(
     port: &'a str,
+    item: Option<usize>,
     value: &'a Value,
     path: impl Fn() -> Vec<String>,
     mistakes: &mut Vec<Mistake>,
 ) -> Source<'a> {
-    let path = || path().into_iter().chain([port.to_owned()]).collect();
+    let item_path = item.map(|item| item.to_string());
+    let path = || path().into_iter().chain([port.to_owned()]).chain(item_path).collect();
     let problem = match value {
         value if has_reference(value) => Problem::ReferenceNotAllowed { place: "`from`" },
         Value::String(text) => {
             let writer = Some(text.as_str());
-            return Source { port, writer };
+            return Source { port, item, writer };
         }
         other => Problem::WrongShape {
             what: format!("input `{port}`"),
@@ -176,5 +197,9 @@ fn source<'a>(
         },
     };
     mistakes.push(Mistake::at(path(), Part::Value, problem));
-    Source { port, writer: None }
+    Source {
+        port,
+        item,
+        writer: None,
+    }
 }

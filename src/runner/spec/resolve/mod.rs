@@ -191,7 +191,7 @@ impl<'a> Resolver<'a, '_> {
                     output: output.to_owned(),
                     allowed: names.iter().map(|&name| name.to_owned()).collect(),
                 };
-                let path = node.stage.path(["from", input.port]);
+                let path = node.stage.path_of_source(input.port, input.item);
                 self.mistakes.push(Mistake::at(path, Part::Value, problem));
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 
 use super::super::diagnostics::Mistake;
-use super::super::nodes::Node;
+use super::super::nodes::{Input, Node};
 use super::super::problem::Problem;
 use super::super::spans::Part;
 use super::super::{arguments, connect};
@@ -23,8 +23,9 @@ impl<'a> Resolver<'a, '_> {
         let (mut connected, mut connections) = (Connected::new(), Vec::new());
         let mut complete = !node.broken;
         let mut counts = Counts::default();
-        let report = |mistakes: &mut Vec<Mistake>, port: &str, part, problem| {
-            mistakes.push(Mistake::at(stage.path(["from", port]), part, problem));
+        let report = |mistakes: &mut Vec<Mistake>, source: &Input<'_>, part, problem| {
+            let path = stage.path_of_source(source.port, source.item);
+            mistakes.push(Mistake::at(path, part, problem));
         };
         for source in &node.from {
             let Some(port) = variant.inputs.iter().find(|port| port.name == source.port) else {
@@ -34,7 +35,18 @@ impl<'a> Resolver<'a, '_> {
                     port: source.port.to_owned(),
                     allowed,
                 };
-                report(self.mistakes, source.port, Part::Key, problem);
+                let path = stage.path(["from", source.port]);
+                if source.item.is_none_or(|item| item == 0) {
+                    self.mistakes.push(Mistake::at(path, Part::Key, problem));
+                }
+                continue;
+            };
+            let Some(name) = port.name_of(source.item) else {
+                let problem = Problem::TooManySources {
+                    port: source.port.to_owned(),
+                    most: port.names().count(),
+                };
+                report(self.mistakes, source, Part::Value, problem);
                 continue;
             };
             let id = source.node.and_then(|node| self.places[node].at(&self.settings));
@@ -54,7 +66,7 @@ impl<'a> Resolver<'a, '_> {
                 );
                 report(
                     self.mistakes,
-                    source.port,
+                    source,
                     Part::Value,
                     Problem::UnknownOutput { stage, output, allowed },
                 );
@@ -65,14 +77,14 @@ impl<'a> Resolver<'a, '_> {
                 names.map(|name| self.name_from(node, &name)).collect()
             };
             for problem in connect::misfits(port, &self.name_from(node, &writer.name), output, fitting) {
-                report(self.mistakes, source.port, Part::Value, problem);
+                report(self.mistakes, source, Part::Value, problem);
             }
-            connected.insert(port.name, output.artifact.clone());
+            connected.insert(name, output.artifact.clone());
             if let Some(id) = id {
-                counts = counts.and(port.name, self.counts[id.index()].at(output.name));
+                counts = counts.and(name, self.counts[id.index()].at(output.name));
             }
             connections.extend(id.map(|from| Connection {
-                port: port.name,
+                port: name,
                 from,
                 output: output.name,
             }));
@@ -117,7 +129,12 @@ impl<'a> Resolver<'a, '_> {
             }
         };
         self.counts.push(counts);
-        connections.sort_by_key(|connection| variant.inputs.iter().position(|port| port.name == connection.port));
+        connections.sort_by_key(|connection| {
+            variant
+                .inputs
+                .iter()
+                .position(|port| port.names().any(|name| name == connection.port))
+        });
         let id = StageId::new(self.instances.len());
         self.instances.push(StageInstance {
             name: node.name.clone(),
@@ -151,8 +168,15 @@ impl<'a> Resolver<'a, '_> {
     fn place_of(&self, node: &Node<'a>, reason: &str) -> (Vec<String>, Part) {
         let stage = node.stage;
         let about = reason.split_once(": ").map_or("", |(about, _)| about);
-        if stage.from.iter().any(|source| source.port == about) {
-            return (stage.path(["from", about]), Part::Value);
+        for source in &node.from {
+            // The second of a port `p` is called `p.2`.
+            let name = match source.item {
+                None | Some(0) => source.port.to_owned(),
+                Some(item) => format!("{}.{}", source.port, item + 1),
+            };
+            if name == about {
+                return (stage.path_of_source(source.port, source.item), Part::Value);
+            }
         }
         let top = about.split('.').next().unwrap_or_default();
         if node.is_given(self.scopes, top) {
