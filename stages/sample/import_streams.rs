@@ -92,11 +92,14 @@ pub enum MissingVLos {
     Keep,
 }
 
+/// The output of rows of a file that are no stars.
+const SET_ASIDE_ROWS: &str = "set_aside_rows";
+
 impl Stage for ImportStreams {
     const KIND: &'static str = "import_streams";
     const ABOUT: &'static str =
         "Import a Parquet, CSV or ECSV table of streams, or snapshots, mapping columns and units";
-    const REVISION: u32 = 4;
+    const REVISION: u32 = 5;
     const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -141,7 +144,7 @@ impl Stage for ImportStreams {
             .chain([columns::name()]);
         Ok(vec![
             OutputPort::table("stars", Schema::new(fields.collect::<Vec<_>>())),
-            OutputPort::table("set_aside", set_aside),
+            OutputPort::table(SET_ASIDE_ROWS, set_aside),
         ])
     }
 

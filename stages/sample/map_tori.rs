@@ -122,10 +122,13 @@ enum Drawn {
     Failed(Actions, String),
 }
 
+/// The output, and the metric, of draws without a torus.
+const SET_ASIDE_DRAWS: &str = "set_aside_draws";
+
 impl Stage for MapTori {
     const KIND: &'static str = "map_tori";
     const ABOUT: &'static str = "Map tori of sampled or given actions, and place stars on them";
-    const REVISION: u32 = 6;
+    const REVISION: u32 = 7;
     const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -150,7 +153,7 @@ impl Stage for MapTori {
                 Schema::new(tori.into_iter().chain(numbers()).chain(modes).collect::<Vec<_>>()),
             ),
             OutputPort::table(
-                "failed",
+                SET_ASIDE_DRAWS,
                 Schema::new(
                     failed
                         .into_iter()
@@ -251,7 +254,7 @@ impl Stage for MapTori {
             }
             if in_a_row > MOST_FAILURES || too_close > 1000 * wanted + MOST_FAILURES {
                 return Err(StageError::failed(format!(
-                    "{} tori of {wanted} were made from {} draws: {} failed, {too_close} come too close to the centre",
+                    "{} tori of {wanted} were made from {} draws: {} have none, {too_close} come too close to the centre",
                     tori.len(),
                     draws.last().unwrap_or(&0) + 1,
                     failed.len()
@@ -275,11 +278,11 @@ impl Stage for MapTori {
         }
         let worst = tori.iter().map(|stream| stream.torus.dispersion()).fold(0.0, f64::max);
         context.metric("largest_dispersion", worst, "");
-        context.metric("failed", failed.len() as f64, "");
+        context.metric(SET_ASIDE_DRAWS, failed.len() as f64, "");
         context.metric("pericentre_too_small", too_close as f64, "");
         if !failed.is_empty() && given.is_none() {
             context.note(format!(
-                "{} of {} tori failed and were drawn again: see the output failed",
+                "{} of {} draws have no torus and were drawn again: see the output set_aside_draws",
                 failed.len(),
                 failed.len() + tori.len()
             ));
@@ -468,7 +471,7 @@ fn write(context: &StageContext, tori: &[Stream], failed: &[(u64, Actions, Strin
             .into()
     };
     context.write_table(
-        "failed",
+        SET_ASIDE_DRAWS,
         vec![
             (
                 "draw",

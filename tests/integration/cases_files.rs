@@ -57,7 +57,7 @@ impl Ran {
     }
 
     fn reasons(&self) -> Vec<String> {
-        let table = self.table("import_streams", "set_aside");
+        let table = self.table("import_streams", "set_aside_rows");
         tables::str_column(&table, "reason")
             .unwrap()
             .into_iter()

@@ -45,7 +45,7 @@ fn a_parquet_file_is_read_as_it_is() {
     columns["J_r"] = json!("J_r");
     let ran = import(&path, columns).completed();
     assert_eq!(
-        (ran.metric("streams"), ran.metric("stars"), ran.metric("set_aside")),
+        (ran.metric("streams"), ran.metric("stars"), ran.metric("set_aside_rows")),
         (62.0, 496.0, 0.0)
     );
     let original = tables::read(&path).unwrap();
@@ -72,8 +72,8 @@ fn bad_rows_are_named_counted_and_set_aside() {
     let rows = "1,8,0,0,0,200,0\n1,NaN,0,0,0,200,0\n1,8,inf,0,0,200,0\n2,8,0,,0,200,0\n2,8,0,1,0,fast,0\n,8,0,1,0,200,0\n1.5,8,0,1,0,2,0\n";
     let ran = import(&csv(folder.path(), &format!("{HEADER}{rows}")), cartesian()).completed();
     assert_eq!(ran.i64("stars", "stream"), [1]);
-    assert_eq!(ran.i64("set_aside", "row"), [2, 3, 4, 5, 6, 7]);
-    assert_eq!(ran.texts("set_aside", "column"), ["x", "y", "z", "vy", "id", "id"]);
+    assert_eq!(ran.i64("set_aside_rows", "row"), [2, 3, 4, 5, 6, 7]);
+    assert_eq!(ran.texts("set_aside_rows", "column"), ["x", "y", "z", "vy", "id", "id"]);
     let reasons = [
         "NaN",
         "infinite",
@@ -82,11 +82,11 @@ fn bad_rows_are_named_counted_and_set_aside() {
         "missing",
         "1.5, not a whole number",
     ];
-    assert_eq!(ran.texts("set_aside", "reason"), reasons);
-    assert_eq!(ran.metric("set_aside"), 6.0);
+    assert_eq!(ran.texts("set_aside_rows", "reason"), reasons);
+    assert_eq!(ran.metric("set_aside_rows"), 6.0);
     assert!(
         ran.notes()
-            .contains("6 of 7 rows set aside; row 2: x is NaN; the output set_aside has them all"),
+            .contains("6 of 7 rows set aside; row 2: x is NaN; the output set_aside_rows has them all"),
         "{}",
         ran.notes()
     );
@@ -145,7 +145,7 @@ fn units_signs_and_ranges_are_converted() {
         (ran.f64("stars", "mu_l_cosb"), ran.f64("stars", "mu_b")),
         (vec![2.0], vec![1.0])
     );
-    assert_eq!(ran.texts("set_aside", "column"), ["d", "lat"]);
+    assert_eq!(ran.texts("set_aside_rows", "column"), ["d", "lat"]);
 }
 
 #[test]
@@ -297,16 +297,16 @@ fn particles_of_snapshots_are_streams() {
     assert_eq!(ran.f64("stars", "x"), [2.0, 2.1, 2.2, 1.0, 1.1, 1.2]);
     assert_eq!(ran.f64("stars", "vy"), [200.0, 201.0, 202.0, 200.0, 201.0, 202.0]);
     assert_eq!(
-        (ran.metric("streams"), ran.metric("stars"), ran.metric("set_aside")),
+        (ran.metric("streams"), ran.metric("stars"), ran.metric("set_aside_rows")),
         (2.0, 6.0, 5.0)
     );
     assert_eq!(ran.metric("incomplete_streams"), 3.0);
-    assert_eq!(ran.i64("set_aside", "snapshot"), [0, 0, 1, 2, 2]);
-    assert_eq!(ran.i64("set_aside", "row"), [3, 4, 3, 1, 4]);
-    assert_eq!(ran.texts("set_aside", "column"), ["id", "id", "vy", "id", "id"]);
+    assert_eq!(ran.i64("set_aside_rows", "snapshot"), [0, 0, 1, 2, 2]);
+    assert_eq!(ran.i64("set_aside_rows", "row"), [3, 4, 3, 1, 4]);
+    assert_eq!(ran.texts("set_aside_rows", "column"), ["id", "id", "vy", "id", "id"]);
     let away = |snapshots: &str| format!("not usable in, or missing from, snapshot {snapshots}");
     assert_eq!(
-        ran.texts("set_aside", "reason"),
+        ran.texts("set_aside_rows", "reason"),
         [away("1, 2"), away("1"), "missing".to_owned(), away("0, 1"), away("1")]
     );
     assert!(
@@ -456,7 +456,7 @@ fn positions_and_velocities_follow_from_the_sky() {
     let folder = tempfile::tempdir().unwrap();
     let path = csv(folder.path(), SKY);
     let ran = import(&path, sky()).completed();
-    assert_eq!(ran.i64("set_aside", "row"), [2]);
+    assert_eq!(ran.i64("set_aside_rows", "row"), [2]);
     let points = crate::common::io::points(&ran.tables["stars"]).unwrap();
     for (row, point) in points.iter().enumerate() {
         let seen = Sun::default().observe(point).unwrap();
@@ -525,7 +525,7 @@ fn the_columns_of_gaia_become_ours() {
     }
     assert!(ran.tables["stars"].column_by_name("vx").is_some() && ran.tables["stars"].column_by_name("ra").is_none());
     let reasons = ["-0.1 mas: only a positive parallax gives a distance", "missing"];
-    assert_eq!(ran.texts("set_aside", "reason"), reasons);
+    assert_eq!(ran.texts("set_aside_rows", "reason"), reasons);
     let found = |columns: &serde_json::Value| faults::<ImportStreams>(json!({ "path": "a.csv", "columns": columns }));
     columns["l"] = json!("l");
     assert_eq!(

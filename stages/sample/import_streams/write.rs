@@ -118,10 +118,10 @@ pub(super) fn set_aside(
     bad: &[Bad],
     rows: usize,
 ) -> Result<(), StageError> {
-    context.metric("set_aside", bad.len() as f64, "");
+    context.metric(super::SET_ASIDE_ROWS, bad.len() as f64, "");
     if let Some(first) = bad.first() {
         let rest = if bad.len() > 1 {
-            "; the output set_aside has them all"
+            "; the output set_aside_rows has them all"
         } else {
             ""
         };
@@ -144,7 +144,7 @@ pub(super) fn set_aside(
         ));
     }
     context.write_table(
-        "set_aside",
+        super::SET_ASIDE_ROWS,
         vec![
             (
                 "snapshot",
