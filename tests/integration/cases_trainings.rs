@@ -42,7 +42,7 @@ fn columns(place: &Place, output: &str) -> BTreeMap<String, Vec<String>> {
 fn stars_at_the_centre_are_set_aside_by_name() {
     let inverse = "  inverse:\n    train_inverse: { from: { network: actions, train: stars }, with: { training: { epochs: 2 } } }\n";
     for (network, width) in [("smooth", "8"), ("paper", "16")] {
-        let chosen = format!("network: {network}, width: {width}, depth: 2");
+        let chosen = format!("network: {{ {network}: {{ width: {width}, depth: 2 }} }}");
         let place = case(
             "training_names_no_star",
             &[

@@ -125,7 +125,7 @@ fn what_cannot_be_predicted_is_said_before_or_with_a_reason() {
         said.contains("stars: a network of type actions/smooth needs J_phi J_z J_r"),
         "{said}"
     );
-    let said = plan(back, "{ network: field, stars: alone.streams }");
+    let said = plan(back, "{ network: field, stars: alone.set_aside }");
     assert!(
         said.contains("stars: a network of type field/linear needs x y z"),
         "{said}"
