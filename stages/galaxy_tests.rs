@@ -9,7 +9,7 @@ use crate::common::potentials::PotentialParameters;
 use crate::judge::compare::Compare;
 use crate::sample::integrate_orbits::IntegrateOrbits;
 use crate::sample::map_tori::MapTori;
-use crate::testing::{Ran, faults, run, stage, stars};
+use crate::testing::{Ran, faults, planned, run, stage, stars};
 
 fn disc_tori(more: serde_json::Value) -> Ran {
     let mut with = json!({ "potential": "piffl_14", "sample": "disc", "streams": 4, "stars": 3, "tolerance": 1e-5 });
@@ -231,8 +231,7 @@ fn spread_along_streams_needs_no_truth() {
     let both = compared(json!([])).completed();
     assert!((both.f64("errors", "value")[row("mean_absolute")] - 2.0).abs() < 1e-9);
     assert!(compared(json!([7])).error().contains("no stream 7"));
-    assert_eq!(
-        faults::<Compare>(json!({ "against": "stream_mean", "paper": { "delta_theta": 1 } })).len(),
-        1
-    );
+    let angles = stage::<Compare>(json!({ "against": "stream_mean", "paper": { "delta_theta": 1 } }));
+    let planned = planned(&angles, &[("predicted", found.tables["stars"].schema())]);
+    assert!(planned.unwrap_err().contains("only actions"));
 }

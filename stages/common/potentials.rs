@@ -11,9 +11,7 @@ use runner::stage::Fault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::common::parameters::{
-    FROM_ZERO, KmPerSecond, Kpc, SolarMasses, SolarMassesPerKpc2, SolarMassesPerKpc3,
-};
+use crate::common::parameters::{FROM_ZERO, KmPerSecond, Kpc, SolarMasses, SolarMassesPerKpc2, SolarMassesPerKpc3};
 
 /// Mass and scale of a spherical potential with two parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -34,7 +34,9 @@ pub struct BinErrors {
 impl Default for BinErrors {
     fn default() -> Self {
         Self {
-            radii: [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0].map(Kpc).to_vec(),
+            radii: [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0]
+                .map(Kpc)
+                .to_vec(),
             heights: [0.0, 0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 20.0].map(Kpc).to_vec(),
             failures: OnFailure::default(),
         }

@@ -228,6 +228,12 @@ impl Stage for Compare {
         }
         for measure in MEASURES {
             if (measure.paper)(&self.paper).is_some() && measures.iter().all(|other| other.name != measure.name) {
+                if common(predicted, truth).iter().any(|other| other.name == measure.name) {
+                    return Err(format!(
+                        "paper.{}: along a stream only actions are compared",
+                        measure.name
+                    ));
+                }
                 let names: Vec<&str> = measure.columns.iter().map(|column| column.name).collect();
                 let names = names.join(", ");
                 return Err(format!("paper.{}: the tables do not both have {names}", measure.name));

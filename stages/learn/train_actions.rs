@@ -288,9 +288,7 @@ impl Stage for TrainActions {
             Network::Smooth(own) => {
                 let flow = own.flow.as_ref().filter(|flow| flow.potential.is_none());
                 if flow.is_some() && !connected.contains_key("field") {
-                    return Err(
-                        "network.smooth.flow: needs a potential, or a field at the input `field`".to_owned(),
-                    );
+                    return Err("network.smooth.flow: needs a potential, or a field at the input `field`".to_owned());
                 }
                 "km/s kpc"
             }

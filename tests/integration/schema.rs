@@ -67,6 +67,27 @@ fn every_pipeline_is_yaml_and_valid_against_the_schema() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Readers of YAML 1.1, such as PyYAML, take `1e-8` and `3.3e11` for text: a power of ten needs a point before it and a sign.
+#[test]
+fn every_number_is_one_to_old_readers_of_yaml() {
+    let is_text = |word: &str| {
+        let word = word.trim_start_matches(['-', '+']);
+        let number = word.starts_with(|first: char| first.is_ascii_digit()) && word.parse::<f64>().is_ok();
+        let parts = word.split_once(['e', 'E']);
+        number && parts.is_some_and(|(digits, power)| !digits.contains('.') || !power.starts_with(['-', '+']))
+    };
+    assert!(["1e-8", "3.3e11", "-2e+3"].iter().all(|word| is_text(word)));
+    assert!(!["1.0e-8", "12", "e5", "1.5"].iter().any(|word| is_text(word)));
+    for (name, text) in texts() {
+        for line in text.lines() {
+            let line = line.split('#').next().unwrap_or_default();
+            for word in line.split([' ', ',', '[', ']', '{', '}', ':']) {
+                assert!(!is_text(word), "{name}: {word} in {line}");
+            }
+        }
+    }
+}
+
 /// What the schema is for: an editor marks what `plan` would.
 #[test]
 fn the_schema_marks_mistakes() {

@@ -90,16 +90,7 @@ fn the_same_pipeline_gives_the_same_bytes() {
 #[test]
 fn the_papers_network_trains_a_few_epochs() {
     let place = Place::with(&CHAIN.replace("{ smooth:", "{ paper:"));
-    let small = [
-        "-p",
-        "streams=128",
-        "-p",
-        "epochs=3",
-        "-p",
-        "width=16",
-        "-p",
-        "depth=3",
-    ];
+    let small = ["-p", "streams=128", "-p", "epochs=3", "-p", "width=16", "-p", "depth=3"];
     let gave = place.well(&[&["run", "p.yaml", "--to", "errors"][..], &small].concat());
     assert!(gave.out.contains("δθ"), "{}", gave.out);
     let history = place.well(&[&["show", "p.yaml", "actions.history"][..], &small].concat());
@@ -254,7 +245,10 @@ fn a_training_goes_on_from_another_network() {
     assert!(first.len() == 5 && again.len() == 3, "{first:?} {again:?}");
     assert!(again[0] < first[0], "{first:?} {again:?}");
     // Width and depth are those of the start; another size cannot be gone on from.
-    let wide = warm.replace("inputs: observables, training", "inputs: observables, network: { smooth: { width: 9 } }, training");
+    let wide = warm.replace(
+        "inputs: observables, training",
+        "inputs: observables, network: { smooth: { width: 9 } }, training",
+    );
     let place = Place::with(&wide);
     let gave = place.run(&["run", "p.yaml", "--to", "again"]);
     assert_eq!(gave.code, 4, "{}", gave.err);

@@ -148,7 +148,9 @@ impl Problem {
             Self::Empty => "begin with `pipeline: NAME` and `stages:`",
             Self::Syntax { message } => return fault_of_syntax(message).1.map(str::to_owned),
             Self::Tab => "indent with spaces",
-            Self::BareBraces => "write `$name` for a whole value, or let `actionfinder fmt --edition 2` rewrite the file",
+            Self::BareBraces => {
+                "write `$name` for a whole value, or let `actionfinder fmt --edition 2` rewrite the file"
+            }
             Self::SeveralDocuments => "one file holds one pipeline: remove `---` and what follows",
             Self::TooManyAliases => "write the values out, or use `params`",
             Self::TooManyValues { .. } => "use a sweep for many points, and a table for data",
