@@ -233,7 +233,6 @@ fn o2gf_obeys_every_law_in_a_galaxy() {
 }
 
 #[test]
-#[ignore = "half a minute: 150 averages over librations"]
 fn o2gf_obeys_every_law_without_angular_momentum() {
     o2gf_obeys_every_law(is_slow);
 }

@@ -240,6 +240,9 @@ fn followed<P: Potential + ?Sized>(potential: &P, track: &mut Track, settings: &
     let mut found: Option<Label> = None;
     let mut resonance = None;
     for (periods, r, z) in LEVELS {
+        if !track.affords(periods) {
+            break;
+        }
         track.extend(potential, periods, settings.orbit_tolerance)?;
         let samples = track.samples()?;
         let mut label = spectral(&samples, Extent { r, z });
@@ -279,6 +282,9 @@ fn followed<P: Potential + ?Sized>(potential: &P, track: &mut Track, settings: &
     };
     let mut average = None;
     for &periods in windows {
+        if !track.affords(periods) {
+            break;
+        }
         track.extend(potential, periods, settings.orbit_tolerance)?;
         let next = libration::average(potential, track, periods, sharp);
         if of(&next) < of(&average) {

@@ -23,6 +23,10 @@ pub(crate) struct Track {
     before: Vec<PhaseSpace>,
     /// Greatest relative energy error.
     pub energy_error: f64,
+    /// Steps that were taken to extend it.
+    steps: usize,
+    /// Periods that it has.
+    periods: f64,
     /// Factor by which the vertical motion of a nearly planar orbit was enlarged; 0 if it had none. J_z is too large by its square.
     pub lift: f64,
     /// What the orbit is like in the first periods.
@@ -45,6 +49,9 @@ const LEAST_VERTICAL: f64 = 1e-5;
 /// Steps that an orbit may try in a radial period, and besides: those that pass the centre closely take 300.
 const STEPS_PER_PERIOD: f64 = 1000.0;
 const MORE_STEPS: usize = 5000;
+
+/// Most steps of a whole stretch, a second's work: an orbit that needs more for a longer window is judged by a shorter one.
+const AFFORDABLE_STEPS: f64 = 200_000.0;
 
 impl Track {
     /// Period and winding angles from a short, coarse integration.
@@ -97,6 +104,8 @@ impl Track {
             after: vec![point],
             before: Vec::new(),
             energy_error: 0.0,
+            steps: 0,
+            periods: 0.0,
             lift,
             pilot,
         })
@@ -114,12 +123,19 @@ impl Track {
             after: orbit[..kept].to_vec(),
             before: Vec::new(),
             energy_error: 0.0,
+            steps: 0,
+            periods: f64::INFINITY,
             lift: 1.0,
             pilot: Pilot {
                 thickness: f64::NAN,
                 half: f64::NAN,
             },
         })
+    }
+
+    /// Whether a stretch of this many periods takes no more than [`AFFORDABLE_STEPS`], at so many a period as until now.
+    pub(crate) fn affords(&self, periods: f64) -> bool {
+        periods <= self.periods || self.steps as f64 * periods <= AFFORDABLE_STEPS * self.periods
     }
 
     /// Integrates on until the stretch has this many periods.
@@ -141,12 +157,14 @@ impl Track {
                 .collect();
             side.reserve(times.len());
             let most = (STEPS_PER_PERIOD * periods) as usize + MORE_STEPS;
-            dense::follow_within(potential, &last, &times, tolerance, most, |_, point| side.push(point))?;
+            let effort = dense::follow_within(potential, &last, &times, tolerance, most, |_, point| side.push(point))?;
+            self.steps += effort.steps;
             if let Some(last) = side.last() {
                 let error = ((potential.energy(last) - energy) / energy).abs();
                 self.energy_error = self.energy_error.max(error);
             }
         }
+        self.periods = self.periods.max(periods);
         Ok(())
     }
 
