@@ -1,4 +1,4 @@
-//! Execution: one coordinator, a [`Node`] for each stage, bodies where an [`Executor`] runs them.
+//! Execution: one coordinator, a `Node` for each stage, bodies where an [`Executor`] runs them.
 //!
 //! The plan is refined while it runs: when all that a stage needs has settled, its fingerprint is known, and it is
 //! either in the store (early cutoff) or ready to run.

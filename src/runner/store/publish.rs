@@ -1,5 +1,5 @@
 //! Writing an entry: in a folder of its own, put on the disk, then moved into place by one rename. The order is that of
-//! [`commit`](super::commit).
+//! `commit`.
 
 use std::fs::{self, Permissions};
 use std::io;

@@ -238,9 +238,10 @@ impl<'a> Resolver<'a, '_> {
         let different: HashSet<StageId> = first.iter().map(|(id, _)| *id).collect();
         if different.len() > 1 {
             let mut settings = self.values.sweep.settings();
+            let telling = points::telling(&self.values.sweep, &places.columns);
             for (id, combination) in first {
                 places.combinations.set(&self.values.sweep, combination, &mut settings);
-                self.instances[id.index()].label = points::label(node, scopes, self.values, &settings, &places.columns);
+                self.instances[id.index()].label = points::label(node, scopes, self.values, &settings, &telling);
             }
         }
     }

@@ -8,7 +8,7 @@ use super::super::nodes::Node;
 use super::super::parameters::Values;
 use super::super::plain::plain;
 use super::super::scopes::Scope;
-use super::super::sweep::Combinations;
+use super::super::sweep::{Combinations, Sweep};
 use super::{Places, Resolver};
 use crate::graph::Point;
 use crate::quantity::looks_like_quantity;
@@ -69,14 +69,44 @@ fn within(one: &Combinations, other: &Combinations) -> bool {
         .all(|dimension| other.dimensions.contains(dimension))
 }
 
-/// `actions[toy_mass=3e11,seed=2]`: the name with the swept parameters that it depends on, those of its own file, and of the
+/// Of the columns on which a stage depends, those that tell its rows apart: of each dimension one, where one does, or the first few.
+pub(super) fn telling(sweep: &Sweep, columns: &BTreeSet<usize>) -> Vec<usize> {
+    let mut told = Vec::new();
+    for dimension in &sweep.dimensions {
+        let all: Vec<usize> = dimension
+            .columns
+            .clone()
+            .filter(|column| columns.contains(column))
+            .collect();
+        let different = |some: &[usize]| {
+            let row = |row: usize| some.iter().map(|&column| sweep.columns[column].same[row]).collect();
+            (0..dimension.length).map(row).collect::<BTreeSet<Vec<usize>>>().len()
+        };
+        let most = different(&all);
+        if let Some(one) = all.iter().find(|&&column| different(&[column]) == most) {
+            told.push(*one);
+            continue;
+        }
+        let mut some: Vec<usize> = Vec::new();
+        for column in all {
+            let with = [&some[..], &[column]].concat();
+            if different(&with) > different(&some) {
+                some = with;
+            }
+        }
+        told.extend(some);
+    }
+    told
+}
+
+/// `actions[toy_mass=3e11,seed=2]`: the name with the swept parameters that tell it from others of its name, those of its own file, and of the
 /// files in which that is used, under their own names.
 pub(super) fn label(
     node: &Node<'_>,
     scopes: &[Scope<'_>],
     values: &Values<'_>,
     settings: &[usize],
-    columns: &BTreeSet<usize>,
+    columns: &[usize],
 ) -> String {
     let simple = |text: &str| {
         let plain = text

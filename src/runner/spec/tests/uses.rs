@@ -85,7 +85,7 @@ fn used_stages_have_names_defaults_and_rows_of_their_own() {
     assert_eq!(names, ["a.sets", "a.other", "a.joined", "b.sets", "end"], "{found:?}");
     // Each of the six varies with the rows of its file and the axis of the outer one.
     assert_eq!(of("a.sets").len(), 6);
-    assert_eq!(of("a.sets")[0].label, "a.sets[seed=1,row=first,number=2]");
+    assert_eq!(of("a.sets")[0].label, "a.sets[seed=1,row=first]");
     assert_eq!(of("a.sets")[0].parameters["text"], json!("first"));
     // A stage's own `with` wins over the defaults, key by key.
     assert_eq!(of("a.other").len(), 1);
