@@ -1,10 +1,12 @@
 //! `actionfinder fmt`
 
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use runner::spec::{apply, second_edition};
+use runner::spec::{Change, PipelineFile, apply, second_edition};
+use runner::store::files::{self, Keep};
 
-use super::failure::{Failure, Finished};
+use super::failure::{Failure, Finished, with_hint};
 use crate::console::{count, one_line, print};
 
 /// Rewrite pipelines of an older edition of the language; comments and layout stay.
@@ -21,13 +23,13 @@ pub struct Args {
     files: Vec<PathBuf>,
 }
 
-/// Rewrites each file, or says what would change in it.
+/// Rewrites each file, or says what would change in it. Nothing is written where one of them cannot be read.
 pub fn run(args: Args) -> Result<Finished, Failure> {
     let (mut lines, mut changed) = (Vec::new(), false);
-    for file in &args.files {
+    let found = args.files.iter().map(|file| changes(file));
+    let found: Vec<(String, Vec<Change>)> = found.collect::<Result<_, _>>()?;
+    for (file, (text, changes)) in args.files.iter().zip(found) {
         let shown = file.display();
-        let text = std::fs::read_to_string(file).map_err(|error| Failure::Work(format!("{shown}: {error}")))?;
-        let changes = second_edition(&text);
         changed |= !changes.is_empty();
         if args.check {
             for change in &changes {
@@ -53,17 +55,41 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     })
 }
 
+/// What a file says, and what would change in it.
+fn changes(file: &Path) -> Result<(String, Vec<Change>), Failure> {
+    let shown = file.display();
+    let text = fs::read_to_string(file).map_err(|error| Failure::Work(format!("{shown}: {error}")))?;
+    let changes = second_edition(&text);
+    // One that is cut off has nothing to change either.
+    let is_pipeline = || PipelineFile::read(file).is_ok_and(|pipeline| pipeline.name().is_some());
+    if changes.is_empty() && !is_pipeline() {
+        let text = format!("{shown} is no pipeline that can be read: `actionfinder plan {shown}` says why");
+        return Err(Failure::Work(text));
+    }
+    Ok((text, changes))
+}
+
 /// The beginning of a text, on one line.
 fn brief(text: &str) -> String {
     const LONGEST: usize = 60;
-    let line = one_line(text);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = one_line(&text);
     match line.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line.into_owned(),
     }
 }
 
-/// The file stays the same one, with its permissions, and links to it lead to it.
+/// Rewritten whole or not at all. It keeps its permissions, and links to it lead to it.
 fn write(file: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(file, text).map_err(|error| Failure::Work(format!("{}: {error}", file.display())))
+    let write = || {
+        let file = file.canonicalize()?;
+        // One that may not be written is not replaced either.
+        let permissions = OpenOptions::new().append(true).open(&file)?.metadata()?.permissions();
+        files::replace_with(&file, Keep::Durable, |draft| {
+            fs::write(draft, text)?;
+            fs::set_permissions(draft, permissions)
+        })
+    };
+    write().map_err(|error| Failure::Work(with_hint(&format!("cannot rewrite {}", file.display()), &error)))
 }

@@ -1,5 +1,8 @@
 //! Every command, and the exit codes.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use crate::data::{SMALL, swept};
 use crate::program::{Place, kinds, project};
 
@@ -194,6 +197,27 @@ stages:
     );
     assert_eq!(place.run(&["fmt", "--edition", "3", "p.yaml"]).code, 2);
     assert_eq!(place.run(&["fmt", "--edition", "2", "nowhere.yaml"]).code, 4);
+}
+
+/// `fmt` changes no file while another of the same command is cut off; links and permissions stay.
+#[test]
+fn fmt_loses_nothing() {
+    let first = "pipeline: p\nparams: { n: 4 }\nstages: { o: { integrate_orbits: { with: { streams: ${n} } } } }\n";
+    let place = Place::with(first);
+    place.write("cut.yaml", "pipeline: p\nstages: { a: [1");
+    for files in [&["cut.yaml"][..], &["p.yaml", "cut.yaml"]] {
+        let gave = place.run(&[&["fmt", "--edition", "2"], files].concat());
+        assert_eq!(gave.code, 4);
+        assert!(gave.err.contains("cut.yaml is no pipeline"), "{}", gave.err);
+    }
+    let (file, link) = (place.path("p.yaml"), place.path("link.yaml"));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), first);
+    std::os::unix::fs::symlink("p.yaml", &link).unwrap();
+    std::fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+    place.well(&["fmt", "--edition", "2", "link.yaml"]);
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), first.replace("${n}", "$n"));
 }
 
 #[test]
