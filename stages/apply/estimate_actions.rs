@@ -170,7 +170,7 @@ impl Method {
 impl Stage for EstimateActions {
     const KIND: &'static str = "estimate_actions";
     const ABOUT: &'static str = "Compute actions, angles and frequencies in a given potential";
-    const REVISION: u32 = 11;
+    const REVISION: u32 = 12;
     const ROLE: Role = Role::Apply;
 
     fn inputs(&self) -> Vec<InputPort> {

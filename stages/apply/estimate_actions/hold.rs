@@ -60,16 +60,16 @@ impl Hold {
         }
     }
 
-    /// What bounds a star: a sphere around it on which Φ + L_z²/2R² is above its energy everywhere.
+    /// What bounds a star: the part of the (R, |z|) half-plane around it where Φ + L_z²/2R² is below its energy, which must end before the
+    /// reach. Far from the stars that it was learned from a field may fall to anything; what an orbit cannot get to does not matter.
     pub fn bounds(&self, star: &PhaseSpace, energy: f64) -> Result<Bounds, String> {
-        let distance = star.x.iter().map(|c| c * c).sum::<f64>().sqrt();
         let momentum = star.x[0] * star.v[1] - star.x[1] * star.v[0];
         let half = 0.5 * momentum * momentum;
-        let is_wall = |sphere: &&Sphere| {
-            let above = |&(plane, potential): &(f64, f64)| potential + half / plane.max(f64::MIN_POSITIVE) > energy;
-            sphere.radius > distance && sphere.places.iter().all(above)
-        };
-        let wall = self.spheres.iter().find(is_wall).ok_or_else(|| {
+        let farthest = self.farthest(self.around(star.x), |sphere, latitude| {
+            let (plane, potential) = self.spheres[sphere].places[latitude];
+            potential + half / plane.max(f64::MIN_POSITIVE) <= energy
+        });
+        let wall = farthest.and_then(|farthest| self.spheres.get(farthest + 1)).ok_or_else(|| {
             format!(
                 "the learned field does not hold it within {:.0} kpc, three times the farthest star it was learned from",
                 self.reach
@@ -79,6 +79,48 @@ impl Hold {
             radius: wall.radius,
             speed: (2.0 * (energy - wall.least)).max(0.0).sqrt(),
         })
+    }
+
+    /// The spheres and the latitudes between which a place lies: numbers of both, the lesser first.
+    fn around(&self, x: [f64; 3]) -> [[usize; 2]; 2] {
+        let plane = x[0].hypot(x[1]);
+        let distance = plane.hypot(x[2]);
+        let above = self.spheres.partition_point(|sphere| sphere.radius <= distance);
+        let latitude = plane.atan2(x[2].abs()) / std::f64::consts::FRAC_PI_2 * (LATITUDES - 1) as f64;
+        let below = (latitude as usize).min(LATITUDES - 2);
+        [[above.saturating_sub(1), above], [below, below + 1]]
+    }
+
+    /// The farthest sphere with a place that is open and can be reached from those `around`, or the first beyond the star, if it lies
+    /// farther; `None` where the star lies beyond all.
+    fn farthest(&self, around: [[usize; 2]; 2], is_open: impl Fn(usize, usize) -> bool) -> Option<usize> {
+        let [spheres, latitudes] = around;
+        let mut farthest = spheres[1];
+        if farthest >= self.spheres.len() {
+            return None;
+        }
+        let mut seen = [[false; LATITUDES]; SPHERES];
+        let mut next: Vec<(usize, usize)> = Vec::new();
+        let mut visit = |sphere: usize, latitude: usize, next: &mut Vec<_>| {
+            if !std::mem::replace(&mut seen[sphere][latitude], true) && is_open(sphere, latitude) {
+                next.push((sphere, latitude));
+            }
+        };
+        for sphere in spheres {
+            for latitude in latitudes {
+                visit(sphere, latitude, &mut next);
+            }
+        }
+        while let Some((sphere, latitude)) = next.pop() {
+            farthest = farthest.max(sphere);
+            for sphere in sphere.saturating_sub(1)..=(sphere + 1).min(SPHERES - 1) {
+                visit(sphere, latitude, &mut next);
+            }
+            for latitude in latitude.saturating_sub(1)..=(latitude + 1).min(LATITUDES - 1) {
+                visit(sphere, latitude, &mut next);
+            }
+        }
+        Some(farthest)
     }
 }
 
@@ -147,6 +189,41 @@ mod tests {
         let hold = Hold::new(&field, 20.0);
         let star = star([8.0, 0.0, 1.0], [20.0, 200.0, 10.0]);
         assert!(hold.bounds(&star, field.energy(&star)).is_err());
+    }
+
+    /// An isochrone with a deep hole on the axis, far from the plane, as a field that was learned from a disc may have.
+    #[derive(Debug)]
+    struct Hole(Isochrone);
+
+    impl Potential for Hole {
+        fn potential(&self, x: [f64; 3]) -> f64 {
+            let square = x[0] * x[0] + x[1] * x[1] + (x[2].abs() - 40.0).powi(2);
+            self.0.potential(x) - 3e5 * (-square / 200.0).exp()
+        }
+
+        fn acceleration(&self, x: [f64; 3]) -> [f64; 3] {
+            self.0.acceleration(x)
+        }
+
+        fn hessian(&self, x: [f64; 3]) -> [[f64; 3]; 3] {
+            self.0.hessian(x)
+        }
+
+        fn density(&self, x: [f64; 3]) -> f64 {
+            self.0.density(x)
+        }
+    }
+
+    #[test]
+    fn a_hole_that_an_orbit_cannot_get_to_does_not_matter() {
+        let field = Hole(Isochrone::new(3.334e11, 5.0).unwrap());
+        let hold = Hold::new(&field, 15.0);
+        let bounds = |star: &PhaseSpace| hold.bounds(star, field.energy(star));
+        let disc = star([8.0, 0.0, 0.1], [20.0, 210.0, 10.0]);
+        assert!(bounds(&disc).unwrap().radius < 15.0);
+        // Along the axis it gets there, and on to the reach.
+        let polar = star([0.1, 0.0, 8.0], [0.0, 0.0, 350.0]);
+        assert!(bounds(&polar).is_err());
     }
 
     #[test]
