@@ -114,7 +114,7 @@ def ours(program, streams, steps, device):
 def main():
     program = sys.argv[1]
     streams = int(sys.argv[2]) if len(sys.argv) > 2 else 64
-    steps = int(sys.argv[3]) if len(sys.argv) > 3 else 3
+    steps = max(int(sys.argv[3]) if len(sys.argv) > 3 else 3, 2)  # the first is left out
     device = sys.argv[4] if len(sys.argv) > 4 else "cpu"
     clock = time.process_time
     if device == "cuda":

@@ -1,6 +1,6 @@
 //! The smooth map as a [`CanonicalMap`].
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::map::SmoothMap;
 use crate::error::Error;
@@ -9,8 +9,13 @@ use crate::map::{CanonicalMap, CommonActions, Derivatives, Image, StreamImage};
 use crate::streams::Streams;
 use crate::weights::Weights;
 
-/// Stars looked at together: bounds memory.
-const CHUNK: i64 = 4096;
+/// Stars looked at together: bounds memory. A GPU waits for each of many small kernels, so that it is given more.
+fn chunk(device: Device) -> i64 {
+    match device {
+        Device::Cpu => 4096,
+        _ => 65_536,
+    }
+}
 
 impl CanonicalMap for SmoothMap {
     fn toy(&self) -> Isochrone {
@@ -19,7 +24,8 @@ impl CanonicalMap for SmoothMap {
 
     fn alone(&self, x: &Tensor, v: &Tensor) -> Result<Image, Error> {
         let (mut angles, mut actions, mut open) = (Vec::new(), Vec::new(), Vec::new());
-        for (x, v) in x.split(CHUNK, 0).iter().zip(v.split(CHUNK, 0)) {
+        let chunk = chunk(x.device());
+        for (x, v) in x.split(chunk, 0).iter().zip(v.split(chunk, 0)) {
             let toy = tch::no_grad(|| self.toy.from_cartesian(x, &v))?;
             let found = self.refine_exactly(&toy.angles, &toy.actions)?;
             angles.push(found.angles);
@@ -53,7 +59,8 @@ impl CanonicalMap for SmoothMap {
 
     fn derivatives(&self, streams: &Streams, common: &CommonActions) -> Result<Derivatives, Error> {
         let actions = common.actions.unsqueeze(1).expand_as(&streams.x);
-        let flat = |tensor: &Tensor| tensor.contiguous().view([-1, 3]).split(CHUNK, 0);
+        let chunk = chunk(streams.x.device());
+        let flat = |tensor: &Tensor| tensor.contiguous().view([-1, 3]).split(chunk, 0);
         let (mut of_actions, mut of_angles) = (Vec::new(), Vec::new());
         let chunks = flat(&streams.x).into_iter().zip(flat(&streams.v)).zip(flat(&actions));
         for ((x, v), actions) in chunks {

@@ -18,7 +18,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::apply::stream_means::StreamMeans;
 use crate::common::field::LearnedField;
-use crate::common::pieces::{ROWS, WholeStreams, streams_follow};
+use crate::common::pieces::{ROWS, WholeStreams, rows_at_once, streams_follow};
 use crate::common::sample::{Sample, phase_space};
 use crate::common::stretch::{Stretch, Three, mean_and_deviation, spread_within, three};
 use crate::common::{failed, load, load_map};
@@ -59,7 +59,7 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
     if together && !follow {
         context.note("rows of one stream do not follow each other in the table: all of it is kept in memory");
     }
-    let at_once = if together && !follow { rows.max(1) } else { ROWS };
+    let at_once = if together && !follow { rows.max(1) } else { rows_at_once(device) };
     // A piece for each thread, with a predictor of its own: the operations of one are too small to share. Masks of dropout come from
     // libtorch's one generator, which pieces cannot share.
     let side_by_side = if device == Device::Cpu && !matches!(with.by, By::Dropout(_)) {

@@ -7,9 +7,18 @@ use runner::context::StageContext;
 use runner::error::StageError;
 use stages::common::io;
 use tables::RecordBatch;
+use tch::Device;
 
-/// Rows looked at together.
+/// Rows looked at together on a processor.
 pub const ROWS: usize = 4096;
+
+/// Rows looked at together: a GPU waits for each of many small kernels, so that it is given more.
+pub fn rows_at_once(device: Device) -> usize {
+    match device {
+        Device::Cpu => ROWS,
+        _ => 16 * ROWS,
+    }
+}
 
 /// Whether the rows of each stream follow each other in the table at `port`. Only the column `stream` is read; where streams are
 /// numbered upwards nothing is kept in memory, else the numbers of all streams.
