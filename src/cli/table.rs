@@ -8,7 +8,7 @@ use runner::stage::Role;
 use super::common::{Loaded, Parameters};
 use super::failure::{Failure, Finished};
 use super::results::Results;
-use crate::console::{count, duration, number, one_line, print, say};
+use crate::console::{count, duration, one_line, print, say, significant};
 use crate::report::{Data, ErrorRow, MEAN, MEAN_ABSOLUTE, StageData, State, summary, symbol};
 
 /// Print the results of pipelines beside the published figures, as a Markdown table.
@@ -155,7 +155,7 @@ impl Line {
     }
 
     fn markdown(&self) -> String {
-        let unit = |value: f64| summary::with_unit(value, &self.unit);
+        let unit = |value: f64| summary::beside_unit(two_digits(value), &self.unit);
         let (ours, medians) = (Range::of(&self.means), Range::of(&self.medians));
         let ratio = ours.as_ref().zip(self.paper).map(|(ours, paper)| ours.middle / paper);
         let set_aside = match self.set_aside {
@@ -168,7 +168,7 @@ impl Line {
             ours.map(|range| range.text(unit)).unwrap_or_default(),
             medians.map(|range| range.text(unit)).unwrap_or_default(),
             self.paper.map(unit).unwrap_or_default(),
-            ratio.map(number).unwrap_or_default(),
+            ratio.map(two_digits).unwrap_or_default(),
             self.means.len().to_string(),
             format!("{}{set_aside}", self.stars),
             Range::of(&self.seconds)
@@ -213,8 +213,13 @@ impl Range {
         if self.least == self.greatest {
             return middle;
         }
-        format!("{middle} ({} to {})", number(self.least), number(self.greatest))
+        format!("{middle} ({} to {})", two_digits(self.least), two_digits(self.greatest))
     }
+}
+
+/// More digits than these differ from seed to seed.
+fn two_digits(value: f64) -> String {
+    significant(value, 2)
 }
 
 fn is(row: &ErrorRow, statistic: &str) -> bool {

@@ -37,10 +37,15 @@ pub fn table(data: &Data) -> String {
 
 /// A number with its unit.
 pub fn with_unit(value: f64, unit: &str) -> String {
+    beside_unit(number(value), unit)
+}
+
+/// What was written of a number, with its unit.
+pub fn beside_unit(number: String, unit: &str) -> String {
     match unit {
-        "" => number(value),
-        "deg" => format!("{}°", number(value)),
-        unit => format!("{} {unit}", number(value)),
+        "" => number,
+        "deg" => number + "°",
+        unit => number + " " + unit,
     }
 }
 
