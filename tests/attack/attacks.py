@@ -184,7 +184,12 @@ def checkpoints(ground, judge, tries, seed):
 
 
 def crowds(ground, judge, batches, seed):
-    """Eight runs at once, of the same pipeline or with parameters of their own; every comparison is in the history."""
+    """Eight runs at once, of the same pipeline or with parameters of their own; every result of every run is in the history, once."""
+    alone = {}
+    for seed in range(1, 9):
+        ground.clear()
+        ground.run("-p", f"seed={seed}")
+        alone[seed] = ground.history_rows() or 0
     for number in range(batches):
         ground.clear()
         seeds = [1] * 8 if number % 2 else range(1, 9)
@@ -198,7 +203,13 @@ def crowds(ground, judge, batches, seed):
             if process.returncode != 0:
                 judge.fault(f"crowd {number}", f"a run ended with {process.returncode}: {said.strip()[-300:]}")
             judge.words(f"crowd {number}", said)
-        judge.recovered(ground, f"crowd {number}")
+        # Runs of one seed report the same rows.
+        expected = sum(alone[seed] for seed in set(seeds))
+        for when in ("", "after one more run "):
+            if when:
+                judge.recovered(ground, f"crowd {number}")
+            if (rows := ground.history_rows()) != expected:
+                judge.fault(f"crowd {number}", f"{when}the history has {rows} rows, not {expected}")
         made = len(list((ground.results / "cache").rglob("errors.parquet")))
         if made != len(set(seeds)):
             judge.fault(f"crowd {number}", f"{made} comparisons for {len(set(seeds))} seeds")

@@ -62,6 +62,13 @@ class Ground:
         return {"/".join(path.relative_to(cache).parts[1:]): hashlib.sha256(path.read_bytes()).hexdigest()
                 for path in files}
 
+    def history_rows(self):
+        """Rows of the table of every state that was reported; None where it cannot be read."""
+        command = [str(self.program), "show", "results/attack/history.parquet", "-n", "0"]
+        shown = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60)
+        found = re.search(r"^(\d+) rows", shown.stdout, re.MULTILINE)
+        return int(found.group(1)) if shown.returncode == 0 and found else None
+
     def litter(self):
         """Files and empty folders that a finished run leaves to nobody."""
         found = []
