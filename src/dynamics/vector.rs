@@ -24,6 +24,11 @@ pub fn sum(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
     [a[0] + b[0], a[1] + b[1], a[2] + b[2]]
 }
 
+/// a − b.
+pub fn difference(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
+    [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
+}
+
 /// `by` · a.
 pub fn scaled(a: [f64; 3], by: f64) -> [f64; 3] {
     a.map(|a| by * a)
@@ -50,6 +55,7 @@ mod tests {
         assert_eq!(cross([1.0, 0.0, 0.0], [0.0, 1.0, 0.0]), [0.0, 0.0, 1.0]);
         assert_eq!(norm([2e200, 3e200, 6e200]), 7e200);
         assert_eq!(sum(a, scaled(b, 2.0)), [-3.0, 3.0, 11.0]);
+        assert_eq!(difference(sum(a, b), b), a);
     }
 
     #[test]

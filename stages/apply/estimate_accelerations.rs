@@ -1,6 +1,5 @@
 //! Accelerations of stars in a given potential.
 
-use dynamics::potential::Potential;
 use runner::arrow_schema::Schema;
 use runner::context::StageContext;
 use runner::error::StageError;
@@ -8,11 +7,13 @@ use runner::ports::{Connected, Counts, InputPort, OutputPort, connected_schema};
 use runner::stage::{Fault, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tables::{RecordBatch, take_rows};
+use tables::take_rows;
 
-use crate::common::columns::{self, ACCELERATION, POSITION};
-use crate::common::io::{TableContext, identity, kept, replaced};
+use crate::common::columns::{self, POSITION};
+use crate::common::io::{TableContext, quantity, star_ids};
+use crate::common::layout::Layout;
 use crate::common::potentials::PotentialParameters;
+use crate::common::quantities::{Acceleration, Position};
 use crate::common::set_aside::{self, OnFailure, SetAside};
 
 /// `estimate_accelerations`
@@ -24,6 +25,11 @@ pub struct EstimateAccelerations {
     /// What to do about stars where the acceleration is not finite.
     #[serde(default)]
     pub failures: OnFailure,
+}
+
+/// What is written beside the columns of the input.
+fn layout() -> Layout<Acceleration> {
+    Layout::new().quantity(|row: &Acceleration| *row)
 }
 
 impl Stage for EstimateAccelerations {
@@ -39,7 +45,7 @@ impl Stage for EstimateAccelerations {
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         let none = Schema::empty();
         let input = connected_schema(connected, "stars").map_or(&none, |schema| schema.as_ref());
-        let schema = replaced(input, &ACCELERATION.map(|column| column.name), &ACCELERATION);
+        let schema = layout().beside(input, &[]);
         Ok(vec![OutputPort::table("stars", schema), set_aside::port()])
     }
 
@@ -54,39 +60,24 @@ impl Stage for EstimateAccelerations {
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let table = context.read_table("stars")?;
         let potential = self.potential.build()?;
-        let found = accelerations(potential.as_ref(), &table)?;
-        let (stream, star) = identity(&table)?;
+        let places: Vec<Position> = quantity(&table)?;
+        let found = places.iter().map(|place| potential.acceleration(place.0));
         let mut without = SetAside::default();
-        let mut there = Vec::with_capacity(found.len());
-        for (row, acceleration) in found.iter().enumerate() {
+        let (mut there, mut kept) = (Vec::new(), Vec::new());
+        for ((row, id), acceleration) in star_ids(&table)?.into_iter().enumerate().zip(found) {
             if acceleration.iter().all(|value| value.is_finite()) {
                 there.push(row);
+                kept.push(Acceleration(acceleration));
             } else {
-                without.push(
-                    stream[row],
-                    star[row],
-                    "its acceleration is not finite: it is at a singular point",
-                );
+                without.push(id, "its acceleration is not finite: it is at a singular point");
             }
         }
-        without.write(context, self.failures, found.len(), "stars")?;
-        if there.is_empty() && !found.is_empty() {
-            return Ok(set_aside::all_set_aside(found.len(), "stars"));
+        without.write(context, self.failures, places.len(), "stars")?;
+        if there.is_empty() && !places.is_empty() {
+            return Ok(set_aside::all_set_aside(places.len(), "stars"));
         }
         let table = take_rows(&table, &there).map_err(StageError::failed)?;
-        let schema = context.output_schema("stars")?;
-        let mut columns = kept(&table, &schema);
-        columns.retain(|(name, _)| ACCELERATION.iter().all(|column| column.name != *name));
-        let axis = |axis: usize| there.iter().map(|&row| found[row][axis]).collect::<Vec<f64>>().into();
-        columns.extend((0..3).map(|n| (ACCELERATION[n].name, axis(n))));
-        context.write_table("stars", columns)?;
+        context.write_beside("stars", &table, &layout(), &kept)?;
         Ok(Outcome::Complete)
     }
-}
-
-/// The accelerations at a table's positions.
-fn accelerations(potential: &dyn Potential, table: &RecordBatch) -> Result<Vec<[f64; 3]>, StageError> {
-    let [x, y, z] = crate::common::io::columns(table, &POSITION)?;
-    let places = x.iter().zip(y).zip(z).map(|((&x, &y), &z)| [x, y, z]);
-    Ok(places.map(|place| potential.acceleration(place)).collect())
 }

@@ -5,22 +5,23 @@ mod methods;
 mod one_orbit;
 
 use dynamics::potential::Symmetry;
-use runner::arrow_schema::{DataType, Field, Schema};
+use runner::arrow_schema::Schema;
 use runner::context::StageContext;
 use runner::error::StageError;
-use runner::ports::{Connected, Counts, InputPort, OutputPort, column, connected_schema};
+use runner::ports::{Connected, Counts, InputPort, OutputPort, connected_schema};
 use runner::stage::{Fault, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tables::{RecordBatch, take_rows};
+use tables::take_rows;
 
-use crate::common::columns::{self, ACTIONS, ANGLES, CARTESIAN, Column, FREQUENCIES, J_ERROR, TIME};
-use crate::common::io::{TableContext, identity, kept, points, replaced};
+use crate::common::columns::{self, CARTESIAN, J_ERROR, TIME};
+use crate::common::io::{TableContext, quantity, star_ids};
+use crate::common::layout::Layout;
 use crate::common::networks;
 use crate::common::parameters::KmPerSecondKpc;
 use crate::common::potentials::{MassAndScale, PotentialParameters};
 use crate::common::set_aside::{self, OnFailure, SetAside};
-use methods::Estimate;
+use methods::{Estimate, Quality};
 
 /// `estimate_actions`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -109,30 +110,21 @@ fn default_target() -> KmPerSecondKpc {
     KmPerSecondKpc(5e-2)
 }
 
-const RESULT: [Column; 9] = [
-    ACTIONS[0],
-    ACTIONS[1],
-    ACTIONS[2],
-    ANGLES[0],
-    ANGLES[1],
-    ANGLES[2],
-    FREQUENCIES[0],
-    FREQUENCIES[1],
-    FREQUENCIES[2],
-];
-
-/// The estimate of its own error that O2GF gives.
-const ERRORS: [Column; 2] = [
-    J_ERROR,
-    Column {
-        name: "theta_error",
-        unit: "rad",
-        frame: "",
-        description: "estimated error of the angles",
-    },
-];
-
-const CLASS: &str = "class";
+/// What is written beside the columns of the input; `is_judged`, with the opinion that O2GF has of itself.
+fn layout(is_judged: bool) -> Layout<Estimate> {
+    let classes = "regular, resonant, chaotic, near-vertical or unconverged";
+    let of_angles = ("theta_error", "rad", "estimated error of the angles");
+    let error = |row: &Estimate, of: fn(&Quality) -> f64| row.quality.as_ref().map_or(0.0, of);
+    let layout = Layout::new().action_angle(|row: &Estimate| &row.found);
+    layout.when(is_judged, |layout| {
+        layout
+            .number(J_ERROR, move |row| error(row, |quality| quality.action_error))
+            .number(of_angles, move |row| error(row, |quality| quality.angle_error))
+            .text("class", classes, |row| {
+                row.quality.as_ref().map_or("", |quality| quality.class)
+            })
+    })
+}
 
 impl Method {
     /// The potential; `None` for the field that is connected.
@@ -143,6 +135,11 @@ impl Method {
             Self::Torus(with) => with.potential.clone(),
             Self::O2gf(with) => with.potential.clone(),
         }
+    }
+
+    /// Whether it estimates its own errors.
+    fn judges_itself(&self) -> bool {
+        matches!(self, Self::O2gf(_))
     }
 
     /// Which it is, for the law suite of methods.
@@ -188,20 +185,10 @@ impl Stage for EstimateActions {
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         let none = Schema::empty();
         let input = connected_schema(connected, "stars").map_or(&none, |schema| schema.as_ref());
-        let mut replacing: Vec<&str> = RESULT.iter().chain(&ERRORS).map(|column| column.name).collect();
-        replacing.push(CLASS);
-        let mut result = RESULT.to_vec();
-        let labels = matches!(self.method, Method::O2gf(_));
-        if labels {
-            result.extend(ERRORS);
-        }
-        let mut schema = replaced(input, &replacing, &result);
-        if labels {
-            let description = "regular, resonant, chaotic, near-vertical or unconverged";
-            let fields = schema.fields().iter().cloned();
-            let class = Field::clone(&column(CLASS, DataType::Utf8, "", "", description));
-            schema = Schema::new(fields.chain([class.into()]).collect::<Vec<_>>());
-        }
+        // Whatever another method left there goes.
+        let all = layout(true).schema();
+        let names: Vec<&str> = all.fields().iter().map(|field| field.name().as_str()).collect();
+        let schema = layout(self.method.judges_itself()).beside(input, &names);
         let outputs = vec![OutputPort::table("stars", schema), set_aside::port()];
         Ok(columns::named(outputs, connected))
     }
@@ -252,58 +239,31 @@ impl Stage for EstimateActions {
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let table = context.read_table("stars")?;
-        let stars = points(&table)?;
+        let stars = quantity(&table)?;
         let estimates = self.method.estimate(context, &table, &stars)?;
-        let (stream, star) = identity(&table)?;
         let mut without = SetAside::default();
         let (mut there, mut found) = (Vec::new(), Vec::new());
-        for (row, estimate) in estimates.into_iter().enumerate() {
+        for ((row, id), estimate) in star_ids(&table)?.into_iter().enumerate().zip(estimates) {
             match estimate {
                 Ok(estimate) => {
                     there.push(row);
                     found.push(estimate);
                 }
-                Err(reason) => without.push(stream[row], star[row], reason),
+                Err(reason) => without.push(id, reason),
             }
         }
         without.write(context, self.failures, stars.len(), "stars")?;
         if there.is_empty() && !stars.is_empty() {
             return Ok(set_aside::all_set_aside(stars.len(), "stars"));
         }
-        write(context, &take_rows(&table, &there).map_err(StageError::failed)?, &found)?;
+        let judged = self.method.judges_itself();
+        if judged {
+            methods::count_classes(context, &found);
+        }
+        let table = take_rows(&table, &there).map_err(StageError::failed)?;
+        context.write_beside("stars", &table, &layout(judged), &found)?;
         Ok(Outcome::Complete)
     }
-}
-
-fn write(context: &StageContext, table: &RecordBatch, estimates: &[Estimate]) -> Result<(), StageError> {
-    let of = |value: fn(&Estimate) -> f64| estimates.iter().map(value).collect::<Vec<_>>().into();
-    let schema = context.output_schema("stars")?;
-    let mut columns = kept(table, &schema);
-    let replaced = |name: &str| RESULT.iter().chain(&ERRORS).any(|column| column.name == name) || name == CLASS;
-    columns.retain(|(name, _)| !replaced(name));
-    columns.extend([
-        ("J_phi", of(|star| star.found.actions.phi)),
-        ("J_z", of(|star| star.found.actions.z)),
-        ("J_r", of(|star| star.found.actions.r)),
-        ("theta_phi", of(|star| star.found.angles.phi)),
-        ("theta_z", of(|star| star.found.angles.z)),
-        ("theta_r", of(|star| star.found.angles.r)),
-        ("Omega_phi", of(|star| star.found.frequencies.phi)),
-        ("Omega_z", of(|star| star.found.frequencies.z)),
-        ("Omega_r", of(|star| star.found.frequencies.r)),
-    ]);
-    if schema.column_with_name(CLASS).is_some() {
-        let quality = |value: fn(&methods::Quality) -> f64| {
-            let values = estimates.iter().map(|star| star.quality.as_ref().map_or(0.0, value));
-            values.collect::<Vec<_>>().into()
-        };
-        columns.push(("J_error", quality(|quality| quality.action_error)));
-        columns.push(("theta_error", quality(|quality| quality.angle_error)));
-        let class = |star: &Estimate| star.quality.as_ref().map_or("", |quality| quality.class);
-        columns.push((CLASS, estimates.iter().map(class).collect::<Vec<_>>().into()));
-        methods::count_classes(context, estimates);
-    }
-    context.write_table("stars", columns)
 }
 
 #[cfg(test)]

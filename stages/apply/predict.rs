@@ -1,7 +1,8 @@
 //! Applies a trained network to a table of stars. The body is in the worker's library.
 
-use runner::arrow_schema::{DataType, Field, Schema};
-use runner::ports::{Connected, InputPort, NetworkType, OutputPort, column, connected_network, connected_schema};
+use dynamics::phase_space::PhaseSpace;
+use runner::arrow_schema::{Field, Schema};
+use runner::ports::{Connected, InputPort, NetworkType, OutputPort, connected_network, connected_schema};
 use runner::stage::{Fault, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,8 +11,10 @@ use crate::common::columns::{
     self, ACCELERATION, ACTIONS, ACTIONS_SD, ANGLES, ANGLES_SD, CARTESIAN, Column, FREQUENCIES, FREQUENCIES_SD,
     OBSERVABLES, POSITION,
 };
+use crate::common::layout::{Layout, OfStar};
 use crate::common::networks;
 use crate::common::potentials::PotentialParameters;
+use crate::common::quantities::Acceleration;
 use crate::common::set_aside::{self, OnFailure};
 
 /// `predict`
@@ -70,6 +73,37 @@ pub const NETWORKS: [&str; 8] = [
     "network.8",
 ];
 
+/// Means over the stars of a stream, by component in the order of columns; deviations of more than one star.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StreamMean {
+    /// Its number.
+    pub stream: i64,
+    /// Those with a prediction.
+    pub stars: i64,
+    /// km/s kpc.
+    pub actions: [f64; 3],
+    /// km/s kpc.
+    pub actions_sd: [Option<f64>; 3],
+    /// km/s/kpc.
+    pub frequencies: [f64; 3],
+    /// km/s/kpc.
+    pub frequencies_sd: [Option<f64>; 3],
+}
+
+/// The table `streams`; with frequencies where there are some.
+pub fn stream_means(with_frequencies: bool) -> Layout<StreamMean> {
+    Layout::of_streams(|row: &StreamMean| row.stream)
+        .count("stars", "stars of the stream with a prediction", |row| row.stars)
+        .numbers(&ACTIONS, |row| row.actions)
+        .when(with_frequencies, |layout| {
+            layout.numbers(&FREQUENCIES, |row| row.frequencies)
+        })
+        .numbers_or_none(&ACTIONS_SD, |row| row.actions_sd)
+        .when(with_frequencies, |layout| {
+            layout.numbers_or_none(&FREQUENCIES_SD, |row| row.frequencies_sd)
+        })
+}
+
 /// What is predicted by a network for actions.
 struct Content {
     angles: bool,
@@ -82,19 +116,15 @@ struct Content {
 }
 
 impl Content {
-    /// The columns of stars, and of means over streams.
-    fn schemas(&self) -> (Schema, Schema) {
+    /// The columns of stars.
+    fn schema(&self) -> Schema {
         let mut stars: Vec<&[Column]> = vec![&ACTIONS];
         let mut uncertain: Vec<&[Column]> = Vec::new();
-        let mut streams: Vec<&[Column]> = vec![&ACTIONS];
-        let mut spread: Vec<&[Column]> = vec![&ACTIONS_SD];
         if self.angles {
             stars.push(&ANGLES);
         }
         if self.field {
             stars.extend([&FREQUENCIES[..], &ACCELERATION]);
-            streams.push(&FREQUENCIES);
-            spread.push(&FREQUENCIES_SD);
         }
         if self.ensemble || self.shared {
             uncertain.push(&ACTIONS_SD);
@@ -114,18 +144,8 @@ impl Content {
         };
         let whole =
             |groups: Vec<&[Column]>| -> Vec<Field> { groups.into_iter().flatten().map(Column::field).collect() };
-        let [stream, star] = columns::identity();
-        let count = column(
-            "stars",
-            DataType::Int64,
-            "",
-            "",
-            "stars of the stream with a prediction",
-        );
-        let trust = columns::trust().to_vec();
-        let of_stars = [vec![stream.clone(), star], whole(stars), nullable(uncertain), trust].concat();
-        let of_streams = [vec![stream, count], whole(streams), nullable(spread)].concat();
-        (Schema::new(of_stars), Schema::new(of_streams))
+        let (ids, trust) = (columns::identity().to_vec(), columns::trust().to_vec());
+        Schema::new([ids, whole(stars), nullable(uncertain), trust].concat())
     }
 }
 
@@ -223,24 +243,26 @@ impl Stage for Predict {
         }
         let outputs = match of {
             networks::SMOOTH | networks::PAPER | networks::FOURIER if self.by != By::Inverse => {
-                let (stars, streams) = Content {
+                let content = Content {
                     angles: of != networks::FOURIER,
                     field: self.potential.is_some() || has_field,
                     ensemble: members().next().is_some() || matches!(self.by, By::Dropout(_)),
                     shared: self.by == By::Stream,
-                }
-                .schemas();
+                };
                 vec![
-                    OutputPort::table("predictions", stars),
-                    OutputPort::table("streams", streams),
+                    OutputPort::table("predictions", content.schema()),
+                    OutputPort::table("streams", stream_means(content.field).schema()),
                     set_aside::port(),
                 ]
             }
             networks::SMOOTH | networks::PAPER | networks::INVERSE => vec![
-                OutputPort::table("predictions", columns::stars(&[&CARTESIAN])),
+                OutputPort::table("predictions", Layout::<OfStar<PhaseSpace>>::of_one().schema()),
                 set_aside::port(),
             ],
-            _ => vec![OutputPort::table("predictions", columns::stars(&[&ACCELERATION]))],
+            _ => vec![OutputPort::table(
+                "predictions",
+                Layout::<OfStar<Acceleration>>::of_one().schema(),
+            )],
         };
         Ok(columns::named(outputs, connected))
     }

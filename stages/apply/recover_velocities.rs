@@ -1,13 +1,15 @@
 //! Finds line-of-sight velocities that were not measured, from the actions that the stars of a stream share. The body is in the
 //! worker's library.
 
-use runner::arrow_schema::{DataType, Field, Schema};
-use runner::ports::{Connected, InputPort, OutputPort, column, connected_schema, unit_of};
+use dynamics::phase_space::PhaseSpace;
+use dynamics::sky::Observables;
+use runner::ports::{Connected, InputPort, OutputPort, connected_schema, unit_of};
 use runner::stage::{Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::common::columns::{self, CARTESIAN, Column, OBSERVABLES};
+use crate::common::columns::{self, Column, OBSERVABLES};
+use crate::common::layout::{Layout, StarId};
 use crate::common::networks;
 use crate::common::parameters::SunParameters;
 use crate::common::set_aside::OnFailure;
@@ -39,6 +41,37 @@ pub const V_LOS_SD: Column = Column {
     description: "standard deviation of a recovered line-of-sight velocity",
 };
 
+/// A star with a line-of-sight velocity.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Completed {
+    /// Which star.
+    pub id: StarId,
+    /// What is seen of it.
+    pub seen: Observables,
+    /// Where it is by that.
+    pub point: PhaseSpace,
+    /// How well its velocity is known, where it was found here, km/s.
+    pub deviation: Option<f64>,
+}
+
+/// The table `stars`.
+pub fn completed() -> Layout<Completed> {
+    Layout::of_stars(|row: &Completed| row.id)
+        .quantity(|row| row.seen)
+        .quantity(|row| row.point)
+        .number_or_none(V_LOS_SD, |row| row.deviation)
+        .flag("recovered", "whether v_los was found here, not measured", |row| {
+            row.deviation.is_some()
+        })
+}
+
+/// The table `recovered`, of those that were found here.
+pub fn recovered() -> Layout<Completed> {
+    Layout::of_stars(|row: &Completed| row.id)
+        .number(V_LOS, |row| row.seen.v_los)
+        .number(V_LOS_SD, |row| row.deviation.unwrap_or_default())
+}
+
 impl Stage for RecoverVelocities {
     const KIND: &'static str = "recover_velocities";
     const ABOUT: &'static str =
@@ -62,23 +95,9 @@ impl Stage for RecoverVelocities {
         {
             return Err(format!("stars: v_los is in \"{}\", not in km/s", unit_of(field)));
         }
-        let recovered = column(
-            "recovered",
-            DataType::Boolean,
-            "",
-            "",
-            "whether v_los was found here, not measured",
-        );
-        let all = OBSERVABLES.iter().chain(&CARTESIAN).map(Column::field);
-        let deviation = V_LOS_SD.field().with_nullable(true);
-        let whole: Vec<Field> = columns::identity()
-            .into_iter()
-            .chain(all)
-            .chain([deviation, recovered])
-            .collect();
         let outputs = vec![
-            OutputPort::table("stars", Schema::new(whole)),
-            OutputPort::table("recovered", columns::stars(&[&[V_LOS, V_LOS_SD]])),
+            OutputPort::table("stars", completed().schema()),
+            OutputPort::table("recovered", recovered().schema()),
             crate::common::set_aside::port(),
         ];
         Ok(columns::named(outputs, connected))

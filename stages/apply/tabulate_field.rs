@@ -1,11 +1,12 @@
 //! A learned field on a grid, beside a known one: rotation curve, density and curl. The body is in the worker's library.
 
-use runner::arrow_schema::{DataType, Field, Schema};
-use runner::ports::{Connected, InputPort, OutputPort, column};
+use runner::ports::{Connected, InputPort, OutputPort};
 use runner::stage::{Fault, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::common::columns::Column;
+use crate::common::layout::Layout;
 use crate::common::networks;
 use crate::common::parameters::Kpc;
 use crate::common::potentials::PotentialParameters;
@@ -44,55 +45,98 @@ impl Default for TabulateField {
     }
 }
 
-fn number(name: &str, unit: &str, description: &str) -> Field {
-    column(name, DataType::Float64, unit, "galactocentric", description)
+/// Means over a ring around the axis.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Ring {
+    /// Distance from the axis and height, kpc.
+    pub place: (f64, f64),
+    /// a_R, a_φ, a_z, (km/s)²/kpc.
+    pub a: [f64; 3],
+    /// Root mean square deviation of the circular speed, km/s.
+    pub spread: f64,
+    /// Relative to |a| over the distance from the centre.
+    pub curl: f64,
+    /// M_sun/kpc³.
+    pub density: f64,
+    /// a_R and a_z in the given potential.
+    pub truth: [f64; 2],
+    /// Density of the given potential.
+    pub true_density: f64,
+    /// |a − true a|/|true a|, %.
+    pub error: f64,
 }
 
-/// The table `curve`; with the truth where there is one.
-pub fn curve(with_truth: bool) -> Schema {
-    let mut fields = vec![
-        number("R", "kpc", "distance from the axis"),
-        number(
-            "v_c",
-            "km/s",
-            "circular speed √(−R a_R) at the mean a_R; negative where the field points outwards",
-        ),
-        number(
-            "v_c_spread",
-            "km/s",
-            "root mean square deviation of the circular speed over azimuths",
-        ),
-        number("density", "M_sun/kpc^3", "−∇·a/4πG"),
-        number("curl", "", "mean |∇×a| R/|a|: 0 of a field with a potential"),
-    ];
-    if with_truth {
-        fields.push(number("true_v_c", "km/s", "circular speed in the given potential"));
-        fields.push(number("true_density", "M_sun/kpc^3", "density of the given potential"));
+/// √(−R a_R), negative where a_R points outwards.
+pub fn circular_speed(radius: f64, outwards: f64) -> f64 {
+    (-radius * outwards).abs().sqrt().copysign(-outwards)
+}
+
+impl Ring {
+    /// Of the field, km/s.
+    pub fn speed(&self) -> f64 {
+        circular_speed(self.place.0, self.a[0])
     }
-    Schema::new(fields)
+
+    /// In the given potential, km/s.
+    pub fn true_speed(&self) -> f64 {
+        circular_speed(self.place.0, self.truth[0])
+    }
+}
+
+const fn number(name: &'static str, unit: &'static str, description: &'static str) -> Column {
+    Column {
+        name,
+        unit,
+        frame: "galactocentric",
+        description,
+    }
+}
+
+const R: Column = number("R", "kpc", "distance from the axis");
+
+/// The table `curve`; with the truth where there is one.
+pub fn curve(with_truth: bool) -> Layout<Ring> {
+    let speed = "circular speed √(−R a_R) at the mean a_R; negative where the field points outwards";
+    let spread = "root mean square deviation of the circular speed over azimuths";
+    let curl = "mean |∇×a| R/|a|: 0 of a field with a potential";
+    let (true_speed, true_density) = (
+        "circular speed in the given potential",
+        "density of the given potential",
+    );
+    Layout::new()
+        .number(R, |ring: &Ring| ring.place.0)
+        .number(number("v_c", "km/s", speed), Ring::speed)
+        .number(number("v_c_spread", "km/s", spread), |ring| ring.spread)
+        .number(number("density", "M_sun/kpc^3", "−∇·a/4πG"), |ring| ring.density)
+        .number(number("curl", "", curl), |ring| ring.curl)
+        .when(with_truth, |layout| {
+            layout
+                .number(number("true_v_c", "km/s", true_speed), Ring::true_speed)
+                .number(number("true_density", "M_sun/kpc^3", true_density), |ring| {
+                    ring.true_density
+                })
+        })
 }
 
 /// The table `meridian`; with the truth where there is one.
-pub fn meridian(with_truth: bool) -> Schema {
+pub fn meridian(with_truth: bool) -> Layout<Ring> {
     let unit = "(km/s)^2/kpc";
-    let mut fields = vec![
-        number("R", "kpc", "distance from the axis"),
-        number("z", "kpc", "height above the plane"),
-        number("a_R", unit, "acceleration away from the axis"),
-        number("a_phi", unit, "acceleration around the axis"),
-        number("a_z", unit, "vertical acceleration"),
-        number("curl", "", "mean |∇×a| r/|a|: 0 of a field with a potential"),
-    ];
-    if with_truth {
-        fields.push(number(
-            "true_a_R",
-            unit,
-            "acceleration away from the axis in the given potential",
-        ));
-        fields.push(number("true_a_z", unit, "vertical acceleration in the given potential"));
-        fields.push(number("error", "%", "mean |a − true a|/|true a|"));
-    }
-    Schema::new(fields)
+    let curl = "mean |∇×a| r/|a|: 0 of a field with a potential";
+    let true_outwards = "acceleration away from the axis in the given potential";
+    let true_upwards = "vertical acceleration in the given potential";
+    Layout::new()
+        .number(R, |ring: &Ring| ring.place.0)
+        .number(number("z", "kpc", "height above the plane"), |ring| ring.place.1)
+        .number(number("a_R", unit, "acceleration away from the axis"), |ring| ring.a[0])
+        .number(number("a_phi", unit, "acceleration around the axis"), |ring| ring.a[1])
+        .number(number("a_z", unit, "vertical acceleration"), |ring| ring.a[2])
+        .number(number("curl", "", curl), |ring| ring.curl)
+        .when(with_truth, |layout| {
+            layout
+                .number(number("true_a_R", unit, true_outwards), |ring| ring.truth[0])
+                .number(number("true_a_z", unit, true_upwards), |ring| ring.truth[1])
+                .number(number("error", "%", "mean |a − true a|/|true a|"), |ring| ring.error)
+        })
 }
 
 impl Stage for TabulateField {
@@ -110,8 +154,8 @@ impl Stage for TabulateField {
     fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
         let with_truth = self.potential.is_some();
         Ok(vec![
-            OutputPort::table("curve", curve(with_truth)),
-            OutputPort::table("meridian", meridian(with_truth)),
+            OutputPort::table("curve", curve(with_truth).schema()),
+            OutputPort::table("meridian", meridian(with_truth).schema()),
         ])
     }
 

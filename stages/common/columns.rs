@@ -41,6 +41,18 @@ const fn heliocentric(name: &'static str, unit: &'static str, description: &'sta
     }
 }
 
+impl From<(&'static str, &'static str, &'static str)> for Column {
+    /// Name, unit and description of numbers that belong to no frame.
+    fn from((name, unit, description): (&'static str, &'static str, &'static str)) -> Self {
+        Self {
+            name,
+            unit,
+            frame: "",
+            description,
+        }
+    }
+}
+
 /// Time along the orbit.
 pub const TIME: Column = Column {
     name: "t",
@@ -155,17 +167,23 @@ pub const J_ERROR: Column = Column {
 /// Energy per mass.
 pub const ENERGY: Column = galactocentric("energy", "(km/s)^2", "energy per mass");
 
-/// `stream` and `star`, which name a row.
+/// The stream of a star.
+pub const STREAM: &str = "stream";
+
+/// The number of a star in its stream.
+pub const STAR: &str = "star";
+
+/// [`STREAM`] and [`STAR`], which name a row.
 pub fn identity() -> [Field; 2] {
     [
         column(
-            "stream",
+            STREAM,
             DataType::Int64,
             "",
             "",
             "number of the stream; a stream is one orbit",
         ),
-        column("star", DataType::Int64, "", "", "number of the star in its stream"),
+        column(STAR, DataType::Int64, "", "", "number of the star in its stream"),
     ]
 }
 
@@ -232,113 +250,28 @@ pub fn needs(groups: &[&[Column]]) -> Vec<(&'static str, &'static str)> {
     [("stream", ""), ("star", "")].into_iter().chain(columns).collect()
 }
 
-/// The history of a training; `loss_unit` is that of the losses.
-pub fn history(loss_unit: &str) -> Schema {
-    Schema::new(vec![
-        column("epoch", DataType::Int64, "", "", "epoch, from 1"),
-        column(
-            "train_loss",
-            DataType::Float64,
-            loss_unit,
-            "",
-            "loss over the training streams",
-        ),
-        column(
-            "validation_loss",
-            DataType::Float64,
-            loss_unit,
-            "",
-            "loss over the validation streams",
-        ),
-        column(
-            "learning_rate",
-            DataType::Float64,
-            "",
-            "",
-            "learning rate at the end of the epoch",
-        ),
-        column(
-            "best",
-            DataType::Boolean,
-            "",
-            "",
-            "whether this epoch's weights were kept",
-        ),
-    ])
-}
+/// Whether the search for a star's actions ended.
+pub const CONVERGED: &str = "converged";
 
-/// Orbits that have a series each.
-pub fn fitted_orbits() -> Schema {
-    let number = |name, unit, description| column(name, DataType::Float64, unit, "", description);
-    let count = |name, description| column(name, DataType::Int64, "", "", description);
-    Schema::new(vec![
-        count("stream", "number of the stream"),
-        number("mass", "M_sun", "mass of its toy isochrone"),
-        number("scale", "kpc", "scale length of its toy isochrone"),
-        count("coefficients", "terms of its series"),
-        number(
-            "held_out_spread",
-            "km/s kpc",
-            "mean absolute deviation of the actions of stars left out of the fit",
-        ),
-    ])
-}
+/// Whether a star is where its network was trained.
+pub const INSIDE: &str = "inside";
 
-/// How constant actions are along the streams of a training: a row for each set, map and component.
-pub fn spread() -> Schema {
-    let text = |name, description| column(name, DataType::Utf8, "", "", description);
-    let number = |name, description| column(name, DataType::Float64, "km/s kpc", "", description).with_nullable(true);
-    Schema::new(vec![
-        text("set", "training or validation"),
-        text("map", "toy or network"),
-        text("component", "phi, z, r, or their mean"),
-        number(
-            "mean",
-            "mean over the streams of the mean absolute deviation of the actions along each",
-        ),
-        number("median", "median over the streams of the same"),
-        column("streams", DataType::Int64, "", "", "streams of at least two stars"),
-    ])
-}
+/// Whether its actions and frequencies are those of an orbit.
+pub const PHYSICAL: &str = "physical";
 
-/// Whether a star's prediction is to be believed: `converged`, `inside`, `physical`.
+/// Whether a star's prediction is to be believed.
 pub fn trust() -> [Field; 3] {
     let flag = |name, description| column(name, DataType::Boolean, "", "", description);
     [
-        flag("converged", "whether the search for its actions ended"),
+        flag(CONVERGED, "whether the search for its actions ended"),
         flag(
-            "inside",
+            INSIDE,
             "whether its toy actions lie where the network was trained; missing where that is not known",
         )
         .with_nullable(true),
         flag(
-            "physical",
+            PHYSICAL,
             "whether J_z and J_r are not negative, and Omega_z and Omega_r, where there are any, positive",
         ),
     ]
-}
-
-/// The toy potential of a network: one row.
-pub fn toy() -> Schema {
-    Schema::new(vec![
-        column("mass", DataType::Float64, "M_sun", "", "mass of the toy isochrone"),
-        column(
-            "scale",
-            DataType::Float64,
-            "kpc",
-            "",
-            "scale length of the toy isochrone",
-        ),
-    ])
-}
-
-/// Points that are unbound in a potential.
-pub fn unbound() -> Schema {
-    stars(&[&[ENERGY]])
-}
-
-/// Stars or orbits without a result, and why; see [`crate::common::set_aside`].
-pub fn set_aside() -> Schema {
-    let reason = column("reason", DataType::Utf8, "", "", "why it has no result");
-    Schema::new(identity().into_iter().chain([reason]).collect::<Vec<_>>())
 }

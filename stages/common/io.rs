@@ -1,9 +1,7 @@
 //! Tables in and out of a stage body.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use dynamics::phase_space::PhaseSpace;
 use runner::arrow_schema::{Schema, SchemaRef};
 use runner::context::StageContext;
 use runner::error::StageError;
@@ -11,6 +9,8 @@ use runner::ports::Artifact;
 use tables::{RecordBatch, TableError, TableWriter, Values};
 
 use crate::common::columns::{Column, NAME};
+use crate::common::layout::{Layout, StarId};
+use crate::common::quantities::Quantity;
 
 /// Writes an output table piece by piece.
 pub struct PieceWriter {
@@ -38,6 +38,11 @@ impl PieceWriter {
         let columns = with_names(self.names.as_ref(), columns);
         let rows = tables::build(&self.schema, columns).and_then(|rows| self.writer.append(&rows));
         rows.map_err(|error| failed(&self.what, error))
+    }
+
+    /// Adds rows of a layout.
+    pub fn append_rows<R: 'static>(&mut self, layout: &Layout<R>, rows: &[R]) -> Result<(), StageError> {
+        self.append(layout.columns(rows))
     }
 
     /// Ends the table.
@@ -72,6 +77,21 @@ pub trait TableContext {
     /// no number in them may be NaN or infinite. The column `name` may be left out: it is that of the streams in the inputs.
     fn write_table(&self, port: &str, columns: Vec<(&str, Values)>) -> Result<(), StageError>;
 
+    /// Writes an output table made of rows.
+    fn write_rows<R: 'static>(&self, port: &str, layout: &Layout<R>, rows: &[R]) -> Result<(), StageError> {
+        self.write_table(port, layout.columns(rows))
+    }
+
+    /// Writes an output table that has the columns of `table`, of which the output has kept some, and those of a layout: see
+    /// [`Layout::beside`].
+    fn write_beside<R: 'static>(
+        &self,
+        port: &str,
+        table: &RecordBatch,
+        layout: &Layout<R>,
+        rows: &[R],
+    ) -> Result<(), StageError>;
+
     /// Writes an output table that has the declared schema already.
     fn write_batch(&self, port: &str, table: &RecordBatch) -> Result<(), StageError>;
 }
@@ -92,6 +112,22 @@ impl TableContext for StageContext {
         let columns = with_names(names.as_ref(), columns);
         let table = tables::build(&schema, columns).map_err(|error| failed(&format!("output {port}"), error))?;
         self.write_batch(port, &table)
+    }
+
+    fn write_beside<R: 'static>(
+        &self,
+        port: &str,
+        table: &RecordBatch,
+        layout: &Layout<R>,
+        rows: &[R],
+    ) -> Result<(), StageError> {
+        let schema = self.output_schema(port)?;
+        let there = table.schema();
+        let fields = there.fields().iter().zip(table.columns());
+        let stays = |name: &str| schema.column_with_name(name).is_some() && !layout.has(name);
+        let kept = fields.filter(|(field, _)| stays(field.name()));
+        let kept = kept.map(|(field, array)| (field.name().as_str(), Values::from(array.clone())));
+        self.write_table(port, kept.chain(layout.columns(rows)).collect())
     }
 
     fn write_batch(&self, port: &str, table: &RecordBatch) -> Result<(), StageError> {
@@ -190,38 +226,39 @@ pub fn identity(table: &RecordBatch) -> Result<(&[i64], &[i64]), StageError> {
     Ok((column("stream")?, column("star")?))
 }
 
-/// The phase-space points of a table's rows.
-pub fn points(table: &RecordBatch) -> Result<Vec<PhaseSpace>, StageError> {
-    let [x, y, z, vx, vy, vz] = columns(table, &crate::common::columns::CARTESIAN)?;
-    let point = |row: usize| PhaseSpace::new([x[row], y[row], z[row]], [vx[row], vy[row], vz[row]]);
-    Ok((0..table.num_rows()).map(point).collect())
+/// The stars of a table's rows.
+pub fn star_ids(table: &RecordBatch) -> Result<Vec<StarId>, StageError> {
+    let (stream, star) = identity(table)?;
+    let pairs = stream.iter().zip(star);
+    Ok(pairs.map(|(&stream, &star)| StarId { stream, star }).collect())
 }
 
-/// The schema `input` without `names`, followed by `more`.
-pub fn replaced(input: &Schema, names: &[&str], more: &[Column]) -> Schema {
-    let kept = input
-        .fields()
-        .iter()
-        .filter(|field| !names.contains(&field.name().as_str()));
-    let more = more.iter().map(|column| Arc::new(column.field()));
-    Schema::new(kept.cloned().chain(more).collect::<Vec<_>>())
+/// A quantity, row by row.
+pub fn quantity<Q: Quantity<N>, const N: usize>(table: &RecordBatch) -> Result<Vec<Q>, StageError> {
+    let columns = columns(table, &Q::COLUMNS)?;
+    let of_row = |row: usize| Q::of(columns.map(|column| column[row]));
+    Ok((0..table.num_rows()).map(of_row).collect())
 }
 
-/// The columns of `table` that `schema` also has, to be written with more.
-pub fn kept<'a>(table: &'a RecordBatch, schema: &Schema) -> Vec<(&'a str, Values)> {
-    let fields = table.schema_ref().fields().iter().zip(table.columns());
-    let kept = fields.filter(|(field, _)| schema.column_with_name(field.name()).is_some());
-    kept.map(|(field, array)| (field.name().as_str(), array.clone().into()))
-        .collect()
+/// The rows of a table by their stars; a star that is there twice is an error of the input `port`.
+pub fn rows_by_star(port: &str, table: &RecordBatch) -> Result<HashMap<StarId, usize>, StageError> {
+    let mut rows = HashMap::with_capacity(table.num_rows());
+    for (row, id) in star_ids(table)?.into_iter().enumerate() {
+        if rows.insert(id, row).is_some() {
+            let StarId { stream, star } = id;
+            return Err(StageError::failed(format!(
+                "input {port}: stream {stream}, star {star} occurs twice"
+            )));
+        }
+    }
+    Ok(rows)
 }
 
-/// As many threads as the stage may use.
-pub fn threads(context: &StageContext) -> Result<rayon::ThreadPool, StageError> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(context.threads.max(1));
-    pool.build().map_err(StageError::failed)
-}
-
-/// Runs `work` on as many threads as the stage may use.
-pub fn on_threads<T: Send>(context: &StageContext, work: impl FnOnce() -> T + Send) -> Result<T, StageError> {
-    Ok(threads(context)?.install(work))
+/// Values under the names of columns.
+pub fn named<V: Into<Values>, const N: usize>(
+    columns: &[Column; N],
+    values: [V; N],
+) -> impl Iterator<Item = (&'static str, Values)> {
+    let names = columns.map(|column| column.name);
+    names.into_iter().zip(values.map(Into::into))
 }

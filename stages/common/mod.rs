@@ -2,10 +2,12 @@
 
 pub mod columns;
 pub mod io;
+pub mod layout;
 pub mod learned_field;
 pub mod networks;
 pub mod parameters;
 pub mod potentials;
+pub mod quantities;
 pub(crate) mod room;
 pub mod set_aside;
 pub mod training;

@@ -1,18 +1,18 @@
 //! Errors of accelerations by distance from the centre and by height above the plane.
 
-use std::collections::HashMap;
-
-use runner::arrow_schema::{DataType, Schema};
+use dynamics::vector::{difference, dot};
 use runner::context::StageContext;
 use runner::error::StageError;
-use runner::ports::{Connected, InputPort, OutputPort, column};
+use runner::ports::{Connected, InputPort, OutputPort};
 use runner::stage::{Fault, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::columns::{self, ACCELERATION, POSITION};
-use crate::common::io::{TableContext, columns as vectors, identity};
+use crate::common::io::{TableContext, quantity, rows_by_star, star_ids};
+use crate::common::layout::Layout;
 use crate::common::parameters::{FROM_ZERO, Kpc};
+use crate::common::quantities::{Acceleration, Position};
 use crate::common::set_aside::{self, OnFailure, SetAside};
 use crate::judge::compare::Statistic;
 
@@ -44,22 +44,14 @@ impl Default for BinErrors {
 }
 
 /// The table `bins`.
-fn bins_schema() -> Schema {
-    let number = |name, unit, description| column(name, DataType::Float64, unit, "", description);
-    Schema::new(vec![
-        column(
-            "by",
-            DataType::Utf8,
-            "",
-            "",
-            "r: distance from the centre; z: height |z|",
-        ),
-        number("low", "kpc", "lower end of the bin"),
-        number("high", "kpc", "upper end of the bin"),
-        column("stars", DataType::Int64, "", "", "stars in the bin"),
-        number("mean", "%", "mean of |a − true a|/|true a|"),
-        number("median", "%", "median of the same"),
-    ])
+fn layout() -> Layout<Bin> {
+    Layout::new()
+        .text("by", "r: distance from the centre; z: height |z|", |row: &Bin| row.by)
+        .number(("low", "kpc", "lower end of the bin"), |row| row.low)
+        .number(("high", "kpc", "upper end of the bin"), |row| row.high)
+        .count("stars", "stars in the bin", |row| row.stars)
+        .number(("mean", "%", "mean of |a − true a|/|true a|"), |row| row.mean)
+        .number(("median", "%", "median of the same"), |row| row.median)
 }
 
 impl Stage for BinErrors {
@@ -76,7 +68,7 @@ impl Stage for BinErrors {
     }
 
     fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
-        Ok(vec![OutputPort::table("bins", bins_schema()), set_aside::port()])
+        Ok(vec![OutputPort::table("bins", layout().schema()), set_aside::port()])
     }
 
     fn check(&self) -> Vec<Fault> {
@@ -95,28 +87,20 @@ impl Stage for BinErrors {
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let (predicted, truth) = (context.read_table("predicted")?, context.read_table("truth")?);
-        let (stream, star) = identity(&predicted)?;
-        let rows: HashMap<_, _> = stream.iter().zip(star).zip(0usize..).collect();
-        let found = vectors(&predicted, &ACCELERATION)?;
-        let (exact, places) = (vectors(&truth, &ACCELERATION)?, vectors(&truth, &POSITION)?);
-        let norm = |y: [f64; 3]| y.iter().map(|c| c * c).sum::<f64>().sqrt();
-        let (stream, star) = identity(&truth)?;
+        let rows = rows_by_star("predicted", &predicted)?;
+        let found: Vec<Acceleration> = quantity(&predicted)?;
+        let exact = quantity::<Acceleration, 3>(&truth)?.into_iter().zip(quantity(&truth)?);
+        let length = |a: [f64; 3]| dot(a, a).sqrt();
         let (mut by_radius, mut by_height) = (Vec::new(), Vec::new());
         let mut without = SetAside::default();
-        for (row, key) in stream.iter().zip(star).enumerate() {
-            let Some(&own) = rows.get(&key) else { continue };
-            let difference = [0, 1, 2].map(|axis| found[axis][own] - exact[axis][row]);
-            let error = 100.0 * norm(difference) / norm(exact.map(|values| values[row]));
+        for (id, (Acceleration(exact), Position(place))) in star_ids(&truth)?.into_iter().zip(exact) {
+            let Some(&row) = rows.get(&id) else { continue };
+            let error = 100.0 * length(difference(found[row].0, exact)) / length(exact);
             if !error.is_finite() {
-                without.push(
-                    *key.0,
-                    *key.1,
-                    "its true acceleration vanishes: it has no relative error",
-                );
+                without.push(id, "its true acceleration vanishes: it has no relative error");
                 continue;
             }
-            let place = places.map(|values| values[row]);
-            by_radius.push((norm(place), error));
+            by_radius.push((length(place), error));
             by_height.push((place[2].abs(), error));
         }
         let (compared, left) = (by_radius.len(), without.len());
@@ -131,18 +115,7 @@ impl Stage for BinErrors {
         }
         let mut bins = bins("r", &numbers(&self.radii), &by_radius);
         bins.extend(self::bins("z", &numbers(&self.heights), &by_height));
-        let numbers = |f: fn(&Bin) -> f64| bins.iter().map(f).collect::<Vec<f64>>();
-        context.write_table(
-            "bins",
-            vec![
-                ("by", bins.iter().map(|bin| bin.by).collect::<Vec<_>>().into()),
-                ("low", numbers(|bin| bin.low).into()),
-                ("high", numbers(|bin| bin.high).into()),
-                ("stars", bins.iter().map(|bin| bin.stars).collect::<Vec<i64>>().into()),
-                ("mean", numbers(|bin| bin.mean).into()),
-                ("median", numbers(|bin| bin.median).into()),
-            ],
-        )?;
+        context.write_rows("bins", &layout(), &bins)?;
         Ok(Outcome::Complete)
     }
 }

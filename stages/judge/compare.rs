@@ -18,13 +18,15 @@ use tables::RecordBatch;
 pub use published::{PaperFigures, Published, Statistic};
 
 use compared::Compared;
-use errors::{Row, errors_schema, write_errors};
+use errors::Row;
 
 use crate::common::columns::{
     self, ACCELERATION, ACTIONS, ANGLES, Column, FREQUENCIES, J_ERROR, NAME, POSITION, VELOCITY,
 };
-use crate::common::io::{self, TableContext, identity};
+use crate::common::io::{self, TableContext, identity, rows_by_star, star_ids};
+use crate::common::layout::{Layout, StarId};
 use crate::common::parameters::KmPerSecondKpc;
+use crate::common::quantities::Acceleration;
 use crate::common::set_aside::{self, OnFailure, SetAside};
 
 /// `compare`
@@ -211,7 +213,7 @@ impl Stage for Compare {
         };
         let (Some(predicted), Some(truth)) = (predicted, truth) else {
             return Ok(vec![
-                OutputPort::table("errors", errors_schema()),
+                OutputPort::table("errors", errors::layout().schema()),
                 OutputPort::table("residuals", residuals_schema(&[])),
             ]);
         };
@@ -240,7 +242,7 @@ impl Stage for Compare {
             }
         }
         let outputs = vec![
-            OutputPort::table("errors", errors_schema()),
+            OutputPort::table("errors", errors::layout().schema()),
             OutputPort::table("residuals", residuals_schema(&measures)),
             set_aside::port(),
         ];
@@ -278,14 +280,14 @@ impl Stage for Compare {
         names_agree(&predicted, &truth, &pairs)?;
         let (pairs, resting) = self.with_errors(&measures, &truth, pairs)?;
         let met: HashSet<usize> = pairs.iter().map(|&(_, row)| row).collect();
-        let (stream, star) = identity(&truth)?;
+        let ids = star_ids(&truth)?;
         let mut without = SetAside::default();
         for &row in asked.iter().filter(|row| !met.contains(row)) {
             let reason = match resting.contains(&row) {
                 true => "its true acceleration vanishes: it has no relative error",
                 false => "it has no prediction",
             };
-            without.push(stream[row], star[row], reason);
+            without.push(ids[row], reason);
         }
         let left = without.len();
         without.write(context, self.failures, asked.len(), "stars")?;
@@ -306,7 +308,7 @@ impl Stage for Compare {
             let measured = if is_carried {
                 Vec::new()
             } else {
-                compared.rows(measure, self)
+                compared.rows(measure, self, (pairs.len(), left))
             };
             self.judge(context, measure, &measured);
             rows.extend(measured);
@@ -318,19 +320,11 @@ impl Stage for Compare {
                     .map(|(column, values)| (column.name, values)),
             );
         }
-        write_errors(context, &rows, pairs.len(), left)?;
+        context.write_rows("errors", &errors::layout(), &rows)?;
 
-        let (stream, star) = identity(&predicted)?;
-        let mut table = vec![
-            (
-                "stream",
-                pairs.iter().map(|&(row, _)| stream[row]).collect::<Vec<_>>().into(),
-            ),
-            (
-                "star",
-                pairs.iter().map(|&(row, _)| star[row]).collect::<Vec<_>>().into(),
-            ),
-        ];
+        let ids = star_ids(&predicted)?;
+        let ids: Vec<StarId> = pairs.iter().map(|&(row, _)| ids[row]).collect();
+        let mut table = Layout::of_stars(|id: &StarId| *id).columns(&ids);
         table.extend(residuals.into_iter().map(|(name, values)| (name, values.into())));
         context.write_table("residuals", table)?;
         Ok(Outcome::Complete)
@@ -352,8 +346,8 @@ impl Compare {
         if measures.iter().all(|measure| measure.name != "delta_a") {
             return Ok((pairs, HashSet::new()));
         }
-        let acceleration = io::columns(truth, &ACCELERATION)?;
-        let rests = |row: usize| acceleration.iter().all(|values| values[row] == 0.0);
+        let accelerations: Vec<Acceleration> = io::quantity(truth)?;
+        let rests = |row: usize| accelerations[row].0 == [0.0; 3];
         let resting = pairs.iter().map(|&(_, row)| row).filter(|&row| rests(row)).collect();
         Ok((pairs.into_iter().filter(|&(_, row)| !rests(row)).collect(), resting))
     }
@@ -455,18 +449,9 @@ impl Truth {
 
 /// Rows (predicted, truth) of the same star, for the rows `asked` of the truth.
 fn pair_rows(predicted: &RecordBatch, truth: &RecordBatch, asked: &[usize]) -> Result<Vec<(usize, usize)>, StageError> {
-    let mut rows = HashMap::with_capacity(predicted.num_rows());
-    let (stream, star) = identity(predicted)?;
-    for (row, key) in stream.iter().zip(star).enumerate() {
-        if rows.insert(key, row).is_some() {
-            return Err(StageError::failed(format!(
-                "input predicted: stream {}, star {} occurs twice",
-                key.0, key.1
-            )));
-        }
-    }
-    let (stream, star) = identity(truth)?;
-    let pair = |&row: &usize| Some((*rows.get(&(&stream[row], &star[row]))?, row));
+    let rows = rows_by_star("predicted", predicted)?;
+    let ids = star_ids(truth)?;
+    let pair = |&row: &usize| Some((*rows.get(&ids[row])?, row));
     Ok(asked.iter().filter_map(pair).collect())
 }
 

@@ -5,10 +5,13 @@ use runner::stage::{Fault, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::common::columns::{self, ACCELERATION, CARTESIAN, OBSERVABLES};
+use crate::common::columns::{self, CARTESIAN, OBSERVABLES};
+use crate::common::layout::{Layout, OfStar};
 use crate::common::networks;
 use crate::common::parameters::{FieldSymmetry, dropout, not_negative, positive};
+use crate::common::quantities::Acceleration;
 use crate::common::training::Training;
+use crate::learn::tables;
 
 /// `train_acceleration`
 ///
@@ -165,10 +168,10 @@ impl Stage for TrainAcceleration {
         let mut outputs = vec![
             OutputPort::network("field", self.field_type()),
             // Of the validation stars, or the training stars where there are none.
-            OutputPort::table("solved", columns::stars(&[&ACCELERATION])),
+            OutputPort::table("solved", Layout::<OfStar<Acceleration>>::of_one().schema()),
         ];
         if !matches!(self.network, Network::Linear(_)) {
-            outputs.push(OutputPort::table("history", columns::history("(km/s)^2")));
+            outputs.push(OutputPort::table("history", tables::history("(km/s)^2").schema()));
         }
         Ok(columns::named(outputs, connected))
     }

@@ -11,6 +11,7 @@ use crate::common::parameters::{Kpc, SunParameters, dropout, not_negative, posit
 use crate::common::potentials::{MassAndScale, PotentialParameters};
 use crate::common::set_aside::{self, OnFailure};
 use crate::common::training::Training;
+use crate::learn::tables;
 
 /// `train_actions`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -299,17 +300,17 @@ impl Stage for TrainActions {
             Network::Fourier(_) => {
                 return Ok(vec![
                     OutputPort::network("network", of),
-                    OutputPort::table("orbits", columns::fitted_orbits()),
+                    OutputPort::table("orbits", tables::fitted_orbits().schema()),
                     set_aside::port(),
                 ]);
             }
         };
         Ok(vec![
             OutputPort::network("network", of),
-            OutputPort::table("history", columns::history(loss_unit)),
-            OutputPort::table("toy", columns::toy()),
-            OutputPort::table("unbound", columns::unbound()),
-            OutputPort::table("spread", columns::spread()),
+            OutputPort::table("history", tables::history(loss_unit).schema()),
+            OutputPort::table("toy", tables::toy().schema()),
+            OutputPort::table("unbound", tables::unbound().schema()),
+            OutputPort::table("spread", tables::spread().schema()),
             set_aside::port(),
         ])
     }

@@ -10,6 +10,7 @@ use crate::common::networks;
 use crate::common::parameters::{dropout, positive};
 use crate::common::set_aside::{self, OnFailure};
 use crate::common::training::Training;
+use crate::learn::tables;
 
 /// `train_inverse`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -53,7 +54,7 @@ impl Stage for TrainInverse {
         }
         Ok(vec![
             OutputPort::network("network", networks::INVERSE),
-            OutputPort::table("history", columns::history("")),
+            OutputPort::table("history", tables::history("").schema()),
             set_aside::port(),
         ])
     }

@@ -9,6 +9,7 @@ use crate::common::columns::{self, CARTESIAN};
 use crate::common::networks;
 use crate::common::parameters::{FROM_ZERO, FieldSymmetry, KmPerSecond, Kpc, positive};
 use crate::common::training::Training;
+use crate::learn::tables;
 
 /// `train_potential`
 ///
@@ -97,7 +98,7 @@ impl Stage for TrainPotential {
             Network::Linear(_) => vec![OutputPort::network("field", networks::LINEAR_FIELD)],
             Network::Smooth(_) => vec![
                 OutputPort::network("field", networks::SMOOTH_FIELD),
-                OutputPort::table("history", columns::history("(km/s)^2")),
+                OutputPort::table("history", tables::history("(km/s)^2").schema()),
             ],
         })
     }

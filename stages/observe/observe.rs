@@ -13,8 +13,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::columns::{self, CARTESIAN, Column, OBSERVABLES, POSITION};
-use crate::common::io::{TableContext, identity, kept, points, replaced};
+use crate::common::io::{TableContext, quantity, star_ids};
+use crate::common::layout::Layout;
 use crate::common::parameters::{Degrees, FROM_ZERO, KmPerSecond, MasPerYear, SunParameters};
+use crate::common::quantities::Quantity;
 
 /// `observe`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -126,19 +128,34 @@ impl Observe {
         }
     }
 
-    /// The columns of the input that are replaced, and those that are written. The true positions and velocities of a table that was
-    /// observed before stay what they were.
-    fn columns(&self, input: &Schema) -> (Vec<&'static str>, Vec<Column>) {
-        let mut names = OBSERVABLES.map(|column| column.name).to_vec();
-        let mut columns = self.observed();
-        if self.errors.any() {
-            names.extend(CARTESIAN.map(|column| column.name));
-            columns.extend(self.located());
-            let is_known = TRUE.iter().all(|column| input.column_with_name(column.name).is_some());
-            columns.extend(TRUE.iter().filter(|_| !is_known));
-        }
-        (names, columns)
+    /// The columns of the input that say what was observed anew.
+    fn replaced(&self) -> Vec<&'static str> {
+        let located: &[Column] = if self.errors.any() { &CARTESIAN } else { &[] };
+        OBSERVABLES.iter().chain(located).map(|column| column.name).collect()
     }
+
+    /// What is written beside the columns of the input. The true positions and velocities of a table that was observed before stay what they
+    /// were.
+    fn layout(&self, input: &Schema) -> Layout<Observed> {
+        let (observed, located) = (self.observed(), self.located());
+        let written = move |name: &str| observed.iter().chain(located).any(|column| column.name == name);
+        let seen = Layout::new().quantity(|row: &Observed| row.seen);
+        if !self.errors.any() {
+            return seen.only(written);
+        }
+        let seen = seen.quantity(|row| row.located).only(written);
+        let is_known = columns::has(input, &TRUE);
+        seen.when(!is_known, |layout| layout.numbers(&TRUE, |row| row.truth.components()))
+    }
+}
+
+/// A star as it was observed.
+struct Observed {
+    seen: Observables,
+    /// Where it is by that.
+    located: PhaseSpace,
+    /// Where it is.
+    truth: PhaseSpace,
 }
 
 impl Errors {
@@ -189,8 +206,7 @@ impl Stage for Observe {
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         let none = Schema::empty();
         let input = connected_schema(connected, "stars").map_or(&none, |schema| schema.as_ref());
-        let (names, columns) = self.columns(input);
-        let schema = replaced(input, &names, &columns);
+        let schema = self.layout(input).beside(input, &self.replaced());
         Ok(vec![OutputPort::table("stars", schema)])
     }
 
@@ -216,53 +232,23 @@ impl Stage for Observe {
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let table = context.read_table("stars")?;
-        let (stream, star) = identity(&table)?;
         let sun = Sun::from(&self.sun);
         let mut random = context.random(self.seed, "observe");
-        let has_errors = self.errors.any();
-        let stars = points(&table)?;
         let mut observed = Vec::with_capacity(table.num_rows());
-        for (row, point) in stars.iter().enumerate() {
-            let seen = sun.observe(point).map_err(|error| {
-                StageError::failed(format!(
-                    "row {row} (stream {}, star {}): {error}",
-                    stream[row], star[row]
-                ))
+        let stars: Vec<PhaseSpace> = quantity(&table)?;
+        for ((row, id), truth) in star_ids(&table)?.into_iter().enumerate().zip(stars) {
+            let seen = sun.observe(&truth).map_err(|error| {
+                StageError::failed(format!("row {row} (stream {}, star {}): {error}", id.stream, id.star))
             })?;
-            observed.push(if has_errors {
-                self.errors.apply(seen, &mut random)
+            let (seen, located) = if self.errors.any() {
+                let seen = self.errors.apply(seen, &mut random);
+                (seen, sun.locate(&seen))
             } else {
-                seen
-            });
+                (seen, truth)
+            };
+            observed.push(Observed { seen, located, truth });
         }
-
-        let schema = context.output_schema("stars")?;
-        let of = |value: fn(&Observables) -> f64| observed.iter().map(value).collect::<Vec<_>>();
-        let values = [
-            of(|seen| seen.distance),
-            of(|seen| seen.l),
-            of(|seen| seen.b),
-            of(|seen| seen.v_los),
-            of(|seen| seen.mu_l_cosb),
-            of(|seen| seen.mu_b),
-        ];
-        let mut written: Vec<(&str, Vec<f64>)> =
-            OBSERVABLES.map(|column| column.name).into_iter().zip(values).collect();
-        if has_errors {
-            let located: Vec<PhaseSpace> = observed.iter().map(|seen| sun.locate(seen)).collect();
-            for (columns, stars) in [(&CARTESIAN, &located), (&TRUE, &stars)] {
-                let of = |axis: usize| stars.iter().map(|star| [star.x, star.v].concat()[axis]).collect();
-                written.extend(columns.iter().enumerate().map(|(axis, column)| (column.name, of(axis))));
-            }
-        }
-        let (names, new) = self.columns(table.schema_ref());
-        let mut columns = kept(&table, &schema);
-        columns.retain(|(name, _)| !names.contains(name));
-        let written = written
-            .into_iter()
-            .filter(|(name, _)| new.iter().any(|column| column.name == *name));
-        columns.extend(written.map(|(name, values)| (name, values.into())));
-        context.write_table("stars", columns)?;
+        context.write_beside("stars", &table, &self.layout(table.schema_ref()), &observed)?;
         Ok(Outcome::Complete)
     }
 }

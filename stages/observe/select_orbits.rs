@@ -1,17 +1,19 @@
 //! Selects the orbits of a family from points at equal intervals of time, and a few stars from each.
 
 use dynamics::orbit::tubes::{Character, Family as OrbitFamily, LEAST_POINTS, character};
+use dynamics::phase_space::PhaseSpace;
 use rand::seq::index::sample;
-use runner::arrow_schema::{DataType, Schema};
+use runner::arrow_schema::Schema;
 use runner::context::StageContext;
 use runner::error::StageError;
-use runner::ports::{Connected, Counts, InputPort, Most, OutputPort, column, connected_schema};
+use runner::ports::{Connected, Counts, InputPort, Most, OutputPort, connected_schema};
 use runner::stage::{Fault, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::columns::{self, CARTESIAN, TIME};
-use crate::common::io::{self, TableContext, identity, points};
+use crate::common::io::{self, TableContext, quantity, star_ids};
+use crate::common::layout::Layout;
 use crate::common::parameters::positive;
 use crate::common::set_aside::{self, OnFailure, SetAside};
 
@@ -61,6 +63,24 @@ impl Default for SelectOrbits {
     }
 }
 
+/// An orbit, and what is said of it.
+struct Judged {
+    stream: i64,
+    character: Character,
+    verdict: &'static str,
+}
+
+/// The table `orbits`.
+fn orbits() -> Layout<Judged> {
+    let circularity = "angular momentum round the tube's axis over that of a circular orbit";
+    let drift = "relative change of a leading frequency between the halves of the time";
+    Layout::of_streams(|row: &Judged| row.stream)
+        .text("family", "tube_z, tube_x or box", |row| name(row.character.family))
+        .number(("circularity", "", circularity), |row| row.character.circularity)
+        .number(("drift", "", drift), |row| row.character.drift)
+        .text("verdict", "kept, or why not", |row| row.verdict)
+}
+
 impl Stage for SelectOrbits {
     const KIND: &'static str = "select_orbits";
     const ABOUT: &'static str =
@@ -74,23 +94,9 @@ impl Stage for SelectOrbits {
 
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         let stars = connected_schema(connected, "stars").map_or_else(Schema::empty, |schema| schema.as_ref().clone());
-        let number = |name, description| column(name, DataType::Float64, "", "", description);
-        let orbits = vec![
-            columns::identity()[0].clone(),
-            column("family", DataType::Utf8, "", "", "tube_z, tube_x or box"),
-            number(
-                "circularity",
-                "angular momentum round the tube's axis over that of a circular orbit",
-            ),
-            number(
-                "drift",
-                "relative change of a leading frequency between the halves of the time",
-            ),
-            column("verdict", DataType::Utf8, "", "", "kept, or why not"),
-        ];
         Ok(vec![
             OutputPort::table("stars", stars),
-            OutputPort::table("orbits", Schema::new(orbits)),
+            OutputPort::table("orbits", orbits().schema()),
             set_aside::port(),
         ])
     }
@@ -126,18 +132,19 @@ impl Stage for SelectOrbits {
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let table = context.read_table("stars")?;
-        let (stream, star) = identity(&table)?;
-        let (time, points) = (io::column(&table, TIME.name)?, points(&table)?);
-        let mut rows: Vec<usize> = (0..stream.len()).collect();
-        rows.sort_by(|&a, &b| stream[a].cmp(&stream[b]).then(time[a].total_cmp(&time[b])));
+        let ids = star_ids(&table)?;
+        let (time, points) = (io::column(&table, TIME.name)?, quantity::<PhaseSpace, 6>(&table)?);
+        let stream = |row: usize| ids[row].stream;
+        let mut rows: Vec<usize> = (0..ids.len()).collect();
+        rows.sort_by(|&a, &b| stream(a).cmp(&stream(b)).then(time[a].total_cmp(&time[b])));
         let mut random = context.random(self.seed, "select_orbits");
         let mut kept = Vec::new();
-        let (mut ids, mut found, mut verdicts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut found: Vec<Judged> = Vec::new();
         let mut without = SetAside::default();
-        for rows in rows.chunk_by(|&a, &b| stream[a] == stream[b]) {
+        for rows in rows.chunk_by(|&a, &b| stream(a) == stream(b)) {
             context.check_cancelled()?;
             if let Some(fault) = self.fault_of_times(rows, time) {
-                without.push(stream[rows[0]], star[rows[0]], fault);
+                without.push(ids[rows[0]], fault);
                 continue;
             }
             let along: Vec<_> = rows.iter().map(|&row| points[row]).collect();
@@ -148,30 +155,29 @@ impl Stage for SelectOrbits {
                 chosen.sort_unstable();
                 kept.extend(chosen.into_iter().map(|place| rows[place]));
             }
-            ids.push(stream[rows[0]]);
-            found.push(character);
-            verdicts.push(verdict);
+            found.push(Judged {
+                stream: stream(rows[0]),
+                character,
+                verdict,
+            });
         }
-        let (orbits, left) = (ids.len(), without.len());
-        without.write(context, self.failures, orbits + left, "orbits")?;
-        if orbits == 0 && left > 0 {
+        let left = without.len();
+        without.write(context, self.failures, found.len() + left, "orbits")?;
+        if found.is_empty() && left > 0 {
             return Ok(set_aside::all_set_aside(left, "orbits"));
         }
+        let count = |wanted| found.iter().filter(|orbit| orbit.verdict == wanted).count();
         for verdict in [KEPT, BOX, OTHER, LOW, CHAOTIC] {
-            let count = verdicts.iter().filter(|other| **other == verdict).count();
-            context.metric(
-                &format!("orbits_{}", verdict.replace([' ', ','], "_")),
-                count as f64,
-                "",
-            );
+            let name = format!("orbits_{}", verdict.replace([' ', ','], "_"));
+            context.metric(&name, count(verdict) as f64, "");
         }
-        let count = |wanted| verdicts.iter().filter(|verdict| **verdict == wanted).count();
-        let drifting = found.iter().filter(|of| of.drift > self.greatest_drift).count();
+        let drifts = found.iter().map(|orbit| orbit.character.drift);
+        let drifting = drifts.filter(|drift| *drift > self.greatest_drift).count();
         context.metric("drifting_of_all", drifting as f64, "");
         context.note(format!(
             "of {} orbits {} are kept; {} are boxes, {} tubes round another axis; of the tubes that are left the frequencies of {} drift and \
              {} have too little angular momentum. Of all orbits the frequencies of {drifting} drift",
-            ids.len(),
+            found.len(),
             count(KEPT),
             count(BOX),
             count(OTHER),
@@ -185,22 +191,7 @@ impl Stage for SelectOrbits {
             ));
         }
         context.write_batch("stars", &tables::take_rows(&table, &kept).map_err(StageError::failed)?)?;
-        context.write_table(
-            "orbits",
-            vec![
-                ("stream", ids.into()),
-                (
-                    "family",
-                    found.iter().map(|of| name(of.family)).collect::<Vec<_>>().into(),
-                ),
-                (
-                    "circularity",
-                    found.iter().map(|of| of.circularity).collect::<Vec<_>>().into(),
-                ),
-                ("drift", found.iter().map(|of| of.drift).collect::<Vec<_>>().into()),
-                ("verdict", verdicts.into()),
-            ],
-        )?;
+        context.write_rows("orbits", &orbits(), &found)?;
         Ok(Outcome::Complete)
     }
 }

@@ -13,8 +13,9 @@ use runner::stage::{Fault, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::common::columns::{self, CARTESIAN, POSITION, TIME, VELOCITY};
-use crate::common::io::{TableContext, identity, points, threads};
+use crate::common::columns::{self, CARTESIAN, TIME};
+use crate::common::io::{TableContext, quantity, star_ids};
+use crate::common::layout::{Layout, StarId};
 use crate::common::parameters::{Gyr, positive};
 use crate::common::potentials::PotentialParameters;
 use crate::common::room::too_many_rows;
@@ -107,9 +108,30 @@ const CHUNK: usize = 256;
 
 /// Where an orbit starts, and its name.
 struct Start {
-    stream: i64,
-    star: i64,
+    id: StarId,
     point: PhaseSpace,
+}
+
+impl Start {
+    /// The first star of a stream.
+    fn of_stream((stream, point): (i64, PhaseSpace)) -> Self {
+        let id = StarId { stream, star: 0 };
+        Self { id, point }
+    }
+}
+
+/// A star on an orbit.
+struct Star {
+    id: StarId,
+    time: units::Gyr,
+    point: PhaseSpace,
+}
+
+/// The table `stars`.
+fn stars() -> Layout<Star> {
+    Layout::of_stars(|row: &Star| row.id)
+        .number(TIME, |row| row.time.0)
+        .quantity(|row| row.point)
 }
 
 impl Stage for IntegrateOrbits {
@@ -126,10 +148,7 @@ impl Stage for IntegrateOrbits {
     }
 
     fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
-        Ok(vec![
-            OutputPort::table("stars", columns::stars(&[&[TIME], &POSITION, &VELOCITY])),
-            set_aside::port(),
-        ])
+        Ok(vec![OutputPort::table("stars", stars().schema()), set_aside::port()])
     }
 
     fn check(&self) -> Vec<Fault> {
@@ -171,15 +190,20 @@ impl Stage for IntegrateOrbits {
         let times: Vec<Vec<units::Gyr>> = (0..starts.len()).map(|index| self.times_of(index)).collect();
         let integrated = self.integrate(context, potential.as_ref(), &starts, &times)?;
         let mut without = SetAside::default();
-        let (mut orbits, mut streams, mut when) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut orbits, mut placed) = (Vec::new(), Vec::new());
         for ((orbit, start), times) in integrated.into_iter().zip(&starts).zip(times) {
             match orbit {
                 Ok(orbit) => {
+                    let stream = start.id.stream;
+                    let stars = (0..).zip(times.into_iter().zip(&orbit.points));
+                    placed.extend(stars.map(|(star, (time, &point))| Star {
+                        id: StarId { stream, star },
+                        time,
+                        point,
+                    }));
                     orbits.push(orbit);
-                    streams.push(start.stream);
-                    when.extend(times.iter().map(|time| time.0));
                 }
-                Err(error) => without.push(start.stream, start.star, self.reason(&error)),
+                Err(error) => without.push(start.id, self.reason(&error)),
             }
         }
         without.write(context, self.failures, starts.len(), "orbits")?;
@@ -190,30 +214,7 @@ impl Stage for IntegrateOrbits {
         let worst = orbits.iter().map(|orbit| orbit.energy_error).fold(0.0, f64::max);
         context.metric("largest_energy_error", worst, "");
         context.metric("steps", orbits.iter().map(|orbit| orbit.steps as f64).sum(), "");
-
-        let stars = self.stars as usize;
-        let points: Vec<PhaseSpace> = orbits.iter().flat_map(|orbit| orbit.points.iter().copied()).collect();
-        let stream: Vec<i64> = streams
-            .iter()
-            .flat_map(|&stream| std::iter::repeat_n(stream, stars))
-            .collect();
-        let star: Vec<i64> = streams.iter().flat_map(|_| 0..i64::from(self.stars)).collect();
-        let position = |axis: usize| points.iter().map(|point| point.x[axis]).collect::<Vec<_>>().into();
-        let velocity = |axis: usize| points.iter().map(|point| point.v[axis]).collect::<Vec<_>>().into();
-        context.write_table(
-            "stars",
-            vec![
-                ("stream", stream.into()),
-                ("star", star.into()),
-                ("t", when.into()),
-                ("x", position(0)),
-                ("y", position(1)),
-                ("z", position(2)),
-                ("vx", velocity(0)),
-                ("vy", velocity(1)),
-                ("vz", velocity(2)),
-            ],
-        )?;
+        context.write_rows("stars", &stars(), &placed)?;
         Ok(Outcome::Complete)
     }
 }
@@ -221,25 +222,20 @@ impl Stage for IntegrateOrbits {
 impl IntegrateOrbits {
     /// Where the orbits start, in order of their streams.
     fn starts(&self, context: &StageContext, potential: &dyn Potential) -> Result<Vec<Start>, StageError> {
-        let numbered = |(stream, point)| Start { stream, star: 0, point };
         match self.sample {
             Sample::Halo => self.halo_starts(context, potential),
             Sample::TestOrbits => Ok((0..)
                 .zip(sample::TEST_ORBITS.map(|(_, start)| start))
-                .map(numbered)
+                .map(Start::of_stream)
                 .collect()),
             Sample::Starts => {
                 let table = context.read_table("starts")?;
-                let (stream, star) = identity(&table)?;
-                let names = stream.iter().zip(star);
-                let mut starts: Vec<Start> = names
-                    .zip(points(&table)?)
-                    .map(|((&stream, &star), point)| Start { stream, star, point })
-                    .collect();
-                starts.sort_by_key(|start| start.stream);
-                if let Some(pair) = starts.windows(2).find(|pair| pair[0].stream == pair[1].stream) {
+                let all = star_ids(&table)?.into_iter().zip(quantity(&table)?);
+                let mut starts: Vec<Start> = all.map(|(id, point)| Start { id, point }).collect();
+                starts.sort_by_key(|start| start.id.stream);
+                if let Some(pair) = starts.windows(2).find(|pair| pair[0].id.stream == pair[1].id.stream) {
                     return Err(StageError::with_hint(
-                        format!("input starts: stream {} has more than one star", pair[0].stream),
+                        format!("input starts: stream {} has more than one star", pair[0].id.stream),
                         "a table of starts has one row for each stream",
                     ));
                 }
@@ -255,7 +251,7 @@ impl IntegrateOrbits {
         for stream in 0..i64::from(streams) {
             let mut random = sample::generator(self.seed, stream as u64);
             let (point, draws) = self.halo.start(potential, &mut random)?;
-            starts.push(Start { stream, star: 0, point });
+            starts.push(Start::of_stream((stream, point)));
             redrawn += draws;
         }
         context.metric("starts_redrawn", f64::from(redrawn), "");
@@ -300,10 +296,9 @@ impl IntegrateOrbits {
         let count = |orbits: usize| progress.add(orbits as u64);
         let starts: Vec<PhaseSpace> = starts.iter().map(|start| start.point).collect();
         let mut orbits = Vec::with_capacity(starts.len());
-        let pool = threads(context)?;
         for (starts, times) in starts.chunks(CHUNK).zip(times.chunks(CHUNK)) {
             context.check_cancelled()?;
-            orbits.extend(pool.install(|| match self.integrator {
+            orbits.extend(match self.integrator {
                 Integrator::Leapfrog => integrate_all(&potential, starts, times, self.energy_tolerance, &count),
                 Integrator::Dop853 => {
                     let one = |(start, times): (&PhaseSpace, &Vec<units::Gyr>)| {
@@ -313,7 +308,7 @@ impl IntegrateOrbits {
                     };
                     starts.par_iter().zip(times).map(one).collect()
                 }
-            }));
+            });
         }
         Ok(orbits)
     }

@@ -1,7 +1,7 @@
 //! Tori of given or sampled actions, and stars at random angles on each: one torus is one stream, and its truth.
 
 use dynamics::orbit::circular::guiding_radius;
-use dynamics::phase_space::{Actions, Angles, PhaseSpace};
+use dynamics::phase_space::{ActionAngle, Actions, Angles, PhaseSpace};
 use dynamics::potential::{Potential, Symmetry};
 use dynamics::sample;
 use dynamics::staeckel::StaeckelFudge;
@@ -9,16 +9,16 @@ use dynamics::torus::{Settings, Torus};
 use dynamics::units;
 use rand::Rng;
 use rayon::prelude::*;
-use runner::arrow_schema::{DataType, Schema};
 use runner::context::StageContext;
 use runner::error::StageError;
-use runner::ports::{Connected, Counts, InputPort, Most, OutputPort, column};
+use runner::ports::{Connected, Counts, InputPort, Most, OutputPort};
 use runner::stage::{Fault, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::common::columns::{self, ACTIONS, ANGLES, CARTESIAN, Column, ENERGY, FREQUENCIES, J_ERROR};
-use crate::common::io::{TableContext, identity, threads};
+use crate::common::columns::{self, ACTIONS, ENERGY, J_ERROR};
+use crate::common::io::{TableContext, quantity, star_ids};
+use crate::common::layout::{Layout, StarId};
 use crate::common::parameters::{Gyr, KmPerSecondKpc, positive};
 use crate::common::potentials::PotentialParameters;
 use crate::common::room::too_many_rows;
@@ -89,16 +89,6 @@ pub(crate) fn tolerance_fault(at: &str, tolerance: f64) -> Option<Fault> {
     (!fits).then(|| Fault::new(at, format!("must be between 0 and 1, not {tolerance}")))
 }
 
-const QUALITY: [Column; 2] = [
-    Column {
-        name: "dispersion",
-        unit: "",
-        frame: "",
-        description: "root mean square of delta H / |H| over the torus",
-    },
-    J_ERROR,
-];
-
 /// Tori made between two looks at the cancel flag.
 const CHUNK: u64 = 64;
 
@@ -139,29 +129,10 @@ impl Stage for MapTori {
     }
 
     fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
-        let count = |name, description| column(name, DataType::Int64, "", "", description);
-        let groups: [&[Column]; 4] = [&ACTIONS, &FREQUENCIES, &[ENERGY], &QUALITY];
-        let numbers = || groups.into_iter().flatten().map(Column::field);
-        let tori = [count("stream", "number of the stream, one torus each")];
-        let modes = [count("modes", "number of modes of the generating function")];
-        let failed = [count("draw", "number of the draw")];
-        let reason = [column("reason", DataType::Utf8, "", "", "why there is no torus")];
         Ok(vec![
-            OutputPort::table("stars", columns::stars(&[&CARTESIAN, &ACTIONS, &ANGLES, &FREQUENCIES])),
-            OutputPort::table(
-                "tori",
-                Schema::new(tori.into_iter().chain(numbers()).chain(modes).collect::<Vec<_>>()),
-            ),
-            OutputPort::table(
-                SET_ASIDE_DRAWS,
-                Schema::new(
-                    failed
-                        .into_iter()
-                        .chain(ACTIONS.iter().map(Column::field))
-                        .chain(reason)
-                        .collect::<Vec<_>>(),
-                ),
-            ),
+            OutputPort::table("stars", stars().schema()),
+            OutputPort::table("tori", tori().schema()),
+            OutputPort::table(SET_ASIDE_DRAWS, set_aside_draws().schema()),
             set_aside::port(),
         ])
     }
@@ -215,39 +186,36 @@ impl Stage for MapTori {
         let progress = context.progress(wanted as u64, "tori");
 
         let mut tori: Vec<Stream> = Vec::with_capacity(wanted);
-        let mut failed: Vec<(u64, Actions, String)> = Vec::new();
+        let mut failed: Vec<Failed> = Vec::new();
         let (mut next, mut too_close, mut in_a_row) = (0, 0, 0);
         let last = given.as_ref().map(|given| given.len() as u64);
-        let pool = threads(context)?;
         while tori.len() < wanted && last.is_none_or(|last| next < last) {
             context.check_cancelled()?;
             let missing = (wanted - tori.len()) as u64;
             let end = next + missing.clamp(1, CHUNK);
             let draws: Vec<u64> = (next..last.map_or(end, |last| last.min(end))).collect();
-            let drawn: Vec<Result<Drawn, StageError>> = pool.install(|| {
-                let one = |&draw: &u64| {
-                    let mut random = sample::generator(self.seed, draw);
-                    let actions = match &given {
-                        Some(given) => given[draw as usize].actions,
-                        None => self.actions(potential, &fudge, &mut random)?,
-                    };
-                    Ok(self.torus(potential, actions, &mut random))
+            let one = |&draw: &u64| {
+                let mut random = sample::generator(self.seed, draw);
+                let actions = match &given {
+                    Some(given) => given[draw as usize].actions,
+                    None => self.actions(potential, &fudge, &mut random)?,
                 };
-                draws.par_iter().with_max_len(1).map(one).collect()
-            });
+                Ok(self.torus(potential, actions, &mut random))
+            };
+            let drawn: Vec<Result<Drawn, StageError>> = draws.par_iter().with_max_len(1).map(one).collect();
             for (&draw, drawn) in draws.iter().zip(drawn) {
                 match drawn? {
                     Drawn::Torus(torus, stars) => {
                         let number = given
                             .as_ref()
-                            .map_or(tori.len() as i64, |given| given[draw as usize].stream);
+                            .map_or(tori.len() as i64, |given| given[draw as usize].id.stream);
                         tori.push(Stream { number, torus, stars });
                         progress.add(1);
                         in_a_row = 0;
                     }
                     Drawn::TooClose => too_close += 1,
                     Drawn::Failed(actions, reason) => {
-                        failed.push((draw, actions, reason));
+                        failed.push(Failed { draw, actions, reason });
                         in_a_row += 1;
                     }
                 }
@@ -264,16 +232,15 @@ impl Stage for MapTori {
         }
         let mut without = SetAside::default();
         if let Some(given) = &given {
-            for (draw, _, reason) in &failed {
-                let given = &given[*draw as usize];
-                without.push(given.stream, given.star, reason);
+            for failed in &failed {
+                without.push(given[failed.draw as usize].id, failed.reason.clone());
             }
         }
         without.write(context, self.failures, wanted, "tori")?;
         if tori.is_empty() {
             return Ok(Outcome::Finding {
                 title: format!("none of {wanted} actions has a torus"),
-                detail: failed.first().map(|(_, _, reason)| reason.clone()).unwrap_or_default(),
+                detail: failed.first().map(|failed| failed.reason.clone()).unwrap_or_default(),
             });
         }
         let worst = tori.iter().map(|stream| stream.torus.dispersion()).fold(0.0, f64::max);
@@ -360,134 +327,84 @@ fn far_inside(potential: &dyn Potential, actions: &Actions, pericentre: f64) -> 
 
 /// Actions that a table gives, and whose they are.
 struct Given {
-    stream: i64,
-    star: i64,
+    id: StarId,
     actions: Actions,
 }
 
 /// Those of the first star of each stream.
 fn given_actions(context: &StageContext) -> Result<Vec<Given>, StageError> {
     let table = context.read_table("actions")?;
-    let (stream, star) = identity(&table)?;
-    let [phi, z, r] = crate::common::io::columns(&table, &ACTIONS)?;
     let mut seen = std::collections::BTreeSet::new();
-    let first = (0..stream.len()).filter(|&row| seen.insert(stream[row]));
-    let given = |row: usize| Given {
-        stream: stream[row],
-        star: star[row],
-        actions: Actions {
-            phi: phi[row],
-            z: z[row],
-            r: r[row],
-        },
-    };
-    Ok(first.map(given).collect())
+    let all = star_ids(&table)?.into_iter().zip(quantity(&table)?);
+    let first = all.filter(|(id, _)| seen.insert(id.stream));
+    Ok(first.map(|(id, actions)| Given { id, actions }).collect())
 }
 
-fn write(context: &StageContext, tori: &[Stream], failed: &[(u64, Actions, String)]) -> Result<(), StageError> {
-    let stars = || {
-        tori.iter().flat_map(|stream| {
-            stream
-                .stars
-                .iter()
-                .enumerate()
-                .map(move |(star, at)| (stream, star, at))
+/// A star on a torus.
+struct Placed {
+    id: StarId,
+    point: PhaseSpace,
+    found: ActionAngle,
+}
+
+/// The table `stars`.
+fn stars() -> Layout<Placed> {
+    Layout::of_stars(|row: &Placed| row.id)
+        .quantity(|row| row.point)
+        .action_angle(|row| &row.found)
+}
+
+/// The table `tori`.
+fn tori() -> Layout<Stream> {
+    let dispersion = ("dispersion", "", "root mean square of delta H / |H| over the torus");
+    let modes = "number of modes of the generating function";
+    Layout::new()
+        .count("stream", "number of the stream, one torus each", |row: &Stream| {
+            row.number
         })
-    };
-    let of_star =
-        |value: &dyn Fn(&(Angles, PhaseSpace)) -> f64| stars().map(|(_, _, at)| value(at)).collect::<Vec<_>>().into();
-    let of_its_torus = |value: fn(&Torus) -> f64| {
-        stars()
-            .map(|(stream, ..)| value(&stream.torus))
-            .collect::<Vec<_>>()
-            .into()
-    };
-    let position = |axis: usize| of_star(&|(_, point)| point.x[axis]);
-    let velocity = |axis: usize| of_star(&|(_, point)| point.v[axis]);
-    context.write_table(
-        "stars",
-        vec![
-            (
-                "stream",
-                stars().map(|(stream, ..)| stream.number).collect::<Vec<_>>().into(),
-            ),
-            (
-                "star",
-                stars().map(|(_, star, _)| star as i64).collect::<Vec<_>>().into(),
-            ),
-            ("x", position(0)),
-            ("y", position(1)),
-            ("z", position(2)),
-            ("vx", velocity(0)),
-            ("vy", velocity(1)),
-            ("vz", velocity(2)),
-            ("J_phi", of_its_torus(|torus| torus.actions().phi)),
-            ("J_z", of_its_torus(|torus| torus.actions().z)),
-            ("J_r", of_its_torus(|torus| torus.actions().r)),
-            ("theta_phi", of_star(&|(angles, _)| angles.phi)),
-            ("theta_z", of_star(&|(angles, _)| angles.z)),
-            ("theta_r", of_star(&|(angles, _)| angles.r)),
-            ("Omega_phi", of_its_torus(|torus| torus.frequencies().phi)),
-            ("Omega_z", of_its_torus(|torus| torus.frequencies().z)),
-            ("Omega_r", of_its_torus(|torus| torus.frequencies().r)),
-        ],
-    )?;
-    let of = |value: fn(&Torus) -> f64| {
-        tori.iter()
-            .map(|stream| value(&stream.torus))
-            .collect::<Vec<_>>()
-            .into()
-    };
-    context.write_table(
-        "tori",
-        vec![
-            (
-                "stream",
-                tori.iter().map(|stream| stream.number).collect::<Vec<_>>().into(),
-            ),
-            ("J_phi", of(|torus| torus.actions().phi)),
-            ("J_z", of(|torus| torus.actions().z)),
-            ("J_r", of(|torus| torus.actions().r)),
-            ("Omega_phi", of(|torus| torus.frequencies().phi)),
-            ("Omega_z", of(|torus| torus.frequencies().z)),
-            ("Omega_r", of(|torus| torus.frequencies().r)),
-            ("energy", of(Torus::energy)),
-            ("dispersion", of(Torus::dispersion)),
-            ("J_error", of(Torus::action_error)),
-            (
-                "modes",
-                tori.iter()
-                    .map(|stream| stream.torus.modes() as i64)
-                    .collect::<Vec<_>>()
-                    .into(),
-            ),
-        ],
-    )?;
-    let of = |value: fn(&Actions) -> f64| {
-        failed
-            .iter()
-            .map(|(_, actions, _)| value(actions))
-            .collect::<Vec<_>>()
-            .into()
-    };
-    context.write_table(
-        SET_ASIDE_DRAWS,
-        vec![
-            (
-                "draw",
-                failed.iter().map(|(draw, ..)| *draw as i64).collect::<Vec<_>>().into(),
-            ),
-            ("J_phi", of(|actions| actions.phi)),
-            ("J_z", of(|actions| actions.z)),
-            ("J_r", of(|actions| actions.r)),
-            (
-                "reason",
-                failed
-                    .iter()
-                    .map(|(_, _, reason)| reason.as_str())
-                    .collect::<Vec<_>>()
-                    .into(),
-            ),
-        ],
-    )
+        .quantity(|row| row.torus.actions())
+        .quantity(|row| row.torus.frequencies())
+        .number(ENERGY, |row| row.torus.energy())
+        .number(dispersion, |row| row.torus.dispersion())
+        .number(J_ERROR, |row| row.torus.action_error())
+        .count("modes", modes, |row| row.torus.modes() as i64)
+}
+
+/// Actions that have no torus.
+struct Failed {
+    draw: u64,
+    actions: Actions,
+    reason: String,
+}
+
+/// The table `set_aside_draws`.
+fn set_aside_draws() -> Layout<Failed> {
+    Layout::new()
+        .count("draw", "number of the draw", |row: &Failed| row.draw as i64)
+        .quantity(|row| row.actions)
+        .text("reason", "why there is no torus", |row| &row.reason)
+}
+
+fn write(context: &StageContext, streams: &[Stream], failed: &[Failed]) -> Result<(), StageError> {
+    let placed: Vec<Placed> = streams
+        .iter()
+        .flat_map(|stream| {
+            let (actions, frequencies) = (stream.torus.actions(), stream.torus.frequencies());
+            (0..).zip(&stream.stars).map(move |(star, &(angles, point))| Placed {
+                id: StarId {
+                    stream: stream.number,
+                    star,
+                },
+                point,
+                found: ActionAngle {
+                    actions,
+                    angles,
+                    frequencies,
+                },
+            })
+        })
+        .collect();
+    context.write_rows("stars", &stars(), &placed)?;
+    context.write_rows("tori", &tori(), streams)?;
+    context.write_rows(SET_ASIDE_DRAWS, &set_aside_draws(), failed)
 }

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::columns::{self, CARTESIAN, TIME};
-use crate::common::io::{TableContext, on_threads};
+use crate::common::io::TableContext;
 use crate::common::parameters::{FROM_ZERO, Gyr, Kpc, SolarMasses, positive};
 use crate::common::potentials::MassAndScale;
 use crate::common::room::too_many_rows;
@@ -179,8 +179,7 @@ impl Stage for SimulateNbody {
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
-        let context = &*context;
-        on_threads(context, || self.simulate(context))??;
+        self.simulate(context)?;
         Ok(Outcome::Complete)
     }
 }

@@ -17,7 +17,7 @@ use tables::RecordBatch;
 use super::hold::{Bounds, Hold};
 use super::one_orbit::OneOrbit;
 use super::{Method, O2gfParameters, TorusParameters};
-use crate::common::io::{column, identity, threads};
+use crate::common::io::{column, identity};
 use crate::common::learned_field::LearnedField;
 
 /// What was found for one star.
@@ -161,18 +161,15 @@ fn all(
     let bounds: Vec<Result<Option<Bounds>, String>> = stars.iter().map(bounds).collect();
     let progress = context.progress(stars.len() as u64, "stars");
     let mut estimates: Vec<Option<Result<Estimate, String>>> = stars.iter().map(|_| None).collect();
-    let pool = threads(context)?;
     for units in units.chunks(CHUNK) {
         context.check_cancelled()?;
-        let done: Vec<Done> = pool.install(|| {
-            let one = |rows: &Vec<usize>| {
-                let bound: Vec<usize> = rows.iter().copied().filter(|&row| bounds[row].is_ok()).collect();
-                let found = if bound.is_empty() { Vec::new() } else { work(&bound) };
-                progress.add(rows.len() as u64);
-                (bound, found)
-            };
-            units.par_iter().with_max_len(1).map(one).collect()
-        });
+        let one = |rows: &Vec<usize>| {
+            let bound: Vec<usize> = rows.iter().copied().filter(|&row| bounds[row].is_ok()).collect();
+            let found = if bound.is_empty() { Vec::new() } else { work(&bound) };
+            progress.add(rows.len() as u64);
+            (bound, found)
+        };
+        let done: Vec<Done> = units.par_iter().with_max_len(1).map(one).collect();
         for (rows, found) in done {
             for (row, found) in rows.into_iter().zip(found) {
                 let within = |estimate: Estimate| match &bounds[row] {

@@ -1,7 +1,5 @@
 //! Predicted against true actions, and their difference below: figure 5 of Ibata et al. (2021).
 
-use std::collections::HashMap;
-
 use runner::error::StageError;
 use runner::ports::InputPort;
 use schemars::JsonSchema;
@@ -9,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tables::RecordBatch;
 
 use crate::common::columns::{self, ACTIONS};
+use crate::common::io::{self, rows_by_star, star_ids};
 
 use super::actions_along_orbits::SYMBOLS;
 use super::panel::{Axis, DrawError, Frame, INK, Panel, SERIES, draw, per_unit, tick_label};
@@ -113,18 +112,13 @@ fn ends(pairs: &Pairs) -> (f64, f64) {
 
 /// True and predicted actions of the stars that both tables have.
 fn pairs(predicted: &RecordBatch, truth: &RecordBatch) -> Result<[Pairs; 3], StageError> {
-    let (stream, star) = crate::common::io::identity(predicted)?;
-    let rows: HashMap<_, _> = stream.iter().zip(star).zip(0..).collect();
-    let (stream, star) = crate::common::io::identity(truth)?;
-    let pair = |(row, key)| Some((row, *rows.get(&key)?));
-    let both: Vec<(usize, usize)> = stream.iter().zip(star).enumerate().filter_map(pair).collect();
+    let rows = rows_by_star("predicted", predicted)?;
+    let pair = |(row, id)| Some((row, *rows.get(&id)?));
+    let both: Vec<(usize, usize)> = star_ids(truth)?.into_iter().enumerate().filter_map(pair).collect();
     if both.is_empty() {
         return Err(StageError::failed("predicted and truth have no star in common"));
     }
-    let (truth, predicted) = (
-        crate::common::io::columns(truth, &ACTIONS)?,
-        crate::common::io::columns(predicted, &ACTIONS)?,
-    );
+    let (truth, predicted) = (io::columns(truth, &ACTIONS)?, io::columns(predicted, &ACTIONS)?);
     Ok([0, 1, 2].map(|n| both.iter().map(|&(t, p)| (truth[n][t], predicted[n][p])).collect()))
 }
 

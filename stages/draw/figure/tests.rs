@@ -47,7 +47,7 @@ fn history_table() -> RecordBatch {
         .unwrap()
         .0;
     table(
-        columns::history("km/s kpc"),
+        crate::learn::tables::history("km/s kpc").schema(),
         vec![
             ("epoch", (1..=400i64).collect::<Vec<_>>().into()),
             ("train_loss", curve(1.5).into()),
@@ -104,7 +104,7 @@ fn curve_table() -> RecordBatch {
     let truth: Vec<f64> = radius.iter().map(|r| 220.0 * (r / (r + 1.0)).sqrt()).collect();
     let speed: Vec<f64> = truth.iter().zip(noise(80, 2.0)).map(|(v, off)| v + off).collect();
     table(
-        crate::apply::tabulate_field::curve(true),
+        crate::apply::tabulate_field::curve(true).schema(),
         vec![
             ("R", radius.into()),
             ("v_c", speed.into()),
@@ -125,7 +125,7 @@ fn meridian_table() -> RecordBatch {
         |f: &dyn Fn(f64, f64) -> f64| -> Values { places.iter().map(|&(r, z)| f(r, z)).collect::<Vec<_>>().into() };
     let pull = |r: f64, z: f64| -4.0e4 / (r * r + z * z);
     table(
-        crate::apply::tabulate_field::meridian(true),
+        crate::apply::tabulate_field::meridian(true).schema(),
         vec![
             ("R", each(&|r, _| r)),
             ("z", each(&|_, z| z)),

@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
+use dynamics::vector::{difference, dot};
 use runner::error::StageError;
 use tables::RecordBatch;
 
 use super::errors::Row;
 use super::published::{PAPER, Statistic, mean};
 use super::{Compare, Measure};
-use crate::common::columns::ACCELERATION;
 use crate::common::io::{self, identity};
+use crate::common::quantities::Acceleration;
 
 /// The values of a measure, by component.
 fn values<'a>(table: &'a RecordBatch, measure: &Measure) -> Result<Vec<&'a [f64]>, StageError> {
@@ -39,10 +40,10 @@ impl Compared {
     ) -> Result<Self, StageError> {
         if measure.name == "delta_a" {
             let (predicted, truth) = (
-                io::columns(predicted, &ACCELERATION)?,
-                io::columns(truth, &ACCELERATION)?,
+                io::quantity::<Acceleration, 3>(predicted)?,
+                io::quantity::<Acceleration, 3>(truth)?,
             );
-            return Ok(Self::accelerations(predicted, truth, pairs));
+            return Ok(Self::accelerations(&predicted, &truth, pairs));
         }
         let (predicted, truth) = (values(predicted, measure)?, values(truth, measure)?);
         let is_angle = measure.name == "delta_theta";
@@ -72,12 +73,12 @@ impl Compared {
     }
 
     /// Accelerations, relative to the size of the true one, in %: component by component, and the length of the difference.
-    fn accelerations(predicted: [&[f64]; 3], truth: [&[f64]; 3], pairs: &[(usize, usize)]) -> Self {
-        let length = |vector: [f64; 3]| vector.iter().map(|c| c * c).sum::<f64>().sqrt();
+    fn accelerations(predicted: &[Acceleration], truth: &[Acceleration], pairs: &[(usize, usize)]) -> Self {
+        let length = |a: [f64; 3]| dot(a, a).sqrt();
         let relative = |&(p, t): &(usize, usize)| {
-            let size = length(truth.map(|values| values[t]));
+            let size = length(truth[t].0);
             // Gravity vanishes at the centre only.
-            [0, 1, 2].map(|axis| 100.0 * (predicted[axis][p] - truth[axis][t]) / size.max(f64::MIN_POSITIVE))
+            difference(predicted[p].0, truth[t].0).map(|d| 100.0 * d / size.max(f64::MIN_POSITIVE))
         };
         let all: Vec<[f64; 3]> = pairs.iter().map(relative).collect();
         Self {
@@ -121,8 +122,8 @@ impl Compared {
         self.residuals.iter().flatten().all(|&residual| residual == 0.0)
     }
 
-    /// The rows of `errors`.
-    pub fn rows(&self, measure: &Measure, compare: &Compare) -> Vec<Row> {
+    /// The rows of `errors`, with the numbers of stars that were compared and that could not be.
+    pub fn rows(&self, measure: &Measure, compare: &Compare, (stars, set_aside): (usize, usize)) -> Vec<Row> {
         let truth = mean(self.truth.iter().copied());
         let mut rows = Vec::new();
         for statistic in Statistic::ALL {
@@ -165,6 +166,8 @@ impl Compared {
                     relative,
                     paper: paper.or(elsewhere),
                     source: source.to_owned(),
+                    stars: stars as i64,
+                    set_aside: set_aside as i64,
                 });
             }
         }

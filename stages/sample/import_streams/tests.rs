@@ -457,7 +457,7 @@ fn positions_and_velocities_follow_from_the_sky() {
     let path = csv(folder.path(), SKY);
     let ran = import(&path, sky()).completed();
     assert_eq!(ran.i64("set_aside_rows", "row"), [2]);
-    let points = crate::common::io::points(&ran.tables["stars"]).unwrap();
+    let points: Vec<dynamics::phase_space::PhaseSpace> = crate::common::io::quantity(&ran.tables["stars"]).unwrap();
     for (row, point) in points.iter().enumerate() {
         let seen = Sun::default().observe(point).unwrap();
         let found = [seen.distance, seen.l, seen.b, seen.v_los, seen.mu_l_cosb, seen.mu_b];

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use dynamics::nbody::{Particles, Simulation};
+use dynamics::phase_space::PhaseSpace;
 use runner::arrow_schema::Schema;
 use runner::error::StageError;
 use runner::store::Hash256;
@@ -18,8 +19,8 @@ use tables::{RecordBatch, Values};
 
 use super::Schedule;
 use super::records::{self, Records};
-use crate::common::columns::{CARTESIAN, Column};
 use crate::common::io;
+use crate::common::layout::Layout;
 
 /// Between two saves of the particles.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -74,21 +75,27 @@ impl Checkpoint {
     /// Saves a snapshot.
     pub fn save_snapshot(&self, star: usize, particles: &Particles) -> Result<(), StageError> {
         let name = snapshot(star);
-        let hash = self.write(&name, &particles_schema(), columns(particles))?;
+        let hash = self.write_particles(&name, particles)?;
         self.snapshots.borrow_mut().insert(name, hash);
         Ok(())
+    }
+
+    fn write_particles(&self, name: &str, particles: &Particles) -> Result<Hash256, StageError> {
+        let both = particles.positions.iter().zip(&particles.velocities);
+        let points: Vec<PhaseSpace> = both.map(|(&x, &v)| PhaseSpace::new(x, v)).collect();
+        self.write(name, &layout().schema(), layout().columns(&points))
     }
 
     /// Saves where `simulation` stands; its snapshots up to there must have been saved.
     pub fn save(&self, simulation: &Simulation, records: &Records) -> Result<(), StageError> {
         let steps = simulation.steps();
         let mut files = self.snapshots.borrow().clone();
-        for (name, schema, columns) in [
-            (diagnostics(steps), records::schema(), records.columns()),
-            (standing(steps), particles_schema(), columns(simulation.particles())),
-        ] {
-            files.insert(name.clone(), self.write(&name, &schema, columns)?);
-        }
+        let name = diagnostics(steps);
+        let hash = self.write(&name, &records::schema(), records.columns())?;
+        files.insert(name, hash);
+        let name = standing(steps);
+        let hash = self.write_particles(&name, simulation.particles())?;
+        files.insert(name, hash);
         let (of, list) = (self.key(), self.folder.join(LIST));
         let list_of = List { of, steps, files };
         let text = serde_json::to_vec(&list_of).map_err(|error| StageError::Bug(error.to_string()))?;
@@ -202,32 +209,15 @@ fn read(path: &Path) -> Result<RecordBatch, StageError> {
     tables::read(path).map_err(StageError::failed)
 }
 
-fn particles_schema() -> Schema {
-    Schema::new(CARTESIAN.iter().map(Column::field).collect::<Vec<_>>())
-}
-
-fn columns(particles: &Particles) -> Vec<(&'static str, Values)> {
-    let column = |axis: usize| {
-        let vectors = if axis < 3 {
-            &particles.positions
-        } else {
-            &particles.velocities
-        };
-        vectors.iter().map(|vector| vector[axis % 3]).collect::<Vec<_>>().into()
-    };
-    CARTESIAN
-        .iter()
-        .enumerate()
-        .map(|(axis, name)| (name.name, column(axis)))
-        .collect()
+fn layout() -> Layout<PhaseSpace> {
+    Layout::new().quantity(|particle: &PhaseSpace| *particle)
 }
 
 fn particles(table: &RecordBatch) -> Result<Particles, StageError> {
-    let [x, y, z, vx, vy, vz] = io::columns(table, &CARTESIAN)?;
-    let rows = 0..table.num_rows();
+    let points = io::quantity::<PhaseSpace, 6>(table)?;
     Ok(Particles {
         masses: Vec::new(),
-        positions: rows.clone().map(|row| [x[row], y[row], z[row]]).collect(),
-        velocities: rows.map(|row| [vx[row], vy[row], vz[row]]).collect(),
+        positions: points.iter().map(|point| point.x).collect(),
+        velocities: points.iter().map(|point| point.v).collect(),
     })
 }

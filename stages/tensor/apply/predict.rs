@@ -6,7 +6,9 @@ use runner::stage::Outcome;
 use serde_json::Value;
 use stages::apply::predict::{By, NETWORKS, Predict};
 use stages::common::io::{self, PieceWriter};
+use stages::common::layout::{Layout, OfStar};
 use stages::common::networks;
+use stages::common::quantities::Acceleration;
 
 use crate::common::field::LearnedField;
 use crate::common::pieces::ROWS;
@@ -35,10 +37,9 @@ fn field(field: &LearnedField, context: &StageContext) -> Result<Outcome, StageE
     for table in io::pieces(context, "stars", &[], ROWS)? {
         context.check_cancelled()?;
         let table = table?;
-        let (stream, star) = io::identity(&table)?;
-        let mut columns = vec![("stream", stream.into()), ("star", star.into())];
-        columns.extend(field.columns(&table)?);
-        written.append(columns)?;
+        let stars = io::star_ids(&table)?.into_iter().zip(field.at_rows(&table)?);
+        let rows: Vec<OfStar<Acceleration>> = stars.map(|(id, value)| OfStar { id, value }).collect();
+        written.append_rows(&Layout::of_one(), &rows)?;
         progress.add(table.num_rows() as u64);
     }
     written.finish()?;

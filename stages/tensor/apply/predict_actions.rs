@@ -10,10 +10,11 @@ use runner::error::StageError;
 use runner::stage::Outcome;
 use stages::apply::predict::{By, Dropout, NETWORKS, Predict};
 use stages::common::io::{self, PieceWriter};
+use stages::common::layout::StarId;
 use stages::common::parameters::SunParameters;
-use stages::common::set_aside;
+use stages::common::set_aside::{self, LeftOut};
 use stages::learn::train_actions::Inputs;
-use tables::{RecordBatch, Values};
+use tables::RecordBatch;
 use tch::{Device, Kind, Tensor};
 
 use crate::apply::stream_means::StreamMeans;
@@ -45,7 +46,7 @@ struct Predictor<'a> {
 #[derive(Default)]
 struct Outcomes {
     stars: Stretch,
-    set_aside: Vec<(i64, i64, &'static str)>,
+    set_aside: Vec<LeftOut>,
     unbound: usize,
     open: usize,
 }
@@ -98,12 +99,12 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
         for found in predict_each(&mut predictors, &tables) {
             let found = found?;
             means.add(&found.stars);
-            means.flush(found.stars.stream.last().copied())?;
+            means.flush(found.stars.ids.last().map(|id| id.stream))?;
             if let Some(first) = found.set_aside.first() {
-                set_aside::may_be_set_aside(context, with.failures, *first)?;
-                set_aside.append(reasons(&found.set_aside))?;
+                set_aside::may_be_set_aside(context, with.failures, first)?;
+                set_aside.append_rows(&set_aside::layout(), &found.set_aside)?;
             }
-            predicted += found.stars.stream.len();
+            predicted += found.stars.ids.len();
             left += found.set_aside.len();
             unbound += found.unbound;
             open += found.open;
@@ -210,15 +211,6 @@ fn predict_each(predictors: &mut [Predictor], pieces: &[(usize, RecordBatch)]) -
     })
 }
 
-/// The columns of stars without a prediction.
-pub fn reasons(stars: &[(i64, i64, &'static str)]) -> Vec<(&'static str, Values)> {
-    vec![
-        ("stream", stars.iter().map(|star| star.0).collect::<Vec<_>>().into()),
-        ("star", stars.iter().map(|star| star.1).collect::<Vec<_>>().into()),
-        ("reason", stars.iter().map(|star| star.2).collect::<Vec<_>>().into()),
-    ]
-}
-
 impl<'a> Predictor<'a> {
     fn new(
         with: &'a Predict,
@@ -302,15 +294,18 @@ impl<'a> Predictor<'a> {
     }
 
     fn alone(&self, table: &RecordBatch, number: usize) -> Result<Outcomes, StageError> {
-        let (stream, star) = io::identity(table)?;
+        let ids = io::star_ids(table)?;
         let (x, v) = phase_space(table, self.inputs, &self.sun)?;
         let (x, v) = (x.to_device(self.device), v.to_device(self.device));
         let unbound = self.unbound(&x, &v)?;
         let set_aside: Vec<_> = unbound
             .iter()
-            .map(|&row| (stream[row], star[row], "it is unbound in the network's toy potential"))
+            .map(|&row| LeftOut {
+                id: ids[row],
+                reason: "it is unbound in the network's toy potential".into(),
+            })
             .collect();
-        let mut kept: Vec<i64> = (0..stream.len() as i64).collect();
+        let mut kept: Vec<i64> = (0..ids.len() as i64).collect();
         kept.retain(|&row| unbound.binary_search(&(row as usize)).is_err());
         let mut outcomes = Outcomes {
             unbound: unbound.len(),
@@ -345,8 +340,8 @@ impl<'a> Predictor<'a> {
                 .map(|a| network.frequencies(&x, &v, a, &image.actions).map_err(failed));
             members.push([Some(image.angles), Some(image.actions), frequencies.transpose()?]);
         }
-        let of_kept = |ids: &[i64]| kept.iter().map(|&row| ids[row as usize]).collect::<Vec<_>>();
-        outcomes.stars = self.stretch(&members, accelerations.as_ref(), of_kept(stream), of_kept(star))?;
+        let kept = kept.iter().map(|&row| ids[row as usize]).collect();
+        outcomes.stars = self.stretch(&members, accelerations.as_ref(), kept)?;
         outcomes.stars.converged = converged;
         outcomes.stars.inside = self.inside(&x, &v)?;
         outcomes.drop_not_finite();
@@ -381,16 +376,12 @@ impl<'a> Predictor<'a> {
             unbound: rows.len(),
             ..Outcomes::default()
         };
-        let lost: std::collections::BTreeSet<i64> = rows.keys().map(|&row| sample.stream[row]).collect();
-        let ids = sample.stream.iter().zip(&sample.star);
-        outcomes.set_aside = ids
-            .filter(|(stream, _)| lost.contains(stream))
-            .map(|(&stream, &star)| {
-                (
-                    stream,
-                    star,
-                    "a star of its stream is unbound in the network's toy potential",
-                )
+        let lost: std::collections::BTreeSet<i64> = rows.keys().map(|&row| sample.ids[row].stream).collect();
+        let of_lost = sample.ids.iter().filter(|id| lost.contains(&id.stream));
+        outcomes.set_aside = of_lost
+            .map(|&id| LeftOut {
+                id,
+                reason: "a star of its stream is unbound in the network's toy potential".into(),
             })
             .collect();
         let left = if rows.is_empty() {
@@ -418,7 +409,7 @@ impl<'a> Predictor<'a> {
                 .enumerate()
                 .filter(|(_, open)| **open)
                 .map(|(index, _)| sample.rows[index * width]);
-            open_streams.extend(first.map(|row| sample.stream[row]));
+            open_streams.extend(first.map(|row| sample.ids[row].stream));
             let actions = sample.flat(&image.actions);
             let frequencies = accelerations
                 .as_ref()
@@ -431,18 +422,10 @@ impl<'a> Predictor<'a> {
             own_members.push(sample.flat(&image.own_actions));
         }
         let own = Tensor::stack(&own_members, 0).mean_dim([0_i64].as_slice(), false, Kind::Double);
-        outcomes.stars = self.stretch(
-            &members,
-            accelerations.as_ref(),
-            sample.stream.clone(),
-            sample.star.clone(),
-        )?;
+        outcomes.stars = self.stretch(&members, accelerations.as_ref(), sample.ids.clone())?;
         outcomes.stars.own_actions = Some(three(&own)?);
-        outcomes.stars.converged = sample
-            .stream
-            .iter()
-            .map(|stream| !open_streams.contains(stream))
-            .collect();
+        let has_ended = |id: &StarId| !open_streams.contains(&id.stream);
+        outcomes.stars.converged = sample.ids.iter().map(has_ended).collect();
         outcomes.stars.inside = self.inside(&x, &v)?;
         if !self.is_ensemble() {
             outcomes.stars.actions_sd = Some(spread_within(&outcomes.stars));
@@ -470,8 +453,7 @@ impl<'a> Predictor<'a> {
         &self,
         members: &[[Option<Tensor>; 3]],
         accelerations: Option<&Tensor>,
-        stream: Vec<i64>,
-        star: Vec<i64>,
+        ids: Vec<StarId>,
     ) -> Result<Stretch, StageError> {
         let over = |quantity: usize| -> Option<(Tensor, Tensor)> {
             let all: Vec<&Tensor> = members.iter().filter_map(|member| member[quantity].as_ref()).collect();
@@ -486,8 +468,7 @@ impl<'a> Predictor<'a> {
         let sd = |found: &Option<(Tensor, Tensor)>| if is_ensemble { part(found, true) } else { Ok(None) };
         let some = |values: Three<f64>| values.map(|values| values.into_iter().map(Some).collect());
         Ok(Stretch {
-            stream,
-            star,
+            ids,
             actions: part(&actions, false)?.unwrap_or_default(),
             own_actions: None,
             angles: part(&angles, false)?,
@@ -522,14 +503,16 @@ impl Outcomes {
                 .any(|values| !is_finite(values, row))
                 .then_some("it has no frequencies: the orbit is circular, or in the plane, of the toy")
         };
-        let reasons: Vec<Option<&'static str>> = (0..stars.stream.len()).map(why).collect();
+        let reasons: Vec<Option<&'static str>> = (0..stars.ids.len()).map(why).collect();
         if reasons.iter().all(Option::is_none) {
             return;
         }
-        let lost = reasons
-            .iter()
-            .enumerate()
-            .filter_map(|(row, why)| Some((stars.stream[row], stars.star[row], (*why)?)));
+        let lost = stars.ids.iter().zip(&reasons).filter_map(|(&id, why)| {
+            Some(LeftOut {
+                id,
+                reason: (*why)?.into(),
+            })
+        });
         self.set_aside.extend(lost);
         let kept: Vec<usize> = (0..reasons.len()).filter(|&row| reasons[row].is_none()).collect();
         self.stars.keep(&kept);

@@ -97,11 +97,15 @@ fn predicted(predictor: &Predictor, stars: &[PhaseSpace]) -> Vec<Said> {
             .map(|(axis, column)| (column.name, of(axis).into())),
     );
     let outcomes = predictor.predict(&tables::build(&schema, list).unwrap(), 0).unwrap();
-    for (stream, _, why) in &outcomes.set_aside {
-        found[*stream as usize] = Err((*why).to_owned());
+    for LeftOut {
+        id: StarId { stream, .. },
+        reason: why,
+    } in &outcomes.set_aside
+    {
+        found[*stream as usize] = Err(why.to_string());
     }
     let (stars, physical) = (&outcomes.stars, outcomes.stars.physical());
-    for (row, &stream) in stars.stream.iter().enumerate() {
+    for (row, stream) in stars.ids.iter().map(|id| id.stream).enumerate() {
         let at = |values: &Three<f64>| values.each_ref().map(|values| values[row]);
         let ([j_phi, j_z, j_r], [phi, z, r]) = (at(&stars.actions), at(stars.angles.as_ref().unwrap()));
         let [omega_phi, omega_z, omega_r] = at(stars.frequencies.as_ref().unwrap());

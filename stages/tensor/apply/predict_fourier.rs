@@ -1,5 +1,6 @@
 //! The part of `predict` for `network: fourier`: actions of stars on the orbits that the network was made for.
 
+use dynamics::phase_space::PhaseSpace;
 use networks::fourier::OrbitMaps;
 use networks::weights::Weights;
 use runner::context::StageContext;
@@ -17,18 +18,18 @@ use crate::common::stretch::Stretch;
 pub fn run(weights: &Weights, with: &Predict, context: &StageContext) -> Result<Outcome, StageError> {
     let maps = OrbitMaps::from_weights(weights).map_err(failed)?;
     let table = context.read_table("stars")?;
-    let (stream, star) = io::identity(&table)?;
-    let points = io::points(&table)?;
+    let ids = io::star_ids(&table)?;
+    let points: Vec<PhaseSpace> = io::quantity(&table)?;
     let mut lost = SetAside::default();
     let (mut rows, mut found) = (Vec::new(), Vec::new());
     for (row, point) in points.iter().enumerate() {
-        match maps.actions(stream[row], point) {
+        match maps.actions(ids[row].stream, point) {
             Ok(actions) if actions.iter().all(|j| j.is_finite()) => {
                 rows.push(row);
                 found.push(actions);
             }
-            Ok(_) => lost.push(stream[row], star[row], "its actions are not finite"),
-            Err(error) => lost.push(stream[row], star[row], error.to_string()),
+            Ok(_) => lost.push(ids[row], "its actions are not finite"),
+            Err(error) => lost.push(ids[row], error.to_string()),
         }
     }
     lost.write(context, with.failures, points.len(), "stars")?;
@@ -36,10 +37,8 @@ pub fn run(weights: &Weights, with: &Predict, context: &StageContext) -> Result<
         return Ok(set_aside::all_set_aside(points.len(), "stars"));
     }
     let component = |axis: usize| found.iter().map(|actions| actions[axis]).collect::<Vec<f64>>();
-    let of_rows = |ids: &[i64]| rows.iter().map(|&row| ids[row]).collect();
     let stretch = Stretch {
-        stream: of_rows(stream),
-        star: of_rows(star),
+        ids: rows.iter().map(|&row| ids[row]).collect(),
         actions: [0, 1, 2].map(component),
         converged: vec![true; rows.len()],
         inside: vec![None; rows.len()],

@@ -1,5 +1,6 @@
 //! The part of `predict` from actions and angles to positions and velocities.
 
+use dynamics::phase_space::PhaseSpace;
 use networks::inverse::InverseModel;
 use networks::smooth::SmoothMap;
 use networks::smooth::exact::{Located, Unsolved};
@@ -8,12 +9,13 @@ use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
 use stages::apply::predict::{By, Predict};
-use stages::common::columns::{ACTIONS, ANGLES, CARTESIAN};
+use stages::common::columns::{ACTIONS, ANGLES};
 use stages::common::io::{self, PieceWriter};
-use stages::common::set_aside;
+use stages::common::layout::{Layout, OfStar};
+use stages::common::quantities::Quantity;
+use stages::common::set_aside::{self, LeftOut};
 use tch::{Device, Tensor};
 
-use crate::apply::predict_actions::reasons;
 use crate::common::failed;
 use crate::common::pieces::ROWS;
 use crate::common::stretch::three;
@@ -54,35 +56,32 @@ pub fn run(weights: &Weights, with: &Predict, context: &StageContext, device: De
     for table in io::pieces(context, "stars", &[], ROWS)? {
         context.check_cancelled()?;
         let table = table?;
-        let (stream, star) = io::identity(&table)?;
+        let ids = io::star_ids(&table)?;
         let together = |columns: [&[f64]; 3]| Tensor::stack(&columns.map(Tensor::from_slice), -1).to_device(device);
         let action = together(io::columns(&table, &ACTIONS)?);
         let theta = together(io::columns(&table, &ANGLES)?);
         let located = inverse.locate(&theta, &action)?;
-        let six = [three(&located.x)?, three(&located.v)?].concat();
-        let why = |row: usize| {
-            let is_number = six.iter().all(|values| values[row].is_finite());
+        let (x, v) = (three(&located.x)?, three(&located.v)?);
+        let (mut kept, mut lost) = (Vec::new(), Vec::new());
+        for (row, id) in ids.into_iter().enumerate() {
+            let value = PhaseSpace::new(x.each_ref().map(|x| x[row]), v.each_ref().map(|v| v[row]));
+            let is_number = value.components().iter().all(|value| value.is_finite());
             let unsolved = located.unsolved[row].map(Unsolved::reason);
-            unsolved.or((!is_number).then_some("no finite position belongs to its angles and actions"))
-        };
-        let kept: Vec<usize> = (0..stream.len()).filter(|row| why(*row).is_none()).collect();
-        let lost: Vec<(i64, i64, &'static str)> = (0..stream.len())
-            .filter_map(|row| Some((stream[row], star[row], why(row)?)))
-            .collect();
-        for (_, _, why) in &lost {
-            *counts.entry(why).or_default() += 1;
+            let why = unsolved.or((!is_number).then_some("no finite position belongs to its angles and actions"));
+            match why {
+                None => kept.push(OfStar { id, value }),
+                Some(why) => {
+                    *counts.entry(why).or_default() += 1;
+                    let reason = why.into();
+                    lost.push(LeftOut { id, reason });
+                }
+            }
         }
         if let Some(first) = lost.first() {
-            set_aside::may_be_set_aside(context, with.failures, *first)?;
-            set_aside.append(reasons(&lost))?;
+            set_aside::may_be_set_aside(context, with.failures, first)?;
+            set_aside.append_rows(&set_aside::layout(), &lost)?;
         }
-        let pick = |ids: &[i64]| kept.iter().map(|&row| ids[row]).collect::<Vec<_>>();
-        let mut columns = vec![("stream", pick(stream).into()), ("star", pick(star).into())];
-        for (column, values) in CARTESIAN.iter().zip(&six) {
-            let values: Vec<f64> = kept.iter().map(|&row| values[row]).collect();
-            columns.push((column.name, values.into()));
-        }
-        predictions.append(columns)?;
+        predictions.append_rows(&Layout::of_one(), &kept)?;
         done += table.num_rows();
         progress.at(done as u64, "");
     }

@@ -1,5 +1,7 @@
 //! Body of `recover_velocities`.
 
+use dynamics::phase_space::PhaseSpace;
+use dynamics::sky::Observables;
 use networks::sky::Sun;
 use networks::smooth::SmoothMap;
 use networks::velocities::{Found, Sightlines, recover, steps};
@@ -7,11 +9,13 @@ use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
-use stages::apply::recover_velocities::{RecoverVelocities, V_LOS, V_LOS_SD};
-use stages::common::columns::{CARTESIAN, OBSERVABLES};
+use stages::apply::recover_velocities::{Completed, RecoverVelocities, V_LOS, completed, recovered};
+use stages::common::columns::OBSERVABLES;
 use stages::common::io::{self, TableContext};
+use stages::common::layout::StarId;
+use stages::common::quantities::Quantity;
 use stages::common::set_aside::SetAside;
-use tables::{RecordBatch, Values};
+use tables::RecordBatch;
 use tch::Tensor;
 
 use crate::common::stretch::three;
@@ -23,17 +27,15 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let device = prepare(context);
     let map = SmoothMap::from_weights(&load(context, "network")?, device).map_err(failed)?;
     let table = context.read_table("stars")?;
-    let (stream, star) = io::identity(&table)?;
-    let known = known(&table, &with, stream)?;
+    let ids = io::star_ids(&table)?;
+    let stream: Vec<i64> = ids.iter().map(|id| id.stream).collect();
+    let known = known(&table, &with, &stream)?;
     let sun = dynamics::sky::Sun::from(&with.sun);
     let sun = Sun::new(sun.r0, sun.z, [sun.u, sun.v, sun.w], sun.v_lsr);
     let columns: Vec<Tensor> = OBSERVABLES
         .iter()
         .map(|column| match column.name == V_LOS.name {
-            true => Ok(Tensor::zeros(
-                [stream.len() as i64],
-                (tch::Kind::Double, tch::Device::Cpu),
-            )),
+            true => Ok(Tensor::zeros([ids.len() as i64], (tch::Kind::Double, tch::Device::Cpu))),
             false => Ok(Tensor::from_slice(io::column(&table, column.name)?)),
         })
         .collect::<Result<_, StageError>>()?;
@@ -42,7 +44,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let one = Tensor::from_slice(&[0.0, 0.0, 0.0, 1.0, 0.0, 0.0]).to_device(device);
     let along = sun.to_cartesian(&(&six + one)).1 - &v;
     let stars = Sightlines {
-        stream: stream.to_vec(),
+        stream,
         x,
         v,
         along,
@@ -50,7 +52,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     };
     let progress = context.progress(steps() as u64, "steps");
     let found = recover(&map, &stars, &mut |done| progress.at(done as u64, "")).map_err(failed)?;
-    write(context, &with, &table, &stars, &found, star)
+    write(context, &with, &table, &stars, &found, &ids)
 }
 
 /// The measured velocities that are used.
@@ -76,64 +78,35 @@ fn write(
     table: &RecordBatch,
     stars: &Sightlines,
     found: &[Found],
-    star: &[i64],
+    ids: &[StarId],
 ) -> Result<Outcome, StageError> {
-    let stream = &stars.stream;
     let velocity = |row: usize| match found[row] {
         Found::Known => stars.known[row],
         Found::Recovered(u, deviation) => Some(u).filter(|u| u.is_finite() && deviation.is_finite()),
         Found::Unbound | Found::Alone => None,
     };
-    let rows: Vec<usize> = (0..found.len()).filter(|&row| velocity(row).is_some()).collect();
     let u: Vec<f64> = (0..found.len()).map(|row| velocity(row).unwrap_or(0.0)).collect();
     let along = Tensor::from_slice(&u).to_device(stars.x.device()).unsqueeze(-1) * &stars.along;
-    let six = three(&stars.x)?.into_iter().chain(three(&(&stars.v + along))?);
-    let pick = |values: &[f64]| -> Values { rows.iter().map(|&row| values[row]).collect::<Vec<_>>().into() };
-    let ids = |ids: &[i64], rows: &[usize]| -> Values { rows.iter().map(|&row| ids[row]).collect::<Vec<_>>().into() };
-    let mut whole = vec![("stream", ids(stream, &rows)), ("star", ids(star, &rows))];
-    for column in &OBSERVABLES {
-        let values = match column.name == V_LOS.name {
-            true => pick(&u),
-            false => pick(io::column(table, column.name)?),
-        };
-        whole.push((column.name, values));
-    }
-    whole.extend(
-        CARTESIAN
-            .iter()
-            .zip(six)
-            .map(|(column, values)| (column.name, pick(&values))),
-    );
-    let deviation = |row: usize| match found[row] {
-        Found::Recovered(_, deviation) if velocity(row).is_some() => Some(deviation),
-        _ => None,
+    let (x, v) = (three(&stars.x)?, three(&(&stars.v + along))?);
+    let seen = OBSERVABLES.map(|column| match column.name == V_LOS.name {
+        true => Ok(u.as_slice()),
+        false => io::column(table, column.name),
+    });
+    let seen = seen.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let of_row = |row: usize| Completed {
+        id: ids[row],
+        seen: Observables::of(std::array::from_fn(|n| seen[n][row])),
+        point: PhaseSpace::new(x.each_ref().map(|x| x[row]), v.each_ref().map(|v| v[row])),
+        deviation: match found[row] {
+            Found::Recovered(_, deviation) => Some(deviation),
+            _ => None,
+        },
     };
-    whole.push((
-        V_LOS_SD.name,
-        rows.iter().map(|&row| deviation(row)).collect::<Vec<_>>().into(),
-    ));
-    whole.push((
-        "recovered",
-        rows.iter()
-            .map(|&row| deviation(row).is_some())
-            .collect::<Vec<_>>()
-            .into(),
-    ));
-    context.write_table("stars", whole)?;
-
-    let new: Vec<usize> = rows.iter().copied().filter(|&row| deviation(row).is_some()).collect();
-    context.write_table(
-        "recovered",
-        vec![
-            ("stream", ids(stream, &new)),
-            ("star", ids(star, &new)),
-            (V_LOS.name, new.iter().map(|&row| u[row]).collect::<Vec<_>>().into()),
-            (
-                V_LOS_SD.name,
-                new.iter().filter_map(|&row| deviation(row)).collect::<Vec<_>>().into(),
-            ),
-        ],
-    )?;
+    let rows = (0..found.len()).filter(|&row| velocity(row).is_some());
+    let whole: Vec<Completed> = rows.map(of_row).collect();
+    context.write_rows("stars", &completed(), &whole)?;
+    let new: Vec<Completed> = whole.into_iter().filter(|star| star.deviation.is_some()).collect();
+    context.write_rows("recovered", &recovered(), &new)?;
     let mut lost = SetAside::default();
     for row in 0..found.len() {
         let why = match found[row] {
@@ -142,7 +115,7 @@ fn write(
             Found::Recovered(..) if velocity(row).is_none() => "the network gives it no actions",
             _ => continue,
         };
-        lost.push(stream[row], star[row], why);
+        lost.push(ids[row], why);
     }
     context.metric("recovered", new.len() as f64, "");
     lost.write(context, with.failures, found.len(), "stars")?;

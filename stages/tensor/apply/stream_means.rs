@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use runner::context::StageContext;
 use runner::error::StageError;
-use stages::common::columns::{ACTIONS, ACTIONS_SD, FREQUENCIES, FREQUENCIES_SD};
+use stages::apply::predict::{StreamMean, stream_means};
+use stages::common::columns::FREQUENCIES;
 use stages::common::io::PieceWriter;
 
 use crate::common::stretch::Stretch;
@@ -36,6 +37,20 @@ struct Stream {
     frequencies: [Running; 3],
 }
 
+impl Stream {
+    fn means(&self, stream: i64) -> StreamMean {
+        let deviations = |of: &[Running; 3]| of.map(|running| running.deviation(self.stars as f64));
+        StreamMean {
+            stream,
+            stars: self.stars,
+            actions: self.actions.map(|running| running.mean),
+            actions_sd: deviations(&self.actions),
+            frequencies: self.frequencies.map(|running| running.mean),
+            frequencies_sd: deviations(&self.frequencies),
+        }
+    }
+}
+
 /// The output table `streams` of `predict`.
 pub struct StreamMeans {
     open: BTreeMap<i64, Stream>,
@@ -63,8 +78,8 @@ impl StreamMeans {
 
     /// Counts stars in.
     pub fn add(&mut self, stars: &Stretch) {
-        for (row, &stream) in stars.stream.iter().enumerate() {
-            let stream = self.open.entry(stream).or_default();
+        for (row, id) in stars.ids.iter().enumerate() {
+            let stream = self.open.entry(id.stream).or_default();
             stream.stars += 1;
             let count = stream.stars as f64;
             let actions = stars.own_actions.as_ref().unwrap_or(&stars.actions);
@@ -99,30 +114,7 @@ impl StreamMeans {
         if streams.is_empty() {
             return Ok(());
         }
-        let mut columns = vec![
-            ("stream", streams.keys().copied().collect::<Vec<_>>().into()),
-            (
-                "stars",
-                streams.values().map(|stream| stream.stars).collect::<Vec<_>>().into(),
-            ),
-        ];
-        let mut add = |names: &[stages::common::columns::Column; 3],
-                       sd: &[stages::common::columns::Column; 3],
-                       of: fn(&Stream) -> &[Running; 3]| {
-            for axis in 0..3 {
-                let mean: Vec<f64> = streams.values().map(|stream| of(stream)[axis].mean).collect();
-                let deviation: Vec<Option<f64>> = streams
-                    .values()
-                    .map(|stream| of(stream)[axis].deviation(stream.stars as f64))
-                    .collect();
-                columns.push((names[axis].name, mean.into()));
-                columns.push((sd[axis].name, deviation.into()));
-            }
-        };
-        add(&ACTIONS, &ACTIONS_SD, |stream| &stream.actions);
-        if self.frequencies {
-            add(&FREQUENCIES, &FREQUENCIES_SD, |stream| &stream.frequencies);
-        }
-        self.writer.append(columns)
+        let rows: Vec<StreamMean> = streams.iter().map(|(&stream, own)| own.means(stream)).collect();
+        self.writer.append_rows(&stream_means(self.frequencies), &rows)
     }
 }

@@ -8,9 +8,8 @@ use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
-use stages::apply::tabulate_field::TabulateField;
+use stages::apply::tabulate_field::{Ring, TabulateField, circular_speed, curve, meridian};
 use stages::common::io::TableContext;
-use tables::Values;
 
 use crate::common::field::LearnedField;
 use crate::common::{load, parameters, prepare};
@@ -25,23 +24,12 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let radii = between(with.from.get(), with.to.get(), count);
     let plane: Vec<(f64, f64)> = radii.iter().map(|&radius| (radius, 0.0)).collect();
     let rings = rings(&field, truth.as_deref(), &plane, with.azimuths as usize)?;
-    let column = |f: &dyn Fn(&Ring) -> f64| -> Values { rings.iter().map(f).collect::<Vec<f64>>().into() };
-    let mut table = vec![
-        ("R", column(&|ring| ring.place.0)),
-        ("v_c", column(&|ring| circular_speed(ring.place.0, ring.a[0]))),
-        ("v_c_spread", column(&|ring| ring.spread)),
-        ("density", column(&|ring| ring.density)),
-        ("curl", column(&|ring| ring.curl)),
-    ];
+    let mean = |rings: &[Ring], f: fn(&Ring) -> f64| rings.iter().map(f).sum::<f64>() / rings.len() as f64;
     if truth.is_some() {
-        table.push(("true_v_c", column(&|ring| circular_speed(ring.place.0, ring.truth[0]))));
-        table.push(("true_density", column(&|ring| ring.true_density)));
-        let mean = |f: &dyn Fn(&Ring) -> f64| rings.iter().map(f).sum::<f64>() / rings.len() as f64;
-        let speed = |a: f64, ring: &Ring| circular_speed(ring.place.0, a);
-        let error = mean(&|ring| (speed(ring.a[0], ring) / speed(ring.truth[0], ring) - 1.0).abs());
+        let error = mean(&rings, |ring| (ring.speed() / ring.true_speed() - 1.0).abs());
         context.metric("v_c_error", 100.0 * error, "%");
     }
-    context.write_table("curve", table)?;
+    context.write_rows("curve", &curve(truth.is_some()), &rings)?;
 
     let few = (count / 4).max(2);
     let heights = between(-with.height.get(), with.height.get(), few);
@@ -51,24 +39,11 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         .flat_map(|&z| radii.iter().map(move |&radius| (radius, z)))
         .collect();
     let rings = self::rings(&field, truth.as_deref(), &places, with.azimuths as usize)?;
-    let column = |f: &dyn Fn(&Ring) -> f64| -> Values { rings.iter().map(f).collect::<Vec<f64>>().into() };
-    let mut table = vec![
-        ("R", column(&|ring| ring.place.0)),
-        ("z", column(&|ring| ring.place.1)),
-        ("a_R", column(&|ring| ring.a[0])),
-        ("a_phi", column(&|ring| ring.a[1])),
-        ("a_z", column(&|ring| ring.a[2])),
-        ("curl", column(&|ring| ring.curl)),
-    ];
-    let mean = |f: fn(&Ring) -> f64| rings.iter().map(f).sum::<f64>() / rings.len() as f64;
-    context.metric("curl", mean(|ring| ring.curl), "");
+    context.metric("curl", mean(&rings, |ring| ring.curl), "");
     if truth.is_some() {
-        table.push(("true_a_R", column(&|ring| ring.truth[0])));
-        table.push(("true_a_z", column(&|ring| ring.truth[1])));
-        table.push(("error", column(&|ring| ring.error)));
-        context.metric("grid_error", mean(|ring| ring.error), "%");
+        context.metric("grid_error", mean(&rings, |ring| ring.error), "%");
     }
-    context.write_table("meridian", table)?;
+    context.write_rows("meridian", &meridian(truth.is_some()), &rings)?;
     Ok(Outcome::Complete)
 }
 
@@ -76,27 +51,6 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
 fn between(low: f64, high: f64, count: usize) -> Vec<f64> {
     let step = (high - low) / (count.max(2) - 1) as f64;
     (0..count).map(|n| low + step * n as f64).collect()
-}
-
-/// √(−R a_R), negative where a_R points outwards.
-fn circular_speed(radius: f64, outwards: f64) -> f64 {
-    (-radius * outwards).abs().sqrt().copysign(-outwards)
-}
-
-/// Means over a ring around the axis.
-struct Ring {
-    /// R and z.
-    place: (f64, f64),
-    /// a_R, a_φ, a_z.
-    a: [f64; 3],
-    /// Root mean square deviation of the circular speed.
-    spread: f64,
-    curl: f64,
-    density: f64,
-    /// a_R, a_z.
-    truth: [f64; 2],
-    true_density: f64,
-    error: f64,
 }
 
 /// A place and its neighbours, and the accelerations there.
@@ -147,13 +101,7 @@ fn ring(place: (f64, f64), around: &[Around], truth: Option<&dyn Potential>) -> 
     let share = 1.0 / around.len() as f64;
     let mut made = Ring {
         place,
-        a: [0.0; 3],
-        spread: 0.0,
-        curl: 0.0,
-        density: 0.0,
-        truth: [0.0; 2],
-        true_density: 0.0,
-        error: 0.0,
+        ..Ring::default()
     };
     let mut speeds = Vec::new();
     for (points, found) in around {

@@ -6,8 +6,9 @@ use networks::field::Field;
 use networks::map::NetworkKind;
 use networks::weights::Weights;
 use runner::error::StageError;
-use stages::common::columns::{ACCELERATION, POSITION};
-use tables::{RecordBatch, Values};
+use stages::common::io;
+use stages::common::quantities::{Acceleration, Position};
+use tables::RecordBatch;
 use tch::{Device, Tensor};
 
 use crate::common::failed;
@@ -42,12 +43,10 @@ impl LearnedField {
         }
     }
 
-    /// The columns `ax ay az` of a table's positions.
-    pub fn columns(&self, table: &RecordBatch) -> Result<Vec<(&'static str, Values)>, StageError> {
-        let [x, y, z] = stages::common::io::columns(table, &POSITION)?;
-        let places: Vec<[f64; 3]> = x.iter().zip(y).zip(z).map(|((&x, &y), &z)| [x, y, z]).collect();
-        let found = self.at(&places)?;
-        let axis = |axis: usize| found.iter().map(|a| a[axis]).collect::<Vec<f64>>().into();
-        Ok((0..3).map(|n| (ACCELERATION[n].name, axis(n))).collect())
+    /// Accelerations at a table's positions.
+    pub fn at_rows(&self, table: &RecordBatch) -> Result<Vec<Acceleration>, StageError> {
+        let places: Vec<Position> = io::quantity(table)?;
+        let places: Vec<[f64; 3]> = places.iter().map(|place| place.0).collect();
+        Ok(self.at(&places)?.into_iter().map(Acceleration).collect())
     }
 }

@@ -17,6 +17,7 @@ use runner::error::StageError;
 use runner::event::Told;
 use runner::ports::NetworkType;
 use stages::common::io::TableContext;
+use stages::learn::tables::{self, Epoch};
 
 /// The device of a context as libtorch names it; sets the numbers of threads. To be called before the first tensor is made.
 ///
@@ -120,25 +121,16 @@ pub fn digits(loss: f64) -> String {
 
 /// Writes the table `history`.
 pub fn write_history(context: &StageContext, history: &[EpochRecord]) -> Result<(), StageError> {
-    let numbers = |field: fn(&EpochRecord) -> f64| history.iter().map(field).collect::<Vec<f64>>();
-    let columns = vec![
-        (
-            "epoch",
-            history
-                .iter()
-                .map(|record| record.epoch as i64)
-                .collect::<Vec<_>>()
-                .into(),
-        ),
-        ("train_loss", numbers(|record| record.train_loss).into()),
-        ("validation_loss", numbers(|record| record.validation_loss).into()),
-        ("learning_rate", numbers(|record| record.learning_rate).into()),
-        (
-            "best",
-            history.iter().map(|record| record.best).collect::<Vec<_>>().into(),
-        ),
-    ];
-    context.write_table("history", columns)?;
+    let row = |record: &EpochRecord| Epoch {
+        epoch: record.epoch as i64,
+        train_loss: record.train_loss,
+        validation_loss: record.validation_loss,
+        learning_rate: record.learning_rate,
+        best: record.best,
+    };
+    let rows: Vec<Epoch> = history.iter().map(row).collect();
+    // The unit of losses is in the output's schema.
+    context.write_rows("history", &tables::history(""), &rows)?;
     // Times are metrics, not columns: the same pipeline gives the same bytes.
     if let Some(last) = history.last() {
         context.metric("training_seconds", last.seconds, "s");

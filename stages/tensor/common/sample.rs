@@ -9,6 +9,7 @@ use networks::toy::unbound_energies;
 use runner::context::StageContext;
 use runner::error::StageError;
 use stages::common::io::{self, TableContext};
+use stages::common::layout::StarId;
 use stages::common::parameters::SunParameters;
 use stages::learn::train_actions::Inputs;
 use tables::RecordBatch;
@@ -18,10 +19,8 @@ use crate::common::failed;
 
 /// The stars of a table, sorted into streams.
 pub struct Sample {
-    /// Column `stream`, by row.
-    pub stream: Vec<i64>,
-    /// Column `star`, by row.
-    pub star: Vec<i64>,
+    /// Which stars they are, by row.
+    pub ids: Vec<StarId>,
     /// Positions and velocities; shorter streams are filled up with their first star at weight zero.
     pub streams: Streams,
     /// Row of each place in `streams`, in order of streams and stars; fillers name their first star's row.
@@ -47,14 +46,14 @@ impl Sample {
         sun: &SunParameters,
         device: Device,
     ) -> Result<Self, StageError> {
-        let (stream, star) = io::identity(table)?;
-        if stream.is_empty() {
+        let ids = io::star_ids(table)?;
+        if ids.is_empty() {
             return Err(StageError::failed("the table of stars is empty"));
         }
         let (x, v) = phase_space(table, inputs, sun)?;
         let mut members: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
-        for (row, &id) in stream.iter().enumerate() {
-            members.entry(id).or_default().push(row);
+        for (row, id) in ids.iter().enumerate() {
+            members.entry(id.stream).or_default().push(row);
         }
         let longest = members.values().map(Vec::len).max().unwrap_or(0);
         let (mut rows, mut weights) = (Vec::new(), Vec::new());
@@ -71,17 +70,12 @@ impl Sample {
             v: place(&v),
             weights: Tensor::from_slice(&weights).view(shape(1)).to_device(device),
         };
-        Ok(Self {
-            stream: stream.to_vec(),
-            star: star.to_vec(),
-            streams,
-            rows,
-        })
+        Ok(Self { ids, streams, rows })
     }
 
     /// Number of stars.
     pub fn stars(&self) -> usize {
-        self.stream.len()
+        self.ids.len()
     }
 
     /// A tensor [streams, stars, n] back in the order of the table's rows: (rows, n).
@@ -118,15 +112,15 @@ impl Sample {
 
     /// Rows of the streams that have one of these rows, without these.
     pub fn mates(&self, rows: &BTreeSet<usize>) -> Vec<usize> {
-        let streams: BTreeSet<i64> = rows.iter().map(|&row| self.stream[row]).collect();
-        let is_mate = |row: &usize| streams.contains(&self.stream[*row]) && !rows.contains(row);
+        let streams: BTreeSet<i64> = rows.iter().map(|&row| self.ids[row].stream).collect();
+        let is_mate = |row: &usize| streams.contains(&self.ids[*row].stream) && !rows.contains(row);
         (0..self.stars()).filter(is_mate).collect()
     }
 
     /// The sample without the streams that have one of these rows; `None` if nothing is left.
     pub fn without(&self, rows: impl IntoIterator<Item = usize>) -> Option<Self> {
-        let lost: BTreeSet<i64> = rows.into_iter().map(|row| self.stream[row]).collect();
-        self.keeping(|row| !lost.contains(&self.stream[row]))
+        let lost: BTreeSet<i64> = rows.into_iter().map(|row| self.ids[row].stream).collect();
+        self.keeping(|row| !lost.contains(&self.ids[row].stream))
     }
 
     /// The sample without these rows; `None` if nothing is left.
@@ -169,8 +163,7 @@ impl Sample {
                 .contiguous()
         };
         Some(Self {
-            stream: kept.iter().map(|&row| self.stream[row]).collect(),
-            star: kept.iter().map(|&row| self.star[row]).collect(),
+            ids: kept.iter().map(|&row| self.ids[row]).collect(),
             streams: Streams {
                 x: pick(&self.streams.x),
                 v: pick(&self.streams.v),
@@ -222,6 +215,10 @@ mod tests {
         tables::build(&schema, list).unwrap()
     }
 
+    fn streams(sample: &Sample) -> Vec<i64> {
+        sample.ids.iter().map(|id| id.stream).collect()
+    }
+
     fn sample() -> Sample {
         Sample::from_table(&table(), Inputs::Cartesian, &SunParameters::default(), Device::Cpu).unwrap()
     }
@@ -256,7 +253,7 @@ mod tests {
     #[test]
     fn a_lost_star_takes_its_stream_with_it() {
         let left = sample().without([2]).unwrap();
-        assert_eq!(left.stream, [5, 5, 5, 9]);
+        assert_eq!(streams(&left), [5, 5, 5, 9]);
         assert_eq!(left.by_row(&left.streams.x).unwrap()[0], [50.0, 51.0, 52.0, 90.0]);
         assert!(sample().without([0, 1, 5]).is_none());
     }
@@ -265,10 +262,8 @@ mod tests {
     fn a_star_goes_and_its_stream_stays() {
         // Row 1 is the first star of stream 5, with whose values it was filled up; row 5 the only star of stream 9.
         let left = sample().without_stars(&BTreeSet::from([1, 5])).unwrap();
-        assert_eq!(
-            (left.stream.as_slice(), left.star.as_slice()),
-            (&[7, 7, 5, 5][..], &[0, 1, 1, 2][..])
-        );
+        let stars: Vec<i64> = left.ids.iter().map(|id| id.star).collect();
+        assert_eq!((streams(&left), stars), (vec![7, 7, 5, 5], vec![0, 1, 1, 2]));
         assert_eq!(left.streams.x.size(), [2, 2, 3]);
         assert_eq!(left.by_row(&left.streams.x).unwrap()[0], [70.0, 71.0, 51.0, 52.0]);
         let left = sample().without_stars(&BTreeSet::from([0, 4])).unwrap();

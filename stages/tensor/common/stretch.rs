@@ -2,8 +2,11 @@
 
 use runner::error::StageError;
 use stages::common::columns::{
-    ACCELERATION, ACTIONS, ACTIONS_SD, ANGLES, ANGLES_SD, Column, FREQUENCIES, FREQUENCIES_SD,
+    ACCELERATION, ACTIONS, ACTIONS_SD, ANGLES, ANGLES_SD, CONVERGED, Column, FREQUENCIES, FREQUENCIES_SD, INSIDE,
+    PHYSICAL,
 };
+use stages::common::io::named;
+use stages::common::layout::{Layout, StarId};
 use tables::Values;
 use tch::{Device, Kind, Tensor};
 
@@ -13,10 +16,8 @@ pub type Three<T> = [Vec<T>; 3];
 /// Predictions for some stars, in the order of the table.
 #[derive(Default)]
 pub struct Stretch {
-    /// Column `stream`.
-    pub stream: Vec<i64>,
-    /// Column `star`.
-    pub star: Vec<i64>,
+    /// Which stars they are.
+    pub ids: Vec<StarId>,
     /// J', km/s kpc, by component.
     pub actions: Three<f64>,
     /// What each star by itself would have, where `actions` are those of a stream.
@@ -42,13 +43,10 @@ pub struct Stretch {
 impl Stretch {
     /// The columns of what there is.
     pub fn columns(&self) -> Vec<(&'static str, Values)> {
-        let mut table = vec![
-            ("stream", self.stream.clone().into()),
-            ("star", self.star.clone().into()),
-        ];
-        let mut add = |names: &[Column; 3], values: Option<&Three<f64>>| {
-            for (name, values) in names.iter().zip(values.into_iter().flatten()) {
-                table.push((name.name, values.as_slice().into()));
+        let mut table = Layout::of_stars(|id: &StarId| *id).columns(&self.ids);
+        let mut add = |columns: &[Column; 3], values: Option<&Three<f64>>| {
+            if let Some(values) = values {
+                table.extend(named(columns, values.each_ref().map(Vec::as_slice)));
             }
         };
         add(&ACTIONS, Some(&self.actions));
@@ -57,12 +55,12 @@ impl Stretch {
         add(&FREQUENCIES, self.frequencies.as_ref());
         add(&FREQUENCIES_SD, self.frequencies_sd.as_ref());
         add(&ACCELERATION, self.accelerations.as_ref());
-        for (name, values) in ACTIONS_SD.iter().zip(self.actions_sd.iter().flatten()) {
-            table.push((name.name, values.clone().into()));
+        if let Some(values) = &self.actions_sd {
+            table.extend(named(&ACTIONS_SD, values.clone()));
         }
-        table.push(("converged", self.converged.clone().into()));
-        table.push(("inside", self.inside.clone().into()));
-        table.push(("physical", self.physical().into()));
+        table.push((CONVERGED, self.converged.clone().into()));
+        table.push((INSIDE, self.inside.clone().into()));
+        table.push((PHYSICAL, self.physical().into()));
         table
     }
 
@@ -76,7 +74,7 @@ impl Stretch {
                 .map(|all| all.each_ref().map(|values| values[row]));
             z >= 0.0 && r >= 0.0 && frequencies.is_none_or(|[_, z, r]| z > 0.0 && r > 0.0)
         };
-        (0..self.stream.len()).map(holds).collect()
+        (0..self.ids.len()).map(holds).collect()
     }
 
     /// Keeps these rows.
@@ -84,8 +82,7 @@ impl Stretch {
         fn pick<T: Clone>(values: &mut Vec<T>, rows: &[usize]) {
             *values = rows.iter().filter_map(|&row| values.get(row).cloned()).collect();
         }
-        pick(&mut self.stream, rows);
-        pick(&mut self.star, rows);
+        pick(&mut self.ids, rows);
         pick(&mut self.converged, rows);
         pick(&mut self.inside, rows);
         self.actions.iter_mut().for_each(|values| pick(values, rows));
@@ -141,8 +138,8 @@ pub fn three(tensor: &Tensor) -> Result<Three<f64>, StageError> {
 /// For each star, the standard deviation over its stream of the J' that its stars by themselves would have.
 pub fn spread_within(stars: &Stretch) -> Three<Option<f64>> {
     let mut members: std::collections::BTreeMap<i64, Vec<usize>> = std::collections::BTreeMap::new();
-    for (row, &stream) in stars.stream.iter().enumerate() {
-        members.entry(stream).or_default().push(row);
+    for (row, id) in stars.ids.iter().enumerate() {
+        members.entry(id.stream).or_default().push(row);
     }
     let own = stars.own_actions.as_ref().unwrap_or(&stars.actions);
     own.each_ref().map(|values| {

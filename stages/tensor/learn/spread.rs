@@ -6,7 +6,7 @@ use networks::streams::Streams;
 use runner::context::StageContext;
 use runner::error::StageError;
 use stages::common::io::TableContext;
-use tables::Values;
+use stages::learn::tables;
 use tch::Tensor;
 
 use crate::common::stretch::three;
@@ -161,37 +161,21 @@ impl Measured {
 /// metrics, and with a finding where the network is no better than its toy.
 pub fn report(context: &StageContext, training: &Measured, validation: Option<&Measured>) -> Result<(), StageError> {
     let sets = || std::iter::once(training).chain(validation);
-    let rows: Vec<_> = sets()
+    let rows: Vec<tables::Spread> = sets()
         .flat_map(|of| [(of.set, "toy", &of.toy), (of.set, "network", &of.network)])
         .flat_map(|(set, map, spread)| {
             let components = [("phi", Some(0)), ("z", Some(1)), ("r", Some(2)), ("mean", None)];
-            components.map(|(name, component)| {
-                (
-                    set,
-                    map,
-                    name,
-                    spread.mean(component),
-                    spread.median(component),
-                    spread.0.len(),
-                )
+            components.map(|(name, component)| tables::Spread {
+                set,
+                map,
+                component: name,
+                mean: spread.mean(component),
+                median: spread.median(component),
+                streams: spread.0.len() as i64,
             })
         })
         .collect();
-    let texts = |of: fn(&Row) -> &'static str| -> Values { rows.iter().map(of).collect::<Vec<_>>().into() };
-    context.write_table(
-        "spread",
-        vec![
-            ("set", texts(|row| row.0)),
-            ("map", texts(|row| row.1)),
-            ("component", texts(|row| row.2)),
-            ("mean", rows.iter().map(|row| row.3).collect::<Vec<_>>().into()),
-            ("median", rows.iter().map(|row| row.4).collect::<Vec<_>>().into()),
-            (
-                "streams",
-                rows.iter().map(|row| row.5 as i64).collect::<Vec<_>>().into(),
-            ),
-        ],
-    )?;
+    context.write_rows("spread", &tables::spread(), &rows)?;
     for of in sets() {
         for (map, spread) in [("spread_toy", &of.toy), ("spread", &of.network)] {
             let numbers = [("", spread.mean(None)), ("_median", spread.median(None))];
@@ -217,15 +201,6 @@ pub fn report(context: &StageContext, training: &Measured, validation: Option<&M
     }
     Ok(())
 }
-
-type Row = (
-    &'static str,
-    &'static str,
-    &'static str,
-    Option<f64>,
-    Option<f64>,
-    usize,
-);
 
 /// What speaks against a network by its spread along some streams: in the mean or in the median that of the toy is as small.
 fn no_better(of: &Measured) -> Option<String> {

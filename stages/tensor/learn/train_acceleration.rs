@@ -9,8 +9,9 @@ use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
-use stages::common::columns::ACCELERATION;
 use stages::common::io::TableContext;
+use stages::common::layout::{Layout, OfStar};
+use stages::common::quantities::Acceleration;
 use stages::learn::train_acceleration::{FieldKind, NETWORKS, Network, TrainAcceleration};
 use tch::{Device, Kind, Tensor};
 
@@ -202,17 +203,14 @@ fn count_ill_conditioned(context: &StageContext, equations: &Equations, limit: f
 fn write_solved(context: &StageContext, sample: &Sample, equations: &Equations, limit: f64) -> Result<(), StageError> {
     let solvable = sample.by_row(&equations.solvable(limit))?;
     let solved = sample.by_row(&equations.solved)?;
-    let rows: Vec<usize> = (0..sample.stars()).filter(|&row| solvable[0][row] > 0.0).collect();
-    let ids = |ids: &[i64]| rows.iter().map(|&row| ids[row]).collect::<Vec<_>>();
-    let mut table = vec![
-        ("stream", ids(&sample.stream).into()),
-        ("star", ids(&sample.star).into()),
-    ];
-    for (column, values) in ACCELERATION.iter().zip(&solved) {
-        let values: Vec<f64> = rows.iter().map(|&row| values[row]).collect();
-        table.push((column.name, values.into()));
-    }
-    context.write_table("solved", table)
+    let rows = (0..sample.stars()).filter(|&row| solvable[0][row] > 0.0);
+    let table: Vec<OfStar<Acceleration>> = rows
+        .map(|row| OfStar {
+            id: sample.ids[row],
+            value: Acceleration(std::array::from_fn(|axis| solved[axis][row])),
+        })
+        .collect();
+    context.write_rows("solved", &Layout::of_one(), &table)
 }
 
 fn options(with: &TrainAcceleration, streams: usize) -> Result<Options, StageError> {

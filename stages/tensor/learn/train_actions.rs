@@ -16,7 +16,9 @@ use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
 use stages::common::io::{TableContext, called};
+use stages::common::layout::StarId;
 use stages::common::set_aside::SetAside;
+use stages::learn::tables;
 use stages::learn::train_actions::{Along, Inputs, Loss, Network, Paper, Smooth, Symmetry, TrainActions, WhenUnbound};
 
 use crate::common::sample::Sample;
@@ -278,7 +280,7 @@ fn first_toy(
 /// An error of the search for a toy, with the star that is the likeliest reason.
 fn no_toy(context: &StageContext, error: Error, train: &Sample, validation: Option<&Sample>) -> StageError {
     let Error::Data(_) = error else { return failed(error) };
-    let fastest = |sample: &Sample| -> Option<(f64, i64, i64)> {
+    let fastest = |sample: &Sample| -> Option<(f64, StarId)> {
         let speed = sample
             .streams
             .v
@@ -288,11 +290,11 @@ fn no_toy(context: &StageContext, error: Error, train: &Sample, validation: Opti
         let speeds = Vec::<f64>::try_from(speed.to_device(tch::Device::Cpu).contiguous().view(-1)).ok()?;
         let (place, speed) = speeds.into_iter().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
         let row = *sample.rows.get(place)?;
-        Some((speed, sample.stream[row], sample.star[row]))
+        Some((speed, sample.ids[row]))
     };
     let all = std::iter::once(train).chain(validation).filter_map(fastest);
     match all.max_by(|a, b| a.0.total_cmp(&b.0)) {
-        Some((speed, stream, star)) => {
+        Some((speed, StarId { stream, star })) => {
             let stream = called(context, stream).unwrap_or_else(|_| stream.to_string());
             StageError::with_hint(
                 format!("no isochrone binds all stars: the fastest, stream {stream}, star {star}, has {speed:.1} km/s"),
@@ -359,13 +361,11 @@ fn paper_options(with: &TrainActions, own: &Paper) -> paper::train::Options {
 fn write_toy(context: &StageContext, toy: &Isochrone) -> Result<(), StageError> {
     context.metric("toy_mass", toy.mass(), "M_sun");
     context.metric("toy_scale", toy.scale_kpc(), "kpc");
-    context.write_table(
-        "toy",
-        vec![
-            ("mass", vec![toy.mass()].into()),
-            ("scale", vec![toy.scale_kpc()].into()),
-        ],
-    )
+    let row = tables::Toy {
+        mass: toy.mass(),
+        scale: toy.scale_kpc(),
+    };
+    context.write_rows("toy", &tables::toy(), &[row])
 }
 
 /// How the inputs of a network file are read: columns and Sun.

@@ -14,6 +14,7 @@ use runner::error::StageError;
 use runner::stage::Outcome;
 use stages::common::io::TableContext;
 use stages::common::set_aside::{self, SetAside};
+use stages::learn::tables::{FittedOrbit, Toy, fitted_orbits};
 use stages::learn::train_actions::{Fourier, Symmetry, TrainActions};
 
 use crate::common::sample::Sample;
@@ -25,25 +26,32 @@ const STARS_FOR_TOY: usize = 1250;
 
 /// Fits the series and writes them.
 pub fn run(with: &TrainActions, own: &Fourier, train: &Sample, context: &StageContext) -> Result<Outcome, StageError> {
-    let streams: BTreeSet<i64> = train.stream.iter().copied().collect();
+    let streams: BTreeSet<i64> = train.ids.iter().map(|id| id.stream).collect();
     let progress = context.progress(streams.len() as u64, "orbits");
     let mut maps = BTreeMap::new();
-    let mut toys = Vec::new();
+    let mut orbits = Vec::new();
     let (mut of_toys, mut held_out) = (Vec::new(), Vec::new());
     let mut lost = SetAside::default();
     for (stream, points) in streams.into_iter().zip(train.streams.points().map_err(failed)?) {
         context.check_cancelled()?;
         match fit(with, own, &points) {
             Ok((toy, map)) => {
-                toys.push((stream, toy.0, toy.1, map.coefficients() as i64, map.held_out_spread));
+                orbits.push(FittedOrbit {
+                    stream,
+                    toy: Toy {
+                        mass: toy.0,
+                        scale: toy.1,
+                    },
+                    coefficients: map.coefficients() as i64,
+                    held_out_spread: map.held_out_spread,
+                });
                 of_toys.push(toy_actions(toy, &points)?);
                 held_out.push(map.held_out_spread);
                 maps.insert(stream, map);
             }
             Err(error) => {
-                let stars = train.stream.iter().zip(&train.star).filter(|(own, _)| **own == stream);
-                for (stream, star) in stars {
-                    lost.push(*stream, *star, format!("its stream has no series: {error}"));
+                for id in train.ids.iter().filter(|id| id.stream == stream) {
+                    lost.push(*id, format!("its stream has no series: {error}"));
                 }
             }
         }
@@ -56,19 +64,7 @@ pub fn run(with: &TrainActions, own: &Fourier, train: &Sample, context: &StageCo
     tell_spread(context, &Spread::along(&of_toys), &held_out);
     let weights = OrbitMaps { maps }.to_weights().map_err(failed)?;
     weights.save(context.output("network")?).map_err(failed)?;
-    context.write_table(
-        "orbits",
-        vec![
-            ("stream", toys.iter().map(|toy| toy.0).collect::<Vec<_>>().into()),
-            ("mass", toys.iter().map(|toy| toy.1).collect::<Vec<_>>().into()),
-            ("scale", toys.iter().map(|toy| toy.2).collect::<Vec<_>>().into()),
-            ("coefficients", toys.iter().map(|toy| toy.3).collect::<Vec<_>>().into()),
-            (
-                "held_out_spread",
-                toys.iter().map(|toy| toy.4).collect::<Vec<_>>().into(),
-            ),
-        ],
-    )?;
+    context.write_rows("orbits", &fitted_orbits(), &orbits)?;
     Ok(Outcome::Complete)
 }
 

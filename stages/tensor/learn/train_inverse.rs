@@ -67,9 +67,9 @@ fn pairs(
 ) -> Result<(usize, Option<Pairs>), StageError> {
     let sample = Sample::read(context, port, Inputs::Cartesian, &SunParameters::default(), device)?;
     let all = sample.stars();
-    let mut set_aside = |sample: &Sample, rows: &BTreeSet<usize>, why: &str| {
+    let mut set_aside = |sample: &Sample, rows: &BTreeSet<usize>, why: &'static str| {
         for &row in rows {
-            lost.push(sample.stream[row], sample.star[row], why);
+            lost.push(sample.ids[row], why);
         }
     };
     let rows: BTreeSet<usize> = sample.unbound(&[network.toy()])?.into_keys().collect();

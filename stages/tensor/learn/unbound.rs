@@ -8,7 +8,9 @@ use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
 use stages::common::io::TableContext;
+use stages::common::layout::StarId;
 use stages::common::set_aside::SetAside;
+use stages::learn::tables;
 
 use crate::common::failed;
 use crate::common::sample::Sample;
@@ -17,9 +19,7 @@ use crate::common::sample::Sample;
 struct LooseStar {
     set: &'static str,
     row: usize,
-    stream: i64,
-    star: i64,
-    energy: f64,
+    star: tables::Unbound,
 }
 
 /// All stars that the toy does not bind.
@@ -38,16 +38,17 @@ impl Unbound {
         let (mut streams, mut of_stars, mut of_streams) = (0, 0, 0);
         for (set, sample) in sets {
             let energies = sample.unbound(std::slice::from_ref(toy))?;
-            let ids: BTreeSet<i64> = energies.keys().map(|&row| sample.stream[row]).collect();
+            let ids: BTreeSet<i64> = energies.keys().map(|&row| sample.ids[row].stream).collect();
             streams += ids.len();
             of_stars += sample.stars();
             of_streams += sample.streams.len();
             stars.extend(energies.into_iter().map(|(row, energy)| LooseStar {
                 set,
                 row,
-                stream: sample.stream[row],
-                star: sample.star[row],
-                energy,
+                star: tables::Unbound {
+                    id: sample.ids[row],
+                    energy,
+                },
             }));
         }
         Ok(Self {
@@ -60,23 +61,10 @@ impl Unbound {
 
     /// Writes the table `unbound`.
     pub fn write(&self, context: &StageContext) -> Result<(), StageError> {
-        let columns = vec![
-            (
-                "stream",
-                self.stars.iter().map(|star| star.stream).collect::<Vec<_>>().into(),
-            ),
-            (
-                "star",
-                self.stars.iter().map(|star| star.star).collect::<Vec<_>>().into(),
-            ),
-            (
-                "energy",
-                self.stars.iter().map(|star| star.energy).collect::<Vec<_>>().into(),
-            ),
-        ];
         context.metric("unbound_stars", self.stars.len() as f64, "");
         context.metric("unbound_streams", self.streams as f64, "");
-        context.write_table("unbound", columns)
+        let rows: Vec<tables::Unbound> = self.stars.iter().map(|star| star.star).collect();
+        context.write_rows("unbound", &tables::unbound(), &rows)
     }
 
     fn title(&self) -> String {
@@ -103,13 +91,9 @@ impl Unbound {
             toy.scale_kpc(),
         );
         let rows = self.stars.iter().take(LISTED).map(|star| {
-            let LooseStar {
-                set,
-                row,
-                stream,
-                star,
-                energy,
-            } = star;
+            let LooseStar { set, row, star } = star;
+            let tables::Unbound { id, energy } = star;
+            let StarId { stream, star } = id;
             format!("{set} row {row} (stream {stream}, star {star}): {energy:.1} (km/s)^2")
         });
         detail += &rows.collect::<Vec<_>>().join("; ");
@@ -122,7 +106,7 @@ impl Unbound {
 
 /// The stars of a set of which something can be learned: of streams that the toy binds, with toy angles. The others are set aside.
 pub fn usable(sample: Sample, toy: &Isochrone, lost: &mut SetAside) -> Result<Option<Sample>, StageError> {
-    let mut push = |sample: &Sample, row: usize, why: &str| lost.push(sample.stream[row], sample.star[row], why);
+    let mut push = |sample: &Sample, row: usize, why: &'static str| lost.push(sample.ids[row], why);
     let loose: BTreeSet<usize> = sample.unbound(std::slice::from_ref(toy))?.into_keys().collect();
     for &row in &loose {
         push(&sample, row, "it is unbound in the toy potential");
