@@ -83,6 +83,7 @@
 //! | from actions and angles to stars | [`torus`] |
 //! | what an observer sees | [`sky`] |
 //! | particles under their own gravity | [`nbody`] |
+//! | tidal streams, made and fitted | [`streams`] |
 //! | the samples of the experiments | [`sample`] |
 
 mod anomaly;
@@ -102,6 +103,7 @@ pub mod sky;
 pub mod spherical;
 pub mod staeckel;
 pub mod statistics;
+pub mod streams;
 pub mod torus;
 pub mod units;
 pub mod vector;

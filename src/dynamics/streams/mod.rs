@@ -1,0 +1,25 @@
+//! Tidal streams: stars stripped from a progenitor, made in any potential, and fitted.
+//!
+//! ```
+//! use dynamics::phase_space::PhaseSpace;
+//! use dynamics::potential::Composite;
+//! use dynamics::sample::generator;
+//! use dynamics::streams::{Progenitor, Spray};
+//! use dynamics::units::Gyr;
+//!
+//! let galaxy = Composite::milky_way_like()?;
+//! let progenitor = Progenitor { now: PhaseSpace::new([15.0, 0.0, 5.0], [20.0, 150.0, 80.0]), mass: 2e4, own_gravity: None };
+//! let spray = Spray::new(&galaxy, progenitor, Gyr(1.0), 1e-5)?;
+//! let stars = spray.stars(100, &mut generator(1, 0));
+//! assert_eq!(stars.len(), 100);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod release;
+mod spray;
+
+#[cfg(test)]
+mod nbody_tests;
+
+pub use release::{Kicks, Offset, Recipe, Tail, Tide};
+pub use spray::{Progenitor, Spray, Stripped};
