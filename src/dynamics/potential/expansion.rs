@@ -20,6 +20,13 @@ pub enum Term {
         /// Which P, below [`HARMONICS`].
         order: usize,
     },
+    /// ½ ln(1 + (R² + z²/q²) / s²): the logarithmic halo (Binney & Tremaine 2008, Eq. 2.71) from its value at the centre.
+    Halo {
+        /// Core radius s, kpc.
+        core: f64,
+        /// Axis ratio q.
+        flattening: f64,
+    },
 }
 
 /// How many multipoles there are at one scale.
@@ -54,6 +61,12 @@ fn harmonic(order: usize, [x, y, z]: [f64; 3]) -> (f64, [f64; 3], [[f64; 3]; 3],
     }
 }
 
+/// x, y, z/q², and s² + R² + z²/q².
+fn halo(core: f64, flattening: f64, [x, y, z]: [f64; 3]) -> ([f64; 3], f64) {
+    let scaled = [x, y, z / (flattening * flattening)];
+    (scaled, core * core + dot(scaled, [x, y, z]))
+}
+
 impl Term {
     /// The value and minus its gradient, both at its own scale.
     pub fn value(&self, x: [f64; 3]) -> (f64, [f64; 3]) {
@@ -72,6 +85,11 @@ impl Term {
                 let factor = -scale.powi(degree + 1) / (square.powi(degree) * square.sqrt());
                 let radial = 2.0 * power * p / square;
                 (factor * p, [0, 1, 2].map(|i| -factor * (gradient[i] - radial * x[i])))
+            }
+            Self::Halo { core, flattening } => {
+                let (scaled, square) = halo(core, flattening, x);
+                let value = 0.5 * ((square - core * core) / (core * core)).ln_1p();
+                (value, scaled.map(|scaled| -scaled / square))
             }
         }
     }
@@ -106,14 +124,25 @@ impl Term {
                     })
                 })
             }
+            Self::Halo { core, flattening } => {
+                let (scaled, square) = halo(core, flattening, x);
+                let own = [1.0, 1.0, 1.0 / (flattening * flattening)];
+                [0, 1, 2].map(|i| {
+                    [0, 1, 2].map(|j| {
+                        let diagonal = if i == j { own[i] } else { 0.0 };
+                        (diagonal - 2.0 * scaled[i] * scaled[j] / square) / square
+                    })
+                })
+            }
         }
     }
 
-    /// Three numbers that say which term this is: −1, a, b of a disc; order, scale, 0 of a multipole.
+    /// Three numbers that say which term this is: −1, a, b of a disc; −2, s, q of a halo; order, scale, 0 of a multipole.
     pub fn to_row(self) -> [f64; 3] {
         match self {
             Self::Disc { a, b } => [-1.0, a, b],
             Self::Multipole { scale, order } => [order as f64, scale, 0.0],
+            Self::Halo { core, flattening } => [-2.0, core, flattening],
         }
     }
 
@@ -123,6 +152,10 @@ impl Term {
         let is_order = kind.fract() == 0.0 && (0.0..HARMONICS as f64).contains(&kind);
         match finite {
             true if kind == -1.0 && second > 0.0 => Some(Self::Disc { a: first, b: second }),
+            true if kind == -2.0 && first > 0.0 && second > 0.0 => Some(Self::Halo {
+                core: first,
+                flattening: second,
+            }),
             true if is_order && first > 0.0 => Some(Self::Multipole {
                 scale: first,
                 order: kind as usize,
@@ -133,13 +166,13 @@ impl Term {
 
     fn is_axisymmetric(&self) -> bool {
         match self {
-            Self::Disc { .. } => true,
+            Self::Disc { .. } | Self::Halo { .. } => true,
             Self::Multipole { order, .. } => *order == AXISYMMETRIC,
         }
     }
 }
 
-/// Φ = Σ c_k φ_k of Miyamoto–Nagai discs, and multipoles where no symmetry is imposed.
+/// Φ = Σ c_k φ_k of Miyamoto–Nagai discs, logarithmic haloes and multipoles.
 ///
 /// It is meant for the region where its coefficients were found. Its zero point is arbitrary there, so that its value at
 /// infinity says nothing: it counts as infinite, and every orbit as bound.
@@ -210,7 +243,7 @@ impl Expansion {
                     }
                     filled += 1;
                 }
-                Term::Multipole { .. } => others.push((*term, coefficient)),
+                Term::Multipole { .. } | Term::Halo { .. } => others.push((*term, coefficient)),
             }
         }
         Some(Self {

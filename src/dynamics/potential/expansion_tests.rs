@@ -2,12 +2,20 @@
 
 use super::*;
 
-/// Two discs and every multipole, with coefficients of both signs.
+/// Two discs, every multipole and a halo, with coefficients of both signs.
 fn lopsided() -> Expansion {
     let discs = [Term::Disc { a: 2.0, b: 0.3 }, Term::Disc { a: 0.0, b: 9.0 }];
     let multipoles = (0..HARMONICS).map(|order| Term::Multipole { scale: 4.0, order });
-    let coefficients = vec![3e4, 5e4, 300.0, -200.0, 100.0, 400.0, -500.0, 250.0, 150.0, -350.0];
-    Expansion::new(discs.into_iter().chain(multipoles).collect(), coefficients).unwrap()
+    let halo = Term::Halo {
+        core: 3.0,
+        flattening: 0.8,
+    };
+    let coefficients = vec![3e4, 5e4, 300.0, -200.0, 100.0, 400.0, -500.0, 250.0, 150.0, -350.0, 2e4];
+    Expansion::new(
+        discs.into_iter().chain(multipoles).chain([halo]).collect(),
+        coefficients,
+    )
+    .unwrap()
 }
 
 #[test]
@@ -43,8 +51,9 @@ fn the_sum_is_that_of_its_terms() {
     let pairs = || field.terms().iter().zip(field.coefficients());
     let (value, acceleration) = field.potential_and_acceleration(x);
     let sum = pairs().map(|(term, c)| c * term.value(x).0).sum::<f64>();
-    // Another order of the sum.
-    assert!((value / sum - 1.0).abs() < 1e-14);
+    // Another order of the sum, of terms of both signs.
+    let size = pairs().map(|(term, c)| (c * term.value(x).0).abs()).sum::<f64>();
+    assert!((value - sum).abs() < 1e-14 * size);
     for (axis, component) in acceleration.iter().enumerate() {
         let sum = pairs().map(|(term, c)| c * term.value(x).1[axis]).sum::<f64>();
         assert!((component / sum - 1.0).abs() < 1e-13);
@@ -82,7 +91,9 @@ fn terms_survive_their_rows_and_nonsense_is_refused() {
         [8.0, 1.0, 0.0],
         [0.5, 1.0, 0.0],
         [2.0, 0.0, 0.0],
-        [-2.0, 1.0, 1.0],
+        [-2.0, 0.0, 1.0],
+        [-2.0, 1.0, 0.0],
+        [-3.0, 1.0, 1.0],
     ] {
         assert_eq!(Term::from_row(row), None, "{row:?}");
     }

@@ -15,11 +15,28 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod fit;
+mod frame;
+mod galaxy;
+mod lanes;
+mod likelihood;
+mod observed;
+mod particles;
+mod posterior;
 mod release;
 mod spray;
+mod system;
+mod track;
 
+#[cfg(test)]
+mod fit_tests;
 #[cfg(test)]
 mod nbody_tests;
 
+pub use fit::{Fit, FitError, FittedStream, Settings, Source, fit, fit_as};
+pub use frame::{Distance, Measured, Star};
+pub use galaxy::{Correction, Model, Parameter};
+pub use observed::{LEAST_STARS, Stream, StreamError};
+pub use posterior::{AtRadius, Known, Posterior, enclosed_mass, flattening};
 pub use release::{Kicks, Offset, Recipe, Tail, Tide};
 pub use spray::{Progenitor, Spray, Stripped};

@@ -1,5 +1,6 @@
 //! The spray against a progenitor of particles that attract each other, stripped by the same galaxy.
 #![allow(clippy::unwrap_used)]
+use super::spray::add;
 use super::*;
 use crate::nbody::{Gravity, Particles, Settings};
 use crate::phase_space::PhaseSpace;
@@ -46,32 +47,22 @@ fn simulate(start: PhaseSpace, n: usize, scale: f64, age: Gyr) -> Particles {
     let mut a = pull(&particles, &centre, &mut gravity);
     for _ in 0..steps {
         let there = galaxy.acceleration(centre.x);
-        for i in 0..3 {
-            centre.v[i] += 0.5 * step * there[i];
-            centre.x[i] += step * centre.v[i];
-        }
+        add(&mut centre.v, 0.5 * step, there);
+        add(&mut centre.x, step, centre.v);
         for ((x, v), a) in particles.positions.iter_mut().zip(&mut particles.velocities).zip(&a) {
-            for i in 0..3 {
-                v[i] += 0.5 * step * a[i];
-                x[i] += step * v[i];
-            }
+            add(v, 0.5 * step, *a);
+            add(x, step, *v);
         }
         a = pull(&particles, &centre, &mut gravity);
         let there = galaxy.acceleration(centre.x);
-        for i in 0..3 {
-            centre.v[i] += 0.5 * step * there[i];
-        }
+        add(&mut centre.v, 0.5 * step, there);
         for (v, a) in particles.velocities.iter_mut().zip(&a) {
-            for i in 0..3 {
-                v[i] += 0.5 * step * a[i];
-            }
+            add(v, 0.5 * step, *a);
         }
     }
     for (x, v) in particles.positions.iter_mut().zip(&mut particles.velocities) {
-        for i in 0..3 {
-            x[i] += centre.x[i];
-            v[i] += centre.v[i];
-        }
+        add(x, 1.0, centre.x);
+        add(v, 1.0, centre.v);
     }
     particles
 }
@@ -179,5 +170,5 @@ fn a_spray_looks_like_a_small_nbody_stream() {
 #[test]
 #[ignore = "takes minutes"]
 fn a_spray_looks_like_an_nbody_stream() {
-    compare(4000, 0.018, Gyr(3.0), 0.3, 1.5);
+    compare(4000, 0.012, Gyr(3.0), 0.5, 1.6);
 }

@@ -48,16 +48,19 @@ pub struct Spray<'a, P: Potential + ?Sized> {
     orbit: Vec<PhaseSpace>,
 }
 
+/// `to` += `by` · `of`.
+pub(super) fn add(to: &mut [f64; 3], by: f64, of: [f64; 3]) {
+    for (to, of) in to.iter_mut().zip(of) {
+        *to += by * of;
+    }
+}
+
 /// Kick, drift and kick by `step`, which may be negative, from a point with acceleration `a`.
-fn advance<P: Potential + ?Sized>(potential: &P, point: &mut PhaseSpace, a: &mut [f64; 3], step: f64) {
-    for i in 0..3 {
-        point.v[i] += 0.5 * step * a[i];
-        point.x[i] += step * point.v[i];
-    }
+pub(super) fn advance<P: Potential + ?Sized>(potential: &P, point: &mut PhaseSpace, a: &mut [f64; 3], step: f64) {
+    add(&mut point.v, 0.5 * step, *a);
+    add(&mut point.x, step, point.v);
     *a = potential.acceleration(point.x);
-    for i in 0..3 {
-        point.v[i] += 0.5 * step * a[i];
-    }
+    add(&mut point.v, 0.5 * step, *a);
 }
 
 impl<'a, P: Potential + ?Sized> Spray<'a, P> {
@@ -113,9 +116,7 @@ impl<'a, P: Potential + ?Sized> Spray<'a, P> {
         if let Some(plummer) = self.progenitor.own_gravity {
             let centre = self.orbit[index].x;
             let own = plummer.acceleration([0, 1, 2].map(|i| x[i] - centre[i]));
-            for i in 0..3 {
-                a[i] += own[i];
-            }
+            add(&mut a, 1.0, own);
         }
         a
     }
@@ -129,14 +130,10 @@ impl<'a, P: Potential + ?Sized> Spray<'a, P> {
         let mut a = self.pull(point.x, index.min(self.orbit.len() - 1));
         while index > 0 {
             index -= 1;
-            for i in 0..3 {
-                point.v[i] += 0.5 * step * a[i];
-                point.x[i] += step * point.v[i];
-            }
+            add(&mut point.v, 0.5 * step, a);
+            add(&mut point.x, step, point.v);
             a = self.pull(point.x, index);
-            for i in 0..3 {
-                point.v[i] += 0.5 * step * a[i];
-            }
+            add(&mut point.v, 0.5 * step, a);
             step = self.step;
         }
         point

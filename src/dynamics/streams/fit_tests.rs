@@ -1,0 +1,156 @@
+//! Galaxies recovered from small streams.
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::orbit::circular::circular_speed;
+use crate::phase_space::PhaseSpace;
+use crate::potential::{Composite, Potential};
+use crate::sample::{generator, isotropic};
+use crate::sky::Sun;
+use crate::units::Gyr;
+use crate::vector::{cross, norm};
+use rand::Rng;
+use rand_distr::StandardNormal;
+
+/// A star with errors of 1 % in distance, 0.5 km/s and 0.01 mas/yr.
+fn observed<R: Rng>(star: &PhaseSpace, random: &mut R) -> Star {
+    let seen = Sun::default().observe(star).unwrap();
+    let mut measured = |value: f64, error: f64| Measured {
+        value: value + error * random.sample::<f64, _>(StandardNormal),
+        error,
+    };
+    Star {
+        l: seen.l,
+        b: seen.b,
+        distance: Some(Distance::Kpc(measured(seen.distance, 0.01 * seen.distance))),
+        v_los: Some(measured(seen.v_los, 0.5)),
+        proper_motion: Some([measured(seen.mu_l_cosb, 0.01), measured(seen.mu_b, 0.01)]),
+        correlation: 0.0,
+    }
+}
+
+/// Streams of 40 stars from progenitors of 2e4 M_sun at 11 to 22 kpc, stripped for 1.5 Gyr.
+fn streams(galaxy: &dyn Potential, count: i64) -> Vec<Stream> {
+    (0..count)
+        .map(|stream| {
+            let mut random = generator(11, stream as u64);
+            let r = 11.0 + 11.0 * stream as f64 / count as f64;
+            let n = isotropic(&mut random);
+            let across = cross(n, isotropic(&mut random));
+            let speed = circular_speed(galaxy, r);
+            let v = [0, 1, 2].map(|i| speed * (0.75 * across[i] / norm(across) + 0.2 * n[i]));
+            let progenitor = Progenitor {
+                now: PhaseSpace::new(n.map(|n| r * n), v),
+                mass: 2e4,
+                own_gravity: None,
+            };
+            let spray = Spray::new(galaxy, progenitor, Gyr(1.5), 1e-5).unwrap();
+            let stars = spray.stars(40, &mut random);
+            Stream::new(
+                stream,
+                stars.iter().map(|star| observed(&star.now, &mut random)).collect(),
+            )
+        })
+        .collect()
+}
+
+fn small() -> Settings {
+    Settings {
+        releases: 50,
+        iterations: 10,
+        looks: 6,
+        averaged: 4,
+        scales: 2,
+        age: Gyr(1.5),
+        ..Settings::of(Source::Spray)
+    }
+}
+
+#[test]
+fn a_galaxy_is_recovered_and_threads_do_not_matter() {
+    let galaxy = Composite::milky_way_like().unwrap();
+    let mut streams = streams(&galaxy, 8);
+    // One star of the first stream is of the field.
+    streams[0].stars[3].v_los = Some(Measured {
+        value: 400.0,
+        error: 1.0,
+    });
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| fit(&streams, &Sun::default(), &small(), None, false, &|_| true).unwrap())
+    };
+    let (found, again) = (on(1), on(3));
+    assert_eq!(found.values, again.values);
+    assert_eq!(found.posterior, again.posterior);
+    for row in found.at_radii(&[12.0, 16.0, 20.0], 1) {
+        let off = row.circular_speed.value / circular_speed(&galaxy, row.radius) - 1.0;
+        println!("{row:?} {off}");
+        assert!(off.abs() < 0.03, "{off} at {}", row.radius);
+        // Errors are there, and neither nothing nor everything.
+        assert!((0.1..20.0).contains(&row.circular_speed.error), "{row:?}");
+    }
+    assert!(
+        found.streams[0].membership[3] < 0.05,
+        "{}",
+        found.streams[0].membership[3]
+    );
+    for stream in &found.streams {
+        let members = stream.membership.iter().filter(|member| **member > 0.5).count();
+        assert!(
+            stream.chi < 2.0 && members > 30,
+            "{} {} {members}",
+            stream.stream,
+            stream.chi
+        );
+    }
+}
+
+#[test]
+fn held_streams_leave_the_galaxy_as_it_is_and_orbits_are_told_from_streams() {
+    let galaxy = Composite::milky_way_like().unwrap();
+    let streams = streams(&galaxy, 3);
+    let sun = Sun::default();
+    let spray = fit(&streams[..2], &sun, &small(), None, false, &|_| true).unwrap();
+    let held = fit_as(&spray, &streams[2..], &sun, &small(), true, &|_| true).unwrap();
+    assert_eq!(held.values, spray.values);
+    assert!(held.posterior.is_none() && held.streams.len() == 1);
+    let orbits = Settings {
+        scales: 2,
+        ..Settings::of(Source::Orbit)
+    };
+    let orbit = fit(&streams[..2], &sun, &orbits, None, false, &|_| true).unwrap();
+    assert!(
+        orbit.ln_likelihood < spray.ln_likelihood - 20.0,
+        "{} {}",
+        orbit.ln_likelihood,
+        spray.ln_likelihood
+    );
+}
+
+#[test]
+fn what_cannot_be_fitted_is_said() {
+    let galaxy = Composite::milky_way_like().unwrap();
+    let mut streams = streams(&galaxy, 2);
+    let sun = Sun::default();
+    let why = |streams: &[Stream]| fit(streams, &sun, &small(), None, false, &|_| true).err();
+    assert_eq!(why(&[]), Some(FitError::NoStreams));
+    streams[1].stars.truncate(5);
+    let few = StreamError::TooFew {
+        stream: 1,
+        stars: 5,
+        least: LEAST_STARS,
+    };
+    assert_eq!(why(&streams), Some(FitError::Stream(few)));
+    streams.truncate(1);
+    let stopped = fit(&streams, &sun, &small(), None, false, &|iteration| iteration < 1).err();
+    assert_eq!(stopped, Some(FitError::Stopped));
+    streams[0].stars.iter_mut().for_each(|star| star.distance = None);
+    assert_eq!(
+        why(&streams),
+        Some(FitError::Stream(StreamError::NoDistance { stream: 0 }))
+    );
+    streams[0].stars[2].b = f64::NAN;
+    assert!(matches!(
+        why(&streams),
+        Some(FitError::Stream(StreamError::NotFinite { star: 2, .. }))
+    ));
+}

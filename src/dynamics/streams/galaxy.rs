@@ -1,0 +1,149 @@
+//! A galaxy of few parameters with a flexible correction.
+
+use crate::potential::Expansion;
+use crate::potential::expansion::{HARMONICS, Term};
+use crate::units::GRAVITATIONAL_CONSTANT;
+
+/// One parameter: what is known of it beforehand, and how far it is moved to see what changes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Mean of the Gaussian prior.
+    pub mean: f64,
+    /// Standard deviation of the prior.
+    pub deviation: f64,
+    /// Difference step: large beside what the noise of finitely many particles makes of it.
+    pub step: f64,
+}
+
+fn parameter(name: &str, mean: f64, deviation: f64, step: f64) -> Parameter {
+    Parameter {
+        name: name.to_owned(),
+        mean,
+        deviation,
+        step,
+    }
+}
+
+/// Which multipoles the correction has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Correction {
+    /// l = 0 and 2, m = 0.
+    #[default]
+    Axisymmetric,
+    /// All of l = 0, 1, 2.
+    Free,
+}
+
+/// A Miyamoto–Nagai disc in a flattened logarithmic halo, and multipoles of several scales that are shrunk to nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// ln M_d, ln a, ln b, ln v₀, ln r_s, ln q, then the correction's coefficients in units of [`UNIT`].
+    pub parameters: Vec<Parameter>,
+    scales: Vec<f64>,
+    orders: Vec<usize>,
+}
+
+/// Unit of the correction's coefficients, (km/s)². One of l = 0 changes v_c² by at most 0.385 of it, at √2 times its scale.
+pub const UNIT: f64 = 1e4;
+
+/// Parameters without the correction.
+const BASE: usize = 6;
+
+impl Model {
+    /// A model for stars between the radii `inner` and `outer` kpc whose correction has standard deviation `shrinkage` (in [`UNIT`]) and
+    /// `count` scales; none where `count` is 0.
+    pub fn new(inner: f64, outer: f64, count: usize, shrinkage: f64, correction: Correction) -> Self {
+        let mut parameters = vec![
+            parameter("ln_disc_mass", 5e10_f64.ln(), 1.0, 0.15),
+            parameter("ln_disc_radius", 3.0_f64.ln(), 0.4, 0.1),
+            parameter("ln_disc_height", 0.3_f64.ln(), 0.5, 0.3),
+            parameter("ln_halo_velocity", 180.0_f64.ln(), 0.4, 0.03),
+            parameter("ln_halo_core", 5.0_f64.ln(), 0.8, 0.12),
+            parameter("ln_halo_flattening", 0.95_f64.ln(), 0.15, 0.05),
+        ];
+        let (low, high) = (0.5 * inner, outer / std::f64::consts::SQRT_2);
+        let place = |k: usize| if count > 1 { k as f64 / (count - 1) as f64 } else { 0.5 };
+        let scales: Vec<f64> = (0..count).map(|k| low * (high / low).powf(place(k))).collect();
+        let orders = match correction {
+            Correction::Axisymmetric => vec![HARMONICS - 1],
+            Correction::Free => (0..HARMONICS).rev().collect(),
+        };
+        for k in 0..count {
+            parameters.push(parameter(&format!("sphere_{k}"), 0.0, shrinkage, 0.3));
+        }
+        for order in &orders {
+            for k in 0..count {
+                parameters.push(parameter(&format!("multipole_{order}_{k}"), 0.0, shrinkage, 0.3));
+            }
+        }
+        Self {
+            parameters,
+            scales,
+            orders,
+        }
+    }
+
+    /// The galaxy of these values of the parameters; none if one of them is not finite.
+    pub fn galaxy(&self, values: &[f64]) -> Option<Expansion> {
+        let (&[mass, a, b, velocity, core, flattening], rest) = values.split_first_chunk::<BASE>()?;
+        let (a, b) = (a.exp(), b.exp());
+        let mut terms = vec![
+            Term::Disc { a, b },
+            Term::Halo {
+                core: core.exp(),
+                flattening: flattening.exp(),
+            },
+        ];
+        let mut coefficients = vec![GRAVITATIONAL_CONSTANT * mass.exp() / (a + b), (2.0 * velocity).exp()];
+        terms.extend(self.scales.iter().map(|&scale| Term::Disc { a: 0.0, b: scale }));
+        for &order in &self.orders {
+            terms.extend(self.scales.iter().map(|&scale| Term::Multipole { scale, order }));
+        }
+        coefficients.extend(rest.iter().map(|c| c * UNIT));
+        Expansion::new(terms, coefficients)
+    }
+
+    /// The prior's means.
+    pub fn means(&self) -> Vec<f64> {
+        self.parameters.iter().map(|parameter| parameter.mean).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::orbit::circular::circular_speed;
+    use crate::potential::{Logarithmic, MiyamotoNagai, Potential, Symmetry};
+
+    #[test]
+    fn without_a_correction_it_is_disc_and_halo() {
+        let model = Model::new(6.0, 30.0, 0, 0.2, Correction::Axisymmetric);
+        let galaxy = model.galaxy(&model.means()).unwrap();
+        let disc = MiyamotoNagai::new(5e10, 3.0, 0.3).unwrap();
+        let halo = Logarithmic::axisymmetric(180.0, 5.0, 0.95).unwrap();
+        for x in [[8.0, 1.0, 2.0], [-3.0, 14.0, -9.0]] {
+            let (one, two, found) = (disc.acceleration(x), halo.acceleration(x), galaxy.acceleration(x));
+            assert!((0..3).all(|i| (one[i] + two[i] - found[i]).abs() < 1e-9 * found[i].abs()));
+        }
+    }
+
+    #[test]
+    fn the_correction_acts_where_it_should() {
+        let model = Model::new(6.0, 30.0, 5, 0.2, Correction::Axisymmetric);
+        let plain = model.galaxy(&model.means()).unwrap();
+        let mut values = model.means();
+        values[BASE + 2] = 1.0;
+        let corrected = model.galaxy(&values).unwrap();
+        let change = |r: f64| circular_speed(&corrected, r).powi(2) - circular_speed(&plain, r).powi(2);
+        let middle = std::f64::consts::SQRT_2 * model.scales[2];
+        assert!((change(middle) / UNIT - 0.385).abs() < 1e-3);
+        assert!(change(0.5 * middle) < change(middle) && change(2.0 * middle) < change(middle));
+        assert_eq!(corrected.symmetry(), Symmetry::Axisymmetric);
+        let free = Model::new(6.0, 30.0, 2, 0.2, Correction::Free);
+        assert_eq!(free.parameters.len(), BASE + 2 * (1 + HARMONICS));
+        assert_eq!(free.galaxy(&free.means()).unwrap().symmetry(), Symmetry::Triaxial);
+    }
+}

@@ -1,0 +1,274 @@
+//! A stream's stars made ready for a fit: frame, window, where its orbit may be, and what else could be in its place.
+
+use super::frame::{Distance, Frame, OBSERVED, Seen, Star};
+use super::particles::OWN;
+use crate::sky::Sun;
+use crate::statistics::{median, quantile};
+use crate::vector::{cross, dot, norm, solve3};
+
+/// The stars of one stream.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// Its number.
+    pub stream: i64,
+    /// Its stars.
+    pub stars: Vec<Star>,
+}
+
+/// Why a stream cannot be fitted.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum StreamError {
+    /// Fewer stars than parameters.
+    #[error("stream {stream} has {stars} stars; at least {least} are needed")]
+    TooFew {
+        /// The stream.
+        stream: i64,
+        /// Its stars.
+        stars: usize,
+        /// How many it should have.
+        least: usize,
+    },
+    /// A number that is not finite, or an error that is negative.
+    #[error("stream {stream}, star {star}: {what} is not finite, or its error is negative")]
+    NotFinite {
+        /// The stream.
+        stream: i64,
+        /// The star's place in it.
+        star: usize,
+        /// What.
+        what: &'static str,
+    },
+    /// No star has a distance.
+    #[error("stream {stream}: no star has a distance or a parallax")]
+    NoDistance {
+        /// The stream.
+        stream: i64,
+    },
+}
+
+/// A stream has at least as many stars.
+pub const LEAST_STARS: usize = 8;
+
+/// Prior standard deviations of the stream's own parameters where its stars tell them.
+const OWN_DEVIATION: [f64; OWN] = [0.05, 0.1, 15.0, 0.4, 0.4, 0.03, 0.8];
+
+/// The same of v_los and proper motions where no star has any.
+const UNKNOWN: [f64; OBSERVED] = [0.05, 0.5, 150.0, 3.0, 3.0];
+
+/// Standard deviations of what is not of the stream: v in km/s, ln d, φ2 in rad.
+const FIELD: (f64, f64, f64) = (150.0, 0.6, 0.1);
+
+pub(crate) struct Observed {
+    pub stream: i64,
+    pub frame: Frame,
+    pub seen: Vec<Seen>,
+    /// φ1 of all but a few of the stars.
+    pub range: (f64, f64),
+    /// Where the search for the stream's own parameters begins.
+    pub start: [f64; OWN],
+    pub deviations: [f64; OWN],
+    /// Mean and standard deviation of stars that do not belong to it, with ln d.
+    pub field: [(f64, f64); OBSERVED],
+    /// Distances of its nearest and farthest part from the centre of the galaxy, kpc.
+    pub radii: (f64, f64),
+}
+
+fn check(stream: &Stream) -> Result<(), StreamError> {
+    let name = stream.stream;
+    if stream.stars.len() < LEAST_STARS {
+        return Err(StreamError::TooFew {
+            stream: name,
+            stars: stream.stars.len(),
+            least: LEAST_STARS,
+        });
+    }
+    for (star, of) in stream.stars.iter().enumerate() {
+        let bad = |what| StreamError::NotFinite {
+            stream: name,
+            star,
+            what,
+        };
+        if !(of.l.is_finite() && of.b.abs() <= 90.0) {
+            return Err(bad("the place on the sky"));
+        }
+        let fine = |value: f64, error: f64| value.is_finite() && error >= 0.0 && error.is_finite();
+        match of.distance {
+            Some(Distance::Kpc(d)) if !(fine(d.value, d.error) && d.value > 0.0) => return Err(bad("the distance")),
+            Some(Distance::Parallax(p)) if !fine(p.value, p.error) => return Err(bad("the parallax")),
+            _ => {}
+        }
+        if of.v_los.is_some_and(|v| !fine(v.value, v.error)) {
+            return Err(bad("v_los"));
+        }
+        let motions = of.proper_motion.iter().flatten();
+        if motions.into_iter().any(|motion| !fine(motion.value, motion.error)) || of.correlation.abs() >= 1.0 {
+            return Err(bad("the proper motion"));
+        }
+    }
+    Ok(())
+}
+
+/// The mean parallax by inverse variances, as a distance between 0.1 and 200 kpc.
+fn distance_of_parallaxes(stars: &[Star]) -> Option<f64> {
+    let (mut sum, mut weights) = (0.0, 0.0);
+    for star in stars {
+        if let Some(Distance::Parallax(p)) = star.distance {
+            let weight = 1.0 / (p.error * p.error).max(1e-12);
+            sum += weight * p.value;
+            weights += weight;
+        }
+    }
+    (weights > 0.0).then(|| (weights / sum.max(1e-12 * weights)).clamp(0.1, 200.0))
+}
+
+/// The direction of the star in the middle of a stream as the centre of the galaxy sees it, and the radii that it reaches.
+fn middle(stars: &[Star], usual: f64, sun: &Sun) -> ([f64; 3], (f64, f64)) {
+    let places: Vec<[f64; 3]> = stars
+        .iter()
+        .map(|star| {
+            let distance = match star.distance {
+                Some(Distance::Kpc(d)) => d.value,
+                _ => usual,
+            };
+            let (n, from) = (Frame::towards(star), sun.position());
+            [0, 1, 2].map(|i| from[i] + distance * n[i])
+        })
+        .collect();
+    let mut sum = [0.0; 3];
+    for place in &places {
+        let r = norm(*place).max(1e-9);
+        sum = [0, 1, 2].map(|i| sum[i] + place[i] / r);
+    }
+    let first = sum.map(|x| x / norm(sum).max(1e-9));
+    // The side to which most of the stars lie that are far from the middle.
+    let mut pole = [0.0; 3];
+    for place in &places {
+        let normal = cross(first, *place);
+        let sense = if dot(normal, pole) < 0.0 { -1.0 } else { 1.0 };
+        pole = [0, 1, 2].map(|i| pole[i] + sense * normal[i]);
+    }
+    let second = cross(pole, first);
+    let angles: Vec<f64> = places
+        .iter()
+        .map(|place| dot(*place, second).atan2(dot(*place, first) * norm(second)))
+        .collect();
+    let end = |fraction: f64| quantile(angles.clone(), fraction).unwrap_or(0.0);
+    let centre = 0.5 * (end(0.03) + end(0.97));
+    let nearest = (angles.iter().enumerate()).min_by(|a, b| (a.1 - centre).abs().total_cmp(&(b.1 - centre).abs()));
+    let nearest = nearest.map_or(0, |(index, _)| index);
+    let radii: Vec<f64> = places.iter().map(|place| norm(*place)).collect();
+    let reach = |fraction: f64| quantile(radii.clone(), fraction).unwrap_or(10.0);
+    (Frame::towards(&stars[nearest]), (reach(0.05), reach(0.95)))
+}
+
+/// The value at 0 of a quadratic through (t, y, weight), without the outliers: none of fewer than three points.
+///
+/// **Source**: Beaton & Tukey (1974).
+fn value_at_zero(points: &[(f64, f64, f64)]) -> Option<f64> {
+    let mut robust = vec![1.0; points.len()];
+    let mut value = median(points.iter().map(|point| point.1).collect())?;
+    for _ in 0..8 {
+        let mut rows = [[0.0; 3]; 3];
+        let mut side = [0.0; 3];
+        for ((t, y, weight), robust) in points.iter().zip(&robust) {
+            let powers = [1.0, *t, t * t];
+            for i in 0..3 {
+                side[i] += weight * robust * powers[i] * y;
+                for j in 0..3 {
+                    rows[i][j] += weight * robust * powers[i] * powers[j];
+                }
+            }
+        }
+        for (i, row) in rows.iter_mut().enumerate().skip(1) {
+            row[i] += 1e-9 + 1e-6 * row[i];
+        }
+        let Some(found) = solve3(rows, side) else { break };
+        value = found[0];
+        let residuals: Vec<f64> = points
+            .iter()
+            .map(|(t, y, _)| y - found[0] - found[1] * t - found[2] * t * t)
+            .collect();
+        let size = 1.4826 * median(residuals.iter().map(|r| r.abs()).collect())?;
+        for (robust, residual) in robust.iter_mut().zip(&residuals) {
+            let u = residual / (4.685 * size).max(1e-9);
+            *robust = (1.0 - u * u).max(0.0).powi(2);
+        }
+    }
+    Some(value)
+}
+
+impl Observed {
+    /// `progenitor` is the prior standard deviation of the progenitor's place along the orbit, in radial periods.
+    pub fn new(stream: &Stream, sun: &Sun, progenitor: f64, ln_mass: f64) -> Result<Self, StreamError> {
+        check(stream)?;
+        let kpc = stream.stars.iter().filter_map(|star| match star.distance {
+            Some(Distance::Kpc(d)) => Some(d.value),
+            _ => None,
+        });
+        let usual = median(kpc.collect()).or_else(|| distance_of_parallaxes(&stream.stars));
+        let usual = usual.ok_or(StreamError::NoDistance { stream: stream.stream })?;
+        let (towards, radii) = middle(&stream.stars, usual, sun);
+        let frame = Frame::new(&stream.stars, towards, sun);
+        let seen: Vec<Seen> = stream.stars.iter().map(|star| frame.seen(star)).collect();
+        let along = |fraction: f64| quantile(seen.iter().map(|star| star.along).collect(), fraction).unwrap_or(0.0);
+        let range = (along(0.02), along(0.98));
+        let reach = (0.6 * (range.1 - range.0)).max(1e-3);
+        let mut start = [0.0; OWN];
+        let mut deviations = OWN_DEVIATION;
+        let at_rest = frame.observe(&crate::phase_space::PhaseSpace::new(
+            frame.locate(0.0, [0.0, usual.ln(), 0.0, 0.0, 0.0]).x,
+            [0.0; 3],
+        ));
+        for k in 0..OBSERVED {
+            let points = seen
+                .iter()
+                .filter(|star| star.values[k].is_finite() && !(k == 1 && star.is_parallax));
+            let points: Vec<(f64, f64, f64)> = points
+                .map(|star| {
+                    let t = star.along / reach;
+                    (t, star.values[k], (1.0 - t * t).max(0.0).powi(3) + 1e-3)
+                })
+                .collect();
+            match value_at_zero(&points) {
+                Some(value) => start[k] = value,
+                None if k == 1 => {
+                    start[k] = usual.ln();
+                    deviations[k] = 0.3;
+                }
+                None => {
+                    start[k] = at_rest.1[k];
+                    deviations[k] = UNKNOWN[k];
+                }
+            }
+        }
+        deviations[OBSERVED] = progenitor;
+        start[OBSERVED + 1] = ln_mass;
+        let (speed, ln_d, latitude) = FIELD;
+        let turning = speed / (crate::units::KM_S_PER_KPC_MAS_YR * usual);
+        let spread = [latitude, ln_d, speed, turning, turning];
+        let field = std::array::from_fn(|k| {
+            let values: Vec<f64> = seen
+                .iter()
+                .map(|star| star.values[k])
+                .filter(|value| value.is_finite())
+                .collect();
+            let middle = if k == 1 {
+                usual.ln()
+            } else {
+                median(values.clone()).unwrap_or(start[k])
+            };
+            let wide = quantile(values.clone(), 0.84).unwrap_or(0.0) - quantile(values, 0.16).unwrap_or(0.0);
+            (middle, if k == 1 { spread[k] } else { spread[k].max(wide) })
+        });
+        Ok(Self {
+            stream: stream.stream,
+            frame,
+            seen,
+            range,
+            start,
+            deviations,
+            field,
+            radii,
+        })
+    }
+}

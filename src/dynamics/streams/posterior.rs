@@ -1,0 +1,287 @@
+//! How well a galaxy is known.
+
+use super::fit::Fit;
+use super::galaxy::Parameter;
+use super::system::{Equations, Reduced};
+use crate::linear_algebra::Symmetric;
+use crate::numerics::{gauss_legendre_of, root};
+use crate::orbit::circular::circular_speed;
+use crate::potential::{Expansion, Potential};
+use crate::sample::generator;
+use crate::statistics::{mean, scatter};
+use crate::units::GRAVITATIONAL_CONSTANT;
+use rand::Rng;
+use rand_distr::StandardNormal;
+use std::f64::consts::TAU;
+
+/// The Gaussian about the values of a fit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Posterior {
+    /// Covariance of the shared parameters, row-major.
+    pub covariance: Vec<f64>,
+    /// By how much the streams disagree more than their own errors let them, in standard deviations: 1 where they agree. The covariance
+    /// holds its square where it is above 1.
+    pub misfit: f64,
+    /// Lower triangle of the covariance's root, row-major.
+    root: Vec<f64>,
+}
+
+/// Part of the noise that is given back at a time.
+const NOISE_STEP: f64 = 0.25;
+
+impl Posterior {
+    pub(crate) fn new(mut equations: Vec<Equations>, parameters: &[Parameter]) -> Option<Self> {
+        let n = parameters.len();
+        // Products of independent draws need not be positive in directions that the streams do not see: of the noise no more is given back than
+        // makes them so, first for each stream's own parameters, then for what they share.
+        let mut given = vec![0.0; equations.len()];
+        let (factor, total, reduced) = loop {
+            let mut reduced: Vec<Reduced> = Vec::with_capacity(equations.len());
+            for (one, given) in equations.iter_mut().zip(&mut given) {
+                let found = loop {
+                    if let Some(found) = one.reduce(1e-6) {
+                        break found;
+                    }
+                    if *given >= 1.0 {
+                        return None;
+                    }
+                    *given += NOISE_STEP;
+                    one.noisier(NOISE_STEP);
+                };
+                reduced.push(found);
+            }
+            let mut total = vec![0.0; n * n];
+            for one in &reduced {
+                total
+                    .iter_mut()
+                    .zip(&one.hessian)
+                    .for_each(|(sum, value)| *sum += value);
+            }
+            let mut matrix = Symmetric::zeros(n);
+            for (i, parameter) in parameters.iter().enumerate() {
+                for j in 0..=i {
+                    *matrix.at(i, j) = total[i * n + j];
+                }
+                *matrix.at(i, i) += parameter.deviation.powi(-2);
+            }
+            if let Some(factor) = matrix.factor(|_| 1e-9) {
+                break (factor, total, reduced);
+            }
+            if given.iter().all(|given| *given >= 1.0) {
+                return None;
+            }
+            for (one, given) in equations.iter_mut().zip(&mut given).filter(|(_, given)| **given < 1.0) {
+                *given += NOISE_STEP;
+                one.noisier(NOISE_STEP);
+            }
+        };
+        let mut covariance = vec![0.0; n * n];
+        for j in 0..n {
+            let mut column = vec![0.0; n];
+            column[j] = 1.0;
+            factor.solve(&mut column);
+            for i in 0..n {
+                covariance[i * n + j] = column[i];
+            }
+        }
+        // Σ_s g_sᵀ Σ g_s is tr(Σ H) where scores have the variance that the likelihood says.
+        let mut sum = 0.0;
+        for one in &reduced {
+            let mut solved = one.gradient.clone();
+            factor.solve(&mut solved);
+            sum += solved.iter().zip(&one.gradient).map(|(a, b)| a * b).sum::<f64>();
+        }
+        let expected: f64 = (0..n)
+            .map(|i| (0..n).map(|j| covariance[i * n + j] * total[j * n + i]).sum::<f64>())
+            .sum();
+        let misfit = if expected > 0.0 {
+            (sum / expected).max(0.0).sqrt()
+        } else {
+            1.0
+        };
+        let factor = misfit.max(1.0).powi(2);
+        covariance.iter_mut().for_each(|value| *value *= factor);
+        let root = cholesky(&covariance, n)?;
+        Some(Self {
+            covariance,
+            misfit,
+            root,
+        })
+    }
+
+    /// Values of the shared parameters drawn about `values`.
+    pub fn draw<R: Rng + ?Sized>(&self, values: &[f64], random: &mut R) -> Vec<f64> {
+        let n = self.covariance.len().isqrt();
+        let deviates: Vec<f64> = (0..n).map(|_| random.sample(StandardNormal)).collect();
+        let mut drawn = values.to_vec();
+        for (i, drawn) in drawn.iter_mut().enumerate().take(n) {
+            *drawn += (0..=i).map(|j| self.root[i * n + j] * deviates[j]).sum::<f64>();
+        }
+        drawn
+    }
+}
+
+/// L of L Lᵀ, row-major.
+fn cholesky(matrix: &[f64], n: usize) -> Option<Vec<f64>> {
+    let mut lower = vec![0.0; n * n];
+    for i in 0..n {
+        for j in 0..=i {
+            let rest = matrix[i * n + j] - (0..j).map(|k| lower[i * n + k] * lower[j * n + k]).sum::<f64>();
+            if i == j {
+                if rest.is_nan() || rest < 0.0 {
+                    return None;
+                }
+                lower[i * n + i] = rest.sqrt();
+            } else if lower[j * n + j] > 0.0 {
+                lower[i * n + j] = rest / lower[j * n + j];
+            }
+        }
+    }
+    Some(lower)
+}
+
+/// Axis ratio z/R of the surface of equal potential through (R, 0, 0); none where there is none within 100 R.
+pub fn flattening<P: Potential + ?Sized>(potential: &P, radius: f64) -> Option<f64> {
+    let level = potential.potential([radius, 0.0, 0.0]);
+    let over = |z: f64| potential.potential([0.0, 0.0, z]) - level;
+    (over(0.01 * radius) < 0.0 && over(100.0 * radius) > 0.0)
+        .then(|| root(0.01 * radius, 100.0 * radius, over) / radius)
+}
+
+/// Mass within r, M_sun, by Gauss's theorem: M = −r² ⟨a_r⟩ / G over the sphere.
+pub fn enclosed_mass<P: Potential + ?Sized>(potential: &P, r: f64) -> f64 {
+    const AROUND: usize = 8;
+    let mut sum = 0.0;
+    for (node, weight) in gauss_legendre_of(40) {
+        // Nodes crowd towards the plane, where discs are thin.
+        let (cos, stretch) = (node * node, 2.0 * node);
+        let sin = (1.0 - cos * cos).sqrt();
+        for k in 0..AROUND {
+            let (y, x) = (TAU * (k as f64 + 0.5) / AROUND as f64).sin_cos();
+            for side in [-1.0, 1.0] {
+                let n = [sin * x, sin * y, side * cos];
+                let a = potential.acceleration(n.map(|n| r * n));
+                sum -= 0.5 * weight * stretch / AROUND as f64 * crate::vector::dot(a, n);
+            }
+        }
+    }
+    sum * r * r / GRAVITATIONAL_CONSTANT
+}
+
+/// One number with its error.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Known {
+    /// At the values of the fit.
+    pub value: f64,
+    /// Standard deviation; not finite where the galaxy was held.
+    pub error: f64,
+}
+
+/// A row of what is known of a galaxy at one radius.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AtRadius {
+    /// kpc.
+    pub radius: f64,
+    /// Circular speed in the plane, km/s.
+    pub circular_speed: Known,
+    /// [`flattening`].
+    pub flattening: Known,
+    /// [`enclosed_mass`], M_sun.
+    pub enclosed_mass: Known,
+}
+
+/// Draws that an error is the scatter of.
+const DRAWS: usize = 200;
+
+impl Fit {
+    /// Galaxies drawn from the posterior; none where the galaxy was held.
+    pub fn draws(&self, count: usize, seed: u64) -> Vec<Expansion> {
+        let Some(posterior) = &self.posterior else {
+            return Vec::new();
+        };
+        let mut random = generator(seed, 0);
+        let model = self.model.parameters.len();
+        (0..count)
+            .filter_map(|_| self.model.galaxy(&posterior.draw(&self.values, &mut random)[..model]))
+            .collect()
+    }
+
+    /// Circular speed, flattening and mass at each of `radii`, with errors.
+    pub fn at_radii(&self, radii: &[f64], seed: u64) -> Vec<AtRadius> {
+        let draws = self.draws(DRAWS, seed);
+        let known = |of: &dyn Fn(&Expansion) -> Option<f64>| {
+            let drawn: Vec<f64> = draws.iter().filter_map(of).collect();
+            Known {
+                value: of(&self.galaxy).unwrap_or(f64::NAN),
+                error: if mean(drawn.iter().copied()).is_some() {
+                    scatter(&drawn).unwrap_or(f64::NAN)
+                } else {
+                    f64::NAN
+                },
+            }
+        };
+        radii
+            .iter()
+            .map(|&radius| AtRadius {
+                radius,
+                circular_speed: known(&|galaxy| Some(circular_speed(galaxy, radius))),
+                flattening: known(&|galaxy| flattening(galaxy, radius)),
+                enclosed_mass: known(&|galaxy| Some(enclosed_mass(galaxy, radius))),
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::potential::{Composite, Logarithmic, MiyamotoNagai, Plummer};
+    use std::sync::Arc;
+
+    #[test]
+    fn masses_are_those_of_the_density() {
+        let plummer = Plummer::new(1e11, 3.0).unwrap();
+        let expected = 1e11 * (1.0_f64 + 9.0 / 100.0).powf(-1.5);
+        assert!((enclosed_mass(&plummer, 10.0) / expected - 1.0).abs() < 1e-10);
+        // Kuzmin's disc has M(1 − a/√(r² + a²)) within r; this one is a little thicker.
+        let thin = MiyamotoNagai::new(5e10, 3.0, 1e-3).unwrap();
+        let expected = 5e10 * (1.0 - 3.0 / 109f64.sqrt());
+        let found = enclosed_mass(&thin, 10.0);
+        assert!((found / expected - 1.0).abs() < 2e-4, "{found:e} {expected:e}");
+        let disc = MiyamotoNagai::new(5e10, 3.0, 0.3).unwrap();
+        let both = Composite::new(vec![Arc::new(plummer), Arc::new(disc)]).unwrap();
+        let sum = enclosed_mass(&plummer, 12.0) + enclosed_mass(&disc, 12.0);
+        assert!((enclosed_mass(&both, 12.0) / sum - 1.0).abs() < 1e-10);
+    }
+
+    #[test]
+    fn the_flattening_of_a_logarithmic_halo_is_its_axis_ratio() {
+        let halo = Logarithmic::axisymmetric(200.0, 2.0, 0.7).unwrap();
+        assert!((flattening(&halo, 15.0).unwrap() - 0.7).abs() < 1e-12);
+    }
+
+    #[test]
+    fn draws_have_the_covariance() {
+        let covariance = vec![4.0, 1.0, 1.0, 2.0];
+        let posterior = Posterior {
+            root: cholesky(&covariance, 2).unwrap(),
+            covariance,
+            misfit: 1.0,
+        };
+        let mut random = generator(1, 0);
+        let draws: Vec<Vec<f64>> = (0..20_000)
+            .map(|_| posterior.draw(&[1.0, -1.0, 7.0], &mut random))
+            .collect();
+        let product = |i: usize, j: usize| {
+            let mean = [1.0, -1.0];
+            draws.iter().map(|d| (d[i] - mean[i]) * (d[j] - mean[j])).sum::<f64>() / 20_000.0
+        };
+        assert!(
+            (product(0, 0) - 4.0).abs() < 0.2
+                && (product(0, 1) - 1.0).abs() < 0.12
+                && (product(1, 1) - 2.0).abs() < 0.1
+        );
+        assert!(draws.iter().all(|draw| draw[2] == 7.0));
+    }
+}
