@@ -4,111 +4,20 @@
 //! the galaxy and each stream's own seven numbers move by a Gauss–Newton step. Each iteration draws new kicks, which residuals and
 //! differences share; slopes are averaged over iterations.
 
-use super::frame::{OBSERVED, Star};
-use super::galaxy::{Correction, Model, Parameter};
-use super::likelihood::{Judged, judge, predicted};
-use super::observed::{Observed, Stream, StreamError};
-use super::particles::{OWN, Plan, Trial, orbit, plan, releases, stripped};
+use super::frame::OBSERVED;
+use super::galaxy::{Model, Parameter};
+use super::likelihood::Judged;
+use super::observed::{Observed, Stream};
+use super::particles::OWN;
 use super::posterior::Posterior;
+use super::problem::{KEPT, OWN_STEPS, Problem, STRIPPING, State, Tracks, burn_in};
 use super::release::Kicks;
+use super::settings::{FitError, Settings, Source};
 use super::system::{Equations, Shares};
-use super::track::{Particle, floor, local_mean, scatter};
 use crate::phase_space::PhaseSpace;
 use crate::potential::Expansion;
 use crate::sky::Sun;
-use crate::units::{Gyr, Natural};
 use rayon::prelude::*;
-
-/// What a stream is taken for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Source {
-    /// Stars stripped from a progenitor.
-    #[default]
-    Spray,
-    /// Stars on one orbit.
-    Orbit,
-}
-
-/// How a galaxy is fitted.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// What streams are.
-    pub source: Source,
-    /// Multipoles of the correction.
-    pub correction: Correction,
-    /// Scales of the correction; none for 0.
-    pub scales: usize,
-    /// Standard deviation of its coefficients, in 1e4 (km/s)².
-    pub shrinkage: f64,
-    /// Releases into each tail.
-    pub releases: usize,
-    /// Iterations.
-    pub iterations: usize,
-    /// How many of them, the first, look for slopes; the others use the mean of those, and cost little.
-    pub looks: usize,
-    /// How many of the last iterations the result is the mean of.
-    pub averaged: usize,
-    /// Middle of the prior of the time since stripping began.
-    pub age: Gyr,
-    /// Prior standard deviation of the progenitor's place from the middle of its stars, radial periods.
-    pub progenitor: f64,
-    /// Middle of the prior of the progenitors' masses, M_sun.
-    pub mass: f64,
-    /// Seed of the kicks.
-    pub seed: u64,
-}
-
-impl Settings {
-    /// What works for streams of the given kind.
-    pub fn of(source: Source) -> Self {
-        Self {
-            source,
-            correction: Correction::default(),
-            scales: 5,
-            shrinkage: 0.18,
-            releases: 150,
-            iterations: match source {
-                Source::Spray => 20,
-                Source::Orbit => 30,
-            },
-            looks: match source {
-                Source::Spray => 8,
-                Source::Orbit => 30,
-            },
-            averaged: 10,
-            age: Gyr(3.0),
-            progenitor: 0.03,
-            mass: 2e4,
-            seed: 0,
-        }
-    }
-}
-
-/// Why a galaxy cannot be fitted.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum FitError {
-    /// A stream cannot be used.
-    #[error(transparent)]
-    Stream(#[from] StreamError),
-    /// No stream is left.
-    #[error("there are no streams to fit")]
-    NoStreams,
-    /// A stream's orbit has no radial period in the galaxy reached.
-    #[error("stream {stream} has no orbit in the trial galaxy")]
-    NoOrbit {
-        /// The stream.
-        stream: i64,
-    },
-    /// The equations have no solution.
-    #[error("iteration {iteration}: the equations of the fit have no solution")]
-    Singular {
-        /// The iteration.
-        iteration: usize,
-    },
-    /// The caller asked to stop.
-    #[error("stopped")]
-    Stopped,
-}
 
 /// A stream as fitted.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,6 +40,8 @@ pub struct FittedStream {
     pub lead: f64,
     /// Mass of the progenitor, M_sun.
     pub mass: f64,
+    /// All that is its own.
+    pub(crate) own: [f64; OWN],
 }
 
 /// A fitted galaxy.
@@ -152,283 +63,6 @@ pub struct Fit {
     pub ln_likelihood: f64,
     /// Distances from the centre between which the stars are, kpc.
     pub radii: (f64, f64),
-}
-
-/// Parameters of how stars leave, after those of the model: k_r, k_vφ and ln of the age in Gyr.
-const STRIPPING: usize = 3;
-
-/// The fit of a stream as it stands.
-struct State {
-    own: [f64; OWN],
-    plan: Option<Plan>,
-    scatter: [[f64; OBSERVED]; OBSERVED],
-    outliers: f64,
-    /// Means over iterations of the slopes, a row for each star and column.
-    slopes: Vec<[f64; OBSERVED]>,
-}
-
-struct Problem<'a> {
-    settings: &'a Settings,
-    model: Model,
-    parameters: Vec<Parameter>,
-    observed: Vec<Observed>,
-    /// How many of the parameters are free.
-    shared: usize,
-}
-
-/// Difference steps of a stream's own parameters.
-const OWN_STEPS: [f64; OWN] = [4e-3, 8e-3, 1.2, 0.03, 0.03, 2e-3, 0.2];
-
-/// Orbits have no noise of particles, and their differences are this much shorter.
-const ORBIT_STEPS: f64 = 0.2;
-
-/// The track at every star, where there is one.
-type Tracks = Vec<Option<[f64; OBSERVED]>>;
-
-/// Iterations without outliers, with full steps, and in which a stream's scatter still changes.
-const BURN_IN: usize = 6;
-
-impl Problem<'_> {
-    fn own_columns(&self) -> usize {
-        match self.settings.source {
-            Source::Spray => OWN,
-            Source::Orbit => OBSERVED,
-        }
-    }
-
-    fn step_factor(&self) -> f64 {
-        match self.settings.source {
-            Source::Spray => 1.0,
-            Source::Orbit => ORBIT_STEPS,
-        }
-    }
-
-    /// Standard deviation of the regression's window, relative to the stream's length.
-    fn window(&self, observed: &Observed) -> f64 {
-        let part = match self.settings.source {
-            Source::Spray => 0.07,
-            Source::Orbit => 0.03,
-        };
-        part * (observed.range.1 - observed.range.0).max(1e-3)
-    }
-
-    fn trial(&self, values: &[f64]) -> Option<Trial> {
-        let (galaxy, stripping) = values.split_at(values.len() - STRIPPING);
-        let galaxy = self.model.galaxy(galaxy)?;
-        Some(Trial {
-            pull: super::lanes::Pull::new(&galaxy),
-            galaxy,
-            kicks: Kicks {
-                radius: stripping[0],
-                speed: stripping[1],
-                ..Kicks::default()
-            },
-            age_factor: stripping[2].exp() / self.settings.age.0,
-        })
-    }
-
-    fn particles(
-        &self,
-        trial: &Trial,
-        stream: usize,
-        own: &[f64; OWN],
-        plan: &Plan,
-        seed: u64,
-    ) -> Option<Vec<Particle>> {
-        let frame = &self.observed[stream].frame;
-        match self.settings.source {
-            Source::Spray => {
-                let releases = releases(self.settings.seed, (seed << 32) + stream as u64, self.settings.releases);
-                stripped(trial, frame, own, plan, &releases)
-            }
-            Source::Orbit => orbit(&trial.galaxy, frame, own),
-        }
-    }
-
-    /// The track at every star.
-    fn tracks(&self, stream: usize, particles: Option<&Vec<Particle>>) -> Tracks {
-        let observed = &self.observed[stream];
-        let width = self.window(observed);
-        let at = |particles: &Vec<Particle>, star: &super::frame::Seen| {
-            local_mean(particles, star.along, star.values[0], width)
-        };
-        observed
-            .seen
-            .iter()
-            .map(|star| particles.and_then(|particles| at(particles, star)))
-            .collect()
-    }
-
-    fn judged(
-        &self,
-        stream: usize,
-        state: &State,
-        tracks: &[Option<[f64; OBSERVED]>],
-        heat: f64,
-    ) -> Vec<Option<Judged>> {
-        let observed = &self.observed[stream];
-        let scatter = state.scatter.map(|row| row.map(|c| heat * c));
-        let one = |(star, track): (&super::frame::Seen, &Option<[f64; OBSERVED]>)| {
-            judge(star, track.as_ref()?, &scatter, state.outliers, &observed.field)
-        };
-        observed.seen.iter().zip(tracks).map(one).collect()
-    }
-
-    /// One iteration's tracks: for every stream the base, and where slopes are looked for one for each column.
-    fn look(&self, values: &[f64], states: &mut [State], iteration: usize) -> Result<Vec<Look>, FitError> {
-        let base = self.trial(values).ok_or(FitError::Singular { iteration })?;
-        let age = Natural::from(self.settings.age).0;
-        for (stream, state) in states.iter_mut().enumerate() {
-            let observables = std::array::from_fn(|k| state.own[k]);
-            let start = self.observed[stream].frame.locate(0.0, observables);
-            state.plan = match self.settings.source {
-                Source::Spray => plan(&base.galaxy, start, state.plan, age).or(state.plan),
-                Source::Orbit => Some(Plan {
-                    period: 1.0,
-                    periods: 1.0,
-                    steps: 1.0,
-                }),
-            };
-            if state.plan.is_none() {
-                let stream = self.observed[stream].stream;
-                return Err(FitError::NoOrbit { stream });
-            }
-        }
-        // Differences forwards and backwards in turn, so that their means are central.
-        let sign = if iteration.is_multiple_of(2) { 1.0 } else { -1.0 } * self.step_factor();
-        let moved = (0..if iteration < self.settings.looks {
-            self.shared
-        } else {
-            0
-        })
-            .map(|column| {
-                let mut moved = values.to_vec();
-                moved[column] += sign * self.parameters[column].step;
-                self.trial(&moved)
-            });
-        let trials: Vec<Option<Trial>> = moved.collect();
-        let columns = if iteration < self.settings.looks {
-            self.shared + self.own_columns()
-        } else {
-            0
-        };
-        let tasks: Vec<(usize, Option<usize>)> = (0..states.len())
-            .flat_map(|stream| {
-                std::iter::once((stream, None)).chain((0..columns).map(move |column| (stream, Some(column))))
-            })
-            .collect();
-        let states = &*states;
-        let mut found: Vec<(Option<Vec<Particle>>, Tracks)> = tasks
-            .into_par_iter()
-            .map(|(stream, column)| {
-                let state = &states[stream];
-                let mut own = state.own;
-                let trial = match column {
-                    None => Some(&base),
-                    Some(column) if column < self.shared => trials[column].as_ref(),
-                    Some(column) => {
-                        own[column - self.shared] += sign * OWN_STEPS[column - self.shared];
-                        Some(&base)
-                    }
-                };
-                let particles = trial
-                    .zip(state.plan.as_ref())
-                    .and_then(|(trial, plan)| self.particles(trial, stream, &own, plan, iteration as u64));
-                let tracks = self.tracks(stream, particles.as_ref());
-                (particles.filter(|_| column.is_none()), tracks)
-            })
-            .collect();
-        let mut looks = Vec::with_capacity(states.len());
-        for stream in (0..states.len()).rev() {
-            let moved = found.split_off(stream * (columns + 1) + 1);
-            let Some((particles, tracks)) = found.pop() else {
-                continue;
-            };
-            let seen = &self.observed[stream].seen;
-            let mut slopes = vec![[0.0; OBSERVED]; seen.len() * columns];
-            for (column, (_, moved)) in moved.iter().enumerate() {
-                let step = match column.checked_sub(self.shared) {
-                    None => self.parameters[column].step,
-                    Some(own) => OWN_STEPS[own],
-                };
-                for (star, (track, moved)) in tracks.iter().zip(moved).enumerate() {
-                    if let (Some(track), Some(moved)) = (track, moved) {
-                        let (from, to) = (predicted(&seen[star], *track), predicted(&seen[star], *moved));
-                        slopes[star * columns + column] = std::array::from_fn(|k| (to[k] - from[k]) / (sign * step));
-                    }
-                }
-            }
-            looks.push(Look {
-                particles,
-                tracks,
-                slopes,
-            });
-        }
-        looks.reverse();
-        Ok(looks)
-    }
-}
-
-/// Looks whose slopes are kept apart for the uncertainty.
-const KEPT: usize = 6;
-
-/// What an iteration sees of a stream.
-struct Look {
-    particles: Option<Vec<Particle>>,
-    tracks: Tracks,
-    slopes: Vec<[f64; OBSERVED]>,
-}
-
-/// A scatter to begin with: φ2, ln d, v_los, μ1, μ2.
-const FIRST_SCATTER: [f64; OBSERVED] = [0.01, 0.03, 3.0, 0.08, 0.08];
-
-impl State {
-    fn new(observed: &Observed, source: Source) -> Self {
-        let mut scatter = floor(1.0);
-        if source == Source::Spray {
-            for (k, first) in FIRST_SCATTER.iter().enumerate() {
-                scatter[k][k] = first * first;
-            }
-        }
-        Self {
-            own: observed.start,
-            plan: None,
-            scatter,
-            outliers: 0.0,
-            slopes: Vec::new(),
-        }
-    }
-
-    /// Takes the scatter of new particles into account, while it still may change.
-    fn learn(&mut self, observed: &Observed, look: &Look, width: f64, iteration: usize) {
-        let found = look
-            .particles
-            .as_ref()
-            .and_then(|particles| scatter(particles, observed.range, width));
-        if let (Some(found), true) = (found, iteration < BURN_IN + 2) {
-            let old = if iteration == 0 { 0.0 } else { 0.6 };
-            for (row, found) in self.scatter.iter_mut().zip(found) {
-                for (value, found) in row.iter_mut().zip(found) {
-                    *value = old * *value + (1.0 - old) * found;
-                }
-            }
-        }
-    }
-
-    /// Adds an iteration's slopes to the mean, where older ones weigh at most 0.8.
-    fn average(&mut self, slopes: &[[f64; OBSERVED]], iteration: usize) {
-        let old = if self.slopes.is_empty() {
-            0.0
-        } else {
-            (iteration as f64 / (iteration + 1) as f64).min(0.8)
-        };
-        self.slopes.resize(slopes.len(), [0.0; OBSERVED]);
-        for (mean, new) in self.slopes.iter_mut().zip(slopes) {
-            for (mean, new) in mean.iter_mut().zip(new) {
-                *mean = old * *mean + (1.0 - old) * new;
-            }
-        }
-    }
 }
 
 /// By what the scatter is multiplied at an iteration: a search from afar is gentle.
@@ -558,9 +192,13 @@ fn fit_model(
     let mut own_sums = vec![[0.0; OWN]; states.len()];
     let mut kept: Vec<Vec<Vec<[f64; OBSERVED]>>> = vec![Vec::new(); states.len()];
     let iterations = settings.iterations.max(1);
+    let settled = burn_in(settings.source);
     for iteration in 0..iterations {
         if !go_on(iteration) {
             return Err(FitError::Stopped);
+        }
+        if iteration == settled && !hold {
+            rescue(&problem, &values, &mut states, radii, go_on)?;
         }
         let looks = problem.look(&values, &mut states, iteration)?;
         let heat = heat(settings.source, iteration);
@@ -569,12 +207,12 @@ fn fit_model(
             let one = &problem.observed[stream];
             state.learn(one, &look, problem.window(one), iteration);
             let judged = problem.judged(stream, state, &look.tracks, heat);
-            if iteration >= BURN_IN {
+            if iteration > settled {
                 state.outliers = outlying(&judged);
             }
             // Later residuals meet slopes of other kicks than their own, which are not correlated with them.
             let looked = iteration < settings.looks;
-            let apart = iteration > BURN_IN;
+            let apart = iteration > settled;
             if looked && !apart {
                 state.average(&look.slopes, iteration);
             }
@@ -594,7 +232,7 @@ fn fit_model(
         }
         let steps = Equations::solve(&equations, &problem.parameters[..shared], &values)
             .ok_or(FitError::Singular { iteration })?;
-        let part = if iteration < BURN_IN { 1.0 } else { 0.5 };
+        let part = if iteration < settled { 1.0 } else { 0.5 };
         let most = problem.step_factor().max(0.5);
         for ((value, step), parameter) in values.iter_mut().zip(&steps.shared).zip(&problem.parameters) {
             *value += part * step.clamp(-2.0 * most * parameter.step, 2.0 * most * parameter.step);
@@ -622,6 +260,56 @@ fn fit_model(
     finish(&problem, values, &states, &kept, radii)
 }
 
+/// A stream whose χ is above this after the first iterations may be stuck in a place where it does not belong.
+const STUCK: f64 = 1.6;
+
+/// Fits streams that may be stuck once more from where they began, in the galaxy that the others have found; they stay as they are where that is
+/// no likelier.
+fn rescue(
+    problem: &Problem,
+    values: &[f64],
+    states: &mut [State],
+    radii: (f64, f64),
+    go_on: &(dyn Fn(usize) -> bool + Sync),
+) -> Result<(), FitError> {
+    let now = finish(problem, values.to_vec(), states, &vec![Vec::new(); states.len()], radii)?;
+    let settings = Settings {
+        iterations: RESCUE,
+        looks: RESCUE,
+        averaged: 2,
+        ..problem.settings.clone()
+    };
+    let stuck = |stream: &FittedStream| stream.chi.is_nan() || stream.chi > STUCK;
+    for ((state, observed), stream) in states.iter_mut().zip(&problem.observed).zip(&now.streams) {
+        if !stuck(stream) {
+            continue;
+        }
+        let again = fit_model(
+            problem.model.clone(),
+            vec![observed.clone()],
+            radii,
+            &settings,
+            Some(values),
+            true,
+            go_on,
+        );
+        match again {
+            Ok(again) if again.ln_likelihood > stream.ln_likelihood => {
+                if let Some(found) = again.streams.first() {
+                    state.own = found.own;
+                    state.slopes.clear();
+                }
+            }
+            Err(FitError::Stopped) => return Err(FitError::Stopped),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Iterations of a rescue.
+const RESCUE: usize = 9;
+
 /// Sets of kicks that the last tracks are the mean of.
 const LAST_DRAWS: usize = 4;
 
@@ -641,11 +329,11 @@ fn finish(
             let draws: Vec<Tracks> = (0..LAST_DRAWS)
                 .map(|draw| {
                     let seed = (iteration + 1 + draw) as u64;
-                    let particles = state
+                    let made = state
                         .plan
                         .as_ref()
-                        .and_then(|plan| problem.particles(&trial, stream, &state.own, plan, seed));
-                    problem.tracks(stream, particles.as_ref())
+                        .and_then(|plan| problem.made(&trial, stream, &state.own, plan, seed));
+                    problem.tracks(stream, made.as_ref())
                 })
                 .collect();
             let mean = (0..problem.observed[stream].seen.len()).map(|star| {
@@ -677,6 +365,7 @@ fn finish(
             orbit: one.frame.locate(0.0, std::array::from_fn(|k| state.own[k])),
             lead: state.own[OBSERVED],
             mass: state.own[OBSERVED + 1].exp(),
+            own: state.own,
         });
         let shares = Shares {
             shared: problem.shared,
@@ -699,11 +388,4 @@ fn finish(
         streams,
         radii,
     })
-}
-
-impl Stream {
-    /// A stream of these stars.
-    pub fn new(stream: i64, stars: Vec<Star>) -> Self {
-        Self { stream, stars }
-    }
 }

@@ -23,7 +23,9 @@ mod likelihood;
 mod observed;
 mod particles;
 mod posterior;
+mod problem;
 mod release;
+mod settings;
 mod spray;
 mod system;
 mod track;
@@ -33,10 +35,11 @@ mod fit_tests;
 #[cfg(test)]
 mod nbody_tests;
 
-pub use fit::{Fit, FitError, FittedStream, Settings, Source, fit, fit_as};
+pub use fit::{Fit, FittedStream, fit, fit_as};
 pub use frame::{Distance, Measured, Star};
 pub use galaxy::{Correction, Model, Parameter};
 pub use observed::{LEAST_STARS, Stream, StreamError};
 pub use posterior::{AtRadius, Known, Posterior, enclosed_mass, flattening};
 pub use release::{Kicks, Offset, Recipe, Tail, Tide};
+pub use settings::{FitError, Settings, Source};
 pub use spray::{Progenitor, Spray, Stripped};

@@ -15,6 +15,13 @@ pub struct Stream {
     pub stars: Vec<Star>,
 }
 
+impl Stream {
+    /// A stream of these stars.
+    pub fn new(stream: i64, stars: Vec<Star>) -> Self {
+        Self { stream, stars }
+    }
+}
+
 /// Why a stream cannot be fitted.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum StreamError {
@@ -58,6 +65,8 @@ const UNKNOWN: [f64; OBSERVED] = [0.05, 0.5, 150.0, 3.0, 3.0];
 /// Standard deviations of what is not of the stream: v in km/s, ln d, φ2 in rad.
 const FIELD: (f64, f64, f64) = (150.0, 0.6, 0.1);
 
+/// A stream ready for a fit.
+#[derive(Clone, Debug)]
 pub(crate) struct Observed {
     pub stream: i64,
     pub frame: Frame,

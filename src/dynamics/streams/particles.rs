@@ -4,7 +4,7 @@ use super::frame::{Frame, OBSERVED};
 use super::lanes::{Batch, LANES, Pull};
 use super::release::{DEVIATES, Kicks, Tail, Tide};
 use super::spray::advance;
-use super::track::Particle;
+use super::track::{Curve, Made};
 use crate::phase_space::PhaseSpace;
 use crate::potential::{Expansion, Potential};
 use crate::sample::generator;
@@ -166,15 +166,16 @@ pub(crate) fn plan(galaxy: &Expansion, start: PhaseSpace, before: Option<Plan>, 
     })
 }
 
-/// Particles of the stream `own` as they are seen now; none where the orbit has no radial period.
+/// The stream `own` as it is seen now; none where the orbit has no radial period.
 pub(crate) fn stripped(
     trial: &Trial,
     frame: &Frame,
     own: &[f64; OWN],
     plan: &Plan,
     releases: &[Release],
-) -> Option<Vec<Particle>> {
+) -> Option<Made> {
     let [latitude, ln_d, v_los, mu_1, mu_2, lead, ln_mass] = *own;
+    let Made { orbit, .. } = on_orbit(&trial.galaxy, frame, own)?;
     let start = frame.locate(0.0, [latitude, ln_d, v_los, mu_1, mu_2]);
     let periods = plan.periods * trial.age_factor;
     let path = Path::new(&trial.galaxy, start, plan.period / plan.steps, |period| {
@@ -206,31 +207,29 @@ pub(crate) fn stripped(
             trial.pull.advance(&mut batch, &step, steps as usize);
             particles.extend((0..chunk.len()).map(|i| {
                 let star = PhaseSpace::new([0, 1, 2].map(|k| batch.x[k][i]), [0, 1, 2].map(|k| batch.v[k][i]));
-                frame.observe(&star)
+                orbit.relative(frame.observe(&star))
             }));
         }
     }
-    Some(particles)
+    Some(Made { orbit, particles })
 }
 
-/// Points of an orbit that stands for a stream.
-const ORBIT_POINTS: usize = 240;
+/// Points of an orbit on the sky, to each side.
+const ORBIT_POINTS: usize = 300;
 
-/// The orbit through φ1 = 0, over 2.2 rad of its mean motion to both sides, as it is seen.
-pub(crate) fn orbit(galaxy: &Expansion, frame: &Frame, own: &[f64; OWN]) -> Option<Vec<Particle>> {
+/// The orbit through φ1 = 0, over 2.2 rad about the galaxy's centre to both sides, as it is seen.
+pub(crate) fn on_orbit(galaxy: &Expansion, frame: &Frame, own: &[f64; OWN]) -> Option<Made> {
     const REACH: f64 = 2.2;
     let [latitude, ln_d, v_los, mu_1, mu_2, ..] = *own;
     let start = frame.locate(0.0, [latitude, ln_d, v_los, mu_1, mu_2]);
-    let rate = norm(start.angular_momentum()) / dot(start.x, start.x);
-    let step = REACH / rate / (ORBIT_POINTS / 2) as f64;
-    if !step.is_finite() {
-        return None;
-    }
     let side = |sign: f64| {
         let (mut point, mut a) = (start, galaxy.acceleration(start.x));
-        (0..ORBIT_POINTS / 2)
+        (0..ORBIT_POINTS)
             .map(|_| {
-                advance(galaxy, &mut point, &mut a, sign * step);
+                // Steps of equal angle: near the pericentre shorter ones. A nearly radial orbit has no angle, and its own time instead.
+                let rate = norm(point.angular_momentum()) / dot(point.x, point.x);
+                let rate = rate.max(0.1 * norm(point.v) / norm(point.x));
+                advance(galaxy, &mut point, &mut a, sign * REACH / ORBIT_POINTS as f64 / rate);
                 frame.observe(&point)
             })
             .collect::<Vec<_>>()
@@ -239,7 +238,10 @@ pub(crate) fn orbit(galaxy: &Expansion, frame: &Frame, own: &[f64; OWN]) -> Opti
     points.reverse();
     points.push(frame.observe(&start));
     points.extend(side(1.0));
-    Some(points)
+    Some(Made {
+        orbit: Curve::new(&points, ORBIT_POINTS)?,
+        particles: Vec::new(),
+    })
 }
 
 #[cfg(test)]

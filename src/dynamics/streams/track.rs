@@ -1,10 +1,114 @@
-//! The local mean of particles along a stream.
+//! The track of a stream: the progenitor's orbit on the sky, and the local mean of particles about it.
 
 use super::frame::OBSERVED;
 use crate::vector::solve3;
 
-/// A particle, or a point of an orbit: φ1 with the observables.
+/// A particle: φ1 with the observables, as they are or relative to a [`Curve`].
 pub(crate) type Particle = (f64, [f64; OBSERVED]);
+
+/// Observables along an orbit as a function of φ1, as far as that runs one way; beyond it as they are at its end.
+#[derive(Clone, Debug)]
+pub(crate) struct Curve {
+    /// In order of φ1.
+    nodes: Vec<Particle>,
+}
+
+impl Curve {
+    /// The part of an orbit about its point `middle` along which φ1 runs one way, for less than half a turn to either side.
+    pub fn new(points: &[Particle], middle: usize) -> Option<Self> {
+        use crate::units::wrap_difference;
+        use std::f64::consts::PI;
+        let sense = wrap_difference(points.get(middle + 1)?.0 - points.get(middle)?.0).signum();
+        let walk = |rest: &mut dyn Iterator<Item = &Particle>, sense: f64| {
+            let mut last = points[middle].0;
+            let mut nodes = Vec::new();
+            for &(along, values) in rest {
+                let step = sense * wrap_difference(along - last);
+                let next = last + sense * step;
+                if step <= 1e-9 || next.abs() > PI {
+                    break;
+                }
+                nodes.push((next, values));
+                last = next;
+            }
+            nodes
+        };
+        let mut nodes = walk(&mut points[..middle].iter().rev(), -sense);
+        nodes.reverse();
+        nodes.push(points[middle]);
+        nodes.extend(walk(&mut points[middle + 1..].iter(), sense));
+        if sense < 0.0 {
+            nodes.reverse();
+        }
+        (nodes.len() > 1).then_some(Self { nodes })
+    }
+
+    /// Cubic through the nodes, with the slopes of parabolas through three of them.
+    pub fn at(&self, along: f64) -> [f64; OBSERVED] {
+        let last = self.nodes.len() - 1;
+        if along <= self.nodes[0].0 {
+            return self.nodes[0].1;
+        }
+        if along >= self.nodes[last].0 {
+            return self.nodes[last].1;
+        }
+        let right = self.nodes.partition_point(|node| node.0 <= along).clamp(1, last);
+        let (low, high) = (&self.nodes[right - 1], &self.nodes[right]);
+        let width = high.0 - low.0;
+        let t = (along - low.0) / width;
+        let secant = |i: usize, k: usize| {
+            (self.nodes[i + 1].1[k] - self.nodes[i].1[k]) / (self.nodes[i + 1].0 - self.nodes[i].0)
+        };
+        let slope = |i: usize, k: usize| {
+            if i == 0 {
+                return secant(0, k);
+            }
+            if i == last {
+                return secant(last - 1, k);
+            }
+            let (before, after) = (
+                self.nodes[i].0 - self.nodes[i - 1].0,
+                self.nodes[i + 1].0 - self.nodes[i].0,
+            );
+            (after * secant(i - 1, k) + before * secant(i, k)) / (before + after)
+        };
+        std::array::from_fn(|k| {
+            let (from, to) = (width * slope(right - 1, k), width * slope(right, k));
+            let rest = 1.0 - t;
+            low.1[k] * rest * rest * (1.0 + 2.0 * t)
+                + high.1[k] * t * t * (3.0 - 2.0 * t)
+                + t * rest * (from * rest - to * t)
+        })
+    }
+
+    /// A particle relative to it.
+    pub fn relative(&self, (along, values): Particle) -> Particle {
+        let here = self.at(along);
+        (along, std::array::from_fn(|k| values[k] - here[k]))
+    }
+}
+
+/// A stream as it is seen in a trial galaxy.
+#[derive(Clone, Debug)]
+pub(crate) struct Made {
+    /// Its progenitor's orbit.
+    pub orbit: Curve,
+    /// Its particles relative to that; none where the orbit stands for the stream.
+    pub particles: Vec<Particle>,
+}
+
+impl Made {
+    /// The observables of the track at φ1 = `along` near φ2 = `latitude`: the orbit's, and what [`local_mean`] makes of the particles about it,
+    /// which vary slowly where the orbit itself turns fast on the sky.
+    pub fn track(&self, along: f64, latitude: f64, width: f64) -> Option<[f64; OBSERVED]> {
+        let orbit = self.orbit.at(along);
+        if self.particles.is_empty() {
+            return Some(orbit);
+        }
+        let mean = local_mean(&self.particles, along, latitude - orbit[0], width)?;
+        Some(std::array::from_fn(|k| orbit[k] + mean[k]))
+    }
+}
 
 /// Half-width in φ2 of what belongs to a star's part of the stream, rad: three times 0.12.
 const LATITUDE: f64 = 0.36;
@@ -145,6 +249,41 @@ mod tests {
                 )
             })
             .collect()
+    }
+
+    #[test]
+    fn a_curve_follows_its_orbit_as_far_as_it_runs_one_way() {
+        // φ1 turns back at 1.2 on one side and goes on to half a turn on the other.
+        let place = |t: f64| if t > 0.0 { 1.2 * (t / 1.2).sin() } else { t };
+        let values = |along: f64| [along.sin(), along * along, 1.0, along.exp(), -along];
+        for sense in [1.0, -1.0] {
+            let points: Vec<Particle> = (-400..400)
+                .map(|i| {
+                    (
+                        place(sense * f64::from(i) * 0.01),
+                        values(place(sense * f64::from(i) * 0.01)),
+                    )
+                })
+                .collect();
+            let curve = Curve::new(&points, 400).unwrap();
+            for along in [-3.1, -1.003, 0.0, 0.7777, 1.19] {
+                let (found, expected) = (curve.at(along), values(along));
+                assert!(
+                    (0..OBSERVED).all(|k| (found[k] - expected[k]).abs() < 2e-6),
+                    "{along}: {found:?}"
+                );
+            }
+            assert!((curve.at(1.5)[4] + 1.2).abs() < 1e-3);
+            let made = Made {
+                orbit: curve,
+                particles: particles(0.0),
+            };
+            let track = made.track(0.3, 0.3_f64.sin(), 0.1).unwrap();
+            assert!(
+                (track[2] - 16.0).abs() < 1e-2 && (track[4] + 0.39).abs() < 1e-2,
+                "{track:?}"
+            );
+        }
     }
 
     #[test]

@@ -1,0 +1,96 @@
+//! How a galaxy is fitted, and why it may not be.
+
+use super::galaxy::Correction;
+use super::observed::StreamError;
+use crate::units::Gyr;
+
+/// What a stream is taken for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// Stars stripped from a progenitor.
+    #[default]
+    Spray,
+    /// Stars on one orbit.
+    Orbit,
+}
+
+/// How a galaxy is fitted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// What streams are.
+    pub source: Source,
+    /// Multipoles of the correction.
+    pub correction: Correction,
+    /// Scales of the correction; none for 0.
+    pub scales: usize,
+    /// Standard deviation of its coefficients, in 1e4 (km/s)².
+    pub shrinkage: f64,
+    /// Releases into each tail.
+    pub releases: usize,
+    /// Iterations.
+    pub iterations: usize,
+    /// How many of them, the first, look for slopes; the others use the mean of those, and cost little.
+    pub looks: usize,
+    /// How many of the last iterations the result is the mean of.
+    pub averaged: usize,
+    /// Middle of the prior of the time since stripping began.
+    pub age: Gyr,
+    /// Prior standard deviation of the progenitor's place from the middle of its stars, radial periods.
+    pub progenitor: f64,
+    /// Middle of the prior of the progenitors' masses, M_sun.
+    pub mass: f64,
+    /// Seed of the kicks.
+    pub seed: u64,
+}
+
+impl Settings {
+    /// What works for streams of the given kind.
+    pub fn of(source: Source) -> Self {
+        Self {
+            source,
+            correction: Correction::default(),
+            scales: 5,
+            shrinkage: 0.18,
+            releases: 150,
+            iterations: match source {
+                Source::Spray => 20,
+                Source::Orbit => 30,
+            },
+            looks: match source {
+                Source::Spray => 8,
+                Source::Orbit => 30,
+            },
+            averaged: 10,
+            age: Gyr(3.0),
+            progenitor: 0.03,
+            mass: 2e4,
+            seed: 0,
+        }
+    }
+}
+
+/// Why a galaxy cannot be fitted.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum FitError {
+    /// A stream cannot be used.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// No stream is left.
+    #[error("there are no streams to fit")]
+    NoStreams,
+    /// A stream's orbit has no radial period in the galaxy reached.
+    #[error("stream {stream} has no orbit in the trial galaxy")]
+    NoOrbit {
+        /// The stream.
+        stream: i64,
+    },
+    /// The equations have no solution.
+    #[error("iteration {iteration}: the equations of the fit have no solution")]
+    Singular {
+        /// The iteration.
+        iteration: usize,
+    },
+    /// The caller asked to stop.
+    #[error("stopped")]
+    Stopped,
+}
