@@ -2,7 +2,7 @@
 
 use dynamics::phase_space::PhaseSpace;
 use runner::arrow_schema::{Field, Schema};
-use runner::ports::{Connected, InputPort, NetworkType, OutputPort, connected_network, connected_schema};
+use runner::ports::{Connected, Counts, InputPort, Most, NetworkType, OutputPort, connected_network, connected_schema};
 use runner::stage::{Fault, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -265,6 +265,15 @@ impl Stage for Predict {
             )],
         };
         Ok(columns::named(outputs, connected))
+    }
+
+    fn counts(&self, inputs: &Counts) -> Result<Counts, Vec<Fault>> {
+        let stars = inputs.at("stars");
+        let streams = Most {
+            streams: stars.streams,
+            stars: Some(1),
+        };
+        Ok(Counts::of("predictions", stars).and("streams", streams))
     }
 
     fn check(&self) -> Vec<Fault> {

@@ -3,12 +3,12 @@
 
 use dynamics::phase_space::PhaseSpace;
 use dynamics::sky::Observables;
-use runner::ports::{Connected, InputPort, OutputPort, connected_schema, unit_of};
-use runner::stage::{Place, Role, Stage};
+use runner::ports::{Connected, Counts, InputPort, OutputPort, connected_schema, unit_of};
+use runner::stage::{Fault, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::common::columns::{self, Column, OBSERVABLES};
+use crate::common::columns::{self, Column, INSIDE, INSIDE_MEANS, OBSERVABLES};
 use crate::common::layout::{Layout, StarId};
 use crate::common::networks;
 use crate::common::parameters::SunParameters;
@@ -52,6 +52,8 @@ pub struct Completed {
     pub point: PhaseSpace,
     /// How well its velocity is known, where it was found here, km/s.
     pub deviation: Option<f64>,
+    /// Whether its toy actions are where the network was trained, where that is known.
+    pub inside: Option<bool>,
 }
 
 /// The table `stars`.
@@ -63,6 +65,7 @@ pub fn completed() -> Layout<Completed> {
         .flag("recovered", "whether v_los was found here, not measured", |row| {
             row.deviation.is_some()
         })
+        .flag_or_none(INSIDE, INSIDE_MEANS, |row| row.inside)
 }
 
 /// The table `recovered`, of those that were found here.
@@ -70,13 +73,14 @@ pub fn recovered() -> Layout<Completed> {
     Layout::of_stars(|row: &Completed| row.id)
         .number(V_LOS, |row| row.seen.v_los)
         .number(V_LOS_SD, |row| row.deviation.unwrap_or_default())
+        .flag_or_none(INSIDE, INSIDE_MEANS, |row| row.inside)
 }
 
 impl Stage for RecoverVelocities {
     const KIND: &'static str = "recover_velocities";
     const ABOUT: &'static str =
         "Find line-of-sight velocities that are missing, by the actions that a stream's stars share";
-    const REVISION: u32 = 4;
+    const REVISION: u32 = 5;
     const ROLE: Role = Role::Apply;
     const PLACE: Place = Place::Worker;
 
@@ -101,5 +105,10 @@ impl Stage for RecoverVelocities {
             crate::common::set_aside::port(),
         ];
         Ok(columns::named(outputs, connected))
+    }
+
+    fn counts(&self, inputs: &Counts) -> Result<Counts, Vec<Fault>> {
+        let stars = inputs.at("stars");
+        Ok(Counts::of("stars", stars).and("recovered", stars))
     }
 }

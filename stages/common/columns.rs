@@ -256,6 +256,10 @@ pub const CONVERGED: &str = "converged";
 /// Whether a star is where its network was trained.
 pub const INSIDE: &str = "inside";
 
+/// What [`INSIDE`] says.
+pub const INSIDE_MEANS: &str =
+    "whether its toy actions lie where the network was trained; missing where that is not known";
+
 /// Whether its actions and frequencies are those of an orbit.
 pub const PHYSICAL: &str = "physical";
 
@@ -264,11 +268,7 @@ pub fn trust() -> [Field; 3] {
     let flag = |name, description| column(name, DataType::Boolean, "", "", description);
     [
         flag(CONVERGED, "whether the search for its actions ended"),
-        flag(
-            INSIDE,
-            "whether its toy actions lie where the network was trained; missing where that is not known",
-        )
-        .with_nullable(true),
+        flag(INSIDE, INSIDE_MEANS).with_nullable(true),
         flag(
             PHYSICAL,
             "whether J_z and J_r are not negative, and Omega_z and Omega_r, where there are any, positive",

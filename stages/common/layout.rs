@@ -101,6 +101,12 @@ impl<R: 'static> Layout<R> {
         self.with(name, column(name, DataType::Boolean, "", "", description), of)
     }
 
+    /// A column of truth values, some of which may be missing.
+    pub fn flag_or_none(self, name: &'static str, description: &'static str, of: fn(&R) -> Option<bool>) -> Self {
+        let field = column(name, DataType::Boolean, "", "", description);
+        self.with(name, field.with_nullable(true), of)
+    }
+
     /// A column of texts.
     pub fn text(mut self, name: &'static str, description: &'static str, of: fn(&R) -> &str) -> Self {
         let values = Box::new(move |rows: &[R]| rows.iter().map(of).collect::<Vec<&str>>().into());

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use runner::arrow_schema::{DataType, Schema};
 use runner::context::StageContext;
 use runner::error::StageError;
-use runner::ports::{Connected, InputPort, OutputPort, column, connected_schema, unit_of};
+use runner::ports::{Connected, Counts, InputPort, OutputPort, column, connected_schema, unit_of};
 use runner::stage::{Fault, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,13 +38,14 @@ use crate::common::set_aside::{self, OnFailure, SetAside};
 pub struct Compare {
     /// What predictions are compared with.
     pub against: Against,
-    /// Compare these streams only; empty, all.
-    pub streams: Vec<i64>,
+    /// Compare these streams only, by number, or by name where streams have names; empty, all.
+    pub streams: Vec<StreamName>,
     /// The paper's figures for the mean absolute error over the three components.
     pub paper: PaperFigures,
     /// What the errors must be for the run to end well.
     pub require: Require,
-    /// Give errors relative to the mean absolute truth, in %; the paper's figures are then in % too.
+    /// Give errors relative to the mean absolute truth, in %. The figures of `paper` and `published` are then in %, too, as plain numbers:
+    /// a unit in which they would be written is that of errors that are not relative.
     pub relative: bool,
     /// A name for the row of the paper's table that this is.
     pub row: Option<String>,
@@ -52,6 +53,34 @@ pub struct Compare {
     pub published: Option<Published>,
     /// What to do about stars that cannot be compared: those without a prediction.
     pub failures: OnFailure,
+}
+
+/// A stream, as a pipeline names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum StreamName {
+    /// By its number.
+    Number(i64),
+    /// By its name.
+    Name(String),
+}
+
+impl StreamName {
+    fn is(&self, stream: i64, name: Option<&str>) -> bool {
+        match self {
+            Self::Number(number) => *number == stream,
+            Self::Name(own) => Some(own.as_str()) == name,
+        }
+    }
+}
+
+impl std::fmt::Display for StreamName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
 }
 
 /// What predictions are compared with.
@@ -258,6 +287,10 @@ impl Stage for Compare {
         faults
     }
 
+    fn counts(&self, inputs: &Counts) -> Result<Counts, Vec<Fault>> {
+        Ok(Counts::of("residuals", inputs.at("predicted")))
+    }
+
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let predicted = context.read_table("predicted")?;
         let (truth, which) = match &self.against {
@@ -366,13 +399,18 @@ impl Compare {
 
     /// The rows of the truth that were asked for; a stream that is not there is an error.
     fn asked(&self, truth: &RecordBatch) -> Result<Vec<usize>, StageError> {
-        let stream = identity(truth)?.0;
-        if let Some(missing) = self.streams.iter().find(|wanted| !stream.contains(wanted)) {
+        let (stream, names) = (identity(truth)?.0, names(truth)?);
+        if self.streams.is_empty() {
+            return Ok((0..stream.len()).collect());
+        }
+        let is = |wanted: &StreamName, row: usize| wanted.is(stream[row], names.get(row).copied().flatten());
+        let is_there = |wanted: &&StreamName| (0..stream.len()).any(|row| is(wanted, row));
+        if let Some(missing) = self.streams.iter().find(|wanted| !is_there(wanted)) {
             return Err(StageError::failed(format!(
                 "streams: the table has no stream {missing}"
             )));
         }
-        let asked = |&row: &usize| self.streams.is_empty() || self.streams.contains(&stream[row]);
+        let asked = |row: &usize| self.streams.iter().any(|wanted| is(wanted, *row));
         Ok((0..stream.len()).filter(asked).collect())
     }
 

@@ -3,7 +3,7 @@
 use runner::arrow_schema::{DataType, Schema};
 use runner::stage::Stage;
 use serde_json::json;
-use tables::RecordBatch;
+use tables::{RecordBatch, Values};
 
 use super::{Compare, published::median};
 use crate::common::columns::{self, ACTIONS, ANGLES, CARTESIAN};
@@ -85,6 +85,48 @@ fn relative_errors_are_percent_and_so_are_the_figures() {
         assert!((value(&ran, "delta_J", component) - 1.0).abs() < 1e-12, "{component}");
     }
     assert_eq!(ran.texts("errors", "unit")[0], "%");
+}
+
+/// Streams that have names are chosen by them, or by the numbers that were made of them.
+#[test]
+fn streams_are_chosen_by_number_or_name() {
+    let named = |table: &RecordBatch| {
+        let fields = table
+            .schema_ref()
+            .fields()
+            .iter()
+            .cloned()
+            .chain([columns::name().into()]);
+        let schema = Schema::new(fields.collect::<Vec<_>>());
+        let there = table.schema_ref().fields().iter().zip(table.columns());
+        let mut all: Vec<(&str, Values)> = there
+            .map(|(field, values)| (field.name().as_str(), values.clone().into()))
+            .collect();
+        all.push(("name", vec![Some("GD-1"), None, Some("Orphan")].into()));
+        self::table(schema, all)
+    };
+    let (truth, predicted) = (
+        named(&actions(&[7, 8, 9], [0.0; 3], 1.0)),
+        actions(&[7, 8, 9], [0.0; 3], 1.0),
+    );
+    let chosen = |streams: serde_json::Value| {
+        let compare: Compare = stage(json!({ "streams": streams }));
+        run(&compare, &[("predicted", &predicted), ("truth", &truth)], &[])
+    };
+    assert_eq!(
+        chosen(json!(["Orphan", "GD-1"])).completed().i64("residuals", "stream"),
+        [7, 9]
+    );
+    assert_eq!(
+        chosen(json!([8, "GD-1"])).completed().i64("residuals", "stream"),
+        [7, 8]
+    );
+    assert!(
+        chosen(json!(["Jhelum"]))
+            .error()
+            .contains("the table has no stream Jhelum")
+    );
+    assert!(chosen(json!([10])).error().contains("the table has no stream 10"));
 }
 
 #[test]

@@ -23,8 +23,8 @@ pub struct TrainActions {
     pub toy: Toy,
     /// How long and in which steps; not for `network: fourier`, which is solved.
     pub training: Training,
-    /// What to do about stars that the toy does not bind, which have no toy actions; `network: fourier`, with a toy for each stream, sets
-    /// streams aside that have none.
+    /// What to do about stars that the toy does not bind, which have no toy actions; not for `network: fourier`, which has a toy for each
+    /// stream: where it does not bind it, `failures` says what to do.
     pub unbound: WhenUnbound,
     /// What to do about single stars of which nothing can be learned, such as one at the centre.
     pub failures: OnFailure,
@@ -327,6 +327,12 @@ impl Stage for TrainActions {
             Network::Fourier(own) => {
                 faults.extend(positive("network.fourier.coefficients", own.coefficients));
                 faults.extend(self.training.of_solved("fourier"));
+                if self.unbound != WhenUnbound::default() {
+                    let message = "is not for `network: fourier`, which has a toy for each stream";
+                    let mut fault = Fault::new("unbound", message);
+                    fault.hint = Some("streams that their toy does not bind are set aside: see `failures`".to_owned());
+                    faults.push(fault);
+                }
             }
         }
         faults

@@ -8,7 +8,7 @@ use dynamics::nbody::{self, DEFAULT_OPENING, Particles, Settings, Simulation, St
 use dynamics::potential::Plummer;
 use runner::context::{Progress, StageContext};
 use runner::error::StageError;
-use runner::ports::{Connected, InputPort, OutputPort};
+use runner::ports::{Connected, Counts, InputPort, Most, OutputPort};
 use runner::stage::{Fault, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -138,6 +138,15 @@ impl Stage for SimulateNbody {
             OutputPort::table("initial", stars),
             OutputPort::table("diagnostics", records::schema()),
         ])
+    }
+
+    fn counts(&self, _inputs: &Counts) -> Result<Counts, Vec<Fault>> {
+        let streams = Some(u64::from(self.particles));
+        let of = |stars: u32| Most {
+            streams,
+            stars: Some(u64::from(stars)),
+        };
+        Ok(Counts::of("snapshots", of(self.snapshots)).and("initial", of(1)))
     }
 
     fn check(&self) -> Vec<Fault> {

@@ -17,13 +17,13 @@ pub struct Published {
     /// How the errors of the stars were averaged.
     #[serde(default)]
     pub statistic: Statistic,
-    /// Of J_phi, km/s kpc.
+    /// Of J_phi, km/s kpc; with `relative: true`, %.
     #[serde(default)]
     pub J_phi: Option<KmPerSecondKpc>,
-    /// Of J_z, km/s kpc.
+    /// Of J_z, km/s kpc; with `relative: true`, %.
     #[serde(default)]
     pub J_z: Option<KmPerSecondKpc>,
-    /// Of J_r, km/s kpc.
+    /// Of J_r, km/s kpc; with `relative: true`, %.
     #[serde(default)]
     pub J_r: Option<KmPerSecondKpc>,
 }
@@ -82,13 +82,13 @@ impl Published {
 #[serde(deny_unknown_fields, default)]
 #[expect(non_snake_case, reason = "the names of the measures")]
 pub struct PaperFigures {
-    /// Actions, km/s kpc.
+    /// Actions, km/s kpc; with `relative: true`, %.
     pub delta_J: Option<KmPerSecondKpc>,
-    /// Angles, degrees.
+    /// Angles, degrees; with `relative: true`, %.
     pub delta_theta: Option<Degrees>,
-    /// Positions, kpc.
+    /// Positions, kpc; with `relative: true`, %.
     pub delta_x: Option<Kpc>,
-    /// Velocities, km/s.
+    /// Velocities, km/s; with `relative: true`, %.
     pub delta_v: Option<KmPerSecond>,
     /// Accelerations, %.
     pub delta_a: Option<Percent>,

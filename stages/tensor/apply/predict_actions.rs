@@ -19,6 +19,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::apply::stream_means::StreamMeans;
 use crate::common::field::LearnedField;
+use crate::common::inside::{Doubtful, look_inside};
 use crate::common::pieces::{ROWS, WholeStreams, rows_at_once, streams_follow};
 use crate::common::sample::{Sample, phase_space};
 use crate::common::stretch::{Stretch, Three, mean_and_deviation, spread_within, three};
@@ -85,7 +86,7 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
     let mut means = StreamMeans::create(context, follow)?;
     let progress = context.progress(rows as u64, "stars");
     let (mut predicted, mut left, mut unbound, mut open, mut done) = (0, 0, 0, 0, 0);
-    let mut doubtful = Doubtful::default();
+    let (mut doubtful, mut unphysical) = (Doubtful::default(), 0);
     let mut pieces = pieces.enumerate();
     loop {
         context.check_cancelled()?;
@@ -108,7 +109,8 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
             left += found.set_aside.len();
             unbound += found.unbound;
             open += found.open;
-            doubtful.count(&found.stars);
+            doubtful.count(&found.stars.inside);
+            unphysical += found.stars.physical().iter().filter(|physical| !**physical).count();
             predictions.append(found.stars.columns())?;
         }
         done += tables.iter().map(|(_, table)| table.num_rows()).sum::<usize>();
@@ -137,53 +139,14 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
         "unconverged_stars"
     };
     context.metric(name, open as f64, "");
-    doubtful.tell(context, predicted);
+    doubtful.tell(context);
+    context.metric("unphysical_stars", unphysical as f64, "");
+    if unphysical > 0 {
+        context.note(format!(
+            "{unphysical} of {predicted} stars have an action or a frequency of a sign that no orbit has (column physical)"
+        ));
+    }
     Ok(Outcome::Complete)
-}
-
-/// Predictions that are not to be believed, or less than others.
-#[derive(Default)]
-struct Doubtful {
-    /// Stars of which it is known whether they are inside.
-    known: usize,
-    outside: usize,
-    unphysical: usize,
-}
-
-/// A share of stars outside that says that they are not of the training stars' population, of whom a hundredth is outside.
-const OTHERS: f64 = 0.03;
-
-impl Doubtful {
-    fn count(&mut self, stars: &Stretch) {
-        self.known += stars.inside.iter().flatten().count();
-        self.outside += stars.inside.iter().filter(|inside| **inside == Some(false)).count();
-        self.unphysical += stars.physical().iter().filter(|physical| !**physical).count();
-    }
-
-    fn tell(&self, context: &StageContext, predicted: usize) {
-        let Self {
-            known,
-            outside,
-            unphysical,
-        } = *self;
-        if known > 0 {
-            context.metric("outside_stars", outside as f64, "");
-        }
-        context.metric("unphysical_stars", unphysical as f64, "");
-        let text = format!(
-            "{outside} of {known} stars are outside the region that the network was trained in (column inside)"
-        );
-        if 2 * outside > known {
-            context.finding(text);
-        } else if outside as f64 > OTHERS * known as f64 {
-            context.note(text);
-        }
-        if unphysical > 0 {
-            context.note(format!(
-                "{unphysical} of {predicted} stars have an action or a frequency of a sign that no orbit has (column physical)"
-            ));
-        }
-    }
 }
 
 /// What comes of each numbered piece, at most one for each predictor, in their order: no result depends on how many there are.
@@ -284,10 +247,8 @@ impl<'a> Predictor<'a> {
             return Ok(inside);
         }
         for (network, region) in self.networks.iter().zip(&self.regions) {
-            let Some(region) = region else { continue };
-            let [phi, z, r] = three(&network.by_toy(x, v).map_err(failed)?.actions)?;
-            for (row, inside) in inside.iter_mut().enumerate() {
-                *inside = Some(inside.unwrap_or(true) && region.holds([phi[row], z[row], r[row]]));
+            if let Some(region) = region {
+                look_inside(&mut inside, network.as_ref(), region, x, v)?;
             }
         }
         Ok(inside)

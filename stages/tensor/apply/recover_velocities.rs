@@ -2,6 +2,7 @@
 
 use dynamics::phase_space::PhaseSpace;
 use dynamics::sky::Observables;
+use networks::region::Region;
 use networks::sky::Sun;
 use networks::smooth::SmoothMap;
 use networks::velocities::{Found, Sightlines, recover, steps};
@@ -18,6 +19,7 @@ use stages::common::set_aside::SetAside;
 use tables::RecordBatch;
 use tch::Tensor;
 
+use crate::common::inside::{Doubtful, look_inside};
 use crate::common::stretch::three;
 use crate::common::{failed, load, parameters, prepare};
 
@@ -25,7 +27,9 @@ use crate::common::{failed, load, parameters, prepare};
 pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageError> {
     let with: RecoverVelocities = parameters(value)?;
     let device = prepare(context);
-    let map = SmoothMap::from_weights(&load(context, "network")?, device).map_err(failed)?;
+    let weights = load(context, "network")?;
+    let region = Region::from_weights(&weights).map_err(failed)?;
+    let map = SmoothMap::from_weights(&weights, device).map_err(failed)?;
     let table = context.read_table("stars")?;
     let ids = io::star_ids(&table)?;
     let stream: Vec<i64> = ids.iter().map(|id| id.stream).collect();
@@ -52,7 +56,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     };
     let progress = context.progress(steps() as u64, "steps");
     let found = recover(&map, &stars, &mut |done| progress.at(done as u64, "")).map_err(failed)?;
-    write(context, &with, &table, &stars, &found, &ids)
+    write(context, &with, &table, &stars, &found, &ids, (&map, region.as_ref()))
 }
 
 /// The measured velocities that are used.
@@ -79,6 +83,7 @@ fn write(
     stars: &Sightlines,
     found: &[Found],
     ids: &[StarId],
+    (map, region): (&SmoothMap, Option<&Region>),
 ) -> Result<Outcome, StageError> {
     let velocity = |row: usize| match found[row] {
         Found::Known => stars.known[row],
@@ -87,7 +92,23 @@ fn write(
     };
     let u: Vec<f64> = (0..found.len()).map(|row| velocity(row).unwrap_or(0.0)).collect();
     let along = Tensor::from_slice(&u).to_device(stars.x.device()).unsqueeze(-1) * &stars.along;
-    let (x, v) = (three(&stars.x)?, three(&(&stars.v + along))?);
+    let v = &stars.v + along;
+    let mut inside = vec![None; found.len()];
+    let rows: Vec<usize> = (0..found.len()).filter(|&row| velocity(row).is_some()).collect();
+    if let Some(region) = region.filter(|_| !rows.is_empty()) {
+        let index: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
+        let index = Tensor::from_slice(&index).to_device(v.device());
+        let mut known = vec![None; rows.len()];
+        look_inside(
+            &mut known,
+            map,
+            region,
+            &stars.x.index_select(0, &index),
+            &v.index_select(0, &index),
+        )?;
+        rows.iter().zip(known).for_each(|(&row, known)| inside[row] = known);
+    }
+    let (x, v) = (three(&stars.x)?, three(&v)?);
     let seen = OBSERVABLES.map(|column| match column.name == V_LOS.name {
         true => Ok(u.as_slice()),
         false => io::column(table, column.name),
@@ -101,9 +122,9 @@ fn write(
             Found::Recovered(_, deviation) => Some(deviation),
             _ => None,
         },
+        inside: inside[row],
     };
-    let rows = (0..found.len()).filter(|&row| velocity(row).is_some());
-    let whole: Vec<Completed> = rows.map(of_row).collect();
+    let whole: Vec<Completed> = rows.into_iter().map(of_row).collect();
     context.write_rows("stars", &completed(), &whole)?;
     let new: Vec<Completed> = whole.into_iter().filter(|star| star.deviation.is_some()).collect();
     context.write_rows("recovered", &recovered(), &new)?;
@@ -118,6 +139,9 @@ fn write(
         lost.push(ids[row], why);
     }
     context.metric("recovered", new.len() as f64, "");
+    let mut doubtful = Doubtful::default();
+    doubtful.count(&inside);
+    doubtful.tell(context);
     lost.write(context, with.failures, found.len(), "stars")?;
     Ok(Outcome::Complete)
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod cuda;
 pub mod field;
+pub mod inside;
 pub mod pieces;
 pub mod sample;
 pub(crate) mod stretch;
