@@ -1,5 +1,6 @@
 //! What several commands share: arguments, and a loaded and planned pipeline.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -116,14 +117,13 @@ impl Work {
     /// What a run of it asks for, for its record.
     pub fn asked(&self, file: &PipelineFile, graph: &Graph) -> Asked {
         let mut parameters: serde_json::Map<_, _> = graph.parameters.iter().cloned().collect();
+        let mut seen = HashSet::new();
         for (name, value) in graph.points.iter().flatten() {
-            let values = parameters
-                .entry(name.clone())
-                .or_insert_with(|| Vec::<Value>::new().into());
+            let values = parameters.entry(&**name).or_insert_with(|| Vec::<Value>::new().into());
             if let Value::Array(values) = values
-                && !values.contains(value)
+                && seen.insert((name, value.to_string()))
             {
-                values.push(value.clone());
+                values.push((**value).clone());
             }
         }
         Asked {
@@ -282,14 +282,16 @@ impl Loaded {
         })
     }
 
-    /// The results as they are in the store now.
+    /// The results as they were in the store when it was planned.
     pub fn data(&self) -> Result<Data, Failure> {
-        Ok(report::collect(
-            &self.graph,
-            &self.store,
-            &self.whole_plan()?,
-            Detail::Whole,
-        ))
+        let made;
+        let plan = if self.options.to.is_empty() && self.options.force.is_empty() {
+            &self.plan
+        } else {
+            made = self.whole_plan()?;
+            &made
+        };
+        Ok(report::collect(&self.graph, &self.store, plan, Detail::Stages))
     }
 
     /// A plan of all stages, made now.
@@ -306,14 +308,20 @@ impl Loaded {
     pub fn stage(&self, name: &str) -> Result<StageId, Failure> {
         let named = |label: bool| {
             let stages = self.graph.stages.iter().enumerate();
-            let fits = stages.filter(move |(_, stage)| if label { stage.label == name } else { stage.name == name });
+            let fits = stages.filter(move |(_, stage)| {
+                if label {
+                    *stage.label == *name
+                } else {
+                    *stage.name == *name
+                }
+            });
             fits.map(|(index, _)| index).collect::<Vec<_>>()
         };
         let (labels, names) = (named(true), named(false));
         match (labels.as_slice(), names.as_slice()) {
             ([index], _) | ([], [index]) => Ok(StageId::new(*index)),
             (_, []) => {
-                let mut known: Vec<&str> = self.graph.stages.iter().map(|stage| stage.name.as_str()).collect();
+                let mut known: Vec<&str> = self.graph.stages.iter().map(|stage| &*stage.name).collect();
                 known.dedup();
                 Err(Failure::Usage(format!(
                     "there is no stage {name}; there are: {}",
@@ -321,10 +329,7 @@ impl Loaded {
                 )))
             }
             (_, several) => {
-                let labels: Vec<&str> = several
-                    .iter()
-                    .map(|index| self.graph.stages[*index].label.as_str())
-                    .collect();
+                let labels: Vec<&str> = several.iter().map(|index| &*self.graph.stages[*index].label).collect();
                 Err(Failure::Usage(format!(
                     "{name} is swept; name one of: {}",
                     labels.join(", ")

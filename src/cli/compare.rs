@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use runner::graph::Point;
+
 use super::common::{Loaded, Parameters};
 use super::failure::{Failure, Finished};
 use super::results::Results;
@@ -97,7 +99,7 @@ fn side(text: &str, args: &Args) -> Result<Side, Failure> {
         wanted.iter().all(|(name, value)| {
             data.points[n]
                 .iter()
-                .any(|(own, is)| own == name.trim() && same_value(is, value.trim()))
+                .any(|(own, is)| **own == *name.trim() && same_value(is, value.trim()))
         })
     };
     let points: Vec<usize> = (0..data.points.len()).filter(|n| fits(*n)).collect();
@@ -119,7 +121,7 @@ fn side(text: &str, args: &Args) -> Result<Side, Failure> {
     };
     let own = data.comparisons().filter(|stage| stage.points.contains(&point));
     let rows = own
-        .flat_map(|stage| stage.errors.iter().map(|row| (stage.name.clone(), row.clone())))
+        .flat_map(|stage| stage.errors.iter().map(|row| (stage.name.to_string(), row.clone())))
         .collect();
     let setting: Vec<String> = data.points[point]
         .iter()
@@ -145,7 +147,7 @@ fn same_value(is: &serde_json::Value, wanted: &str) -> bool {
 }
 
 fn points_line(data: &Data) -> String {
-    let line = |point: &Vec<(String, serde_json::Value)>| {
+    let line = |point: &Point| {
         let parts: Vec<String> = point
             .iter()
             .map(|(name, value)| format!("{name}={}", plain(value)))

@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use runner::spec::{Change, PipelineFile, apply, second_edition};
+use runner::spec::{Change, Diagnostics, PipelineFile, apply, second_edition};
 use runner::store::files::{self, Keep};
 
 use super::failure::{Failure, Finished, with_hint};
@@ -58,15 +58,20 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
 /// What a file says, and what would change in it.
 fn changes(file: &Path) -> Result<(String, Vec<Change>), Failure> {
     let shown = file.display();
-    let text = fs::read_to_string(file).map_err(|error| Failure::Work(format!("{shown}: {error}")))?;
+    let pipeline = PipelineFile::read(file).map_err(|why| Failure::Work(format!("{shown}: {}", messages(&why))))?;
+    let text = pipeline.own_text().to_owned();
     let changes = second_edition(&text);
     // One that is cut off has nothing to change either.
-    let is_pipeline = || PipelineFile::read(file).is_ok_and(|pipeline| pipeline.name().is_some());
-    if changes.is_empty() && !is_pipeline() {
+    if changes.is_empty() && pipeline.name().is_none() {
         let text = format!("{shown} is no pipeline that can be read: `actionfinder plan {shown}` says why");
         return Err(Failure::Work(text));
     }
     Ok((text, changes))
+}
+
+fn messages(why: &Diagnostics) -> String {
+    let messages: Vec<&str> = why.iter().map(|mistake| mistake.message.as_str()).collect();
+    messages.join("; ")
 }
 
 /// The beginning of a text, on one line.

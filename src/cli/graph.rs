@@ -40,7 +40,13 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
 }
 
 fn draw(graph: &Graph, format: Format, all: bool) -> String {
-    let name = |stage: &StageInstance| if all { stage.label.clone() } else { stage.name.clone() };
+    let name = |stage: &StageInstance| {
+        if all {
+            stage.label.to_string()
+        } else {
+            stage.name.to_string()
+        }
+    };
     let mut nodes: Vec<(String, &str)> = Vec::new();
     let mut edges: BTreeSet<(usize, usize, &str)> = BTreeSet::new();
     let mut at: Vec<usize> = Vec::new();
@@ -51,7 +57,7 @@ fn draw(graph: &Graph, format: Format, all: bool) -> String {
             nodes.len() - 1
         });
         at.push(index);
-        for input in &stage.inputs {
+        for input in &*stage.inputs {
             edges.insert((at[input.from.index()], index, input.output));
         }
     }

@@ -39,7 +39,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         };
         lines.push(vec![
             format!("  {state}"),
-            stage.label.clone(),
+            stage.label.to_string(),
             stage.kind.clone(),
             more,
         ]);

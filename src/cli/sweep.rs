@@ -43,27 +43,36 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     // Parts of a pipeline that vary independently have points of their own.
     let mut swept: Vec<&str> = Vec::new();
     for (name, _) in data.points.iter().flatten() {
-        if !swept.contains(&name.as_str()) {
+        if !swept.contains(&&**name) {
             swept.push(name);
+        }
+    }
+    let found: Vec<Vec<Option<&StageData>>> = columns.iter().map(|column| column.stages(&data)).collect();
+    let mut findings: Vec<Option<&str>> = vec![None; data.points.len()];
+    for (stage, title, _) in data.findings() {
+        for &point in &stage.points {
+            findings[point].get_or_insert(title);
         }
     }
     let mut rows: Vec<(f64, Vec<String>)> = Vec::new();
     for (n, point) in data.points.iter().enumerate() {
         let cell = |name: &&str| {
-            let value = point.iter().find(|(own, _)| own == name).map(|(_, value)| plain(value));
+            let value = point
+                .iter()
+                .find(|(own, _)| **own == **name)
+                .map(|(_, value)| plain(value));
             value.unwrap_or_else(|| "-".to_owned())
         };
         let mut cells: Vec<String> = swept.iter().map(cell).collect();
         let mut key = f64::INFINITY;
         for (place, column) in columns.iter().enumerate() {
-            let found = column.value(&data, n);
+            let found = found[place][n].and_then(|stage| column.value(stage));
             if place == by {
                 key = found.map_or(f64::INFINITY, |(value, _)| value);
             }
             cells.push(found.map_or_else(|| "-".to_owned(), |(value, unit)| summary::with_unit(value, unit)));
         }
-        let finding = data.findings().find(|(stage, ..)| stage.points.contains(&n));
-        cells.push(finding.map(|(_, title, _)| title.to_owned()).unwrap_or_default());
+        cells.push(findings[n].unwrap_or_default().to_owned());
         rows.push((key, cells));
     }
     rows.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -114,10 +123,19 @@ impl Column {
                 .is_some_and(|rest| rest.strip_prefix('.') == Some(&self.name))
     }
 
-    /// Value and unit at a sweep point.
-    fn value<'a>(&self, data: &'a Data, point: usize) -> Option<(f64, &'a str)> {
-        let is_own = |stage: &&StageData| stage.name == self.stage && stage.points.contains(&point);
-        let stage = data.stages.iter().find(is_own)?;
+    /// Its stage at each sweep point.
+    fn stages<'a>(&self, data: &'a Data) -> Vec<Option<&'a StageData>> {
+        let mut found = vec![None; data.points.len()];
+        for stage in data.stages.iter().filter(|stage| *stage.name == *self.stage) {
+            for &point in &stage.points {
+                found[point].get_or_insert(stage);
+            }
+        }
+        found
+    }
+
+    /// Value and unit, of its stage at a sweep point.
+    fn value<'a>(&self, stage: &'a StageData) -> Option<(f64, &'a str)> {
         match self.of {
             Of::Comparison => headline(&stage.errors, &self.name).map(|row| (row.value, row.unit.as_str())),
             // The last word counts: a metric may be told more than once.
@@ -135,7 +153,7 @@ fn measured(data: &Data) -> Vec<Column> {
         for measure in measures(&stage.errors) {
             let column = Column {
                 of: Of::Comparison,
-                stage: stage.name.clone(),
+                stage: stage.name.to_string(),
                 name: measure.to_owned(),
             };
             if !columns.contains(&column) {
@@ -155,7 +173,7 @@ fn told(data: &Data, by: &str) -> Option<Column> {
     let mut all = data.stages.iter().flat_map(|stage| {
         metrics(stage).map(|metric| Column {
             of: Of::Metric,
-            stage: stage.name.clone(),
+            stage: stage.name.to_string(),
             name: metric.name.clone(),
         })
     });

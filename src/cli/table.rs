@@ -1,6 +1,6 @@
 //! `actionfinder table`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
 use runner::stage::Role;
@@ -32,18 +32,14 @@ pub struct Args {
 /// Prints a line for each comparison and measure, in the order of the files, then one for each row that has results still to come, then
 /// the findings.
 pub fn run(args: Args) -> Result<Finished, Failure> {
-    let (mut lines, mut open, mut findings) = (Vec::new(), String::new(), String::new());
+    let (mut found, mut open, mut findings) = (Lines::default(), String::new(), String::new());
     let is_row = |title: &str| args.rows.is_empty() || args.rows.iter().any(|text| title.contains(text));
     for pipeline in &args.pipelines {
         let loaded = Loaded::new(pipeline, &args.parameters, &args.results)?;
         let data = loaded.data()?;
         for stage in data.comparisons() {
-            gather(&mut lines, &data, stage);
+            gather(&mut found, &data, stage);
         }
-        lines.retain(|line: &Line| {
-            let is_measure = args.measures.is_empty() || args.measures.contains(&line.measure);
-            is_measure && is_row(&line.title)
-        });
         let missing: Vec<&StageData> = data.stages.iter().filter(|stage| stage.state != State::Done).collect();
         for (title, runs) in unfinished(&data, &missing) {
             if is_row(&title) {
@@ -60,7 +56,12 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         }
     }
     let rule = " --- |".repeat(COLUMNS.len());
-    let lines: String = lines.iter().map(Line::markdown).collect();
+    let is_measure = |measure: &String| args.measures.is_empty() || args.measures.contains(measure);
+    let wanted = found
+        .lines
+        .iter()
+        .filter(|line| is_measure(&line.measure) && is_row(&line.title));
+    let lines: String = wanted.map(Line::markdown).collect();
     print(&format!(
         "| {} |\n|{rule}\n{lines}{open}{findings}",
         COLUMNS.join(" | ")
@@ -71,11 +72,15 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
 /// Titles of comparisons that are among the missing stages, and how many of each.
 fn unfinished(data: &Data, missing: &[&StageData]) -> Vec<(String, usize)> {
     let mut rows: Vec<(String, usize)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
     for stage in missing.iter().filter(|stage| stage.compares) {
         let title = title(data, stage);
-        match rows.iter_mut().find(|row| row.0 == title) {
-            Some(row) => row.1 += 1,
-            None => rows.push((title, 1)),
+        match places.get(&title) {
+            Some(&place) => rows[place].1 += 1,
+            None => {
+                places.insert(title.clone(), rows.len());
+                rows.push((title, 1));
+            }
         }
     }
     rows
@@ -100,6 +105,8 @@ struct Line {
     measure: String,
     unit: String,
     means: Vec<f64>,
+    /// The bits of these.
+    seen: HashSet<u64>,
     medians: Vec<f64>,
     paper: Option<f64>,
     stars: i64,
@@ -108,25 +115,31 @@ struct Line {
     devices: BTreeSet<String>,
 }
 
+/// The lines of a table in their order, and where each is.
+#[derive(Default)]
+struct Lines {
+    lines: Vec<Line>,
+    places: HashMap<(String, String, String), usize>,
+}
+
 /// Puts the measures of a comparison into their lines.
-fn gather(lines: &mut Vec<Line>, data: &Data, stage: &StageData) {
+fn gather(found: &mut Lines, data: &Data, stage: &StageData) {
     let title = title(data, stage);
     let (seconds, devices) = cost(data, stage);
     for row in stage.errors.iter().filter(|row| is(row, MEAN_ABSOLUTE)) {
-        let place = lines
-            .iter()
-            .position(|line| line.title == title && line.measure == row.measure && line.unit == row.unit);
-        let place = place.unwrap_or_else(|| {
-            lines.push(Line::new(&title, row));
-            lines.len() - 1
-        });
+        let next = found.lines.len();
+        let key = (title.clone(), row.measure.clone(), row.unit.clone());
+        let place = *found.places.entry(key).or_insert(next);
+        if place == next {
+            found.lines.push(Line::new(&title, row));
+        }
         let median = stage
             .errors
             .iter()
             .find(|other| other.measure == row.measure && is(other, "median_absolute"));
-        let line = &mut lines[place];
+        let line = &mut found.lines[place];
         // The same to the last digit is the same data by another way through the sweep, not another run.
-        if line.means.contains(&row.value) {
+        if !line.seen.insert(row.value.to_bits()) {
             continue;
         }
         line.means.push(row.value);
@@ -145,6 +158,7 @@ impl Line {
             measure: row.measure.clone(),
             unit: row.unit.clone(),
             means: Vec::new(),
+            seen: HashSet::new(),
             medians: Vec::new(),
             paper: row.paper,
             stars: 0,
@@ -228,7 +242,7 @@ fn is(row: &ErrorRow, statistic: &str) -> bool {
 
 /// The comparison's `row`, or its name with what is swept.
 fn title(data: &Data, stage: &StageData) -> String {
-    stage.row().map_or_else(
+    stage.row.as_deref().map_or_else(
         || format!("{} {}", stage.name, data.setting_line(stage)).trim().to_owned(),
         str::to_owned,
     )

@@ -7,7 +7,7 @@ use runner::plan::{Entry, Plan};
 
 /// The sum, then one line for each stage.
 pub fn describe_plan(graph: &Graph, plan: &Plan) -> String {
-    let label = |id: StageId| graph[id].label.as_str();
+    let label = |id: StageId| &*graph[id].label;
     let shown = || {
         let entries = graph.stages.iter().zip(&plan.entries);
         entries.filter(|(_, entry)| **entry != Entry::Unselected)

@@ -1,11 +1,13 @@
 //! Gathers a report's data from the store and the journal.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use runner::graph::{Graph, StageInstance};
 use runner::plan::{Entry, Plan, Reason};
-use runner::stage::Role;
+use runner::stage::{Place, Role};
 use runner::store::{Cached, Manifest, Store};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::data::{Data, StageData, State};
@@ -17,6 +19,8 @@ use crate::console::duration;
 pub enum Detail {
     /// All that the report shows.
     Whole,
+    /// Every stage, but not where and when all of it was made.
+    Stages,
     /// Only stages with comparisons or findings: what a run prints.
     Results,
 }
@@ -25,8 +29,8 @@ pub enum Detail {
 pub fn collect(graph: &Graph, store: &Store, plan: &Plan, detail: Detail) -> Data {
     let states = states(graph, plan);
     let told = |(stage, entry): (&StageInstance, &Entry)| match entry {
-        Entry::Hit(cached) => detail == Detail::Whole || tells_results(stage, cached),
-        _ => detail == Detail::Whole,
+        Entry::Hit(cached) => detail != Detail::Results || tells_results(stage, cached),
+        _ => detail != Detail::Results,
     };
     let entries = graph.stages.iter().zip(&plan.entries).zip(states);
     let stages: Vec<StageData> = entries
@@ -42,11 +46,12 @@ pub fn collect(graph: &Graph, store: &Store, plan: &Plan, detail: Detail) -> Dat
         points: graph.points.clone(),
         parameters: graph.parameters.clone(),
         facts: if detail == Detail::Whole {
-            facts(&stages, store)
+            facts(graph, &stages, store)
         } else {
             Vec::new()
         },
         stages,
+        index: OnceLock::new(),
     }
 }
 
@@ -59,7 +64,15 @@ fn compares(stage: &StageInstance) -> bool {
     stage.role == Role::Judge && stage.outputs.iter().any(|output| output.name == results::PORT)
 }
 
+/// What a report says of a stage's parameters.
+#[derive(Default, Deserialize)]
+struct Told {
+    row: Option<Value>,
+    seed: Option<Value>,
+}
+
 fn bare(stage: &StageInstance, state: State) -> StageData {
+    let told = stage.parameters.read::<Told>().unwrap_or_default();
     StageData {
         name: stage.name.clone(),
         label: stage.label.clone(),
@@ -68,7 +81,8 @@ fn bare(stage: &StageInstance, state: State) -> StageData {
         compares: compares(stage),
         points: stage.points.clone(),
         inputs: stage.inputs.iter().map(|input| input.from.index()).collect(),
-        parameters: (*stage.parameters).clone(),
+        row: told.row.and_then(|row| row.as_str().map(str::to_owned)),
+        seed: told.seed.map(|seed| seed.to_string()),
         state,
         manifest: None,
         outputs: Vec::new(),
@@ -100,7 +114,7 @@ fn done(stage: &StageInstance, store: &Store, cached: &Cached) -> StageData {
 fn states(graph: &Graph, plan: &Plan) -> Vec<State> {
     let mut states: Vec<State> = Vec::with_capacity(plan.entries.len());
     for (stage, entry) in graph.stages.iter().zip(&plan.entries) {
-        let label = |index: usize| graph.stages[index].label.clone();
+        let label = |index: usize| graph.stages[index].label.to_string();
         let state = match entry {
             Entry::Hit(_) => State::Done,
             Entry::Skipped { because } => State::Skipped {
@@ -129,8 +143,8 @@ fn states(graph: &Graph, plan: &Plan) -> Vec<State> {
     states
 }
 
-/// Versions, devices, times and seeds.
-fn facts(stages: &[StageData], store: &Store) -> Vec<(String, String)> {
+/// Versions, devices, times and seeds; of every stage of the graph.
+fn facts(graph: &Graph, stages: &[StageData], store: &Store) -> Vec<(String, String)> {
     let manifests = || stages.iter().filter_map(|stage| stage.manifest.as_ref());
     let set =
         |values: &mut dyn Iterator<Item = String>| values.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>();
@@ -152,19 +166,16 @@ fn facts(stages: &[StageData], store: &Store) -> Vec<(String, String)> {
         Some(json) => json["worker"]["environment"]["libtorch"].as_str().map(str::to_owned),
         None => Some("unknown, where fingerprint.json is damaged".to_owned()),
     };
-    fact("libtorch", set(&mut manifests().filter_map(libtorch)));
+    let workers = graph.stages.iter().zip(stages);
+    let workers = workers.filter(|(stage, _)| stage.place == Place::Worker);
+    let workers = workers.filter_map(|(_, stage)| stage.manifest.as_ref());
+    fact("libtorch", set(&mut workers.filter_map(libtorch)));
     fact("devices", set(&mut manifests().map(|manifest| manifest.device.clone())));
     fact(
         "threads of a stage",
         set(&mut manifests().map(|manifest| manifest.threads.to_string())),
     );
-    fact(
-        "seeds",
-        set(&mut stages
-            .iter()
-            .filter_map(|stage| stage.parameters.get("seed"))
-            .map(ToString::to_string)),
-    );
+    fact("seeds", set(&mut stages.iter().filter_map(|stage| stage.seed.clone())));
     let when = set(&mut manifests().map(|manifest| manifest.when.clone()));
     fact("first stage finished", when.first().cloned().into_iter().collect());
     fact("last stage finished", when.last().cloned().into_iter().collect());

@@ -1,12 +1,16 @@
 //! What a report is made of: plain data, read from the store and the journal.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
+use runner::graph::Point;
 use runner::stage::{Outcome, Role};
 use runner::store::Manifest;
 use serde_json::Value;
 
 use super::results::ErrorRow;
+use super::varying::Varying;
 
 /// A pipeline with its results.
 pub struct Data {
@@ -15,21 +19,31 @@ pub struct Data {
     /// The YAML's `about`.
     pub about: String,
     /// Sweep points.
-    pub points: Vec<Vec<(String, Value)>>,
+    pub points: Vec<Point>,
     /// Parameters that are not swept.
     pub parameters: Vec<(String, Value)>,
     /// Stage instances, inputs before those who read them.
     pub stages: Vec<StageData>,
     /// Lines about the run for the provenance section: name and value.
     pub facts: Vec<(String, String)>,
+    /// Made when it is first needed.
+    pub index: OnceLock<Index>,
+}
+
+/// What is found out once for all stages.
+pub struct Index {
+    varying: Varying,
+    /// How many comparisons have each row of the paper's table, or else each name.
+    alike: HashMap<String, usize>,
+    comparisons: usize,
 }
 
 /// A stage instance with what is known of it.
 pub struct StageData {
     /// Name in the YAML file.
-    pub name: String,
+    pub name: Arc<str>,
     /// Name with swept parameters.
-    pub label: String,
+    pub label: Arc<str>,
     /// Kind.
     pub kind: String,
     /// What the kind does in the experiment.
@@ -40,8 +54,10 @@ pub struct StageData {
     pub points: Vec<usize>,
     /// Stages it reads.
     pub inputs: Vec<usize>,
-    /// Parameters with defaults filled in.
-    pub parameters: Value,
+    /// Its parameter `row`, if it has one: of a comparison, the row of the paper's table.
+    pub row: Option<String>,
+    /// Its parameter `seed`, if it has one.
+    pub seed: Option<String>,
     /// How it stands.
     pub state: State,
     /// The manifest of its cached outputs.
@@ -79,68 +95,48 @@ pub enum State {
 }
 
 impl StageData {
-    /// The parameter `row` of a comparison.
-    pub fn row(&self) -> Option<&str> {
-        self.parameters.get("row")?.as_str()
+    /// The row of the paper's table that a comparison is, or else its name.
+    fn row_or_name(&self) -> &str {
+        self.row.as_deref().unwrap_or(&self.name)
     }
 }
 
 impl Data {
     /// The swept parameters that a stage instance depends on: those that vary over the sweep, but not over its points.
-    pub fn settings(&self, stage: &StageData) -> Vec<(&str, &Value)> {
-        let Some(&first) = stage.points.first() else {
-            return Vec::new();
-        };
-        let Some(point) = self.points.get(first) else {
-            return Vec::new();
-        };
+    pub fn settings<'a>(&'a self, stage: &StageData) -> Vec<(&'a str, &'a Value)> {
+        let all = &self.index().varying;
+        let mut points = stage.points.iter().filter_map(|&n| self.points.get(n));
+        let mut own: Vec<&(Arc<str>, Arc<Value>)> = points.next().into_iter().flatten().collect();
+        own.retain(|(name, _)| all.varies(name));
         // Parts of a pipeline that vary independently have points of their own, with other parameters.
-        let value = |n: usize, name: &str| {
-            let point = self.points.get(n)?;
-            point.iter().find(|(own, _)| own == name).map(|(_, value)| value)
-        };
-        let own = point.iter().filter(|(name, own)| {
-            let here = stage.points.iter().all(|&n| value(n, name) == Some(own));
-            here && (0..self.points.len()).any(|n| value(n, name).is_some_and(|other| other != own))
-        });
-        let own: Vec<&(String, Value)> = own.collect();
+        for point in points {
+            own.retain(|pair| point.contains(pair));
+        }
         // Where a text names the rows of a sweep, what goes with it need not be repeated.
         let needless = |at: usize, name: &str| {
             let mut texts = own.iter().enumerate().filter(|(_, (_, value))| value.is_string());
             texts.any(|(other_at, (other, _))| {
-                other != name && self.follows(name, other) && (other_at < at || !self.follows(other, name))
+                **other != *name && all.follows(name, other) && (other_at < at || !all.follows(other, name))
             })
         };
         let kept = own.iter().enumerate().filter(|(at, (name, _))| !needless(*at, name));
-        kept.map(|(_, (name, value))| (name.as_str(), value)).collect()
+        kept.map(|(_, (name, value))| (&**name, &**value)).collect()
     }
 
     /// The pipeline's parameters with the values that a stage instance had, swept ones included where all its points agree.
     pub fn parameters_of(&self, stage: &StageData) -> Vec<(String, Value)> {
         let mut all = self.parameters.clone();
         let mut points = stage.points.iter().filter_map(|&n| self.points.get(n));
-        let mut swept = points.next().cloned().unwrap_or_default();
+        let mut swept = points.next().map(|point| point.to_vec()).unwrap_or_default();
         for point in points {
             swept.retain(|pair| point.contains(pair));
         }
-        all.extend(swept);
+        all.extend(
+            swept
+                .into_iter()
+                .map(|(name, value)| (name.to_string(), (*value).clone())),
+        );
         all
-    }
-
-    /// Whether the value of `name` is given by the value of `other` over the whole sweep.
-    fn follows(&self, name: &str, other: &str) -> bool {
-        let value =
-            |point: &[(String, Value)], name: &str| point.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
-        let mut seen: Vec<(Option<Value>, Option<Value>)> = Vec::new();
-        let points = self.points.iter().filter(|point| value(point, name).is_some());
-        let mut points = points.map(|point| (value(point, name), value(point, other)));
-        points.all(|(own, key)| match seen.iter().find(|(known, _)| *known == key) {
-            Some((_, before)) => *before == own,
-            None => {
-                seen.push((key, own));
-                true
-            }
-        })
     }
 
     /// The settings of a stage in one line; empty outside a sweep.
@@ -156,16 +152,31 @@ impl Data {
 
     /// The row of the paper's table that a comparison is, or else its name; with its settings where others have the same.
     pub fn title(&self, stage: &StageData) -> String {
-        let row = |stage: &StageData| stage.row().unwrap_or(&stage.name).to_owned();
-        let (own, line) = (row(stage), self.setting_line(stage));
-        let alike = self.comparisons().filter(|other| row(other) == own).count();
+        let (own, line) = (stage.row_or_name(), self.setting_line(stage));
+        let Index { alike, comparisons, .. } = self.index();
+        let alike = alike.get(own).copied().unwrap_or(0);
         if alike < 2 || line.is_empty() {
-            own
-        } else if stage.row().is_none() && alike == self.comparisons().count() {
+            own.to_owned()
+        } else if stage.row.is_none() && alike == *comparisons {
             line
         } else {
             format!("{own} ({line})")
         }
+    }
+
+    /// What is found out once for all stages.
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| {
+            let mut alike: HashMap<String, usize> = HashMap::new();
+            for stage in self.comparisons() {
+                *alike.entry(stage.row_or_name().to_owned()).or_default() += 1;
+            }
+            Index {
+                varying: Varying::new(&self.points),
+                comparisons: alike.values().sum(),
+                alike,
+            }
+        })
     }
 
     /// `compare` stages with results.

@@ -101,7 +101,7 @@ fn merge(data: &Data) -> Vec<Node> {
     let mut nodes: Vec<Node> = Vec::new();
     for stage in &data.stages {
         let at = *index.entry(&stage.name).or_insert_with(|| {
-            let (name, kind) = (stage.name.clone(), stage.kind.clone());
+            let (name, kind) = (stage.name.to_string(), stage.kind.clone());
             nodes.push(Node {
                 name,
                 kind,
@@ -120,7 +120,7 @@ fn merge(data: &Data) -> Vec<Node> {
             _ => {}
         }
         for &input in &stage.inputs {
-            let from = index[data.stages[input].name.as_str()];
+            let from = index[&*data.stages[input].name];
             if from != at && !nodes[at].inputs.contains(&from) {
                 nodes[at].inputs.push(from);
             }

@@ -79,10 +79,10 @@ fn rows(data: &Data) -> Rows {
     for stage in &data.stages {
         let Some(manifest) = &stage.manifest else { continue };
         let parameters = Arc::new(data.parameters_of(stage));
+        let (point, hash) = (data.setting_line(stage), manifest.fingerprint.hex());
         let texts = |metric: &str, component: &str, statistic: &str, unit: &str| {
-            let (when, hash, device) = (&manifest.when, manifest.fingerprint.hex(), &manifest.device);
-            let point = data.setting_line(stage);
-            let own = [when, &stage.name, &stage.kind, &point, &hash, device].map(String::as_str);
+            let (when, device) = (&manifest.when, &manifest.device);
+            let own: [&str; 6] = [when, &stage.name, &stage.kind, &point, &hash, device];
             let [when, name, kind, point, hash, device] = own;
             [
                 when, name, kind, point, hash, device, metric, component, statistic, unit,

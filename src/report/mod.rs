@@ -11,6 +11,7 @@ mod results;
 mod rows;
 mod sections;
 pub mod summary;
+mod varying;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,7 @@ pub fn sources(graph: &Graph, plan: &Plan, program: &str) -> String {
             Entry::Hit(cached) => cached.fingerprint.to_string(),
             _ => "none".to_owned(),
         };
-        text.extend([stage.label.as_str(), " ", &outputs, "\n"]);
+        text.extend([&*stage.label, " ", &outputs, "\n"]);
     }
     text
 }

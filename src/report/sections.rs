@@ -1,5 +1,6 @@
 //! The sections of the report.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::data::{Data, StageData, State, plain};
@@ -142,17 +143,18 @@ fn findings(html: &mut String, data: &Data) {
             html.push_str("<h2>Findings</h2>\n");
         }
     };
+    let mut skipped: HashMap<&str, Vec<&str>> = HashMap::new();
+    for stage in &data.stages {
+        if let State::Skipped { because } = &stage.state {
+            skipped.entry(because).or_default().push(&stage.name);
+        }
+    }
     for (stage, title, detail) in data.findings() {
         open(html);
         any = true;
-        let skipped = data
-            .stages
-            .iter()
-            .filter(|other| matches!(&other.state, State::Skipped { because } if *because == stage.label));
-        let skipped: Vec<&str> = skipped.map(|other| other.name.as_str()).collect();
-        let after = match skipped.as_slice() {
-            [] => String::new(),
-            names => format!(
+        let after = match skipped.get(&*stage.label) {
+            None => String::new(),
+            Some(names) => format!(
                 "<p class=\"quiet\">Not run because of it: {}.</p>",
                 escape(&names.join(", "))
             ),
@@ -288,7 +290,7 @@ fn figures(html: &mut String, data: &Data) {
             let line = data.setting_line(stage);
             let line = if line.is_empty() { line } else { format!(" ({line})") };
             let rows = stage.inputs.iter().filter_map(|&place| data.stages.get(place));
-            let mut rows = rows.filter_map(StageData::row);
+            let mut rows = rows.filter_map(|stage| stage.row.as_deref());
             let row = rows.next().map(|row| format!(": {row}")).unwrap_or_default();
             let caption = format!("{}{row}{line}", stage.name.replace('_', " "));
             let drawn = picture(&svg);

@@ -1,8 +1,10 @@
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
+use runner::graph::Point;
 use runner::stage::{Outcome, Role};
 use runner::store::{Hash256, Manifest, Metric};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::data::StageData;
 use super::*;
@@ -38,18 +40,23 @@ fn stage(name: &str, kind: &str, points: &[usize], inputs: &[usize]) -> StageDat
     };
     StageData {
         manifest: Some(manifest(kind, &label, Outcome::Complete)),
-        name: name.to_owned(),
-        label,
+        name: name.into(),
+        label: label.into(),
         kind: kind.to_owned(),
         role: if kind == "compare" { Role::Judge } else { Role::Learn },
         compares: kind == "compare",
         points: points.to_vec(),
         inputs: inputs.to_vec(),
-        parameters: json!({ "seed": 1 }),
+        row: None,
+        seed: Some("1".to_owned()),
         state: State::Done,
         outputs: Vec::new(),
         errors: Vec::new(),
     }
+}
+
+fn shared<const N: usize>(point: [(&str, Value); N]) -> Point {
+    point.map(|(name, value)| (name.into(), value.into())).into()
 }
 
 fn errors(scale: f64) -> Vec<ErrorRow> {
@@ -114,14 +121,15 @@ fn sample() -> Data {
     }
     let masses = [3.334e11, 3.0006e11, 4.0008e11, 2.6672e11];
     let rows = ["toy exact", "toy 10 % low", "toy 20 % high", "toy mass 20 % low"];
-    let point = |(row, mass): (&str, f64)| vec![("row".to_owned(), json!(row)), ("toy_mass".to_owned(), json!(mass))];
+    let point = |(row, mass): (&str, f64)| [("row", json!(row)), ("toy_mass", json!(mass))];
     Data {
         pipeline: "isochrone".to_owned(),
         about: "Ibata et al. (2021), section 6.1: an isochrone, and toy potentials that are & are not right".to_owned(),
-        points: rows.into_iter().zip(masses).map(point).collect(),
+        points: rows.into_iter().zip(masses).map(point).map(shared).collect(),
         parameters: vec![("seed".to_owned(), json!(7))],
         stages,
         facts: vec![("program".to_owned(), "actionfinder 0.1.0".to_owned())],
+        index: OnceLock::new(),
     }
 }
 
@@ -164,8 +172,8 @@ fn settings_name_only_what_varies() {
     );
     let mut data = sample();
     for (n, point) in data.points.iter_mut().enumerate() {
-        point.push(("seed".to_owned(), json!(n)));
-        point.remove(0);
+        point[0] = ("seed".into(), json!(n).into());
+        point.swap(0, 1);
     }
     assert_eq!(data.setting_line(&data.stages[6]), "toy_mass = 3.334e11, seed = 0");
 }
@@ -323,8 +331,8 @@ fn no_text_of_a_results_folder_is_markup() {
     .unwrap();
     let mut data = sample();
     let hostile = |stage: &mut StageData| {
-        (stage.name, stage.label, stage.kind) = (bad("name"), bad("label"), bad("kind"));
-        stage.parameters = json!({ "row": bad("row"), "seed": bad("seed") });
+        (stage.name, stage.label, stage.kind) = (bad("name").into(), bad("label").into(), bad("kind"));
+        (stage.row, stage.seed) = (Some(bad("row")), Some(bad("seed")));
         let outcome = Outcome::Finding {
             title: bad("title"),
             detail: bad("detail"),
@@ -356,13 +364,11 @@ fn no_text_of_a_results_folder_is_markup() {
     data.stages[1].manifest = None;
     (data.pipeline, data.about) = (bad("pipeline"), bad("about"));
     for point in &mut data.points {
-        *point = vec![
-            (bad("swept"), json!({ "key": bad("value") })),
-            (bad("other"), json!(bad("text"))),
-        ];
+        let (swept, other) = (bad("swept"), bad("other"));
+        *point = shared([(&swept, json!({ "key": bad("value") })), (&other, json!(bad("text")))]);
     }
-    data.points[0][0].1 = json!(1);
-    data.points[1][1].1 = json!(bad("another text"));
+    data.points[0][0].1 = json!(1).into();
+    data.points[1][1].1 = json!(bad("another text")).into();
     data.facts = vec![(bad("fact"), bad("fact"))];
     let page = html::page(&data.pipeline, &sections::body(&data));
     for shown in [

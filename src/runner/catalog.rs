@@ -91,6 +91,11 @@ impl Catalog {
         self
     }
 
+    /// How quantities are read, where they are.
+    pub fn quantities(&self) -> Option<ReadQuantity> {
+        self.quantities
+    }
+
     /// The kind called `name`.
     pub fn get(&self, name: &str) -> Option<&Kind> {
         self.kinds.iter().find(|kind| kind.name == name)

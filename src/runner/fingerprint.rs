@@ -11,6 +11,7 @@ use serde_json::Value;
 
 pub use crate::store::hash::Hash256;
 
+use crate::canonical::{push_key, push_text};
 use crate::graph::{Graph, StageInstance};
 use crate::ports::{Artifact, OutputPort};
 
@@ -79,7 +80,7 @@ impl Fingerprint<'_> {
         text.push_str(",\"outputs\":");
         push_outputs(&mut text, &stage.outputs, columns);
         text.push_str(",\"parameters\":");
-        push_value(&mut text, &stage.parameters);
+        text.push_str(stage.parameters.as_str());
         let _ = write!(text, ",\"revision\":{},\"store\":{STORE_VERSION}", stage.revision);
         if let Some(WorkerFacts {
             device,
@@ -116,7 +117,7 @@ impl ColumnTexts {
     /// Those of all outputs in a graph.
     pub fn of(graph: &Graph) -> Self {
         let mut found = Self::default();
-        for output in graph.stages.iter().flat_map(|stage| &stage.outputs) {
+        for output in graph.stages.iter().flat_map(|stage| &*stage.outputs) {
             if let Artifact::Table(schema) = &output.artifact {
                 let fields = schema.fields();
                 found.known.entry(fields.as_ptr().addr()).or_insert_with(|| {
@@ -130,70 +131,10 @@ impl ColumnTexts {
     }
 }
 
-/// `,"key":`, with or without the comma.
-fn push_key(text: &mut String, comma: &str, key: &str) {
-    text.push_str(comma);
-    push_text(text, key);
-    text.push(':');
-}
-
 fn push_hash(text: &mut String, hash: &Hash256) {
     text.push('"');
     hash.write_hex(text);
     text.push('"');
-}
-
-/// A string of JSON.
-fn push_text(text: &mut String, content: &str) {
-    let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
-    if content.bytes().all(plain) {
-        text.push('"');
-        text.push_str(content);
-        text.push('"');
-    } else {
-        text.push_str(&serde_json::to_string(content).unwrap_or_default());
-    }
-}
-
-/// A JSON value with its keys sorted at every level.
-fn push_value(text: &mut String, value: &Value) {
-    let mut comma = "";
-    match value {
-        Value::Object(map) => {
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_unstable_by_key(|(key, _)| *key);
-            text.push('{');
-            for (key, value) in entries {
-                push_key(text, std::mem::replace(&mut comma, ","), key);
-                push_value(text, value);
-            }
-            text.push('}');
-        }
-        Value::Array(values) => {
-            text.push('[');
-            for value in values {
-                text.push_str(std::mem::replace(&mut comma, ","));
-                push_value(text, value);
-            }
-            text.push(']');
-        }
-        Value::String(content) => push_text(text, content),
-        Value::Number(number) => push_number(text, number),
-        plain => drop(write!(text, "{plain}")),
-    }
-}
-
-/// A number, of which it does not matter how it was written: 1000 for 1e3 and 1000.0.
-fn push_number(text: &mut String, number: &serde_json::Number) {
-    /// Above, not every whole number is one of these.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    let whole = number
-        .as_f64()
-        .filter(|value| value.fract() == 0.0 && value.abs() < EXACT);
-    let _ = match whole {
-        Some(whole) if number.is_f64() => write!(text, "{}", whole as i64),
-        _ => write!(text, "{number}"),
-    };
 }
 
 /// Output ports by name; their order is no part of their meaning.
@@ -370,8 +311,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::canonical::Canonical;
     use crate::ports::NetworkType;
     use crate::toys::{Source, toy_graph};
+
+    fn parameters() -> Value {
+        json!({ "zeta": 1.5e-9, "alpha": { "c": [1, 2.0], "b": "x" } })
+    }
+
+    /// The fingerprint with one parameter changed.
+    fn json_with(change: impl FnOnce(&mut Value)) -> String {
+        let mut parameters = parameters();
+        change(&mut parameters);
+        json(|stage| stage.parameters = Canonical::of(&parameters))
+    }
 
     fn json(change: impl FnOnce(&mut StageInstance)) -> String {
         let mut graph = toy_graph(|toys| {
@@ -385,7 +338,7 @@ mod tests {
             );
         });
         let instance = &mut graph.stages[0];
-        instance.parameters = json!({ "zeta": 1.5e-9, "alpha": { "c": [1, 2.0], "b": "x" } }).into();
+        instance.parameters = Canonical::of(&parameters());
         change(instance);
         let inputs = BTreeMap::from([("stars", Input::Content(Hash256::of("stars")))]);
         let files = BTreeMap::from([("data", Hash256::of("data"))]);
@@ -409,9 +362,7 @@ mod tests {
     fn json_is_canonical() {
         let text = json(|_| ());
         let value: Value = serde_json::from_str(&text).unwrap();
-        let mut again = String::new();
-        push_value(&mut again, &value);
-        assert_eq!(again, text);
+        assert_eq!(Canonical::of(&value).as_str(), text);
         assert!(
             text.contains(r#""parameters":{"alpha":{"b":"x","c":[1,2]},"zeta":1.5e-9}"#),
             "{text}"
@@ -432,18 +383,11 @@ mod tests {
                 field.as_ref().clone().with_metadata(metadata)
             });
             let fields: Vec<_> = fields.collect();
-            stage.outputs[0].artifact = Artifact::Table(Schema::new(fields).into());
+            Arc::make_mut(&mut stage.outputs)[0].artifact = Artifact::Table(Schema::new(fields).into());
         };
         assert_eq!(json(described), old);
-        let written = |stage: &mut StageInstance| {
-            Arc::make_mut(&mut stage.parameters)["alpha"]["c"] = json!([1.0, 2]);
-        };
-        assert_eq!(json(written), old);
-        let number = |value: Value| {
-            let mut text = String::new();
-            push_value(&mut text, &value);
-            text
-        };
+        assert_eq!(json_with(|parameters| parameters["alpha"]["c"] = json!([1.0, 2])), old);
+        let number = |value: Value| Canonical::of(&value).as_str().to_owned();
         assert_eq!(number(json!(1e3)), "1000");
         assert_eq!(number(json!(-0.0)), "0");
         assert_eq!(number(json!(u64::MAX)), "18446744073709551615");
@@ -455,24 +399,25 @@ mod tests {
     fn explanation_names_what_changed() {
         let old = json(|_| ());
         let changed = |change: fn(&mut StageInstance)| explain(&old, &json(change)).join("; ");
+        let given = |change: fn(&mut Value)| explain(&old, &json_with(change)).join("; ");
         assert_eq!(changed(|_| ()), "");
         assert_eq!(changed(|stage| stage.revision = 2), "revision: 1 → 2");
         assert_eq!(changed(|stage| stage.kind = "other"), "kind: source → other");
         assert_eq!(
-            changed(|stage| Arc::make_mut(&mut stage.parameters)["zeta"] = 2.into()),
+            given(|parameters| parameters["zeta"] = 2.into()),
             "parameter zeta: 1.5e-9 → 2"
         );
         assert_eq!(
-            changed(|stage| Arc::make_mut(&mut stage.parameters)["alpha"]["c"][1] = 3.0.into()),
+            given(|parameters| parameters["alpha"]["c"][1] = 3.0.into()),
             "parameter alpha.c.1: 2 → 3"
         );
         assert_eq!(
-            changed(|stage| Arc::make_mut(&mut stage.parameters)["new"] = true.into()),
+            given(|parameters| parameters["new"] = true.into()),
             "parameter new: added: true"
         );
         let unit = |stage: &mut StageInstance| {
             let column = crate::ports::column("value", arrow_schema::DataType::Float64, "deg", "", "a number");
-            stage.outputs[0].artifact = Artifact::Table(Schema::new(vec![column]).into());
+            Arc::make_mut(&mut stage.outputs)[0].artifact = Artifact::Table(Schema::new(vec![column]).into());
         };
         assert_eq!(changed(unit), "output values: column value with unit: kpc → deg");
     }
@@ -480,7 +425,11 @@ mod tests {
     /// Another type of network is another output.
     #[test]
     fn the_type_of_a_network_is_in_the_fingerprint() {
-        let network = |of| json(move |stage| stage.outputs[0].artifact = Artifact::Network(NetworkType(of)));
+        let network = |of| {
+            json(move |stage| {
+                Arc::make_mut(&mut stage.outputs)[0].artifact = Artifact::Network(NetworkType(of));
+            })
+        };
         assert_eq!(network("map"), network("map"));
         let change = explain(&network("map"), &network("field"));
         assert_eq!(change, ["output values: network map → network field"]);

@@ -1,9 +1,11 @@
 //! A pipeline with its parameters substituted and its sweep points expanded. Nothing is hashed or read yet.
 
+use std::fmt;
 use std::ops::{Index, IndexMut};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::canonical::Canonical;
 use crate::ports::OutputPort;
 use crate::stage::{AnyStage, Place, Role};
 
@@ -80,12 +82,51 @@ pub struct Connection {
     pub output: &'static str,
 }
 
+/// The device that a stage asks for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeviceWish {
+    /// `auto`: a GPU where there is one.
+    #[default]
+    Auto,
+    /// `cpu`
+    Cpu,
+    /// `cuda`: any GPU.
+    Cuda,
+    /// `cuda:N`: this GPU, of those that may be used.
+    Numbered(u16),
+}
+
+impl DeviceWish {
+    /// Reads one; `None` of what is none.
+    pub fn of(text: &str) -> Option<Self> {
+        let number = |text: &str| !text.is_empty() && text.len() < 4 && text.bytes().all(|byte| byte.is_ascii_digit());
+        match (text, text.strip_prefix("cuda:")) {
+            ("auto", _) => Some(Self::Auto),
+            ("cpu", _) => Some(Self::Cpu),
+            ("cuda", _) => Some(Self::Cuda),
+            (_, Some(digits)) if number(digits) => digits.parse().ok().map(Self::Numbered),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for DeviceWish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda => f.write_str("cuda"),
+            Self::Numbered(number) => write!(f, "cuda:{number}"),
+        }
+    }
+}
+
 /// The `on:` of a stage: where and with how much. Never part of the fingerprint, except the device class of a worker and the
 /// threads of its tensors.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Resources {
-    /// `auto`, `cpu`, `cuda` or `cuda:N`.
-    pub device: String,
+    /// What it runs on.
+    pub device: DeviceWish,
     /// CPU threads the body may use; `None` for its share of the machine.
     pub threads: Option<usize>,
 }
@@ -99,7 +140,7 @@ impl Resources {
 }
 
 /// A file of the user, resolved against the folder of the YAML file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UserFile {
     /// Parameter that names it, with its place in a list.
     pub parameter: String,
@@ -107,12 +148,13 @@ pub struct UserFile {
     pub path: PathBuf,
 }
 
-/// A stage at one or several sweep points with the same parameters and inputs.
+/// A stage at one or several sweep points with the same parameters and inputs. There may be hundreds of thousands: what instances have in
+/// common they share.
 pub struct StageInstance {
     /// Name in the YAML file; that of a used one after the name under which it is used: `galaxies.sets`.
-    pub name: String,
+    pub name: Arc<str>,
     /// Name with the swept parameters it depends on: `actions[toy_mass=3e11]`; just the name outside a sweep.
-    pub label: String,
+    pub label: Arc<str>,
     /// Stage kind.
     pub kind: &'static str,
     /// Its revision.
@@ -124,13 +166,13 @@ pub struct StageInstance {
     /// Typed parameters and the body.
     pub stage: Arc<dyn AnyStage>,
     /// Parameters with defaults filled in, less the file parameters.
-    pub parameters: Arc<serde_json::Value>,
+    pub parameters: Canonical,
     /// Inputs, in port order.
-    pub inputs: Vec<Connection>,
+    pub inputs: Box<[Connection]>,
     /// Outputs; the first is the default.
-    pub outputs: Vec<OutputPort>,
+    pub outputs: Arc<[OutputPort]>,
     /// Files of the user it reads.
-    pub files: Vec<UserFile>,
+    pub files: Arc<[UserFile]>,
     /// Its `on:`.
     pub resources: Resources,
     /// Sweep points that share it, as indices into [`Graph::points`].
@@ -138,7 +180,7 @@ pub struct StageInstance {
 }
 
 /// One sweep point: its swept parameters with their values, in the order of the axes. Empty outside a sweep.
-pub type Point = Vec<(String, serde_json::Value)>;
+pub type Point = Box<[(Arc<str>, Arc<serde_json::Value>)]>;
 
 /// A resolved pipeline. Stages are in topological order: inputs come before those who read them.
 pub struct Graph {
@@ -154,7 +196,7 @@ pub struct Graph {
     /// own, with the parameters that it depends on.
     pub points: Vec<Point>,
     /// The parameters that are not swept, with their values. One that depends on a swept one is as it is written.
-    pub parameters: Point,
+    pub parameters: Vec<(String, serde_json::Value)>,
     /// What is to be said of the files, and is no mistake.
     pub notes: Vec<String>,
 }

@@ -6,11 +6,13 @@
 //! * [`quantity`]: numbers with units, as the program that knows units reads them.
 //! * [`spec`]: reads a pipeline file and resolves it, or says all that is wrong with it.
 //! * [`schema`]: JSON Schema of a pipeline file, for editors.
+//! * [`canonical`]: JSON whose text is the same for equal values.
 //! * [`graph`]: a pipeline with parameters substituted and sweep points expanded; nothing hashed yet.
 //! * [`event`]: what a run tells; sinks only draw.
 //! * [`executor`]: where bodies run.
 //! * [`context`]: everything a stage body may touch.
 
+pub mod canonical;
 pub mod catalog;
 pub mod clock;
 pub mod context;

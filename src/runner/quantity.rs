@@ -39,3 +39,47 @@ pub(crate) fn looks_like_quantity(text: &str) -> bool {
     text.split_once(' ')
         .is_some_and(|(number, rest)| number.parse::<f64>().is_ok() && unit(rest))
 }
+
+/// The number and the unit of a text such as `100 Myr` or `5kpc`.
+pub(crate) fn parts(text: &str) -> Option<(f64, &str)> {
+    /// No number needs more characters.
+    const LONGEST: usize = 40;
+    let text = text.trim();
+    let ends = text.char_indices().map(|(at, _)| at).take(LONGEST).filter(|at| *at > 0);
+    let ends: Vec<usize> = ends.collect();
+    ends.into_iter().rev().find_map(|at| {
+        let (number, unit) = (text[..at].trim_end(), text[at..].trim_start());
+        let digits = number.ends_with(|last: char| last.is_ascii_digit() || last == '.');
+        let number = number.parse().ok().filter(|_| digits)?;
+        (!unit.is_empty()).then_some((number, unit))
+    })
+}
+
+/// Whether two texts are the same quantity, but for rounding: `5 kpc` and `5000 pc`.
+pub(crate) fn are_equal(one: &str, other: &str, read: ReadQuantity) -> bool {
+    let Some((number, unit)) = parts(one) else { return false };
+    read(other, unit).is_ok_and(|other| (other - number).abs() <= 1e-14 * number.abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantity_has_a_number_and_a_unit() {
+        for (text, expected) in [
+            ("100 Myr", Some((100.0, "Myr"))),
+            ("3.3e11 M_sun", Some((3.3e11, "M_sun"))),
+            (" -5kpc ", Some((-5.0, "kpc"))),
+            ("5e3pc", Some((5000.0, "pc"))),
+            ("1. km/s kpc", Some((1.0, "km/s kpc"))),
+            ("5", None),
+            ("kpc", None),
+            ("inf kpc", None),
+            ("", None),
+            ("φ", None),
+        ] {
+            assert_eq!(parts(text), expected, "{text}");
+        }
+    }
+}

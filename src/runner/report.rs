@@ -51,8 +51,8 @@ pub fn collect(graph: &Graph, plan: &Plan, store: &Store) -> RunReport {
         };
         StageReport {
             id,
-            name: stage.name.clone(),
-            label: stage.label.clone(),
+            name: stage.name.to_string(),
+            label: stage.label.to_string(),
             kind: stage.kind,
             points: stage.points.clone(),
             entry: entry.clone(),

@@ -114,7 +114,9 @@ fn uses() -> Value {
 const STAGE: &str = "^[A-Za-z_][A-Za-z0-9_-]*([.][A-Za-z_][A-Za-z0-9_-]*)*$";
 
 fn sweep() -> Value {
-    let numbers = |least: u8, most: u8| json!({ "type": "array", "items": { "type": "number" }, "minItems": least, "maxItems": most });
+    let number = json!({ "anyOf": [{ "type": "number" }, { "type": "string", "pattern": PATTERN }] });
+    let numbers =
+        |least: u8, most: u8| json!({ "type": "array", "items": number, "minItems": least, "maxItems": most });
     let generated = |key: &str, description: &str, numbers: Value| {
         json!({
             "description": description,

@@ -9,6 +9,7 @@ use arrow_schema::{DataType, Schema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::canonical::Canonical;
 use crate::catalog::{Catalog, Kind};
 use crate::context::StageContext;
 use crate::error::StageError;
@@ -463,7 +464,7 @@ impl Toys {
         let ports = stage.inputs();
         let find = |&(port, source): &(&str, &str)| {
             let (upstream, output) = source.split_once('.').unwrap_or((source, ""));
-            let index = self.stages.iter().position(|stage| stage.label == upstream);
+            let index = self.stages.iter().position(|stage| *stage.label == *upstream);
             let Some(index) = index else {
                 panic!("no stage {upstream}")
             };
@@ -493,21 +494,18 @@ impl Toys {
         }
         let outputs = stage.outputs(&Connected::new()).unwrap_or_default();
         self.stages.push(StageInstance {
-            name: name.to_owned(),
-            label: name.to_owned(),
+            name: name.into(),
+            label: name.into(),
             kind: S::KIND,
             revision: S::REVISION,
             role: S::ROLE,
             place: S::PLACE,
             stage: Arc::new(stage),
-            parameters: parameters.into(),
-            inputs,
-            outputs,
-            files,
-            resources: Resources {
-                device: "auto".to_owned(),
-                threads: None,
-            },
+            parameters: Canonical::of(&parameters),
+            inputs: inputs.into(),
+            outputs: outputs.into(),
+            files: files.into(),
+            resources: Resources::default(),
             points: vec![0],
         });
         let last = self.stages.len() - 1;
@@ -524,7 +522,7 @@ pub fn toy_graph(build: impl FnOnce(&mut Toys)) -> Graph {
         about: String::new(),
         folder: PathBuf::from("."),
         stages: toys.stages,
-        points: vec![Vec::new()],
+        points: vec![Box::default()],
         parameters: Vec::new(),
         notes: Vec::new(),
     }

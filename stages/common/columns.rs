@@ -1,5 +1,7 @@
 //! The columns of every table: name, unit, frame, description, said once.
 
+use std::sync::{LazyLock, PoisonError, RwLock};
+
 use runner::arrow_schema::{DataType, Field, Schema};
 use runner::ports::{Artifact, Connected, OutputPort, column, connected_schema};
 
@@ -220,10 +222,20 @@ pub fn named(mut outputs: Vec<OutputPort>, connected: &Connected) -> Vec<OutputP
     outputs
 }
 
-/// A table of `stream`, `star` and columns.
+/// A table of `stream`, `star` and columns. Of each set of columns there is one for all stages: a sweep may ask for a hundred thousand.
 pub fn stars(groups: &[&[Column]]) -> Schema {
-    let columns = groups.iter().flat_map(|group| group.iter().map(Column::field));
-    Schema::new(identity().into_iter().chain(columns).collect::<Vec<_>>())
+    static MADE: RwLock<Vec<(Vec<Column>, Schema)>> = RwLock::new(Vec::new());
+    let columns = || groups.iter().copied().flatten();
+    let known = MADE.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, schema)) = known.iter().find(|(known, _)| known.iter().eq(columns())) {
+        return schema.clone();
+    }
+    drop(known);
+    let fields = identity().into_iter().chain(columns().map(Column::field));
+    let schema = Schema::new(fields.collect::<Vec<_>>());
+    let mut known = MADE.write().unwrap_or_else(PoisonError::into_inner);
+    known.push((columns().copied().collect(), schema.clone()));
+    schema
 }
 
 /// Whether a table has these columns.

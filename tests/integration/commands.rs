@@ -196,7 +196,12 @@ stages:
         "p.yaml: nothing to change\n"
     );
     assert_eq!(place.run(&["fmt", "--edition", "3", "p.yaml"]).code, 2);
-    assert_eq!(place.run(&["fmt", "--edition", "2", "nowhere.yaml"]).code, 4);
+    let nowhere = place.run(&["fmt", "--edition", "2", "nowhere.yaml"]);
+    assert_eq!(nowhere.code, 4);
+    assert_eq!(
+        nowhere.err,
+        "error: nowhere.yaml: the file cannot be read: it does not exist\n"
+    );
 }
 
 /// `fmt` changes no file while another of the same command is cut off; links and permissions stay.

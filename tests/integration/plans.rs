@@ -37,9 +37,14 @@ fn instances(graph: &Graph) -> Instances {
 }
 
 fn parameters(stage: &StageInstance) -> Value {
-    let mut parameters = (*stage.parameters).clone();
-    if let (Value::Object(map), "compare") = (&mut parameters, stage.kind) {
-        map.remove("row");
+    let mut parameters = stage.stage.parameters();
+    if let Value::Object(map) = &mut parameters {
+        for file in stage.stage.files() {
+            map.remove(file.parameter);
+        }
+        if stage.kind == "compare" {
+            map.remove("row");
+        }
     }
     parameters.sort_all_objects();
     parameters

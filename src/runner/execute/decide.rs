@@ -7,7 +7,7 @@ use super::node::Status;
 use crate::event::Event;
 use crate::fingerprint::{Hash256, Input};
 use crate::graph::StageId;
-use crate::plan::{Entry, Reason, since_last};
+use crate::plan::{Entry, Reason, Wanted, since_last};
 use crate::store::state::State;
 use crate::store::{Cached, Lookup};
 
@@ -77,7 +77,12 @@ impl Coordinator<'_, '_> {
             Lookup::Absent => {
                 let folder = self.run.store.pipeline_folder(&self.run.graph.pipeline);
                 let state = self.state.get_or_insert_with(|| State::load(&folder));
-                self.nodes[id].reason = Some(since_last(stage, &json, state, self.run.store));
+                let wanted = Wanted {
+                    json: &json,
+                    hash: fingerprint,
+                    checkpoint: self.run.store.has_checkpoint(&fingerprint),
+                };
+                self.nodes[id].reason = Some(since_last(stage, &wanted, state, self.run.store));
             }
         }
         let node = &mut self.nodes[id];

@@ -20,7 +20,7 @@ impl Coordinator<'_, '_> {
     pub(super) fn take(&mut self, message: Message) {
         match message {
             Message::At(id, Moment::Publishes(took)) => {
-                let name = self.run.graph[id].name.as_str();
+                let name = &*self.run.graph[id].name;
                 if took < SHORT {
                     self.short.insert(name);
                 } else {

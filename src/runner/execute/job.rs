@@ -194,7 +194,7 @@ impl Job<'_> {
     /// The outputs, which are those that the body wrote, and all of them where it is complete.
     fn outputs(&self, partial: &Partial<'_>, ended: &executor::Ended) -> Result<Vec<OutputRecord>, StageError> {
         let mut records = Vec::new();
-        for port in &self.stage.outputs {
+        for port in &*self.stage.outputs {
             let record = partial.describe(&file_name(port))?;
             let written = ended.outputs.get(port.name).copied();
             if record.as_ref().map(|record| record.sha256) != written {
@@ -223,7 +223,7 @@ impl Job<'_> {
                 .map(|unchanged| !unchanged)
                 .map_err(|error| StageError::io(path, error))
         };
-        for file in &self.stage.files {
+        for file in &*self.stage.files {
             if changed(&file.path)? {
                 let message = format!("{} was changed while the stage ran", file.path.display());
                 return Err(StageError::with_hint(message, "run again"));

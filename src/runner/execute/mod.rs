@@ -162,7 +162,7 @@ impl<'a, 's> Coordinator<'a, 's> {
     }
 
     fn label(&self, id: StageId) -> String {
-        self.run.graph[id].label.clone()
+        self.run.graph[id].label.to_string()
     }
 
     /// Prepares the store for writing, and clears up after dead runs. Where nothing is to run, nothing need be written.

@@ -56,7 +56,7 @@ impl<'a> Coordinator<'a, '_> {
     /// on the disk. Stages whose bodies are short do not.
     fn would_delay(&self, rank: Rank) -> bool {
         let publishing = self.running.iter().filter(|id| !self.shares.contains_key(*id));
-        let is_long = || !self.short.contains(self.run.graph[rank.id].name.as_str());
+        let is_long = || !self.short.contains(&*self.run.graph[rank.id].name);
         publishing
             .map(|id| self.nodes[*id].rank.point)
             .any(|point| point < rank.point)

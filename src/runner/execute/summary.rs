@@ -59,7 +59,7 @@ impl Coordinator<'_, '_> {
         let known = entries.filter_map(|(stage, node)| Some((stage, node.cached.as_ref()?.fingerprint)));
         // Of a complete pipeline nothing of the old state stays.
         let saved = if plan.whole && self.nodes.values().all(|node| node.cached.is_some()) {
-            let known = known.map(|(stage, hash)| (stage.label.as_str(), stage.kind, hash));
+            let known = known.map(|(stage, hash)| (&*stage.label, stage.kind, hash));
             State::save_all(known, &folder)
         } else {
             let loaded = self.state.take().unwrap_or_else(|| State::load(&folder));
@@ -68,14 +68,14 @@ impl Coordinator<'_, '_> {
                 State::default()
             });
             if plan.whole {
-                let labels: HashSet<&str> = graph.stages.iter().map(|stage| stage.label.as_str()).collect();
+                let labels: HashSet<&str> = graph.stages.iter().map(|stage| &*stage.label).collect();
                 state.stages.retain(|label, _| labels.contains(label.as_str()));
                 state.stopped.retain(|label, _| labels.contains(label.as_str()));
             }
             for (stage, hash) in known {
                 let kind = stage.kind.to_owned();
-                state.stages.insert(stage.label.clone(), Last { kind, hash });
-                state.stopped.remove(&stage.label);
+                state.stages.insert(stage.label.to_string(), Last { kind, hash });
+                state.stopped.remove(&*stage.label);
             }
             state.stopped.append(&mut self.log.stopped.clone());
             state.save(&folder)
@@ -111,11 +111,11 @@ impl Coordinator<'_, '_> {
             .zip(self.nodes.values())
             .zip(&mut plan.entries)
         {
-            let label = || stage.label.clone();
+            let label = || stage.label.to_string();
             if let Status::Skipped { because } = node.status {
                 *entry = Entry::Skipped { because };
             }
-            if let Some(stopped) = self.log.stopped.get(&stage.label) {
+            if let Some(stopped) = self.log.stopped.get(&*stage.label) {
                 let checkpoint = self.run.store.has_checkpoint(&stopped.hash);
                 *entry = Entry::Stale(Reason::of(&stopped.how, checkpoint));
             }

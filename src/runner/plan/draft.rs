@@ -1,11 +1,11 @@
 //! The entry of every stage: fingerprints in topological order, looked up in the store.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use super::{Entry, Facts, Reason, since_last};
+use super::{Entry, Facts, Reason, Wanted, since_last};
 use crate::fingerprint::{Hash256, Input};
 use crate::graph::{Graph, StageId, StageMap};
 use crate::store::index::Description;
@@ -24,6 +24,7 @@ pub(super) struct Planner<'a> {
     /// Stages that need nothing, then those that need only these, and so on.
     levels: Vec<Vec<StageId>>,
     state: OnceLock<Result<State, Unreadable>>,
+    checkpoints: OnceLock<HashSet<Hash256>>,
     /// Stages with valid entries that the index does not know as they are.
     pub remember: Vec<StageId>,
 }
@@ -63,6 +64,7 @@ impl<'a> Planner<'a> {
             forced,
             levels,
             state: OnceLock::new(),
+            checkpoints: OnceLock::new(),
             remember: Vec::new(),
         }
     }
@@ -130,7 +132,14 @@ impl<'a> Planner<'a> {
             _ if self.forced[id] => Entry::Stale(Reason::Forced),
             Lookup::Found(cached) => Entry::Hit(cached),
             Lookup::Damaged(damage) => Entry::Stale(Reason::Damaged(damage)),
-            _ => Entry::Stale(since_last(&self.graph[id], &json, self.state(), self.store)),
+            _ => {
+                let wanted = Wanted {
+                    json: &json,
+                    hash,
+                    checkpoint: self.checkpoints().contains(&hash),
+                };
+                Entry::Stale(since_last(&self.graph[id], &wanted, self.state(), self.store))
+            }
         };
         Look {
             entry,
@@ -193,6 +202,12 @@ impl<'a> Planner<'a> {
             verdicts.insert(hash, found);
         }
         right
+    }
+
+    /// The stages that left a checkpoint, looked up when the first stage is stale.
+    fn checkpoints(&self) -> &HashSet<Hash256> {
+        self.checkpoints
+            .get_or_init(|| self.store.unfinished().into_iter().collect())
     }
 
     /// The record of the last run, read when the first stage is stale.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Options, PlanError};
 use crate::fingerprint::{ColumnTexts, Fingerprint, Hash256, Input, WorkerFacts};
-use crate::graph::{Graph, StageId, StageInstance, StageMap};
+use crate::graph::{DeviceWish, Graph, StageId, StageInstance, StageMap};
 use crate::stage::Place;
 use crate::store::{Identity, Store};
 
@@ -83,14 +83,14 @@ pub(super) fn gather(
         ..Facts::default()
     };
     // Device and problem, with the stages that ask for it: one mistake, however often it is met.
-    let mut missing: BTreeMap<(&str, String), Vec<&StageInstance>> = BTreeMap::new();
+    let mut missing: BTreeMap<(DeviceWish, String), Vec<&StageInstance>> = BTreeMap::new();
     let mut devices = Vec::with_capacity(graph.stages.len());
     for (id, stage) in graph.iter() {
         let selected = selected[id];
         let choice = if selected && stage.place == Place::Worker {
-            device(&stage.resources.device, options.gpus).unwrap_or_else(|problem| {
+            device(stage.resources.device, options.gpus).unwrap_or_else(|problem| {
                 missing
-                    .entry((stage.resources.device.as_str(), problem))
+                    .entry((stage.resources.device, problem))
                     .or_default()
                     .push(stage);
                 DeviceChoice::Cpu
@@ -108,7 +108,7 @@ pub(super) fn gather(
                     facts.files.insert(file.path.clone(), found);
                 }
                 Err(source) => errors.push(PlanError::File {
-                    stage: stage.label.clone(),
+                    stage: stage.label.to_string(),
                     parameter: file.parameter.clone(),
                     path: file.path.clone(),
                     source,
@@ -118,30 +118,25 @@ pub(super) fn gather(
     }
     facts.devices = devices.into_iter().collect();
     for ((device, problem), stages) in missing {
-        let names: BTreeSet<&str> = stages.iter().map(|stage| stage.name.as_str()).collect();
+        let names: BTreeSet<&str> = stages.iter().map(|stage| &*stage.name).collect();
         errors.push(PlanError::Device {
-            stage: stages[0].name.clone(),
+            stage: stages[0].name.to_string(),
             kind: stages[0].kind,
             others: names.len() - 1,
-            device: device.to_owned(),
+            device: device.to_string(),
             problem,
         });
     }
     facts
 }
 
-fn device(wanted: &str, gpus: usize) -> Result<DeviceChoice, String> {
-    match (wanted, wanted.strip_prefix("cuda:")) {
-        ("cpu", _) => Ok(DeviceChoice::Cpu),
-        ("auto", _) if gpus == 0 => Ok(DeviceChoice::Cpu),
-        ("auto", _) => Ok(DeviceChoice::AnyGpu),
-        ("cuda", _) if gpus == 0 => Err("there is no GPU that libtorch can use".to_owned()),
-        ("cuda", _) => Ok(DeviceChoice::AnyGpu),
-        (_, Some(number)) => match number.parse() {
-            Ok(index) if index < gpus => Ok(DeviceChoice::Gpu(index)),
-            Ok(_) => Err(format!("there are {gpus} GPUs")),
-            Err(_) => Err("not a number after `cuda:`".to_owned()),
-        },
-        _ => Err("want auto, cpu, cuda or cuda:N".to_owned()),
+fn device(wanted: DeviceWish, gpus: usize) -> Result<DeviceChoice, String> {
+    match wanted {
+        DeviceWish::Cpu => Ok(DeviceChoice::Cpu),
+        DeviceWish::Auto if gpus == 0 => Ok(DeviceChoice::Cpu),
+        DeviceWish::Cuda if gpus == 0 => Err("there is no GPU that libtorch can use".to_owned()),
+        DeviceWish::Auto | DeviceWish::Cuda => Ok(DeviceChoice::AnyGpu),
+        DeviceWish::Numbered(number) if usize::from(number) < gpus => Ok(DeviceChoice::Gpu(number.into())),
+        DeviceWish::Numbered(_) => Err(format!("there are {gpus} GPUs")),
     }
 }

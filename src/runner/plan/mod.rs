@@ -16,8 +16,8 @@ use crate::store::{Cached, Damage, Identity, Store};
 
 use draft::Planner;
 pub(crate) use facts::{DeviceChoice, Facts};
-pub(crate) use why::since_last;
 pub use why::why;
+pub(crate) use why::{Wanted, since_last};
 
 /// What to plan for.
 #[derive(Debug, Clone, Default)]
@@ -264,7 +264,7 @@ fn named(graph: &Graph, names: &[String], errors: &mut Vec<PlanError>) -> StageM
                 .name
                 .strip_prefix(name.as_str())
                 .is_some_and(|rest| rest.starts_with('.'));
-            if stage.name == *name || stage.label == *name || within {
+            if *stage.name == **name || *stage.label == **name || within {
                 (*chosen, found) = (true, true);
             }
         }
@@ -272,7 +272,7 @@ fn named(graph: &Graph, names: &[String], errors: &mut Vec<PlanError>) -> StageM
             let near = |stage: &&StageInstance| strsim::damerau_levenshtein(&stage.name, name);
             let nearest = graph.stages.iter().min_by_key(near);
             let close = nearest.filter(|stage| near(stage) * 3 <= name.chars().count().max(3));
-            let suggestion = close.map(|stage| stage.name.clone());
+            let suggestion = close.map(|stage| stage.name.to_string());
             errors.push(PlanError::UnknownStage {
                 name: name.clone(),
                 suggestion,

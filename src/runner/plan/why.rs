@@ -6,26 +6,35 @@ use crate::graph::{Graph, StageId, StageInstance};
 use crate::store::Store;
 use crate::store::state::{State, Unreadable};
 
+/// The fingerprint of a stage whose outputs are not in the store.
+pub(crate) struct Wanted<'a> {
+    /// As canonical JSON.
+    pub json: &'a str,
+    /// Its hash.
+    pub hash: Hash256,
+    /// Whether an earlier run left a checkpoint.
+    pub checkpoint: bool,
+}
+
 /// What changed since the last run of a stage whose outputs are not in the store.
 pub(crate) fn since_last(
     stage: &StageInstance,
-    json: &str,
+    wanted: &Wanted<'_>,
     state: &Result<State, Unreadable>,
     store: &Store,
 ) -> Reason {
-    let hash = Hash256::of(json);
-    let checkpoint = store.has_checkpoint(&hash);
+    let Wanted { json, hash, checkpoint } = *wanted;
     let state = match state {
         Ok(state) => state,
         Err(_) if checkpoint => return Reason::Unfinished { checkpoint },
         Err(problem) => return Reason::Changed(vec![format!("unknown: the record of the last run, {problem}")]),
     };
-    match state.stopped.get(&stage.label).filter(|stopped| stopped.hash == hash) {
+    match state.stopped.get(&*stage.label).filter(|stopped| stopped.hash == hash) {
         Some(stopped) => return Reason::of(&stopped.how, checkpoint),
         None if checkpoint => return Reason::Unfinished { checkpoint },
         None => {}
     }
-    let Some(last) = state.stages.get(&stage.label) else {
+    let Some(last) = state.stages.get(&*stage.label) else {
         return Reason::NeverRun;
     };
     if last.hash == hash {
@@ -40,7 +49,7 @@ pub(crate) fn since_last(
 /// Everything known about why a stage is as planned, one sentence each.
 pub fn why(graph: &Graph, plan: &Plan, store: &Store, id: StageId) -> Vec<String> {
     let stage = &graph[id];
-    let label = |id: StageId| graph[id].label.as_str();
+    let label = |id: StageId| &*graph[id].label;
     match &plan[id] {
         Entry::Unselected => vec!["not among the stages asked for".to_owned()],
         Entry::Skipped { because } => {
@@ -73,12 +82,14 @@ pub fn why(graph: &Graph, plan: &Plan, store: &Store, id: StageId) -> Vec<String
                 },
                 _ => Input::Waiting(label(from)),
             });
-            match since_last(
-                stage,
-                &json,
-                &State::load(&store.pipeline_folder(&graph.pipeline)),
-                store,
-            ) {
+            let hash = Hash256::of(&json);
+            let wanted = Wanted {
+                json: &json,
+                hash,
+                checkpoint: store.has_checkpoint(&hash),
+            };
+            let state = State::load(&store.pipeline_folder(&graph.pipeline));
+            match since_last(stage, &wanted, &state, store) {
                 Reason::Changed(changes) => changes,
                 other => {
                     let waits = stage.inputs.iter().filter(|input| !is_hit(plan, input.from));

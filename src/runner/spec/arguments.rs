@@ -13,7 +13,7 @@ use super::spans::Part;
 use super::typing::{Typing, whole};
 use super::{mapping, section, unknown_keys};
 use crate::catalog::{Kind, ParameterError};
-use crate::graph::Resources;
+use crate::graph::{DeviceWish, Resources};
 use crate::ports::Connected;
 use crate::stage::{AnyStage, Fault};
 
@@ -50,7 +50,10 @@ pub(super) fn stage(
     match parsed {
         Some(_) if !unread.is_empty() => None,
         Some(stage) => {
-            report_faults(&stage.check(), &path(), mistakes);
+            let faults = stage.check();
+            if !faults.is_empty() {
+                report_faults(&faults, &path(), mistakes);
+            }
             Some(stage)
         }
         None => explained(kind, &value, unread, &path(), mistakes),
@@ -170,10 +173,7 @@ fn below(parent: &[String], key: &str) -> Vec<String> {
 
 /// Reads `on`; `path` makes its path.
 pub(super) fn resources(on: Option<&Value>, path: impl Fn() -> Vec<String>, mistakes: &mut Vec<Mistake>) -> Resources {
-    let mut resources = Resources {
-        device: "auto".to_owned(),
-        threads: None,
-    };
+    let mut resources = Resources::default();
     let Some(on) = mapping(on, mistakes, || {
         section("`on`", "`on: { device: auto, threads: 1 }`", path())
     }) else {
@@ -183,8 +183,10 @@ pub(super) fn resources(on: Option<&Value>, path: impl Fn() -> Vec<String>, mist
     let mut report = |key: &str, problem| mistakes.push(Mistake::at(below(&path(), key), Part::Value, problem));
     match on.get("device") {
         None => {}
-        Some(Value::String(device)) if is_device(device) => resources.device.clone_from(device),
-        Some(other) => report("device", Problem::BadDevice { given: plain(other) }),
+        Some(value) => match value.as_str().and_then(DeviceWish::of) {
+            Some(device) => resources.device = device,
+            None => report("device", Problem::BadDevice { given: plain(value) }),
+        },
     }
     match on.get("threads") {
         None => {}
@@ -200,10 +202,4 @@ pub(super) fn resources(on: Option<&Value>, path: impl Fn() -> Vec<String>, mist
 fn count(value: &Value) -> Option<usize> {
     let Value::Number(number) = value else { return None };
     whole(number).and_then(|count| usize::try_from(count).ok())
-}
-
-fn is_device(name: &str) -> bool {
-    let numbered = name.strip_prefix("cuda:");
-    let number = |text: &str| !text.is_empty() && text.len() < 4 && text.bytes().all(|byte| byte.is_ascii_digit());
-    ["auto", "cpu", "cuda"].contains(&name) || numbered.is_some_and(number)
 }

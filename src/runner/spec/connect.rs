@@ -9,11 +9,11 @@ use crate::ports::{Accepts, Artifact, InputPort, Need, NetworkType, OutputPort, 
 /// All reasons why `output` of the stage `writer` does not fit `port`; `fitting` names outputs that are networks of given types.
 pub(super) fn misfits(
     port: &InputPort,
-    writer: &str,
+    writer: impl Fn() -> String,
     output: &OutputPort,
     fitting: impl FnOnce(&[NetworkType]) -> Vec<String>,
 ) -> Vec<Problem> {
-    let names = || (port.name.to_owned(), format!("{writer}.{}", output.name));
+    let names = || (port.name.to_owned(), format!("{}.{}", writer(), output.name));
     let wrong = |expected| {
         let ((port, origin), found) = (names(), output.artifact.noun());
         vec![Problem::WrongArtifact {
@@ -36,10 +36,7 @@ pub(super) fn misfits(
             }]
         }
         (Accepts::Network(_), _) => wrong("network"),
-        (Accepts::Table(needs), Artifact::Table(schema)) => {
-            let (port, origin) = names();
-            columns(needs, schema, &port, &origin)
-        }
+        (Accepts::Table(needs), Artifact::Table(schema)) => columns(needs, schema, names),
         (Accepts::Table(_), _) => wrong("table"),
     }
 }
@@ -48,7 +45,7 @@ pub(super) fn misfits(
 pub(super) fn fitting(types: &[NetworkType], known: &[StageInstance]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for stage in known {
-        for output in &stage.outputs {
+        for output in &*stage.outputs {
             if !matches!(&output.artifact, Artifact::Network(of) if types.contains(of)) {
                 continue;
             }
@@ -62,7 +59,7 @@ pub(super) fn fitting(types: &[NetworkType], known: &[StageInstance]) -> Vec<Str
 }
 
 /// What is wrong with the columns of a table: one mistake for all that are missing, and one for all of a unit.
-fn columns(needs: &[Need], schema: &Schema, port: &str, origin: &str) -> Vec<Problem> {
+fn columns(needs: &[Need], schema: &Schema, names: impl Fn() -> (String, String)) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut missing = Vec::new();
     let mut units: Vec<(&str, &str, Vec<String>)> = Vec::new();
@@ -85,24 +82,24 @@ fn columns(needs: &[Need], schema: &Schema, port: &str, origin: &str) -> Vec<Pro
         }
     }
     if !missing.is_empty() {
+        let (port, origin) = names();
         problems.push(Problem::MissingColumns {
-            port: port.to_owned(),
+            port,
             columns: missing,
-            origin: origin.to_owned(),
+            origin,
             allowed: schema.fields().iter().map(|field| field.name().clone()).collect(),
         });
     }
-    problems.extend(
-        units
-            .into_iter()
-            .map(|(expected, found, columns)| Problem::UnitMismatch {
-                port: port.to_owned(),
-                columns,
-                expected: unit(expected),
-                origin: origin.to_owned(),
-                found: unit(found),
-            }),
-    );
+    for (expected, found, columns) in units {
+        let (port, origin) = names();
+        problems.push(Problem::UnitMismatch {
+            port,
+            columns,
+            expected: unit(expected),
+            origin,
+            found: unit(found),
+        });
+    }
     problems
 }
 

@@ -352,7 +352,7 @@ fn column(text: &str, name: &str, node: &Node) -> Option<Vec<String>> {
         return Some(items.iter().map(|item| in_brackets(text, item)).collect());
     }
     let range = yaml::read_value(&text[node.span.clone()]).ok()?;
-    let (values, _) = values(name, &range, &[], &mut Vec::new())?;
+    let (values, _) = values(name, &range, &[], None, &mut Vec::new())?;
     Some(values.iter().map(ToString::to_string).collect())
 }
 

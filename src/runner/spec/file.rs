@@ -54,6 +54,11 @@ impl PipelineFile {
         first.text.clone() + &used.collect::<String>()
     }
 
+    /// Its text, without those of the files that it uses.
+    pub fn own_text(&self) -> &str {
+        &self.first().text
+    }
+
     /// Hash of its text and of those of the files that it uses.
     pub fn hash(&self) -> Hash256 {
         Hash256::of(self.text())

@@ -25,14 +25,14 @@ pub(crate) fn catalog() -> Catalog {
 }
 
 /// Knows two lengths, a time, and how far apart the lengths are.
-fn lengths(text: &str, unit: &str) -> Result<f64, NotAQuantity> {
-    assert_eq!(unit, "kpc", "the only unit of these kinds");
+fn lengths(text: &str, wanted: &str) -> Result<f64, NotAQuantity> {
     let (number, unit) = text.split_once(' ').ok_or(NotAQuantity::NoQuantity)?;
     let number: f64 = number.parse().map_err(|_| NotAQuantity::NoQuantity)?;
-    match unit {
-        "kpc" => Ok(number),
-        "pc" => Ok(number / 1000.0),
-        "Gyr" => Err(NotAQuantity::OtherDimension {
+    match (unit, wanted) {
+        ("kpc", "kpc") | ("pc", "pc") => Ok(number),
+        ("kpc", "pc") => Ok(number * 1000.0),
+        ("pc", "kpc") => Ok(number / 1000.0),
+        ("Gyr", _) => Err(NotAQuantity::OtherDimension {
             found: "a time".to_owned(),
         }),
         _ => Err(NotAQuantity::UnknownUnit {

@@ -114,7 +114,14 @@ fn parse(sources: &Sources, overrides: &[(String, String)], catalog: &Catalog) -
     let mut graph = None;
     if let Some(outline) = scopes[0].outline {
         command_line = parameters::command_line(overrides, &scopes, &mut mistakes);
-        graph = resolve::resolve(sources, outline, &scopes, &command_line, &mut mistakes);
+        graph = resolve::resolve(
+            sources,
+            outline,
+            &scopes,
+            &command_line,
+            catalog.quantities(),
+            &mut mistakes,
+        );
     }
     let is_suspicious = |source: &Source| source.document().is_ok_and(|document| document.suspicious);
     if mistakes.is_empty()

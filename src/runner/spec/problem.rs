@@ -117,6 +117,7 @@ problems! {
         => "`{owner}` needs {}" (suggest::all(names)),
     WrongType { expected: String, found: String, choices: Vec<String>, example: String }
         => "expected {expected}, found {found}",
+    NoUnit { found: String, number: String } => "this is a number without a unit, not {found}",
     UnknownUnit { unit: String, allowed: Vec<String> } => "there is no unit `{unit}`",
     OtherDimension { expected: String, example: String, found: String }
         => "expected {expected}, such as {example}, not {found}",
@@ -242,6 +243,7 @@ impl Problem {
                 return (!example.is_empty()).then(|| format!("with a unit, it is written such as `{example}`"));
             }
             Self::UnknownUnit { unit, allowed } => return suggest::hint(unit, allowed, "units"),
+            Self::NoUnit { number, .. } => return Some(format!("write `{number}`, if that is meant")),
             Self::OtherDimension { .. } => return None,
             Self::WrongType { choices, .. } => {
                 let choices: Vec<&str> = choices.iter().map(String::as_str).collect();

@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::graph::{DeviceWish, Point};
 
 mod sweeps;
 mod uses;
@@ -27,13 +28,13 @@ fn broken_folder() -> std::path::PathBuf {
 }
 
 fn labels(graph: &Graph) -> Vec<&str> {
-    graph.stages.iter().map(|stage| stage.label.as_str()).collect()
+    graph.stages.iter().map(|stage| &*stage.label).collect()
 }
 
 fn summary(graph: &Graph) -> Vec<(String, Value, Vec<usize>)> {
     let stages = graph.stages.iter();
     stages
-        .map(|stage| (stage.label.clone(), (*stage.parameters).clone(), stage.points.clone()))
+        .map(|stage| (stage.label.to_string(), stage.stage.parameters(), stage.points.clone()))
         .collect()
 }
 
@@ -53,15 +54,15 @@ fn a_small_pipeline_resolves() {
     let graph = parse(SMALL).unwrap();
     assert_eq!((graph.pipeline.as_str(), graph.about.as_str()), ("small", "For tests"));
     assert_eq!(labels(&graph), ["one", "two", "joined", "drawn"]);
-    assert_eq!(graph.points, [Vec::new()]);
+    assert_eq!(graph.points, [Point::default()]);
     let [one, two, joined, drawn] = &graph.stages[..] else {
         panic!("four stages")
     };
-    assert_eq!(one.parameters["number"], json!(5.0));
-    assert_eq!(one.parameters["list"], json!([1.0, 5.0]));
-    assert_eq!(one.parameters["seed"], json!(1));
-    assert_eq!(two.parameters["number"], json!(1e-7));
-    assert_eq!(*drawn.parameters, json!({ "title": "n-5: ${x}" }));
+    assert_eq!(one.stage.parameters()["number"], json!(5.0));
+    assert_eq!(one.stage.parameters()["list"], json!([1.0, 5.0]));
+    assert_eq!(one.stage.parameters()["seed"], json!(1));
+    assert_eq!(two.stage.parameters()["number"], json!(1e-7));
+    assert_eq!(drawn.stage.parameters(), json!({ "title": "n-5: ${x}" }));
     assert_eq!(
         joined
             .inputs
@@ -71,11 +72,33 @@ fn a_small_pipeline_resolves() {
         [("left", 0), ("right", 1)]
     );
     assert_eq!(
-        (joined.resources.device.as_str(), joined.resources.threads),
-        ("cuda:1", Some(2))
+        (joined.resources.device, joined.resources.threads),
+        (DeviceWish::Numbered(1), Some(2))
     );
     assert_eq!((drawn.inputs[0].output, drawn.inputs[0].from.index()), ("rest", 2));
     assert_eq!(drawn.points, [0]);
+}
+
+/// What has no unit says so, and not that a number was expected.
+#[test]
+fn a_unit_where_there_is_none_is_named() {
+    let text = "pipeline: p\nstages: { fixed: { source: { with: { number: 3 kpc, seed: 2 pc } } } }\n";
+    let wrong = parse(text).err().unwrap();
+    let found: Vec<_> = wrong
+        .iter()
+        .map(|mistake| (mistake.message.as_str(), mistake.hint.as_deref()))
+        .collect();
+    let expected = [
+        (
+            "this is a number without a unit, not the text \"3 kpc\"",
+            Some("write `3`, if that is meant"),
+        ),
+        (
+            "this is a number without a unit, not the text \"2 pc\"",
+            Some("write `2`, if that is meant"),
+        ),
+    ];
+    assert_eq!(found, expected);
 }
 
 /// A number with a unit is the number that it is in the unit of its parameter, wherever it is written.
@@ -91,7 +114,7 @@ stages:
 ";
     let lengths = |graph: &Graph| -> Vec<Value> {
         let stages = graph.stages.iter();
-        stages.map(|stage| stage.parameters["length"].clone()).collect()
+        stages.map(|stage| stage.stage.parameters()["length"].clone()).collect()
     };
     assert_eq!(lengths(&parse(text).unwrap()), [json!(0.7), json!(0.7), json!(0.7)]);
     let given = parse_with(text, &[("size", "3 kpc")]).unwrap();
@@ -114,9 +137,9 @@ fn overrides_keep_their_types() {
     let message = graph.err().unwrap().render(false);
     assert!(message.contains("`name` is a mapping"), "{message}");
     let graph = parse_with(SMALL, &[("scale", "7e0"), ("name", "'1'"), ("seed", "3")]).unwrap();
-    assert_eq!(graph.stages[0].parameters["number"], json!(7.0));
-    assert_eq!(graph.stages[0].parameters["seed"], json!(3));
-    assert_eq!(graph.stages[3].parameters["title"], json!("1-7: ${x}"));
+    assert_eq!(graph.stages[0].stage.parameters()["number"], json!(7.0));
+    assert_eq!(graph.stages[0].stage.parameters()["seed"], json!(3));
+    assert_eq!(graph.stages[3].stage.parameters()["title"], json!("1-7: ${x}"));
 }
 
 #[test]
@@ -160,7 +183,12 @@ stages:
     let numbers: Vec<_> = graph
         .stages
         .iter()
-        .map(|stage| (stage.parameters["seed"].clone(), stage.parameters["number"].clone()))
+        .map(|stage| {
+            (
+                stage.stage.parameters()["seed"].clone(),
+                stage.stage.parameters()["number"].clone(),
+            )
+        })
         .collect();
     assert_eq!(
         numbers,
@@ -186,14 +214,14 @@ fn shared_stages_appear_once() {
     let graph = parse(SWEPT).unwrap();
     assert_eq!(graph.points.len(), 6);
     assert_eq!(
-        graph.points[3],
+        *graph.points[3],
         [
             ("mass", json!(2.5e11)),
             ("scale", json!(1)),
             ("row", json!("more")),
             ("seed", json!(2))
         ]
-        .map(|(name, value)| (name.to_owned(), value))
+        .map(|(name, value)| (name.into(), value.into()))
     );
     let expected = [
         ("data[seed=1]", vec![0, 2, 4]),
@@ -211,7 +239,7 @@ fn shared_stages_appear_once() {
     let found: Vec<_> = graph
         .stages
         .iter()
-        .map(|stage| (stage.label.as_str(), stage.points.clone()))
+        .map(|stage| (&*stage.label, stage.points.clone()))
         .collect();
     assert_eq!(found, expected);
     for (index, stage) in graph.stages.iter().enumerate() {
@@ -223,7 +251,7 @@ fn shared_stages_appear_once() {
 fn a_parameter_of_the_command_line_is_not_swept() {
     let graph = parse_with(SWEPT, &[("seed", "7"), ("row", "exact")]).unwrap();
     assert_eq!(labels(&graph), ["data", "other", "toy", "picture"]);
-    assert_eq!(graph.stages[0].parameters["seed"], json!(7));
+    assert_eq!(graph.stages[0].stage.parameters()["seed"], json!(7));
     assert_eq!(graph.points.len(), 1);
 }
 
@@ -459,7 +487,7 @@ fn whole_numbers_in_every_form() {
     let text =
         "pipeline: p\nparams: { seed: 1 }\nstages:\n  a: { source: { with: { seed: $seed }, on: { threads: 2e0 } } }\n";
     let graph = parse_with(text, &[("seed", "1e3")]).unwrap();
-    assert_eq!(graph.stages[0].parameters["seed"], json!(1000));
+    assert_eq!(graph.stages[0].stage.parameters()["seed"], json!(1000));
     assert_eq!(graph.stages[0].resources.threads, Some(2));
     let graph = parse(&(text.to_owned() + "sweep: { axes: { seed: [1e3, 1000, 2.0] } }\n")).unwrap();
     assert_eq!(labels(&graph), ["a[seed=1000]", "a[seed=2]"]);
@@ -520,10 +548,10 @@ mod laws {
         #[test]
         fn valid_pipelines_resolve((count, text) in pipelines()) {
             let graph = parse(&text).map_err(|error| TestCaseError::fail(error.to_string()))?;
-            let mut names: Vec<&str> = graph.stages.iter().map(|stage| stage.name.as_str()).collect();
+            let mut names: Vec<&str> = graph.stages.iter().map(|stage| &*stage.name).collect();
             names.dedup();
             prop_assert_eq!(names.len(), count + 1);
-            let labels: std::collections::HashSet<&str> = graph.stages.iter().map(|stage| stage.label.as_str()).collect();
+            let labels: std::collections::HashSet<&str> = graph.stages.iter().map(|stage| &*stage.label).collect();
             prop_assert_eq!(labels.len(), graph.stages.len());
             // Comments and blank lines change nothing.
             let spaced = text.replace('\n', "   # note: {a}\n\n").replace(": {", ":   {");

@@ -8,7 +8,7 @@ use super::problem::Problem;
 use super::shape::{Bounds, Choice, List, Mapping, Plain, Shape};
 use super::spans::Part;
 use super::{example, noun, suggest};
-use crate::quantity::{NotAQuantity, ReadQuantity};
+use crate::quantity::{NotAQuantity, ReadQuantity, parts};
 
 /// So many faults of one stage are reported at most.
 const MOST: usize = 50;
@@ -103,6 +103,14 @@ impl<'s> Typing<'s> {
     }
 
     fn wrong_type(&mut self, schema: &Value, shape: &Shape<'_>, value: &mut Value) {
+        let pure = |plain: &Plain<'_>| matches!(plain, Plain::Number(_) | Plain::Whole { .. });
+        if let Some((number, _)) = value.as_str().and_then(parts)
+            && shape.quantity().is_none()
+            && shape.plain.iter().any(pure)
+        {
+            let (found, number) = (noun(value), plain(&Value::from(number)));
+            return self.wrong(schema, value, Problem::NoUnit { found, number });
+        }
         let problem = Problem::WrongType {
             expected: shape.expected(),
             found: noun(value),

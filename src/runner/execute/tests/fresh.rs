@@ -1,6 +1,7 @@
 //! What is stale, and what is not.
 
 use super::*;
+use crate::graph::DeviceWish;
 
 #[test]
 fn the_second_run_runs_nothing() {
@@ -50,7 +51,8 @@ fn each_field_of_the_fingerprint_makes_the_right_stages_stale() {
         }),
         ("d", "output sum: column value with unit: kpc → deg", "d", |graph| {
             let column = column("value", arrow_schema::DataType::Float64, "deg", "", "a number");
-            stage(graph, "d").outputs[0].artifact = Artifact::Table(arrow_schema::Schema::new(vec![column]).into());
+            Arc::make_mut(&mut stage(graph, "d").outputs)[0].artifact =
+                Artifact::Table(arrow_schema::Schema::new(vec![column]).into());
         }),
         ("c", "input b: content changed", "c e", |graph| {
             stage(graph, "c").inputs[1].output = "values"
@@ -76,8 +78,8 @@ fn what_is_no_part_of_the_fingerprint_changes_nothing() {
         graph.folder = PathBuf::from("/elsewhere");
         for stage in &mut graph.stages {
             stage.resources.threads = Some(1);
-            stage.resources.device = "cpu".to_owned();
-            stage.label = format!("{}[x=1]", stage.name);
+            stage.resources.device = DeviceWish::Cpu;
+            stage.label = format!("{}[x=1]", stage.name).into();
             stage.points = vec![0, 1];
         }
     });

@@ -214,7 +214,7 @@ impl Place {
     /// The folder of a stage's entry, as the plan has it.
     fn entry(&self, graph: &Graph, label: &str) -> PathBuf {
         let report = collect(graph, &self.plan(graph), &self.store());
-        let stage = report.stages.into_iter().find(|stage| stage.label == label).unwrap();
+        let stage = report.stages.into_iter().find(|stage| *stage.label == *label).unwrap();
         stage.folder.unwrap_or_else(|| panic!("{label} is {:?}", stage.entry))
     }
 
@@ -248,7 +248,7 @@ impl Place {
     }
 
     fn why(&self, graph: &Graph, label: &str) -> Vec<String> {
-        let at = graph.stages.iter().position(|stage| stage.label == label).unwrap();
+        let at = graph.stages.iter().position(|stage| *stage.label == *label).unwrap();
         why(graph, &self.plan(graph), &self.store(), StageId::new(at))
     }
 
@@ -302,7 +302,7 @@ fn diamond(change: impl FnOnce(&mut Graph)) -> Graph {
 }
 
 fn stage<'a>(graph: &'a mut Graph, label: &str) -> &'a mut crate::graph::StageInstance {
-    graph.stages.iter_mut().find(|stage| stage.label == label).unwrap()
+    graph.stages.iter_mut().find(|stage| *stage.label == *label).unwrap()
 }
 
 fn slow(seed: i64, steps: u64, milliseconds: u64) -> Slow {

@@ -26,7 +26,7 @@ fn grid() -> Graph {
     let point = |label: &str| Some(label.strip_suffix(']')?.split_once('[')?.1.parse().unwrap());
     for stage in &mut graph.stages {
         stage.points = point(&stage.label).map_or((0..9).collect(), |point| vec![point]);
-        stage.name = stage.label.split('[').next().unwrap().to_owned();
+        stage.name = stage.label.split('[').next().unwrap().into();
     }
     graph
 }

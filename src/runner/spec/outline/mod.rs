@@ -89,7 +89,7 @@ impl<'a> Outline<'a> {
             .collect();
         uses::check_names(&uses, &stages, mistakes);
         let defaults = defaults::defaults(root.get("defaults"), &stages, catalog, mistakes);
-        let sweep = sweep::written(root.get("sweep"), params, mistakes);
+        let sweep = sweep::written(root.get("sweep"), params, catalog.quantities(), mistakes);
         let (pipeline, about) = (pipeline.unwrap_or_default(), about.unwrap_or_default());
         Some(Self {
             pipeline,

@@ -7,6 +7,7 @@ mod trail;
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -20,6 +21,7 @@ use super::problem::Problem;
 use super::scopes::Scope;
 use super::spans::Part;
 use super::sweep::{Combinations, Sweep, Written, WrittenColumn};
+use crate::quantity::ReadQuantity;
 
 /// The parameters of every use of a file, and the sweep that sets some of them.
 #[derive(Default)]
@@ -28,6 +30,8 @@ pub(super) struct Values<'a> {
     pub scopes: Vec<Parameters<'a>>,
     /// The sweeps of all of them.
     pub sweep: Sweep,
+    /// How quantities are read, where they are.
+    pub quantities: Option<ReadQuantity>,
 }
 
 /// The parameters of one use of a file.
@@ -184,7 +188,7 @@ impl<'a> Values<'a> {
                 let kept: Vec<usize> = rows
                     .iter()
                     .copied()
-                    .filter(|&row| column.agrees(row, default, &value))
+                    .filter(|&row| column.agrees(row, default, &value, self.quantities))
                     .collect();
                 if kept.is_empty() {
                     mistakes.push(no_row(
@@ -237,7 +241,7 @@ impl<'a> Values<'a> {
                 let value = self.substitute(parent, given.value, Trail::new(&path), &settings, mistakes);
                 let Some(value) = value else { continue };
                 let default = scope.params().and_then(|params| params.get(&column.parameter));
-                kept.retain(|&row| column.agrees(rows[row], default, &value));
+                kept.retain(|&row| column.agrees(rows[row], default, &value, self.quantities));
                 if kept.is_empty() {
                     mistakes.push(no_row(
                         scope,
@@ -285,7 +289,7 @@ impl<'a> Values<'a> {
     }
 
     /// The value of a column of the sweep; nothing where it cannot be known.
-    pub fn of_column(&self, column: usize, settings: &[usize]) -> Value {
+    pub fn of_column(&self, column: usize, settings: &[usize]) -> Arc<Value> {
         let column = &self.sweep.columns[column];
         if let Some(Some(value)) = column.values.get(settings[column.dimension]) {
             return value.clone();
@@ -295,7 +299,7 @@ impl<'a> Values<'a> {
             let trail = Trail::new(&parameter.path);
             self.substitute(parameter.scope, parameter.raw, trail, settings, &mut Vec::new())
         });
-        value.map_or(Value::Null, Cow::into_owned)
+        Arc::new(value.map_or(Value::Null, Cow::into_owned))
     }
 }
 

@@ -117,7 +117,7 @@ impl<'a, 'd> Substitution<'a, 'd> {
             let column = &values.sweep.columns[column];
             if let Some(value) = column.values.get(*self.settings.get(column.dimension)?)? {
                 self.spend(size(value), trail)?;
-                return Some(value.clone());
+                return Some((**value).clone());
             }
         } else if parameter.columns.is_empty() {
             let value = parameter.fixed.as_ref()?;

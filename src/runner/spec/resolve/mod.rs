@@ -7,6 +7,7 @@ mod variants;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use self::variants::Variant;
 use super::arguments;
@@ -21,7 +22,8 @@ use super::sources::Sources;
 use super::spans::Part;
 use super::sweep::Combinations;
 use crate::graph::{Graph, StageId, StageInstance};
-use crate::ports::{Counts, OutputPort};
+use crate::ports::{Counts, InputPort, OutputPort};
+use crate::quantity::ReadQuantity;
 
 /// Resolves a pipeline, of which `outline` is its own file; complete if no mistake was added.
 pub(super) fn resolve(
@@ -29,9 +31,13 @@ pub(super) fn resolve(
     outline: &Outline<'_>,
     scopes: &[Scope<'_>],
     command_line: &CommandLine,
+    quantities: Option<ReadQuantity>,
     mistakes: &mut Vec<Mistake>,
 ) -> Option<Graph> {
-    let mut values = Values::default();
+    let mut values = Values {
+        quantities,
+        ..Values::default()
+    };
     for (scope, own) in scopes.iter().zip(command_line) {
         let given = given(scope, own, mistakes);
         let sweep = scope.outline.map_or(&[][..], |outline| &outline.sweep);
@@ -46,7 +52,9 @@ pub(super) fn resolve(
         values: &values,
         used: BTreeSet::new(),
         places: Vec::new(),
-        outputs: HashMap::new(),
+        inputs: None,
+        last: vec![None; nodes.len()],
+        names: nodes.iter().map(|node| node.name.as_str().into()).collect(),
         instances: Vec::with_capacity(nodes.len()),
         counts: Vec::with_capacity(nodes.len()),
         mistakes,
@@ -100,6 +108,13 @@ impl Places {
     }
 }
 
+/// What an instance of a stage writes.
+#[derive(Clone)]
+struct Written {
+    outputs: Arc<[OutputPort]>,
+    counts: Arc<Counts>,
+}
+
 struct Resolver<'a, 's> {
     sources: &'s Sources,
     scopes: &'s [Scope<'a>],
@@ -110,11 +125,14 @@ struct Resolver<'a, 's> {
     /// Columns of the sweep that some stage uses.
     used: BTreeSet<usize>,
     places: Vec<Places>,
-    /// The outputs of each stage, as last seen: most instances share them.
-    outputs: HashMap<usize, Vec<OutputPort>>,
+    /// The input ports of the last variant, and of each stage the outputs of its last instance: most have the same, and share them.
+    inputs: Option<Arc<[InputPort]>>,
+    last: Vec<Option<Written>>,
+    /// The names of the stages.
+    names: Vec<Arc<str>>,
     instances: Vec<StageInstance>,
     /// Of each instance, what is known of its outputs.
-    counts: Vec<Counts>,
+    counts: Vec<Arc<Counts>>,
     mistakes: &'s mut Vec<Mistake>,
 }
 
@@ -241,7 +259,7 @@ impl<'a> Resolver<'a, '_> {
             let telling = points::telling(&self.values.sweep, &places.columns);
             for (id, combination) in first {
                 places.combinations.set(&self.values.sweep, combination, &mut settings);
-                self.instances[id.index()].label = points::label(node, scopes, self.values, &settings, &telling);
+                self.instances[id.index()].label = points::label(node, scopes, self.values, &settings, &telling).into();
             }
         }
     }

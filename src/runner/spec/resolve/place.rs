@@ -1,14 +1,14 @@
 //! One instance of a stage: its inputs, and what its kind makes of them.
 
-use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use super::super::diagnostics::Mistake;
 use super::super::nodes::{Input, Node};
 use super::super::problem::Problem;
 use super::super::spans::Part;
 use super::super::{arguments, connect};
-use super::Resolver;
 use super::variants::Variant;
+use super::{Resolver, Written};
 use crate::graph::{Connection, StageId, StageInstance};
 use crate::ports::{Connected, Counts, NetworkType, OutputPort};
 
@@ -76,7 +76,7 @@ impl<'a> Resolver<'a, '_> {
                 let names = connect::fitting(types, &self.instances).into_iter();
                 names.map(|name| self.name_from(node, &name)).collect()
             };
-            for problem in connect::misfits(port, &self.name_from(node, &writer.name), output, fitting) {
+            for problem in connect::misfits(port, || self.name_from(node, &writer.name), output, fitting) {
                 report(self.mistakes, source, Part::Value, problem);
             }
             connected.insert(name, output.artifact.clone());
@@ -111,7 +111,7 @@ impl<'a> Resolver<'a, '_> {
             return None;
         }
         let outputs = match variant.stage.outputs(&connected) {
-            Ok(outputs) => self.shared(index, outputs),
+            Ok(outputs) => outputs,
             Err(reason) => {
                 let (path, part) = self.place_of(node, &reason);
                 let kind = kind.name.to_owned();
@@ -128,6 +128,7 @@ impl<'a> Resolver<'a, '_> {
                 return None;
             }
         };
+        let Written { outputs, counts } = self.written(index, outputs, counts);
         self.counts.push(counts);
         connections.sort_by_key(|connection| {
             variant
@@ -137,29 +138,31 @@ impl<'a> Resolver<'a, '_> {
         });
         let id = StageId::new(self.instances.len());
         self.instances.push(StageInstance {
-            name: node.name.clone(),
-            label: node.name.clone(),
+            name: self.names[index].clone(),
+            label: self.names[index].clone(),
             kind: kind.name,
             revision: kind.revision,
             role: kind.role,
             place: kind.place,
             stage: variant.stage.clone(),
             parameters: variant.parameters.clone(),
-            inputs: connections,
+            inputs: connections.into(),
             outputs,
             files: variant.files.clone(),
-            resources: variant.resources.clone(),
+            resources: variant.resources,
             points: Vec::new(),
         });
         Some(id)
     }
 
-    /// The same outputs in memory that they share with other instances of the stage.
-    fn shared(&mut self, stage: usize, outputs: Vec<OutputPort>) -> Vec<OutputPort> {
-        match self.outputs.entry(stage) {
-            Entry::Occupied(known) if *known.get() == outputs => known.get().clone(),
-            Entry::Occupied(mut known) => known.insert(outputs).clone(),
-            Entry::Vacant(new) => new.insert(outputs).clone(),
+    /// What an instance of a stage writes, in the memory of the last one where that writes the same.
+    fn written(&mut self, stage: usize, outputs: Vec<OutputPort>, counts: Counts) -> Written {
+        match &self.last[stage] {
+            Some(last) if *last.outputs == *outputs && *last.counts == counts => last.clone(),
+            _ => {
+                let (outputs, counts) = (outputs.into(), Arc::new(counts));
+                self.last[stage].insert(Written { outputs, counts }).clone()
+            }
         }
     }
 

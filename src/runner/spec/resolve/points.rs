@@ -117,16 +117,23 @@ pub(super) fn label(
         // A number with a unit looks like nothing else.
         word || !named && looks_like_quantity(text)
     };
-    let value = |column: usize| match values.of_column(column, settings) {
-        Value::String(text) if !simple(&text) => Value::String(text).to_string(),
-        other => plain(&other),
-    };
     let prefix = scopes[node.scope].prefix.as_str();
-    let parts = columns.iter().map(|&index| {
+    let mut label = format!("{}[", node.name);
+    for (place, &index) in columns.iter().enumerate() {
         let column = &values.sweep.columns[index];
         let own = prefix.starts_with(&scopes[column.scope].prefix);
-        let name = if own { &column.parameter } else { &column.name };
-        format!("{name}={}", value(index))
-    });
-    format!("{}[{}]", node.name, parts.collect::<Vec<_>>().join(","))
+        let name = if own { &column.parameter } else { &*column.name };
+        if place > 0 {
+            label.push(',');
+        }
+        label.push_str(name);
+        label.push('=');
+        match &*values.of_column(index, settings) {
+            Value::String(text) if simple(text) => label.push_str(text),
+            Value::String(text) => label.push_str(&Value::from(text.as_str()).to_string()),
+            other => label.push_str(&plain(other)),
+        }
+    }
+    label.push(']');
+    label
 }

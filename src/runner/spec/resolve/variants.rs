@@ -13,8 +13,9 @@ use super::super::nodes::Node;
 use super::super::parameters::Trail;
 use super::super::problem::Problem;
 use super::super::spans::Part;
-use super::super::sweep::{Column, Combinations};
+use super::super::sweep::{Column, Combinations, Sweep};
 use super::Resolver;
+use crate::canonical::Canonical;
 use crate::graph::{Resources, UserFile};
 use crate::ports::InputPort;
 use crate::stage::AnyStage;
@@ -24,10 +25,10 @@ pub(super) struct Variant {
     /// Whether its parameters have faults: then only its inputs are looked at.
     pub faulty: bool,
     pub stage: Arc<dyn AnyStage>,
-    pub parameters: Arc<Value>,
-    pub files: Vec<UserFile>,
+    pub parameters: Canonical,
+    pub files: Arc<[UserFile]>,
     pub resources: Resources,
-    pub inputs: Vec<InputPort>,
+    pub inputs: Arc<[InputPort]>,
 }
 
 impl<'a> Resolver<'a, '_> {
@@ -51,25 +52,22 @@ impl<'a> Resolver<'a, '_> {
         let sweep = &self.values.sweep;
         let mut settings = sweep.settings();
         let mut variants = Vec::new();
-        let mut by_values: HashMap<Vec<usize>, usize> = HashMap::new();
-        let mut by_parameters: HashMap<String, usize> = HashMap::new();
+        let classes = Classes::new(sweep, own);
+        let mut by_values: HashMap<usize, usize> = HashMap::new();
+        let mut by_parameters: HashMap<(Canonical, Arc<[UserFile]>), usize> = HashMap::new();
         let mut chosen = Vec::with_capacity(combinations.count);
         for combination in 0..combinations.count {
             if !combinations.set(sweep, combination, &mut settings) {
                 chosen.push(None);
                 continue;
             }
-            let value = |&column: &usize| {
-                let column = &sweep.columns[column];
-                column.same[settings[column.dimension]]
-            };
-            let index = match by_values.entry(own.iter().map(value).collect()) {
+            let index = match by_values.entry(classes.index(&settings)) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(new) => {
                     let variant = self.variant(node, &settings, own);
                     // Different values may give the same parameters (2 and 2.0).
                     let key = variant.as_ref().filter(|_| !own.is_empty());
-                    let key = key.map(|variant| format!("{}{:?}", variant.parameters, variant.files));
+                    let key = key.map(|variant| (variant.parameters.clone(), variant.files.clone()));
                     let next = variants.len();
                     let index = key.map_or(next, |key| *by_parameters.entry(key).or_insert(next));
                     if index == next {
@@ -95,10 +93,7 @@ impl<'a> Resolver<'a, '_> {
             self.values
                 .substitute(node.scope, on, head.key("on"), settings, self.mistakes)
         });
-        let mut resources = Resources {
-            device: "auto".to_owned(),
-            threads: None,
-        };
+        let mut resources = Resources::default();
         if let Some(on) = on.flatten() {
             resources = arguments::resources(Some(on.as_ref()), || stage.path(["on"]), self.mistakes);
         }
@@ -221,15 +216,55 @@ impl<'a> Resolver<'a, '_> {
                 path,
             });
         }
-        let inputs = found.inputs();
+        let inputs = match &self.inputs {
+            Some(last) if **last == *found.inputs() => last.clone(),
+            _ => self.inputs.insert(found.inputs().into()).clone(),
+        };
         Variant {
             faulty,
             stage: found,
-            parameters: Arc::new(parameters),
-            files,
+            parameters: Canonical::of(&parameters),
+            files: files.into(),
             resources,
             inputs,
         }
+    }
+}
+
+/// The rows of some dimensions, of which those with the same values in some columns are taken for one.
+struct Classes {
+    /// Each dimension, and for each of its rows the first that is the same.
+    dimensions: Vec<(usize, Vec<usize>)>,
+}
+
+impl Classes {
+    fn new(sweep: &Sweep, columns: &BTreeSet<usize>) -> Self {
+        let dimensions: BTreeSet<usize> = columns.iter().map(|&column| sweep.columns[column].dimension).collect();
+        let class = |dimension: usize| {
+            let within = &sweep.dimensions[dimension].columns;
+            let own = columns.iter().filter(|column| within.contains(column));
+            let own: Vec<&Vec<usize>> = own.map(|&column| &sweep.columns[column].same).collect();
+            if let [one] = own[..] {
+                return (dimension, one.clone());
+            }
+            let mut first = HashMap::new();
+            let same = |row: usize| own.iter().map(|same| same[row]).collect::<Vec<usize>>();
+            let rows = 0..sweep.dimensions[dimension].length;
+            (
+                dimension,
+                rows.map(|row| *first.entry(same(row)).or_insert(row)).collect(),
+            )
+        };
+        let dimensions = dimensions.into_iter().map(class).collect();
+        Self { dimensions }
+    }
+
+    /// A number for the rows that are set, which is the same for those that are taken for one.
+    fn index(&self, settings: &[usize]) -> usize {
+        let dimensions = self.dimensions.iter();
+        dimensions.fold(0, |index, (dimension, class)| {
+            index * class.len() + class[settings[*dimension]]
+        })
     }
 }
 

@@ -7,6 +7,7 @@ mod written;
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -25,13 +26,13 @@ pub(super) struct Column {
     /// Its name there.
     pub parameter: String,
     /// Its name in the pipeline: `galaxies.potential`.
-    pub name: String,
+    pub name: Arc<str>,
     /// Dimension that it belongs to.
     pub dimension: usize,
     /// Where its values are written.
     pub section: Section,
     /// Its value in each row; `None` where the parameter's own value is meant, and depends on others.
-    pub values: Vec<Option<Value>>,
+    pub values: Vec<Option<Arc<Value>>>,
     /// For each row, the first with the same value.
     pub same: Vec<usize>,
     /// For each row, its place in the file; `None` where it leaves this column out.
@@ -89,18 +90,21 @@ impl Sweep {
         for column in &written.columns {
             let default = params.and_then(|params| params.get(&column.parameter));
             let default = default.filter(|default| !has_reference(default));
-            let values = rows.iter().map(|&row| column.values[row].as_ref().or(default).cloned());
-            let values: Vec<Option<Value>> = values.collect();
+            let default = default.map(|default| Arc::new(default.clone()));
+            let values = rows
+                .iter()
+                .map(|&row| column.values[row].as_ref().or(default.as_ref()).cloned());
+            let values: Vec<Option<Arc<Value>>> = values.collect();
             // Equal values share one index, so that points that agree share their stages.
             let mut known = HashMap::new();
             let same = values.iter().enumerate().map(|(row, value)| {
-                let text = value.as_ref().map(Value::to_string);
+                let text = value.as_ref().map(ToString::to_string);
                 *known.entry(text).or_insert(row)
             });
             self.columns.push(Column {
                 scope,
                 parameter: column.parameter.clone(),
-                name: format!("{prefix}{}", column.parameter),
+                name: format!("{prefix}{}", column.parameter).into(),
                 dimension,
                 section: column.section.clone(),
                 same: same.collect(),

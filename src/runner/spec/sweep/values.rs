@@ -10,12 +10,14 @@ use super::super::spans::Part;
 use super::super::typing::whole;
 use super::super::{noun, unknown_keys};
 use super::MOST_POINTS;
+use crate::quantity::{ReadQuantity, parts};
 
 /// The values, and whether each has a place of its own in the file.
 pub(in crate::spec) fn values(
     name: &str,
     value: &Value,
     path: &[String],
+    quantities: Option<ReadQuantity>,
     mistakes: &mut Vec<Mistake>,
 ) -> Option<(Vec<Value>, bool)> {
     let report = |mistakes: &mut Vec<Mistake>, part, problem| {
@@ -35,7 +37,8 @@ pub(in crate::spec) fn values(
         Value::Object(map) if generated(map).is_some() => {
             let key = generated(map)?;
             unknown_keys(map, &[key], mistakes, || (format!("a {key}"), path.to_vec()));
-            let values = if key == "log" { log(&map[key]) } else { range(&map[key]) };
+            let make = if key == "log" { log } else { range };
+            let values = with_unit(&map[key], if key == "log" { 2 } else { 3 }, quantities, make);
             match values {
                 Ok(values) => Some((values, false)),
                 Err(reason) => {
@@ -61,6 +64,33 @@ pub(in crate::spec) fn values(
             )
         }
     }
+}
+
+/// Values made of numbers, or of quantities: of the first `most` items of a list either all have a unit or none has. The values are in the
+/// unit of the first.
+fn with_unit(
+    value: &Value,
+    most: usize,
+    quantities: Option<ReadQuantity>,
+    make: fn(&Value) -> Result<Vec<Value>, String>,
+) -> Result<Vec<Value>, String> {
+    let items = value.as_array().map_or(&[][..], Vec::as_slice);
+    let first = items.first().and_then(Value::as_str);
+    let (Some((_, unit)), Some(read)) = (first.and_then(parts), quantities) else {
+        return make(value);
+    };
+    let number = |(place, item): (usize, &Value)| match item {
+        item if place >= most => Ok(item.clone()),
+        Value::String(text) => match read(text, unit) {
+            Ok(number) => Ok(Value::from(number)),
+            Err(_) => Err(format!("{text} is no number of {unit}")),
+        },
+        other => Err(format!("{} has no unit, but the first has {unit}", plain(other))),
+    };
+    let numbers: Vec<Value> = items.iter().enumerate().map(number).collect::<Result<_, _>>()?;
+    let values = make(&Value::Array(numbers))?;
+    let quantity = |value: &Value| Value::String(format!("{} {unit}", plain(value)));
+    Ok(values.iter().map(quantity).collect())
 }
 
 /// First, last and how many: each a constant factor above the one before. Both ends count.

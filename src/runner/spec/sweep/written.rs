@@ -1,5 +1,7 @@
 //! `sweep:` as it is written in a file.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::super::diagnostics::Mistake;
@@ -9,6 +11,7 @@ use super::super::problem::Problem;
 use super::super::spans::Part;
 use super::super::{is_name, mapping, noun, section, unknown_keys};
 use super::values::values;
+use crate::quantity::{ReadQuantity, are_equal};
 
 /// Where the values of a column stand.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,16 +48,18 @@ pub(in crate::spec) struct WrittenColumn {
     /// Where its values stand.
     pub section: Section,
     /// Its value in each row; `None` where it is as in `params`.
-    pub values: Vec<Option<Value>>,
+    pub values: Vec<Option<Arc<Value>>>,
 }
 
 impl WrittenColumn {
     /// Whether its value in a row is `value`.
-    pub fn agrees(&self, row: usize, default: Option<&Value>, value: &Value) -> bool {
-        let own = self.values[row].as_ref().or(default);
-        own.is_some_and(|own| match (own.as_f64(), value.as_f64()) {
-            (Some(own), Some(value)) => own == value,
-            _ => own == value,
+    pub fn agrees(&self, row: usize, default: Option<&Value>, value: &Value, quantities: Option<ReadQuantity>) -> bool {
+        let own = self.values[row].as_deref().or(default);
+        own.is_some_and(|own| match (own, value) {
+            _ if own == value => true,
+            (Value::Number(own), Value::Number(value)) => own.as_f64() == value.as_f64(),
+            (Value::String(own), Value::String(value)) => quantities.is_some_and(|read| are_equal(own, value, read)),
+            _ => false,
         })
     }
 
@@ -62,7 +67,7 @@ impl WrittenColumn {
     pub fn values(&self, rows: &[usize], default: Option<&Value>) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
         for &row in rows {
-            let value = self.values[row].as_ref().or(default).map(plain);
+            let value = self.values[row].as_deref().or(default).map(plain);
             found.extend(value.filter(|value| !found.contains(value)));
         }
         found
@@ -95,6 +100,7 @@ impl Written {
 pub(in crate::spec) fn written(
     sweep: Option<&Value>,
     params: Option<&Map<String, Value>>,
+    quantities: Option<ReadQuantity>,
     mistakes: &mut Vec<Mistake>,
 ) -> Vec<Written> {
     let before = mistakes.len();
@@ -107,6 +113,7 @@ pub(in crate::spec) fn written(
     unknown_keys(sweep, &allowed, mistakes, || ("`sweep`".to_owned(), path()));
     let mut reader = Reader {
         params,
+        quantities,
         found: Vec::new(),
         mistakes,
     };
@@ -126,6 +133,7 @@ pub(in crate::spec) fn written(
 
 struct Reader<'a> {
     params: Option<&'a Map<String, Value>>,
+    quantities: Option<ReadQuantity>,
     found: Vec<Written>,
     mistakes: &'a mut Vec<Mistake>,
 }
@@ -211,7 +219,7 @@ impl Reader<'_> {
                     });
                     columns.len() - 1
                 });
-                columns[known].values[row] = Some(value.clone());
+                columns[known].values[row] = Some(Arc::new(value.clone()));
             }
         }
         let length = records.len();
@@ -261,14 +269,14 @@ impl Reader<'_> {
             if !self.may_set(parameter, &path) {
                 continue;
             }
-            let Some((values, listed)) = values(parameter, value, &path, self.mistakes) else {
+            let Some((values, listed)) = values(parameter, value, &path, self.quantities, self.mistakes) else {
                 continue;
             };
             if !self.swept_twice(parameter, path) {
                 found.push(WrittenColumn {
                     parameter: parameter.clone(),
                     section: Section::Values { of, listed },
-                    values: values.into_iter().map(Some).collect(),
+                    values: values.into_iter().map(|value| Some(Arc::new(value))).collect(),
                 });
             }
         }

@@ -3,7 +3,7 @@
 use super::*;
 
 fn count(graph: &Graph, name: &str) -> usize {
-    graph.stages.iter().filter(|stage| stage.name == name).count()
+    graph.stages.iter().filter(|stage| *stage.name == *name).count()
 }
 
 const GROUPS: &str = "
@@ -36,8 +36,8 @@ fn groups_of_rows_are_independent() {
     let texts: Vec<_> = graph
         .stages
         .iter()
-        .filter(|stage| stage.name == "first")
-        .map(|stage| stage.parameters["text"].clone())
+        .filter(|stage| &*stage.name == "first")
+        .map(|stage| stage.stage.parameters()["text"].clone())
         .collect();
     assert_eq!(
         texts,
@@ -84,7 +84,7 @@ fn independent_parts_do_not_multiply() {
 fn the_command_line_keeps_the_rows_that_agree() {
     let graph = parse_with(GROUPS, &[("a", "10"), ("b", "4"), ("seed", "3")]).unwrap();
     assert_eq!(["first", "second", "both"].map(|name| count(&graph, name)), [1, 1, 1]);
-    assert_eq!(graph.stages[0].label, "none");
+    assert_eq!(&*graph.stages[0].label, "none");
     // A row that leaves a parameter out agrees with what stands in `params`.
     let graph = parse_with(GROUPS, &[("row", "plain")]).unwrap();
     assert_eq!(count(&graph, "first"), 2);
@@ -93,6 +93,49 @@ fn the_command_line_keeps_the_rows_that_agree() {
         wrong.iter().next().unwrap().hint.as_deref(),
         Some("values of `row`: `ten`, `plain`")
     );
+}
+
+/// The ends of a range may have units; the values are in the unit of the first.
+#[test]
+fn ranges_have_units() {
+    let text = "
+pipeline: p
+params: { s: 1 kpc, t: 1 kpc }
+sweep: { axes: { s: { range: [1 kpc, 3000 pc] }, t: { log: [1 pc, 0.1 kpc, 3] } } }
+stages:
+  of_s: { source: { with: { length: $s } } }
+  of_t: { source: { with: { length: $t } } }
+";
+    let graph = parse(text).unwrap();
+    let length = |stage: &crate::graph::StageInstance| stage.stage.parameters()["length"].as_f64().unwrap();
+    let lengths: Vec<f64> = graph.stages.iter().map(length).collect();
+    assert_eq!(lengths, [1.0, 2.0, 3.0, 0.001, 0.01, 0.1]);
+    assert_eq!(&*graph.stages[1].label, "of_s[s=2 kpc]");
+    for (range, reason) in [
+        ("[1 kpc, 3]", "3 has no unit, but the first has kpc"),
+        ("[1 kpc, 3 Gyr]", "3 Gyr is no number of kpc"),
+    ] {
+        let wrong = parse(&text.replace("[1 kpc, 3000 pc]", range)).err().unwrap();
+        let message = format!("this is not a range: {reason}");
+        assert_eq!(wrong.iter().next().unwrap().message, message);
+    }
+}
+
+/// It is the quantity that must agree, not how it is written.
+#[test]
+fn rows_agree_in_any_unit() {
+    let text = "
+pipeline: p
+params: { s: 1 kpc, seed: 1 }
+sweep: { rows: [{ s: 5 kpc, seed: 1 }, { s: 7 kpc, seed: 2 }] }
+stages: { one: { source: { with: { length: $s, seed: $seed } } } }
+";
+    for given in ["5 kpc", "5000 pc"] {
+        let graph = parse_with(text, &[("s", given)]).unwrap();
+        assert_eq!(graph.stages.len(), 1);
+        assert_eq!(graph.stages[0].stage.parameters()["seed"], json!(1), "{given}");
+    }
+    assert!(parse_with(text, &[("s", "5 Gyr")]).is_err());
 }
 
 /// The parameter of a row may be a list or a mapping.
@@ -108,7 +151,12 @@ sweep: { rows: [{ all: { number: 3, list: [4] } }, { list: [1, 2] }, {}] }
     let found: Vec<_> = graph
         .stages
         .iter()
-        .map(|stage| (stage.parameters["number"].clone(), stage.parameters["list"].clone()))
+        .map(|stage| {
+            (
+                stage.stage.parameters()["number"].clone(),
+                stage.stage.parameters()["list"].clone(),
+            )
+        })
         .collect();
     assert_eq!(found.len(), 4);
     assert_eq!(found[0], (json!(3.0), json!([4.0])));

@@ -76,35 +76,39 @@ fn used_stages_have_names_defaults_and_rows_of_their_own() {
         graph
             .stages
             .iter()
-            .filter(|stage| stage.name == name)
+            .filter(|stage| *stage.name == *name)
             .collect::<Vec<_>>()
     };
-    let found: Vec<_> = graph.stages.iter().map(|stage| stage.name.as_str()).collect();
+    let found: Vec<_> = graph.stages.iter().map(|stage| &*stage.name).collect();
     let mut names = found.clone();
     names.dedup();
     assert_eq!(names, ["a.sets", "a.other", "a.joined", "b.sets", "end"], "{found:?}");
     // Each of the six varies with the rows of its file and the axis of the outer one.
     assert_eq!(of("a.sets").len(), 6);
-    assert_eq!(of("a.sets")[0].label, "a.sets[seed=1,row=first]");
-    assert_eq!(of("a.sets")[0].parameters["text"], json!("first"));
+    assert_eq!(&*of("a.sets")[0].label, "a.sets[seed=1,row=first]");
+    assert_eq!(of("a.sets")[0].stage.parameters()["text"], json!("first"));
     // A stage's own `with` wins over the defaults, key by key.
     assert_eq!(of("a.other").len(), 1);
-    assert_eq!(of("a.other")[0].parameters["text"], json!("fixed"));
-    assert_eq!(of("a.other")[0].parameters["number"], json!(5.0));
+    assert_eq!(of("a.other")[0].stage.parameters()["text"], json!("fixed"));
+    assert_eq!(of("a.other")[0].stage.parameters()["number"], json!(5.0));
     // Rows that agree are kept.
     let texts: Vec<_> = of("b.sets")
         .iter()
-        .map(|stage| stage.parameters["text"].clone())
+        .map(|stage| stage.stage.parameters()["text"].clone())
         .collect();
     assert_eq!(texts, [json!("second"), json!("third")]);
-    assert!(of("b.sets").iter().all(|stage| stage.parameters["seed"] == json!(7)));
+    assert!(
+        of("b.sets")
+            .iter()
+            .all(|stage| stage.stage.parameters()["seed"] == json!(7))
+    );
     assert_eq!(of("end").len(), 12);
     for stage in of("end") {
         assert_eq!(stage.inputs[0].output, "rest");
         assert_eq!(stage.points.len(), 1);
     }
     assert_eq!(graph.points.len(), 12);
-    let names: Vec<&str> = graph.points[0].iter().map(|(name, _)| name.as_str()).collect();
+    let names: Vec<&str> = graph.points[0].iter().map(|(name, _)| &**name).collect();
     assert_eq!(names, ["seed", "a.row", "a.number", "b.row", "b.number"]);
 }
 
@@ -117,12 +121,20 @@ fn the_command_line_sets_parameters_of_used_pipelines() {
         graph
             .stages
             .iter()
-            .filter(|stage| stage.name == name)
+            .filter(|stage| *stage.name == *name)
             .collect::<Vec<_>>()
     };
     assert_eq!(of("a.sets").len(), 2);
-    assert!(of("a.sets").iter().all(|stage| stage.parameters["seed"] == json!(4)));
-    assert!(of("b.sets").iter().all(|stage| stage.parameters["seed"] == json!(9)));
+    assert!(
+        of("a.sets")
+            .iter()
+            .all(|stage| stage.stage.parameters()["seed"] == json!(4))
+    );
+    assert!(
+        of("b.sets")
+            .iter()
+            .all(|stage| stage.stage.parameters()["seed"] == json!(9))
+    );
     let wrong = two()
         .load_with(&[("a.number", "4"), ("a.sed", "1"), ("c.seed", "1")])
         .err()
@@ -146,12 +158,12 @@ stages: { end: { draw: { from: { table: a.sets }, with: { title: t } } } }
 sweep: { axes: { which: [2, 3] } }
 ";
     let graph = Files::new(&[("p.yaml", outer), ("inner.yaml", INNER)]).load();
-    let of = |name: &str| graph.stages.iter().filter(|stage| stage.name == name).count();
+    let of = |name: &str| graph.stages.iter().filter(|stage| *stage.name == *name).count();
     assert_eq!((of("a.sets"), of("end")), (3, 3));
     let points: Vec<_> = graph
         .points
         .iter()
-        .map(|point| (point[0].1.clone(), point[1].1.clone()))
+        .map(|point| ((*point[0].1).clone(), (*point[1].1).clone()))
         .collect();
     assert_eq!(
         points,
@@ -187,7 +199,7 @@ fn uses_nest_and_paths_start_at_the_folder_of_their_file() {
     let graph = files.load();
     assert_eq!(labels(&graph), ["a.b.reading"]);
     assert_eq!(graph.stages[0].files[0].path, files.path("below/deep/data.txt"));
-    assert_eq!(graph.stages[0].parameters["skip"], json!(3));
+    assert_eq!(graph.stages[0].stage.parameters()["skip"], json!(3));
 }
 
 /// The line of the file where the mistake is, and where that file is used; each mistake once, however often it is used.
@@ -244,9 +256,10 @@ fn a_pipeline_file_is_all_of_its_files() {
         graph(file)
             .stages
             .iter()
-            .find(|stage| stage.name == "b.sets")
+            .find(|stage| &*stage.name == "b.sets")
             .unwrap()
-            .parameters["seed"]
+            .stage
+            .parameters()["seed"]
             .clone()
     };
     assert_eq!((seed(&before), seed(&after)), (json!(7), json!(8)));
