@@ -12,20 +12,17 @@
 //!     columns: { stream: id, x: x, y: y, z: z, vx: vx, vy: vy, vz: vz }
 //! ```
 
-mod cells;
-mod ecsv;
 mod file;
 mod identity;
-mod parquet;
 mod rows;
 mod source;
-mod text;
 mod values;
 mod write;
 
 use std::path::PathBuf;
 
 use dynamics::sky::Sun;
+use formats::{Ending, FORMATS, How};
 use runner::arrow_schema::{DataType, Schema};
 use runner::context::StageContext;
 use runner::error::StageError;
@@ -34,11 +31,11 @@ use runner::stage::{Fault, FileParameter, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::file::Format;
+pub use formats::Format;
+
 pub use self::identity::{Ids, number_of};
 pub use self::source::{ColumnMap, Source};
 
-use self::file::Ending;
 use self::identity::Place;
 use self::rows::Read;
 use self::source::COLUMNS;
@@ -66,6 +63,9 @@ pub struct ImportStreams {
     /// What separates the columns of a text; left out, told by its header. A space stands for any number of spaces and tabs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub separator: Option<char>,
+    /// Which table of a file that has several: its name, or its number from 1; left out, the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
     /// Our columns, and where they come from. Needed are `stream`, and all of `x y z vx vy vz`, or `distance` (or `parallax`) with
     /// `l b mu_l_cosb mu_b` or `ra dec pmra pmdec`.
     pub columns: ColumnMap,
@@ -98,7 +98,7 @@ const SET_ASIDE_ROWS: &str = "set_aside_rows";
 impl Stage for ImportStreams {
     const KIND: &'static str = "import_streams";
     const ABOUT: &'static str =
-        "Import a Parquet, CSV or ECSV table of streams, or snapshots, mapping columns and units";
+        "Import a table of streams (Parquet, CSV, ECSV, FITS), or snapshots, mapping columns and units";
     const REVISION: u32 = 5;
     const ROLE: Role = Role::Sample;
 
@@ -194,7 +194,7 @@ impl Stage for ImportStreams {
                 Some(Ending::NotRead(format)) => (format.message(&file.path), format.hint),
                 None => (
                     format!("{} has no ending that tells its format", file.path.display()),
-                    "write `format: parquet` or `format: csv`",
+                    FORMATS,
                 ),
             };
             let mut fault = Fault::new(&file.name(), message);
@@ -240,12 +240,7 @@ impl Stage for ImportStreams {
         let wanted = self.columns.wanted();
         let mut tables = Vec::new();
         for file in self.files() {
-            let told = match Format::of(&file.path) {
-                Some(Ending::Read(format)) => format,
-                _ => Format::Parquet,
-            };
-            let path = context.file(&file.name())?;
-            tables.push(file::read(path, self.format.unwrap_or(told), self.separator, &wanted)?);
+            tables.push(file::read(context.file(&file.name())?, self.how(), &wanted)?);
         }
         let files: Vec<String> = self
             .files()
@@ -293,6 +288,15 @@ impl ImportStreams {
         match self.path {
             Some(_) => (row + 1).to_string(),
             None => format!("{} of snapshot {snapshot}", row + 1),
+        }
+    }
+
+    /// How the files are read.
+    fn how(&self) -> How<'_> {
+        How {
+            format: self.format,
+            separator: self.separator,
+            table: self.table.as_deref(),
         }
     }
 

@@ -222,16 +222,23 @@ fn what_is_not_read_says_what_it_is() {
         brotli.contains("is compressed with brotli, which is not read"),
         "{brotli}"
     );
-    let fits = refused("format_fits", 3);
-    assert!(
-        fits.contains("s.fits is a FITS table, which is not read") && fits.contains("astropy.table"),
-        "{fits}"
-    );
-    // What calls itself a text is known by its first bytes.
+    // What is known and not read is a mistake of the plan, and by its first bytes one of the run.
     let place = case("csv_comments");
-    place.write("s.csv", "SIMPLE  =                    T / FITS");
+    place.write("s.csv", "root\0\0 a tree");
     let gave = place.run(&["run", "p.yaml"]);
-    assert!(gave.code == 4 && gave.err.contains("is a FITS table"), "{}", gave.err);
+    assert!(gave.code == 4 && gave.err.contains("s.csv is a ROOT file, which is not read"), "{}", gave.err);
+    let yaml = std::fs::read_to_string(place.path("p.yaml")).unwrap();
+    place.write("p.yaml", &yaml.replace("s.csv", "s.root"));
+    place.write("s.root", "root");
+    let gave = place.run(&["plan", "p.yaml"]);
+    assert!(gave.code == 3 && gave.err.contains("s.root is a ROOT file") && gave.err.contains("uproot"), "{}", gave.err);
+}
+
+#[test]
+fn a_table_of_fits_is_read_in_its_units() {
+    let fits = ran("format_fits");
+    assert_eq!(numbers(&fits.stars(), "x"), [8.0, 8.5]);
+    assert!(fits.said.contains("units as the file states them: x in pc"), "{}", fits.said);
 }
 
 #[test]

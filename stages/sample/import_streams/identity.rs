@@ -11,12 +11,11 @@
 
 use std::collections::HashMap;
 
+use formats::{Label, Labels};
 use runner::error::StageError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-
-use super::cells::{Label, Labels};
 
 /// What streams are called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -1,9 +1,9 @@
 //! Rows of one or several files as stars of streams.
 
+use formats::{Label, Labels, Table};
 use runner::error::StageError;
 
-use super::cells::{Label, Labels};
-use super::file::Table;
+use super::file;
 use super::identity::{Identities, Ids, Place, Streams};
 use super::source::ColumnMap;
 use super::values::{NO_VALUES, Reading};
@@ -64,7 +64,7 @@ fn star_number(labels: &Labels, row: usize) -> Result<i64, String> {
         Label::Bad(place) => Err(labels.reason(place).to_owned()),
         Label::Name(place) => Err(format!(
             "\"{}\", not a whole number",
-            super::cells::clipped(labels.name(place))
+            formats::clipped(labels.name(place))
         )),
     }
 }
@@ -79,12 +79,12 @@ impl Read {
         ids: Option<Ids>,
         shown: &dyn Fn(Place) -> String,
     ) -> Result<Self, StageError> {
-        let labels = tables.iter().map(|table| table.labels(columns.stream.name()));
+        let labels = tables.iter().map(|table| file::labels(table, columns.stream.name()));
         let labels = labels.collect::<Result<Vec<_>, _>>()?;
         let star = columns.star.as_ref().map(|source| source.name());
         let stars = tables
             .iter()
-            .map(|table| star.map(|name| table.labels(name)).transpose());
+            .map(|table| star.map(|name| file::labels(table, name)).transpose());
         let stars = stars.collect::<Result<Vec<_>, _>>()?;
         // Why a row cannot be used, whatever its stream.
         let check = |(snapshot, at): Place, values: &mut _| -> Result<(), (String, String)> {

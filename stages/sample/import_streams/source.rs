@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use formats::{Role, Wanted};
 use runner::error::StageError;
 use runner::stage::Fault;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -9,8 +10,6 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::cells::Role;
-use super::file::Wanted;
 use crate::common::columns::{ACTIONS, ANGLES, Column, FREQUENCIES, OBSERVABLES, POSITION, TIME, VELOCITY};
 use crate::common::units;
 

@@ -244,7 +244,7 @@ fn mistakes_in_the_mapping_are_found_before_the_run() {
     let number = serde_json::from_value::<ImportStreams>(json!({ "path": "a.csv", "columns": { "stream": 3 } }));
     assert!(number.unwrap_err().to_string().contains("the name of a column"));
     assert_eq!(
-        faults::<ImportStreams>(json!({ "path": "a.fits", "columns": cartesian() })).len(),
+        faults::<ImportStreams>(json!({ "path": "a.xlsx", "columns": cartesian() })).len(),
         1
     );
 }

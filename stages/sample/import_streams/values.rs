@@ -2,10 +2,10 @@
 
 use dynamics::icrs::Equatorial;
 use dynamics::sky::{Observables, Sun};
+use formats::{Numbers, Table};
 use runner::error::StageError;
 
-use super::cells::Numbers;
-use super::file::Table;
+use super::file;
 use super::source::{COLUMNS, ColumnMap, Source};
 use crate::common::columns::Column;
 
@@ -72,15 +72,15 @@ pub(super) struct Reading<'a> {
 pub(super) type Unusable = (String, String);
 
 impl<'a> Reading<'a> {
-    pub fn new(table: &'a Table, map: &'a ColumnMap, recipe: Recipe, file: &str) -> Result<Self, StageError> {
+    pub fn new(table: &'a Table, map: &'a ColumnMap, recipe: Recipe, said: &str) -> Result<Self, StageError> {
         let input = |(place, source): (usize, &'a Source)| {
             let column = &COLUMNS[place];
             Ok(Input {
                 place,
                 column,
                 source,
-                scale: source.scale(column, table.unit(source.name()), file)?,
-                numbers: table.numbers(source.name())?,
+                scale: source.scale(column, table.unit(source.name()), said)?,
+                numbers: file::numbers(table, source.name())?,
             })
         };
         let inputs = map

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use formats::Table;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::{Outcome, Stage};
 
 use super::ImportStreams;
-use super::file::Table;
 use super::rows::{Bad, Read, Row};
 use super::source::COLUMNS;
 use super::values::{NO_VALUES, Reading, T, V_LOS};

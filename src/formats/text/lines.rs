@@ -1,15 +1,14 @@
 //! Lines of a text, and the fields in them.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
-use runner::error::StageError;
+use crate::bytes;
+use crate::error::FormatError;
 
 /// What stands between two fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Separator {
+pub(crate) enum Separator {
     /// One sign.
     Sign(u8),
     /// Spaces and tabs, as many as there are.
@@ -26,40 +25,18 @@ impl From<char> for Separator {
 }
 
 /// Opens a text; gzip and the mark of UTF-8 are taken off.
-pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>, StageError> {
-    let file = File::open(path).map_err(|error| StageError::io(path, error))?;
-    let mut file = BufReader::with_capacity(1 << 16, file);
-    let is_gzip = file
-        .fill_buf()
-        .map_err(|error| StageError::io(path, error))?
-        .starts_with(b"\x1f\x8b");
-    let mut text: Box<dyn BufRead> = if is_gzip {
-        Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file)))
-    } else {
-        Box::new(file)
-    };
+pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead>, FormatError> {
+    let mut text = bytes::open(path)?;
     let has_mark = text
         .fill_buf()
-        .map_err(|error| failed(path, error))?
+        .map_err(|error| bytes::failed(path, error))?
         .starts_with(b"\xef\xbb\xbf");
     text.consume(if has_mark { 3 } else { 0 });
     Ok(text)
 }
 
-/// An error while reading: of the disk, or of what gzip packed.
-pub(super) fn failed(path: &Path, error: io::Error) -> StageError {
-    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
-    match error.kind() {
-        InvalidData | InvalidInput | UnexpectedEof => {
-            let message = format!("{} is cut off or damaged: gzip cannot unpack all of it", path.display());
-            StageError::with_hint(message, "fetch or pack it again")
-        }
-        _ => StageError::io(path, error),
-    }
-}
-
 /// The sign that most often stands between the fields of a header, outside quotes; if there is none, spaces.
-pub(super) fn separator_of(header: &[u8]) -> Separator {
+pub(crate) fn separator_of(header: &[u8]) -> Separator {
     let mut counts = [0_usize; 4];
     let signs = *b",\t;|";
     let mut quoted = false;
@@ -78,7 +55,7 @@ pub(super) fn separator_of(header: &[u8]) -> Separator {
 
 /// The fields of one line.
 #[derive(Debug, Default)]
-pub(super) struct Record {
+pub(crate) struct Record {
     bytes: Vec<u8>,
     ends: Vec<usize>,
     /// Whether a quote is open at the end.
@@ -185,7 +162,7 @@ impl Record {
 }
 
 /// Reads a line of at most `longest` bytes; `false` at the end of the text.
-pub(super) fn next(text: &mut dyn BufRead, line: &mut Vec<u8>, longest: usize) -> io::Result<bool> {
+pub(crate) fn next(text: &mut dyn BufRead, line: &mut Vec<u8>, longest: usize) -> io::Result<bool> {
     line.clear();
     Ok(text.take(longest as u64 + 1).read_until(b'\n', line)? > 0)
 }

@@ -7,12 +7,12 @@ use std::borrow::Cow;
 use std::io::BufRead;
 use std::path::Path;
 
-use runner::error::StageError;
-
 use self::lines::{Record, Separator, separator_of};
-use super::cells::{ColumnBuilder, clipped, decoded};
-use super::ecsv;
-use super::file::{Table, Wanted, places};
+use crate::bytes;
+use crate::cells::{ColumnBuilder, Value, clipped, decoded};
+use crate::ecsv;
+use crate::error::FormatError;
+use crate::table::{Column, Kind, Table, Wanted, places};
 
 /// Longest line, in bytes: a text without lines is no table.
 const LONGEST_LINE: usize = 1 << 22;
@@ -27,7 +27,7 @@ struct Top {
 }
 
 /// Reads columns of a text table.
-pub(super) fn read(path: &Path, separator: Option<char>, wanted: &[Wanted]) -> Result<Table, StageError> {
+pub(crate) fn read(path: &Path, separator: Option<char>, wanted: &[Wanted]) -> Result<Table, FormatError> {
     let mut text = lines::open(path)?;
     let top = top(path, &mut text)?;
     // ECSV says itself what separates its columns.
@@ -48,11 +48,7 @@ pub(super) fn read(path: &Path, separator: Option<char>, wanted: &[Wanted]) -> R
     let has_header = in_comment.is_none();
     let is_data = first.iter().all(|field| field.is_empty() || is_number(field));
     if has_header && is_data && is_lacking(&first) {
-        let message = format!("{} has no header: its first line holds numbers", path.display());
-        return Err(StageError::with_hint(
-            message,
-            "write the names of the columns into a first line",
-        ));
+        return Err(no_header(path));
     }
     let header = in_comment.unwrap_or(first);
     let names: Vec<Cow<str>> = header.iter().map(|name| decoded(name)).collect();
@@ -73,14 +69,14 @@ pub(super) fn read(path: &Path, separator: Option<char>, wanted: &[Wanted]) -> R
         record.split(&top.first, separator);
         rows.push(&record);
     }
-    while lines::next(&mut text, &mut line, LONGEST_LINE).map_err(|error| lines::failed(path, error))? {
+    while lines::next(&mut text, &mut line, LONGEST_LINE).map_err(|error| bytes::failed(path, error))? {
         if line.len() > LONGEST_LINE {
             let message = format!(
                 "row {} of {} has over {LONGEST_LINE} bytes",
                 rows.table.rows + 1,
                 path.display()
             );
-            return Err(StageError::failed(message));
+            return Err(FormatError::unfit(message));
         }
         let begin = line.trim_ascii_start();
         if begin.is_empty() {
@@ -113,6 +109,46 @@ pub(super) fn read(path: &Path, separator: Option<char>, wanted: &[Wanted]) -> R
     Ok(table)
 }
 
+/// The columns of a text table.
+pub(crate) fn columns(path: &Path, separator: Option<char>) -> Result<Vec<Column>, FormatError> {
+    let mut text = lines::open(path)?;
+    let top = top(path, &mut text)?;
+    let said = top.ecsv.delimiter.or(separator);
+    let separator = said.map_or_else(|| separator_of(&top.first), Separator::from);
+    let first = fields(&top.first, separator);
+    let holds_numbers = first.iter().any(|field| is_number(field));
+    let in_comment = top.comment.iter().filter(|_| holds_numbers).find_map(|comment| {
+        let forms = [separator, separator_of(comment)].map(|separator| fields(comment, separator));
+        forms.into_iter().find(|names| names.len() == first.len())
+    });
+    if holds_numbers && in_comment.is_none() {
+        return Err(no_header(path));
+    }
+    let names = in_comment.unwrap_or(first);
+    let of = |name: &Vec<u8>| {
+        let name = decoded(name).into_owned();
+        let said = |list: &[(String, String)]| {
+            list.iter()
+                .find(|(column, _)| *column == name)
+                .map(|(_, text)| text.clone())
+        };
+        Column {
+            kind: Kind::Texts,
+            unit: said(&top.ecsv.units),
+            description: said(&top.ecsv.descriptions),
+            name,
+        }
+    };
+    Ok(names.iter().map(of).collect())
+}
+
+fn no_header(path: &Path) -> FormatError {
+    FormatError::with_hint(
+        format!("{} has no header: its first line holds numbers", path.display()),
+        "write the names of the columns into a first line",
+    )
+}
+
 /// The fields of one line.
 fn fields(line: &[u8], separator: Separator) -> Vec<Vec<u8>> {
     let mut record = Record::default();
@@ -141,10 +177,10 @@ impl Rows {
                 false => format!("has {found} {noun}, the header {}", self.fields),
             };
             self.table.odd_rows.push((self.table.rows, reason));
-            self.columns.iter_mut().for_each(ColumnBuilder::push_missing);
+            self.columns.iter_mut().for_each(|column| column.push(Value::Missing));
         } else {
             for (column, &place) in self.columns.iter_mut().zip(&self.places) {
-                column.push_text(record.field(place));
+                column.push(Value::Text(record.field(place)));
             }
         }
         self.table.rows += 1;
@@ -156,17 +192,17 @@ fn is_number(field: &[u8]) -> bool {
 }
 
 /// Reads on to the first line that is neither empty nor a comment.
-fn top(path: &Path, text: &mut dyn BufRead) -> Result<Top, StageError> {
+fn top(path: &Path, text: &mut dyn BufRead) -> Result<Top, FormatError> {
     let (mut comments, mut line): (Vec<Vec<u8>>, Vec<u8>) = (Vec::new(), Vec::new());
     let mut size = 0;
     let first = loop {
-        let is_line = lines::next(text, &mut line, LONGEST_LINE).map_err(|error| lines::failed(path, error))?;
+        let is_line = lines::next(text, &mut line, LONGEST_LINE).map_err(|error| bytes::failed(path, error))?;
         size += line.len();
         if line.contains(&0) {
             let is_wide = line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff");
             let what = if is_wide { "is text in UTF-16" } else { "is not text" };
             let message = format!("{} {what}", path.display());
-            return Err(StageError::with_hint(
+            return Err(FormatError::with_hint(
                 message,
                 "write it as text in UTF-8, or as Parquet",
             ));
@@ -177,10 +213,10 @@ fn top(path: &Path, text: &mut dyn BufRead) -> Result<Top, StageError> {
                 "{} is no table: it begins with megabytes that hold no row",
                 path.display()
             );
-            return Err(StageError::with_hint(message, format!("it begins: {begin}")));
+            return Err(FormatError::with_hint(message, format!("it begins: {begin}")));
         }
         if !is_line {
-            return Err(StageError::failed(format!(
+            return Err(FormatError::unfit(format!(
                 "{} is empty: it has no header line",
                 path.display()
             )));
@@ -208,7 +244,7 @@ fn top(path: &Path, text: &mut dyn BufRead) -> Result<Top, StageError> {
         ecsv::header(&lines.collect::<Vec<_>>().join("\n"))
     };
     let ecsv = if is_ecsv {
-        let unreadable = || StageError::failed(format!("the ECSV header of {} cannot be read", path.display()));
+        let unreadable = || FormatError::unfit(format!("the ECSV header of {} cannot be read", path.display()));
         let mut header = yaml().ok_or_else(unreadable)?;
         header.delimiter = header.delimiter.or(Some(' '));
         header

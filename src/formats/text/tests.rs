@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::super::cells::{Cells, Label, Role};
 use super::*;
+use crate::cells::{Cells, Label, Role};
 
 const WANTED: [Wanted; 3] = [("id", Role::Label), ("x", Role::Number), ("y", Role::Number)];
 
@@ -48,7 +48,7 @@ fn read_text(text: impl AsRef<[u8]>) -> Table {
 fn error(text: impl AsRef<[u8]>) -> String {
     let (_folder, path) = file(text.as_ref());
     match read(&path, None, &WANTED) {
-        Err(StageError::Failed { message, hint }) => format!("{message} | {}", hint.unwrap_or_default()),
+        Err(FormatError::Unfit { message, hint }) => format!("{message} | {}", hint.unwrap_or_default()),
         Err(other) => format!("{other:?}"),
         Ok(table) => panic!("was read: {:?}", rows(&table)),
     }

@@ -4,21 +4,27 @@ use serde_yaml::Value;
 
 /// What the header says.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Header {
+pub(crate) struct Header {
     /// Units by column.
     pub units: Vec<(String, String)>,
+    /// Descriptions by column.
+    pub descriptions: Vec<(String, String)>,
     /// What separates columns, if that is said.
     pub delimiter: Option<char>,
 }
 
 /// Reads the YAML of a header: `datatype: [{name: x, unit: pc, datatype: float64}, …]`. Of one that cannot be read, nothing.
-pub(super) fn header(yaml: &str) -> Option<Header> {
+pub(crate) fn header(yaml: &str) -> Option<Header> {
     let whole: Value = serde_yaml::from_str(yaml).ok()?;
     let columns = whole.get("datatype").and_then(Value::as_sequence)?;
     let delimiter = whole.get("delimiter").and_then(Value::as_str);
-    let unit = |column: &Value| Some((text(column.get("name")?)?, text(column.get("unit")?)?));
+    let said = |column: &Value, key: &str| Some((text(column.get("name")?)?, text(column.get(key)?)?));
     Some(Header {
-        units: columns.iter().filter_map(unit).collect(),
+        units: columns.iter().filter_map(|column| said(column, "unit")).collect(),
+        descriptions: columns
+            .iter()
+            .filter_map(|column| said(column, "description"))
+            .collect(),
         delimiter: delimiter.and_then(|text| text.chars().next()),
     })
 }
@@ -46,6 +52,7 @@ mod tests {
         let found = header(yaml).unwrap();
         let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
         assert_eq!(found.units, [pair("x", "pc"), pair("v", "km / s")]);
+        assert_eq!(found.descriptions, [pair("v", "radial: away")]);
         assert_eq!(found.delimiter, Some(','));
         for nonsense in ["", "[", "datatype: 3", "a: b", "\t- x"] {
             assert_eq!(header(nonsense), None, "{nonsense}");

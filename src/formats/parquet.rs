@@ -3,47 +3,29 @@
 use std::path::Path;
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
-use runner::error::StageError;
+use arrow::compute::{cast, nullif};
+use arrow::datatypes::{DataType, FieldRef, Float64Type, Int64Type, Schema, UInt64Type};
 use tables::TableError;
 
-use super::cells::{ColumnBuilder, Role};
-use super::cells::{Label, Labels, NumbersBuilder};
-use super::ecsv;
-use super::file::{Table, Wanted, places};
+use crate::cells::{ColumnBuilder, Label, Labels, NumbersBuilder, Role};
+use crate::ecsv;
+use crate::error::FormatError;
+use crate::table::{Column, Kind, Table, Wanted, places};
 
 /// Rows converted together.
 const PIECE: usize = 1 << 16;
 
 /// Reads columns of a Parquet file.
-pub(super) fn read(path: &Path, wanted: &[Wanted]) -> Result<Table, StageError> {
-    let failed = |error| match error {
-        TableError::Io { path, source } => StageError::Io { path, source },
-        error => StageError::failed(error),
-    };
+pub(crate) fn read(path: &Path, wanted: &[Wanted]) -> Result<Table, FormatError> {
     let schema = tables::read_schema(path).map_err(failed)?;
     let there: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
     let places = places(path, wanted, &there)?;
     let rows = tables::count_rows(path).map_err(failed)?;
     let mut table = Table {
         rows,
+        units: units(&schema),
         ..Table::default()
     };
-    // The metadata of the table as astropy writes it, then of each column as we and others do.
-    if let Some(header) = schema
-        .metadata()
-        .get("table_meta_yaml")
-        .and_then(|yaml| ecsv::header(yaml))
-    {
-        table.units = header.units;
-    }
-    for field in schema.fields() {
-        let keys = ["unit", "units", "Unit", "UNIT", "TUNIT"];
-        if let Some(unit) = keys.iter().find_map(|key| field.metadata().get(key)) {
-            table.units.insert(0, (field.name().clone(), unit.clone()));
-        }
-    }
     // One column at a time: the pieces that each is joined from are then never in memory together.
     for ((name, role), place) in wanted.iter().zip(places) {
         let found = schema.field(place).data_type();
@@ -53,16 +35,30 @@ pub(super) fn read(path: &Path, wanted: &[Wanted]) -> Result<Table, StageError> 
             } else {
                 "numbers or names"
             };
-            StageError::failed(format!(
+            FormatError::unfit(format!(
                 "{}: column {name} holds {}, not {what}",
                 path.display(),
                 tables::noun(found)
             ))
         };
         let mut column = ColumnBuilder::new(*role, rows);
-        for piece in tables::batches(path, &[*name], PIECE).map_err(failed)? {
+        // astropy keeps what is masked in a column beside it.
+        let mask = format!("{name}.mask");
+        let has_mask = schema
+            .field_with_name(&mask)
+            .is_ok_and(|field| *field.data_type() == DataType::Boolean);
+        let names = if has_mask {
+            vec![*name, mask.as_str()]
+        } else {
+            vec![*name]
+        };
+        for piece in tables::batches(path, &names, PIECE).map_err(failed)? {
             let piece = piece.map_err(failed)?;
-            let array = piece.column(0);
+            let array = piece.column_by_name(name).ok_or_else(unfit)?;
+            let array = &match piece.column_by_name(&mask) {
+                Some(mask) => nullif(array, mask.as_boolean()).map_err(|_| unfit())?,
+                None => array.clone(),
+            };
             match &mut column {
                 ColumnBuilder::Numbers(numbers) => push_numbers(numbers, array),
                 ColumnBuilder::Labels(labels) => push_labels(labels, array),
@@ -72,6 +68,63 @@ pub(super) fn read(path: &Path, wanted: &[Wanted]) -> Result<Table, StageError> 
         table.columns.push(((*name).to_owned(), column.finish()));
     }
     Ok(table)
+}
+
+/// The columns of a Parquet file.
+pub(crate) fn columns(path: &Path) -> Result<Vec<Column>, FormatError> {
+    let schema = tables::read_schema(path).map_err(failed)?;
+    let units = units(&schema);
+    let of = |field: &FieldRef| Column {
+        name: field.name().clone(),
+        kind: kind(field.data_type()),
+        unit: units
+            .iter()
+            .find(|(name, _)| name == field.name())
+            .map(|(_, unit)| unit.clone()),
+        description: field
+            .metadata()
+            .get("description")
+            .filter(|text| !text.is_empty())
+            .cloned(),
+    };
+    Ok(schema.fields().iter().map(of).collect())
+}
+
+fn failed(error: TableError) -> FormatError {
+    match error {
+        TableError::Io { path, source } => FormatError::Io { path, source },
+        error => FormatError::unfit(error),
+    }
+}
+
+fn kind(of: &DataType) -> Kind {
+    match of {
+        DataType::Dictionary(_, values) => kind(values),
+        DataType::Null => Kind::Numbers,
+        of if of.is_numeric() => Kind::Numbers,
+        of => match tables::noun(of) {
+            "texts" | "bytes" => Kind::Texts,
+            noun => Kind::Other(noun),
+        },
+    }
+}
+
+/// Units by column: in the metadata of the table as astropy writes it, or of each column as we and others do.
+fn units(schema: &Schema) -> Vec<(String, String)> {
+    let mut units = Vec::new();
+    for field in schema.fields() {
+        let keys = ["unit", "units", "Unit", "UNIT", "TUNIT"];
+        if let Some(unit) = keys.iter().find_map(|key| field.metadata().get(key)) {
+            units.push((field.name().clone(), unit.clone()));
+        }
+    }
+    let yaml = schema.metadata().get("table_meta_yaml");
+    units.extend(
+        yaml.and_then(|yaml| ecsv::header(yaml))
+            .map(|header| header.units)
+            .unwrap_or_default(),
+    );
+    units
 }
 
 /// Texts of an array that holds them, as bytes too.

@@ -14,7 +14,7 @@ const SHOWN: usize = 40;
 const KEPT: usize = 10_000;
 
 /// The beginning of a text, for a message.
-pub(super) fn clipped(text: &str) -> String {
+pub fn clipped(text: &str) -> String {
     let mut clipped: String = text
         .chars()
         .take(SHOWN)
@@ -27,7 +27,7 @@ pub(super) fn clipped(text: &str) -> String {
 }
 
 /// Bytes as text: UTF-8, or else Latin-1.
-pub(super) fn decoded(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+pub(crate) fn decoded(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.into(),
         Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect::<String>().into(),
@@ -40,19 +40,35 @@ fn is_missing(text: &str) -> bool {
 
 /// What a column is read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub enum Role {
+    /// Numbers.
     Number,
+    /// Names or whole numbers.
     Label,
 }
 
 /// The cells of a column.
-pub(super) enum Cells {
+pub enum Cells {
+    /// Read as numbers.
     Numbers(Numbers),
+    /// Read as labels.
     Labels(Labels),
 }
 
+/// A value as a file has it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Value<'a> {
+    Missing,
+    Whole(i64),
+    Unsigned(u64),
+    Double(f64),
+    Single(f32),
+    Flag(bool),
+    Text(&'a [u8]),
+}
+
 /// Makes a column.
-pub(super) enum ColumnBuilder {
+pub(crate) enum ColumnBuilder {
     Numbers(NumbersBuilder),
     Labels(Labels),
 }
@@ -65,17 +81,10 @@ impl ColumnBuilder {
         }
     }
 
-    pub fn push_text(&mut self, text: &[u8]) {
+    pub fn push(&mut self, value: Value) {
         match self {
-            Self::Numbers(numbers) => numbers.push_text(text),
-            Self::Labels(labels) => labels.push_text(text),
-        }
-    }
-
-    pub fn push_missing(&mut self) {
-        match self {
-            Self::Numbers(numbers) => numbers.push(None),
-            Self::Labels(labels) => labels.push(Label::Missing),
+            Self::Numbers(numbers) => numbers.push_value(value),
+            Self::Labels(labels) => labels.push_value(value),
         }
     }
 
@@ -88,7 +97,7 @@ impl ColumnBuilder {
 }
 
 /// A column of numbers: 8 bytes each, so that many millions of rows fit into memory.
-pub(super) struct Numbers {
+pub struct Numbers {
     values: Float64Array,
     /// What stands where there should be a number, by row.
     odd: HashMap<usize, String>,
@@ -117,7 +126,7 @@ impl Numbers {
 }
 
 /// Makes a column of numbers.
-pub(super) struct NumbersBuilder {
+pub(crate) struct NumbersBuilder {
     values: Float64Builder,
     odd: HashMap<usize, String>,
 }
@@ -132,6 +141,18 @@ impl NumbersBuilder {
 
     pub fn push(&mut self, value: Option<f64>) {
         self.values.append_option(value);
+    }
+
+    pub fn push_value(&mut self, value: Value) {
+        match value {
+            Value::Missing => self.push(None),
+            Value::Whole(number) => self.push(Some(number as f64)),
+            Value::Unsigned(number) => self.push(Some(number as f64)),
+            Value::Double(number) => self.push(Some(number)),
+            Value::Single(number) => self.push(Some(number.into())),
+            Value::Flag(flag) => self.push_text(if flag { b"true" } else { b"false" }),
+            Value::Text(text) => self.push_text(text),
+        }
     }
 
     /// A number as it is written.
@@ -159,7 +180,7 @@ impl NumbersBuilder {
 
 /// What a stream or star is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Label {
+pub enum Label {
     /// Nothing.
     Missing,
     /// A whole number, written as such.
@@ -192,7 +213,7 @@ impl Texts {
 /// A column of labels. A whole number is exact whatever type it comes in, and a text is a number only if it is written as one: `7`,
 /// but not `07`.
 #[derive(Default)]
-pub(super) struct Labels {
+pub struct Labels {
     rows: Vec<Label>,
     names: Texts,
     reasons: Texts,
@@ -207,17 +228,19 @@ const EXACT_SINGLE: f64 = 16_777_216.0;
 const LONGEST_NAME: usize = 255;
 
 impl Labels {
-    pub fn with_capacity(rows: usize) -> Self {
+    pub(crate) fn with_capacity(rows: usize) -> Self {
         Self {
             rows: Vec::with_capacity(rows),
             ..Self::default()
         }
     }
 
+    /// How many rows there are.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
+    /// The label in a row.
     pub fn get(&self, row: usize) -> Label {
         self.rows[row]
     }
@@ -227,6 +250,7 @@ impl Labels {
         self.names.texts.len()
     }
 
+    /// The name at `place`.
     pub fn name(&self, place: u32) -> &str {
         &self.names.texts[place as usize]
     }
@@ -236,7 +260,7 @@ impl Labels {
         &self.reasons.texts[place as usize]
     }
 
-    pub fn push(&mut self, label: Label) {
+    pub(crate) fn push(&mut self, label: Label) {
         self.rows.push(label);
     }
 
@@ -247,8 +271,20 @@ impl Labels {
         self.rows.push(Label::Bad(place));
     }
 
+    pub(crate) fn push_value(&mut self, value: Value) {
+        match value {
+            Value::Missing => self.push(Label::Missing),
+            Value::Whole(number) => self.push(Label::Number(number)),
+            Value::Unsigned(number) => self.push_unsigned(number),
+            Value::Double(number) => self.push_float(number, false),
+            Value::Single(number) => self.push_float(number.into(), true),
+            Value::Flag(flag) => self.push_text(if flag { b"true" } else { b"false" }),
+            Value::Text(text) => self.push_text(text),
+        }
+    }
+
     /// A whole number from 0 to 2^64.
-    pub fn push_unsigned(&mut self, number: u64) {
+    pub(crate) fn push_unsigned(&mut self, number: u64) {
         match i64::try_from(number) {
             Ok(number) => self.rows.push(Label::Number(number)),
             Err(_) => self.push_bad(&format!("{number}, too large for a whole number of 64 bits")),
@@ -256,7 +292,7 @@ impl Labels {
     }
 
     /// A whole number that was kept as a floating-point one.
-    pub fn push_float(&mut self, number: f64, is_single: bool) {
+    pub(crate) fn push_float(&mut self, number: f64, is_single: bool) {
         let (exact, precision) = if is_single {
             (EXACT_SINGLE, "single")
         } else {

@@ -1,0 +1,218 @@
+//! Which format a file has, by the ending of its name and its first bytes.
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::bytes;
+use crate::error::FormatError;
+
+/// Format of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Apache Parquet.
+    Parquet,
+    /// Text with a header line and one line for each star: separated by commas, tabs, semicolons or spaces, with comments, as ECSV, or
+    /// compressed by gzip.
+    Csv,
+    /// The first table of a FITS file, or the one that `table` names; may be compressed by gzip.
+    Fits,
+}
+
+/// How a format that is read is told.
+struct Known {
+    format: Format,
+    what: &'static str,
+    word: &'static str,
+    endings: &'static [&'static str],
+    begins: &'static [&'static [u8]],
+}
+
+const KNOWN: [Known; 3] = [
+    Known {
+        format: Format::Parquet,
+        what: "a Parquet file",
+        word: "parquet",
+        endings: &["parquet", "pq", "parq"],
+        begins: &[b"PAR1"],
+    },
+    Known {
+        format: Format::Csv,
+        what: "text",
+        word: "csv",
+        endings: &["csv", "txt", "dat", "ecsv", "tsv", "tab", "ascii", "asc"],
+        begins: &[],
+    },
+    Known {
+        format: Format::Fits,
+        what: "a FITS file",
+        word: "fits",
+        endings: &["fits", "fit", "fts"],
+        begins: &[b"SIMPLE  ="],
+    },
+];
+
+/// What the ending of a file's name tells.
+#[derive(Debug, PartialEq)]
+pub enum Ending {
+    /// A format that is read.
+    Read(Format),
+    /// One that is not.
+    NotRead(&'static NotRead),
+}
+
+/// A format that is known and not read.
+#[derive(Debug, PartialEq)]
+pub struct NotRead {
+    what: &'static str,
+    endings: &'static [&'static str],
+    begins: &'static [&'static [u8]],
+    /// What to do about it.
+    pub hint: &'static str,
+}
+
+/// What to write where the ending of a name tells nothing.
+pub const FORMATS: &str = "write `format: parquet`, `format: csv` or `format: fits`";
+
+const BY_ASTROPY: &str =
+    "in Python: astropy.table.Table.read(FILE).write(\"stars.parquet\"), or \"stars.ecsv\"; units are kept";
+const UNPACK: &str = "unpack it first; of compressed files only gzip is read";
+
+const NOT_READ: [NotRead; 9] = [
+    NotRead {
+        what: "FITS packed by fpack",
+        endings: &["fz"],
+        begins: &[],
+        hint: "unpack it by funpack",
+    },
+    NotRead {
+        what: "a ROOT file",
+        endings: &["root"],
+        begins: &[b"root"],
+        hint: "in Python: uproot.open(FILE)[TREE].arrays(library=\"pd\").to_parquet(\"stars.parquet\")",
+    },
+    NotRead {
+        what: "a VOTable",
+        endings: &["vot", "votable", "xml"],
+        begins: &[b"<?xml", b"<VOTABLE"],
+        hint: BY_ASTROPY,
+    },
+    NotRead {
+        what: "an HDF5 file",
+        endings: &["hdf5", "h5", "hdf", "he5"],
+        begins: &[b"\x89HDF\r\n\x1a\n"],
+        hint: "write its columns as Parquet or CSV: positions and velocities as x y z vx vy vz",
+    },
+    NotRead {
+        what: "a NumPy file",
+        endings: &["npy", "npz"],
+        begins: &[b"\x93NUMPY"],
+        hint: "write its columns as Parquet or CSV",
+    },
+    NotRead {
+        what: "an Arrow or Feather file",
+        endings: &["feather", "arrow", "ipc"],
+        begins: &[b"ARROW1", b"FEA1"],
+        hint: "write it as Parquet",
+    },
+    NotRead {
+        what: "a spreadsheet",
+        endings: &["xlsx", "xls", "ods"],
+        begins: &[b"\xd0\xcf\x11\xe0"],
+        hint: "save it as CSV",
+    },
+    NotRead {
+        what: "JSON",
+        endings: &["json", "jsonl", "ndjson"],
+        begins: &[],
+        hint: "write it as Parquet or CSV",
+    },
+    NotRead {
+        what: "compressed",
+        endings: &["zip", "bz2", "xz", "zst", "7z", "tar", "tgz"],
+        begins: &[b"PK\x03\x04", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf"],
+        hint: UNPACK,
+    },
+];
+
+/// The ending of a name, in small letters, before `.gz`.
+fn ending(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    Some(name.rsplit_once('.')?.1.to_owned())
+}
+
+impl Format {
+    /// What the ending of a file's name tells.
+    pub fn of(path: &Path) -> Option<Ending> {
+        let ending = ending(path)?;
+        if let Some(known) = KNOWN.iter().find(|known| known.endings.contains(&ending.as_str())) {
+            return Some(Ending::Read(known.format));
+        }
+        let not_read = NOT_READ.iter().find(|format| format.endings.contains(&ending.as_str()));
+        not_read.map(Ending::NotRead)
+    }
+
+    /// The format of a file: `said`, or what its first bytes tell, or the ending of its name. Where its bytes are of another format than
+    /// said, or of one that is not read, it is an error.
+    pub(crate) fn find(path: &Path, said: Option<Self>) -> Result<Self, FormatError> {
+        let begin = bytes::begin(path, 512)?;
+        let starts = |begins: &[&[u8]]| begins.iter().any(|bytes| begin.starts_with(bytes));
+        if let Some(format) = NOT_READ.iter().find(|format| starts(format.begins)) {
+            return Err(FormatError::with_hint(format.message(path), format.hint));
+        }
+        let found = KNOWN.iter().find(|known| starts(known.begins));
+        match (found, said) {
+            (Some(known), Some(said)) if known.format != said => {
+                let said = KNOWN.iter().find(|known| known.format == said);
+                Err(FormatError::with_hint(
+                    format!(
+                        "{} is {}, not {}",
+                        path.display(),
+                        known.what,
+                        said.map_or("that", |said| said.what)
+                    ),
+                    format!("write `format: {}`", known.word),
+                ))
+            }
+            (Some(known), _) => Ok(known.format),
+            (None, Some(said)) => Ok(said),
+            (None, None) => match Self::of(path) {
+                Some(Ending::Read(format)) => Ok(format),
+                Some(Ending::NotRead(format)) => Err(FormatError::with_hint(format.message(path), format.hint)),
+                None => Err(FormatError::with_hint(
+                    format!("{} has no ending that tells its format", path.display()),
+                    FORMATS,
+                )),
+            },
+        }
+    }
+}
+
+impl NotRead {
+    /// What is said of a file of this format.
+    pub fn message(&self, path: &Path) -> String {
+        format!("{} is {}, which is not read", path.display(), self.what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_tell_the_format() {
+        let of = |name: &str| Format::of(Path::new(name));
+        for name in ["a.csv", "A.CSV.GZ", "b.tsv", "c.ecsv", "d.dat", "e.v2.txt"] {
+            assert_eq!(of(name), Some(Ending::Read(Format::Csv)), "{name}");
+        }
+        assert_eq!(of("s.parquet"), Some(Ending::Read(Format::Parquet)));
+        assert_eq!(of("s.FITS.gz"), Some(Ending::Read(Format::Fits)));
+        for name in ["s.fits.fz", "s.vot", "s.hdf5", "s.zip", "s.root"] {
+            assert!(matches!(of(name), Some(Ending::NotRead(_))), "{name}");
+        }
+        assert_eq!((of("stars"), of("stars.old")), (None, None));
+    }
+}

@@ -1,0 +1,31 @@
+//! What the tests of formats share.
+
+use std::path::PathBuf;
+
+use crate::cells::{Cells, Label};
+use crate::table::Table;
+
+/// A file of `tests/reference/formats/`.
+pub(crate) fn reference(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/formats")).join(name)
+}
+
+/// Rows as texts, with why a value is none.
+pub(crate) fn shown(table: &Table) -> Vec<String> {
+    let cell = |cells: &Cells, row| match cells {
+        Cells::Numbers(numbers) => numbers
+            .get(row)
+            .map_or_else(|reason| format!("({reason})"), |number| number.to_string()),
+        Cells::Labels(labels) => match labels.get(row) {
+            Label::Number(number) => number.to_string(),
+            Label::Name(place) => format!("'{}'", labels.name(place)),
+            Label::Bad(place) => format!("({})", labels.reason(place)),
+            Label::Missing => "Missing".to_owned(),
+        },
+    };
+    let row = |row| {
+        let cells = table.columns.iter().map(|(_, cells)| cell(cells, row));
+        cells.collect::<Vec<_>>().join(" ")
+    };
+    (0..table.rows).map(row).collect()
+}

@@ -1,0 +1,84 @@
+//! One table in every format, as Python's libraries write it (`tests/reference/formats/make.py`).
+#![allow(clippy::unwrap_used)]
+
+use crate::cells::Role;
+use crate::testing::{reference, shown};
+use crate::{How, columns, read};
+
+/// Of the columns id, name, x, v, pm, count and mass.
+const ROWS: [&str; 5] = [
+    "1 'GD-1' 8.122 220.5 1.5 3 1",
+    "9007199254740993 'Pal 5' -0.3333333333333333 -0.1 (missing) (missing) 2.5",
+    "-7 'Boötes III' 1e-300 0.001 -2.25 -32000 0.00001",
+    "5853498713190525696 Missing 12345.678901234567 300 0.000000001 7 3",
+    "12 'C-19' 0 7 0.125 1 0.1",
+];
+
+/// What differs by format: single precision as the nearest double, or as decimals; letters beyond ASCII; NaN for a missing number.
+fn plain(row: &str) -> String {
+    let number = |word: &str| match word.parse::<f64>() {
+        Ok(number) if number.fract() != 0.0 => format!("{}", number as f32),
+        _ => word.to_owned(),
+    };
+    let words: Vec<String> = row
+        .replace('ö', "o")
+        .replace("(NaN)", "(missing)")
+        .split(' ')
+        .map(number)
+        .collect();
+    words.join(" ")
+}
+
+#[test]
+fn one_table_from_every_format() {
+    let wanted = [
+        ("id", Role::Label),
+        ("name", Role::Label),
+        ("x", Role::Number),
+        ("v", Role::Number),
+        ("pm", Role::Number),
+        ("count", Role::Number),
+        ("mass", Role::Number),
+    ];
+    for (file, has_units) in [
+        ("table.fits", true),
+        ("table.fits.gz", true),
+        ("table.ecsv", true),
+        ("commas.ecsv", true),
+        ("astropy.parquet", true),
+        ("pyarrow.parquet", true),
+        ("pandas.parquet", false),
+        ("pandas.csv", false),
+        ("pandas.csv.gz", false),
+        ("latin1.csv", false),
+    ] {
+        let path = reference(file);
+        let table = read(&path, How::default(), &wanted).unwrap();
+        let found: Vec<String> = shown(&table).iter().map(|row| plain(row)).collect();
+        assert_eq!(found, ROWS.map(plain), "{file}");
+        // Doubles are the same to the last bit.
+        let x = table.numbers("x").unwrap();
+        let exact = [8.122, -1.0 / 3.0, 1e-300, 12_345.678_901_234_567, 0.0];
+        assert_eq!([0, 1, 2, 3, 4].map(|row| x.get(row).unwrap()), exact, "{file}");
+        let units = ["x", "v", "pm", "mass", "id"].map(|name| table.unit(name).is_some());
+        assert_eq!(units, [has_units, has_units, has_units, has_units, false], "{file}");
+        let names: Vec<String> = columns(&path, How::default())
+            .unwrap()
+            .into_iter()
+            .map(|column| column.name)
+            .collect();
+        assert!(
+            wanted.iter().all(|(name, _)| names.iter().any(|there| there == name)),
+            "{file}: {names:?}"
+        );
+    }
+}
+
+#[test]
+fn what_a_file_says_about_a_column_is_there() {
+    for file in ["table.ecsv"] {
+        let columns = columns(&reference(file), How::default()).unwrap();
+        let v = columns.iter().find(|column| column.name == "v").unwrap();
+        assert_eq!(v.description.as_deref(), Some("a velocity"), "{file}");
+    }
+}
