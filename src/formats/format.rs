@@ -19,6 +19,10 @@ pub enum Format {
     Csv,
     /// The first table of a FITS file, or the one that `table` names; may be compressed by gzip.
     Fits,
+    /// The first table of a VOTable, or the one that `table` names.
+    Votable,
+    /// A snapshot of Gadget, GIZMO, Arepo or SWIFT (`particles`), or columns in a group of an HDF5 file, or a table by astropy.
+    Hdf5,
 }
 
 /// How a format that is read is told.
@@ -30,7 +34,7 @@ struct Known {
     begins: &'static [&'static [u8]],
 }
 
-const KNOWN: [Known; 3] = [
+const KNOWN: [Known; 5] = [
     Known {
         format: Format::Parquet,
         what: "a Parquet file",
@@ -51,6 +55,20 @@ const KNOWN: [Known; 3] = [
         word: "fits",
         endings: &["fits", "fit", "fts"],
         begins: &[b"SIMPLE  ="],
+    },
+    Known {
+        format: Format::Votable,
+        what: "XML",
+        word: "votable",
+        endings: &["vot", "votable", "xml"],
+        begins: &[b"<?xml", b"<VOTABLE"],
+    },
+    Known {
+        format: Format::Hdf5,
+        what: "an HDF5 file",
+        word: "hdf5",
+        endings: &["hdf5", "h5", "hdf", "he5"],
+        begins: &[b"\x89HDF\r\n\x1a\n"],
     },
 ];
 
@@ -74,13 +92,11 @@ pub struct NotRead {
 }
 
 /// What to write where the ending of a name tells nothing.
-pub const FORMATS: &str = "write `format: parquet`, `format: csv` or `format: fits`";
+pub const FORMATS: &str = "write `format: parquet`, csv, fits, votable or hdf5";
 
-const BY_ASTROPY: &str =
-    "in Python: astropy.table.Table.read(FILE).write(\"stars.parquet\"), or \"stars.ecsv\"; units are kept";
 const UNPACK: &str = "unpack it first; of compressed files only gzip is read";
 
-const NOT_READ: [NotRead; 9] = [
+const NOT_READ: [NotRead; 7] = [
     NotRead {
         what: "FITS packed by fpack",
         endings: &["fz"],
@@ -92,18 +108,6 @@ const NOT_READ: [NotRead; 9] = [
         endings: &["root"],
         begins: &[b"root"],
         hint: "in Python: uproot.open(FILE)[TREE].arrays(library=\"pd\").to_parquet(\"stars.parquet\")",
-    },
-    NotRead {
-        what: "a VOTable",
-        endings: &["vot", "votable", "xml"],
-        begins: &[b"<?xml", b"<VOTABLE"],
-        hint: BY_ASTROPY,
-    },
-    NotRead {
-        what: "an HDF5 file",
-        endings: &["hdf5", "h5", "hdf", "he5"],
-        begins: &[b"\x89HDF\r\n\x1a\n"],
-        hint: "write its columns as Parquet or CSV: positions and velocities as x y z vx vy vz",
     },
     NotRead {
         what: "a NumPy file",
@@ -210,7 +214,9 @@ mod tests {
         }
         assert_eq!(of("s.parquet"), Some(Ending::Read(Format::Parquet)));
         assert_eq!(of("s.FITS.gz"), Some(Ending::Read(Format::Fits)));
-        for name in ["s.fits.fz", "s.vot", "s.hdf5", "s.zip", "s.root"] {
+        assert_eq!(of("s.vot"), Some(Ending::Read(Format::Votable)));
+        assert_eq!(of("s.h5"), Some(Ending::Read(Format::Hdf5)));
+        for name in ["s.fits.fz", "s.npy", "s.xlsx", "s.zip", "s.root"] {
             assert!(matches!(of(name), Some(Ending::NotRead(_))), "{name}");
         }
         assert_eq!((of("stars"), of("stars.old")), (None, None));

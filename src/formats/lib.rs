@@ -1,4 +1,4 @@
-//! Tables in the files that astronomers have, read as columns with names, units and missing values.
+//! Tables in the files that astronomers have, read as columns with names, units and missing values, and written for other programs.
 //!
 //! One file for each format; all give the same [`Table`]. What a user's file is can be anything: no length that it states is believed
 //! before the bytes are there, and what is wrong with it is said with its name and place.
@@ -9,9 +9,12 @@ mod ecsv;
 mod error;
 mod fits;
 mod format;
+mod hdf5;
 mod parquet;
 mod table;
 mod text;
+mod votable;
+mod write;
 
 #[cfg(test)]
 mod testing;
@@ -24,6 +27,7 @@ pub use cells::{Cells, Label, Labels, Numbers, Role, clipped};
 pub use error::FormatError;
 pub use format::{Ending, FORMATS, Format, NotRead};
 pub use table::{Column, Kind, Table, Wanted};
+pub use write::{Written, write};
 
 /// How a file is to be read, where it does not tell itself.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,6 +52,8 @@ pub fn read(path: &Path, how: How, wanted: &[Wanted]) -> Result<Table, FormatErr
         Format::Parquet => parquet::read(path, &unique),
         Format::Csv => text::read(path, how.separator, &unique),
         Format::Fits => fits::read(path, how.table, &unique),
+        Format::Votable => votable::read(path, how.table, &unique),
+        Format::Hdf5 => hdf5::read(path, how.table, &unique),
     }
 }
 
@@ -57,5 +63,7 @@ pub fn columns(path: &Path, how: How) -> Result<Vec<Column>, FormatError> {
         Format::Parquet => parquet::columns(path),
         Format::Csv => text::columns(path, how.separator),
         Format::Fits => fits::columns(path, how.table),
+        Format::Votable => votable::columns(path, how.table),
+        Format::Hdf5 => hdf5::columns(path, how.table),
     }
 }

@@ -51,6 +51,11 @@ fn one_table_from_every_format() {
         ("pandas.csv", false),
         ("pandas.csv.gz", false),
         ("latin1.csv", false),
+        ("utf16.csv", false),
+        ("tabledata.vot", true),
+        ("binary.vot", true),
+        ("binary2.vot", true),
+        ("astropy.hdf5", true),
     ] {
         let path = reference(file);
         let table = read(&path, How::default(), &wanted).unwrap();
@@ -75,8 +80,53 @@ fn one_table_from_every_format() {
 }
 
 #[test]
+fn datasets_of_a_group_are_columns() {
+    let wanted = [
+        ("id", Role::Label),
+        ("name", Role::Label),
+        ("x", Role::Number),
+        ("v", Role::Number),
+        ("pm", Role::Number),
+        ("mass", Role::Number),
+        ("position[2]", Role::Number),
+    ];
+    for file in ["columns.hdf5", "columns_packed.hdf5"] {
+        let table = read(&reference(file), How::default(), &wanted).unwrap();
+        let found: Vec<String> = shown(&table).iter().map(|row| plain(row)).collect();
+        // Without the count, and with the third number of a vector.
+        let expected = ROWS
+            .iter()
+            .zip(["0.25", "0.625", "1", "1.375", "1.75"])
+            .map(|(row, last)| {
+                let words: Vec<String> = plain(row).split(' ').map(str::to_owned).collect();
+                let count = words.len() - 2;
+                let kept = words
+                    .iter()
+                    .enumerate()
+                    .filter(|(at, _)| *at != count)
+                    .map(|(_, word)| word.as_str());
+                format!("{} {last}", kept.collect::<Vec<_>>().join(" "))
+            });
+        assert_eq!(found, expected.collect::<Vec<_>>(), "{file}");
+        let units = ["x", "v", "pm", "mass", "position[0]", "id"].map(|name| table.unit(name));
+        assert_eq!(
+            units,
+            [
+                Some("kpc"),
+                Some("km/s"),
+                Some("mas yr-1"),
+                Some("1e10 Msun"),
+                Some("pc"),
+                None
+            ],
+            "{file}"
+        );
+    }
+}
+
+#[test]
 fn what_a_file_says_about_a_column_is_there() {
-    for file in ["table.ecsv"] {
+    for file in ["table.ecsv", "tabledata.vot", "astropy.hdf5"] {
         let columns = columns(&reference(file), How::default()).unwrap();
         let v = columns.iter().find(|column| column.name == "v").unwrap();
         assert_eq!(v.description.as_deref(), Some("a velocity"), "{file}");

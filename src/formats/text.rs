@@ -199,9 +199,7 @@ fn top(path: &Path, text: &mut dyn BufRead) -> Result<Top, FormatError> {
         let is_line = lines::next(text, &mut line, LONGEST_LINE).map_err(|error| bytes::failed(path, error))?;
         size += line.len();
         if line.contains(&0) {
-            let is_wide = line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff");
-            let what = if is_wide { "is text in UTF-16" } else { "is not text" };
-            let message = format!("{} {what}", path.display());
+            let message = format!("{} is not text", path.display());
             return Err(FormatError::with_hint(
                 message,
                 "write it as text in UTF-8, or as Parquet",

@@ -1,5 +1,6 @@
 //! Tables in Parquet files.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,6 +15,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
+use crate::astropy;
 use crate::error::TableError;
 use crate::make::check;
 
@@ -64,6 +66,31 @@ pub fn write(path: &Path, table: &RecordBatch, declared: &Schema) -> Result<(), 
     let mut writer = create(path, &table.schema())?;
     let written = writer.write(table).and_then(|()| writer.close());
     written.map(|_| ()).map_err(|error| unwritable(path, error))
+}
+
+/// Writes any table, for other programs: units as they spell them, and the header that astropy looks for.
+pub fn export(path: &Path, table: &RecordBatch) -> Result<(), TableError> {
+    let mut writer = create(path, &outward(table.schema_ref()))?;
+    let written = writer.write(table).and_then(|()| writer.close());
+    written.map(|_| ()).map_err(|error| unwritable(path, error))
+}
+
+/// The schema as other programs read it.
+fn outward(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| {
+        let metadata = field.metadata().iter().map(|(key, value)| {
+            let value = if key == "unit" {
+                astropy::astropy_unit(value)
+            } else {
+                value.clone()
+            };
+            (key.clone(), value)
+        });
+        let metadata: HashMap<String, String> = metadata.collect();
+        field.as_ref().clone().with_metadata(metadata)
+    });
+    let header = HashMap::from([(astropy::HEADER.to_owned(), astropy::astropy_header(schema))]);
+    Schema::new_with_metadata(fields.collect::<Vec<_>>(), header).into()
 }
 
 /// Begins a file of tables of this schema.

@@ -66,6 +66,9 @@ pub struct ImportStreams {
     /// Which table of a file that has several: its name, or its number from 1; left out, the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
+    /// Which particles of a snapshot in HDF5; left out, those there are, if of one type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub particles: Option<Particles>,
     /// Our columns, and where they come from. Needed are `stream`, and all of `x y z vx vy vz`, or `distance` (or `parallax`) with
     /// `l b mu_l_cosb mu_b` or `ra dec pmra pmdec`.
     pub columns: ColumnMap,
@@ -80,6 +83,38 @@ pub struct ImportStreams {
     /// positions and velocities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_v_los: Option<MissingVLos>,
+}
+
+/// Types of particles, as Gadget numbers them: from 0 to 5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Particles {
+    /// `PartType0`.
+    Gas,
+    /// `PartType1`, also called halo.
+    Dark,
+    /// `PartType2`, in simulations of one galaxy.
+    Disc,
+    /// `PartType3`, in simulations of one galaxy.
+    Bulge,
+    /// `PartType4`.
+    Stars,
+    /// `PartType5`.
+    BlackHoles,
+}
+
+impl Particles {
+    /// The group that holds them.
+    fn group(self) -> &'static str {
+        match self {
+            Self::Gas => "PartType0",
+            Self::Dark => "PartType1",
+            Self::Disc => "PartType2",
+            Self::Bulge => "PartType3",
+            Self::Stars => "PartType4",
+            Self::BlackHoles => "PartType5",
+        }
+    }
 }
 
 /// What becomes of rows without a line-of-sight velocity.
@@ -98,7 +133,7 @@ const SET_ASIDE_ROWS: &str = "set_aside_rows";
 impl Stage for ImportStreams {
     const KIND: &'static str = "import_streams";
     const ABOUT: &'static str =
-        "Import a table of streams (Parquet, CSV, ECSV, FITS), or snapshots, mapping columns and units";
+        "Import a table of streams (Parquet, CSV, ECSV, FITS, VOTable, HDF5), or snapshots, mapping columns and units";
     const REVISION: u32 = 5;
     const ROLE: Role = Role::Sample;
 
@@ -210,6 +245,9 @@ impl Stage for ImportStreams {
                 ));
             }
         }
+        if self.table.is_some() && self.particles.is_some() {
+            faults.push(Fault::new("table", "particles say already which table is read"));
+        }
         if self.sun.is_some() && self.recipe().sun.is_none() {
             faults.push(Fault::new(
                 "sun",
@@ -296,7 +334,7 @@ impl ImportStreams {
         How {
             format: self.format,
             separator: self.separator,
-            table: self.table.as_deref(),
+            table: self.particles.map(Particles::group).or(self.table.as_deref()),
         }
     }
 

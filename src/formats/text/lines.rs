@@ -1,6 +1,6 @@
 //! Lines of a text, and the fields in them.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::bytes;
@@ -24,15 +24,74 @@ impl From<char> for Separator {
     }
 }
 
-/// Opens a text; gzip and the mark of UTF-8 are taken off.
+/// Opens a text; gzip and the mark of UTF-8 are taken off, and UTF-16 with its mark is turned into UTF-8.
 pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead>, FormatError> {
     let mut text = bytes::open(path)?;
-    let has_mark = text
-        .fill_buf()
-        .map_err(|error| bytes::failed(path, error))?
-        .starts_with(b"\xef\xbb\xbf");
-    text.consume(if has_mark { 3 } else { 0 });
-    Ok(text)
+    let begin = text.fill_buf().map_err(|error| bytes::failed(path, error))?;
+    let (mark, wide) = match begin {
+        [0xff, 0xfe, ..] => (2, Some(false)),
+        [0xfe, 0xff, ..] => (2, Some(true)),
+        [0xef, 0xbb, 0xbf, ..] => (3, None),
+        _ => (0, None),
+    };
+    text.consume(mark);
+    Ok(match wide {
+        Some(is_big) => Box::new(BufReader::new(Wide {
+            text,
+            is_big,
+            ready: Vec::new(),
+            given: 0,
+            high: None,
+        })),
+        None => text,
+    })
+}
+
+/// UTF-16 as UTF-8.
+struct Wide {
+    text: Box<dyn BufRead>,
+    is_big: bool,
+    ready: Vec<u8>,
+    given: usize,
+    /// The first half of a sign of two units.
+    high: Option<u16>,
+}
+
+impl Wide {
+    /// The next pieces of two bytes, decoded.
+    fn more(&mut self) -> io::Result<()> {
+        let mut piece = Vec::new();
+        (&mut self.text).take(1 << 15).read_to_end(&mut piece)?;
+        let unit = |pair: &[u8]| match (pair, self.is_big) {
+            (&[first, second], true) => u16::from_be_bytes([first, second]),
+            (&[first, second], false) => u16::from_le_bytes([first, second]),
+            // Half a unit ends the file.
+            _ => 0xfffd,
+        };
+        let mut units: Vec<u16> = self.high.take().into_iter().collect();
+        units.extend(piece.chunks(2).map(unit));
+        let is_high = |unit: &u16| (0xd800..0xdc00).contains(unit);
+        if piece.len() == 1 << 15 && units.last().is_some_and(is_high) {
+            self.high = units.pop();
+        }
+        let signs = char::decode_utf16(units).map(|sign| sign.unwrap_or('\u{fffd}'));
+        self.ready = signs.collect::<String>().into_bytes();
+        self.given = 0;
+        Ok(())
+    }
+}
+
+impl Read for Wide {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.given == self.ready.len() {
+            self.more()?;
+        }
+        let left = &self.ready[self.given..];
+        let count = left.len().min(into.len());
+        into[..count].copy_from_slice(&left[..count]);
+        self.given += count;
+        Ok(count)
+    }
 }
 
 /// The sign that most often stands between the fields of a header, outside quotes; if there is none, spaces.

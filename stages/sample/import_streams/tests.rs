@@ -357,8 +357,8 @@ fn mistakes_about_snapshots_are_found_before_the_run() {
             "times: are 1, of 2 snapshots",
         ),
         (
-            json!({ "snapshots": ["a.csv", "b.hdf5"] }),
-            "snapshots.1: b.hdf5 is an HDF5 file, which is not read",
+            json!({ "snapshots": ["a.csv", "b.npz"] }),
+            "snapshots.1: b.npz is a NumPy file, which is not read",
         ),
     ] {
         let found = found(more);
@@ -679,4 +679,62 @@ fn labels_and_numbers_of_any_type_are_read() {
         error.contains("column id holds truth values, not numbers or names"),
         "{error}"
     );
+}
+
+/// Particles of snapshots in HDF5, in the units of their headers: the same as from text.
+#[test]
+fn snapshots_of_simulations_are_read_in_their_units() {
+    let formats = |name: &str| reference(&format!("formats/{name}"));
+    let phase_space = |extra: serde_json::Value| {
+        let mut columns = json!({ "stream": "ParticleIDs" });
+        for (place, name) in ["x", "y", "z"].into_iter().enumerate() {
+            columns[name] = json!(format!("Coordinates[{place}]"));
+            columns[format!("v{name}")] = json!(format!("Velocities[{place}]"));
+        }
+        if let (Some(all), Some(more)) = (columns.as_object_mut(), extra.as_object()) {
+            all.extend(more.clone());
+        }
+        columns
+    };
+    let text = import(&formats("snapshot.csv"), cartesian()).completed();
+    let expected = |name: &str, ids: &[i64]| -> Vec<f64> {
+        let (streams, values) = (text.i64("stars", "stream"), text.f64("stars", name));
+        let of = |id: &i64| values[streams.iter().position(|stream| stream == id).unwrap()];
+        ids.iter().map(of).collect()
+    };
+    let close = |found: Vec<f64>, expected: Vec<f64>, factor: f64| {
+        let pairs = found.iter().zip(&expected);
+        assert!(
+            found.len() == expected.len() && pairs.clone().all(|(a, b)| (a / b / factor - 1.0).abs() < 3e-7),
+            "{found:?} {expected:?}"
+        );
+    };
+    let path = formats("gizmo.hdf5");
+    let columns = phase_space(json!({ "t": "Time" }));
+    let stage: ImportStreams = stage(json!({ "path": path, "particles": "dark", "columns": columns }));
+    let ran = run(&stage, &[], &[("path", path.clone())]).completed();
+    let ids = [3, 7, 12, (1 << 40) + 1];
+    assert_eq!(ran.i64("stars", "stream"), ids);
+    // The kpc of the header is that of the IAU to 3e-7.
+    for (name, factor) in [("x", 1.0), ("z", 1.0), ("vy", 1.0)] {
+        close(ran.f64("stars", name), expected(name, &ids), factor);
+    }
+    close(ran.f64("stars", "t"), vec![0.5 * 0.977_792_2; 4], 1.0);
+    assert!(
+        ran.notes().contains("units and time are those of the header of"),
+        "{}",
+        ran.notes()
+    );
+    // Comoving: a = 0.5, h = 0.7.
+    let ran = import(&formats("arepo.hdf5"), phase_space(json!({}))).completed();
+    close(ran.f64("stars", "x"), expected("x", &[1, 9]), 0.5 / 0.7);
+    close(ran.f64("stars", "vz"), expected("vz", &[1, 9]), 0.5_f64.sqrt());
+    let several = import(&path, phase_space(json!({})));
+    assert!(
+        several.error().contains("has particles of several types: dark, stars"),
+        "{}",
+        several.error()
+    );
+    let twice = json!({ "path": "a.hdf5", "table": "b", "particles": "stars", "columns": cartesian() });
+    assert_eq!(faults::<ImportStreams>(twice).len(), 1);
 }

@@ -1,0 +1,185 @@
+//! A FITS file with one binary table.
+
+use std::io::{self, Write};
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type};
+use tables::RecordBatch;
+
+const BLOCK: usize = 2880;
+
+/// What stands for a missing whole number.
+const NULL: i64 = i64::MIN;
+
+/// Writes the table. Missing are NaN, [`NULL`], an empty text or a zero byte; letters beyond ASCII, which FITS has not, are `?`.
+pub(super) fn write(file: &mut dyn Write, table: &RecordBatch) -> io::Result<()> {
+    let mut header = Header::default();
+    header.plain("SIMPLE", "T");
+    header.plain("BITPIX", "8");
+    header.plain("NAXIS", "0");
+    header.plain("EXTEND", "T");
+    header.write(file)?;
+    let columns: Vec<(&Field, &ArrayRef, usize)> = table
+        .schema_ref()
+        .fields()
+        .iter()
+        .zip(table.columns())
+        .map(|(field, array)| Ok((field.as_ref(), array, width(array)?)))
+        .collect::<io::Result<_>>()?;
+    let row_bytes: usize = columns.iter().map(|(.., width)| width).sum();
+    let mut header = Header::default();
+    header.text("XTENSION", "BINTABLE");
+    for (key, number) in [
+        ("BITPIX", 8),
+        ("NAXIS", 2),
+        ("NAXIS1", row_bytes),
+        ("NAXIS2", table.num_rows()),
+        ("PCOUNT", 0),
+        ("GCOUNT", 1),
+        ("TFIELDS", columns.len()),
+    ] {
+        header.plain(key, &number.to_string());
+    }
+    for (place, (field, array, width)) in columns.iter().enumerate() {
+        let key = |word: &str| format!("{word}{}", place + 1);
+        header.text(&key("TTYPE"), field.name());
+        header.text(&key("TFORM"), &form(array, *width));
+        let unit = tables::astropy_unit(tables::unit_of(field));
+        if !unit.is_empty() {
+            header.text(&key("TUNIT"), &unit);
+        }
+        if *array.data_type() == DataType::Int64 && array.null_count() > 0 {
+            header.plain(&key("TNULL"), &NULL.to_string());
+        }
+        if let Some(description) = field.metadata().get("description").filter(|text| !text.is_empty()) {
+            header.text(&key("TCOMM"), description);
+        }
+    }
+    header.text("EXTNAME", "stars");
+    header.write(file)?;
+    let mut row_of = Vec::with_capacity(row_bytes);
+    for row in 0..table.num_rows() {
+        row_of.clear();
+        for (_, array, width) in &columns {
+            cell(&mut row_of, array, row, *width);
+        }
+        file.write_all(&row_of)?;
+    }
+    pad(file, row_bytes * table.num_rows(), 0)
+}
+
+/// Bytes of a value.
+fn width(array: &ArrayRef) -> io::Result<usize> {
+    Ok(match array.data_type() {
+        DataType::Float64 | DataType::Int64 => 8,
+        DataType::Boolean => 1,
+        // At least one: some programs do not expect a text of no length.
+        DataType::Utf8 => array
+            .as_string::<i32>()
+            .iter()
+            .flatten()
+            .map(|text| text.chars().count())
+            .max()
+            .unwrap_or(0)
+            .max(1),
+        other => return Err(io::Error::other(format!("a column of {other} has no form in FITS"))),
+    })
+}
+
+fn form(array: &ArrayRef, width: usize) -> String {
+    match array.data_type() {
+        DataType::Float64 => "D".to_owned(),
+        DataType::Int64 => "K".to_owned(),
+        DataType::Boolean => "L".to_owned(),
+        _ => format!("{width}A"),
+    }
+}
+
+fn cell(bytes: &mut Vec<u8>, array: &ArrayRef, row: usize, width: usize) {
+    let is_missing = array.is_null(row);
+    match array.data_type() {
+        DataType::Float64 => {
+            let number = if is_missing {
+                f64::NAN
+            } else {
+                array.as_primitive::<Float64Type>().value(row)
+            };
+            bytes.extend(number.to_be_bytes());
+        }
+        DataType::Int64 => {
+            let number = if is_missing {
+                NULL
+            } else {
+                array.as_primitive::<Int64Type>().value(row)
+            };
+            bytes.extend(number.to_be_bytes());
+        }
+        DataType::Boolean => bytes.push(match (is_missing, array.as_boolean().value(row)) {
+            (true, _) => 0,
+            (false, true) => b'T',
+            (false, false) => b'F',
+        }),
+        _ => {
+            let text = if is_missing {
+                ""
+            } else {
+                array.as_string::<i32>().value(row)
+            };
+            let end = bytes.len() + width;
+            bytes.extend(text.chars().map(ascii).take(width));
+            bytes.resize(end, 0);
+        }
+    }
+}
+
+fn ascii(sign: char) -> u8 {
+    u8::try_from(sign)
+        .ok()
+        .filter(|byte| (b' '..=b'~').contains(byte))
+        .unwrap_or(b'?')
+}
+
+fn pad(file: &mut dyn Write, length: usize, with: u8) -> io::Result<()> {
+    let missing = length.next_multiple_of(BLOCK) - length;
+    file.write_all(&vec![with; missing])
+}
+
+/// Cards of 80 bytes.
+#[derive(Default)]
+struct Header {
+    cards: Vec<u8>,
+}
+
+impl Header {
+    fn card(&mut self, text: &str) {
+        let end = self.cards.len() + 80;
+        self.cards.extend(text.chars().map(ascii).take(80));
+        self.cards.resize(end, b' ');
+    }
+
+    fn plain(&mut self, key: &str, value: &str) {
+        self.card(&format!("{key:<8}= {value:>20}"));
+    }
+
+    /// A text; what is longer than a card is cut off.
+    fn text(&mut self, key: &str, value: &str) {
+        let mut quoted = String::new();
+        for sign in value.chars() {
+            let more = if sign == '\'' { 2 } else { 1 };
+            if quoted.chars().count() + more > 68 {
+                break;
+            }
+            quoted.push(sign);
+            if sign == '\'' {
+                quoted.push(sign);
+            }
+        }
+        self.card(&format!("{key:<8}= '{quoted:<8}'"));
+    }
+
+    fn write(mut self, file: &mut dyn Write) -> io::Result<()> {
+        self.card("END");
+        file.write_all(&self.cards)?;
+        pad(file, self.cards.len(), b' ')
+    }
+}

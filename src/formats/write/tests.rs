@@ -1,0 +1,103 @@
+#![allow(clippy::unwrap_used)]
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+
+use super::*;
+use crate::cells::Role;
+use crate::testing::shown;
+use crate::{How, columns, read};
+
+/// A table with all that a table of ours may hold.
+pub(crate) fn table() -> RecordBatch {
+    let field = |name: &str, of, unit: &str| {
+        let metadata = [
+            ("unit", unit),
+            ("description", "it's \"said\": here, #1"),
+            ("frame", ""),
+        ];
+        let metadata: HashMap<String, String> = metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        Field::new(name, of, true).with_metadata(metadata)
+    };
+    let schema = Schema::new(vec![
+        field("star", DataType::Int64, ""),
+        field("name", DataType::Utf8, ""),
+        field("x", DataType::Float64, "kpc"),
+        field("J_r", DataType::Float64, "km/s kpc"),
+        field("ax", DataType::Float64, "(km/s)^2/kpc"),
+        field("good", DataType::Boolean, ""),
+    ]);
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from(vec![Some(i64::MAX), None, Some(-7)])),
+        Arc::new(StringArray::from(vec![Some("GD-1, \"old\""), None, Some(" Pal 5")])),
+        Arc::new(Float64Array::from(vec![Some(-1.0 / 3.0), Some(1e-300), None])),
+        Arc::new(Float64Array::from(vec![1.0, 2.0, 1e22])),
+        Arc::new(Float64Array::from(vec![0.1, -0.0, 3.0])),
+        Arc::new(BooleanArray::from(vec![Some(true), Some(false), None])),
+    ];
+    RecordBatch::try_new(Arc::new(schema), columns).unwrap()
+}
+
+#[test]
+fn what_is_written_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let wanted = [
+        ("star", Role::Label),
+        ("name", Role::Label),
+        ("x", Role::Number),
+        ("J_r", Role::Number),
+        ("ax", Role::Number),
+    ];
+    for ending in ["parquet", "csv", "ecsv", "fits"] {
+        let path = folder.path().join(format!("t.{ending}"));
+        write(&path, Written::of(&path).unwrap(), &table()).unwrap();
+        let found = read(&path, How::default(), &wanted).unwrap();
+        let rows = shown(&found).join("\n").replace("NaN", "missing");
+        let expected = format!(
+            "9223372036854775807 'GD-1, \"old\"' -0.3333333333333333 1 0.1\n\
+            Missing Missing {} 2 -0\n\
+            -7 'Pal 5' (missing) 10000000000000000000000 3",
+            1e-300
+        );
+        assert_eq!(rows, expected, "{ending}");
+        let units = ["x", "J_r", "ax", "star"].map(|name| found.unit(name));
+        let expected = if ending == "csv" {
+            [None; 4]
+        } else {
+            [Some("kpc"), Some("km s-1 kpc"), Some("km2 s-2 kpc-1"), None]
+        };
+        assert_eq!(units, expected, "{ending}");
+        if ending != "csv" {
+            let columns = columns(&path, How::default()).unwrap();
+            assert_eq!(
+                columns[2].description.as_deref(),
+                Some("it's \"said\": here, #1"),
+                "{ending}"
+            );
+        }
+    }
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        4,
+        "no drafts are left"
+    );
+}
+
+#[test]
+fn what_cannot_be_written_leaves_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = Written::of(Path::new("t.xlsx")).unwrap_err().to_string();
+    assert!(
+        error.contains("t.xlsx has no ending of a format that is written"),
+        "{error}"
+    );
+    let path = folder.path().join("no/such/t.csv");
+    assert!(matches!(
+        write(&path, Written::Csv, &table()),
+        Err(FormatError::Io { .. })
+    ));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
