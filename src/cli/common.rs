@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use runner::graph::{Graph, StageId};
 use runner::plan::{self, Entry, Plan, PlanError};
+use runner::ports::Artifact;
 use runner::seal::{self, Answer};
 use runner::spec::PipelineFile;
 use runner::stage::Place;
@@ -338,6 +339,39 @@ impl Loaded {
         }
     }
 
+    /// The file of the table that the last stage with one gives first.
+    pub fn last_table(&self) -> Result<PathBuf, Failure> {
+        let gives_table = |stage: &&runner::graph::StageInstance| {
+            let first = stage.outputs.first();
+            first.is_some_and(|output| matches!(output.artifact, Artifact::Table(_)))
+        };
+        match self.graph.stages.iter().rfind(gives_table) {
+            Some(stage) => self.output_file(&stage.label),
+            None => Err(Failure::Usage("no stage of it gives a table".to_owned())),
+        }
+    }
+
+    /// All outputs: `stage.port`, the file where it is there, and rows where it is a table.
+    pub fn outputs(&self) -> Vec<Output> {
+        let mut all = Vec::new();
+        for (index, stage) in self.graph.stages.iter().enumerate() {
+            for output in &stage.outputs {
+                let file = match &self.plan[StageId::new(index)] {
+                    Entry::Hit(cached) => cached
+                        .output(output.name)
+                        .map(|record| self.store.folder(stage.kind, &cached.fingerprint).join(&record.file)),
+                    _ => None,
+                };
+                all.push(Output {
+                    name: format!("{}.{}", stage.label, output.name),
+                    noun: output.artifact.noun(),
+                    file,
+                });
+            }
+        }
+        all
+    }
+
     /// The file of `stage` or `stage.port`.
     pub fn output_file(&self, output: &str) -> Result<PathBuf, Failure> {
         let (id, port) = match (self.stage(output), output.rsplit_once('.')) {
@@ -370,6 +404,16 @@ impl Loaded {
         };
         Ok(self.store.folder(stage.kind, &cached.fingerprint).join(&record.file))
     }
+}
+
+/// An output of a pipeline.
+pub struct Output {
+    /// `stage.port`.
+    pub name: String,
+    /// What it is.
+    pub noun: &'static str,
+    /// Its file, where it is there.
+    pub file: Option<PathBuf>,
 }
 
 /// Version, GPUs, and which of them may be used.

@@ -3,6 +3,7 @@
 mod common;
 mod compare;
 mod doctor;
+mod export;
 mod failure;
 mod fmt;
 mod gc;
@@ -48,8 +49,10 @@ enum Command {
     Why(why::Args),
     /// Show how the stages of a pipeline stand: results, findings, unfinished trainings
     Status(status::Args),
-    /// Show a table: schema, units, first rows
+    /// Show a table: schema, units, first rows; or all outputs of a pipeline, with their files
     Show(show::Args),
+    /// Write an output for other programs, with units: Parquet, CSV, ECSV, FITS
+    Export(export::Args),
     /// Print the graph of stages, for mermaid or graphviz
     Graph(graph::Args),
     /// Show all points of a sweep with their results, best first
@@ -116,6 +119,7 @@ fn dispatch(command: Command) -> Result<Finished, Failure> {
         Command::Why(args) => why::run(args),
         Command::Status(args) => status::run(args),
         Command::Show(args) => show::run(args),
+        Command::Export(args) => export::run(args),
         Command::Graph(args) => graph::run(args),
         Command::Sweep(args) => sweep::run(args),
         Command::Table(args) => table::run(args),

@@ -8,17 +8,18 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use runner::ports::unit_of;
 use tables::RecordBatch;
 
-use super::common::{Loaded, Parameters};
+use super::common::{Loaded, Output, Parameters};
 use super::failure::{Failure, Finished};
 use super::results::Results;
 use crate::console::{align, print, significant};
 
-/// Show a table: schema, units, first rows.
+/// Show a table: schema, units, first rows; or all outputs of a pipeline, with their files.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A pipeline, or a Parquet, safetensors or SVG file
     file: PathBuf,
-    /// With a pipeline: the output to show, `stage` or `stage.port`; in a sweep also a label such as `errors[seed=2]`
+    /// With a pipeline: the output to show, `stage` or `stage.port`; in a sweep also a label such as `errors[seed=2]`. Left out, all are
+    /// listed
     output: Option<String>,
     /// Rows to show
     #[arg(short = 'n', long, default_value_t = 10)]
@@ -37,7 +38,12 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         .is_some_and(|ending| ending == "yaml" || ending == "yml");
     let path = match (&args.output, is_pipeline) {
         (Some(output), true) => Loaded::new(&args.file, &args.parameters, &args.results)?.output_file(output)?,
-        (None, true) => return Err(Failure::Usage("which output? name a stage, or stage.port".to_owned())),
+        (None, true) => {
+            print(&listed(
+                &Loaded::new(&args.file, &args.parameters, &args.results)?.outputs(),
+            ));
+            return Ok(Finished::Well);
+        }
         (None, false) => args.file,
         (Some(output), false) => {
             return Err(Failure::Usage(format!(
@@ -47,6 +53,26 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     };
     print(&describe(&path, args.rows)?);
     Ok(Finished::Well)
+}
+
+/// All outputs: name, what it is, rows, file.
+fn listed(outputs: &[Output]) -> String {
+    let mut lines = vec![["output", "what", "rows", "file"].map(str::to_owned).to_vec()];
+    for output in outputs {
+        let rows = output.file.as_ref().filter(|_| output.noun == "table");
+        let rows = rows.and_then(|file| tables::count_rows(file).ok());
+        let file = output
+            .file
+            .as_ref()
+            .map_or_else(|| "not made yet".to_owned(), |file| file.display().to_string());
+        lines.push(vec![
+            output.name.clone(),
+            output.noun.to_owned(),
+            rows.map_or_else(String::new, |rows| rows.to_string()),
+            file,
+        ]);
+    }
+    align(&lines, &[2])
 }
 
 fn describe(path: &Path, rows: usize) -> Result<String, Failure> {

@@ -5,6 +5,11 @@ use arrow_schema::{DataType, Field, Schema};
 /// The key of the header in the metadata of a Parquet file.
 pub(crate) const HEADER: &str = "table_meta_yaml";
 
+/// The key of the length of the longest text in a column.
+pub(crate) fn length_key(column: &str) -> String {
+    format!("table::len::{column}")
+}
+
 /// The unit that a field's metadata states; `""` if none.
 pub fn unit_of(field: &Field) -> &str {
     field.metadata().get("unit").map_or("", String::as_str)

@@ -5,7 +5,9 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
+use arrow::array::{ArrayRef, AsArray, StringArray};
 use arrow::compute::concat_batches;
 use arrow::record_batch::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
@@ -68,15 +70,31 @@ pub fn write(path: &Path, table: &RecordBatch, declared: &Schema) -> Result<(), 
     written.map(|_| ()).map_err(|error| unwritable(path, error))
 }
 
-/// Writes any table, for other programs: units as they spell them, and the header that astropy looks for.
+/// Writes any table, for other programs: units as they spell them, and the header that astropy looks for. A missing text is empty:
+/// astropy has no other.
 pub fn export(path: &Path, table: &RecordBatch) -> Result<(), TableError> {
-    let mut writer = create(path, &outward(table.schema_ref()))?;
-    let written = writer.write(table).and_then(|()| writer.close());
+    let columns = table
+        .columns()
+        .iter()
+        .map(|column| match column.as_string_opt::<i32>() {
+            Some(texts) => Arc::new(
+                texts
+                    .iter()
+                    .map(|text| Some(text.unwrap_or_default()))
+                    .collect::<StringArray>(),
+            ),
+            None => column.clone(),
+        });
+    let columns: Vec<ArrayRef> = columns.collect();
+    let schema = outward(table.schema_ref(), &columns);
+    let table = RecordBatch::try_new(schema.clone(), columns).map_err(|_| TableError::Unfit)?;
+    let mut writer = create(path, &schema)?;
+    let written = writer.write(&table).and_then(|()| writer.close());
     written.map(|_| ()).map_err(|error| unwritable(path, error))
 }
 
 /// The schema as other programs read it.
-fn outward(schema: &Schema) -> SchemaRef {
+fn outward(schema: &Schema, columns: &[ArrayRef]) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| {
         let metadata = field.metadata().iter().map(|(key, value)| {
             let value = if key == "unit" {
@@ -89,7 +107,16 @@ fn outward(schema: &Schema) -> SchemaRef {
         let metadata: HashMap<String, String> = metadata.collect();
         field.as_ref().clone().with_metadata(metadata)
     });
-    let header = HashMap::from([(astropy::HEADER.to_owned(), astropy::astropy_header(schema))]);
+    let mut header = HashMap::from([(astropy::HEADER.to_owned(), astropy::astropy_header(schema))]);
+    for (field, column) in schema.fields().iter().zip(columns) {
+        if let Some(texts) = column.as_string_opt::<i32>() {
+            let longest = texts.iter().flatten().map(|text| text.chars().count()).max();
+            header.insert(
+                astropy::length_key(field.name()),
+                longest.unwrap_or(0).max(1).to_string(),
+            );
+        }
+    }
     Schema::new_with_metadata(fields.collect::<Vec<_>>(), header).into()
 }
 

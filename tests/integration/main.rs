@@ -14,6 +14,7 @@ mod catalog;
 mod commands;
 mod data;
 mod diagnostics;
+mod exports;
 mod golden;
 mod pipelines;
 mod plans;

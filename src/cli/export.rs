@@ -1,0 +1,91 @@
+//! `actionfinder export`
+
+use std::path::{Path, PathBuf};
+
+use formats::{FormatError, Written};
+
+use super::common::{Loaded, Parameters};
+use super::failure::{Failure, Finished};
+use super::results::Results;
+use crate::console::say;
+
+/// Write an output for other programs: Parquet, CSV, ECSV or FITS, with units.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// PIPELINE, PIPELINE:STAGE or PIPELINE:STAGE.PORT; or a Parquet file of the results. Without a stage, the last that gives a table
+    output: String,
+    /// The file to write; its ending, .parquet, .csv, .ecsv or .fits, tells the format
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    to: PathBuf,
+    #[command(flatten)]
+    parameters: Parameters,
+    #[command(flatten)]
+    results: Results,
+}
+
+/// Writes it.
+pub fn run(args: Args) -> Result<Finished, Failure> {
+    let format = Written::of(&args.to).map_err(|error| Failure::Usage(said(&error)))?;
+    let (file, output) = split(&args.output);
+    let is_pipeline = file
+        .extension()
+        .is_some_and(|ending| ending == "yaml" || ending == "yml");
+    let path = match output {
+        _ if !is_pipeline => PathBuf::from(&args.output),
+        Some(output) => Loaded::new(&file, &args.parameters, &args.results)?.output_file(output)?,
+        None => Loaded::new(&file, &args.parameters, &args.results)?.last_table()?,
+    };
+    if path.extension().is_none_or(|ending| ending != "parquet") {
+        return Err(Failure::Usage(format!(
+            "{} is no table of the results: only those are exported",
+            path.display()
+        )));
+    }
+    let table = tables::read(&path).map_err(Failure::work)?;
+    formats::write(&args.to, format, &table).map_err(|error| Failure::Work(said(&error)))?;
+    say(&format!(
+        "{}: {} rows, {} columns",
+        args.to.display(),
+        table.num_rows(),
+        table.num_columns()
+    ));
+    Ok(Finished::Well)
+}
+
+/// A pipeline's file, and what is named after the colon.
+fn split(text: &str) -> (PathBuf, Option<&str>) {
+    // A file may have a colon in its name.
+    match text.rsplit_once(':').filter(|_| !Path::new(text).exists()) {
+        Some((file, output)) if !output.is_empty() => (file.into(), Some(output)),
+        _ => (text.into(), None),
+    }
+}
+
+fn said(error: &FormatError) -> String {
+    match error {
+        FormatError::Unfit {
+            message,
+            hint: Some(hint),
+        } => format!("{message}\n  help: {hint}"),
+        error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_stands_after_the_colon() {
+        let named = |text| split(text);
+        assert_eq!(named("a/p.yaml"), ("a/p.yaml".into(), None));
+        assert_eq!(
+            named("a/p.yaml:stars.set_aside"),
+            ("a/p.yaml".into(), Some("stars.set_aside"))
+        );
+        assert_eq!(
+            named("p.yaml:errors[seed=2]"),
+            ("p.yaml".into(), Some("errors[seed=2]"))
+        );
+    }
+}
