@@ -41,6 +41,7 @@ UNITS = {
 def plain(text):
     """A text as FITS has it: no letters beyond ASCII, nothing for a missing one."""
     is_missing = text is None or text is np.ma.masked or text != text
+    text = text.decode() if isinstance(text, bytes) else text
     return "" if is_missing else str(text).strip().encode("ascii", "replace").decode()
 
 
