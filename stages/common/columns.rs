@@ -1,6 +1,6 @@
 //! The columns of every table: name, unit, frame, description, said once.
 
-use std::sync::{LazyLock, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
 use runner::arrow_schema::{DataType, Field, Schema};
 use runner::ports::{Artifact, Connected, OutputPort, column, connected_schema};
