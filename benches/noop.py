@@ -2,12 +2,14 @@
 same graph, in one go.
 
     python3 benches/noop.py [--stages 1000 10000] [--repeats 21] [--precedence] [--running 3]
+    python3 benches/noop.py --stages --sweep 1000 100000
 
 The graph: one sample of orbits, then chains of `split` stages ten deep, each with a seed of its own. The peers get the same
 graph as copies of a file. Every pipeline is run once to do the work. Then the commands are timed in turns: with nothing to
 run, and with one stage changed near the end of its chain (ours another seed, the peers' a touched input), where each only says
 what it would run. With `--running N` all is run from nothing N times, in turns, on the disk that `--work` is on: ours does with every
-stage what ninja does with a `cp`, and puts it on the disk besides. Printed are the median and the least wall-clock time in milliseconds, and the ratio of the medians to
+stage what ninja does with a `cp`, and puts it on the disk besides. `--sweep` plans sweeps of so many points with three stages each, of which
+nothing was run, beside ninja on as many edges, which it has to read written out; their peak memory is told too. Printed are the median and the least wall-clock time in milliseconds, and the ratio of the medians to
 ninja's. Nothing here is a test.
 
 On a busy machine `--precedence` (as root) gives what is timed, ours and the peers' alike, precedence over all else.
@@ -24,6 +26,17 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEPTH = 10
+SWEEP = """pipeline: sweep
+params: { seed: 1 }
+sweep: { axes: { seed: { range: [1, POINTS] } } }
+stages:
+  orbits:
+    integrate_orbits:
+      with: { potential: { isochrone: { mass: 3.334e11, scale: 5.0 } }, sample: halo, streams: 4, stars: 1,
+              duration: 0.001, energy_tolerance: 1e-7, seed: $seed }
+  sets: { split: { from: { stars: orbits }, with: { train: 0.5, seed: $seed } } }
+  again: { split: { from: { stars: sets.train }, with: { train: 0.5, seed: $seed } } }
+"""
 
 
 def edges(count: int) -> list[tuple[str, str]]:
@@ -61,6 +74,33 @@ def run(command: list[str], folder: pathlib.Path) -> float:
     return 1e3 * (time.perf_counter() - start)
 
 
+def peak(command: list[str], folder: pathlib.Path) -> int:
+    """Peak memory in kB."""
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise RuntimeError(command)
+    return usage.ru_maxrss
+
+
+def sweep(points: int, program: str, repeats: int, precedence: bool, work: str | None) -> None:
+    with tempfile.TemporaryDirectory(dir=work) as name:
+        folder = pathlib.Path(name)
+        (folder / "source").write_text("x")
+        (folder / "sweep.yaml").write_text(SWEEP.replace("POINTS", str(points)))
+        rules = ["rule copy", "  command = cp $in $out"]
+        for n in range(points):
+            rules += [f"build a{n}: copy source", f"build b{n}: copy a{n}", f"build c{n}: copy b{n}"]
+        (folder / "build.ninja").write_text("\n".join(rules) + "\n")
+        commands = {"actionfinder plan": ([program, "plan", "sweep.yaml"], folder), "ninja": (["ninja", "-n"], folder)}
+        commands = {name: row for name, row in commands.items() if shutil.which(row[0][0])}
+        timed(commands, repeats, precedence, f"{points} points, 3 stages")
+        for name, row in commands.items():
+            memory = peak(*row)
+            print(f"{'':<28} {name:<18} {memory / 1024:.0f} MB, {1024 * memory / (3 * points):.0f} bytes a stage", flush=True)
+
+
 def clear(folder: pathlib.Path) -> None:
     """Leaves what describes the work, and nothing that came of it."""
     shutil.rmtree(folder / "results", ignore_errors=True)
@@ -92,7 +132,8 @@ def timed(commands: dict, repeats: int, precedence: bool, what: str, before=lamb
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--stages", type=int, nargs="+", default=[1000, 10000])
+    parser.add_argument("--stages", type=int, nargs="*", default=[1000, 10000])
+    parser.add_argument("--sweep", type=int, nargs="+", default=[], help="points of sweeps to plan")
     parser.add_argument("--repeats", type=int, default=21)
     parser.add_argument("--program", default=str(ROOT / "target" / "debug" / "actionfinder"))
     parser.add_argument("--precedence", action="store_true")
@@ -102,6 +143,8 @@ def main() -> None:
     ours = arguments.program
     print(f"load before: {os.getloadavg()[0]:.1f}")
     print(f"{'':<28} {'command':<18} {'median':>8} {'least':>8} {'/ ninja':>8}")
+    for points in arguments.sweep:
+        sweep(points, ours, arguments.repeats, arguments.precedence, arguments.work)
     for count in arguments.stages:
         with tempfile.TemporaryDirectory(dir=arguments.work) as work:
             folders = {name: pathlib.Path(work) / name for name in ("ours", "ninja", "make")}

@@ -27,14 +27,13 @@ pub mod number;
 pub mod plan;
 pub mod ports;
 pub mod quantity;
-pub mod report;
 pub mod schema;
 pub mod seal;
 pub mod spec;
 pub mod stage;
 pub mod store;
-#[doc(hidden)]
-pub mod toys;
+#[cfg(test)]
+mod toys;
 pub mod worker;
 
 pub use arrow_schema;

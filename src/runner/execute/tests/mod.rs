@@ -6,6 +6,7 @@ mod durable;
 mod fresh;
 mod order;
 mod processes;
+mod report;
 mod running;
 mod sealed;
 mod workers;
@@ -26,7 +27,6 @@ use crate::fingerprint::{Hash256, Input};
 use crate::graph::{Graph, StageId};
 use crate::plan::{Entry, Options, Plan, PlanError, plan, why};
 use crate::ports::{Artifact, column};
-use crate::report::collect;
 use crate::stage::Stage;
 use crate::store::gc::{Choice, Survey};
 use crate::store::runs::{Asked, Reached, Record};
@@ -34,6 +34,7 @@ use crate::store::{Store, TryLock};
 use crate::toys::{Fail, Fill, Find, Join, Remote, Round, Slow, Source, Toys, toy_bodies, toy_graph};
 use crate::worker::{self, Processes, Request, WorkerCommand};
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use report::collect;
 
 /// A results folder, and what running in it takes.
 struct Place {

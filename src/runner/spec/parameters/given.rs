@@ -14,7 +14,8 @@ use super::text::has_reference;
 /// Values of the command line, by parameter, for each use of a file.
 pub(in crate::spec) type CommandLine = Vec<HashMap<String, Value>>;
 
-/// Reads the `-p name=value` of the command line; `galaxies.seed` is the parameter `seed` of what is used as `galaxies`.
+/// Reads the `-p name=value` of the command line; `galaxies.seed` is the parameter `seed` of what is used as `galaxies`. `name=1,2` is the
+/// list of both; a text with a comma is put in quotes.
 pub(in crate::spec) fn command_line(
     given: &[(String, String)],
     scopes: &[Scope<'_>],
@@ -41,8 +42,13 @@ pub(in crate::spec) fn command_line(
             ));
             continue;
         };
-        let reason = match yaml::read_value(text) {
+        let reason = match value_of(text) {
             Ok(value) if has_reference(&value) => "a value here cannot refer to parameters".to_owned(),
+            Ok(Value::Array(items))
+                if items.is_empty() && !written(&scopes[scope], &name[own..]).is_some_and(Value::is_array) =>
+            {
+                "the list is empty".to_owned()
+            }
             Ok(value) => {
                 found[scope].insert(name[own..].to_owned(), value);
                 continue;
@@ -55,12 +61,38 @@ pub(in crate::spec) fn command_line(
     found
 }
 
+/// What the file says of a parameter.
+fn written<'a>(scope: &Scope<'a>, name: &str) -> Option<&'a Value> {
+    scope.params()?.get(name)
+}
+
+/// What stands after `name=`.
+fn value_of(text: &str) -> Result<Value, String> {
+    let value = yaml::read_value(text);
+    let quoted = text.trim_start().starts_with(['"', '\'']);
+    let whole = matches!(&value, Ok(value) if !value.is_string()) || quoted || !text.contains(',');
+    match yaml::read_value(&format!("[{text}]")) {
+        Ok(Value::Array(items)) if !whole && items.len() > 1 => Ok(Value::Array(items)),
+        _ => value,
+    }
+}
+
 /// A value that is set from outside.
 #[derive(Clone, Copy)]
 pub(in crate::spec) struct Given<'a> {
     pub value: &'a Value,
     /// The use of a file in whose `with` it stands, and the name given there; `None` on the command line.
     pub with: Option<(usize, &'a str)>,
+}
+
+impl Given<'_> {
+    /// The values that a parameter takes one after the other: those of a list on the command line, where the file has no list.
+    pub fn swept(&self, written: Option<&Value>) -> Option<&[Value]> {
+        match self.value {
+            Value::Array(items) if self.with.is_none() && !written.is_some_and(Value::is_array) => Some(items),
+            _ => None,
+        }
+    }
 }
 
 /// All that is set from outside in one use of a file. What the command line says wins.

@@ -6,7 +6,7 @@ mod text;
 mod trail;
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -158,7 +158,32 @@ impl<'a> Values<'a> {
         mistakes: &mut Vec<Mistake>,
     ) -> HashMap<String, usize> {
         let mut columns = HashMap::new();
-        for written in sweep {
+        let params = scope.params();
+        let written = |name: &str| params.and_then(|params| params.get(name));
+        let mut lists: BTreeMap<&str, &[Value]> = BTreeMap::new();
+        for (name, given) in given {
+            lists.extend(given.swept(written(name)).map(|values| (*name, values)));
+        }
+        let mut sweep: Vec<Cow<'_, Written>> = sweep.iter().map(Cow::Borrowed).collect();
+        for written in &mut sweep {
+            if written.is_axis()
+                && let Some((name, values)) = lists.remove_entry(written.columns[0].parameter.as_str())
+            {
+                *written = Cow::Owned(Written::of_command_line(name, values));
+            }
+        }
+        let in_rows = |name: &str| {
+            sweep
+                .iter()
+                .flat_map(|written| &written.columns)
+                .any(|column| column.parameter == name)
+        };
+        let others = lists.iter().filter(|(name, _)| !in_rows(name));
+        let others: Vec<_> = others
+            .map(|(name, values)| Cow::Owned(Written::of_command_line(name, values)))
+            .collect();
+        sweep.extend(others);
+        for written in &sweep {
             let set = written
                 .columns
                 .iter()
@@ -167,6 +192,7 @@ impl<'a> Values<'a> {
             if written.is_axis() && !set.is_empty() {
                 continue;
             }
+            let set = set.into_iter().filter(|_| !written.is_of_command_line());
             let (mut rows, mut conditions) = ((0..written.length).collect::<Vec<_>>(), Vec::new());
             for (column, given) in set {
                 let varies = given
@@ -184,22 +210,20 @@ impl<'a> Values<'a> {
                     }
                 };
                 let Some(value) = value else { continue };
-                let default = scope.params().and_then(|params| params.get(&column.parameter));
-                let kept: Vec<usize> = rows
-                    .iter()
-                    .copied()
-                    .filter(|&row| column.agrees(row, default, &value, self.quantities))
-                    .collect();
-                if kept.is_empty() {
+                let default = params.and_then(|params| params.get(&column.parameter));
+                let values = given.swept(default).unwrap_or(std::slice::from_ref(&*value));
+                let agrees = |row: usize, value: &Value| column.agrees(row, default, value, self.quantities);
+                let missing = values.iter().find(|value| !rows.iter().any(|&row| agrees(row, value)));
+                if let Some(value) = missing {
                     mistakes.push(no_row(
                         scope,
                         column.values(&rows, default),
                         &column.parameter,
-                        &value,
+                        value,
                         given,
                     ));
                 } else {
-                    rows = kept;
+                    rows.retain(|&row| values.iter().any(|value| agrees(row, value)));
                 }
             }
             let dimension = self.sweep.add(index, &scope.prefix, written, &rows, scope.params());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::diagnostics::Mistake;
+use super::super::diagnostics::{At, Mistake};
 use super::super::nodes::Node;
 use super::super::problem::Problem;
 use super::super::scopes::Scope;
@@ -46,7 +46,11 @@ pub(super) fn report(
                 path.pop();
             }
             let name = column.parameter.clone();
-            let mistake = Mistake::at(path, Part::Key, Problem::UnusedSwept { name });
+            let at = match column.section {
+                Section::CommandLine => At::CommandLine,
+                _ => At::Path(path, Part::Key),
+            };
+            let mistake = Mistake::new(at, Problem::UnusedSwept { name });
             mistakes.push(mistake.within(column.scope));
         }
     }

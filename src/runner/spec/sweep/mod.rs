@@ -42,7 +42,7 @@ pub(super) struct Column {
 impl Column {
     /// Where its value in a row is written; `None` where the row leaves it out.
     pub fn place(&self, row: usize) -> Option<Vec<String>> {
-        Some(self.section.place(&self.parameter, (*self.rows.get(row)?)?))
+        self.section.place(&self.parameter, (*self.rows.get(row)?)?)
     }
 }
 

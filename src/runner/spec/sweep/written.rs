@@ -20,28 +20,31 @@ pub(in crate::spec) enum Section {
     Values { of: &'static str, listed: bool },
     /// `rows`, in a group or not.
     Rows { group: Option<String> },
+    /// Not in the file.
+    CommandLine,
 }
 
 impl Section {
     /// The path of a parameter's value in one row, or of its key where that is written once.
-    pub fn place(&self, parameter: &str, row: usize) -> Vec<String> {
+    pub fn place(&self, parameter: &str, row: usize) -> Option<Vec<String>> {
         match self {
             Self::Values { of, listed } => {
                 let path = ["sweep", of, parameter].map(str::to_owned);
-                path.into_iter().chain(listed.then(|| row.to_string())).collect()
+                Some(path.into_iter().chain(listed.then(|| row.to_string())).collect())
             }
             Self::Rows { group } => {
                 let mut path = vec!["sweep".to_owned(), "rows".to_owned()];
                 path.extend(group.clone());
                 path.extend([row.to_string(), parameter.to_owned()]);
-                path
+                Some(path)
             }
+            Self::CommandLine => None,
         }
     }
 }
 
 /// A swept parameter, as written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::spec) struct WrittenColumn {
     /// The parameter.
     pub parameter: String,
@@ -81,7 +84,7 @@ impl WrittenColumn {
 }
 
 /// Parameters that are set together.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::spec) struct Written {
     pub columns: Vec<WrittenColumn>,
     /// How many rows there are.
@@ -89,6 +92,24 @@ pub(in crate::spec) struct Written {
 }
 
 impl Written {
+    /// An axis of the command line.
+    pub fn of_command_line(parameter: &str, values: &[Value]) -> Self {
+        let column = WrittenColumn {
+            parameter: parameter.to_owned(),
+            section: Section::CommandLine,
+            values: values.iter().map(|value| Some(Arc::new(value.clone()))).collect(),
+        };
+        Self {
+            columns: vec![column],
+            length: values.len(),
+        }
+    }
+
+    /// Whether it is one.
+    pub fn is_of_command_line(&self) -> bool {
+        self.columns.iter().any(|column| column.section == Section::CommandLine)
+    }
+
     /// Whether it is one parameter of `axes`.
     pub fn is_axis(&self) -> bool {
         matches!(&self.columns[..], [column] if matches!(column.section, Section::Values { of: "axes", .. }))

@@ -95,6 +95,51 @@ fn the_command_line_keeps_the_rows_that_agree() {
     );
 }
 
+/// A list for a parameter that is none makes an axis of it, in the place of that of the file.
+#[test]
+fn the_command_line_sweeps() {
+    let text = "
+pipeline: p
+params: { a: 1, b: 2, list: [1], text: none }
+sweep: { axes: { b: [3, 4, 5] } }
+stages: { one: { source: { with: { seed: $a, number: $b, list: $list, text: $text } } } }
+";
+    let of = |given: &[(&str, &str)], key: &str| -> Vec<Value> {
+        let graph = parse_with(text, given).unwrap();
+        graph
+            .stages
+            .iter()
+            .map(|stage| stage.stage.parameters()[key].clone())
+            .collect()
+    };
+    assert_eq!(of(&[("b", "6")], "seed"), [json!(1)]);
+    assert_eq!(of(&[("a", "7,8"), ("b", "6")], "seed"), [json!(7), json!(8)]);
+    assert_eq!(of(&[("a", "[7, 8]"), ("b", "6")], "seed"), [json!(7), json!(8)]);
+    assert_eq!(of(&[("b", "1e-3, 3e-3")], "number"), [json!(1e-3), json!(3e-3)]);
+    assert_eq!(of(&[("a", "7,8")], "seed").len(), 6);
+    // A list stays one, and so does a text in quotes.
+    assert_eq!(of(&[("list", "1,2"), ("b", "6")], "list"), [json!([1.0, 2.0])]);
+    assert_eq!(of(&[("text", "'one, two'"), ("b", "6")], "text"), [json!("one, two")]);
+    let graph = parse_with(text, &[("a", "7,8"), ("b", "6")]).unwrap();
+    assert_eq!(labels(&graph), ["one[a=7]", "one[a=8]"]);
+    // Of rows, those with any of the values are kept; each must be there.
+    let rows = text.replace("axes: { b: [3, 4, 5] }", "rows: [{ b: 3 }, { b: 4 }, { b: 5 }]");
+    assert_eq!(
+        labels(&parse_with(&rows, &[("b", "3,5")]).unwrap()),
+        ["one[b=3]", "one[b=5]"]
+    );
+    assert!(parse_with(&rows, &[("b", "3,6")]).is_err());
+    let wrong = parse_with(&text.replace("seed: $a", "seed: 1"), &[("a", "7,8")])
+        .err()
+        .unwrap();
+    let wrong: Vec<_> = wrong
+        .iter()
+        .map(|mistake| (mistake.line, mistake.message.as_str()))
+        .collect();
+    assert_eq!(wrong, [(0, "`a` is swept, but no stage uses it")]);
+    assert!(parse_with(text, &[("a", "[]")]).is_err());
+}
+
 /// The ends of a range may have units; the values are in the unit of the first.
 #[test]
 fn ranges_have_units() {

@@ -1,18 +1,14 @@
-//! What reports, `status` and `show` draw from: plain data about the stages of a graph, read from the store.
+//! What is in the store of the stages of a graph, as tests look at it.
 
 use std::path::PathBuf;
 
-use crate::graph::{Graph, StageId};
+use crate::graph::Graph;
 use crate::plan::{Entry, Plan};
 use crate::store::{Damage, Hash256, Manifest, Store};
 
 /// The stages of a pipeline, as they are in the store.
 #[derive(Debug, Clone)]
 pub struct RunReport {
-    /// Pipeline name.
-    pub pipeline: String,
-    /// Its `about:`.
-    pub about: String,
     /// Stage instances, in the order of the graph.
     pub stages: Vec<StageReport>,
 }
@@ -20,16 +16,10 @@ pub struct RunReport {
 /// One stage instance.
 #[derive(Debug, Clone)]
 pub struct StageReport {
-    /// Its place in the graph.
-    pub id: StageId,
-    /// Name in the YAML file.
-    pub name: String,
     /// Name with its sweep point.
     pub label: String,
     /// Stage kind.
     pub kind: &'static str,
-    /// Sweep points that share it.
-    pub points: Vec<usize>,
     /// What the plan says.
     pub entry: Entry,
     /// Where the plan has a hit: fingerprint.
@@ -40,8 +30,7 @@ pub struct StageReport {
     pub folder: Option<PathBuf>,
 }
 
-/// Collects a report. The plan may be fresh from [`plan`](crate::plan::plan), or that of a
-/// [`RunSummary`](crate::execute::RunSummary).
+/// Collects a report. The plan may be fresh, or that of a run that has ended.
 pub fn collect(graph: &Graph, plan: &Plan, store: &Store) -> RunReport {
     let stages = graph.iter().map(|(id, stage)| {
         let entry = &plan[id];
@@ -50,11 +39,8 @@ pub fn collect(graph: &Graph, plan: &Plan, store: &Store) -> RunReport {
             _ => None,
         };
         StageReport {
-            id,
-            name: stage.name.to_string(),
             label: stage.label.to_string(),
             kind: stage.kind,
-            points: stage.points.clone(),
             entry: entry.clone(),
             fingerprint,
             manifest: fingerprint.and_then(|hash| store.manifest(stage.kind, &hash)),
@@ -62,8 +48,6 @@ pub fn collect(graph: &Graph, plan: &Plan, store: &Store) -> RunReport {
         }
     });
     RunReport {
-        pipeline: graph.pipeline.clone(),
-        about: graph.about.clone(),
         stages: stages.collect(),
     }
 }
