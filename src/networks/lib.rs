@@ -2,6 +2,7 @@
 
 pub mod acceleration;
 mod autograd;
+mod cramer;
 pub mod error;
 pub mod features;
 pub mod field;

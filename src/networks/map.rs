@@ -3,9 +3,11 @@
 use tch::{Device, Tensor};
 
 use crate::error::Error;
+use crate::inverse::InverseModel;
 use crate::isochrone::Isochrone;
 use crate::paper::model::PaperModel;
 use crate::smooth::SmoothMap;
+use crate::smooth::exact::Unsolved;
 use crate::streams::Streams;
 use crate::weights::Weights;
 
@@ -100,6 +102,31 @@ impl std::fmt::Display for NetworkKind {
             Self::MlpField => "a potential as a network",
             Self::FreeField => "an acceleration without a potential",
         })
+    }
+}
+
+/// Positions and velocities, and which stars have none.
+#[derive(Debug)]
+pub struct Located {
+    /// Positions (stars, 3), kpc; of no meaning where `unsolved` says why.
+    pub x: Tensor,
+    /// Velocities (stars, 3), km/s.
+    pub v: Tensor,
+    /// For each star.
+    pub unsolved: Vec<Option<Unsolved>>,
+}
+
+/// A way back from angles and actions.
+pub trait Inverse {
+    /// Positions and velocities of angles, radians, and actions, km/s kpc: (stars, 3) twice.
+    fn locate(&self, angles: &Tensor, actions: &Tensor) -> Result<Located, Error>;
+}
+
+/// The way back that a file gives: a network trained for it, or the equations of a smooth map.
+pub fn load_inverse(weights: &Weights, device: Device) -> Result<Box<dyn Inverse>, Error> {
+    match NetworkKind::of(weights)? {
+        NetworkKind::Smooth => Ok(Box::new(SmoothMap::from_weights(weights, device)?)),
+        _ => Ok(Box::new(InverseModel::from_weights(weights, device)?)),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::common::columns::{
     OBSERVABLES, POSITION,
 };
 use crate::common::layout::{Layout, OfStar};
-use crate::common::networks;
+use crate::common::networks::{self, is_actions};
 use crate::common::potentials::PotentialParameters;
 use crate::common::quantities::Acceleration;
 use crate::common::set_aside::{self, OnFailure};
@@ -153,15 +153,7 @@ impl By {
     /// The types of network that can be applied in this way.
     fn types(self) -> &'static [NetworkType] {
         match self {
-            Self::Star => &[
-                networks::SMOOTH,
-                networks::PAPER,
-                networks::FOURIER,
-                networks::INVERSE,
-                networks::LINEAR_FIELD,
-                networks::SMOOTH_FIELD,
-                networks::FREE_FIELD,
-            ],
+            Self::Star => &networks::ALL,
             Self::Stream | Self::Inverse => &[networks::SMOOTH],
             Self::Toy => &networks::ACTIONS,
             Self::Dropout(_) => &[networks::PAPER],
@@ -180,10 +172,10 @@ impl Predict {
         let all: &[&[Column]] = match of {
             networks::INVERSE => &[&ACTIONS, &ANGLES],
             networks::FOURIER => &[&CARTESIAN],
-            networks::SMOOTH | networks::PAPER if self.by == By::Inverse => &[&ACTIONS, &ANGLES],
-            networks::SMOOTH | networks::PAPER if columns::has(stars, &OBSERVABLES) => &[],
-            networks::SMOOTH | networks::PAPER if columns::has(stars, &CARTESIAN) => &[],
-            networks::SMOOTH | networks::PAPER => {
+            of if is_actions(of) && self.by == By::Inverse => &[&ACTIONS, &ANGLES],
+            of if is_actions(of) && columns::has(stars, &OBSERVABLES) => &[],
+            of if is_actions(of) && columns::has(stars, &CARTESIAN) => &[],
+            of if is_actions(of) => {
                 return Err("stars: needs the columns x y z vx vy vz, or distance l b v_los mu_l_cosb mu_b".to_owned());
             }
             _ => &[&POSITION],
@@ -228,8 +220,8 @@ impl Stage for Predict {
         }
         let has_field = connected.contains_key("field");
         let members = || NETWORKS[1..].iter().filter(|port| connected.contains_key(**port));
-        let other = |port: &&&str| connected_network(connected, port).is_none_or(|of| !networks::ACTIONS.contains(&of));
-        if !networks::ACTIONS.contains(&of) {
+        let other = |port: &&&str| connected_network(connected, port).is_none_or(|of| !is_actions(of));
+        if !is_actions(of) {
             let foreign = [
                 (has_field, "field"),
                 (self.potential.is_some(), "potential"),
@@ -242,7 +234,7 @@ impl Stage for Predict {
             return Err(format!("{port}: is no network of actions and angles, as the first is"));
         }
         let outputs = match of {
-            networks::SMOOTH | networks::PAPER | networks::FOURIER if self.by != By::Inverse => {
+            of if self.by != By::Inverse && (of == networks::FOURIER || is_actions(of)) => {
                 let content = Content {
                     angles: of != networks::FOURIER,
                     field: self.potential.is_some() || has_field,
@@ -255,7 +247,7 @@ impl Stage for Predict {
                     set_aside::port(),
                 ]
             }
-            networks::SMOOTH | networks::PAPER | networks::INVERSE => vec![
+            of if of == networks::INVERSE || is_actions(of) => vec![
                 OutputPort::table("predictions", Layout::<OfStar<PhaseSpace>>::of_one().schema()),
                 set_aside::port(),
             ],

@@ -44,6 +44,22 @@ const FILES: [(NetworkType, &str, Option<&str>); 7] = [
     (FREE_FIELD, "field", Some("acceleration")),
 ];
 
+/// All types.
+pub const ALL: [NetworkType; FILES.len()] = {
+    let mut all = [SMOOTH; FILES.len()];
+    let mut n = 0;
+    while n < all.len() {
+        all[n] = FILES[n].0;
+        n += 1;
+    }
+    all
+};
+
+/// Whether networks of a type give every star actions and angles.
+pub fn is_actions(of: NetworkType) -> bool {
+    ACTIONS.contains(&of)
+}
+
 /// The type of a file with these metadata; `None` where no network of ours says this.
 pub fn of_file(map: Option<&str>, network: Option<&str>) -> Option<NetworkType> {
     let known = FILES

@@ -15,13 +15,21 @@ use tch::{Device, Kind, Tensor};
 use crate::error::Error;
 use crate::features::{Features, SOFTENING, Symmetry};
 use crate::isochrone::{Isochrone, floored, wrap};
-use crate::map::NetworkKind;
+use crate::map::{Inverse, Located, NetworkKind};
 use crate::paper::layers::{Dropout, Network, Shape};
 use crate::paper::map::ACTION_UNIT;
 use crate::perceptron::{Perceptron, Size, Start};
 use crate::random::generator;
 use crate::streams::scales;
 use crate::weights::Weights;
+
+impl Inverse for InverseModel {
+    fn locate(&self, angles: &Tensor, actions: &Tensor) -> Result<Located, Error> {
+        let (x, v) = self.predict(angles, actions);
+        let unsolved = vec![None; angles.size()[0] as usize];
+        Ok(Located { x, v, unsolved })
+    }
+}
 
 /// Architecture of an inverse.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

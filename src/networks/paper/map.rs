@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::layers::{Dropout, Network, Prepared, Shape};
+use crate::cramer::solve_transposed;
 use crate::streams::ToyPoints;
 
 /// Size of the two networks.
@@ -341,7 +342,8 @@ impl PreparedMap {
 
     /// J' of streams, (streams, 3), and how far the last step of each would still have moved it.
     ///
-    /// Each stream's steps are damped when they grow, as the iteration does not contract for every one.
+    /// Each stream's steps are damped when they grow, as the iteration does not contract for every one. Secants, by which the smooth map finds its
+    /// J', look at fewer and fewer streams; masks of dropout belong to places among all of them.
     pub fn settled_actions(&self, toy: &ToyPoints, draw: Option<i64>) -> (Tensor, Tensor) {
         let dropout = if draw.is_some() { Dropout::Drawn } else { Dropout::Off };
         let (theta, action) = (toy.angles.detach(), toy.actions.detach());
@@ -412,15 +414,9 @@ fn spread_out(mean: &Tensor, like: &Tensor) -> Tensor {
 }
 
 /// Solves Σ_i K_ij J''_i = J'_j for K_ij = ∂θ''_i/∂θ'_j given by its columns j: the actions of a change of angles.
-///
-/// The solution by Cramer's rule: J''ᵢ = (J', k_{i+1}, k_{i+2}) / det K with k_i the rows.
 fn covariant(columns: &[Tensor; 3], action: &Tensor) -> Tensor {
     let row = |i: i64| Tensor::stack(&columns.each_ref().map(|column| column.select(-1, i)), -1);
-    let rows = [row(0), row(1), row(2)];
-    let cross: [Tensor; 3] = std::array::from_fn(|i| rows[(i + 1) % 3].linalg_cross(&rows[(i + 2) % 3], -1));
-    let dot = |a: &Tensor, b: &Tensor| (a * b).sum_dim_intlist([-1_i64].as_slice(), false, Kind::Double);
-    let determinant = dot(&rows[0], &cross[0]);
-    Tensor::stack(&cross.each_ref().map(|normal| dot(normal, action) / &determinant), -1)
+    solve_transposed(&[row(0), row(1), row(2)], action)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde_json::Value;
 use stages::apply::predict::{By, NETWORKS, Predict};
 use stages::common::io::{self, PieceWriter};
 use stages::common::layout::{Layout, OfStar};
-use stages::common::networks;
+use stages::common::networks::{self, is_actions};
 use stages::common::quantities::Acceleration;
 
 use crate::common::field::LearnedField;
@@ -22,10 +22,10 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     match context.network_type(NETWORKS[0])? {
         networks::FOURIER => crate::apply::predict_fourier::run(&weights, &with, context),
         networks::INVERSE => crate::apply::predict_inverse::run(&weights, &with, context, device),
-        networks::SMOOTH if with.by == By::Inverse => {
+        of if is_actions(of) && with.by == By::Inverse => {
             crate::apply::predict_inverse::run(&weights, &with, context, device)
         }
-        networks::SMOOTH | networks::PAPER => crate::apply::predict_actions::run(&with, context, device),
+        of if is_actions(of) => crate::apply::predict_actions::run(&with, context, device),
         _ => field(&LearnedField::from_weights(&weights)?, context),
     }
 }

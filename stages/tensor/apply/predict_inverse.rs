@@ -1,14 +1,13 @@
 //! The part of `predict` from actions and angles to positions and velocities.
 
 use dynamics::phase_space::PhaseSpace;
-use networks::inverse::InverseModel;
-use networks::smooth::SmoothMap;
-use networks::smooth::exact::{Located, Unsolved};
+use networks::map;
+use networks::smooth::exact::Unsolved;
 use networks::weights::Weights;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
-use stages::apply::predict::{By, Predict};
+use stages::apply::predict::Predict;
 use stages::common::columns::{ACTIONS, ANGLES};
 use stages::common::io::{self, PieceWriter};
 use stages::common::layout::{Layout, OfStar};
@@ -20,34 +19,9 @@ use crate::common::failed;
 use crate::common::pieces::ROWS;
 use crate::common::stretch::three;
 
-enum Inverse {
-    Learned(InverseModel),
-    Exact(SmoothMap),
-}
-
-impl Inverse {
-    fn from_weights(weights: &Weights, by: By, device: Device) -> Result<Self, StageError> {
-        Ok(match by {
-            By::Inverse => Self::Exact(SmoothMap::from_weights(weights, device).map_err(failed)?),
-            _ => Self::Learned(InverseModel::from_weights(weights, device).map_err(failed)?),
-        })
-    }
-
-    fn locate(&self, theta: &Tensor, action: &Tensor) -> Result<Located, StageError> {
-        match self {
-            Self::Learned(model) => {
-                let (x, v) = model.predict(theta, action);
-                let unsolved = vec![None; theta.size()[0] as usize];
-                Ok(Located { x, v, unsolved })
-            }
-            Self::Exact(map) => map.locate(theta, action).map_err(failed),
-        }
-    }
-}
-
 /// Positions and velocities of a table's actions and angles, star by star.
 pub fn run(weights: &Weights, with: &Predict, context: &StageContext, device: Device) -> Result<Outcome, StageError> {
-    let inverse = Inverse::from_weights(weights, with.by, device)?;
+    let inverse = map::load_inverse(weights, device).map_err(failed)?;
     let rows = io::count_rows(context, "stars")?;
     let progress = context.progress(rows as u64, "stars");
     let mut predictions = PieceWriter::create(context, "predictions")?;
@@ -60,7 +34,7 @@ pub fn run(weights: &Weights, with: &Predict, context: &StageContext, device: De
         let together = |columns: [&[f64]; 3]| Tensor::stack(&columns.map(Tensor::from_slice), -1).to_device(device);
         let action = together(io::columns(&table, &ACTIONS)?);
         let theta = together(io::columns(&table, &ANGLES)?);
-        let located = inverse.locate(&theta, &action)?;
+        let located = inverse.locate(&theta, &action).map_err(failed)?;
         let (x, v) = (three(&located.x)?, three(&located.v)?);
         let (mut kept, mut lost) = (Vec::new(), Vec::new());
         for (row, id) in ids.into_iter().enumerate() {

@@ -8,7 +8,7 @@ use tch::{Kind, Tensor};
 use self::search::{search, secants};
 use crate::error::Error;
 use crate::isochrone::{floored, wrap};
-use crate::map::Image;
+use crate::map::{Image, Inverse, Located};
 use crate::smooth::SmoothMap;
 use crate::streams::ToyPoints;
 
@@ -65,15 +65,10 @@ impl Unsolved {
     }
 }
 
-/// Positions and velocities, and which stars have none.
-#[derive(Debug)]
-pub struct Located {
-    /// Positions (stars, 3), kpc; of no meaning where `unsolved` says why.
-    pub x: Tensor,
-    /// Velocities (stars, 3), km/s.
-    pub v: Tensor,
-    /// For each star.
-    pub unsolved: Vec<Option<Unsolved>>,
+impl Inverse for SmoothMap {
+    fn locate(&self, angles: &Tensor, actions: &Tensor) -> Result<Located, Error> {
+        SmoothMap::locate(self, angles, actions)
+    }
 }
 
 /// First and mixed second derivatives of G.

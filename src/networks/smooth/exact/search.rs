@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::flags;
+use crate::cramer::solve;
 use crate::error::Error;
 
 /// What a residual must come down to: radians, and actions in units of the data's.
@@ -143,14 +144,9 @@ fn view(like: &Tensor) -> Vec<i64> {
     shape
 }
 
-/// The solution of 3 × 3 systems by Cramer's rule; not finite where there is none.
+/// The solution of 3 × 3 systems; not finite where there is none.
 fn solved(matrix: &Tensor, right: &Tensor) -> Tensor {
-    let row = |i: i64| matrix.select(-2, i);
-    let [a, b, c] = [row(0), row(1), row(2)];
-    let cross = |p: &Tensor, q: &Tensor| p.linalg_cross(q, -1);
-    let [bc, ca, ab] = [cross(&b, &c), cross(&c, &a), cross(&a, &b)];
-    let determinant = (&a * &bc).sum_dim_intlist([-1].as_slice(), true, Kind::Double);
-    (bc * right.narrow(-1, 0, 1) + ca * right.narrow(-1, 1, 1) + ab * right.narrow(-1, 2, 1)) / determinant
+    solve(&[0, 1, 2].map(|i| matrix.select(-2, i)), right)
 }
 
 #[cfg(test)]
