@@ -11,7 +11,7 @@ use std::ffi::c_int;
 #[unsafe(no_mangle)]
 pub extern "C" fn actionfinder_worker_3(parent: u32) -> c_int {
     // A panic must not cross the C boundary; `serve` catches those of the body.
-    std::panic::catch_unwind(|| runner::worker::serve(parent, &crate::BODIES)).unwrap_or(70)
+    std::panic::catch_unwind(|| runner::worker::serve(parent, &crate::bodies())).unwrap_or(70)
 }
 
 /// Prints one line of JSON about libtorch and its devices to stdout; gives 0.

@@ -7,24 +7,11 @@ pub mod entry;
 pub mod learn;
 
 use runner::worker::Body;
-use stages::apply::predict::Predict;
-use stages::apply::recover_velocities::RecoverVelocities;
-use stages::apply::tabulate_field::TabulateField;
-use stages::learn::train_acceleration::TrainAcceleration;
-use stages::learn::train_actions::TrainActions;
-use stages::learn::train_inverse::TrainInverse;
-use stages::learn::train_potential::TrainPotential;
 
 /// The bodies of all kinds that run in a worker.
-pub const BODIES: [Body; 7] = [
-    Body::of::<TabulateField>(apply::tabulate_field::run),
-    Body::of::<TrainAcceleration>(learn::train_acceleration::run),
-    Body::of::<TrainActions>(learn::train_actions::run),
-    Body::of::<TrainInverse>(learn::train_inverse::run),
-    Body::of::<TrainPotential>(learn::train_potential::run),
-    Body::of::<Predict>(apply::predict::run),
-    Body::of::<RecoverVelocities>(apply::recover_velocities::run),
-];
+pub fn bodies() -> Vec<Body> {
+    learn::BODIES.into_iter().chain(apply::BODIES).collect()
+}
 
 #[cfg(test)]
 #[path = "../../src/catalog.rs"]
@@ -44,8 +31,9 @@ mod tests {
         let catalog = catalog::catalog();
         let kinds = catalog.kinds().iter().filter(|kind| kind.place == Place::Worker);
         let wanted: BTreeMap<_, _> = kinds.map(|kind| (kind.name, kind.revision)).collect();
-        let bodies: BTreeMap<_, _> = BODIES.iter().map(|body| (body.kind, body.revision)).collect();
+        let all = bodies();
+        let bodies: BTreeMap<_, _> = all.iter().map(|body| (body.kind, body.revision)).collect();
         assert_eq!(bodies, wanted);
-        assert_eq!(bodies.len(), BODIES.len(), "a kind has two bodies");
+        assert_eq!(bodies.len(), all.len(), "a kind has two bodies");
     }
 }

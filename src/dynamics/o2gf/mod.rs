@@ -35,7 +35,7 @@ mod window;
 use crate::orbit::circular::circular_speed;
 use crate::orbit::{OrbitError, dense};
 use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace, Unbound};
-use crate::potential::{Potential, Symmetry};
+use crate::potential::{Potential, Symmetry, WrongSymmetry};
 use crate::units::{Gyr, wrap_difference};
 use rayon::prelude::*;
 use spectrum::{Extent, Samples};
@@ -135,8 +135,8 @@ pub enum O2gfError {
     #[error(transparent)]
     Unbound(#[from] Unbound),
     /// The method here uses conservation of L_z and symmetry about z = 0.
-    #[error("O2GF needs an axisymmetric potential")]
-    NotAxisymmetric,
+    #[error(transparent)]
+    Symmetry(#[from] WrongSymmetry),
     /// The orbit could not be integrated.
     #[error(transparent)]
     Orbit(#[from] OrbitError),
@@ -177,9 +177,7 @@ pub fn label<P: Potential + ?Sized>(
     point: &PhaseSpace,
     settings: &Settings,
 ) -> Result<Label, O2gfError> {
-    if potential.symmetry() == Symmetry::Triaxial {
-        return Err(O2gfError::NotAxisymmetric);
-    }
+    WrongSymmetry::check("O2GF", Symmetry::Axisymmetric, potential.symmetry())?;
     let energy = potential.energy(point);
     let limit = potential.potential_at_infinity();
     if energy.is_nan() || energy >= limit {

@@ -245,7 +245,7 @@ fn what_has_no_label_is_an_error() {
     let triaxial = crate::potential::Logarithmic::new(220.0, 2.0, [1.0, 0.9, 0.7]).unwrap();
     let slow = PhaseSpace::new([8.0, 0.0, 0.0], [0.0, 200.0, 0.0]);
     assert_eq!(
-        label(&triaxial, &slow, &Settings::default()),
-        Err(O2gfError::NotAxisymmetric)
+        label(&triaxial, &slow, &Settings::default()).unwrap_err().to_string(),
+        "O2GF needs a potential that is axisymmetric, not one that is triaxial"
     );
 }

@@ -37,6 +37,7 @@ pub use spheroid::Spheroid;
 
 use crate::phase_space::PhaseSpace;
 use crate::units::GRAVITATIONAL_CONSTANT;
+use std::fmt;
 
 /// What a potential looks the same under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +48,16 @@ pub enum Symmetry {
     Axisymmetric,
     /// Reflections in the three coordinate planes.
     Triaxial,
+}
+
+impl fmt::Display for Symmetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Spherical => "spherical",
+            Self::Axisymmetric => "axisymmetric",
+            Self::Triaxial => "triaxial",
+        })
+    }
 }
 
 /// A static gravitational potential, in the frame of its centre.
@@ -119,7 +130,7 @@ delegate!(&P, Box<P>, std::sync::Arc<P>);
 
 /// A method asks for more symmetry than the potential has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{method} needs a potential that is {needed:?}, not one that is {found:?}")]
+#[error("{method} needs a potential that is {needed}, not one that is {found}")]
 pub struct WrongSymmetry {
     /// The method.
     pub method: &'static str,

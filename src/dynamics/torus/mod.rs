@@ -20,7 +20,7 @@ mod toy;
 mod warp;
 
 use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace, Unbound};
-use crate::potential::{Isochrone, Potential, Symmetry};
+use crate::potential::{Isochrone, Potential, Symmetry, WrongSymmetry};
 use crate::units::{wrap_angle, wrap_difference};
 use crate::vector::norm;
 use rayon::prelude::*;
@@ -58,8 +58,8 @@ impl Default for Settings {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum TorusError {
     /// The potential is not axisymmetric.
-    #[error("torus mapping needs an axisymmetric potential")]
-    NotAxisymmetric,
+    #[error(transparent)]
+    Symmetry(#[from] WrongSymmetry),
     /// An action is negative or not finite, or J_φ and J_z are both zero.
     #[error("actions must be finite, J_r and J_z not negative, and J_z + |J_φ| positive")]
     Actions,
@@ -146,9 +146,7 @@ impl Torus {
         actions: &Actions,
         settings: &Settings,
     ) -> Result<Self, TorusError> {
-        if potential.symmetry() == Symmetry::Triaxial {
-            return Err(TorusError::NotAxisymmetric);
-        }
+        WrongSymmetry::check("torus mapping", Symmetry::Axisymmetric, potential.symmetry())?;
         let Actions { phi, z, r } = *actions;
         if !(phi.is_finite() && z.is_finite() && r.is_finite() && z >= 0.0 && r >= 0.0 && z + phi.abs() > 0.0) {
             return Err(TorusError::Actions);

@@ -270,10 +270,10 @@ fn what_has_no_torus_is_an_error() {
     };
     assert_eq!(Torus::new(&galaxy, &negative, &few).unwrap_err(), TorusError::Actions);
     let triaxial = crate::potential::Logarithmic::new(220.0, 2.0, [1.0, 0.9, 0.7]).unwrap();
-    assert_eq!(
-        Torus::new(&triaxial, &DISC[0], &few).unwrap_err(),
-        TorusError::NotAxisymmetric
-    );
+    assert!(matches!(
+        Torus::new(&triaxial, &DISC[0], &few),
+        Err(TorusError::Symmetry(_))
+    ));
 }
 
 /// Derivatives of H by toy actions agree with differences of the exact map, also on retrograde and nearly circular orbits.

@@ -180,7 +180,7 @@ pub(super) fn latitude_angle(toy: &Isochrone, actions: &Actions, theta_r: f64, t
 /// The isochrone on whose own torus of these actions the true H varies least.
 pub(crate) fn choose<P: Potential + ?Sized>(potential: &P, actions: &Actions) -> Option<Isochrone> {
     let l = actions.z + actions.phi.abs();
-    let radius = circular_radius(potential, l + actions.r)?;
+    let radius = rough_guiding_radius(potential, l + actions.r)?;
     let force = -potential.acceleration([radius, 0.0, 0.0])[0];
     let spread =
         |[ln_k, ln_b]: [f64; 2]| heights(potential, actions, ln_k, ln_b).map_or(f64::INFINITY, |h| variance(&h));
@@ -208,8 +208,9 @@ pub(crate) fn choose<P: Potential + ?Sized>(potential: &P, actions: &Actions) ->
     Isochrone::new(ln_k.exp() / GRAVITATIONAL_CONSTANT, ln_b.exp()).ok()
 }
 
-/// Radius in the plane at which a circular orbit has this angular momentum.
-fn circular_radius<P: Potential + ?Sized>(potential: &P, l: f64) -> Option<f64> {
+/// The guiding radius to a part in a thousand, from which a search begins. [`guiding_radius`](crate::orbit::circular::guiding_radius), which
+/// gives it to rounding, asks three times as often for the force, and every torus needs one.
+fn rough_guiding_radius<P: Potential + ?Sized>(potential: &P, l: f64) -> Option<f64> {
     let excess = |ln_r: f64| {
         let r = ln_r.exp();
         -potential.acceleration([r, 0.0, 0.0])[0] * r.powi(3) - l * l

@@ -7,3 +7,15 @@ pub mod predict_inverse;
 pub mod recover_velocities;
 pub mod stream_means;
 pub mod tabulate_field;
+
+use runner::worker::Body;
+use stages::apply::predict::Predict;
+use stages::apply::recover_velocities::RecoverVelocities;
+use stages::apply::tabulate_field::TabulateField;
+
+/// The body of each kind.
+pub const BODIES: [Body; 3] = [
+    Body::of::<Predict>(predict::run),
+    Body::of::<RecoverVelocities>(recover_velocities::run),
+    Body::of::<TabulateField>(tabulate_field::run),
+];
