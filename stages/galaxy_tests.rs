@@ -179,7 +179,7 @@ fn a_galaxy_of_ones_own_components_is_that_of_the_catalogue() {
         ]
     } });
     let own: PotentialParameters = serde_json::from_value(own).unwrap();
-    assert_eq!(own.faults("potential"), []);
+    assert_eq!(own.misfits("potential"), []);
     let at = [8.0, 1.0, 0.5];
     let ours = own.build().unwrap().acceleration(at);
     assert_eq!(ours, PotentialParameters::Piffl14.build().unwrap().acceleration(at));
@@ -187,9 +187,9 @@ fn a_galaxy_of_ones_own_components_is_that_of_the_catalogue() {
         { "density": 1e8, "axis_ratio": 0, "inner_slope": 1, "outer_slope": 3, "scale_radius": 1 }
     ] } });
     let flat: PotentialParameters = serde_json::from_value(flat).unwrap();
-    assert_eq!(flat.faults("potential").len(), 1);
+    assert_eq!(flat.misfits("potential").len(), 1);
     let empty: PotentialParameters = serde_json::from_value(json!({ "galaxy": {} })).unwrap();
-    assert_eq!(empty.faults("potential").len(), 1);
+    assert_eq!(empty.misfits("potential").len(), 1);
 }
 
 #[test]

@@ -450,7 +450,7 @@ fn every_potential_can_be_named() {
     ];
     for (name, named) in &named {
         let potential: PotentialParameters = serde_json::from_value(named.clone()).unwrap();
-        assert_eq!(potential.faults("potential"), [], "{name}");
+        assert_eq!(potential.misfits("potential"), [], "{name}");
         assert!(
             potential.build().unwrap().acceleration([8.0, 0.0, 0.1])[0] < 0.0,
             "{named} pulls inwards"
@@ -472,7 +472,7 @@ fn every_potential_can_be_named() {
     }
     let flat = json!({ "logarithmic": { "velocity": 220, "core": 2, "axes": [1, 0, 1] } });
     let flat: PotentialParameters = serde_json::from_value(flat).unwrap();
-    assert_eq!(flat.faults("potential").len(), 1);
+    assert_eq!(flat.misfits("potential").len(), 1);
 }
 
 /// What a plan knows of numbers of streams and stars, it holds against what is asked for.

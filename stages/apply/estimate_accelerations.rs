@@ -12,7 +12,7 @@ use tables::take_rows;
 use crate::common::columns::{self, POSITION};
 use crate::common::io::{TableContext, quantity, star_ids};
 use crate::common::layout::Layout;
-use crate::common::potentials::PotentialParameters;
+use crate::common::potentials::{self, PotentialParameters};
 use crate::common::quantities::{Acceleration, Position};
 use crate::common::set_aside::{self, OnFailure, SetAside};
 
@@ -50,7 +50,7 @@ impl Stage for EstimateAccelerations {
     }
 
     fn check(&self) -> Vec<Fault> {
-        self.potential.faults("potential")
+        potentials::faults(&self.potential, "potential")
     }
 
     fn counts(&self, inputs: &Counts) -> Result<Counts, Vec<Fault>> {
@@ -59,7 +59,7 @@ impl Stage for EstimateAccelerations {
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let table = context.read_table("stars")?;
-        let potential = self.potential.build()?;
+        let potential = self.potential.build().map_err(StageError::failed)?;
         let places: Vec<Position> = quantity(&table)?;
         let found = places.iter().map(|place| potential.acceleration(place.0));
         let mut without = SetAside::default();

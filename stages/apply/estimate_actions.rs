@@ -19,7 +19,7 @@ use crate::common::io::{TableContext, quantity, star_ids};
 use crate::common::layout::Layout;
 use crate::common::networks;
 use crate::common::parameters::KmPerSecondKpc;
-use crate::common::potentials::{MassAndScale, PotentialParameters};
+use crate::common::potentials::{self, MassAndScale, PotentialParameters};
 use crate::common::set_aside::{self, OnFailure, SetAside};
 use methods::{Estimate, Quality};
 
@@ -199,7 +199,7 @@ impl Stage for EstimateActions {
         let mut faults = Vec::new();
         let found = match self.method.potential() {
             Some(potential) => {
-                faults.extend(potential.faults(&place));
+                faults.extend(potentials::faults(&potential, &place));
                 potential.symmetry()
             }
             None => Symmetry::Axisymmetric,

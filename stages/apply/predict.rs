@@ -13,7 +13,7 @@ use crate::common::columns::{
 };
 use crate::common::layout::{Layout, OfStar};
 use crate::common::networks::{self, is_actions};
-use crate::common::potentials::PotentialParameters;
+use crate::common::potentials::{self, PotentialParameters};
 use crate::common::quantities::Acceleration;
 use crate::common::set_aside::{self, OnFailure};
 
@@ -279,7 +279,7 @@ impl Stage for Predict {
             ));
         }
         if let Some(potential) = &self.potential {
-            faults.extend(potential.faults("potential"));
+            faults.extend(potentials::faults(potential, "potential"));
             if !self.by.takes_field() {
                 faults.push(Fault::new("potential", "is for `by: star` and `by: stream`"));
             }

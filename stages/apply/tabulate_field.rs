@@ -9,7 +9,7 @@ use crate::common::columns::Column;
 use crate::common::layout::Layout;
 use crate::common::networks;
 use crate::common::parameters::Kpc;
-use crate::common::potentials::PotentialParameters;
+use crate::common::potentials::{self, PotentialParameters};
 use crate::common::room::too_many_rows;
 
 /// `tabulate_field`
@@ -162,7 +162,7 @@ impl Stage for TabulateField {
     fn check(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
         if let Some(potential) = &self.potential {
-            faults.extend(potential.faults("potential"));
+            faults.extend(potentials::faults(potential, "potential"));
         }
         if self.from >= self.to {
             let message = format!("must be above `from`, {} kpc", self.from.get());

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::common::columns::{self, CARTESIAN, Column, OBSERVABLES};
 use crate::common::networks;
 use crate::common::parameters::{Kpc, SunParameters, dropout, not_negative, positive};
-use crate::common::potentials::{MassAndScale, PotentialParameters};
+use crate::common::potentials::{self, MassAndScale, PotentialParameters};
 use crate::common::set_aside::{self, OnFailure};
 use crate::common::training::Training;
 use crate::learn::tables;
@@ -361,7 +361,8 @@ impl Smooth {
         if let Some(flow) = &self.flow {
             faults.extend(positive("network.smooth.flow.weight", Some(flow.weight)));
             let potential = flow.potential.iter();
-            faults.extend(potential.flat_map(|potential| potential.faults("network.smooth.flow.potential")));
+            faults
+                .extend(potential.flat_map(|potential| potentials::faults(potential, "network.smooth.flow.potential")));
         }
         faults
     }

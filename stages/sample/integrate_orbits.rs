@@ -17,7 +17,7 @@ use crate::common::columns::{self, CARTESIAN, TIME};
 use crate::common::io::{TableContext, quantity, star_ids};
 use crate::common::layout::{Layout, StarId};
 use crate::common::parameters::{Gyr, positive};
-use crate::common::potentials::PotentialParameters;
+use crate::common::potentials::{self, PotentialParameters};
 use crate::common::room::too_many_rows;
 use crate::common::set_aside::{self, OnFailure, SetAside};
 use crate::sample::samples::HaloSample;
@@ -152,7 +152,7 @@ impl Stage for IntegrateOrbits {
     }
 
     fn check(&self) -> Vec<Fault> {
-        let mut faults = self.potential.faults("potential");
+        let mut faults = potentials::faults(&self.potential, "potential");
         match (self.sample, self.streams) {
             (Sample::Halo, None) => faults.push(Fault::new("streams", "sample: halo needs the number of streams")),
             (Sample::TestOrbits | Sample::Starts, Some(_)) => {
@@ -185,7 +185,7 @@ impl Stage for IntegrateOrbits {
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
-        let potential = self.potential.build()?;
+        let potential = self.potential.build().map_err(StageError::failed)?;
         let starts = self.starts(context, potential.as_ref())?;
         let times: Vec<Vec<units::Gyr>> = (0..starts.len()).map(|index| self.times_of(index)).collect();
         let integrated = self.integrate(context, potential.as_ref(), &starts, &times)?;

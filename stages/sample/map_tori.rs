@@ -20,7 +20,7 @@ use crate::common::columns::{self, ACTIONS, ENERGY, J_ERROR};
 use crate::common::io::{TableContext, quantity, star_ids};
 use crate::common::layout::{Layout, StarId};
 use crate::common::parameters::{Gyr, KmPerSecondKpc, positive};
-use crate::common::potentials::PotentialParameters;
+use crate::common::potentials::{self, PotentialParameters};
 use crate::common::room::too_many_rows;
 use crate::common::set_aside::{self, OnFailure, SetAside};
 use crate::sample::samples::{DiscSample, HaloSample};
@@ -138,7 +138,7 @@ impl Stage for MapTori {
     }
 
     fn check(&self) -> Vec<Fault> {
-        let mut faults = self.potential.faults("potential");
+        let mut faults = potentials::faults(&self.potential, "potential");
         if self.potential.symmetry() > Symmetry::Axisymmetric {
             faults.push(Fault::new("potential", "torus mapping needs an axisymmetric potential"));
         }
@@ -173,7 +173,7 @@ impl Stage for MapTori {
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
-        let potential = self.potential.build()?;
+        let potential = self.potential.build().map_err(StageError::failed)?;
         let potential = potential.as_ref();
         let given = match self.sample {
             Sample::Actions => Some(given_actions(context)?),

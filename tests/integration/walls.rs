@@ -104,6 +104,10 @@ fn crates_stay_in_their_rooms() {
             ],
         ),
         (
+            "parameters",
+            &["serde_yaml", "arrow", "arrow-schema", "parquet", "runner", "tables"],
+        ),
+        (
             "networks",
             &["serde_yaml", "arrow", "arrow-schema", "parquet", "runner", "tables"],
         ),

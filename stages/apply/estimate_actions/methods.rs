@@ -58,7 +58,7 @@ impl Method {
         stars: &[PhaseSpace],
     ) -> Result<Estimates, StageError> {
         let (potential, hold) = match self.potential() {
-            Some(potential) => (potential.build()?, None),
+            Some(potential) => (potential.build().map_err(StageError::failed)?, None),
             None => field(context, stars).map(|(field, hold)| (field, Some(hold)))?,
         };
         let (potential, hold) = (potential.as_ref(), hold.as_ref());

@@ -70,7 +70,12 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
     } else {
         1
     };
-    let known = with.potential.as_ref().map(|potential| potential.build()).transpose()?;
+    let known = with
+        .potential
+        .as_ref()
+        .map(|potential| potential.build())
+        .transpose()
+        .map_err(StageError::failed)?;
     let mut predictors = (0..side_by_side)
         .map(|_| Predictor::new(with, known.as_deref(), context, device))
         .collect::<Result<Vec<_>, _>>()?;

@@ -19,7 +19,12 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let with: TabulateField = parameters(value)?;
     prepare(context);
     let field = LearnedField::from_weights(&load(context, "field")?)?;
-    let truth = with.potential.as_ref().map(|potential| potential.build()).transpose()?;
+    let truth = with
+        .potential
+        .as_ref()
+        .map(|potential| potential.build())
+        .transpose()
+        .map_err(StageError::failed)?;
     let count = with.points as usize;
     let radii = between(with.from.get(), with.to.get(), count);
     let plane: Vec<(f64, f64)> = radii.iter().map(|&radius| (radius, 0.0)).collect();

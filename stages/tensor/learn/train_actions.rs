@@ -192,7 +192,12 @@ fn field(context: &StageContext) -> Result<Option<Field>, StageError> {
 fn flow(own: &Smooth, field: Option<&Field>, learning: &Streams, toy: &Isochrone) -> Result<Option<Flow>, StageError> {
     let Some(flow) = &own.flow else { return Ok(None) };
     let moved = match (&flow.potential, field) {
-        (Some(potential), _) => Flow::new(potential.build()?.as_ref(), learning, toy, flow.weight),
+        (Some(potential), _) => Flow::new(
+            potential.build().map_err(StageError::failed)?.as_ref(),
+            learning,
+            toy,
+            flow.weight,
+        ),
         (None, Some(field)) => Flow::new(field, learning, toy, flow.weight),
         (None, None) => return Err(StageError::Bug("flow without a potential".to_owned())),
     };
