@@ -355,7 +355,7 @@ impl Loaded {
     pub fn outputs(&self) -> Vec<Output> {
         let mut all = Vec::new();
         for (index, stage) in self.graph.stages.iter().enumerate() {
-            for output in &stage.outputs {
+            for output in stage.outputs.iter() {
                 let file = match &self.plan[StageId::new(index)] {
                     Entry::Hit(cached) => cached
                         .output(output.name)

@@ -3,10 +3,11 @@
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use runner::spec::{Change, Diagnostics, PipelineFile, apply, second_edition};
+use runner::spec::{self, Change, Diagnostics, PipelineFile, apply, second_edition};
 use runner::store::files::{self, Keep};
 
 use super::failure::{Failure, Finished, with_hint};
+use crate::catalog::catalog;
 use crate::console::{count, one_line, print};
 
 /// Rewrite pipelines of an older edition of the language; comments and layout stay.
@@ -31,6 +32,8 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     for (file, (text, changes)) in args.files.iter().zip(found) {
         let shown = file.display();
         changed |= !changes.is_empty();
+        let second = apply(&text, &changes);
+        let left = left(file, &second);
         if args.check {
             for change in &changes {
                 let line = 1 + text[..change.span.start].matches('\n').count();
@@ -40,9 +43,10 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         } else if changes.is_empty() {
             lines.push(format!("{shown}: nothing to change"));
         } else {
-            write(file, &apply(&text, &changes))?;
+            write(file, &second)?;
             lines.push(format!("{shown}: {}", count(changes.len(), "change")));
         }
+        lines.extend(left);
     }
     if args.check && !changed {
         lines.push(format!("nothing to change in {}", count(args.files.len(), "file")));
@@ -72,6 +76,19 @@ fn changes(file: &Path) -> Result<(String, Vec<Change>), Failure> {
 fn messages(why: &Diagnostics) -> String {
     let messages: Vec<&str> = why.iter().map(|mistake| mistake.message.as_str()).collect();
     messages.join("; ")
+}
+
+/// What is left to do by hand in a file of the second edition: the shape of a parameter follows from what it is for.
+fn left(file: &Path, text: &str) -> Option<String> {
+    let shown = file.display().to_string();
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let mistakes = spec::parse_str(text, &shown, folder, &[], &catalog()).err()?;
+    let first = mistakes.iter().next()?;
+    Some(format!(
+        "{shown}: {} left that only you can mend, the first in line {}: `actionfinder plan {shown}` shows what may stand there",
+        count(mistakes.len(), "mistake"),
+        first.line
+    ))
 }
 
 /// The beginning of a text, on one line.

@@ -204,6 +204,30 @@ stages:
     );
 }
 
+/// What changed its shape between the editions is not rewritten, and `fmt` says so.
+#[test]
+fn fmt_says_what_it_leaves() {
+    let first = "\
+pipeline: old
+params: { width: 32 }
+stages:
+  orbits: { integrate_orbits: { with: { potential: { isochrone: { mass: 3e11, scale: 5 } }, streams: 16 } } }
+  sets: { split: { from: { stars: orbits }, with: { train_streams: 8 } } }
+  actions:
+    train_actions: { from: { train: sets.train }, with: { network: smooth, width: \"${width}\", epochs: 4 } }
+";
+    let place = Place::with(first);
+    let said = "p.yaml: 2 mistakes left that only you can mend, the first in line 7: `actionfinder plan p.yaml` shows what may stand there\n";
+    let check = place.run(&["fmt", "--edition", "2", "--check", "p.yaml"]);
+    assert_eq!(check.code, 1);
+    assert!(check.out.ends_with(said), "{}", check.out);
+    assert_eq!(
+        place.well(&["fmt", "--edition", "2", "p.yaml"]).out,
+        format!("p.yaml: 1 change\n{said}")
+    );
+    assert_eq!(place.run(&["plan", "p.yaml"]).code, 3);
+}
+
 /// `fmt` changes no file while another of the same command is cut off; links and permissions stay.
 #[test]
 fn fmt_loses_nothing() {
