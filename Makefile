@@ -1,6 +1,6 @@
 # Two commands: `make run` shows the isochrone experiment, `make test` passes the tests. Both do all set-up.
 
-.PHONY: run test attack setup prerequisites build clean-results
+.PHONY: run test test-python attack setup prerequisites build clean-results
 
 # libgomp's threads spin between tensor operations unless told otherwise.
 export OMP_WAIT_POLICY ?= passive
@@ -10,6 +10,10 @@ run: build
 
 test: setup
 	OMP_NUM_THREADS=1 scripts/test.sh
+
+# The Python package, built and tested in python/.venv.
+test-python: prerequisites
+	scripts/test_python.sh
 
 # Kills, signals, damage, full disks, many runs at once: no test, and less than 20 minutes on two idle cores.
 attack: build
