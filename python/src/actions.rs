@@ -1,10 +1,10 @@
 //! Actions, angles and frequencies of stars.
 
-use dynamics::methods::{Method, finder};
+use dynamics::methods::{Answer, Finder, Method, finder};
 use dynamics::phase_space::ActionAngle;
 use pyo3::prelude::*;
 
-use crate::arrays::{self, Made, Table, each, made, of_star, rows, stars};
+use crate::arrays::{self, Made, Table, each, made, of_star, quickly, rows, stars};
 use crate::errors::{Reasons, invalid, parted};
 use crate::potential::PyPotential;
 
@@ -27,16 +27,20 @@ pub fn actions<'py>(py: Python<'py>, potential: &PyPotential, xv: Table, method:
         .ok_or_else(|| invalid(format!("no method is called {method}")))?;
     let field = potential.field();
     let isochrone = potential.isochrone();
-    let find = finder(method, &field, isochrone)
-        .filter(|_| field.symmetry() <= method.symmetry())
-        .ok_or_else(|| {
-            let needed = match method {
-                Method::Isochrone => "an isochrone",
-                Method::Spherical => "a spherical potential",
-                _ => "an axisymmetric potential",
-            };
-            invalid(format!("{} needs {needed}", method.name()))
-        })?;
+    let found: Option<Finder> = match method {
+        Method::StaeckelFudge => potential.fudge().map(|fudge| -> Finder {
+            Box::new(|star| fudge.actions(star).map(Answer::from).map_err(|error| error.to_string()))
+        }),
+        _ => finder(method, &field, isochrone),
+    };
+    let find = found.filter(|_| field.symmetry() <= method.symmetry()).ok_or_else(|| {
+        let needed = match method {
+            Method::Isochrone => "an isochrone",
+            Method::Spherical => "a spherical potential",
+            _ => "an axisymmetric potential",
+        };
+        invalid(format!("{} needs {needed}", method.name()))
+    })?;
     let nothing = vec![[f64::NAN; 3]; stars.len()];
     let (mut actions, mut angles, mut frequencies, mut errors) =
         (nothing.clone(), nothing.clone(), nothing.clone(), nothing);
@@ -79,8 +83,7 @@ pub fn isochrone_points<'py>(
         )));
     }
     let pairs: Vec<_> = actions.into_iter().zip(angles).collect();
-    let of = |&(j, theta): &([f64; 3], [f64; 3])| {
-        of_star(&isochrone.point(&arrays::actions(j), &arrays::angles(theta)))
-    };
-    made(py, each(py, &pairs, of)?)
+    let of =
+        |&(j, theta): &([f64; 3], [f64; 3])| of_star(&isochrone.point(&arrays::actions(j), &arrays::angles(theta)));
+    made(py, quickly(py, &pairs, of))
 }

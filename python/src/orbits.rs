@@ -75,7 +75,9 @@ fn follow<P: Potential>(
         let at: Vec<Gyr> = side.iter().map(|&at| Gyr(times[at])).collect();
         let orbit = dense::integrate_to_tolerance(field, star, &at, tolerance)?;
         worst = worst.max(orbit.energy_error);
-        side.iter().zip(orbit.points).for_each(|(&at, point)| points[at] = point);
+        side.iter()
+            .zip(orbit.points)
+            .for_each(|(&at, point)| points[at] = point);
     }
     Ok((points, worst))
 }

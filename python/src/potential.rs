@@ -1,15 +1,16 @@
 //! Potentials.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use dynamics::orbit::circular;
 use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::{Isochrone, Potential, Symmetry};
+use dynamics::staeckel::StaeckelFudge;
 use numpy::{PyArray1, PyReadonlyArray1};
 use parameters::potentials::PotentialParameters;
 use pyo3::prelude::*;
 
-use crate::arrays::{Made, Table, each, made, rows, stars};
+use crate::arrays::{Made, Table, made, quickly, rows, stars};
 use crate::errors::invalid;
 
 /// A gravitational potential.
@@ -17,12 +18,20 @@ use crate::errors::invalid;
 pub struct PyPotential {
     parameters: PotentialParameters,
     field: Arc<dyn Potential>,
+    /// Made when it is first asked for: it keeps what it has found out of the potential.
+    fudge: OnceLock<Option<StaeckelFudge<Arc<dyn Potential>>>>,
 }
 
 impl PyPotential {
     /// The potential itself.
     pub fn field(&self) -> Arc<dyn Potential> {
         self.field.clone()
+    }
+
+    /// The Stäckel fudge in it; none where it is not axisymmetric.
+    pub fn fudge(&self) -> Option<&StaeckelFudge<Arc<dyn Potential>>> {
+        let made = self.fudge.get_or_init(|| StaeckelFudge::new(self.field()).ok());
+        made.as_ref()
     }
 
     /// The isochrone, if it is one.
@@ -49,12 +58,17 @@ impl PyPotential {
     fn new(py: Python, json: &str) -> PyResult<Self> {
         let parameters: PotentialParameters = serde_json::from_str(json).map_err(invalid)?;
         if let Some(misfit) = parameters.misfits("").into_iter().next() {
-            return Err(invalid(format!("{}: {}", misfit.at.trim_start_matches('.'), misfit.message)));
+            return Err(invalid(format!(
+                "{}: {}",
+                misfit.at.trim_start_matches('.'),
+                misfit.message
+            )));
         }
         let field = py.detach(|| parameters.build()).map_err(invalid)?;
         Ok(Self {
             parameters,
             field: field.into(),
+            fudge: OnceLock::new(),
         })
     }
 
@@ -84,7 +98,7 @@ impl PyPotential {
 
     /// −∇Φ at positions.
     fn acceleration<'py>(&self, py: Python<'py>, x: Table) -> PyResult<Made<'py>> {
-        made(py, each(py, &rows::<3>(&x)?, |x| self.field.acceleration(*x))?)
+        made(py, quickly(py, &rows::<3>(&x)?, |x| self.field.acceleration(*x)))
     }
 
     /// ∂²Φ/∂x_i∂x_j at positions: nine columns.
@@ -93,7 +107,7 @@ impl PyPotential {
             let hessian = self.field.hessian(*x);
             std::array::from_fn::<f64, 9, _>(|i| hessian[i / 3][i % 3])
         };
-        made(py, each(py, &rows::<3>(&x)?, nine)?)
+        made(py, quickly(py, &rows::<3>(&x)?, nine))
     }
 
     /// ρ at positions.
@@ -121,7 +135,7 @@ impl PyPotential {
             let found = circular::epicycle(self.field.as_ref(), *radius);
             [found.azimuthal, found.vertical, found.radial]
         };
-        made(py, each(py, &radii.as_array().to_vec(), of)?)
+        made(py, quickly(py, &radii.as_array().to_vec(), of))
     }
 
     /// Radii of the circular orbits of angular momenta; NaN where there is none.
@@ -139,6 +153,6 @@ impl PyPotential {
         items: &[I],
         of: impl Fn(&I) -> f64 + Sync,
     ) -> PyResult<Column<'py>> {
-        Ok(PyArray1::from_vec(py, each(py, items, of)?))
+        Ok(PyArray1::from_vec(py, quickly(py, items, of)))
     }
 }

@@ -4,7 +4,7 @@ use dynamics::icrs::Equatorial;
 use dynamics::sky::{Observables, Sun};
 use pyo3::prelude::*;
 
-use crate::arrays::{Made, Table, each, made, of_star, rows, stars};
+use crate::arrays::{Made, Table, made, of_star, quickly, rows, stars};
 use crate::errors::{Reasons, parted};
 
 fn of([r0, z, u, v, w, v_lsr]: [f64; 6]) -> Sun {
@@ -23,15 +23,8 @@ pub fn default_sun() -> [f64; 6] {
 pub fn observe<'py>(py: Python<'py>, xv: Table, sun: [f64; 6]) -> PyResult<(Made<'py>, Reasons)> {
     let (stars, sun) = (stars(&xv)?, of(sun));
     let mut seen = vec![[f64::NAN; 6]; stars.len()];
-    let reasons = parted(each(py, &stars, |star| sun.observe(star))?, |row, star| {
-        seen[row] = [
-            star.distance,
-            star.l,
-            star.b,
-            star.v_los,
-            star.mu_l_cosb,
-            star.mu_b,
-        ];
+    let reasons = parted(quickly(py, &stars, |star| sun.observe(star)), |row, star| {
+        seen[row] = [star.distance, star.l, star.b, star.v_los, star.mu_l_cosb, star.mu_b];
     });
     Ok((made(py, seen)?, reasons))
 }
@@ -50,7 +43,7 @@ pub fn locate<'py>(py: Python<'py>, seen: Table, sun: [f64; 6]) -> PyResult<Made
             mu_b: *mu_b,
         }))
     };
-    made(py, each(py, &rows::<6>(&seen)?, star)?)
+    made(py, quickly(py, &rows::<6>(&seen)?, star))
 }
 
 /// Columns l, b, mu_l_cosb, mu_b of columns ra, dec, mu_ra_cosdec, mu_dec.
@@ -66,5 +59,5 @@ pub fn icrs_to_galactic<'py>(py: Python<'py>, seen: Table) -> PyResult<Made<'py>
         .to_galactic();
         [found.l, found.b, found.mu_l_cosb, found.mu_b]
     };
-    made(py, each(py, &rows::<4>(&seen)?, turned)?)
+    made(py, quickly(py, &rows::<4>(&seen)?, turned))
 }
