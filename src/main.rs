@@ -6,6 +6,7 @@ mod catalog_tests;
 mod cli;
 mod console;
 mod libtorch;
+mod reference;
 mod report;
 mod worker;
 

@@ -4,6 +4,7 @@ mod common;
 mod compare;
 mod doctor;
 mod export;
+mod explain;
 mod failure;
 mod fmt;
 mod gc;
@@ -63,6 +64,8 @@ enum Command {
     Compare(compare::Args),
     /// Remove cached outputs that no recorded run needs
     Gc(gc::Args),
+    /// Explain a kind of stage, a potential or a measure
+    Explain(explain::Args),
     /// Print the JSON Schema of pipelines, for editors
     Schema(schema::Args),
     /// Check libtorch, devices, threads, disk and the results folder
@@ -125,6 +128,7 @@ fn dispatch(command: Command) -> Result<Finished, Failure> {
         Command::Table(args) => table::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Gc(args) => gc::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::New(args) => new::run(args),

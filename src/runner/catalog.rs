@@ -48,6 +48,15 @@ impl Kind {
         self.made.get_or_init(self.schema)
     }
 
+    /// A stage of this kind that sets what must be set, to any value that its type allows; `None` where a type allows too much to tell.
+    pub fn example(&self) -> Option<Arc<dyn AnyStage>> {
+        let schema = self.parameters();
+        let examples = [false, true].into_iter();
+        examples
+            .filter_map(|second| crate::spec::example::of(schema, schema, second))
+            .find_map(|value| (self.parse)(&value).ok())
+    }
+
     /// The body, for a worker that needs no libtorch.
     pub fn body(&self) -> Option<Body> {
         (self.place == Place::Here).then_some(Body {

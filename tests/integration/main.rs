@@ -20,6 +20,7 @@ mod pipelines;
 mod plans;
 mod predictions;
 mod program;
+mod reference;
 mod report;
 mod runs;
 mod schema;

@@ -91,6 +91,28 @@ fn the_galaxy_pipeline_runs_small() {
     assert!(gave.out.contains("O2GF in the learned field"), "{}", gave.out);
 }
 
+/// Accelerations from a map, star by star and as a field: each comparison must find its stars.
+#[test]
+fn the_acceleration_pipeline_runs_small() {
+    let place = Place::new();
+    let yaml = project("pipelines/acceleration.yaml");
+    let small = [
+        "streams=32",
+        "map_epochs=3",
+        "field_epochs=2",
+        "galaxy.tori=48",
+        "galaxy.tolerance=1e-3",
+        "galaxy.validation_streams=8",
+        "galaxy.test_streams=8",
+    ];
+    let mut arguments = vec!["run", yaml.to_str().unwrap(), "--results", "results"];
+    arguments.extend(["--to", "solved_errors", "--to", "free_errors"]);
+    arguments.extend(small.iter().flat_map(|parameter| ["-p", parameter]));
+    let gave = place.run(&arguments);
+    assert_eq!(gave.code, 0, "{}\n{}", gave.out, gave.err);
+    assert_eq!(gave.out.matches("δa ").count(), 2, "{}", gave.out);
+}
+
 /// Every method along one test orbit and on one sample of tori, with few points.
 #[test]
 fn the_methods_pipeline_runs_small() {

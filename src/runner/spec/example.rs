@@ -1,9 +1,9 @@
-//! A value that a JSON Schema takes, to stand where a parameter is missing while the rest of its stage is looked at.
+//! A value that a JSON Schema takes, to stand where a parameter is missing while the rest of its stage is looked at, or explained.
 
 use serde_json::{Map, Value, json};
 
 /// One of two different values, where the schema leaves a choice, for `schema`, a part of `root`.
-pub(super) fn of(schema: &Value, root: &Value, second: bool) -> Option<Value> {
+pub(crate) fn of(schema: &Value, root: &Value, second: bool) -> Option<Value> {
     example(schema, root, second, 0)
 }
 

@@ -12,7 +12,7 @@ mod arguments;
 mod connect;
 mod diagnostics;
 mod edition;
-mod example;
+pub(crate) mod example;
 mod file;
 #[cfg(test)]
 pub(crate) mod kinds;

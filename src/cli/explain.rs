@@ -1,0 +1,60 @@
+//! `actionfinder explain`
+
+use std::path::PathBuf;
+
+use super::failure::{Failure, Finished};
+use crate::console::{align, print};
+use crate::reference::{self, Page};
+
+/// Explain a kind of stage, a potential or a measure: parameters, units, defaults, columns.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What to explain; without it, all that can be is listed
+    name: Option<String>,
+    /// Write every page as Markdown into this folder instead
+    #[arg(long, value_name = "DIR", conflicts_with = "name")]
+    write: Option<PathBuf>,
+}
+
+/// Prints a page, a part of one, or the list of them.
+pub fn run(args: Args) -> Result<Finished, Failure> {
+    let pages = reference::pages(&crate::catalog::catalog());
+    if let Some(folder) = args.write {
+        return write(&folder, &pages);
+    }
+    let Some(name) = args.name else {
+        let rows = pages.iter().map(|page| vec![page.name.clone(), page.about.clone()]);
+        print(align(&rows.collect::<Vec<_>>(), &[]).trim_end());
+        return Ok(Finished::Well);
+    };
+    if let Some(page) = pages.iter().find(|page| page.name == name) {
+        print(page.text.trim_end());
+        return Ok(Finished::Well);
+    }
+    let parts = pages
+        .iter()
+        .flat_map(reference::entries)
+        .filter(|(entry, _)| *entry == name);
+    let mut parts: Vec<String> = parts.map(|(_, part)| part).collect();
+    parts.dedup();
+    if parts.is_empty() {
+        let known = pages.iter().map(|page| page.name.as_str());
+        return Err(Failure::Usage(unknown(&name, known)));
+    }
+    print(parts.concat().trim_end());
+    Ok(Finished::Well)
+}
+
+fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.collect();
+    format!("nothing is called {name}; there are {}", known.join(", "))
+}
+
+fn write(folder: &std::path::Path, pages: &[Page]) -> Result<Finished, Failure> {
+    let failed = |error: std::io::Error| Failure::Work(format!("{}: {error}", folder.display()));
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    for page in pages {
+        std::fs::write(folder.join(format!("{}.md", page.name)), &page.text).map_err(failed)?;
+    }
+    Ok(Finished::Well)
+}

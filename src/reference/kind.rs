@@ -1,0 +1,111 @@
+//! The page of a kind of stage.
+
+use std::sync::Arc;
+
+use runner::arrow_schema::{DataType, Schema};
+use runner::catalog::Kind;
+use runner::ports::{Accepts, Artifact, Connected, InputPort, column, unit_of};
+use runner::stage::{AnyStage, Place};
+
+use super::schema::Walk;
+
+/// What it does, takes and gives.
+pub fn page(kind: &Kind) -> String {
+    let place = match kind.place {
+        Place::Here => "",
+        Place::Worker => ", with libtorch (`on: { device, threads }`)",
+    };
+    let mut text = format!(
+        "# {}\n\n{}.\n\nRole: {}{place}. Revision {}.\n",
+        kind.name,
+        kind.about.trim_end_matches('.'),
+        kind.role.word(),
+        kind.revision
+    );
+    let example = kind.example();
+    if let Some(stage) = &example {
+        let inputs = stage.inputs();
+        if !inputs.is_empty() {
+            text.push_str("\n## Inputs (`from`)\n\n");
+            inputs.iter().for_each(|port| text.push_str(&input(port)));
+        }
+    }
+    text.push_str("\n## Parameters (`with`)\n\n");
+    Walk::new(kind.parameters(), "").inside(kind.parameters(), 0, &mut text);
+    if let Some(outputs) = example.as_deref().and_then(outputs) {
+        text.push_str("\n## Outputs\n\n");
+        text.push_str(&outputs);
+    }
+    text
+}
+
+fn input(port: &InputPort) -> String {
+    let what = match &port.accepts {
+        Accepts::Table(needs) => {
+            let columns = needs.iter().map(|need| match need.unit {
+                "" => format!("`{}`", need.name),
+                unit => format!("`{}` [{unit}]", need.name),
+            });
+            let columns: Vec<_> = columns.collect();
+            match columns.is_empty() {
+                true => "table".to_owned(),
+                false => format!("table with {}", columns.join(", ")),
+            }
+        }
+        Accepts::Network(of) => {
+            let types: Vec<_> = of.iter().map(|of| format!("`{of}`")).collect();
+            format!("network of type {}", types.join(" or "))
+        }
+    };
+    let several = if port.others.is_empty() {
+        ""
+    } else {
+        "; a list may be connected"
+    };
+    let optional = if port.optional { "; may be left out" } else { "" };
+    format!("- `{}`: {what}{several}{optional}\n", port.name)
+}
+
+/// Columns that a table has besides what it must, where a kind wants at least something to work on.
+const USUAL: [(&str, &str); 3] = [("J_phi", "km/s kpc"), ("J_z", "km/s kpc"), ("J_r", "km/s kpc")];
+
+/// With what must be connected connected to tables and networks of the least that they accept, or of a little more.
+fn outputs(stage: &dyn AnyStage) -> Option<String> {
+    let made = |usual| stage.outputs(&connected(stage, usual)?).ok();
+    let ports = made(&[] as &[_]).or_else(|| made(&USUAL))?;
+    let mut text = String::new();
+    for port in ports {
+        let what = match &port.artifact {
+            Artifact::Table(_) => "table".to_owned(),
+            Artifact::Network(of) => format!("network of type `{of}`"),
+            Artifact::Figure => "figure (SVG)".to_owned(),
+        };
+        text.push_str(&format!("- `{}`: {what}\n", port.name));
+        let Artifact::Table(schema) = &port.artifact else {
+            continue;
+        };
+        for field in schema.fields() {
+            let unit = match unit_of(field) {
+                "" => String::new(),
+                unit => format!(" [{unit}]"),
+            };
+            let about = field.metadata().get("description").map(|about| format!(": {about}"));
+            text.push_str(&format!("  - `{}`{unit}{}\n", field.name(), about.unwrap_or_default()));
+        }
+    }
+    Some(text)
+}
+
+fn connected(stage: &dyn AnyStage, usual: &[(&str, &str)]) -> Option<Connected> {
+    let inputs = stage.inputs().into_iter().filter(|port| !port.optional);
+    let artifact = |port: &InputPort| match &port.accepts {
+        Accepts::Table(needs) => {
+            let needs = needs.iter().map(|need| (need.name, need.unit));
+            let fields = needs.chain(usual.iter().copied());
+            let fields = fields.map(|(name, unit)| column(name, DataType::Float64, unit, "", "as in the input"));
+            Some(Artifact::Table(Arc::new(Schema::new(fields.collect::<Vec<_>>()))))
+        }
+        Accepts::Network(of) => of.first().map(|of| Artifact::Network(*of)),
+    };
+    inputs.map(|port| Some((port.name, artifact(&port)?))).collect()
+}
