@@ -17,6 +17,8 @@ pub enum Law {
     Answers,
     /// Everything is finite; J_r, J_z ≥ 0; J_φ = L_z; Ω_r, Ω_z > 0; Ω_φ has the sign of J_φ; angles are in [0, 2π), and none is −0.
     Signs,
+    /// Of stars that a method can do its stated errors, which excuse it from other laws, are at most [`MOST_STATED`] times what it is known for.
+    Stated,
     /// In a sphere 1 ≤ Ω_r/|Ω_φ| ≤ 2, and |Ω_φ| = Ω_z.
     Frequencies,
     /// At another time of the orbit actions are the same and angles have advanced by Ω t.
@@ -28,6 +30,9 @@ pub enum Law {
     /// No star takes seconds, even to fail: counted in evaluations of the potential.
     Effort,
 }
+
+/// See [`Law::Stated`].
+const MOST_STATED: f64 = 10.0;
 
 /// How good a method's answers are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -241,8 +246,8 @@ fn alone<P: Potential + ?Sized>(
     answer: &Result<Answer, String>,
     broken: &mut impl FnMut(Law, String),
 ) {
-    let found = match answer {
-        Ok(answer) => answer.found,
+    let answer = match answer {
+        Ok(answer) => answer,
         Err(reason) => {
             if entry.answers.contains(&kind) {
                 broken(Law::Answers, format!("{star:?} is set aside: {reason}"));
@@ -255,6 +260,7 @@ fn alone<P: Potential + ?Sized>(
             return;
         }
     };
+    let found = answer.found;
     let ActionAngle {
         actions,
         angles,
@@ -289,6 +295,24 @@ fn alone<P: Potential + ?Sized>(
         && sense >= 0.0)
     {
         broken(Law::Signs, format!("{star:?} gave {found:?}"));
+    }
+    if entry.answers.contains(&kind) && kind != Kind::Nothing {
+        let total = sum(&found).max(f64::MIN_POSITIVE);
+        let accuracy = &entry.accuracy;
+        for (name, stated, known) in [
+            (
+                "actions",
+                answer.action_error.map(|error| error / total),
+                accuracy.actions,
+            ),
+            ("angles", answer.angle_error, accuracy.angles),
+            ("frequencies", answer.frequency_error, accuracy.frequencies),
+        ] {
+            if let Some(stated) = stated.filter(|stated| !within(*stated, MOST_STATED * known)) {
+                let text = format!("{star:?} has {name} with a stated error of {stated:.1e}, known for {known:.0e}");
+                broken(Law::Stated, text);
+            }
+        }
     }
     if potential.symmetry() == Symmetry::Spherical {
         let tolerance = entry.accuracy.frequencies;
