@@ -57,15 +57,8 @@
 //! use dynamics::orbit::circular::guiding_radius;
 //! use dynamics::potential::{Disc, Galaxy, Potential, Spheroid};
 //!
-//! let disc = Disc { surface_density: 6e8, scale_length: 2.6, scale_height: 0.3, hole_radius: 0.0 }; // M_sun/kpc², kpc
-//! let halo = Spheroid {
-//!     density: 1.5e7, // M_sun/kpc³
-//!     axis_ratio: 0.9,
-//!     inner_slope: 1.0,
-//!     outer_slope: 3.0,
-//!     scale_radius: 16.0,
-//!     cutoff_radius: f64::INFINITY,
-//! };
+//! let disc = Disc { surface_density: 6e8, scale_length: 2.6, scale_height: 0.3, ..Disc::default() }; // M_sun/kpc², kpc
+//! let halo = Spheroid { density: 1.5e7, axis_ratio: 0.9, scale_radius: 16.0, ..Spheroid::default() }; // M_sun/kpc³, kpc
 //! let galaxy = Galaxy::new(vec![disc], vec![halo])?;
 //! let circular_speed = (-galaxy.acceleration([8.0, 0.0, 0.0])[0] * 8.0).sqrt();
 //! let radius = guiding_radius(&galaxy, 8.0 * circular_speed).ok_or("no circular orbit")?;

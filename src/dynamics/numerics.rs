@@ -116,9 +116,96 @@ pub(crate) fn root(low: f64, high: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
     if fa.abs() < fb.abs() { a } else { b }
 }
 
+/// ln Γ(a), a > 0, to 1e-14: Lanczos' sum with g = 7 and nine terms.
+pub(crate) fn ln_gamma(a: f64) -> f64 {
+    const TERMS: [f64; 9] = [
+        0.999_999_999_999_809_9,
+        676.520_368_121_885_1,
+        -1_259.139_216_722_402_8,
+        771.323_428_777_653_1,
+        -176.615_029_162_140_6,
+        12.507_343_278_686_905,
+        -0.138_571_095_265_720_12,
+        9.984_369_578_019_572e-6,
+        1.505_632_735_149_311_6e-7,
+    ];
+    if a < 0.5 {
+        return ln_gamma(a + 1.0) - a.ln();
+    }
+    let a = a - 1.0;
+    let t = a + 7.5;
+    let rest = TERMS.iter().enumerate().skip(1).map(|(k, term)| term / (a + k as f64));
+    let sum = TERMS[0] + rest.sum::<f64>();
+    0.5 * (2.0 * std::f64::consts::PI).ln() + (a + 0.5) * t.ln() - t + sum.ln()
+}
+
+/// The regularised incomplete Γ functions P(a, x) and Q(a, x) = 1 − P, a > 0, x ≥ 0: whichever is small, to 1e-13 of itself.
+///
+/// **Source**: the power series below x = a + 1, Lentz' continued fraction above (Abramowitz & Stegun 6.5.29, 6.5.31).
+pub(crate) fn incomplete_gamma(a: f64, x: f64) -> (f64, f64) {
+    const MOST: u32 = 300;
+    if x <= 0.0 {
+        return (0.0, 1.0);
+    }
+    let front = (a * x.ln() - x - ln_gamma(a)).exp();
+    if x < a + 1.0 {
+        let (mut term, mut sum, mut n) = (1.0 / a, 1.0 / a, a);
+        for _ in 0..MOST {
+            n += 1.0;
+            term *= x / n;
+            sum += term;
+            if term < 1e-16 * sum {
+                break;
+            }
+        }
+        let lower = front * sum;
+        return (lower, 1.0 - lower);
+    }
+    let mut b = x + 1.0 - a;
+    let mut c = f64::MAX;
+    let mut d = 1.0 / b;
+    let mut fraction = d;
+    for k in 1..MOST {
+        let k = f64::from(k);
+        let numerator = k * (a - k);
+        b += 2.0;
+        d = 1.0 / (numerator * d + b);
+        c = b + numerator / c;
+        let step = c * d;
+        fraction *= step;
+        if (step - 1.0).abs() < 1e-15 {
+            break;
+        }
+    }
+    let upper = front * fraction;
+    (1.0 - upper, upper)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Γ(½) = √π, Γ(n + 1) = n!; P(1, x) = 1 − e^−x; P(½, x) = erf √x; and P satisfies P(a + 1, x) = P(a, x) − x^a e^−x/Γ(a + 1).
+    #[test]
+    fn gamma_functions_are_what_they_are() {
+        assert!((ln_gamma(0.5) - 0.5 * std::f64::consts::PI.ln()).abs() < 1e-14);
+        assert!((ln_gamma(0.1) - 2.252_712_651_734_206).abs() < 1e-13);
+        assert!((ln_gamma(11.0) - 3_628_800f64.ln()).abs() < 1e-13);
+        assert!((incomplete_gamma(0.5, 0.25).0 - 0.520_499_877_813_046_5).abs() < 1e-14);
+        assert!((incomplete_gamma(0.5, 4.0).1 / 0.004_677_734_981_047_266 - 1.0).abs() < 1e-13);
+        for x in [1e-6, 0.01, 0.5, 1.0, 1.59, 1.61, 3.0, 20.0] {
+            let (p, q) = incomplete_gamma(1.0, x);
+            assert!(
+                (p / -(-x).exp_m1() - 1.0).abs() < 1e-13 && (q / (-x).exp() - 1.0).abs() < 1e-13,
+                "{x}"
+            );
+            for a in [0.1, 0.6, 1.5] {
+                let jump = (a * f64::ln(x) - x - ln_gamma(a + 1.0)).exp();
+                let off = incomplete_gamma(a, x).0 - jump - incomplete_gamma(a + 1.0, x).0;
+                assert!(off.abs() < 2e-14, "{a}, {x}: {off}");
+            }
+        }
+    }
 
     #[test]
     fn the_rule_is_exact_to_its_degree() {

@@ -1,5 +1,6 @@
 //! What a stage kind is.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -116,8 +117,8 @@ impl Fault {
 /// A file outside the store that a stage reads. Its content, not its path, enters the fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileParameter {
-    /// Name of the parameter that holds the path, directly below `with`.
-    pub parameter: &'static str,
+    /// The parameter that holds the path: a dotted path below `with`.
+    pub parameter: Cow<'static, str>,
     /// Its place, from 0, where the parameter is a list of paths.
     pub place: Option<usize>,
     /// The path as the user wrote it: absolute, or relative to the YAML file.
@@ -125,10 +126,27 @@ pub struct FileParameter {
 }
 
 impl FileParameter {
+    /// Takes the parameter out of all the parameters: the file's content stands for it.
+    pub fn remove_from(&self, parameters: &mut serde_json::Value) {
+        let (above, last) = self.parameter.rsplit_once('.').unwrap_or(("", &self.parameter));
+        let mut at = parameters;
+        for part in above.split('.').filter(|part| !part.is_empty()) {
+            let next = match at {
+                serde_json::Value::Array(list) => part.parse().ok().and_then(|place: usize| list.get_mut(place)),
+                other => other.get_mut(part),
+            };
+            let Some(next) = next else { return };
+            at = next;
+        }
+        if let serde_json::Value::Object(map) = at {
+            map.shift_remove(last);
+        }
+    }
+
     /// What the file is called in a context and in the fingerprint: `path`, or `snapshots.3`.
     pub fn name(&self) -> String {
         match self.place {
-            None => self.parameter.to_owned(),
+            None => self.parameter.clone().into_owned(),
             Some(place) => format!("{}.{place}", self.parameter),
         }
     }

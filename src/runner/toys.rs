@@ -101,7 +101,7 @@ impl Stage for Source {
         self.file
             .iter()
             .map(|path| FileParameter {
-                parameter: "file",
+                parameter: "file".into(),
                 place: None,
                 path: path.clone(),
             })
@@ -484,9 +484,7 @@ impl Toys {
         let mut parameters = serde_json::to_value(&stage).unwrap_or_default();
         let mut files = Vec::new();
         for file in stage.files() {
-            if let Some(map) = parameters.as_object_mut() {
-                map.remove(file.parameter);
-            }
+            file.remove_from(&mut parameters);
             files.push(UserFile {
                 parameter: file.name(),
                 path: file.path,

@@ -4,7 +4,7 @@ use runner::arrow_schema::Schema;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::ports::{Connected, Counts, InputPort, OutputPort, connected_schema};
-use runner::stage::{Fault, Outcome, Role, Stage};
+use runner::stage::{Fault, FileParameter, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tables::take_rows;
@@ -49,6 +49,10 @@ impl Stage for EstimateAccelerations {
         Ok(vec![OutputPort::table("stars", schema), set_aside::port()])
     }
 
+    fn files(&self) -> Vec<FileParameter> {
+        potentials::files(&self.potential, "potential")
+    }
+
     fn check(&self) -> Vec<Fault> {
         potentials::faults(&self.potential, "potential")
     }
@@ -59,7 +63,7 @@ impl Stage for EstimateAccelerations {
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let table = context.read_table("stars")?;
-        let potential = self.potential.build().map_err(StageError::failed)?;
+        let potential = potentials::build(&self.potential, context, "potential")?;
         let places: Vec<Position> = quantity(&table)?;
         let found = places.iter().map(|place| potential.acceleration(place.0));
         let mut without = SetAside::default();

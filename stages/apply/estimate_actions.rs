@@ -9,7 +9,7 @@ use runner::arrow_schema::Schema;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::ports::{Connected, Counts, InputPort, OutputPort, connected_schema};
-use runner::stage::{Fault, Outcome, Role, Stage};
+use runner::stage::{Fault, FileParameter, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tables::take_rows;
@@ -158,6 +158,11 @@ impl Method {
         self.kind().name()
     }
 
+    /// Where its potential stands below `with`.
+    fn place(&self) -> String {
+        format!("method.{}.potential", self.name())
+    }
+
     /// The least symmetric potential it can do.
     fn symmetry(&self) -> Symmetry {
         self.kind().symmetry()
@@ -193,9 +198,14 @@ impl Stage for EstimateActions {
         Ok(columns::named(outputs, connected))
     }
 
+    fn files(&self) -> Vec<FileParameter> {
+        let potential = self.method.potential();
+        potential.map_or_else(Vec::new, |potential| potentials::files(&potential, &self.method.place()))
+    }
+
     fn check(&self) -> Vec<Fault> {
         let at = format!("method.{}", self.method.name());
-        let place = format!("{at}.potential");
+        let place = self.method.place();
         let mut faults = Vec::new();
         let found = match self.method.potential() {
             Some(potential) => {
@@ -205,14 +215,8 @@ impl Stage for EstimateActions {
             None => Symmetry::Axisymmetric,
         };
         if found > self.method.symmetry() {
-            let needed = match self.method.symmetry() {
-                Symmetry::Spherical => "a spherical",
-                _ => "an axisymmetric",
-            };
-            faults.push(Fault::new(
-                &place,
-                format!("{} needs {needed} potential", self.method.name()),
-            ));
+            let message = potentials::needs(self.method.name(), self.method.symmetry());
+            faults.push(Fault::new(&place, message));
         }
         if let Method::O2gf(with) = &self.method {
             faults.extend(crate::common::parameters::positive(

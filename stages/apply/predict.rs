@@ -3,7 +3,7 @@
 use dynamics::phase_space::PhaseSpace;
 use runner::arrow_schema::{Field, Schema};
 use runner::ports::{Connected, Counts, InputPort, Most, NetworkType, OutputPort, connected_network, connected_schema};
-use runner::stage::{Fault, Place, Role, Stage};
+use runner::stage::{Fault, FileParameter, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -266,6 +266,13 @@ impl Stage for Predict {
             stars: Some(1),
         };
         Ok(Counts::of("predictions", stars).and("streams", streams))
+    }
+
+    fn files(&self) -> Vec<FileParameter> {
+        let potential = self.potential.iter();
+        potential
+            .flat_map(|potential| potentials::files(potential, "potential"))
+            .collect()
     }
 
     fn check(&self) -> Vec<Fault> {

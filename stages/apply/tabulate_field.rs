@@ -1,7 +1,7 @@
 //! A learned field on a grid, beside a known one: rotation curve, density and curl. The body is in the worker's library.
 
 use runner::ports::{Connected, InputPort, OutputPort};
-use runner::stage::{Fault, Place, Role, Stage};
+use runner::stage::{Fault, FileParameter, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -157,6 +157,13 @@ impl Stage for TabulateField {
             OutputPort::table("curve", curve(with_truth).schema()),
             OutputPort::table("meridian", meridian(with_truth).schema()),
         ])
+    }
+
+    fn files(&self) -> Vec<FileParameter> {
+        let potential = self.potential.iter();
+        potential
+            .flat_map(|potential| potentials::files(potential, "potential"))
+            .collect()
     }
 
     fn check(&self) -> Vec<Fault> {

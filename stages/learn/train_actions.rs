@@ -1,7 +1,7 @@
 //! Trains a network that maps positions and velocities to actions and angles. The body is in the worker's library.
 
 use runner::ports::{Connected, InputPort, NetworkType, OutputPort};
-use runner::stage::{Fault, Place, Role, Stage};
+use runner::stage::{Fault, FileParameter, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -186,6 +186,9 @@ impl Default for Synthetic {
     }
 }
 
+/// Where the potential of [`FlowParameters`] stands below `with`.
+pub const FLOW_POTENTIAL: &str = "network.smooth.flow.potential";
+
 /// Mean |dJ/dt| along the orbits of training stars, for t in radians of radial phase, as a part of the loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -315,6 +318,16 @@ impl Stage for TrainActions {
         ])
     }
 
+    fn files(&self) -> Vec<FileParameter> {
+        let Network::Smooth(own) = &self.network else {
+            return Vec::new();
+        };
+        let potential = own.flow.iter().flat_map(|flow| &flow.potential);
+        potential
+            .flat_map(|potential| potentials::files(potential, FLOW_POTENTIAL))
+            .collect()
+    }
+
     fn check(&self) -> Vec<Fault> {
         let mut faults = self.training.faults();
         match &self.network {
@@ -361,8 +374,7 @@ impl Smooth {
         if let Some(flow) = &self.flow {
             faults.extend(positive("network.smooth.flow.weight", Some(flow.weight)));
             let potential = flow.potential.iter();
-            faults
-                .extend(potential.flat_map(|potential| potentials::faults(potential, "network.smooth.flow.potential")));
+            faults.extend(potential.flat_map(|potential| potentials::faults(potential, FLOW_POTENTIAL)));
         }
         faults
     }

@@ -262,12 +262,12 @@ impl Stage for ImportStreams {
 
     fn files(&self) -> Vec<FileParameter> {
         let one = self.path.iter().map(|path| FileParameter {
-            parameter: "path",
+            parameter: "path".into(),
             place: None,
             path: path.clone(),
         });
         let many = self.snapshots.iter().enumerate().map(|(place, path)| FileParameter {
-            parameter: "snapshots",
+            parameter: "snapshots".into(),
             place: Some(place),
             path: path.clone(),
         });

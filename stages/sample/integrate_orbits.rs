@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::ports::{Connected, Counts, InputPort, Most, OutputPort};
-use runner::stage::{Fault, Outcome, Role, Stage};
+use runner::stage::{Fault, FileParameter, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -151,6 +151,10 @@ impl Stage for IntegrateOrbits {
         Ok(vec![OutputPort::table("stars", stars().schema()), set_aside::port()])
     }
 
+    fn files(&self) -> Vec<FileParameter> {
+        potentials::files(&self.potential, "potential")
+    }
+
     fn check(&self) -> Vec<Fault> {
         let mut faults = potentials::faults(&self.potential, "potential");
         match (self.sample, self.streams) {
@@ -185,7 +189,7 @@ impl Stage for IntegrateOrbits {
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
-        let potential = self.potential.build().map_err(StageError::failed)?;
+        let potential = potentials::build(&self.potential, context, "potential")?;
         let starts = self.starts(context, potential.as_ref())?;
         let times: Vec<Vec<units::Gyr>> = (0..starts.len()).map(|index| self.times_of(index)).collect();
         let integrated = self.integrate(context, potential.as_ref(), &starts, &times)?;

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::ports::{Connected, Counts, InputPort, Most, OutputPort};
-use runner::stage::{Fault, Outcome, Role, Stage};
+use runner::stage::{Fault, FileParameter, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +115,9 @@ enum Drawn {
 /// The output, and the metric, of draws without a torus.
 const SET_ASIDE_DRAWS: &str = "set_aside_draws";
 
+/// The method, and the symmetry that it needs.
+const TORUS: (&str, Symmetry) = ("torus mapping", Symmetry::Axisymmetric);
+
 impl Stage for MapTori {
     const KIND: &'static str = "map_tori";
     const ABOUT: &'static str = "Map tori of sampled or given actions, and place stars on them";
@@ -137,10 +140,14 @@ impl Stage for MapTori {
         ])
     }
 
+    fn files(&self) -> Vec<FileParameter> {
+        potentials::files(&self.potential, "potential")
+    }
+
     fn check(&self) -> Vec<Fault> {
         let mut faults = potentials::faults(&self.potential, "potential");
         if self.potential.symmetry() > Symmetry::Axisymmetric {
-            faults.push(Fault::new("potential", "torus mapping needs an axisymmetric potential"));
+            faults.push(Fault::new("potential", potentials::needs(TORUS.0, TORUS.1)));
         }
         match (self.sample, self.streams) {
             (Sample::Halo | Sample::Disc, None) => {
@@ -173,7 +180,7 @@ impl Stage for MapTori {
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
-        let potential = self.potential.build().map_err(StageError::failed)?;
+        let potential = potentials::build_for(&self.potential, context, "potential", TORUS)?;
         let potential = potential.as_ref();
         let given = match self.sample {
             Sample::Actions => Some(given_actions(context)?),

@@ -35,7 +35,7 @@ pub(crate) fn label<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace, mo
     match potential.symmetry() {
         Symmetry::Spherical => in_a_sphere(potential, point, most),
         Symmetry::Axisymmetric => in_the_plane(potential, point, most),
-        Symmetry::Triaxial => None,
+        Symmetry::Triaxial | Symmetry::Twofold => None,
     }
 }
 

@@ -82,7 +82,7 @@ impl Potential for Composite {
             .iter()
             .map(|component| component.symmetry())
             .max()
-            .unwrap_or(Symmetry::Triaxial)
+            .unwrap_or(Symmetry::Twofold)
     }
 
     fn potential_at_infinity(&self) -> f64 {

@@ -7,8 +7,18 @@
 use crate::units::GRAVITATIONAL_CONSTANT as G;
 use std::f64::consts::PI;
 
-/// Parameters of one disc: Σ(R) = Σ₀ exp(−R_hole/R − R/R_d), vertically exp(−|z|/z_d)/(2 z_d).
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// How a disc's density falls with height.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// exp(−|z|/z_d)/(2 z_d).
+    #[default]
+    Exponential,
+    /// sech²(z/2z_d)/(4 z_d): a disc of one temperature.
+    Isothermal,
+}
+
+/// Parameters of one disc: Σ(R) = Σ₀ exp(−R_hole/R − R/R_d), and its profile in z.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Disc {
     /// Central surface density Σ₀, M_sun/kpc².
     pub surface_density: f64,
@@ -18,6 +28,8 @@ pub struct Disc {
     pub scale_height: f64,
     /// Radius of the central hole, kpc; 0 for none.
     pub hole_radius: f64,
+    /// How the density falls with height.
+    pub profile: Profile,
 }
 
 /// Σ and its first two derivatives at one radius.
@@ -58,6 +70,15 @@ impl Disc {
         let height = self.scale_height;
         let w = z.abs() / height;
         let rest = (-w).exp();
+        if self.profile == Profile::Isothermal {
+            // ln cosh(w/2) = w/2 + ln(1 + e^−w) − ln 2, and sech²(w/2) = 4e^−w/(1 + e^−w)².
+            let sum = 1.0 + rest;
+            return Vertical {
+                density: rest / (height * sum * sum),
+                slope: 0.5 * (1.0 - rest) / sum * z.signum(),
+                value: height * (0.5 * w + (0.5 * sum).ln()),
+            };
+        }
         Vertical {
             density: 0.5 * rest / height,
             slope: 0.5 * (1.0 - rest) * z.signum(),
@@ -136,13 +157,16 @@ mod tests {
     /// The residual is the density minus a quarter of the analytic part's Laplacian over πG.
     #[test]
     fn residual_is_what_the_analytic_part_leaves() {
-        let disc = Disc {
+        let gas = |profile| Disc {
             surface_density: 9.45e7,
             scale_length: 5.36,
             scale_height: 0.04,
             hole_radius: 4.0,
+            profile,
         };
-        for (radius, z) in [(3.0, 0.02), (8.0, -0.3), (1.0, 2.0), (0.3, 0.01)] {
+        let places = [(3.0, 0.02), (8.0, -0.3), (1.0, 2.0), (0.3, 0.01)];
+        let both = [Profile::Exponential, Profile::Isothermal].map(|profile| places.map(|place| (gas(profile), place)));
+        for (disc, (radius, z)) in both.into_iter().flatten() {
             let x = [radius, 0.0, z];
             let mut hessian = [[0.0; 3]; 3];
             disc.add_hessian(x, f64::hypot(radius, z), &mut hessian);
@@ -153,6 +177,28 @@ mod tests {
         }
     }
 
+    /// h integrates to 1, and H' and H are its integrals.
+    #[test]
+    fn vertical_profiles_are_integrals_of_each_other() {
+        for profile in [Profile::Exponential, Profile::Isothermal] {
+            let disc = Disc {
+                surface_density: 1.0,
+                scale_length: 1.0,
+                scale_height: 0.3,
+                hole_radius: 0.0,
+                profile,
+            };
+            let step = 1e-4;
+            for z in [0.05, 0.3, 1.0, 4.0] {
+                let (below, at, above) = (disc.vertical(z - step), disc.vertical(z), disc.vertical(z + step));
+                assert!(((above.value - below.value) / (2.0 * step) - at.slope).abs() < 1e-7);
+                assert!(((above.slope - below.slope) / (2.0 * step) - at.density).abs() < 1e-7);
+            }
+            assert_eq!((disc.vertical(0.0).value, disc.vertical(0.0).slope.abs()), (0.0, 0.0));
+            assert!((disc.vertical(30.0).slope - 0.5).abs() < 1e-15);
+        }
+    }
+
     #[test]
     fn mass_without_a_hole_is_analytic() {
         let disc = Disc {
@@ -160,6 +206,7 @@ mod tests {
             scale_length: 2.5,
             scale_height: 0.3,
             hole_radius: 0.0,
+            profile: Profile::Exponential,
         };
         let exact = 2.0 * PI * 1e8 * 2.5 * 2.5;
         // Trapezoid in ln R of an entire function; cut at e^-16 R_d.

@@ -5,6 +5,7 @@
 //! force costs the same for any number of spheroids and any l_max.
 
 use super::disc::Disc;
+use super::milky_way::{dehnen_binney_98_1, piffl_14};
 use super::multipole::{Multipole, Resolution};
 use super::polar_table::PolarTable;
 use super::spheroid::Spheroid;
@@ -80,6 +81,8 @@ impl Galaxy {
             not_negative("galaxy", "density", spheroid.density)?;
             positive("galaxy", "axis_ratio", spheroid.axis_ratio)?;
             positive("galaxy", "scale_radius", spheroid.scale_radius)?;
+            positive("galaxy", "sharpness", spheroid.sharpness)?;
+            positive("galaxy", "cutoff_strength", spheroid.cutoff_strength)?;
             let cut = spheroid.cutoff_radius;
             if cut.is_nan() || cut <= 0.0 {
                 return Err(bad("cutoff_radius", cut, "positive, or infinite for none"));
@@ -132,59 +135,11 @@ fn extent(discs: &[Disc], spheroids: &[Spheroid]) -> (f64, f64, f64) {
     for spheroid in spheroids {
         let (scale, cut) = (spheroid.scale_radius, spheroid.cutoff_radius);
         inner = inner.min(1e-3 * scale.min(cut));
-        outer = outer.max(if cut.is_finite() { 10.0 * cut } else { 1e4 * scale });
+        // Where the cut-off leaves e^−100.
+        let end = 100f64.powf(1.0 / spheroid.cutoff_strength);
+        outer = outer.max(if cut.is_finite() { end * cut } else { 1e4 * scale });
     }
     (inner, outer, thinnest)
-}
-
-/// Discs and spheroids of model 1 of Dehnen & Binney (1998).
-pub fn dehnen_binney_98_1() -> (Vec<Disc>, Vec<Spheroid>) {
-    (
-        vec![
-            disc(1.182e8, 2.0, 1.0, 0.0),
-            disc(1.655e9, 2.0, 0.18, 0.0),
-            disc(1.32e8, 4.0, 0.04, 4.0),
-        ],
-        vec![
-            spheroid(7.111e8, 0.8, -2.0, 2.959, 3.83, 1000.0),
-            spheroid(4.271e8, 0.6, 1.8, 1.8, 1.0, 1.9),
-        ],
-    )
-}
-
-/// Discs and spheroids of the model of Piffl et al. (2014).
-pub fn piffl_14() -> (Vec<Disc>, Vec<Spheroid>) {
-    (
-        vec![
-            disc(5.707e8, 2.68, 0.2, 0.0),
-            disc(2.51e8, 2.68, 0.7, 0.0),
-            disc(9.45e7, 5.36, 0.04, 4.0),
-        ],
-        vec![
-            spheroid(9.49e10, 0.5, 0.0, 1.8, 0.075, 2.1),
-            spheroid(1.816e7, 1.0, 1.0, 3.0, 14.4, 1e5),
-        ],
-    )
-}
-
-fn disc(surface_density: f64, scale_length: f64, scale_height: f64, hole_radius: f64) -> Disc {
-    Disc {
-        surface_density,
-        scale_length,
-        scale_height,
-        hole_radius,
-    }
-}
-
-fn spheroid(density: f64, axis_ratio: f64, inner: f64, outer: f64, scale_radius: f64, cutoff_radius: f64) -> Spheroid {
-    Spheroid {
-        density,
-        axis_ratio,
-        inner_slope: inner,
-        outer_slope: outer,
-        scale_radius,
-        cutoff_radius,
-    }
 }
 
 fn radius(x: [f64; 3]) -> f64 {

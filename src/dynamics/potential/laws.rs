@@ -144,6 +144,7 @@ fn has_its_symmetry(
     let rotated =
         |angle: f64, [x, y, z]: [f64; 3]| [x * angle.cos() - y * angle.sin(), x * angle.sin() + y * angle.cos(), z];
     let mut images: Vec<[f64; 3]> = (1..8u32)
+        .filter(|bits| potential.symmetry() <= Symmetry::Triaxial || [3, 4, 7].contains(bits))
         .map(|bits| [0, 1, 2].map(|axis| if bits >> axis & 1 == 1 { -x[axis] } else { x[axis] }))
         .collect();
     if potential.symmetry() <= Symmetry::Axisymmetric {
@@ -201,11 +202,14 @@ fn is_finite_everywhere(name: &str, potential: &dyn Potential) {
 #[test]
 fn every_potential_obeys_every_law() {
     for (name, potential) in catalogue() {
-        let tolerance = if name.starts_with("galaxy") {
-            &EXPANSION
-        } else {
-            &FORMULA
-        };
+        let expanded = [
+            "galaxy",
+            "dehnen_binney_98_1",
+            "piffl_14",
+            "mcmillan_17",
+            "irrgang_13_1",
+        ];
+        let tolerance = if expanded.contains(&name) { &EXPANSION } else { &FORMULA };
         obeys_every_law(name, &*potential, tolerance);
     }
 }
@@ -234,6 +238,7 @@ fn no_potential_is_missing_from_the_catalogue() {
             let plain = line.trim();
             let Some(name) = plain
                 .strip_prefix("impl Potential for ")
+                .or_else(|| plain.strip_prefix("impl<P: Potential> Potential for "))
                 .or_else(|| plain.strip_prefix("spherical_potential!("))
                 .map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next().unwrap())
                 .filter(|name| !name.is_empty())

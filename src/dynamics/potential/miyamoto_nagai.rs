@@ -24,6 +24,20 @@ impl MiyamotoNagai {
         })
     }
 
+    /// The same with a mass of either sign: one of several whose sum is a disc.
+    pub fn of_any_mass(mass: f64, radius: f64, height: f64) -> Result<Self, InvalidParameter> {
+        let unit = Self::new(1.0, radius, height)?;
+        if mass.is_finite() {
+            return Ok(Self { mass, ..unit });
+        }
+        Err(InvalidParameter {
+            potential: "miyamoto_nagai",
+            parameter: "mass",
+            value: mass,
+            requirement: "finite",
+        })
+    }
+
     /// (GM, √(z² + b²), a + √(z² + b²), R² + (a + √(z² + b²))²).
     fn parts(&self, x: [f64; 3]) -> (f64, f64, f64, f64) {
         let zeta = (x[2] * x[2] + self.height * self.height).sqrt();

@@ -3,37 +3,49 @@
 //! Every potential is immutable, checked on construction, and gives potential, acceleration, Hessian and density at a
 //! point. The same laws (module `laws`) are tested on every member of [`catalogue`].
 
+pub mod agama;
 mod composite;
+mod cusp;
+mod dehnen;
 mod disc;
 pub mod expansion;
+mod flat_curve;
 mod galaxy;
 mod isochrone;
 mod kepler;
 mod logarithmic;
+mod milky_way;
 mod miyamoto_nagai;
 mod multipole;
 mod nfw;
 mod plummer;
 mod polar_table;
+mod power_law_cutoff;
 mod spherical;
 mod spheroid;
+mod turned;
 
 #[cfg(test)]
 pub(crate) mod laws;
 
 pub use composite::Composite;
-pub use disc::Disc;
+pub use dehnen::Dehnen;
+pub use disc::{Disc, Profile};
 pub use expansion::Expansion;
-pub use galaxy::{Galaxy, dehnen_binney_98_1, piffl_14};
+pub use flat_curve::TruncatedFlat;
+pub use galaxy::Galaxy;
 pub use isochrone::Isochrone;
 pub use kepler::Kepler;
 pub use logarithmic::Logarithmic;
+pub use milky_way::{MilkyWay, dehnen_binney_98_1, mcmillan_17, piffl_14};
 pub use miyamoto_nagai::MiyamotoNagai;
 pub use multipole::Resolution;
 pub use nfw::Nfw;
 pub use plummer::Plummer;
+pub use power_law_cutoff::PowerLawCutoff;
 pub use spherical::SphericalProfile;
 pub use spheroid::Spheroid;
+pub use turned::Turned;
 
 use crate::phase_space::PhaseSpace;
 use crate::units::GRAVITATIONAL_CONSTANT;
@@ -48,6 +60,8 @@ pub enum Symmetry {
     Axisymmetric,
     /// Reflections in the three coordinate planes.
     Triaxial,
+    /// Half a turn about the z axis, and z → −z.
+    Twofold,
 }
 
 impl fmt::Display for Symmetry {
@@ -56,6 +70,7 @@ impl fmt::Display for Symmetry {
             Self::Spherical => "spherical",
             Self::Axisymmetric => "axisymmetric",
             Self::Triaxial => "triaxial",
+            Self::Twofold => "symmetric under half a turn",
         })
     }
 }
@@ -81,7 +96,7 @@ pub trait Potential: Send + Sync {
 
     /// Its symmetry; the weakest claim is always true.
     fn symmetry(&self) -> Symmetry {
-        Symmetry::Triaxial
+        Symmetry::Twofold
     }
 
     /// Φ at infinity, above which no orbit is bound; infinite for a logarithmic halo.
@@ -201,37 +216,56 @@ pub(crate) fn poisson_density(hessian: [[f64; 3]; 3]) -> f64 {
     (hessian[0][0] + hessian[1][1] + hessian[2][2]) / (4.0 * std::f64::consts::PI * GRAVITATIONAL_CONSTANT)
 }
 
-/// One instance of every potential, by name: the list that the law suite runs over.
+/// One instance of every potential, by name, and every model of the Milky Way: the list that the law suite runs over.
 ///
-/// A name is the type's name in snake case, with a suffix where a type has several instances.
+/// A name is the type's name in snake case, with a suffix where a type has several instances; or that of the model.
 pub fn catalogue() -> Vec<(&'static str, Box<dyn Potential>)> {
     let entries = entries().into_iter();
     entries.filter_map(|(name, entry)| Some((name, entry?))).collect()
 }
 
 /// The same, with nothing for one that could not be made, which the law suite does not forgive.
-fn entries() -> [(&'static str, Option<Box<dyn Potential>>); 11] {
+fn entries() -> Vec<(&'static str, Option<Box<dyn Potential>>)> {
     fn valid<P: Potential + 'static>(potential: Result<P, InvalidParameter>) -> Option<Box<dyn Potential>> {
         potential
             .ok()
             .map(|potential| Box::new(potential) as Box<dyn Potential>)
     }
-    [
+    let gas = Disc {
+        surface_density: 5e7,
+        scale_length: 5.0,
+        scale_height: 0.2,
+        hole_radius: 3.0,
+        profile: Profile::Isothermal,
+    };
+    let halo = Spheroid {
+        density: 1e7,
+        axis_ratio: 0.9,
+        scale_radius: 15.0,
+        sharpness: 1.5,
+        cutoff_radius: 200.0,
+        cutoff_strength: 3.0,
+        ..Spheroid::default()
+    };
+    let lopsided = Logarithmic::new(220.0, 2.0, [1.0, 0.9, 0.7]);
+    let types = [
         ("kepler", valid(Kepler::new(1e11))),
         ("isochrone", valid(Isochrone::new(3.334e11, 5.0))),
         ("plummer", valid(Plummer::new(5e5, 0.02))),
         ("nfw", valid(Nfw::new(1e12, 20.0))),
+        ("dehnen_hernquist", valid(Dehnen::hernquist(5e10, 1.0))),
+        ("dehnen_jaffe", valid(Dehnen::new(5e10, 3.0, 2.0))),
+        ("dehnen_core", valid(Dehnen::new(5e10, 2.0, 0.0))),
+        ("power_law_cutoff", valid(PowerLawCutoff::new(5e9, 1.8, 1.9))),
+        ("truncated_flat", valid(TruncatedFlat::new(1.6e12, 200.0))),
         ("miyamoto_nagai", valid(MiyamotoNagai::new(6.8e10, 3.0, 0.28))),
         (
             "logarithmic_axisymmetric",
             valid(Logarithmic::axisymmetric(220.0, 1.0, 0.8)),
         ),
-        (
-            "logarithmic_triaxial",
-            valid(Logarithmic::new(220.0, 2.0, [1.0, 0.9, 0.7])),
-        ),
-        ("galaxy_dehnen_binney_98_1", valid(Galaxy::dehnen_binney_98_1())),
-        ("galaxy_piffl_14", valid(Galaxy::piffl_14())),
+        ("logarithmic_triaxial", valid(lopsided.clone())),
+        ("turned_logarithmic", valid(lopsided.map(|halo| Turned::new(halo, 0.5)))),
+        ("galaxy", valid(Galaxy::new(vec![gas], vec![halo]))),
         (
             "composite",
             Composite::milky_way_like()
@@ -242,5 +276,7 @@ fn entries() -> [(&'static str, Option<Box<dyn Potential>>); 11] {
             "expansion",
             Expansion::with_reflections().map(|potential| Box::new(potential) as Box<dyn Potential>),
         ),
-    ]
+    ];
+    let models = MilkyWay::ALL.map(|model| (model.name(), model.build().ok()));
+    types.into_iter().chain(models).collect()
 }

@@ -247,7 +247,7 @@ impl Stage for Read {
 
     fn files(&self) -> Vec<FileParameter> {
         vec![FileParameter {
-            parameter: "path",
+            parameter: "path".into(),
             place: None,
             path: self.path.clone(),
         }]

@@ -41,9 +41,14 @@ impl<'a> Node<'a> {
         !own && self.defaults(scopes).is_some_and(|defaults| defaults.contains_key(key))
     }
 
-    /// Whether the file says something of a parameter.
-    pub fn is_given(&self, scopes: &[Scope<'a>], key: &str) -> bool {
-        self.stage.with.is_some_and(|with| with.get(key).is_some()) || self.is_default(scopes, key)
+    /// Whether the file says something of a parameter, given by its dotted path below `with`.
+    pub fn is_given(&self, scopes: &[Scope<'a>], path: &str) -> bool {
+        let below = |at: &'a Value, part: &str| match at {
+            Value::Array(items) => items.get(part.parse::<usize>().ok()?),
+            other => other.get(part),
+        };
+        let own = self.stage.with.and_then(|with| path.split('.').try_fold(with, below));
+        own.is_some() || self.is_default(scopes, path.split('.').next().unwrap_or_default())
     }
 
     /// The path of `with`; that of the kind, where there is none.

@@ -19,6 +19,7 @@ use super::one_orbit::OneOrbit;
 use super::{Method, O2gfParameters, TorusParameters};
 use crate::common::io::{column, identity};
 use crate::common::learned_field::LearnedField;
+use crate::common::potentials;
 
 /// What was found for one star.
 pub struct Estimate {
@@ -58,7 +59,10 @@ impl Method {
         stars: &[PhaseSpace],
     ) -> Result<Estimates, StageError> {
         let (potential, hold) = match self.potential() {
-            Some(potential) => (potential.build().map_err(StageError::failed)?, None),
+            Some(potential) => {
+                let method = (self.name(), self.symmetry());
+                (potentials::build_for(&potential, context, &self.place(), method)?, None)
+            }
             None => field(context, stars).map(|(field, hold)| (field, Some(hold)))?,
         };
         let (potential, hold) = (potential.as_ref(), hold.as_ref());

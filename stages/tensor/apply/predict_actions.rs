@@ -12,6 +12,7 @@ use stages::apply::predict::{By, Dropout, NETWORKS, Predict};
 use stages::common::io::{self, PieceWriter};
 use stages::common::layout::StarId;
 use stages::common::parameters::SunParameters;
+use stages::common::potentials;
 use stages::common::set_aside::{self, LeftOut};
 use stages::learn::train_actions::Inputs;
 use tables::RecordBatch;
@@ -73,9 +74,8 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
     let known = with
         .potential
         .as_ref()
-        .map(|potential| potential.build())
-        .transpose()
-        .map_err(StageError::failed)?;
+        .map(|potential| potentials::build(potential, context, "potential"))
+        .transpose()?;
     let mut predictors = (0..side_by_side)
         .map(|_| Predictor::new(with, known.as_deref(), context, device))
         .collect::<Result<Vec<_>, _>>()?;

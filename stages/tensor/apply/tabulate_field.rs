@@ -10,6 +10,7 @@ use runner::stage::Outcome;
 use serde_json::Value;
 use stages::apply::tabulate_field::{Ring, TabulateField, circular_speed, curve, meridian};
 use stages::common::io::TableContext;
+use stages::common::potentials;
 
 use crate::common::field::LearnedField;
 use crate::common::{load, parameters, prepare};
@@ -22,9 +23,8 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let truth = with
         .potential
         .as_ref()
-        .map(|potential| potential.build())
-        .transpose()
-        .map_err(StageError::failed)?;
+        .map(|potential| potentials::build(potential, context, "potential"))
+        .transpose()?;
     let count = with.points as usize;
     let radii = between(with.from.get(), with.to.get(), count);
     let plane: Vec<(f64, f64)> = radii.iter().map(|&radius| (radius, 0.0)).collect();

@@ -17,9 +17,12 @@ use runner::stage::Outcome;
 use serde_json::Value;
 use stages::common::io::{TableContext, called};
 use stages::common::layout::StarId;
+use stages::common::potentials;
 use stages::common::set_aside::SetAside;
 use stages::learn::tables;
-use stages::learn::train_actions::{Along, Inputs, Loss, Network, Paper, Smooth, Symmetry, TrainActions, WhenUnbound};
+use stages::learn::train_actions::{
+    Along, FLOW_POTENTIAL, Inputs, Loss, Network, Paper, Smooth, Symmetry, TrainActions, WhenUnbound,
+};
 
 use crate::common::sample::Sample;
 use crate::common::{StageWatcher, checkpoint, failed, load, parameters, prepare, write_history};
@@ -93,7 +96,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
                     SmoothMap::softened(toy.clone(), options.shape, softening, x, v, with.seed).map_err(failed)?
                 }
             };
-            let flow = flow(own, field.as_ref(), learning, &toy)?;
+            let flow = flow(own, context, field.as_ref(), learning, &toy)?;
             let mut watcher = StageWatcher::new(context, options.epochs, "km/s kpc");
             let trained = smooth::train_from(
                 map,
@@ -189,11 +192,17 @@ fn field(context: &StageContext) -> Result<Option<Field>, StageError> {
 }
 
 /// The training stars moved along their orbits, where these are to count.
-fn flow(own: &Smooth, field: Option<&Field>, learning: &Streams, toy: &Isochrone) -> Result<Option<Flow>, StageError> {
+fn flow(
+    own: &Smooth,
+    context: &StageContext,
+    field: Option<&Field>,
+    learning: &Streams,
+    toy: &Isochrone,
+) -> Result<Option<Flow>, StageError> {
     let Some(flow) = &own.flow else { return Ok(None) };
     let moved = match (&flow.potential, field) {
         (Some(potential), _) => Flow::new(
-            potential.build().map_err(StageError::failed)?.as_ref(),
+            potentials::build(potential, context, FLOW_POTENTIAL)?.as_ref(),
             learning,
             toy,
             flow.weight,

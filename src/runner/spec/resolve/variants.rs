@@ -194,15 +194,17 @@ impl<'a> Resolver<'a, '_> {
         let mut parameters = found.parameters();
         let mut files = Vec::new();
         for file in found.files() {
-            if let Value::Object(map) = &mut parameters {
-                map.shift_remove(file.parameter);
-            }
+            file.remove_from(&mut parameters);
             let path = self.sources.0[self.scopes[node.scope].file].folder.join(&file.path);
             let shown = file.path.display().to_string();
-            let mut at = node.stage.path(["with", file.parameter]);
+            let mut at = node
+                .stage
+                .path(std::iter::once("with").chain(file.parameter.split('.')));
             let problem = match std::fs::metadata(&path) {
                 // What is wrong with the parameter, or that it is missing, is reported already.
-                _ if faulty && (!node.is_given(self.scopes, file.parameter) || is_reported(self.mistakes, &at)) => None,
+                _ if faulty && (!node.is_given(self.scopes, &file.parameter) || is_reported(self.mistakes, &at)) => {
+                    None
+                }
                 Err(_) => Some(Problem::MissingFile { path: shown }),
                 Ok(metadata) if metadata.is_dir() => Some(Problem::NotAFile { path: shown }),
                 Ok(_) => None,
