@@ -16,7 +16,9 @@ use stages::learn::train_inverse::TrainInverse;
 use stages::learn::train_potential::TrainPotential;
 use stages::observe::observe::Observe;
 use stages::observe::select_orbits::SelectOrbits;
+use stages::observe::select_stars::SelectStars;
 use stages::observe::split::Split;
+use stages::sample::import_network::ImportNetwork;
 use stages::sample::import_streams::ImportStreams;
 use stages::sample::integrate_orbits::IntegrateOrbits;
 use stages::sample::map_tori::MapTori;
@@ -27,11 +29,13 @@ pub fn catalog() -> Catalog {
     Catalog::default()
         .with_quantities(units::read)
         .with::<ImportStreams>()
+        .with::<ImportNetwork>()
         .with::<IntegrateOrbits>()
         .with::<MapTori>()
         .with::<SimulateNbody>()
         .with::<Observe>()
         .with::<SelectOrbits>()
+        .with::<SelectStars>()
         .with::<Split>()
         .with::<EstimateActions>()
         .with::<EstimateAccelerations>()

@@ -160,6 +160,7 @@ pub fn run<S: Stage>(stage: &S, inputs: &[(&'static str, &RecordBatch)], files: 
     let written = outputs.iter().filter(|output| at(output.name).exists());
     let tables = written
         .clone()
+        .filter(|output| matches!(output.artifact, Artifact::Table(_)))
         .map(|output| (output.name.to_owned(), tables::read(&at(output.name)).unwrap()));
     let bytes = written.map(|output| (output.name.to_owned(), std::fs::read(at(output.name)).unwrap()));
     let (tables, bytes) = (tables.collect(), bytes.collect());

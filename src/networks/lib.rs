@@ -1,5 +1,6 @@
 //! Learned canonical maps: generating functions and their training on libtorch.
 
+mod about;
 pub mod acceleration;
 mod autograd;
 mod cramer;

@@ -2,6 +2,7 @@
 
 use tch::{Device, Tensor};
 
+use crate::about::about;
 use crate::error::Error;
 use crate::inverse::InverseModel;
 use crate::isochrone::Isochrone;
@@ -80,13 +81,16 @@ impl NetworkKind {
         Err(Error::Data(format!("the file holds {found}, not {self}")))
     }
 
-    /// Says in a file what it holds.
+    /// Says in a file what it holds, and how to evaluate it.
     pub(crate) fn write(self, weights: &mut Weights) {
         let (map, network) = self.metadata();
         let mut say = |key: &str, said: &str| weights.metadata.insert(key.to_owned(), said.to_owned());
         say("map", map);
         if let Some(network) = network {
             say("network", network);
+        }
+        for (key, text) in about(self) {
+            say(key, &text);
         }
     }
 }

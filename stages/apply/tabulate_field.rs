@@ -1,6 +1,6 @@
 //! A learned field on a grid, beside a known one: rotation curve, density and curl. The body is in the worker's library.
 
-use runner::ports::{Connected, InputPort, OutputPort};
+use runner::ports::{Connected, InputPort, OutputPort, connected_network};
 use runner::stage::{Fault, FileParameter, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,15 @@ impl Default for TabulateField {
     }
 }
 
+/// What the columns of the tables depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content {
+    /// Whether the field has a potential.
+    pub potential: bool,
+    /// Whether a known potential stands beside it.
+    pub truth: bool,
+}
+
 /// Means over a ring around the axis.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Ring {
@@ -64,6 +73,10 @@ pub struct Ring {
     pub true_density: f64,
     /// |a − true a|/|true a|, %.
     pub error: f64,
+    /// Φ of the field, if it has one, (km/s)².
+    pub potential: f64,
+    /// Φ that is given, (km/s)².
+    pub true_potential: f64,
 }
 
 /// √(−R a_R), negative where a_R points outwards.
@@ -94,8 +107,26 @@ const fn number(name: &'static str, unit: &'static str, description: &'static st
 
 const R: Column = number("R", "kpc", "distance from the axis");
 
-/// The table `curve`; with the truth where there is one.
-pub fn curve(with_truth: bool) -> Layout<Ring> {
+/// Φ of the field and of the known potential, after other columns.
+fn with_potentials(layout: Layout<Ring>, content: Content) -> Layout<Ring> {
+    let unit = "(km/s)^2";
+    let own = number(
+        "potential",
+        unit,
+        "potential of the field; its zero point is the field's own",
+    );
+    let known = number("true_potential", unit, "potential that is given");
+    layout
+        .when(content.potential, |layout| {
+            layout.number(own, |ring: &Ring| ring.potential)
+        })
+        .when(content.truth, |layout| {
+            layout.number(known, |ring: &Ring| ring.true_potential)
+        })
+}
+
+/// The table `curve`.
+pub fn curve(content: Content) -> Layout<Ring> {
     let speed = "circular speed √(−R a_R) at the mean a_R; negative where the field points outwards";
     let spread = "root mean square deviation of the circular speed over azimuths";
     let curl = "mean |∇×a| R/|a|: 0 of a field with a potential";
@@ -103,47 +134,49 @@ pub fn curve(with_truth: bool) -> Layout<Ring> {
         "circular speed in the given potential",
         "density of the given potential",
     );
-    Layout::new()
+    let layout = Layout::new()
         .number(R, |ring: &Ring| ring.place.0)
         .number(number("v_c", "km/s", speed), Ring::speed)
         .number(number("v_c_spread", "km/s", spread), |ring| ring.spread)
         .number(number("density", "M_sun/kpc^3", "−∇·a/4πG"), |ring| ring.density)
         .number(number("curl", "", curl), |ring| ring.curl)
-        .when(with_truth, |layout| {
+        .when(content.truth, |layout| {
             layout
                 .number(number("true_v_c", "km/s", true_speed), Ring::true_speed)
                 .number(number("true_density", "M_sun/kpc^3", true_density), |ring| {
                     ring.true_density
                 })
-        })
+        });
+    with_potentials(layout, content)
 }
 
-/// The table `meridian`; with the truth where there is one.
-pub fn meridian(with_truth: bool) -> Layout<Ring> {
+/// The table `meridian`.
+pub fn meridian(content: Content) -> Layout<Ring> {
     let unit = "(km/s)^2/kpc";
     let curl = "mean |∇×a| r/|a|: 0 of a field with a potential";
     let true_outwards = "acceleration away from the axis in the given potential";
     let true_upwards = "vertical acceleration in the given potential";
-    Layout::new()
+    let layout = Layout::new()
         .number(R, |ring: &Ring| ring.place.0)
         .number(number("z", "kpc", "height above the plane"), |ring| ring.place.1)
         .number(number("a_R", unit, "acceleration away from the axis"), |ring| ring.a[0])
         .number(number("a_phi", unit, "acceleration around the axis"), |ring| ring.a[1])
         .number(number("a_z", unit, "vertical acceleration"), |ring| ring.a[2])
         .number(number("curl", "", curl), |ring| ring.curl)
-        .when(with_truth, |layout| {
+        .when(content.truth, |layout| {
             layout
                 .number(number("true_a_R", unit, true_outwards), |ring| ring.truth[0])
                 .number(number("true_a_z", unit, true_upwards), |ring| ring.truth[1])
                 .number(number("error", "%", "mean |a − true a|/|true a|"), |ring| ring.error)
-        })
+        });
+    with_potentials(layout, content)
 }
 
 impl Stage for TabulateField {
     const KIND: &'static str = "tabulate_field";
     const ABOUT: &'static str =
-        "Tabulate a learned field: rotation curve, density, curl, and its errors beside a known one";
-    const REVISION: u32 = 1;
+        "Tabulate a learned field: potential, rotation curve, density, curl, and its errors beside a known one";
+    const REVISION: u32 = 2;
     const ROLE: Role = Role::Apply;
     const PLACE: Place = Place::Worker;
 
@@ -151,11 +184,15 @@ impl Stage for TabulateField {
         vec![InputPort::network("field", &networks::FIELDS)]
     }
 
-    fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
-        let with_truth = self.potential.is_some();
+    fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
+        let of = connected_network(connected, "field");
+        let content = Content {
+            potential: of.is_some_and(|of| networks::POTENTIALS.contains(&of)),
+            truth: self.potential.is_some(),
+        };
         Ok(vec![
-            OutputPort::table("curve", curve(with_truth).schema()),
-            OutputPort::table("meridian", meridian(with_truth).schema()),
+            OutputPort::table("curve", curve(content).schema()),
+            OutputPort::table("meridian", meridian(content).schema()),
         ])
     }
 

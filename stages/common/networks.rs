@@ -1,7 +1,12 @@
 //! The types of trained networks, said once: what a port takes and gives, and what a file says of itself.
 
+use std::collections::BTreeMap;
+
 use runner::error::StageError;
 use runner::ports::NetworkType;
+use safetensors::SafeTensors;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Positions and velocities to actions and angles, by `network: smooth` of `train_actions`.
 pub const SMOOTH: NetworkType = NetworkType("actions/smooth");
@@ -32,6 +37,52 @@ pub const POTENTIALS: [NetworkType; 2] = [LINEAR_FIELD, SMOOTH_FIELD];
 
 /// All fields.
 pub const FIELDS: [NetworkType; 3] = [LINEAR_FIELD, SMOOTH_FIELD, FREE_FIELD];
+
+/// The type of a network as a pipeline writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TypeName {
+    /// Positions and velocities to actions and angles, by `network: smooth` of `train_actions`.
+    #[serde(rename = "actions/smooth")]
+    Smooth,
+    /// The same by `network: paper`.
+    #[serde(rename = "actions/paper")]
+    Paper,
+    /// Actions on the orbits that were learned from, by `network: fourier`.
+    #[serde(rename = "actions/fourier")]
+    Fourier,
+    /// Actions and angles to positions and velocities, of `train_inverse`.
+    #[serde(rename = "inverse")]
+    Inverse,
+    /// A field with a potential, as a sum, of `train_potential`.
+    #[serde(rename = "field/linear")]
+    LinearField,
+    /// A field with a potential, as a network, of `train_potential`.
+    #[serde(rename = "field/smooth")]
+    SmoothField,
+    /// A field without a potential, of `train_acceleration`.
+    #[serde(rename = "field/acceleration")]
+    FreeField,
+}
+
+impl From<TypeName> for NetworkType {
+    fn from(name: TypeName) -> Self {
+        match name {
+            TypeName::Smooth => SMOOTH,
+            TypeName::Paper => PAPER,
+            TypeName::Fourier => FOURIER,
+            TypeName::Inverse => INVERSE,
+            TypeName::LinearField => LINEAR_FIELD,
+            TypeName::SmoothField => SMOOTH_FIELD,
+            TypeName::FreeField => FREE_FIELD,
+        }
+    }
+}
+
+/// The metadata of a safetensors file with these bytes; or why it is none.
+pub fn metadata_of(bytes: &[u8]) -> Result<BTreeMap<String, String>, &'static str> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|_| "is not a whole safetensors file")?;
+    Ok(header.metadata().clone().unwrap_or_default().into_iter().collect())
+}
 
 /// What the files of each type say of themselves: `map`, and `network` where several have that map.
 const FILES: [(NetworkType, &str, Option<&str>); 7] = [
@@ -76,12 +127,16 @@ pub fn foreign(port: &str, expected: NetworkType, found: Option<NetworkType>) ->
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
     fn a_file_says_its_type_and_no_other() {
         for (of, map, network) in FILES {
             assert_eq!(of_file(Some(map), network), Some(of));
+            // It can be written, by its own name.
+            let name: TypeName = serde_json::from_value(of.0.into()).unwrap();
+            assert_eq!(NetworkType::from(name), of);
         }
         for (map, network) in [
             (None, None),

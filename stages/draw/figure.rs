@@ -1,5 +1,6 @@
 //! Draws a picture of a table, as SVG for the report and for papers.
 
+mod action_space;
 mod actions_along_orbits;
 mod agreement;
 mod field;
@@ -39,6 +40,8 @@ pub enum Draw {
     Residuals(residuals::Residuals),
     /// Positions from above and in the meridional plane, from `stars`.
     Orbits(orbits::Orbits),
+    /// J_z and J_r against J_phi, from `stars` with actions, and from `beside`, the same stars otherwise.
+    ActionSpace(action_space::ActionSpace),
     /// Deviations of the actions along each orbit, from `stars` with actions.
     ActionsAlongOrbits(actions_along_orbits::ActionsAlongOrbits),
     /// Actions along one orbit by several methods, from the inputs that are connected of `staeckel_fudge`, `torus`, `o2gf`
@@ -76,6 +79,7 @@ impl Draw {
             Self::LossCurves(drawing) => drawing,
             Self::Residuals(drawing) => drawing,
             Self::Orbits(drawing) => drawing,
+            Self::ActionSpace(drawing) => drawing,
             Self::ActionsAlongOrbits(drawing) => drawing,
             Self::Methods(drawing) => drawing,
             Self::Agreement(drawing) => drawing,
@@ -88,7 +92,7 @@ impl Draw {
 impl Stage for Figure {
     const KIND: &'static str = "figure";
     const ABOUT: &'static str =
-        "Draw loss curves, residuals, orbits, actions along orbits or against the truth, rotation curves, or a field";
+        "Draw loss curves, residuals, orbits, actions, actions along orbits or against the truth, rotation curves, or a field";
     const REVISION: u32 = 5;
     const ROLE: Role = Role::Draw;
 

@@ -267,7 +267,7 @@ pub enum Loss {
 impl Stage for TrainActions {
     const KIND: &'static str = "train_actions";
     const ABOUT: &'static str = "Train a network that maps positions and velocities to actions and angles";
-    const REVISION: u32 = 8;
+    const REVISION: u32 = 9;
     const ROLE: Role = Role::Learn;
     const PLACE: Place = Place::Worker;
 

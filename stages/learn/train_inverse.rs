@@ -34,7 +34,7 @@ impl Stage for TrainInverse {
     const KIND: &'static str = "train_inverse";
     const ABOUT: &'static str =
         "Train the inverse of a trained network: actions and angles to positions and velocities";
-    const REVISION: u32 = 5;
+    const REVISION: u32 = 6;
     const ROLE: Role = Role::Learn;
     const PLACE: Place = Place::Worker;
 

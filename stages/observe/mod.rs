@@ -3,4 +3,5 @@
 #[expect(clippy::module_inception, reason = "a file has the name of its kind")]
 pub mod observe;
 pub mod select_orbits;
+pub mod select_stars;
 pub mod split;

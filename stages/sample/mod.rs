@@ -1,5 +1,6 @@
-//! Stars with their streams: from files, integrated, on tori, or of an N-body simulation.
+//! Stars with their streams, and networks: from files, integrated, on tori, or of an N-body simulation.
 
+pub mod import_network;
 pub mod import_streams;
 pub mod integrate_orbits;
 pub mod map_tori;

@@ -6,6 +6,7 @@ use runner::arrow_schema::Schema;
 use runner::ports::Artifact;
 use tables::Values;
 
+use super::action_space::ActionSpace;
 use super::actions_along_orbits::{ActionsAlongOrbits, tracks};
 use super::agreement::Agreement;
 use super::field::Field;
@@ -15,6 +16,7 @@ use super::orbits::Orbits;
 use super::residuals::Residuals;
 use super::rotation_curve::RotationCurve;
 use super::*;
+use crate::apply::tabulate_field::Content;
 use crate::common::columns::{self, ACTIONS, POSITION};
 
 fn table(schema: Schema, columns: Vec<(&str, Values)>) -> RecordBatch {
@@ -98,13 +100,19 @@ fn residual_table() -> RecordBatch {
     table(columns::stars(&[&ACTIONS, &columns::ANGLES]), columns)
 }
 
+/// Of a field without a potential.
+const BESIDE_TRUTH: Content = Content {
+    potential: false,
+    truth: true,
+};
+
 /// A rotation curve that is off by what `noise` gives.
 fn curve_table() -> RecordBatch {
     let radius: Vec<f64> = (0..80).map(|n| 1.0 + 0.25 * f64::from(n)).collect();
     let truth: Vec<f64> = radius.iter().map(|r| 220.0 * (r / (r + 1.0)).sqrt()).collect();
     let speed: Vec<f64> = truth.iter().zip(noise(80, 2.0)).map(|(v, off)| v + off).collect();
     table(
-        crate::apply::tabulate_field::curve(true).schema(),
+        crate::apply::tabulate_field::curve(BESIDE_TRUTH).schema(),
         vec![
             ("R", radius.into()),
             ("v_c", speed.into()),
@@ -113,6 +121,7 @@ fn curve_table() -> RecordBatch {
             ("curl", vec![0.0; 80].into()),
             ("true_v_c", truth.into()),
             ("true_density", vec![1e7; 80].into()),
+            ("true_potential", vec![-1e5; 80].into()),
         ],
     )
 }
@@ -125,7 +134,7 @@ fn meridian_table() -> RecordBatch {
         |f: &dyn Fn(f64, f64) -> f64| -> Values { places.iter().map(|&(r, z)| f(r, z)).collect::<Vec<_>>().into() };
     let pull = |r: f64, z: f64| -4.0e4 / (r * r + z * z);
     table(
-        crate::apply::tabulate_field::meridian(true).schema(),
+        crate::apply::tabulate_field::meridian(BESIDE_TRUTH).schema(),
         vec![
             ("R", each(&|r, _| r)),
             ("z", each(&|_, z| z)),
@@ -136,6 +145,7 @@ fn meridian_table() -> RecordBatch {
             ("true_a_R", each(&|r, z| r * pull(r, z))),
             ("true_a_z", each(&|r, z| z * pull(r, z))),
             ("error", each(&|r, z| 2.0 * r / r.hypot(z))),
+            ("true_potential", each(&|r, z| 4.0e4 * r.hypot(z).ln())),
         ],
     )
 }
@@ -146,6 +156,10 @@ fn drawn() -> Vec<(Draw, Vec<(&'static str, RecordBatch)>)> {
         (Draw::LossCurves(LossCurves {}), vec![("history", history_table())]),
         (Draw::Residuals(Residuals {}), vec![("residuals", residual_table())]),
         (Draw::Orbits(Orbits {}), vec![("stars", star_table())]),
+        (
+            Draw::ActionSpace(ActionSpace {}),
+            vec![("stars", star_table()), ("beside", star_table())],
+        ),
         (
             Draw::ActionsAlongOrbits(ActionsAlongOrbits {}),
             vec![("stars", star_table())],

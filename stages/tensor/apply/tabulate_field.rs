@@ -8,7 +8,7 @@ use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
-use stages::apply::tabulate_field::{Ring, TabulateField, circular_speed, curve, meridian};
+use stages::apply::tabulate_field::{Content, Ring, TabulateField, circular_speed, curve, meridian};
 use stages::common::io::TableContext;
 use stages::common::potentials;
 
@@ -25,6 +25,10 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         .as_ref()
         .map(|potential| potentials::build(potential, context, "potential"))
         .transpose()?;
+    let content = Content {
+        potential: field.has_potential(),
+        truth: truth.is_some(),
+    };
     let count = with.points as usize;
     let radii = between(with.from.get(), with.to.get(), count);
     let plane: Vec<(f64, f64)> = radii.iter().map(|&radius| (radius, 0.0)).collect();
@@ -34,7 +38,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         let error = mean(&rings, |ring| (ring.speed() / ring.true_speed() - 1.0).abs());
         context.metric("v_c_error", 100.0 * error, "%");
     }
-    context.write_rows("curve", &curve(truth.is_some()), &rings)?;
+    context.write_rows("curve", &curve(content), &rings)?;
 
     let few = (count / 4).max(2);
     let heights = between(-with.height.get(), with.height.get(), few);
@@ -48,7 +52,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     if truth.is_some() {
         context.metric("grid_error", mean(&rings, |ring| ring.error), "%");
     }
-    context.write_rows("meridian", &meridian(truth.is_some()), &rings)?;
+    context.write_rows("meridian", &meridian(content), &rings)?;
     Ok(Outcome::Complete)
 }
 
@@ -93,7 +97,14 @@ fn rings(
         .zip(found.chunks_exact(13 * azimuths));
     let ring = |(&place, (points, found)): (&(f64, f64), Around)| {
         let stars: Vec<_> = points.chunks_exact(13).zip(found.chunks_exact(13)).collect();
-        ring(place, &stars, truth)
+        let mean = |of: &dyn Fn([f64; 3]) -> f64| {
+            stars.iter().map(|(points, _)| of(points[0])).sum::<f64>() / stars.len() as f64
+        };
+        Ring {
+            potential: mean(&|x| field.potential(x)),
+            true_potential: mean(&|x| truth.map_or(0.0, |truth| truth.potential(x))),
+            ..ring(place, &stars, truth)
+        }
     };
     Ok(places.iter().zip(all).map(ring).collect())
 }

@@ -30,6 +30,19 @@ impl LearnedField {
         }
     }
 
+    /// Whether it has a potential.
+    pub fn has_potential(&self) -> bool {
+        matches!(self, Self::Potential(_))
+    }
+
+    /// Φ at a place, (km/s)²; nothing of a field without one.
+    pub fn potential(&self, place: [f64; 3]) -> f64 {
+        match self {
+            Self::Potential(field) => field.potential(place),
+            Self::Free(_) => 0.0,
+        }
+    }
+
     /// Accelerations at positions, (km/s)²/kpc.
     pub fn at(&self, places: &[[f64; 3]]) -> Result<Vec<[f64; 3]>, StageError> {
         match self {

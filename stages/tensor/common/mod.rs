@@ -11,12 +11,14 @@ use std::time::Duration;
 
 use networks::Error;
 use networks::map::{self, CanonicalMap, NetworkKind};
+use networks::streams::Streams;
 use networks::training::{EpochRecord, Watcher};
 use networks::weights::{Checkpoint, Weights};
 use runner::context::{Cancel, Device, Progress, StageContext, Teller};
 use runner::error::StageError;
 use runner::event::Told;
 use runner::ports::NetworkType;
+use runner::stage::Stage;
 use stages::common::io::TableContext;
 use stages::learn::tables::{self, Epoch};
 
@@ -162,6 +164,48 @@ pub fn load_map(
     let weights = load(context, port)?;
     let map = map::load(&weights, device).map_err(|error| StageError::failed(format!("input {port}: {error}")))?;
     Ok((weights, map))
+}
+
+/// What a network was learned from.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+pub struct LearnedFrom {
+    streams: usize,
+    stars: usize,
+    /// Distances of the nearest and the farthest star from the centre.
+    distance_kpc: [f64; 2],
+}
+
+impl LearnedFrom {
+    /// These streams.
+    pub fn of(streams: &Streams) -> Self {
+        let inside = streams.weights.gt(0.0);
+        let square = (&streams.x * &streams.x).sum_dim_intlist([-1].as_slice(), true, tch::Kind::Double);
+        let distance = square.masked_select(&inside).sqrt();
+        Self {
+            streams: streams.len(),
+            stars: distance.numel(),
+            distance_kpc: [distance.min().double_value(&[]), distance.max().double_value(&[])],
+        }
+    }
+}
+
+/// Writes a trained network to an output, with how and from what it was learned.
+pub fn save<S: Stage>(
+    context: &StageContext,
+    port: &str,
+    mut weights: Weights,
+    with: &S,
+    from: LearnedFrom,
+) -> Result<Weights, StageError> {
+    let mut parameters = serde_json::to_value(with).map_err(StageError::failed)?;
+    for file in with.files() {
+        file.remove_from(&mut parameters);
+    }
+    let by = serde_json::json!({ "kind": S::KIND, "revision": S::REVISION, "parameters": parameters });
+    weights.insert_json("learned_by", &by).map_err(failed)?;
+    weights.insert_json("learned_from", &from).map_err(failed)?;
+    weights.save(context.output(port)?).map_err(failed)?;
+    Ok(weights)
 }
 
 /// The type of network that a file says it holds.

@@ -17,7 +17,9 @@ use tch::{Device, Kind, Tensor};
 
 use crate::common::field::LearnedField;
 use crate::common::sample::Sample;
-use crate::common::{StageWatcher, checkpoint, failed, load_map, parameters, prepare, write_history};
+use crate::common::{
+    LearnedFrom, StageWatcher, checkpoint, failed, load_map, parameters, prepare, save, write_history,
+};
 use crate::learn::doubts;
 use crate::learn::train_actions::inputs_of;
 
@@ -49,6 +51,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         equations: Equations::joined(held_out.as_ref().unwrap_or(&equations)).evened(),
         learned_from: equations[0].x.shallow_clone(),
     };
+    let learned_from = LearnedFrom::of(&train_set.sample.streams);
     // The paper's network minimises the paper's loss.
     let ready = |parts: &[Equations]| match &with.network {
         Network::Paper(_) => Equations::joined(parts),
@@ -61,7 +64,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         context.metric("held_out_action_rate", field.held_out_spread, "(km/s)^2");
         context.metric("ridge", field.ridge, "");
         let weights = Field::Linear(field).to_weights().map_err(failed)?;
-        weights.save(context.output("field")?).map_err(failed)?;
+        let weights = save(context, "field", weights, &with, learned_from)?;
         judges.hear(context, &weights)?;
         return Ok(Outcome::Complete);
     }
@@ -79,7 +82,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     );
     let trained = trained.map_err(failed)?;
     let weights = trained.model.to_weights().map_err(failed)?;
-    weights.save(context.output("field")?).map_err(failed)?;
+    let weights = save(context, "field", weights, &with, learned_from)?;
     write_history(context, &trained.history)?;
     judges.hear(context, &weights)?;
     Ok(Outcome::Complete)

@@ -25,7 +25,7 @@ use stages::learn::train_actions::{
 };
 
 use crate::common::sample::Sample;
-use crate::common::{StageWatcher, checkpoint, failed, load, parameters, prepare, write_history};
+use crate::common::{LearnedFrom, StageWatcher, checkpoint, failed, load, parameters, prepare, save, write_history};
 use crate::learn::spread::{self, Measured};
 use crate::learn::unbound::{Unbound, usable};
 
@@ -143,7 +143,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     if let Some(region) = region {
         region.save(&mut weights).map_err(failed)?;
     }
-    weights.save(context.output("network")?).map_err(failed)?;
+    save(context, "network", weights, &with, LearnedFrom::of(&train.streams))?;
     write_history(context, &history)?;
     let training = Measured::of("training", network.as_ref(), &train.streams)?;
     let validation = held_out_streams

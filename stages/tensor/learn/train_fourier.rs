@@ -18,7 +18,7 @@ use stages::learn::tables::{FittedOrbit, Toy, fitted_orbits};
 use stages::learn::train_actions::{Fourier, Symmetry, TrainActions};
 
 use crate::common::sample::Sample;
-use crate::common::{digits, failed};
+use crate::common::{LearnedFrom, digits, failed, save};
 use crate::learn::spread::Spread;
 
 /// Stars of a stream from which its toy is found.
@@ -63,7 +63,7 @@ pub fn run(with: &TrainActions, own: &Fourier, train: &Sample, context: &StageCo
     }
     tell_spread(context, &Spread::along(&of_toys), &held_out);
     let weights = OrbitMaps { maps }.to_weights().map_err(failed)?;
-    weights.save(context.output("network")?).map_err(failed)?;
+    save(context, "network", weights, with, LearnedFrom::of(&train.streams))?;
     context.write_rows("orbits", &fitted_orbits(), &orbits)?;
     Ok(Outcome::Complete)
 }

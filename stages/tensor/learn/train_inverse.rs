@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use networks::inverse::Form;
 use networks::inverse::train::{Options, Pairs, train};
 use networks::map::{CanonicalMap, NetworkKind};
+use networks::streams::Streams;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
@@ -18,7 +19,9 @@ use tch::Tensor;
 
 use crate::common::sample::Sample;
 use crate::common::stretch::three;
-use crate::common::{StageWatcher, checkpoint, failed, load_map, parameters, prepare, write_history};
+use crate::common::{
+    LearnedFrom, StageWatcher, checkpoint, failed, load_map, parameters, prepare, save, write_history,
+};
 
 /// Trains the inverse of an action network on the actions and angles that it predicts for the training stars.
 pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageError> {
@@ -39,6 +42,8 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         return Ok(set_aside::all_set_aside(stars, "stars"));
     };
     let stars = learning.x.size()[0] as usize;
+    // Stars count singly here.
+    let learned = Streams::new(learning.x.unsqueeze(1), learning.x.zeros_like().unsqueeze(1));
     let options = options(&with, NetworkKind::of(&weights).map_err(failed)?, stars);
     let mut watcher = StageWatcher::new(context, options.epochs, "");
     let toy = network.toy();
@@ -52,7 +57,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     );
     let trained = trained.map_err(failed)?;
     let weights = trained.model.to_weights().map_err(failed)?;
-    weights.save(context.output("network")?).map_err(failed)?;
+    save(context, "network", weights, &with, LearnedFrom::of(&learned))?;
     write_history(context, &trained.history)?;
     Ok(Outcome::Complete)
 }

@@ -13,7 +13,7 @@ use stages::learn::train_actions::Inputs;
 use stages::learn::train_potential::{Linear, Network, Smooth, TrainPotential};
 
 use crate::common::sample::Sample;
-use crate::common::{StageWatcher, checkpoint, failed, parameters, prepare, write_history};
+use crate::common::{LearnedFrom, StageWatcher, checkpoint, failed, parameters, prepare, save, write_history};
 use crate::learn::doubts;
 
 /// Learns a field and writes it.
@@ -50,7 +50,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     };
     doubts::of_places(context, &AtStars::look(pulls, &places)?, STRANGE);
     let weights = field.to_weights().map_err(failed)?;
-    weights.save(context.output("field")?).map_err(failed)?;
+    save(context, "field", weights, &with, LearnedFrom::of(&train.streams))?;
     Ok(Outcome::Complete)
 }
 
