@@ -68,6 +68,16 @@ pub struct Work {
 }
 
 impl Work {
+    /// All of a pipeline, as it stands.
+    pub fn of(pipeline: PathBuf, results: Results) -> Self {
+        Self {
+            pipeline,
+            parameters: Parameters::default(),
+            selection: Selection::default(),
+            results,
+        }
+    }
+
     /// Reads the pipeline file: once, for all that follows.
     pub fn read(&self) -> Result<PipelineFile, Failure> {
         PipelineFile::read(&self.pipeline).map_err(invalid)

@@ -25,7 +25,7 @@ pub struct Args {
 
 /// Writes it.
 pub fn run(args: Args) -> Result<Finished, Failure> {
-    let format = Written::of(&args.to).map_err(|error| Failure::Usage(said(&error)))?;
+    let format = format_of(&args.to)?;
     let (file, output) = split(&args.output);
     let is_pipeline = file
         .extension()
@@ -41,15 +41,26 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             path.display()
         )));
     }
-    let table = tables::read(&path).map_err(Failure::work)?;
-    formats::write(&args.to, format, &table).map_err(|error| Failure::Work(said(&error)))?;
+    write(&path, &args.to, format)?;
+    Ok(Finished::Well)
+}
+
+/// The format of a file to write, by the ending of its name.
+pub fn format_of(to: &Path) -> Result<Written, Failure> {
+    Written::of(to).map_err(|error| Failure::Usage(said(&error)))
+}
+
+/// Writes a table of the results to a file, and says so.
+pub fn write(from: &Path, to: &Path, format: Written) -> Result<(), Failure> {
+    let table = tables::read(from).map_err(Failure::work)?;
+    formats::write(to, format, &table).map_err(|error| Failure::Work(said(&error)))?;
     say(&format!(
         "{}: {} rows, {} columns",
-        args.to.display(),
+        to.display(),
         table.num_rows(),
         table.num_columns()
     ));
-    Ok(Finished::Well)
+    Ok(())
 }
 
 /// A pipeline's file, and what is named after the colon.
@@ -61,7 +72,8 @@ fn split(text: &str) -> (PathBuf, Option<&str>) {
     }
 }
 
-fn said(error: &FormatError) -> String {
+/// What is said of an error with a file.
+pub fn said(error: &FormatError) -> String {
     match error {
         FormatError::Unfit {
             message,

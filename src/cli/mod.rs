@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod actions;
 mod common;
 mod compare;
 mod doctor;
@@ -11,6 +12,8 @@ mod gc;
 mod graph;
 mod new;
 mod plan;
+mod predict;
+mod quick;
 mod record;
 mod results;
 mod run;
@@ -70,6 +73,10 @@ enum Command {
     Schema(schema::Args),
     /// Check libtorch, devices, threads, disk and the results folder
     Doctor(doctor::Args),
+    /// Actions, angles and frequencies of the stars of a file, in one line
+    Actions(actions::Args),
+    /// What a trained network says of the stars of a file, in one line
+    Predict(predict::Args),
     /// Write a commented pipeline for your own data
     New(new::Args),
     /// Rewrite pipelines of an older edition of the language; comments and layout stay
@@ -131,6 +138,8 @@ fn dispatch(command: Command) -> Result<Finished, Failure> {
         Command::Explain(args) => explain::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Actions(args) => actions::run(args),
+        Command::Predict(args) => predict::run(args),
         Command::New(args) => new::run(args),
         Command::Fmt(args) => fmt::run(args),
         Command::Worker(args) => worker::run(args),

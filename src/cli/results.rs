@@ -22,6 +22,11 @@ pub struct Results {
 }
 
 impl Results {
+    /// This folder, whatever the environment says.
+    pub fn in_folder(folder: PathBuf) -> Self {
+        Self { results: Some(folder) }
+    }
+
     /// The folder for the results of a pipeline.
     pub fn folder_of(&self, pipeline: &Path) -> PathBuf {
         self.named().unwrap_or_else(|| {

@@ -39,10 +39,23 @@ pub struct Args {
 /// The most threads that may be asked for: each stage starts its share of them, and a thousand take two seconds.
 const MOST_THREADS: usize = 512;
 
-fn threads(text: &str) -> Result<usize, String> {
+/// A number of threads, as it is given.
+pub fn threads(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(threads) if (1..=MOST_THREADS).contains(&threads) => Ok(threads),
         _ => Err(format!("want a whole number from 1 to {MOST_THREADS}")),
+    }
+}
+
+impl Args {
+    /// Those of another command that runs a pipeline.
+    pub fn of(work: Work, threads: Option<usize>, log: Log) -> Self {
+        Self {
+            work,
+            dry_run: false,
+            threads,
+            log,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dynamics::phase_space::PhaseSpace;
 use runner::arrow_schema::{DataType, Schema};
 use runner::context::StageContext;
 use runner::error::StageError;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tables::{RecordBatch, take_rows};
 
 use crate::common::columns::{self, CARTESIAN};
-use crate::common::io::{self, TableContext, identity};
+use crate::common::io::{TableContext, quantity, star_ids};
 use crate::common::set_aside::{self, OnFailure, SetAside};
 
 /// `select_stars`
@@ -122,8 +123,8 @@ impl Stage for SelectStars {
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let table = context.read_table("stars")?;
-        let (stream, star) = identity(&table)?;
-        let mut reasons: Vec<Option<String>> = vec![None; stream.len()];
+        let ids = star_ids(&table)?;
+        let mut reasons: Vec<Option<String>> = vec![None; ids.len()];
         for (name, range) in &self.within {
             for (reason, value) in reasons.iter_mut().zip(values(&table, name)?) {
                 if reason.is_none() {
@@ -132,8 +133,8 @@ impl Stage for SelectStars {
             }
         }
         let mut rows: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
-        for (row, stream) in stream.iter().enumerate() {
-            rows.entry(*stream).or_default().push(row);
+        for (row, id) in ids.iter().enumerate() {
+            rows.entry(id.stream).or_default().push(row);
         }
         let mut streams = BTreeSet::new();
         for (of, rows) in &rows {
@@ -159,13 +160,13 @@ impl Stage for SelectStars {
         let mut kept = Vec::new();
         for (row, reason) in reasons.into_iter().enumerate() {
             match reason {
-                Some(reason) => lost.push(stream[row], star[row], reason),
+                Some(reason) => lost.push(ids[row], reason),
                 None => kept.push(row),
             }
         }
-        lost.write(context, OnFailure::SetAside, stream.len(), "stars")?;
-        if kept.is_empty() && !stream.is_empty() {
-            return Ok(set_aside::all_set_aside(stream.len(), "stars"));
+        lost.write(context, OnFailure::SetAside, ids.len(), "stars")?;
+        if kept.is_empty() && !ids.is_empty() {
+            return Ok(set_aside::all_set_aside(ids.len(), "stars"));
         }
         context.write_batch("stars", &take_rows(&table, &kept).map_err(StageError::failed)?)?;
         Ok(Outcome::Complete)
@@ -193,7 +194,7 @@ fn values(table: &RecordBatch, name: &str) -> Result<Vec<f64>, StageError> {
     if let Some(found) = tables::optional_f64_column(table, name).map_err(StageError::failed)? {
         return Ok(found.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect());
     }
-    let points = io::points(table)?;
+    let points: Vec<PhaseSpace> = quantity(table)?;
     let length = |a: [f64; 3]| a.iter().map(|c| c * c).sum::<f64>().sqrt();
     let of = points.iter().map(|point| {
         if name == "speed" {

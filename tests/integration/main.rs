@@ -21,6 +21,7 @@ mod plans;
 mod predictions;
 mod program;
 mod reference;
+mod quick;
 mod report;
 mod runs;
 mod schema;

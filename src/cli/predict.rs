@@ -1,0 +1,37 @@
+//! `actionfinder predict`
+
+use std::path::PathBuf;
+
+use stages::sample::import_network::type_of;
+
+use super::failure::{Failure, Finished};
+use super::quick::{How, Quick, absolute, name, quoted, stars};
+
+/// What a trained network says of the stars of a file.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The network, a safetensors file of a training
+    network: PathBuf,
+    /// The stars: positions and velocities, or as Gaia sees them
+    file: PathBuf,
+    #[command(flatten)]
+    how: How,
+}
+
+/// Writes the pipeline, runs it, and writes its table.
+pub fn run(args: Args) -> Result<Finished, Failure> {
+    let of = type_of(&args.network).map_err(Failure::work)?;
+    let pipeline = name("predict", &args.file);
+    let yaml = format!(
+        "# Written by: actionfinder predict\npipeline: {pipeline}\nabout: {}\nstages:\n  network:\n    import_network: {{ with: {{ path: {}, \
+         type: {of} }} }}\n{}  predicted:\n    predict: {{ from: {{ network: network, stars: stars }} }}\n",
+        quoted(&format!("Predictions for the stars in {}", args.file.display())),
+        quoted(&absolute(&args.network)?),
+        stars(&args.file)?,
+    );
+    args.how.run(&Quick {
+        name: pipeline,
+        yaml,
+        wanted: "predicted.predictions",
+    })
+}

@@ -1,0 +1,154 @@
+//! One line instead of a pipeline: `actions` and `predict`.
+
+use crate::program::{Place, project};
+
+const GAIA: &str = "\
+source_id,ra,dec,parallax,pmra,pmdec,radial_velocity
+11,266.4,-28.9,0.5,-3.1,-5.5,20.0
+12,120.0,30.0,1.0,2.0,-4.0,-15.0
+13,10.0,-60.0,0.8,5.0,1.0,
+14,200.0,5.0,2.0,-10.0,-8.0,40.0
+";
+
+#[test]
+fn a_gaia_table_gives_actions_in_one_line_and_a_second_time_from_the_cache() {
+    let place = Place::new();
+    place.write("my stars.csv", GAIA);
+    let line = [
+        "actions",
+        "my stars.csv",
+        "--potential",
+        "mw_potential_2014",
+        "-o",
+        "out.csv",
+    ];
+    let first = place.well(&line);
+    // One has no velocity.
+    assert!(first.err.contains("out.csv: 3 rows"), "{}\n{}", first.out, first.err);
+    let text = std::fs::read_to_string(place.path("out.csv")).unwrap();
+    let header: Vec<&str> = text.lines().next().unwrap().split(',').collect();
+    for column in ["stream", "x", "vz", "J_phi", "J_z", "J_r", "theta_r", "Omega_z"] {
+        assert!(header.contains(&column), "{header:?}");
+    }
+    let place_of = |name: &str| header.iter().position(|column| *column == name).unwrap();
+    let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows.len(), 3);
+    assert_eq!(rows[0][place_of("stream")], "11");
+    // They turn with the Galaxy.
+    for row in &rows {
+        assert!(row[place_of("J_phi")].parse::<f64>().unwrap().abs() > 500.0, "{row:?}");
+    }
+    let again = place.well(&line);
+    assert!(
+        again.err.contains("out.csv: 3 rows") && !again.err.contains("estimate_actions"),
+        "{}",
+        again.err
+    );
+    assert_eq!(std::fs::read_to_string(place.path("out.csv")).unwrap(), text);
+}
+
+#[test]
+fn the_pipeline_can_be_seen_and_is_one_that_runs() {
+    let place = Place::new();
+    place.write("s.csv", GAIA);
+    place.write(
+        "halo.ini",
+        "[Potential]\ntype = Isochrone\nmass = 3e11\nscaleRadius = 4\n",
+    );
+    let explained = place.well(&[
+        "actions",
+        "s.csv",
+        "--potential",
+        "halo.ini",
+        "--method",
+        "spherical",
+        "--explain",
+        "-o",
+        "o.parquet",
+    ]);
+    assert!(!place.path("results").exists() && !place.path("o.parquet").exists());
+    place.write("p.yaml", &explained.out);
+    place.well(&["run", "p.yaml"]);
+    let ini = place.well(&["show", "p.yaml", "actions"]).out;
+    // The same potential by its formula.
+    let formula = "{ isochrone: { mass: 3.0e11, scale: 4.0 } }";
+    place.well(&[
+        "actions",
+        "s.csv",
+        "--potential",
+        formula,
+        "--method",
+        "isochrone",
+        "-o",
+        "o.parquet",
+    ]);
+    let exact = place.well(&["show", "o.parquet"]).out;
+    let first = |text: &str| {
+        let line = text
+            .lines()
+            .find(|line| line.trim_start().starts_with("11 "))
+            .unwrap()
+            .to_owned();
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(first(&ini), first(&exact));
+    // What the file holds decides, and a mistake in it is said with its line.
+    place.write(
+        "halo.ini",
+        "[Potential]\ntype = Isochrone\nmass = 3e11\nscaleRadius = 4\nnoise = 1\n",
+    );
+    let wrong = place.run(&["run", "p.yaml"]);
+    assert_eq!(wrong.code, 4);
+    assert!(
+        wrong
+            .err
+            .contains("halo.ini, line 5: `noise` is not read for type Isochrone"),
+        "{}",
+        wrong.err
+    );
+}
+
+#[test]
+fn what_a_file_lacks_is_said_with_what_it_has() {
+    let place = Place::new();
+    place.write("s.csv", "id,ra,dec,parallax,pmra,pmdec\n1,2,3,4,5,6\n");
+    let gave = place.run(&["actions", "s.csv", "--potential", "mcmillan_17", "-o", "o.csv"]);
+    assert_eq!(gave.code, 2, "{}", gave.err);
+    assert!(
+        gave.err.contains("s.csv: has no column radial_velocity"),
+        "{}",
+        gave.err
+    );
+    assert!(
+        gave.err.contains("its columns: id, ra, dec, parallax, pmra, pmdec"),
+        "{}",
+        gave.err
+    );
+    let format = place.run(&["actions", "s.csv", "--potential", "mcmillan_17", "-o", "o.xls"]);
+    assert!(format.code == 2 && format.err.contains("o.xls"), "{}", format.err);
+    place.write("s.csv", GAIA);
+    let name = place.run(&["actions", "s.csv", "--potential", "mcmilan_17", "-o", "o.csv"]);
+    assert!(name.code == 3 && name.err.contains("mcmillan_17"), "{}", name.err);
+}
+
+#[test]
+fn a_network_that_was_given_away_is_applied_in_one_line() {
+    let place = Place::new();
+    place.write("s.csv", GAIA);
+    std::fs::copy(
+        project("tests/golden/field.safetensors"),
+        place.path("field.safetensors"),
+    )
+    .unwrap();
+    let gave = place.well(&["predict", "field.safetensors", "s.csv", "-o", "a.csv"]);
+    assert!(gave.err.contains("a.csv: 3 rows"), "{}", gave.err);
+    let text = std::fs::read_to_string(place.path("a.csv")).unwrap();
+    assert!(text.lines().next().unwrap().contains("ax,ay,az"), "{text}");
+    place.write("other.safetensors", "no network");
+    let wrong = place.run(&["predict", "other.safetensors", "s.csv", "-o", "a.csv"]);
+    assert!(
+        wrong.code == 4 && wrong.err.contains("is not a whole safetensors file"),
+        "{}",
+        wrong.err
+    );
+}
