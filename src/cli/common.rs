@@ -349,14 +349,14 @@ impl Loaded {
         }
     }
 
-    /// The file of the table that the last stage with one gives first.
-    pub fn last_table(&self) -> Result<PathBuf, Failure> {
+    /// The last stage that gives a table first, and its port.
+    pub fn last_table(&self) -> Result<(StageId, &'static str), Failure> {
         let gives_table = |stage: &&runner::graph::StageInstance| {
             let first = stage.outputs.first();
             first.is_some_and(|output| matches!(output.artifact, Artifact::Table(_)))
         };
         match self.graph.stages.iter().rfind(gives_table) {
-            Some(stage) => self.output_file(&stage.label),
+            Some(stage) => self.output(&stage.label),
             None => Err(Failure::Usage("no stage of it gives a table".to_owned())),
         }
     }
@@ -382,8 +382,8 @@ impl Loaded {
         all
     }
 
-    /// The file of `stage` or `stage.port`.
-    pub fn output_file(&self, output: &str) -> Result<PathBuf, Failure> {
+    /// The stage and port that `stage` or `stage.port` names.
+    pub fn output(&self, output: &str) -> Result<(StageId, &'static str), Failure> {
         let (id, port) = match (self.stage(output), output.rsplit_once('.')) {
             (Ok(id), _) => (id, None),
             (Err(_), Some((stage, port))) => (self.stage(stage)?, Some(port)),
@@ -392,14 +392,27 @@ impl Loaded {
         let stage = &self.graph[id];
         let first = stage.outputs.first().map(|output| output.name);
         let port = port.or(first).unwrap_or_default();
-        if !stage.outputs.iter().any(|output| output.name == port) {
+        let found = stage.outputs.iter().find(|output| output.name == port);
+        let Some(found) = found else {
             let names: Vec<&str> = stage.outputs.iter().map(|output| output.name).collect();
             return Err(Failure::Usage(format!(
                 "{} has no output {port}; it has: {}",
                 stage.name,
                 names.join(", ")
             )));
-        }
+        };
+        Ok((id, found.name))
+    }
+
+    /// The file of `stage` or `stage.port`.
+    pub fn output_file(&self, output: &str) -> Result<PathBuf, Failure> {
+        let (id, port) = self.output(output)?;
+        self.file(id, port)
+    }
+
+    /// The file of an output.
+    pub fn file(&self, id: StageId, port: &str) -> Result<PathBuf, Failure> {
+        let stage = &self.graph[id];
         let cached = match &self.plan[id] {
             Entry::Hit(cached) => Some(cached),
             _ => None,

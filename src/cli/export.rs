@@ -1,5 +1,7 @@
 //! `actionfinder export`
 
+mod kept;
+
 use std::path::{Path, PathBuf};
 
 use formats::{FormatError, Written};
@@ -9,7 +11,8 @@ use super::failure::{Failure, Finished};
 use super::results::Results;
 use crate::console::say;
 
-/// Write an output for other programs: Parquet, CSV, ECSV or FITS, with units.
+/// Write an output for other programs: Parquet, CSV, ECSV or FITS, with units. Columns that an import keeps (`keep`) are beside the
+/// results of its stars, which are then in the order of the file.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// PIPELINE, PIPELINE:STAGE or PIPELINE:STAGE.PORT; or a Parquet file of the results. Without a stage, the last that gives a table
@@ -30,10 +33,15 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     let is_pipeline = file
         .extension()
         .is_some_and(|ending| ending == "yaml" || ending == "yml");
-    let path = match output {
-        _ if !is_pipeline => PathBuf::from(&args.output),
-        Some(output) => Loaded::new(&file, &args.parameters, &args.results)?.output_file(output)?,
-        None => Loaded::new(&file, &args.parameters, &args.results)?.last_table()?,
+    let (path, kept) = if is_pipeline {
+        let loaded = Loaded::new(&file, &args.parameters, &args.results)?;
+        let (stage, port) = match output {
+            Some(output) => loaded.output(output)?,
+            None => loaded.last_table()?,
+        };
+        (loaded.file(stage, port)?, kept::file(&loaded, stage, port))
+    } else {
+        (PathBuf::from(&args.output), None)
     };
     if path.extension().is_none_or(|ending| ending != "parquet") {
         return Err(Failure::Usage(format!(
@@ -41,7 +49,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             path.display()
         )));
     }
-    write(&path, &args.to, format)?;
+    write(&path, kept.as_deref(), &args.to, format)?;
     Ok(Finished::Well)
 }
 
@@ -50,9 +58,12 @@ pub fn format_of(to: &Path) -> Result<Written, Failure> {
     Written::of(to).map_err(|error| Failure::Usage(said(&error)))
 }
 
-/// Writes a table of the results to a file, and says so.
-pub fn write(from: &Path, to: &Path, format: Written) -> Result<(), Failure> {
-    let table = tables::read(from).map_err(Failure::work)?;
+/// Writes a table of the results to a file, with what was kept of the stars beside it, and says so.
+pub fn write(from: &Path, kept: Option<&Path>, to: &Path, format: Written) -> Result<(), Failure> {
+    let mut table = tables::read(from).map_err(Failure::work)?;
+    if let Some(kept) = kept {
+        table = kept::joined(table, &tables::read(kept).map_err(Failure::work)?).map_err(Failure::work)?;
+    }
     formats::write(to, format, &table).map_err(|error| Failure::Work(said(&error)))?;
     say(&format!(
         "{}: {} rows, {} columns",

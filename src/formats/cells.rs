@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, ArrayBuilder, Float64Array, Float64Builder};
+use arrow::array::{Array, ArrayBuilder, ArrayRef, Float64Array, Float64Builder};
+
+use crate::kept::Kept;
 
 /// Texts that stand for a missing value, in small letters.
 const MISSING: [&str; 10] = ["", "null", "none", "n/a", "na", "<na>", "--", "-", "nan", "masked"];
@@ -34,7 +36,7 @@ pub(crate) fn decoded(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     }
 }
 
-fn is_missing(text: &str) -> bool {
+pub(crate) fn is_missing(text: &str) -> bool {
     text.is_empty() || (text.len() <= 6 && MISSING.contains(&text.to_ascii_lowercase().as_str()))
 }
 
@@ -45,6 +47,8 @@ pub enum Role {
     Number,
     /// Names or whole numbers.
     Label,
+    /// As it is, of whatever type.
+    Kept,
 }
 
 /// The cells of a column.
@@ -53,6 +57,8 @@ pub enum Cells {
     Numbers(Numbers),
     /// Read as labels.
     Labels(Labels),
+    /// Kept as it is: whole numbers, numbers, texts or truth values.
+    Kept(ArrayRef),
 }
 
 /// A value as a file has it.
@@ -71,6 +77,7 @@ pub(crate) enum Value<'a> {
 pub(crate) enum ColumnBuilder {
     Numbers(NumbersBuilder),
     Labels(Labels),
+    Kept(Kept),
 }
 
 impl ColumnBuilder {
@@ -78,6 +85,15 @@ impl ColumnBuilder {
         match role {
             Role::Number => Self::Numbers(NumbersBuilder::with_capacity(rows)),
             Role::Label => Self::Labels(Labels::with_capacity(rows)),
+            Role::Kept => Self::Kept(Kept::new(false)),
+        }
+    }
+
+    /// The same where a file writes all as texts.
+    pub fn of_texts(role: Role) -> Self {
+        match role {
+            Role::Kept => Self::Kept(Kept::new(true)),
+            role => Self::new(role, 0),
         }
     }
 
@@ -85,6 +101,7 @@ impl ColumnBuilder {
         match self {
             Self::Numbers(numbers) => numbers.push_value(value),
             Self::Labels(labels) => labels.push_value(value),
+            Self::Kept(kept) => kept.push(value),
         }
     }
 
@@ -92,6 +109,7 @@ impl ColumnBuilder {
         match self {
             Self::Numbers(numbers) => Cells::Numbers(numbers.finish()),
             Self::Labels(labels) => Cells::Labels(labels),
+            Self::Kept(kept) => Cells::Kept(kept.finish()),
         }
     }
 }
@@ -228,6 +246,14 @@ const EXACT_SINGLE: f64 = 16_777_216.0;
 const LONGEST_NAME: usize = 255;
 
 impl Labels {
+    /// The numbers of `rows` rows, from 1.
+    pub fn counted(rows: usize) -> Self {
+        Self {
+            rows: (1..=rows as i64).map(Label::Number).collect(),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn with_capacity(rows: usize) -> Self {
         Self {
             rows: Vec::with_capacity(rows),
@@ -340,7 +366,7 @@ impl Labels {
 }
 
 /// The number that `text` is the usual way to write: no zeros or plus before it, and no decimals but zeros.
-fn whole(text: &str) -> Option<i64> {
+pub(crate) fn whole(text: &str) -> Option<i64> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
     let digits = whole.strip_prefix('-').unwrap_or(whole);
     let is_usual = digits == "0" && whole == "0" || !digits.starts_with('0');

@@ -10,6 +10,7 @@ mod error;
 mod fits;
 mod format;
 mod hdf5;
+mod kept;
 mod parquet;
 mod table;
 mod text;

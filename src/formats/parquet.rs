@@ -7,9 +7,10 @@ use arrow::compute::{cast, nullif};
 use arrow::datatypes::{DataType, FieldRef, Float64Type, Int64Type, Schema, UInt64Type};
 use tables::TableError;
 
-use crate::cells::{ColumnBuilder, Label, Labels, NumbersBuilder, Role};
+use crate::cells::{ColumnBuilder, Label, Labels, NumbersBuilder, Role, Value};
 use crate::ecsv;
 use crate::error::FormatError;
+use crate::kept::Kept;
 use crate::table::{Column, Kind, Table, Wanted, places};
 
 /// Rows converted together.
@@ -30,10 +31,10 @@ pub(crate) fn read(path: &Path, wanted: &[Wanted]) -> Result<Table, FormatError>
     for ((name, role), place) in wanted.iter().zip(places) {
         let found = schema.field(place).data_type();
         let unfit = || {
-            let what = if *role == Role::Number {
-                "numbers"
-            } else {
-                "numbers or names"
+            let what = match role {
+                Role::Number => "numbers",
+                Role::Label => "numbers or names",
+                Role::Kept => "numbers, texts or truth values",
             };
             FormatError::unfit(format!(
                 "{}: column {name} holds {}, not {what}",
@@ -62,6 +63,7 @@ pub(crate) fn read(path: &Path, wanted: &[Wanted]) -> Result<Table, FormatError>
             match &mut column {
                 ColumnBuilder::Numbers(numbers) => push_numbers(numbers, array),
                 ColumnBuilder::Labels(labels) => push_labels(labels, array),
+                ColumnBuilder::Kept(kept) => push_kept(kept, array),
             }
             .ok_or_else(unfit)?;
         }
@@ -231,6 +233,44 @@ fn push_labels(labels: &mut Labels, array: &ArrayRef) -> Option<()> {
             }
         }
         DataType::Null => (0..array.len()).for_each(|_| labels.push(Label::Missing)),
+        _ => return None,
+    }
+    Some(())
+}
+
+fn push_kept(kept: &mut Kept, array: &ArrayRef) -> Option<()> {
+    let array = plain(array)?;
+    let mut push = |value: Option<Value>| kept.push(value.unwrap_or(Value::Missing));
+    if let Some(texts) = texts(&array) {
+        texts.into_iter().for_each(|text| push(text.map(Value::Text)));
+        return Some(());
+    }
+    match array.data_type() {
+        DataType::Boolean => array.as_boolean().iter().for_each(|flag| push(flag.map(Value::Flag))),
+        DataType::UInt64 => array.as_primitive::<UInt64Type>().iter().for_each(|number| {
+            push(number.map(|number| i64::try_from(number).map_or(Value::Unsigned(number), Value::Whole)));
+        }),
+        of if of.is_integer() => {
+            let values = cast(&array, &DataType::Int64).ok()?;
+            values
+                .as_primitive::<Int64Type>()
+                .iter()
+                .for_each(|number| push(number.map(Value::Whole)));
+        }
+        of if of.is_numeric() || *of == DataType::Null => {
+            let values = cast(&array, &DataType::Float64).ok()?;
+            values
+                .as_primitive::<Float64Type>()
+                .iter()
+                .for_each(|number| push(number.map(Value::Double)));
+        }
+        of if of.is_temporal() => {
+            let values = cast(&array, &DataType::Utf8).ok()?;
+            values
+                .as_string::<i32>()
+                .iter()
+                .for_each(|text| push(text.map(|text| Value::Text(text.as_bytes()))));
+        }
         _ => return None,
     }
     Some(())

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use arrow::array::ArrayRef;
+
 use crate::cells::{Cells, Labels, Numbers, Role, clipped};
 use crate::error::FormatError;
 
@@ -14,6 +16,16 @@ pub enum Kind {
     Texts,
     /// What is neither, by the noun of a message: "truth values".
     Other(&'static str),
+}
+
+/// Values that are true or false.
+pub(crate) const FLAGS: &str = "truth values";
+
+impl Column {
+    /// Whether it can be kept as it is.
+    pub fn can_be_kept(&self) -> bool {
+        matches!(self.kind, Kind::Numbers | Kind::Texts | Kind::Other(FLAGS))
+    }
 }
 
 /// A column as the file describes it.
@@ -35,9 +47,11 @@ impl Column {
         let wanted = match role {
             Role::Number => "numbers",
             Role::Label => "numbers or names",
+            Role::Kept => "numbers, texts or truth values",
         };
         match self.kind {
             Kind::Numbers | Kind::Texts => Ok(()),
+            Kind::Other(FLAGS) if role == Role::Kept => Ok(()),
             Kind::Other(noun) => Err(FormatError::unfit(format!(
                 "{}: column {} holds {noun}, not {wanted}",
                 path.display(),
@@ -78,6 +92,14 @@ impl Table {
     pub fn labels(&self, name: &str) -> Option<&Labels> {
         self.columns.iter().find_map(|(column, cells)| match cells {
             Cells::Labels(labels) if column == name => Some(labels),
+            _ => None,
+        })
+    }
+
+    /// A column that was kept as it is.
+    pub fn kept(&self, name: &str) -> Option<&ArrayRef> {
+        self.columns.iter().find_map(|(column, cells)| match cells {
+            Cells::Kept(array) if column == name => Some(array),
             _ => None,
         })
     }

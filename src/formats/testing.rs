@@ -22,6 +22,7 @@ pub(crate) fn shown(table: &Table) -> Vec<String> {
             Label::Bad(place) => format!("({})", labels.reason(place)),
             Label::Missing => "Missing".to_owned(),
         },
+        Cells::Kept(array) => format!("{array:?}"),
     };
     let row = |row| {
         let cells = table.columns.iter().map(|(_, cells)| cell(cells, row));

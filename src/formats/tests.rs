@@ -132,3 +132,30 @@ fn what_a_file_says_about_a_column_is_there() {
         assert_eq!(v.description.as_deref(), Some("a velocity"), "{file}");
     }
 }
+
+#[test]
+fn columns_are_kept_as_they_are_in_every_format() {
+    use arrow::array::AsArray;
+    use arrow::datatypes::{DataType, Int64Type};
+    for file in [
+        "table.fits",
+        "table.ecsv",
+        "astropy.parquet",
+        "pandas.csv",
+        "tabledata.vot",
+        "binary2.vot",
+        "astropy.hdf5",
+    ] {
+        let wanted = ["id", "name", "x", "good"].map(|name| (name, Role::Kept));
+        let table = read(&reference(file), How::default(), &wanted).unwrap();
+        let kept = |name: &str| table.kept(name).unwrap();
+        let ids = [1, 9_007_199_254_740_993, -7, 5_853_498_713_190_525_696, 12];
+        assert_eq!(kept("id").as_primitive::<Int64Type>().values(), &ids, "{file}");
+        let names: Vec<Option<&str>> = kept("name").as_string::<i32>().iter().collect();
+        assert_eq!((names[1], names[3]), (Some("Pal 5"), None), "{file}");
+        assert_eq!(kept("x").data_type(), &DataType::Float64, "{file}");
+        assert_eq!(kept("good").data_type(), &DataType::Boolean, "{file}");
+        let good: Vec<Option<bool>> = kept("good").as_boolean().iter().collect();
+        assert_eq!(good, [true, false, true, true, false].map(Some), "{file}");
+    }
+}

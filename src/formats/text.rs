@@ -68,7 +68,7 @@ pub(crate) fn read(path: &Path, separator: Option<char>, wanted: &[Wanted]) -> R
     let mut rows = Rows {
         places,
         fields: header.len(),
-        columns: wanted.iter().map(|(_, role)| ColumnBuilder::new(*role, 0)).collect(),
+        columns: wanted.iter().map(|(_, role)| ColumnBuilder::of_texts(*role)).collect(),
         table: Table {
             units: top.ecsv.units,
             ..Table::default()

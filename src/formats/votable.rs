@@ -16,7 +16,7 @@ use self::field::{Field, Part};
 use crate::bytes;
 use crate::cells::{ColumnBuilder, Value, clipped};
 use crate::error::FormatError;
-use crate::table::{Column, Table, Wanted, places};
+use crate::table::{Column, Kind, Table, Wanted, places};
 
 /// The events of a document.
 struct Document<'a> {
@@ -259,7 +259,14 @@ pub(crate) fn read(path: &Path, table: Option<&str>, wanted: &[Wanted]) -> Resul
     for ((_, role), &place) in wanted.iter().zip(&places) {
         opened.parts[place].column.expect(path, *role)?;
     }
-    let builders = wanted.iter().map(|(_, role)| ColumnBuilder::new(*role, 0));
+    // Numbers are written as texts, and texts that look like some stay texts.
+    let builders = wanted
+        .iter()
+        .zip(&places)
+        .map(|((_, role), &place)| match opened.parts[place].column.kind {
+            Kind::Texts => ColumnBuilder::new(*role, 0),
+            _ => ColumnBuilder::of_texts(*role),
+        });
     let mut rows = Rows {
         parts: places.iter().map(|&place| &opened.parts[place]).collect(),
         columns: builders.collect(),
@@ -353,10 +360,10 @@ impl Rows<'_> {
                     None => text,
                 };
                 let is_null = fields[part.field].null.as_deref() == Some(text);
-                column.push(if is_null {
-                    Value::Missing
-                } else {
-                    Value::Text(text.as_bytes())
+                column.push(match fields[part.field].of {
+                    _ if is_null => Value::Missing,
+                    field::Type::Boolean | field::Type::Bit => field::flag(text.as_bytes()),
+                    _ => Value::Text(text.as_bytes()),
                 });
             }
         }

@@ -18,8 +18,16 @@ pub fn unit_of(field: &Field) -> &str {
 /// One of our units as a product of powers, which astropy, FITS and VOUnit read alike: `km/s kpc` is `km s-1 kpc`, `(km/s)^2/kpc` is
 /// `km2 s-2 kpc-1`. Astropy takes `km/s kpc` for `km/(s kpc)`.
 pub fn astropy_unit(unit: &str) -> String {
+    // Units of others that are numbers, too, are right as they are.
+    if unit
+        .split([' ', '/', '*', '.', '('])
+        .any(|part| part.starts_with(|c: char| c.is_ascii_digit()))
+    {
+        return unit.to_owned();
+    }
     let mut factors: Vec<(String, i32)> = Vec::new();
-    let mut rest = unit.trim();
+    let whole = unit.replace("**", "^");
+    let mut rest = whole.trim();
     let mut sign = 1;
     while !rest.is_empty() {
         // A factor: a symbol, or symbols in brackets.
@@ -40,7 +48,7 @@ pub fn astropy_unit(unit: &str) -> String {
         let next = after.trim_start();
         sign = if next.starts_with('/') { -1 } else { 1 };
         rest = next.trim_start_matches(['/', ' ', '*', '.']);
-        if rest.len() == unit.len() {
+        if rest.len() == whole.len() {
             // Nothing was taken: it is no unit of ours.
             return unit.to_owned();
         }
@@ -129,6 +137,9 @@ mod tests {
             ("mas/yr", "mas yr-1"),
             ("%", "%"),
             ("km s-1 kpc", "km s-1 kpc"),
+            ("mas.yr**-1", "mas yr-1"),
+            ("km / s", "km s-1"),
+            ("1e+10 solMass", "1e+10 solMass"),
             ("km2 s-2 kpc-1", "km2 s-2 kpc-1"),
         ] {
             assert_eq!(astropy_unit(ours), theirs, "{ours}");

@@ -2,7 +2,7 @@
 //! named and set aside.
 //!
 //! One file of stars, `path`; or one file for each snapshot, `snapshots`, in which every particle is a stream, told by its
-//! id, and every snapshot one of its stars:
+//! id, and every snapshot one of its stars. Without a column for `stream` the rows of a file are stars that belong to none:
 //!
 //! ```yaml
 //! import_streams:
@@ -14,6 +14,7 @@
 
 mod file;
 mod identity;
+mod kept;
 mod rows;
 mod source;
 mod values;
@@ -34,9 +35,11 @@ use serde::{Deserialize, Serialize};
 pub use formats::Format;
 
 pub use self::identity::{Ids, number_of};
+pub use self::kept::{All, Keep};
 pub use self::source::{ColumnMap, Source};
 
 use self::identity::Place;
+use self::kept::KEPT;
 use self::rows::Read;
 use self::source::COLUMNS;
 use self::values::{Reading, Recipe, V_LOS};
@@ -69,9 +72,13 @@ pub struct ImportStreams {
     /// Which particles of a snapshot in HDF5; left out, those there are, if of one type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub particles: Option<Particles>,
-    /// Our columns, and where they come from. Needed are `stream`, and all of `x y z vx vy vz`, or `distance` (or `parallax`) with
-    /// `l b mu_l_cosb mu_b` or `ra dec pmra pmdec`.
+    /// Our columns, and where they come from. Needed are all of `x y z vx vy vz`, or `distance` (or `parallax`) with
+    /// `l b mu_l_cosb mu_b` or `ra dec pmra pmdec`; and `stream`, unless the stars belong to none.
     pub columns: ColumnMap,
+    /// Columns of the file that travel with the stars as they are: a list of names, or `all` that are not mapped. The output `kept` has
+    /// them with each star's row in the file, and `actionfinder export` puts them beside its results, in the order of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
     /// Whether streams have numbers or names; left out, told by their labels. A name's number is made of its letters alone, and the
     /// column `name` has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -177,10 +184,10 @@ impl Stage for ImportStreams {
             .chain(timed)
             .chain(written)
             .chain([columns::name()]);
-        Ok(vec![
-            OutputPort::table("stars", Schema::new(fields.collect::<Vec<_>>())),
-            OutputPort::table(SET_ASIDE_ROWS, set_aside),
-        ])
+        let stars = OutputPort::table("stars", Schema::new(fields.collect::<Vec<_>>()));
+        let kept = self.keep.as_ref().map(|_| OutputPort::table(KEPT, kept::schema()));
+        let outputs = [stars, OutputPort::table(SET_ASIDE_ROWS, set_aside)];
+        Ok(outputs.into_iter().chain(kept).collect())
     }
 
     fn check(&self) -> Vec<Fault> {
@@ -193,6 +200,11 @@ impl Stage for ImportStreams {
         }
         if self.path.is_none() && self.columns.star.is_some() {
             faults.push(Fault::new("columns.star", "stars are numbered by their snapshots"));
+        }
+        if self.path.is_none() && self.columns.stream.is_none() {
+            let mut fault = Fault::new("columns", "lacks stream, by which a particle is known in all snapshots");
+            fault.hint = Some("such as `stream: id`, or `stream: ParticleIDs`".to_owned());
+            faults.push(fault);
         }
         if !self.times.is_empty() {
             let (times, snapshots) = (self.times.len(), self.snapshots.len());
@@ -245,6 +257,9 @@ impl Stage for ImportStreams {
                 ));
             }
         }
+        if self.keep.is_some() && self.path.is_none() {
+            faults.push(Fault::new("keep", "keeps columns of one file, and there are snapshots"));
+        }
         if self.table.is_some() && self.particles.is_some() {
             faults.push(Fault::new("table", "particles say already which table is read"));
         }
@@ -275,7 +290,15 @@ impl Stage for ImportStreams {
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
-        let wanted = self.columns.wanted();
+        let mut wanted = self.columns.wanted();
+        let kept = match (&self.keep, &self.path) {
+            (Some(keep), Some(_)) => {
+                let mapped: Vec<&str> = wanted.iter().map(|(name, _)| *name).collect();
+                kept::wanted(keep, context.file("path")?, self.how(), &mapped)?
+            }
+            _ => Vec::new(),
+        };
+        wanted.extend(kept.iter().map(|column| (column.name.as_str(), formats::Role::Kept)));
         let mut tables = Vec::new();
         for file in self.files() {
             tables.push(file::read(context.file(&file.name())?, self.how(), &wanted)?);
@@ -292,7 +315,7 @@ impl Stage for ImportStreams {
         let readings = readings.collect::<Result<Vec<_>, _>>()?;
         let mut read = Read::new(&tables, &readings, &self.columns, self.ids, &|place| self.row(place))?;
         if self.path.is_none() {
-            let incomplete = read.set_aside_incomplete(tables.len(), self.columns.stream.name());
+            let incomplete = read.set_aside_incomplete(tables.len(), self.columns.stream_name());
             context.metric("incomplete_streams", incomplete as f64, "");
         }
         let rows: usize = tables.iter().map(|table| table.rows).sum();
@@ -316,6 +339,9 @@ impl Stage for ImportStreams {
             }));
         }
         write::notes(self, context, &tables, &read);
+        if self.keep.is_some() {
+            kept::write(context, &kept, &tables[0], &read)?;
+        }
         write::stars(self, context, &readings, &read)
     }
 }

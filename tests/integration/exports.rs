@@ -93,3 +93,42 @@ fn what_cannot_be_exported_says_why() {
     );
     assert!(!place.path("k.fits").exists());
 }
+
+#[test]
+fn kept_columns_travel_to_the_results_in_the_order_of_the_file() {
+    let place = Place::with(
+        &YAML
+            .replace("s.fits", "s.csv")
+            .replace("vz: vz }", "vz: vz }\n        keep: [source_id, name, x]"),
+    );
+    let rows = ["5853498713190525696,C,2", "7,A,3", "9007199254740993,B,1"];
+    let rows = rows.map(|row| {
+        let (source, id) = row.rsplit_once(',').unwrap();
+        format!("{source},{id},8.{id},0,0,0,220,1\n")
+    });
+    place.write("s.csv", &format!("source_id,name,id,x,y,z,vx,vy,vz\n{}", rows.concat()));
+    place.well(&["run", "p.yaml"]);
+    let to = place.path("k.fits");
+    place.well(&["export", "p.yaml:known", "-o", to.to_str().unwrap()]);
+    let wanted = ["stream", "row", "source_id", "name_kept"].map(|name| (name, Role::Kept));
+    let found = formats::read(&to, How::default(), &wanted).unwrap();
+    let whole = |name: &str| {
+        use arrow::array::AsArray;
+        found
+            .kept(name)
+            .unwrap()
+            .as_primitive::<arrow::datatypes::Int64Type>()
+            .values()
+            .to_vec()
+    };
+    assert_eq!((whole("stream"), whole("row")), (vec![2, 3, 1], vec![1, 2, 3]));
+    assert_eq!(
+        whole("source_id"),
+        [5_853_498_713_190_525_696, 7, 9_007_199_254_740_993]
+    );
+    let numbers = formats::read(&to, How::default(), &[("x", Role::Number), ("x_kept", Role::Number)]).unwrap();
+    for row in 0..3 {
+        let of = |name: &str| numbers.numbers(name).unwrap().get(row).unwrap();
+        assert_eq!(of("x"), of("x_kept"));
+    }
+}

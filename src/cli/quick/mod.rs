@@ -64,7 +64,7 @@ impl How {
             Failure::Work(why.to_owned())
         };
         let table = loaded.output_file(quick.wanted).map_err(none)?;
-        export::write(&table, &self.output, format)?;
+        export::write(&table, None, &self.output, format)?;
         Ok(Finished::Well)
     }
 }

@@ -27,6 +27,7 @@ fn rows(table: &Table) -> Vec<String> {
             Label::Name(place) => format!("'{}'", labels.name(place)),
             label => format!("{label:?}"),
         },
+        Cells::Kept(array) => format!("{array:?}"),
     };
     let row = |row| {
         table

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::field::{Field, Size, Type};
+use super::field::{Field, Size, Type, flag};
 use super::{Rows, cut_off};
 use crate::cells::Value;
 use crate::error::FormatError;
@@ -102,12 +102,9 @@ fn value<'a>(field: &Field, cell: &Cell<'a>, element: usize) -> Value<'a> {
         Type::Long => whole(array(bytes(8)).map(i64::from_be_bytes)),
         Type::Float => array(bytes(4)).map_or(Value::Missing, |bytes| Value::Single(f32::from_be_bytes(bytes))),
         Type::Double => array(bytes(8)).map_or(Value::Missing, |bytes| Value::Double(f64::from_be_bytes(bytes))),
-        Type::Boolean => match bytes(1) {
-            Some([b'T' | b't' | b'1']) => Value::Flag(true),
-            Some([b'F' | b'f' | b'0']) => Value::Flag(false),
-            _ => Value::Missing,
-        },
-        Type::Bit => bytes(1).map_or(Value::Missing, |bytes| Value::Flag(bytes[0] & 0x80 != 0)),
+        Type::Boolean => flag(bytes(1).unwrap_or_default()),
+        // The largest bit by the standard; astropy writes another.
+        Type::Bit => bytes(1).map_or(Value::Missing, |bytes| Value::Flag(bytes[0] != 0)),
         Type::Char => Value::Text(up_to_zero(cell.bytes)),
         // Decoded before, or not read at all.
         Type::Unicode | Type::Complex { .. } => Value::Missing,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::damaged;
-use crate::cells::clipped;
+use crate::cells::{Value, clipped};
 use crate::error::FormatError;
 use crate::table::{Column, Kind};
 
@@ -125,6 +125,15 @@ impl Field {
             null: None,
             is_array: arraysize.is_some(),
         })
+    }
+}
+
+/// A truth value as it is written.
+pub(super) fn flag<'a>(text: &[u8]) -> Value<'a> {
+    match text.first() {
+        Some(b'T' | b't' | b'1') => Value::Flag(true),
+        Some(b'F' | b'f' | b'0') => Value::Flag(false),
+        _ => Value::Missing,
     }
 }
 

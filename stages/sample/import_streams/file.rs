@@ -2,15 +2,24 @@
 
 use std::path::Path;
 
-use formats::{FormatError, How, Labels, Numbers, Table, Wanted};
+use formats::{Column, FormatError, How, Labels, Numbers, Table, Wanted};
 use runner::error::StageError;
 
 /// Reads columns of a file.
 pub(super) fn read(path: &Path, how: How, wanted: &[Wanted]) -> Result<Table, StageError> {
-    formats::read(path, how, wanted).map_err(|error| match error {
+    formats::read(path, how, wanted).map_err(failed)
+}
+
+/// The columns of a file.
+pub(super) fn columns(path: &Path, how: How) -> Result<Vec<Column>, StageError> {
+    formats::columns(path, how).map_err(failed)
+}
+
+fn failed(error: FormatError) -> StageError {
+    match error {
         FormatError::Io { path, source } => StageError::Io { path, source },
         FormatError::Unfit { message, hint } => StageError::Failed { message, hint },
-    })
+    }
 }
 
 /// A column that was read as numbers.

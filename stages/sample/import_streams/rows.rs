@@ -49,6 +49,26 @@ impl Row {
     }
 }
 
+/// Numbers the stars of a stream, where the file does not.
+#[derive(Default)]
+pub(super) struct Counter {
+    last: Option<(i64, i64)>,
+}
+
+impl Counter {
+    /// The number of the next row's star, and whether it is the first of its stream.
+    pub fn star(&mut self, row: &Row) -> (i64, bool) {
+        let is_first = self.last.is_none_or(|(stream, _)| stream != row.stream);
+        let counted = match self.last {
+            Some((_, star)) if !is_first => star + 1,
+            _ => 0,
+        };
+        let star = row.star.unwrap_or(counted);
+        self.last = Some((row.stream, star));
+        (star, is_first)
+    }
+}
+
 /// What was read, rows by stream and star: streams by their numbers, those with names as they appear.
 pub(super) struct Read {
     pub rows: Vec<Row>,
@@ -79,7 +99,15 @@ impl Read {
         ids: Option<Ids>,
         shown: &dyn Fn(Place) -> String,
     ) -> Result<Self, StageError> {
-        let labels = tables.iter().map(|table| file::labels(table, columns.stream.name()));
+        // Stars of no stream are known by their rows.
+        let counted: Vec<Labels> = match columns.stream {
+            None => tables.iter().map(|table| Labels::counted(table.rows)).collect(),
+            Some(_) => Vec::new(),
+        };
+        let labels = tables.iter().enumerate().map(|(at, table)| match counted.get(at) {
+            Some(counted) => Ok(counted),
+            None => file::labels(table, columns.stream_name()),
+        });
         let labels = labels.collect::<Result<Vec<_>, _>>()?;
         let star = columns.star.as_ref().map(|source| source.name());
         let stars = tables
@@ -142,7 +170,7 @@ impl Read {
                     Err(reason) => bad.push(Bad {
                         snapshot,
                         row: at,
-                        column: columns.stream.name().to_owned(),
+                        column: columns.stream_name().to_owned(),
                         reason,
                     }),
                 }

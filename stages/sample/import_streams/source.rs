@@ -179,8 +179,10 @@ macro_rules! column_map {
         #[serde(deny_unknown_fields)]
         #[expect(non_snake_case, reason = "the names of the columns")]
         pub struct ColumnMap {
-            /// Which stream a star belongs to: whole numbers or names.
-            pub stream: Source,
+            /// Which stream a star belongs to: whole numbers or names. Left out, each star is a stream by itself, whose number is its row in the
+            /// file, from 1.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub stream: Option<Source>,
             /// Number of the star in its stream; left out, counted.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub star: Option<Source>,
@@ -224,6 +226,11 @@ const SETS: [&[&str]; 3] = [
 ];
 
 impl ColumnMap {
+    /// The file's column that names streams; empty where there is none.
+    pub(super) fn stream_name(&self) -> &str {
+        self.stream.as_ref().map_or("", Source::name)
+    }
+
     /// The columns of numbers that are mapped, by their place in [`COLUMNS`].
     pub(super) fn numbers(&self) -> Vec<(usize, &Source)> {
         let all = self.sources().into_iter().enumerate();
@@ -257,7 +264,7 @@ impl ColumnMap {
 
     /// All columns of the file that are read, and as what.
     pub(super) fn wanted(&self) -> Vec<Wanted<'_>> {
-        let labels = [Some(&self.stream), self.star.as_ref()].into_iter().flatten();
+        let labels = [self.stream.as_ref(), self.star.as_ref()].into_iter().flatten();
         let labels = labels.map(|source| (source.name(), Role::Label));
         let numbers = self
             .numbers()
@@ -281,13 +288,19 @@ impl ColumnMap {
         for (place, source) in self.numbers() {
             faults.extend(source.faults(COLUMNS[place].name, COLUMNS[place].unit));
         }
-        for (name, source) in [("stream", Some(&self.stream)), ("star", self.star.as_ref())] {
+        for (name, source) in [("stream", self.stream.as_ref()), ("star", self.star.as_ref())] {
             if source.is_some_and(|source| !source.is_plain()) {
                 faults.push(Fault::new(
                     &format!("columns.{name}"),
                     "is a name or number: it has no unit or factor",
                 ));
             }
+        }
+        if self.stream.is_none() && self.star.is_some() {
+            faults.push(Fault::new(
+                "columns.star",
+                "numbers the stars of a stream, and no column is mapped to stream",
+            ));
         }
         let lacking = SETS.map(|set| self.lacks(set));
         if lacking.iter().all(|lacking| !lacking.is_empty()) {

@@ -738,3 +738,96 @@ fn snapshots_of_simulations_are_read_in_their_units() {
     let twice = json!({ "path": "a.hdf5", "table": "b", "particles": "stars", "columns": cartesian() });
     assert_eq!(faults::<ImportStreams>(twice).len(), 1);
 }
+
+#[test]
+fn stars_of_no_stream_are_known_by_their_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = csv(
+        folder.path(),
+        "x,y,z,vx,vy,vz\n8,0,0,0,220,0\n8.5,0,,0,220,0\n9,0,0,0,200,1\n",
+    );
+    let alone = json!({ "x": "x", "y": "y", "z": "z", "vx": "vx", "vy": "vy", "vz": "vz" });
+    let ran = import(&path, alone.clone()).completed();
+    assert_eq!(
+        (ran.i64("stars", "stream"), ran.i64("stars", "star")),
+        (vec![1, 3], vec![0, 0])
+    );
+    assert_eq!(ran.f64("stars", "x"), [8.0, 9.0]);
+    assert_eq!(ran.i64("set_aside_rows", "row"), [2]);
+    assert!(
+        ran.notes()
+            .contains("each star is a stream by itself, numbered by its row"),
+        "{}",
+        ran.notes()
+    );
+    assert_eq!(ran.metric("streams"), 2.0);
+    let mut with_star = alone.clone();
+    with_star["star"] = json!("x");
+    let found = faults::<ImportStreams>(json!({ "path": "a.csv", "columns": with_star }));
+    assert!(
+        found.len() == 1 && found[0].contains("no column is mapped to stream"),
+        "{found:?}"
+    );
+    let found = faults::<ImportStreams>(json!({ "snapshots": ["a.csv", "b.csv"], "columns": alone }));
+    assert!(
+        found.len() == 1 && found[0].contains("lacks stream, by which a particle is known"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn columns_are_kept_beside_the_stars() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "source_id,s,x,y,z,vx,vy,vz,feh,note\n5853498713190525696,2,8,0,0,0,220,0,-1.5,a\n7,1,9,0,,0,220,0,0,b\n\
+        12,1,8.5,0,0,0,220,0,,\"c, d\"\n";
+    let path = csv(folder.path(), text);
+    let mut columns = cartesian();
+    columns["stream"] = json!("s");
+    let kept = |keep: serde_json::Value| {
+        let stage: ImportStreams = stage(json!({ "path": path, "columns": columns, "keep": keep }));
+        run(&stage, &[], &[("path", path.clone())])
+    };
+    let ran = kept(json!("all")).completed();
+    let table = &ran.tables["kept"];
+    let names: Vec<String> = table
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .collect();
+    assert_eq!(names, ["stream", "star", "row", "source_id", "feh", "note"]);
+    assert_eq!(
+        (
+            ran.i64("kept", "stream"),
+            ran.i64("kept", "star"),
+            ran.i64("kept", "row")
+        ),
+        (vec![1, 2], vec![0, 0], vec![3, 1])
+    );
+    assert_eq!(ran.i64("kept", "source_id"), [12, 5_853_498_713_190_525_696]);
+    assert_eq!(
+        tables::optional_f64_column(table, "feh").unwrap().unwrap(),
+        [None, Some(-1.5)]
+    );
+    assert_eq!(ran.texts("kept", "note"), ["c, d", "a"]);
+    assert!(
+        ran.notes()
+            .contains("3 columns are kept beside the stars, in the output kept"),
+        "{}",
+        ran.notes()
+    );
+    let some = kept(json!(["note", "note"])).completed();
+    assert_eq!(some.tables["kept"].num_columns(), 4);
+    let none = kept(json!(["Note"]));
+    assert!(
+        none.error().contains("has no column Note") && none.error().contains("did you mean note"),
+        "{}",
+        none.error()
+    );
+    let found =
+        faults::<ImportStreams>(json!({ "snapshots": ["a.csv", "b.csv"], "columns": cartesian(), "keep": "all" }));
+    assert!(
+        found.len() == 1 && found[0].contains("keeps columns of one file"),
+        "{found:?}"
+    );
+}

@@ -8,7 +8,7 @@ use runner::error::StageError;
 use runner::stage::{Outcome, Stage};
 
 use super::ImportStreams;
-use super::rows::{Bad, Read, Row};
+use super::rows::{Bad, Counter, Read, Row};
 use super::source::COLUMNS;
 use super::values::{NO_VALUES, Reading, T, V_LOS};
 use crate::common::columns::{NAME, TIME};
@@ -41,21 +41,15 @@ pub(super) fn stars(
         times_increase(readings, read)?;
     }
     let mut writer = PieceWriter::create(context, "stars")?;
-    let (mut last, mut count) = (None, 0);
+    let (mut counter, mut count) = (Counter::default(), 0);
     for piece in rows.chunks(PIECE) {
         context.check_cancelled()?;
         let mut stars: Vec<i64> = Vec::with_capacity(piece.len());
         let mut columns: Vec<Vec<f64>> = written.iter().map(|_| Vec::with_capacity(piece.len())).collect();
         let mut values = NO_VALUES;
         for row in piece {
-            let is_first = last.is_none_or(|(stream, _)| stream != row.stream);
-            let counted = match last {
-                Some((_, star)) if !is_first => star + 1,
-                _ => 0,
-            };
+            let (star, is_first) = counter.star(row);
             count += i64::from(is_first);
-            let star = row.star.unwrap_or(counted);
-            last = Some((row.stream, star));
             stars.push(star);
             let filled = readings[row.snapshot()].fill(row.at(), &mut values);
             filled.map_err(|(column, reason)| StageError::Bug(format!("{column} is {reason} now")))?;
@@ -197,6 +191,9 @@ pub(super) fn notes(stage: &ImportStreams, context: &StageContext, tables: &[Tab
             "{} {noun}: in the column `name`; the numbers of streams are made of them",
             names.len()
         ));
+    }
+    if stage.columns.stream.is_none() {
+        context.note("no column is mapped to stream: each star is a stream by itself, numbered by its row");
     }
     let recipe = stage.recipe();
     if stage.columns.has("parallax") {
