@@ -15,9 +15,14 @@ class RowError(ValueError):
     def __init__(self, what: str, rows: int, reasons: Mapping[int, str]) -> None:
         self.reasons = dict(reasons)
         first = min(self.reasons)
-        subject = "the star has" if rows == 1 else f"{len(self.reasons)} of {rows} rows have"
-        where = "" if rows == 1 else f"row {first}: "
-        super().__init__(f"{subject} no {what}; {where}{self.reasons[first]}")
+        others = len(self.reasons) - 1
+        if rows == 1:
+            subject = "the star has"
+        elif others == 0:
+            subject = f"row {first} has"
+        else:
+            subject = f"row {first} and {others} other{'s' * (others > 1)} have"
+        super().__init__(f"{subject} no {what}: {self.reasons[first]}")
 
 
 class DefinitionError(ValueError):

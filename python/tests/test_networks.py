@@ -118,7 +118,7 @@ def test_unbound_stars_are_named(run: af.Run) -> None:
     assert np.isfinite(found.actions[[0, 1, 2, 3, 4, 6, 7]]).all() and np.isnan(network.derivatives(xv).of_angles[5]).all()
     together = network.predict(xv, stream=streams)
     assert set(together.reasons) == set(np.flatnonzero(streams == streams[5]))
-    with pytest.raises(af.RowError, match="1 of 8 rows have no actions; row 5: it is unbound in the network's toy"):
+    with pytest.raises(af.RowError, match="row 5 has no actions: it is unbound in the network's toy"):
         network.predict(xv, errors="raise")
 
 
