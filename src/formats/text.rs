@@ -26,16 +26,6 @@ struct Top {
     ecsv: ecsv::Header,
 }
 
-/// The names in the header of a text table.
-pub(super) fn columns(path: &Path) -> Result<Vec<String>, StageError> {
-    let mut text = lines::open(path)?;
-    let top = top(path, &mut text)?;
-    let separator = top.ecsv.delimiter;
-    let separator = separator.map_or_else(|| separator_of(&top.first), Separator::from);
-    let names = fields(&top.first, separator);
-    Ok(names.iter().map(|name| decoded(name).into_owned()).collect())
-}
-
 /// Reads columns of a text table.
 pub(crate) fn read(path: &Path, separator: Option<char>, wanted: &[Wanted]) -> Result<Table, FormatError> {
     let mut text = lines::open(path)?;
