@@ -10,6 +10,7 @@ use stages::common::units;
 use stages::draw::figure::Figure;
 use stages::judge::bin_errors::BinErrors;
 use stages::judge::compare::Compare;
+use stages::learn::fit_galaxy::FitGalaxy;
 use stages::learn::train_acceleration::TrainAcceleration;
 use stages::learn::train_actions::TrainActions;
 use stages::learn::train_inverse::TrainInverse;
@@ -23,6 +24,7 @@ use stages::sample::import_streams::ImportStreams;
 use stages::sample::integrate_orbits::IntegrateOrbits;
 use stages::sample::map_tori::MapTori;
 use stages::sample::simulate_nbody::SimulateNbody;
+use stages::sample::spray_streams::SprayStreams;
 
 /// Every kind a pipeline may name.
 pub fn catalog() -> Catalog {
@@ -33,6 +35,7 @@ pub fn catalog() -> Catalog {
         .with::<IntegrateOrbits>()
         .with::<MapTori>()
         .with::<SimulateNbody>()
+        .with::<SprayStreams>()
         .with::<Observe>()
         .with::<SelectOrbits>()
         .with::<SelectStars>()
@@ -40,6 +43,7 @@ pub fn catalog() -> Catalog {
         .with::<EstimateActions>()
         .with::<EstimateAccelerations>()
         .with::<TrainPotential>()
+        .with::<FitGalaxy>()
         .with::<TrainActions>()
         .with::<TrainAcceleration>()
         .with::<TrainInverse>()

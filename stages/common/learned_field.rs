@@ -1,4 +1,4 @@
-//! Fields of `train_potential` as potentials, without libtorch.
+//! Fields of `train_potential` and `fit_galaxy` as potentials, without libtorch.
 
 use std::path::Path;
 
@@ -44,6 +44,30 @@ pub fn read(path: &Path) -> Result<LearnedField, StageError> {
     let field = terms.and_then(|terms| Expansion::new(terms, coefficients));
     let expansion = field.ok_or_else(|| StageError::failed("input field: its terms and coefficients do not fit"))?;
     Ok(LearnedField { expansion, extent })
+}
+
+/// Writes a field as `train_potential` does, to the file at the output `field`; `extent` is the distance of the farthest star, kpc.
+pub fn write(path: &Path, field: &LearnedField) -> Result<(), StageError> {
+    let terms: Vec<f64> = field.expansion.terms().iter().flat_map(|term| term.to_row()).collect();
+    let coefficients = field.expansion.coefficients();
+    let (split, end) = (8 * coefficients.len(), 8 * (coefficients.len() + terms.len()));
+    let header = serde_json::json!({
+        "__metadata__": {
+            "extent": serde_json::json!(field.extent).to_string(),
+            "held_out_spread": "0.0",
+            "map": "field",
+            "network": "linear_field",
+            "ridge": "0.0",
+        },
+        "coefficients": { "dtype": "F64", "shape": [coefficients.len()], "data_offsets": [0, split] },
+        "terms": { "dtype": "F64", "shape": [terms.len() / 3, 3], "data_offsets": [split, end] },
+    });
+    let mut header = header.to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header);
+    bytes.extend(coefficients.iter().chain(&terms).flat_map(|value| value.to_le_bytes()));
+    std::fs::write(path, bytes).map_err(|source| StageError::io(path, source))
 }
 
 fn numbers(file: &SafeTensors, name: &str) -> Result<Vec<f64>, StageError> {
@@ -96,6 +120,26 @@ mod tests {
         assert_eq!(Some(&field.expansion), expected.as_ref());
         assert_eq!(field.expansion.symmetry(), Symmetry::Triaxial);
         assert_eq!(field.extent, 60.5);
+    }
+
+    #[test]
+    fn a_field_that_is_written_is_read() {
+        let terms = vec![
+            Term::Disc { a: 3.0, b: 0.3 },
+            Term::Halo {
+                core: 4.0,
+                flattening: 0.9,
+            },
+            Term::Multipole { scale: 5.0, order: 7 },
+        ];
+        let written = LearnedField {
+            expansion: Expansion::new(terms, vec![5e4, 3e4, -200.0]).unwrap(),
+            extent: 31.25,
+        };
+        let file = tempfile::NamedTempFile::new().unwrap();
+        write(file.path(), &written).unwrap();
+        let found = read(file.path()).unwrap();
+        assert_eq!((found.expansion, found.extent), (written.expansion, written.extent));
     }
 
     #[test]

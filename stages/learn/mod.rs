@@ -1,5 +1,6 @@
-//! Networks trained on streams. Their bodies are in the worker's library.
+//! Networks trained on streams, whose bodies are in the worker's library, and galaxies fitted to them.
 
+pub mod fit_galaxy;
 pub mod tables;
 pub mod train_acceleration;
 pub mod train_actions;

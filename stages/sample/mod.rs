@@ -6,3 +6,4 @@ pub mod integrate_orbits;
 pub mod map_tori;
 pub mod samples;
 pub mod simulate_nbody;
+pub mod spray_streams;

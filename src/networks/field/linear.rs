@@ -17,10 +17,10 @@ use crate::weights::Weights;
 pub struct LinearField {
     /// The field itself.
     pub expansion: Expansion,
-    /// The ridge chosen.
+    /// The ridge chosen; 0 of a field that was fitted otherwise.
     pub ridge: f64,
     /// Mean absolute deviation of the energy on streams left out of the fit, (km/s)². Of a field from the rates of the actions, their mean
-    /// absolute rate there, (km/s)².
+    /// absolute rate there, (km/s)². 0 of a field of `fit_galaxy`, which judges streams by their likelihood.
     pub held_out_spread: f64,
     /// Distance of the farthest star that it was learned from, kpc.
     pub extent: f64,
