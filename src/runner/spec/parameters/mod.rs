@@ -159,30 +159,7 @@ impl<'a> Values<'a> {
     ) -> HashMap<String, usize> {
         let mut columns = HashMap::new();
         let params = scope.params();
-        let written = |name: &str| params.and_then(|params| params.get(name));
-        let mut lists: BTreeMap<&str, &[Value]> = BTreeMap::new();
-        for (name, given) in given {
-            lists.extend(given.swept(written(name)).map(|values| (*name, values)));
-        }
-        let mut sweep: Vec<Cow<'_, Written>> = sweep.iter().map(Cow::Borrowed).collect();
-        for written in &mut sweep {
-            if written.is_axis()
-                && let Some((name, values)) = lists.remove_entry(written.columns[0].parameter.as_str())
-            {
-                *written = Cow::Owned(Written::of_command_line(name, values));
-            }
-        }
-        let in_rows = |name: &str| {
-            sweep
-                .iter()
-                .flat_map(|written| &written.columns)
-                .any(|column| column.parameter == name)
-        };
-        let others = lists.iter().filter(|(name, _)| !in_rows(name));
-        let others: Vec<_> = others
-            .map(|(name, values)| Cow::Owned(Written::of_command_line(name, values)))
-            .collect();
-        sweep.extend(others);
+        let sweep = with_lists(sweep, params, given);
         for written in &sweep {
             let set = written
                 .columns
@@ -325,6 +302,35 @@ impl<'a> Values<'a> {
         });
         Arc::new(value.map_or(Value::Null, Cow::into_owned))
     }
+}
+
+/// The sweep of a file with the lists of the command line: each in the place of its axis, or as an axis of its own. Where the parameter is in
+/// rows, these stay.
+fn with_lists<'w>(
+    sweep: &'w [Written],
+    params: Option<&Map<String, Value>>,
+    given: &HashMap<&str, Given<'_>>,
+) -> Vec<Cow<'w, Written>> {
+    let written = |name: &str| params.and_then(|params| params.get(name));
+    // In the order of their names, whatever that on the command line is.
+    let mut lists: BTreeMap<&str, &[Value]> = BTreeMap::new();
+    for (name, given) in given {
+        lists.extend(given.swept(written(name)).map(|values| (*name, values)));
+    }
+    let mut all = Vec::with_capacity(sweep.len());
+    for written in sweep {
+        let own = |column: &WrittenColumn| lists.remove_entry(column.parameter.as_str());
+        let lists: Vec<_> = written.columns.iter().filter_map(own).collect();
+        all.push(match lists[..] {
+            [(name, values)] if written.is_axis() => Cow::Owned(Written::of_command_line(name, values)),
+            _ => Cow::Borrowed(written),
+        });
+    }
+    let others = lists
+        .into_iter()
+        .map(|(name, values)| Written::of_command_line(name, values));
+    all.extend(others.map(Cow::Owned));
+    all
 }
 
 /// That no row has a value that is asked for.
