@@ -40,7 +40,7 @@ fn parameters(stage: &StageInstance) -> Value {
     let mut parameters = stage.stage.parameters();
     if let Value::Object(map) = &mut parameters {
         for file in stage.stage.files() {
-            map.remove(file.parameter);
+            map.remove(file.parameter.as_ref());
         }
         if stage.kind == "compare" {
             map.remove("row");
