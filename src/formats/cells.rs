@@ -266,6 +266,11 @@ impl Labels {
         self.rows.len()
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// The label in a row.
     pub fn get(&self, row: usize) -> Label {
         self.rows[row]
