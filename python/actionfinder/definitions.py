@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
@@ -13,6 +14,8 @@ from .errors import DefinitionError
 from .units import numbers
 
 Schema = Mapping[str, Any]
+
+_POTENTIAL = "PotentialParameters"
 
 
 @cache
@@ -36,9 +39,10 @@ def _resolved(part: Schema) -> Schema:
     reference = part.get("$ref")
     if reference is None:
         return part
-    if reference == "#":
+    name = reference.rsplit("/", 1)[-1]
+    if reference == "#" or name == _POTENTIAL:
         return schema()
-    found: Schema = schema()["$defs"][reference.rsplit("/", 1)[-1]]
+    found: Schema = schema()["$defs"][name]
     return found
 
 
@@ -74,6 +78,13 @@ def _plain(value: Any, part: Schema, at: str) -> Any:
         return [_plain(item, part["items"], f"{at}.{index}") for index, item in enumerate(value)]
     if part.get("type") == "number":
         return _number(value, "", at)
+    if part.get("type") == "string":
+        if not isinstance(value, (str, os.PathLike)):
+            raise DefinitionError(f"{_place(at)} must be a text, not {value!r}")
+        name, known = os.fspath(value), part.get("enum")
+        if known is not None and name not in known:
+            raise DefinitionError(f"{_place(at)} cannot be {name!r}{_meant(name, known)}")
+        return name
     return value
 
 
@@ -86,7 +97,8 @@ def _choice(value: Any, part: Schema, at: str) -> Any:
     else:
         raise DefinitionError(f"{_place(at)} must be a name, or one name with its parameters")
     if name not in variants:
-        raise DefinitionError(f"no potential is called {name!r}{_meant(name, list(variants))}")
+        what = "no potential is called" if part.get("title") == _POTENTIAL else f"{_place(at)} cannot be"
+        raise DefinitionError(f"{what} {name!r}{_meant(name, list(variants))}")
     needed = variants[name]
     if needed is None:
         if parameters not in (None, {}):
@@ -146,4 +158,6 @@ def _place(at: str) -> str:
 
 def _meant(name: Any, known: list[str]) -> str:
     close = get_close_matches(str(name), known, 1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; there are {', '.join(known)}" if len(known) < 10 else "; Potential.names() lists them"

@@ -12,7 +12,7 @@ from .definitions import names, plain
 from .errors import DefinitionError
 from .units import ACTION, Array, Numbers, column, stars, vectors
 
-Symmetry = Literal["spherical", "axisymmetric", "triaxial"]
+Symmetry = Literal["spherical", "axisymmetric", "triaxial", "twofold"]
 
 
 class Potential:
@@ -36,7 +36,7 @@ class Potential:
         given: list[Any] = [] if definition is None else [definition]
         given.extend({name: parameters} for name, parameters in parts.items())
         if not given:
-            raise DefinitionError(f"which potential? there are {', '.join(names())}")
+            raise DefinitionError("which potential? Potential.names() lists them")
         found = plain(given[0] if len(given) == 1 else {"composite": given})
         self._json = json.dumps(found)
         try:

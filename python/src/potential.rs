@@ -77,12 +77,13 @@ impl PyPotential {
         serde_json::to_string(&self.parameters).map_err(invalid)
     }
 
-    /// `spherical`, `axisymmetric` or `triaxial`.
+    /// `spherical`, `axisymmetric`, `triaxial` or `twofold`.
     fn symmetry(&self) -> &'static str {
         match self.field.symmetry() {
             Symmetry::Spherical => "spherical",
             Symmetry::Axisymmetric => "axisymmetric",
             Symmetry::Triaxial => "triaxial",
+            Symmetry::Twofold => "twofold",
         }
     }
 

@@ -104,11 +104,41 @@ def test_astropy_quantities_are_converted() -> None:
         plain.potential([1.0, 2.0, 3.0] * u.s)
 
 
+def test_every_name_without_parameters_is_a_potential() -> None:
+    named = 0
+    for name in af.Potential.names():
+        try:
+            galaxy = af.Potential.named(name)
+        except af.DefinitionError as error:
+            assert "needs its parameters" in str(error), (name, error)
+            continue
+        named += 1
+        # Models of the Milky Way, from 200 to 250 km/s at the Sun.
+        assert 200.0 < galaxy.circular_velocity(8.1) < 250.0, name
+    assert named >= 8
+
+
+def test_what_is_turned_and_what_stands_in_a_file(tmp_path) -> None:
+    halo = dict(logarithmic=dict(velocity=220.0, core=1.0, axes=[1.0, 0.8, 0.9]))
+    turned = af.Potential(turned=dict(angle=90.0, potential=halo))
+    assert turned.potential([0.0, 3.0, 1.0]) == pytest.approx(float(af.Potential(halo).potential([3.0, 0.0, 1.0])), rel=1e-12)
+    with pytest.raises(af.DefinitionError, match="turned.potential.logarithmic needs the parameter core"):
+        af.Potential(turned=dict(angle=0.0, potential=dict(logarithmic=dict(velocity=220.0))))
+    with pytest.raises(af.DefinitionError, match="galaxy.discs.0.profile cannot be 'isotherm'; did you mean 'isothermal'"):
+        af.Potential(galaxy=dict(discs=[dict(surface_density=1e9, scale_length=3, scale_height=0.3, profile="isotherm")]))
+    file = tmp_path / "plummer.ini"
+    file.write_text("[Potential]\ntype=Plummer\nmass=1e10\nscaleRadius=0.5\n")
+    assert af.Potential(agama=file).potential([3.0, 4.0, 0.0]) == pytest.approx(-G * 1e10 / np.sqrt(25.25), rel=1e-4)
+    with pytest.raises(af.DefinitionError, match="none.ini"):
+        af.Potential(agama=tmp_path / "none.ini")
+
+
 @pytest.mark.parametrize(
     ("definition", "says"),
     [
         (None, "which potential?"),
         ("plumer", "no potential is called 'plumer'; did you mean 'plummer'?"),
+        ("wood", "no potential is called 'wood'; Potential.names() lists them"),
         ("plummer", "the potential plummer needs its parameters"),
         ({"plummer": {"mass": 1e10}}, "plummer needs the parameter scale"),
         ({"plummer": {"mass": 1e10, "scal": 1}}, "plummer has no parameter 'scal'; did you mean 'scale'?"),
