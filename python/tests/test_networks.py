@@ -58,6 +58,7 @@ def test_a_potential_gives_the_accelerations(run: af.Run) -> None:
     away = np.abs(found.frequencies.reshape(-1, 3) - theirs.frequencies) / theirs["Omega_r"][:, None]
     assert away.max() < 1e-10 and found.actions.shape == (12, 4, 3) and found.converged.shape == (12, 4)
     assert np.isnan(network.predict(given.xv).frequencies).all()
+    assert network.metadata["network"] == "smooth" and network.inputs == "cartesian" and network.sun == af.Sun()
     with pytest.raises(ValueError, match="stars share no actions in this network: leave stream out"):
         map_of(run, "paper").predict(given.xv, stream=given["stream"])
 

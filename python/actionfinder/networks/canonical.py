@@ -97,6 +97,8 @@ class CanonicalMap(ABC):
     """A map of a network's file."""
 
     def __init__(self, file: NetworkFile) -> None:
+        self.metadata = file.metadata
+        """What the file says of itself in words and JSON: formula, units, training."""
         self.toy = Toy.read(file)
         """The toy isochrone."""
         self.region = Region.read(file)

@@ -18,6 +18,8 @@ class FourierSeries:
     """The series of the orbits that a network was made for, by the number of their stream."""
 
     def __init__(self, file: NetworkFile) -> None:
+        self.metadata = file.metadata
+        """What the file says of itself in words and JSON."""
         self.streams: list[int] = [int(stream) for stream in file.json("streams")]
         """Numbers of the streams."""
         self._orbits = {
