@@ -77,14 +77,17 @@ fn galaxy(name: &str) -> Result<Arc<dyn Potential>, Failure> {
         axis_ratio,
         inner_slope: 1.0,
         outer_slope: 3.0,
+        sharpness: 1.0,
         scale_radius: 16.0,
         cutoff_radius: f64::INFINITY,
+        cutoff_strength: 2.0,
     };
     let disc = Disc {
         surface_density: 8e8,
         scale_length: 2.6,
         scale_height: 0.3,
         hole_radius: 0.0,
+        ..Disc::default()
     };
     Ok(match name {
         "dehnen_binney_98_1" => Arc::new(Galaxy::dehnen_binney_98_1()?),
