@@ -38,10 +38,10 @@ fn instances(graph: &Graph) -> Instances {
 
 fn parameters(stage: &StageInstance) -> Value {
     let mut parameters = stage.stage.parameters();
+    for file in stage.stage.files() {
+        file.remove_from(&mut parameters);
+    }
     if let Value::Object(map) = &mut parameters {
-        for file in stage.stage.files() {
-            map.remove(file.parameter.as_ref());
-        }
         if stage.kind == "compare" {
             map.remove("row");
         }
