@@ -510,6 +510,7 @@ fn thousandths(unit: &str) -> (&str, &str) {
         "M_sun" => ("2", "Msun"),
         "km/s kpc" => ("2000", "km/s pc"),
         "deg" => ("120", "arcmin"),
+        "mas" => ("2000", "uas"),
         "mas/yr" => ("2000", "uas/yr"),
         "M_sun/kpc^2" => ("2e-6", "M_sun/pc^2"),
         "M_sun/kpc^3" => ("2e-9", "M_sun/pc^3"),

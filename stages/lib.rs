@@ -13,6 +13,8 @@ pub mod observe;
 pub mod sample;
 
 #[cfg(test)]
+mod errors_tests;
+#[cfg(test)]
 mod galaxy_tests;
 #[cfg(test)]
 mod testing;

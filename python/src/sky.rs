@@ -8,13 +8,23 @@ use crate::arrays::{Made, Table, made, of_star, quickly, rows, stars};
 use crate::errors::{Reasons, parted};
 
 fn of([r0, z, u, v, w, v_lsr]: [f64; 6]) -> Sun {
-    Sun { r0, z, u, v, w, v_lsr }
+    Sun {
+        r0,
+        z,
+        u,
+        v,
+        w,
+        v_lsr,
+        ..Sun::DEFAULT
+    }
 }
 
 /// r0, z, u, v, w, v_lsr of the Sun where nothing else is said.
 #[pyfunction]
 pub fn default_sun() -> [f64; 6] {
-    let Sun { r0, z, u, v, w, v_lsr } = Sun::default();
+    let Sun {
+        r0, z, u, v, w, v_lsr, ..
+    } = Sun::DEFAULT;
     [r0, z, u, v, w, v_lsr]
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use arrow::array::{Array, Float64Array};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use runner::ports::unit_of;
+use stages::common::sun;
 use tables::RecordBatch;
 
 use super::common::{Loaded, Output, Parameters};
@@ -96,6 +97,9 @@ fn table(path: &Path, table: &RecordBatch, rows: usize) -> String {
         table.num_rows(),
         table.num_columns()
     );
+    if let Some(sun) = sun::stated(&schema) {
+        let _ = writeln!(text, "seen from the Sun {}\n", sun::shown(&sun));
+    }
     let mut lines = vec![
         ["column", "type", "unit", "frame", "description"]
             .map(str::to_owned)

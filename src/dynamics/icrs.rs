@@ -55,6 +55,20 @@ fn rotated(vector: [f64; 3]) -> [f64; 3] {
 }
 
 impl Equatorial {
+    /// How the directions of the angles turn: rows are those of increasing ℓ and b in terms of those of α and δ, at this star.
+    pub fn rotation(&self) -> [[f64; 2]; 2] {
+        let along = |mu_ra_cosdec, mu_dec| {
+            let star = Self {
+                mu_ra_cosdec,
+                mu_dec,
+                ..*self
+            };
+            star.to_galactic()
+        };
+        let (ra, dec) = (along(1.0, 0.0), along(0.0, 1.0));
+        [[ra.mu_l_cosb, dec.mu_l_cosb], [ra.mu_b, dec.mu_b]]
+    }
+
     /// The same star in Galactic coordinates.
     ///
     /// **Units**: degrees, mas/yr. **Accuracy**: rounding, at the poles of either system too: directions there are found from their
@@ -85,7 +99,11 @@ impl Equatorial {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::sky::{Observables, Sun};
+    use crate::testing::reference_table;
+    use crate::vector::norm;
 
     /// astropy 8.0.2: `SkyCoord(ra=…, dec=…, pm_ra_cosdec=…, pm_dec=…, frame="icrs").galactic`: among them the poles of both systems, the
     /// centre and its antipode. Each row: ra, dec, pm_ra_cosdec, pm_dec; l, b, pm_l_cosb, pm_b.
@@ -199,6 +217,58 @@ mod tests {
             let size = mu_l_cosb.hypot(mu_b);
             let off = (found.mu_l_cosb - mu_l_cosb).hypot(found.mu_b - mu_b);
             assert!(off <= (turn + 1e-13) * size, "{star:?} is {found:?}");
+        }
+    }
+
+    /// `tests/reference/sky.csv`, by astropy: directions to 1e-10 degrees on the sky, proper motions, positions and velocities to 1e-9 of
+    /// their size, at the poles of both systems and behind the centre too. Next to a Galactic pole astropy's rounding turns what is along
+    /// longitude, and nothing else.
+    #[test]
+    fn stars_are_where_astropy_has_them() {
+        let columns = "ra dec distance pmra pmdec v_los l b mu_l_cosb mu_b x y z vx vy vz";
+        let columns: Vec<&str> = columns.split(' ').collect();
+        let rows = reference_table("sky", &columns);
+        assert_eq!(rows.len(), 215);
+        let sun = Sun::default();
+        for row in rows {
+            let star = Equatorial {
+                ra: row[0],
+                dec: row[1],
+                mu_ra_cosdec: row[3],
+                mu_dec: row[4],
+            };
+            let (distance, v_los) = (row[2], row[5]);
+            let found = star.to_galactic();
+            let (l, b) = (row[6], row[7]);
+            let across = b.to_radians().cos();
+            let off = crate::units::wrap_difference((found.l - l).to_radians()).to_degrees() * across;
+            assert!(
+                off.abs() < 1e-10 && (found.b - b).abs() < 1e-10,
+                "{star:?} is {found:?}"
+            );
+            let (size, turn) = (row[8].hypot(row[9]), 1e-14 / across);
+            let off = (found.mu_l_cosb - row[8]).hypot(found.mu_b - row[9]);
+            assert!(off <= (1e-9 + turn) * size, "{star:?} is {found:?}");
+            let seen = Observables {
+                distance,
+                l: found.l,
+                b: found.b,
+                v_los,
+                mu_l_cosb: found.mu_l_cosb,
+                mu_b: found.mu_b,
+            };
+            let place = sun.locate(&seen);
+            let speed = norm(place.v) + norm(sun.velocity());
+            for axis in 0..3 {
+                let (x, v) = (row[10 + axis], row[13 + axis]);
+                assert!(
+                    (place.x[axis] - x).abs() < 1e-9 * (distance + sun.r0),
+                    "{star:?} is {place:?}"
+                );
+                assert!((place.v[axis] - v).abs() < 1e-9 * speed, "{star:?} is {place:?}");
+            }
+            let back = sun.observe(&place).unwrap();
+            assert!((back.distance / distance - 1.0).abs() < 1e-9, "{back:?}");
         }
     }
 

@@ -75,6 +75,7 @@
 //! | the same from the orbit, with an error of its own | [`o2gf`] |
 //! | from actions and angles to stars | [`torus`] |
 //! | what an observer sees | [`sky`] |
+//! | stars measured with errors, and draws of them | [`measured`] |
 //! | particles under their own gravity | [`nbody`] |
 //! | tidal streams, made and fitted | [`streams`] |
 //! | the samples of the experiments | [`sample`] |
@@ -83,6 +84,7 @@ mod anomaly;
 pub mod icrs;
 pub mod isochrone;
 mod linear_algebra;
+pub mod measured;
 pub mod methods;
 pub mod nbody;
 mod numerics;

@@ -4,10 +4,39 @@
 //! the Sun at x = −R0, y = 0, z = z_sun; x points from the Sun to the centre, y in the direction of Galactic rotation
 //! (l = 90°), z to the North Galactic Pole. The Galaxy turns clockwise seen from the pole, so disc stars have L_z < 0.
 //! Velocities are those in the Galaxy's rest frame. The plane of the axes is that of b = 0: there is no tilt with z_sun.
+//! [`Side::PlusX`] is the mirror image in x, the habit of galpy: the Sun at x = +R0, disc stars with L_z > 0, axes left-handed.
 
 use crate::phase_space::PhaseSpace;
 use crate::units::KM_S_PER_KPC_MAS_YR;
 use crate::vector::dot;
+
+/// On which side of the Galactic centre the x axis has the Sun; y always points in the direction of rotation, z to the North
+/// Galactic Pole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Side {
+    /// The Sun at x = −R0, axes right-handed, L_z < 0 for rotation: astropy's `Galactocentric`, and Ibata et al. (2021).
+    #[default]
+    MinusX,
+    /// The Sun at x = +R0, axes left-handed, L_z > 0 for rotation: galpy.
+    PlusX,
+}
+
+impl Side {
+    /// Multiplies components along x: ours for −1 and +1.
+    pub const fn sign(self) -> f64 {
+        match self {
+            Self::MinusX => 1.0,
+            Self::PlusX => -1.0,
+        }
+    }
+
+    /// The mirror image in x of the axes of [`Side::MinusX`], or of its image: its own inverse.
+    fn turned(self, mut star: PhaseSpace) -> PhaseSpace {
+        star.x[0] *= self.sign();
+        star.v[0] *= self.sign();
+        star
+    }
+}
 
 /// Where the Sun is and how it moves.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,20 +53,27 @@ pub struct Sun {
     pub w: f64,
     /// Velocity of the local standard of rest, km/s.
     pub v_lsr: f64,
+    /// On which side of the centre it is.
+    pub side: Side,
+}
+
+impl Sun {
+    /// R0 of the Gravity Collaboration (2018), U and W of Schönrich et al. (2010), V and V_LSR of Bovy (2020), z = 0:
+    /// section 6.1 of Ibata et al. (2021) and the authors' code.
+    pub const DEFAULT: Self = Self {
+        r0: 8.122,
+        z: 0.0,
+        u: 11.1,
+        v: 7.2,
+        w: 7.25,
+        v_lsr: 243.0,
+        side: Side::MinusX,
+    };
 }
 
 impl Default for Sun {
-    /// R0 of the Gravity Collaboration (2018), U and W of Schönrich et al. (2010), V and V_LSR of Bovy (2020), z = 0:
-    /// section 6.1 of Ibata et al. (2021) and the authors' code.
     fn default() -> Self {
-        Self {
-            r0: 8.122,
-            z: 0.0,
-            u: 11.1,
-            v: 7.2,
-            w: 7.25,
-            v_lsr: 243.0,
-        }
+        Self::DEFAULT
     }
 }
 
@@ -78,14 +114,19 @@ fn triad(sin_l: f64, cos_l: f64, sin_b: f64, cos_b: f64) -> [[f64; 3]; 3] {
 }
 
 impl Sun {
-    /// Galactocentric position in kpc.
-    pub fn position(&self) -> [f64; 3] {
-        [-self.r0, 0.0, self.z]
+    /// Position and velocity (U, V + V_LSR, W) with the Sun at x = −R0, whichever side it is.
+    fn on_minus_x(&self) -> PhaseSpace {
+        PhaseSpace::new([-self.r0, 0.0, self.z], [self.u, self.v + self.v_lsr, self.w])
     }
 
-    /// Galactocentric velocity (U, V + V_LSR, W) in km/s.
+    /// Galactocentric position in kpc.
+    pub fn position(&self) -> [f64; 3] {
+        self.side.turned(self.on_minus_x()).x
+    }
+
+    /// Galactocentric velocity in km/s.
     pub fn velocity(&self) -> [f64; 3] {
-        [self.u, self.v + self.v_lsr, self.w]
+        self.side.turned(self.on_minus_x()).v
     }
 
     /// What the Sun sees of a star.
@@ -93,9 +134,9 @@ impl Sun {
     /// **Units**: kpc, km/s; kpc, degrees, km/s, mas/yr. **Accuracy**: rounding.
     /// **Fails when** the star is at the Sun.
     pub fn observe(&self, star: &PhaseSpace) -> Result<Observables, NoDirection> {
-        let (sun, motion) = (self.position(), self.velocity());
-        let [x, y, z] = [0, 1, 2].map(|i| star.x[i] - sun[i]);
-        let velocity = [0, 1, 2].map(|i| star.v[i] - motion[i]);
+        let (sun, star) = (self.on_minus_x(), self.side.turned(*star));
+        let [x, y, z] = [0, 1, 2].map(|i| star.x[i] - sun.x[i]);
+        let velocity = [0, 1, 2].map(|i| star.v[i] - sun.v[i]);
         let across = x.hypot(y);
         let distance = across.hypot(z);
         if !(distance > 0.0 && distance.is_finite()) {
@@ -121,16 +162,16 @@ impl Sun {
 
     /// The star that the Sun sees so: the inverse of [`observe`](Self::observe).
     pub fn locate(&self, seen: &Observables) -> PhaseSpace {
-        let (sun, motion) = (self.position(), self.velocity());
+        let sun = self.on_minus_x();
         let (sin_l, cos_l) = seen.l.to_radians().sin_cos();
         let (sin_b, cos_b) = seen.b.to_radians().sin_cos();
         let [sight, along_l, along_b] = triad(sin_l, cos_l, sin_b, cos_b);
         let km_s = seen.distance * KM_S_PER_KPC_MAS_YR;
         let (v_l, v_b) = (seen.mu_l_cosb * km_s, seen.mu_b * km_s);
-        PhaseSpace {
-            x: [0, 1, 2].map(|i| sun[i] + seen.distance * sight[i]),
-            v: [0, 1, 2].map(|i| motion[i] + seen.v_los * sight[i] + v_l * along_l[i] + v_b * along_b[i]),
-        }
+        self.side.turned(PhaseSpace {
+            x: [0, 1, 2].map(|i| sun.x[i] + seen.distance * sight[i]),
+            v: [0, 1, 2].map(|i| sun.v[i] + seen.v_los * sight[i] + v_l * along_l[i] + v_b * along_b[i]),
+        })
     }
 }
 
@@ -148,6 +189,11 @@ mod tests {
             Sun {
                 r0: 8.224,
                 z: 0.0208,
+                ..Sun::default()
+            },
+            Sun {
+                z: 0.0208,
+                side: Side::PlusX,
                 ..Sun::default()
             },
         ];
@@ -206,6 +252,25 @@ mod tests {
         for (found, expected) in found.into_iter().zip(expected) {
             // astropy's figures are printed to 15 digits; its proper motions pass through several unit conversions.
             assert!((found / expected - 1.0).abs() < 1e-13, "{found} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn on_plus_x_all_is_mirrored() {
+        let (minus, plus) = (
+            Sun::default(),
+            Sun {
+                side: Side::PlusX,
+                ..Sun::default()
+            },
+        );
+        assert_eq!((plus.position()[0], plus.velocity()[0]), (8.122, -11.1));
+        // The Sun goes round with L_z > 0 there.
+        let sun = PhaseSpace::new(plus.position(), plus.velocity());
+        assert!(sun.angular_momentum()[2] > 2000.0);
+        for star in sample::halo(&mut sample::generator(12, 0), 100) {
+            let image = Side::PlusX.turned(star);
+            assert_eq!(minus.observe(&star), plus.observe(&image));
         }
     }
 

@@ -2,31 +2,33 @@
 //!
 //! **Units** kpc, deg, deg, km/s, mas/yr, mas/yr → kpc, km/s. The same conventions as the plain f64 code in `dynamics`.
 
+use dynamics::sky::Side;
 use dynamics::units::KM_S_PER_KPC_MAS_YR;
 use tch::Tensor;
 
 use crate::isochrone::part;
 
-/// Where the Sun is and how it moves in the galactocentric frame, whose x axis points from the Sun's side to the
-/// centre, y in the direction of rotation, z to the north Galactic pole.
+/// Where the Sun is and how it moves in the galactocentric frame of [`dynamics::sky`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sun {
     /// Position, kpc.
-    pub position: [f64; 3],
+    position: [f64; 3],
     /// Velocity, km/s.
-    pub velocity: [f64; 3],
+    velocity: [f64; 3],
+    side: Side,
+}
+
+impl From<dynamics::sky::Sun> for Sun {
+    fn from(sun: dynamics::sky::Sun) -> Self {
+        Self {
+            position: sun.position(),
+            velocity: sun.velocity(),
+            side: sun.side,
+        }
+    }
 }
 
 impl Sun {
-    /// The Sun at distance `r0` and height `z` (kpc), with the peculiar velocity (`u`, `v`, `w`) on top of the local
-    /// standard of rest's `v_lsr` (km/s).
-    pub fn new(r0: f64, z: f64, [u, v, w]: [f64; 3], v_lsr: f64) -> Self {
-        Self {
-            position: [-r0, 0.0, z],
-            velocity: [u, v + v_lsr, w],
-        }
-    }
-
     /// Positions and velocities of observables.
     ///
     /// **Shape** […, 6] → two of […, 3].
@@ -38,10 +40,14 @@ impl Sun {
         let tangential = &distance * KM_S_PER_KPC_MAS_YR;
         let (east, north) = (part(observables, 4) * &tangential, part(observables, 5) * tangential);
         let (sin_l, cos_l, sin_b, cos_b) = (l.sin(), l.cos(), b.sin(), b.cos());
-        let outward = [&cos_b * &cos_l, &cos_b * &sin_l, sin_b.shallow_clone()];
+        let towards_x = |component: Tensor| match self.side {
+            Side::MinusX => component,
+            Side::PlusX => -component,
+        };
+        let outward = [towards_x(&cos_b * &cos_l), &cos_b * &sin_l, sin_b.shallow_clone()];
         let flat = &along * &cos_b - &north * &sin_b;
         let velocity = [
-            &flat * &cos_l - &east * &sin_l,
+            towards_x(&flat * &cos_l - &east * &sin_l),
             flat * &sin_l + east * &cos_l,
             along * sin_b + north * cos_b,
         ];
@@ -67,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_centre_at_rest_is_where_it_should_be() {
-        let sun = Sun::new(8.122, 0.0, [11.1, 7.2, 7.25], 243.0);
+        let sun = Sun::from(dynamics::sky::Sun::default());
         let reflex = [
             8.122,
             0.0,
@@ -84,7 +90,10 @@ mod tests {
 
     #[test]
     fn the_gradient_agrees_with_central_differences() {
-        let sun = Sun::new(8.122, 0.02, [11.1, 7.2, 7.25], 243.0);
+        let sun = Sun::from(dynamics::sky::Sun {
+            z: 0.02,
+            ..dynamics::sky::Sun::default()
+        });
         let point = Tensor::from_slice(&[5.3, 210.0, -35.0, -120.0, 2.4, -4.1]);
         assert_gradient(&point, 1e-4, 1e-8, |point| {
             let (x, v) = sun.to_cartesian(point);

@@ -72,6 +72,7 @@ quantities! {
     #[doc = "A speed in km/s."] KmPerSecond, "a speed", "km/s", "200 km/s";
     #[doc = "An action in km/s kpc."] KmPerSecondKpc, "an action", "km/s kpc", "0.1 kpc^2/Myr";
     #[doc = "An angle in degrees."] Degrees, "an angle", "deg", "30 arcmin";
+    #[doc = "A parallax in mas."] Mas, "a parallax", "mas", "20 uas";
     #[doc = "A proper motion in mas/yr."] MasPerYear, "a proper motion", "mas/yr", "20 uas/yr";
     #[doc = "A surface density in M_sun/kpc²."] SolarMassesPerKpc2, "a surface density", "M_sun/kpc^2", "500 M_sun/pc^2";
     #[doc = "A density in M_sun/kpc³."] SolarMassesPerKpc3, "a density", "M_sun/kpc^3", "0.01 M_sun/pc^3";

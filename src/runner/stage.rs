@@ -1,7 +1,8 @@
 //! What a stage kind is.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -190,6 +191,12 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
         Vec::new()
     }
 
+    /// The same stage, with parameters that were left out filled in by what its files say of themselves; nothing where none is. `at` says where
+    /// a file is. An error without a fault is of a file that cannot be found, which is reported by whoever looks for all files.
+    fn settled(&self, _at: &dyn Fn(&Path) -> PathBuf) -> Result<Option<Self>, Option<Fault>> {
+        Ok(None)
+    }
+
     /// The body. That of a kind of [`Place::Worker`] is in the worker's library instead.
     fn run(&self, _context: &mut StageContext) -> Result<Outcome, StageError> {
         Err(StageError::Bug(format!(
@@ -211,6 +218,8 @@ pub trait AnyStage: Send + Sync {
     fn counts(&self, inputs: &Counts) -> Result<Counts, Vec<Fault>>;
     /// See [`Stage::files`].
     fn files(&self) -> Vec<FileParameter>;
+    /// See [`Stage::settled`].
+    fn settled(&self, at: &dyn Fn(&Path) -> PathBuf) -> Result<Option<Arc<dyn AnyStage>>, Option<Fault>>;
     /// Parameters with defaults filled in.
     fn parameters(&self) -> serde_json::Value;
 }
@@ -234,6 +243,11 @@ impl<S: Stage> AnyStage for S {
 
     fn files(&self) -> Vec<FileParameter> {
         Stage::files(self)
+    }
+
+    fn settled(&self, at: &dyn Fn(&Path) -> PathBuf) -> Result<Option<Arc<dyn AnyStage>>, Option<Fault>> {
+        let settled = Stage::settled(self, at)?;
+        Ok(settled.map(|settled| Arc::new(settled) as Arc<dyn AnyStage>))
     }
 
     fn parameters(&self) -> serde_json::Value {

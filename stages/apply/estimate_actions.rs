@@ -1,27 +1,33 @@
 //! Actions, angles and frequencies of stars in a given potential, or in a learned field, without a network.
 
+mod draws;
+mod field_part;
 mod hold;
 mod methods;
 mod one_orbit;
 
-use dynamics::potential::Symmetry;
+use dynamics::phase_space::PhaseSpace;
+use dynamics::potential::{Potential, Symmetry};
 use runner::arrow_schema::Schema;
-use runner::context::StageContext;
+use runner::context::{Progress, StageContext};
 use runner::error::StageError;
 use runner::ports::{Connected, Counts, InputPort, OutputPort, connected_schema};
 use runner::stage::{Fault, FileParameter, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tables::take_rows;
+use tables::{RecordBatch, take_rows};
 
 use crate::common::columns::{self, CARTESIAN, J_ERROR, TIME};
-use crate::common::io::{TableContext, quantity, star_ids};
+use crate::common::io::{self, PieceWriter, TableContext, identity, quantity, star_ids};
 use crate::common::layout::Layout;
+use crate::common::measured::{ErrorParameters, MeasuredStars};
 use crate::common::networks;
 use crate::common::parameters::KmPerSecondKpc;
 use crate::common::potentials::{self, MassAndScale, PotentialParameters};
 use crate::common::set_aside::{self, OnFailure, SetAside};
-use methods::{Estimate, Quality};
+use crate::common::spread::Written;
+use draws::Draws;
+use methods::{Classes, Estimate, Find, Found, Guard, Quality};
 
 /// `estimate_actions`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +38,10 @@ pub struct EstimateActions {
     /// What to do about stars without actions: those that are unbound, or where the method fails.
     #[serde(default)]
     pub failures: OnFailure,
+    /// Errors of what was measured (`parallax_error`, `l_b_corr`, …), and what actions, angles and frequencies they allow: standard deviations
+    /// and correlations. Stars are then where their observables say; left out, where x y z vx vy vz say, without errors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errors: Option<ErrorParameters>,
 }
 
 /// How actions are computed.
@@ -110,20 +120,25 @@ fn default_target() -> KmPerSecondKpc {
     KmPerSecondKpc(5e-2)
 }
 
-/// What is written beside the columns of the input; `is_judged`, with the opinion that O2GF has of itself.
-fn layout(is_judged: bool) -> Layout<Estimate> {
+/// What is written beside the columns of the input; `is_judged`, with the opinion that O2GF has of itself; with what errors of measurement make
+/// of it.
+fn layout(is_judged: bool, spread: Option<Written>) -> Layout<Estimate> {
     let classes = "regular, resonant, chaotic, near-vertical or unconverged";
     let of_angles = ("theta_error", "rad", "estimated error of the angles");
     let error = |row: &Estimate, of: fn(&Quality) -> f64| row.quality.as_ref().map_or(0.0, of);
     let layout = Layout::new().action_angle(|row: &Estimate| &row.found);
-    layout.when(is_judged, |layout| {
+    let layout = layout.when(is_judged, |layout| {
         layout
             .number(J_ERROR, move |row| error(row, |quality| quality.action_error))
             .number(of_angles, move |row| error(row, |quality| quality.angle_error))
             .text("class", classes, |row| {
                 row.quality.as_ref().map_or("", |quality| quality.class)
             })
-    })
+    });
+    match spread {
+        Some(written) => written.layout(layout, |row| row.spread.as_deref()),
+        None => layout,
+    }
 }
 
 impl Method {
@@ -169,15 +184,23 @@ impl Method {
     }
 }
 
+impl EstimateActions {
+    fn layout(&self) -> Layout<Estimate> {
+        let spread = self.errors.map(|errors| errors.written(true));
+        layout(self.method.judges_itself(), spread)
+    }
+}
+
 impl Stage for EstimateActions {
     const KIND: &'static str = "estimate_actions";
     const ABOUT: &'static str = "Compute actions, angles and frequencies in a given potential";
-    const REVISION: u32 = 12;
+    const REVISION: u32 = 13;
     const ROLE: Role = Role::Apply;
 
     fn inputs(&self) -> Vec<InputPort> {
         let needs = match &self.method {
             Method::O2gf(with) if with.one_orbit_per_stream => columns::needs(&[&[TIME], &CARTESIAN]),
+            _ if self.errors.is_some() => columns::needs(&[&ErrorParameters::NEEDS]),
             _ => columns::needs(&[&CARTESIAN]),
         };
         let mut ports = vec![InputPort::table("stars", &needs)];
@@ -190,10 +213,15 @@ impl Stage for EstimateActions {
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         let none = Schema::empty();
         let input = connected_schema(connected, "stars").map_or(&none, |schema| schema.as_ref());
+        if let (Some(_), Some(schema)) = (&self.errors, connected_schema(connected, "stars"))
+            && let Some(reason) = ErrorParameters::lacking("stars", schema)
+        {
+            return Err(reason);
+        }
         // Whatever another method left there goes.
-        let all = layout(true).schema();
+        let all = layout(true, Some(Written::ALL)).schema();
         let names: Vec<&str> = all.fields().iter().map(|field| field.name().as_str()).collect();
-        let schema = layout(self.method.judges_itself()).beside(input, &names);
+        let schema = self.layout().beside(input, &names);
         let outputs = vec![OutputPort::table("stars", schema), set_aside::port()];
         Ok(columns::named(outputs, connected))
     }
@@ -218,7 +246,11 @@ impl Stage for EstimateActions {
             let message = potentials::needs(self.method.name(), self.method.symmetry());
             faults.push(Fault::new(&place, message));
         }
+        faults.extend(self.errors.and_then(|errors| errors.fault()));
         if let Method::O2gf(with) = &self.method {
+            if with.one_orbit_per_stream && self.errors.is_some() {
+                faults.push(Fault::new("errors", "are of single stars, not of one_orbit_per_stream"));
+            }
             faults.extend(crate::common::parameters::positive(
                 &format!("{at}.largest_departure"),
                 Some(with.largest_departure),
@@ -242,30 +274,176 @@ impl Stage for EstimateActions {
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
-        let table = context.read_table("stars")?;
-        let stars = quantity(&table)?;
-        let estimates = self.method.estimate(context, &table, &stars)?;
-        let mut without = SetAside::default();
+        let rows = io::count_rows(context, "stars")?;
+        let (potential, hold, mut left_out): (Box<dyn Potential>, _, _) = match self.method.potential() {
+            Some(potential) => {
+                let method = (self.method.name(), self.method.symmetry());
+                let built = potentials::build_for(&potential, context, &self.method.place(), method)?;
+                (built, None, None)
+            }
+            None => {
+                let (part, hold, left_out) = field_part::read(context)?;
+                (Box::new(part), Some(hold), Some(left_out))
+            }
+        };
+        let at_work = AtWork {
+            with: self,
+            context,
+            find: self.method.finder(potential.as_ref())?,
+            guard: Guard::new(potential.as_ref(), hold.as_ref()),
+            progress: context.progress(rows as u64, "stars"),
+        };
+        let is_whole = matches!(&self.method, Method::O2gf(with) if with.one_orbit_per_stream);
+        let at_once = if is_whole { rows.max(1) } else { ROWS };
+        let mut written = Output::default();
+        for table in io::pieces(context, "stars", &[], at_once)? {
+            let table = table?;
+            let found = at_work.estimate(&table, &mut written)?;
+            if let Some(left_out) = &mut left_out {
+                left_out.count(potential.as_ref(), &found.stars);
+            }
+            written.add(self, context, &table, found.estimates)?;
+        }
+        if let Some(left_out) = left_out {
+            left_out.tell(context);
+        }
+        written.finish(self, context, rows)
+    }
+}
+
+/// Rows looked at together.
+const ROWS: usize = 1 << 14;
+
+/// What every piece of the table is put through.
+struct AtWork<'a> {
+    with: &'a EstimateActions,
+    context: &'a StageContext,
+    find: Find<'a>,
+    guard: Guard<'a>,
+    progress: Progress,
+}
+
+/// What was found for the rows of a piece.
+struct Piece {
+    stars: Vec<PhaseSpace>,
+    estimates: Vec<Found>,
+}
+
+impl AtWork<'_> {
+    fn estimate(&self, table: &RecordBatch, written: &mut Output) -> Result<Piece, StageError> {
+        let Self {
+            with,
+            context,
+            find,
+            guard,
+            progress,
+        } = self;
+        let (stream, star) = identity(table)?;
+        if let Some(errors) = &with.errors {
+            let measured = MeasuredStars::new(table)?;
+            let draws = Draws::new(context, errors, measured.sun);
+            let rows: Vec<usize> = (0..stream.len()).collect();
+            written.without_an_error += rows.iter().filter(|&&row| measured.lacks_an_error(row)).count();
+            let one = |&row: &usize| {
+                let key = (stream[row], star[row]);
+                draws.estimate(&measured.star(row), key, &|star| guard.estimate(star, find))
+            };
+            let estimates = methods::all(context, progress, &rows, |_| 1, one)?;
+            let place = |row: usize| {
+                let seen = measured.star(row).nominal(&measured.sun)?;
+                Some(measured.sun.locate(&seen))
+            };
+            let stars = rows.into_iter().filter_map(place).collect();
+            return Ok(Piece { stars, estimates });
+        }
+        let stars: Vec<PhaseSpace> = quantity(table)?;
+        let estimates = match &with.method {
+            Method::O2gf(own) if own.one_orbit_per_stream => {
+                let times = io::column(table, TIME.name)?;
+                let streams = methods::rows_of_streams(stream);
+                let one = |rows: &Vec<usize>| guard.estimate_stream(own, &stars, times, rows);
+                let found = methods::all(context, progress, &streams, Vec::len, one)?;
+                let found = streams.into_iter().flatten().zip(found.into_iter().flatten());
+                let mut found: Vec<(usize, Found)> = found.collect();
+                found.sort_by_key(|(row, _)| *row);
+                found.into_iter().map(|(_, found)| found).collect()
+            }
+            _ => methods::all(context, progress, &stars, |_| 1, |star| guard.estimate(star, find))?,
+        };
+        Ok(Piece { stars, estimates })
+    }
+}
+
+/// What has been written.
+#[derive(Default)]
+struct Output {
+    writer: Option<PieceWriter>,
+    without: SetAside,
+    classes: Classes,
+    without_an_error: usize,
+}
+
+impl Output {
+    /// Adds the rows of a piece that have actions; the others are kept for the output `set_aside`.
+    fn add(
+        &mut self,
+        with: &EstimateActions,
+        context: &StageContext,
+        table: &RecordBatch,
+        estimates: Vec<Found>,
+    ) -> Result<(), StageError> {
         let (mut there, mut found) = (Vec::new(), Vec::new());
-        for ((row, id), estimate) in star_ids(&table)?.into_iter().enumerate().zip(estimates) {
+        for ((row, id), estimate) in star_ids(table)?.into_iter().enumerate().zip(estimates) {
             match estimate {
                 Ok(estimate) => {
                     there.push(row);
                     found.push(estimate);
                 }
-                Err(reason) => without.push(id, reason),
+                Err(reason) => self.without.push(id, reason),
             }
         }
-        without.write(context, self.failures, stars.len(), "stars")?;
-        if there.is_empty() && !stars.is_empty() {
-            return Ok(set_aside::all_set_aside(stars.len(), "stars"));
+        if found.is_empty() {
+            return Ok(());
         }
-        let judged = self.method.judges_itself();
-        if judged {
-            methods::count_classes(context, &found);
+        self.classes.add(&found);
+        let rows = take_rows(table, &there).map_err(StageError::failed)?;
+        self.append(with, context, &rows, &found)
+    }
+
+    fn append(
+        &mut self,
+        with: &EstimateActions,
+        context: &StageContext,
+        rows: &RecordBatch,
+        found: &[Estimate],
+    ) -> Result<(), StageError> {
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            None => self.writer.insert(PieceWriter::create(context, "stars")?),
+        };
+        writer.append_beside(rows, &with.layout(), found)
+    }
+
+    /// Ends the outputs.
+    fn finish(mut self, with: &EstimateActions, context: &StageContext, rows: usize) -> Result<Outcome, StageError> {
+        if rows == 0 {
+            self.append(with, context, &context.read_table("stars")?, &[])?;
         }
-        let table = take_rows(&table, &there).map_err(StageError::failed)?;
-        context.write_beside("stars", &table, &layout(judged), &found)?;
+        if self.without_an_error > 0 {
+            context.note(format!(
+                "{} of {rows} stars lack the error of something that was measured: there it counts as exact",
+                self.without_an_error
+            ));
+        }
+        let is_written = self.writer.is_some();
+        self.writer.map_or(Ok(()), PieceWriter::finish)?;
+        self.without.write(context, with.failures, rows, "stars")?;
+        if !is_written {
+            return Ok(set_aside::all_set_aside(rows, "stars"));
+        }
+        if with.method.judges_itself() {
+            self.classes.tell(context);
+        }
         Ok(Outcome::Complete)
     }
 }

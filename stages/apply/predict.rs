@@ -12,10 +12,12 @@ use crate::common::columns::{
     OBSERVABLES, POSITION,
 };
 use crate::common::layout::{Layout, OfStar};
+use crate::common::measured::ErrorParameters;
 use crate::common::networks::{self, is_actions};
 use crate::common::potentials::{self, PotentialParameters};
 use crate::common::quantities::Acceleration;
 use crate::common::set_aside::{self, OnFailure};
+use crate::common::spread::Spread;
 
 /// `predict`
 ///
@@ -31,6 +33,10 @@ pub struct Predict {
     pub potential: Option<PotentialParameters>,
     /// What to do about stars without a prediction.
     pub failures: OnFailure,
+    /// Errors of what was measured (`parallax_error`, `l_b_corr`, …), and what predictions they allow: standard deviations, intervals and
+    /// correlations. For `by: star` and one network of actions and angles; stars are then where their observables say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub errors: Option<ErrorParameters>,
 }
 
 /// How a network for actions is applied; other networks are applied in one way, `star`.
@@ -113,6 +119,8 @@ struct Content {
     ensemble: bool,
     /// Whether actions are those that the stars of a stream share.
     shared: bool,
+    /// What is written of errors of measurement.
+    errors: Option<ErrorParameters>,
 }
 
 impl Content {
@@ -145,7 +153,10 @@ impl Content {
         let whole =
             |groups: Vec<&[Column]>| -> Vec<Field> { groups.into_iter().flatten().map(Column::field).collect() };
         let (ids, trust) = (columns::identity().to_vec(), columns::trust().to_vec());
-        Schema::new([ids, whole(stars), nullable(uncertain), trust].concat())
+        let spread = self.errors.map(|errors| spread_layout(&errors, self.field).schema());
+        let spread = spread.iter().flat_map(|schema| schema.fields().iter());
+        let spread: Vec<Field> = spread.map(|field| field.as_ref().clone()).collect();
+        Schema::new([ids, whole(stars), nullable(uncertain), spread, trust].concat())
     }
 }
 
@@ -173,6 +184,7 @@ impl Predict {
             networks::INVERSE => &[&ACTIONS, &ANGLES],
             networks::FOURIER => &[&CARTESIAN],
             of if is_actions(of) && self.by == By::Inverse => &[&ACTIONS, &ANGLES],
+            of if is_actions(of) && self.errors.is_some() => &[&ErrorParameters::NEEDS],
             of if is_actions(of) && columns::has(stars, &OBSERVABLES) => &[],
             of if is_actions(of) && columns::has(stars, &CARTESIAN) => &[],
             of if is_actions(of) => {
@@ -188,6 +200,23 @@ impl Predict {
             )),
         }
     }
+}
+
+/// The columns of what errors of measurement make of predictions.
+pub fn spread_layout(errors: &ErrorParameters, has_frequencies: bool) -> Layout<Spread> {
+    errors.written(has_frequencies).layout(Layout::new(), |row| Some(row))
+}
+
+/// Why errors of measurement have no meaning here.
+fn fits_errors(of: NetworkType, connected: &Connected) -> Result<(), String> {
+    if !is_actions(of) || of == networks::FOURIER {
+        return Err(format!("errors: are for networks of actions and angles, not for {of}"));
+    }
+    if connected.contains_key(NETWORKS[1]) {
+        return Err("errors: are for one network, not for an ensemble".to_owned());
+    }
+    let lacking = connected_schema(connected, "stars").and_then(|stars| ErrorParameters::lacking("stars", stars));
+    lacking.map_or(Ok(()), Err)
 }
 
 impl Stage for Predict {
@@ -218,6 +247,9 @@ impl Stage for Predict {
         if let Some(stars) = connected_schema(connected, "stars") {
             self.fits(of, stars)?;
         }
+        if self.errors.is_some() {
+            fits_errors(of, connected)?;
+        }
         let has_field = connected.contains_key("field");
         let members = || NETWORKS[1..].iter().filter(|port| connected.contains_key(**port));
         let other = |port: &&&str| connected_network(connected, port).is_none_or(|of| !is_actions(of));
@@ -240,6 +272,7 @@ impl Stage for Predict {
                     field: self.potential.is_some() || has_field,
                     ensemble: members().next().is_some() || matches!(self.by, By::Dropout(_)),
                     shared: self.by == By::Stream,
+                    errors: self.errors,
                 };
                 vec![
                     OutputPort::table("predictions", content.schema()),
@@ -284,6 +317,12 @@ impl Stage for Predict {
                 "by.dropout.samples",
                 format!("must be 2 or more, not {samples}"),
             ));
+        }
+        if let Some(errors) = &self.errors {
+            faults.extend(errors.fault());
+            if self.by != By::Star {
+                faults.push(Fault::new("errors", "are for `by: star`"));
+            }
         }
         if let Some(potential) = &self.potential {
             faults.extend(potentials::faults(potential, "potential"));

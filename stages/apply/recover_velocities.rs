@@ -3,6 +3,7 @@
 
 use dynamics::phase_space::PhaseSpace;
 use dynamics::sky::Observables;
+use runner::arrow_schema::Schema;
 use runner::ports::{Connected, Counts, InputPort, OutputPort, connected_schema, unit_of};
 use runner::stage::{Fault, Place, Role, Stage};
 use schemars::JsonSchema;
@@ -11,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::common::columns::{self, Column, INSIDE, INSIDE_MEANS, OBSERVABLES};
 use crate::common::layout::{Layout, StarId};
 use crate::common::networks;
-use crate::common::parameters::SunParameters;
 use crate::common::set_aside::OnFailure;
+use crate::common::sun::{self, SunParameters};
 
 /// `recover_velocities`
 ///
@@ -24,8 +25,9 @@ pub struct RecoverVelocities {
     /// Of each stream, only this many stars keep their `v_los`; those of the others are not looked at. For tests against known ones.
     /// Left out, all that are there are used.
     pub known_stars: Option<u32>,
-    /// The Sun.
-    pub sun: SunParameters,
+    /// The Sun; left out, the one that the table states, or the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sun: Option<SunParameters>,
     /// What to do about stars that get no velocity.
     pub failures: OnFailure,
 }
@@ -80,7 +82,7 @@ impl Stage for RecoverVelocities {
     const KIND: &'static str = "recover_velocities";
     const ABOUT: &'static str =
         "Find line-of-sight velocities that are missing, by the actions that a stream's stars share";
-    const REVISION: u32 = 5;
+    const REVISION: u32 = 6;
     const ROLE: Role = Role::Apply;
     const PLACE: Place = Place::Worker;
 
@@ -99,9 +101,12 @@ impl Stage for RecoverVelocities {
         {
             return Err(format!("stars: v_los is in \"{}\", not in km/s", unit_of(field)));
         }
+        let none = Schema::empty();
+        let stars = connected_schema(connected, "stars").map_or(&none, |schema| schema.as_ref());
+        let sun = sun::agreed("stars", stars, self.sun)?;
         let outputs = vec![
-            OutputPort::table("stars", completed().schema()),
-            OutputPort::table("recovered", recovered().schema()),
+            OutputPort::table("stars", completed().seen_from(&sun).schema()),
+            OutputPort::table("recovered", recovered().seen_from(&sun).schema()),
             crate::common::set_aside::port(),
         ];
         Ok(columns::named(outputs, connected))

@@ -65,8 +65,8 @@ pub const TIME: Column = Column {
 
 /// Positions.
 pub const POSITION: [Column; 3] = [
-    galactocentric("x", "kpc", "position towards x"),
-    galactocentric("y", "kpc", "position towards y"),
+    galactocentric("x", "kpc", "position along x; the Sun is at −R0, with side: plus_x at +R0"),
+    galactocentric("y", "kpc", "position along y, in which direction the Galaxy turns at the Sun"),
     galactocentric("z", "kpc", "height above the plane"),
 ];
 
@@ -99,7 +99,7 @@ pub const ACTIONS: [Column; 3] = [
     galactocentric(
         "J_phi",
         "km/s kpc",
-        "azimuthal action, the z component of angular momentum",
+        "azimuthal action x vy − y vx, below 0 for stars that rotate with the Galaxy, with side: plus_x above",
     ),
     galactocentric("J_z", "km/s kpc", "vertical action"),
     galactocentric("J_r", "km/s kpc", "radial action"),
@@ -107,14 +107,14 @@ pub const ACTIONS: [Column; 3] = [
 
 /// Angles, in the order φ, z, r.
 pub const ANGLES: [Column; 3] = [
-    galactocentric("theta_phi", "rad", "azimuthal angle, in [0, 2 pi)"),
+    galactocentric("theta_phi", "rad", "azimuthal angle, in [0, 2 pi), from x to y"),
     galactocentric("theta_z", "rad", "vertical angle, in [0, 2 pi)"),
     galactocentric("theta_r", "rad", "radial angle, in [0, 2 pi), 0 at pericentre"),
 ];
 
 /// Frequencies, in the order φ, z, r.
 pub const FREQUENCIES: [Column; 3] = [
-    galactocentric("Omega_phi", "km/s/kpc", "azimuthal frequency"),
+    galactocentric("Omega_phi", "km/s/kpc", "azimuthal frequency, of the sign of J_phi"),
     galactocentric("Omega_z", "km/s/kpc", "vertical frequency"),
     galactocentric("Omega_r", "km/s/kpc", "radial frequency"),
 ];

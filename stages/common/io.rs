@@ -45,6 +45,18 @@ impl PieceWriter {
         self.append(layout.columns(rows))
     }
 
+    /// Adds rows beside the columns of `table` that the output has kept; see [`TableContext::write_beside`].
+    pub fn append_beside<R: 'static>(
+        &mut self,
+        table: &RecordBatch,
+        layout: &Layout<R>,
+        rows: &[R],
+    ) -> Result<(), StageError> {
+        let schema = self.schema.clone();
+        let kept = kept(table, &schema, layout);
+        self.append(kept.into_iter().chain(layout.columns(rows)).collect())
+    }
+
     /// Ends the table.
     pub fn finish(self) -> Result<(), StageError> {
         self.writer.finish().map_err(|error| failed(&self.what, error))
@@ -122,12 +134,8 @@ impl TableContext for StageContext {
         rows: &[R],
     ) -> Result<(), StageError> {
         let schema = self.output_schema(port)?;
-        let there = table.schema();
-        let fields = there.fields().iter().zip(table.columns());
-        let stays = |name: &str| schema.column_with_name(name).is_some() && !layout.has(name);
-        let kept = fields.filter(|(field, _)| stays(field.name()));
-        let kept = kept.map(|(field, array)| (field.name().as_str(), Values::from(array.clone())));
-        self.write_table(port, kept.chain(layout.columns(rows)).collect())
+        let kept = kept(table, &schema, layout);
+        self.write_table(port, kept.into_iter().chain(layout.columns(rows)).collect())
     }
 
     fn write_batch(&self, port: &str, table: &RecordBatch) -> Result<(), StageError> {
@@ -135,6 +143,15 @@ impl TableContext for StageContext {
         let path = self.output(port)?;
         tables::write(path, table, &schema).map_err(|error| failed(&format!("output {port}"), error))
     }
+}
+
+/// The columns of `table` that an output has kept beside those of a layout.
+fn kept<'a, R: 'static>(table: &'a RecordBatch, output: &Schema, layout: &Layout<R>) -> Vec<(&'a str, Values)> {
+    let fields = table.schema_ref().fields().iter().zip(table.columns());
+    let stays = |name: &str| output.column_with_name(name).is_some() && !layout.has(name);
+    let kept = fields.filter(|(field, _)| stays(field.name()));
+    kept.map(|(field, array)| (field.name().as_str(), array.clone().into()))
+        .collect()
 }
 
 /// Names of streams, where they have some.

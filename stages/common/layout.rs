@@ -10,6 +10,7 @@ use tables::Values;
 
 use crate::common::columns::{self, Column, STAR, STREAM};
 use crate::common::quantities::Quantity;
+use crate::common::sun::{self, SunParameters};
 
 /// Which star: its stream, and its number there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -148,6 +149,14 @@ impl<R: 'static> Layout<R> {
     /// More columns, where a condition holds.
     pub fn when(self, holds: bool, more: impl FnOnce(Self) -> Self) -> Self {
         if holds { more(self) } else { self }
+    }
+
+    /// The same columns; observables say which Sun they were seen from.
+    pub fn seen_from(mut self, sun: &SunParameters) -> Self {
+        for column in &mut self.columns {
+            column.field = sun::marked(sun, column.field.clone());
+        }
+        self
     }
 
     /// Without the columns that are not `kept`.

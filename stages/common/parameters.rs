@@ -1,42 +1,10 @@
 //! Parameter types that several stage kinds share. Units are those of every boundary: kpc, km/s, M_sun, Gyr.
 
-use dynamics::sky::Sun;
 use runner::stage::Fault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use ::parameters::quantities::*;
-
-/// Position and velocity of the Sun; see [`crate::common::columns::OBSERVABLES`] for what is observed from there.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct SunParameters {
-    /// Distance from the Galactic centre in the plane, kpc.
-    pub r0: Kpc,
-    /// Height above the plane, kpc.
-    pub z: Kpc<ANY>,
-    /// Peculiar velocity towards the Galactic centre, km/s.
-    pub u: KmPerSecond<ANY>,
-    /// Peculiar velocity in the direction of rotation, km/s.
-    pub v: KmPerSecond<ANY>,
-    /// Peculiar velocity towards the north Galactic pole, km/s.
-    pub w: KmPerSecond<ANY>,
-    /// Speed of the local standard of rest, km/s.
-    pub v_lsr: KmPerSecond<ANY>,
-}
-
-impl Default for SunParameters {
-    fn default() -> Self {
-        Self {
-            r0: Kpc(8.122),
-            z: Kpc(0.0),
-            u: KmPerSecond(11.1),
-            v: KmPerSecond(7.2),
-            w: KmPerSecond(7.25),
-            v_lsr: KmPerSecond(243.0),
-        }
-    }
-}
 
 /// A fault if `value` is not above zero.
 pub fn positive<T: PartialOrd + Default + std::fmt::Display>(at: &str, value: Option<T>) -> Option<Fault> {
@@ -73,19 +41,5 @@ impl FieldSymmetry {
     /// Whether it is axisymmetric.
     pub fn is_axisymmetric(self) -> bool {
         self == Self::Axisymmetric
-    }
-}
-
-impl From<&SunParameters> for Sun {
-    fn from(sun: &SunParameters) -> Self {
-        let SunParameters { r0, z, u, v, w, v_lsr } = *sun;
-        Self {
-            r0: r0.get(),
-            z: z.get(),
-            u: u.get(),
-            v: v.get(),
-            w: w.get(),
-            v_lsr: v_lsr.get(),
-        }
     }
 }

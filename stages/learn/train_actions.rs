@@ -1,15 +1,16 @@
 //! Trains a network that maps positions and velocities to actions and angles. The body is in the worker's library.
 
-use runner::ports::{Connected, InputPort, NetworkType, OutputPort};
+use runner::ports::{Connected, InputPort, NetworkType, OutputPort, connected_schema};
 use runner::stage::{Fault, FileParameter, Place, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::columns::{self, CARTESIAN, Column, OBSERVABLES};
 use crate::common::networks;
-use crate::common::parameters::{Kpc, SunParameters, dropout, not_negative, positive};
+use crate::common::parameters::{Kpc, dropout, not_negative, positive};
 use crate::common::potentials::{self, MassAndScale, PotentialParameters};
 use crate::common::set_aside::{self, OnFailure};
+use crate::common::sun::{self, SunParameters};
 use crate::common::training::Training;
 use crate::learn::tables;
 
@@ -30,8 +31,9 @@ pub struct TrainActions {
     pub failures: OnFailure,
     /// Which columns are read.
     pub inputs: Inputs,
-    /// The Sun, for `inputs: observables`.
-    pub sun: SunParameters,
+    /// The Sun, for `inputs: observables`; left out, the one that the table states, or the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sun: Option<SunParameters>,
     /// Seed of weights and batches.
     pub seed: u64,
 }
@@ -288,6 +290,11 @@ impl Stage for TrainActions {
 
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         let [of] = *self.network.types();
+        for port in ["train", "validation"] {
+            if let Some(schema) = connected_schema(connected, port).filter(|_| self.inputs == Inputs::Observables) {
+                sun::agreed(port, schema, self.sun)?;
+            }
+        }
         let loss_unit = match &self.network {
             Network::Smooth(own) => {
                 let flow = own.flow.as_ref().filter(|flow| flow.potential.is_none());

@@ -1,9 +1,10 @@
 //! Observes stars from the Sun: distance, Galactic coordinates, line-of-sight velocity, proper motions.
 
+mod errors;
+
+use dynamics::measured::{Measured, Priors};
 use dynamics::phase_space::PhaseSpace;
-use dynamics::sky::{Observables, Sun};
-use rand::Rng;
-use rand_distr::StandardNormal;
+use dynamics::sky::Sun;
 use runner::arrow_schema::Schema;
 use runner::context::StageContext;
 use runner::error::StageError;
@@ -15,53 +16,28 @@ use serde::{Deserialize, Serialize};
 use crate::common::columns::{self, CARTESIAN, Column, OBSERVABLES, POSITION};
 use crate::common::io::{TableContext, quantity, star_ids};
 use crate::common::layout::Layout;
-use crate::common::parameters::{Degrees, FROM_ZERO, KmPerSecond, MasPerYear, SunParameters};
+use crate::common::measured::{CORRELATIONS, DISTANCE_MODULUS, ERRORS, PARALLAX};
 use crate::common::quantities::Quantity;
+use crate::common::sun::{self, SunParameters};
+
+pub use self::errors::{Errors, Magnitudes};
+
+use self::errors::{MAGNITUDE, Seen, TRIES, modulus};
 
 /// `observe`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Observe {
-    /// Where the Sun is and how it moves.
-    pub sun: SunParameters,
+    /// Where the Sun is and how it moves; left out, the Sun that the table states, or the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sun: Option<SunParameters>,
     /// Standard deviations of Gaussian errors. With any, x y z vx vy vz are those that follow from what was observed, as far as all
-    /// observables that they need were, and the true ones are called x_true, y_true and so on.
+    /// observables that they need were, and the true ones are called x_true, y_true and so on. The errors are columns (`v_los_error`, …).
     pub errors: Errors,
     /// Observables that are not observed: columns left out.
     pub missing: Vec<Observable>,
     /// Seed of the errors.
     pub seed: u64,
-}
-
-/// Standard deviations of Gaussian errors; 0 for none.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Errors {
-    /// Error of the distance as a fraction of it; a distance that would become negative is drawn again.
-    pub distance: f64,
-    /// Error of the longitude on the sky (times cos b), degrees.
-    pub l: Degrees<FROM_ZERO>,
-    /// Error of the latitude, degrees.
-    pub b: Degrees<FROM_ZERO>,
-    /// Error of the line-of-sight velocity, km/s.
-    pub v_los: KmPerSecond<FROM_ZERO>,
-    /// Error of the proper motion in longitude, mas/yr.
-    pub mu_l_cosb: MasPerYear<FROM_ZERO>,
-    /// Error of the proper motion in latitude, mas/yr.
-    pub mu_b: MasPerYear<FROM_ZERO>,
-}
-
-impl Default for Errors {
-    fn default() -> Self {
-        Self {
-            distance: 0.0,
-            l: Degrees(0.0),
-            b: Degrees(0.0),
-            v_los: KmPerSecond(0.0),
-            mu_l_cosb: MasPerYear(0.0),
-            mu_b: MasPerYear(0.0),
-        }
-    }
 }
 
 /// One observable.
@@ -81,9 +57,6 @@ pub enum Observable {
     /// Proper motion in latitude.
     MuB,
 }
-
-/// An error of this size, degrees, leaves nothing known of where a star is on the sky.
-const LARGEST_ANGLE: f64 = 45.0;
 
 impl Observe {
     fn observed(&self) -> Vec<Column> {
@@ -121,82 +94,121 @@ impl Observe {
     /// Which of x y z vx vy vz follow from what was observed: positions from distance, l and b, velocities from all.
     fn located(&self) -> &'static [Column] {
         let is_of_place = |missing: &Observable| (*missing as usize) < 3;
-        match (self.missing.is_empty(), self.missing.iter().any(is_of_place)) {
+        match (
+            self.missing.is_empty() && !self.may_lack_v_los(),
+            self.missing.iter().any(is_of_place),
+        ) {
             (true, _) => &CARTESIAN,
             (false, false) => &POSITION,
             (false, true) => &[],
         }
     }
 
+    /// Whether the line-of-sight velocities of some stars are missing.
+    fn may_lack_v_los(&self) -> bool {
+        let limit = self.errors.magnitudes.and_then(|magnitudes| magnitudes.v_los_limit);
+        limit.is_some()
+    }
+
+    /// The columns of errors, and of what they are errors of.
+    fn of_errors(&self) -> Vec<Column> {
+        let Errors {
+            parallax,
+            distance_modulus,
+            mu_l_cosb_mu_b_corr,
+            magnitudes,
+            ..
+        } = self.errors;
+        let is_missing = |observable: Observable| self.missing.contains(&observable);
+        let of_depth = if parallax.get() > 0.0 {
+            vec![PARALLAX, ERRORS[1]]
+        } else if distance_modulus > 0.0 {
+            vec![DISTANCE_MODULUS, ERRORS[2]]
+        } else {
+            vec![ERRORS[0]]
+        };
+        let mut columns = if is_missing(Observable::Distance) {
+            Vec::new()
+        } else {
+            of_depth
+        };
+        let others = [
+            Observable::L,
+            Observable::B,
+            Observable::MuLCosb,
+            Observable::MuB,
+            Observable::VLos,
+        ];
+        columns.extend(
+            others
+                .into_iter()
+                .zip(&ERRORS[3..])
+                .filter(|(of, _)| !is_missing(*of))
+                .map(|(_, column)| *column),
+        );
+        let has_both = !is_missing(Observable::MuLCosb) && !is_missing(Observable::MuB);
+        if mu_l_cosb_mu_b_corr != 0.0 && has_both {
+            columns.push(CORRELATIONS[9]);
+        }
+        columns.extend(magnitudes.map(|_| MAGNITUDE));
+        columns
+    }
+
     /// The columns of the input that say what was observed anew.
     fn replaced(&self) -> Vec<&'static str> {
         let located: &[Column] = if self.errors.any() { &CARTESIAN } else { &[] };
-        OBSERVABLES.iter().chain(located).map(|column| column.name).collect()
+        let of_errors = [PARALLAX, DISTANCE_MODULUS, MAGNITUDE];
+        let of_errors = of_errors.iter().chain(&ERRORS).chain(&CORRELATIONS);
+        let all = OBSERVABLES.iter().chain(located).chain(of_errors);
+        all.map(|column| column.name).collect()
     }
 
     /// What is written beside the columns of the input. The true positions and velocities of a table that was observed before stay what they
     /// were.
-    fn layout(&self, input: &Schema) -> Layout<Observed> {
-        let (observed, located) = (self.observed(), self.located());
-        let written = move |name: &str| observed.iter().chain(located).any(|column| column.name == name);
-        let seen = Layout::new().quantity(|row: &Observed| row.seen);
-        if !self.errors.any() {
-            return seen.only(written);
+    fn layout(&self, input: &Schema) -> Layout<Seen> {
+        let mut written = self.observed();
+        let may_lack = self.may_lack_v_los();
+        let [v_los, v_los_error] = [OBSERVABLES[3], ERRORS[7]];
+        let seen = Layout::new().quantity(|row: &Seen| row.drawn);
+        let seen = seen
+            .only(|name| !may_lack || name != v_los.name)
+            .when(may_lack, |layout| {
+                layout.number_or_none(v_los, |row| row.measured.v_los.map(|_| row.drawn.v_los))
+            });
+        if self.errors.any() {
+            written.extend(self.located());
+            written.extend(TRUE.iter().filter(|_| !columns::has(input, &TRUE)));
+            written.extend(self.of_errors());
         }
-        let seen = seen.quantity(|row| row.located).only(written);
-        let is_known = columns::has(input, &TRUE);
-        seen.when(!is_known, |layout| layout.numbers(&TRUE, |row| row.truth.components()))
-    }
-}
-
-/// A star as it was observed.
-struct Observed {
-    seen: Observables,
-    /// Where it is by that.
-    located: PhaseSpace,
-    /// Where it is.
-    truth: PhaseSpace,
-}
-
-impl Errors {
-    fn any(&self) -> bool {
-        *self != Self::default()
-    }
-
-    /// `star` with errors. Always takes the same random numbers, so that one error more does not change the others.
-    fn apply<R: Rng>(&self, star: Observables, random: &mut R) -> Observables {
-        let mut normal = || random.sample::<f64, _>(StandardNormal);
-        let (l, b, v_los) = (normal(), normal(), normal());
-        let (mu_l_cosb, mu_b) = (normal(), normal());
-        let mut factor = 1.0 + self.distance * normal();
-        while factor <= 0.0 {
-            factor = 1.0 + self.distance * normal();
-        }
-        let latitude = star.b + self.b.get() * b;
-        // Over a pole: down the other side.
-        let over = latitude.to_radians().cos() < 0.0;
-        let turn = if over { 180.0 } else { 0.0 };
-        // Near a pole an error on the sky is a large one in longitude; beyond half a turn it means nothing.
-        let along = (self.l.get() * l / star.b.to_radians().cos().max(1e-12)).clamp(-180.0, 180.0);
-        Observables {
-            distance: star.distance * factor,
-            l: (star.l + along + turn).rem_euclid(360.0),
-            b: if latitude.abs() > 90.0 {
-                latitude.to_radians().sin().asin().to_degrees()
-            } else {
-                latitude
-            },
-            v_los: star.v_los + self.v_los.get() * v_los,
-            mu_l_cosb: star.mu_l_cosb + self.mu_l_cosb.get() * mu_l_cosb,
-            mu_b: star.mu_b + self.mu_b.get() * mu_b,
-        }
+        let deviation = |place: usize| move |row: &Seen| row.measured.covariance.deviations[place];
+        let seen = seen
+            .quantity(|row| row.located)
+            .numbers(&TRUE, |row| row.truth.components())
+            .number(PARALLAX, |row| 1.0 / row.drawn.distance)
+            .number(DISTANCE_MODULUS, |row| modulus(row.drawn.distance))
+            .number(ERRORS[0], deviation(2))
+            .number(ERRORS[1], deviation(2))
+            .number(ERRORS[2], deviation(2))
+            .number(ERRORS[3], deviation(0))
+            .number(ERRORS[4], deviation(1))
+            .number(ERRORS[5], deviation(3))
+            .number(ERRORS[6], deviation(4))
+            .when(!may_lack, |layout| {
+                layout.number(v_los_error, |row| row.measured.v_los_error)
+            })
+            .when(may_lack, |layout| {
+                layout.number_or_none(v_los_error, |row| row.measured.v_los.map(|_| row.measured.v_los_error))
+            })
+            .number(CORRELATIONS[9], |row| row.measured.covariance.correlations[9])
+            .number(MAGNITUDE, |row| row.magnitude.unwrap_or_default());
+        seen.only(|name| written.iter().any(|column| column.name == name))
     }
 }
 
 impl Stage for Observe {
     const KIND: &'static str = "observe";
     const ABOUT: &'static str = "Observe stars from the Sun, with errors or without";
-    const REVISION: u32 = 2;
+    const REVISION: u32 = 3;
     const ROLE: Role = Role::Observe;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -206,24 +218,13 @@ impl Stage for Observe {
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         let none = Schema::empty();
         let input = connected_schema(connected, "stars").map_or(&none, |schema| schema.as_ref());
-        let schema = self.layout(input).beside(input, &self.replaced());
+        let sun = sun::agreed("stars", input, self.sun)?;
+        let schema = self.layout(input).seen_from(&sun).beside(input, &self.replaced());
         Ok(vec![OutputPort::table("stars", schema)])
     }
 
     fn check(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        for (name, error) in [("l", self.errors.l.get()), ("b", self.errors.b.get())] {
-            if error > LARGEST_ANGLE {
-                let message = format!("an error on the sky is at most {LARGEST_ANGLE} deg, not {error}");
-                faults.push(Fault::new(&format!("errors.{name}"), message));
-            }
-        }
-        let distance = self.errors.distance;
-        if !(0.0..1.0).contains(&distance) {
-            let message = format!("is a fraction, from 0 and below 1, not {distance}");
-            faults.push(Fault::new("errors.distance", message));
-        }
-        faults
+        self.errors.faults()
     }
 
     fn counts(&self, inputs: &Counts) -> Result<Counts, Vec<Fault>> {
@@ -232,21 +233,39 @@ impl Stage for Observe {
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let table = context.read_table("stars")?;
-        let sun = Sun::from(&self.sun);
+        let sun = sun::agreed("stars", table.schema_ref(), self.sun).map_err(StageError::failed)?;
+        let sun = Sun::from(&sun);
         let mut random = context.random(self.seed, "observe");
-        let mut observed = Vec::with_capacity(table.num_rows());
         let stars: Vec<PhaseSpace> = quantity(&table)?;
+        let mut observed = Vec::with_capacity(table.num_rows());
         for ((row, id), truth) in star_ids(&table)?.into_iter().enumerate().zip(stars) {
-            let seen = sun.observe(&truth).map_err(|error| {
+            let failed = |error: &dyn std::fmt::Display| {
                 StageError::failed(format!("row {row} (stream {}, star {}): {error}", id.stream, id.star))
-            })?;
-            let (seen, located) = if self.errors.any() {
-                let seen = self.errors.apply(seen, &mut random);
-                (seen, sun.locate(&seen))
+            };
+            let seen = sun.observe(&truth).map_err(|error| failed(&error))?;
+            let (measured, magnitude) = self.errors.measured(&seen, &mut random);
+            let (drawn, located) = if self.errors.any() {
+                let whole = Measured {
+                    v_los: Some(seen.v_los),
+                    ..measured
+                };
+                let draws = whole.draws(&sun, &Priors::default()).map_err(|error| failed(&error))?;
+                // A distance that is not positive is drawn again.
+                let mut tries = (0..TRIES).filter_map(|_| draws.draw(&mut random));
+                let drawn = tries
+                    .next()
+                    .ok_or_else(|| failed(&"its errors leave it no positive distance"))?;
+                (drawn, sun.locate(&drawn))
             } else {
                 (seen, truth)
             };
-            observed.push(Observed { seen, located, truth });
+            observed.push(Seen {
+                drawn,
+                located,
+                truth,
+                measured,
+                magnitude,
+            });
         }
         context.write_beside("stars", &table, &self.layout(table.schema_ref()), &observed)?;
         Ok(Outcome::Complete)

@@ -15,12 +15,13 @@
 mod file;
 mod identity;
 mod kept;
+mod recognised;
 mod rows;
 mod source;
 mod values;
 mod write;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dynamics::sky::Sun;
 use formats::{Ending, FORMATS, How};
@@ -42,9 +43,10 @@ use self::identity::Place;
 use self::kept::KEPT;
 use self::rows::Read;
 use self::source::COLUMNS;
-use self::values::{Reading, Recipe, V_LOS};
+use self::values::{Reading, Recipe, V_LOS, is_error};
 use crate::common::columns::{self, CARTESIAN, TIME};
-use crate::common::parameters::{ANY, Gyr, SunParameters};
+use crate::common::parameters::{ANY, Gyr, Mas};
+use crate::common::sun::{self, SunParameters};
 
 /// `import_streams`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -72,8 +74,10 @@ pub struct ImportStreams {
     /// Which particles of a snapshot in HDF5; left out, those there are, if of one type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub particles: Option<Particles>,
-    /// Our columns, and where they come from. Needed are all of `x y z vx vy vz`, or `distance` (or `parallax`) with
-    /// `l b mu_l_cosb mu_b` or `ra dec pmra pmdec`; and `stream`, unless the stars belong to none.
+    /// Our columns, and where they come from. Needed are all of `x y z vx vy vz`, or `distance` (or `parallax`, `distance_modulus`) with
+    /// `l b mu_l_cosb mu_b` or `ra dec pmra pmdec`; and `stream`, unless the stars belong to none. Left out, columns are known by their names, as
+    /// Gaia, galstreams, galpy, astropy and VizieR have them, errors and correlations too.
+    #[serde(default, skip_serializing_if = "ColumnMap::is_empty")]
     pub columns: ColumnMap,
     /// Columns of the file that travel with the stars as they are: a list of names, or `all` that are not mapped. The output `kept` has
     /// them with each star's row in the file, and `actionfinder export` puts them beside its results, in the order of the file.
@@ -86,6 +90,9 @@ pub struct ImportStreams {
     /// Where the Sun is and how it moves: for positions and velocities, which follow from the sky where the file has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sun: Option<SunParameters>,
+    /// Zero point of parallaxes, mas, which is taken off them; or map a column to `parallax_zero_point`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallax_zero_point: Option<Mas<ANY>>,
     /// What becomes of rows without `v_los`; set aside, if nothing is said. Kept, they are for `recover_velocities`, and no row has
     /// positions and velocities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -141,7 +148,7 @@ impl Stage for ImportStreams {
     const KIND: &'static str = "import_streams";
     const ABOUT: &'static str =
         "Import a table of streams (Parquet, CSV, ECSV, FITS, VOTable, HDF5), or snapshots, mapping columns and units";
-    const REVISION: u32 = 5;
+    const REVISION: u32 = 6;
     const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -175,9 +182,10 @@ impl Stage for ImportStreams {
         ]);
         let timed = (!self.times.is_empty()).then(|| TIME.field());
         let recipe = self.recipe();
+        let sun = self.sun.unwrap_or_default();
         let written = recipe.written(&self.columns).into_iter().map(|place| {
-            let field = COLUMNS[place].field();
-            field.with_nullable(place == V_LOS && recipe.keeps_missing_v_los)
+            let field = sun::seen_from(&sun, &COLUMNS[place]);
+            field.with_nullable(is_error(place) || (place == V_LOS && recipe.keeps_missing_v_los))
         });
         let fields = columns::identity()
             .into_iter()
@@ -191,7 +199,8 @@ impl Stage for ImportStreams {
     }
 
     fn check(&self) -> Vec<Fault> {
-        let mut faults = self.columns.faults();
+        // Without a mapping the file tells; see `settled`.
+        let mut faults = if self.columns.is_empty() { Vec::new() } else { self.columns.faults() };
         if self.path.is_some() != self.snapshots.is_empty() {
             faults.push(Fault::new(
                 "",
@@ -263,13 +272,17 @@ impl Stage for ImportStreams {
         if self.table.is_some() && self.particles.is_some() {
             faults.push(Fault::new("table", "particles say already which table is read"));
         }
-        if self.sun.is_some() && self.recipe().sun.is_none() {
-            faults.push(Fault::new(
-                "sun",
-                "is used only where positions and velocities follow from the sky",
-            ));
+        if self.sun.is_some() && !self.columns.is_empty() && !self.columns.has_sky() {
+            faults.push(Fault::new("sun", "is used only where stars are seen on the sky"));
         }
-        if self.missing_v_los.is_some() && !self.columns.has_v_los() {
+        if self.parallax_zero_point.is_some() {
+            if !self.columns.is_empty() && !self.columns.has("parallax") {
+                faults.push(Fault::new("parallax_zero_point", "no column is mapped to parallax"));
+            } else if self.columns.has("parallax_zero_point") {
+                faults.push(Fault::new("parallax_zero_point", "a column is mapped to it already"));
+            }
+        }
+        if self.missing_v_los.is_some() && !self.columns.is_empty() && !self.columns.has_v_los() {
             faults.push(Fault::new("missing_v_los", "no column is mapped to v_los"));
         }
         faults
@@ -287,6 +300,39 @@ impl Stage for ImportStreams {
             path: path.clone(),
         });
         one.chain(many).collect()
+    }
+
+    fn settled(&self, at: &dyn Fn(&Path) -> PathBuf) -> Result<Option<Self>, Option<Fault>> {
+        if !self.columns.is_empty() {
+            return Ok(None);
+        }
+        let files = self.files();
+        // What is wrong with the file itself is reported elsewhere.
+        let file = files.first().ok_or(None)?;
+        let path = at(&file.path);
+        if !path.is_file() {
+            return Err(None);
+        }
+        let fault = |message: String, hint: Option<String>| {
+            let mut fault = Fault::new(&file.name(), message);
+            fault.hint = hint;
+            Some(fault)
+        };
+        let names = file::names(&path, self.how()).map_err(|error| match error {
+            StageError::Failed { message, hint } => fault(message, hint),
+            error => fault(error.to_string(), None),
+        })?;
+        let columns = recognised::recognised(&names).map_err(|reason| {
+            let there = names.iter().take(20).map(String::as_str).collect::<Vec<_>>().join(", ");
+            fault(
+                format!("{}: {reason}", file.path.display()),
+                Some(format!("map others by `columns`; columns there are: {there}")),
+            )
+        })?;
+        Ok(Some(Self {
+            columns,
+            ..self.clone()
+        }))
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
@@ -372,6 +418,7 @@ impl ImportStreams {
         Recipe {
             sun: follow.then(|| Sun::from(&self.sun.unwrap_or_default())),
             from_equatorial: self.columns.has_equatorial(),
+            zero_point: self.parallax_zero_point.map_or(0.0, |zero_point| zero_point.get()),
             keeps_missing_v_los,
         }
     }

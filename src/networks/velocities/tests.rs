@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used)]
+use dynamics::sky::Sun;
 use tch::{Device, Kind};
 
 use super::*;
-use crate::sky::Sun;
 use crate::smooth::map::Shape;
 use crate::test_support::{halo_streams, paper_isochrone};
 
@@ -16,10 +16,10 @@ fn sightlines(streams: usize, known: usize) -> (SmoothMap, Sightlines, Vec<f64>)
     };
     let map = SmoothMap::new(paper_isochrone(), shape, &sample.x, &sample.v, 1).unwrap();
     let (x, v) = (sample.x.view([-1, 3]), sample.v.view([-1, 3]));
-    let sun = Sun::new(8.122, 0.0, [11.1, 7.2, 7.25], 243.0);
-    let from_sun = &x - Tensor::from_slice(&sun.position);
+    let sun = Sun::default();
+    let from_sun = &x - Tensor::from_slice(&sun.position());
     let along = &from_sun / dot(&from_sun, &from_sun).sqrt().unsqueeze(-1);
-    let truth = numbers(&dot(&(&v - Tensor::from_slice(&sun.velocity)), &along)).unwrap();
+    let truth = numbers(&dot(&(&v - Tensor::from_slice(&sun.velocity())), &along)).unwrap();
     let u = Tensor::from_slice(&truth).unsqueeze(-1);
     let v = v - &along * u;
     let stars = Sightlines {

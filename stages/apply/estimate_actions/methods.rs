@@ -10,16 +10,13 @@ use dynamics::spherical::SphericalActions;
 use dynamics::staeckel::StaeckelFudge;
 use dynamics::torus;
 use rayon::prelude::*;
-use runner::context::StageContext;
+use runner::context::{Progress, StageContext};
 use runner::error::StageError;
-use tables::RecordBatch;
 
 use super::hold::{Bounds, Hold};
 use super::one_orbit::OneOrbit;
 use super::{Method, O2gfParameters, TorusParameters};
-use crate::common::io::{column, identity};
-use crate::common::learned_field::LearnedField;
-use crate::common::potentials;
+use crate::common::spread::Spread;
 
 /// What was found for one star.
 pub struct Estimate {
@@ -27,9 +24,12 @@ pub struct Estimate {
     pub found: ActionAngle,
     /// How good they are, where the method knows.
     pub quality: Option<Quality>,
+    /// What the errors of measurement make of them, where these are known.
+    pub spread: Option<Box<Spread>>,
 }
 
 /// A label's own opinion of itself.
+#[derive(Debug, Clone, Copy)]
 pub struct Quality {
     /// km/s kpc.
     pub action_error: f64,
@@ -41,178 +41,157 @@ pub struct Quality {
     pub class: &'static str,
 }
 
-/// For every star; a star without actions has the reason, one line.
-pub type Estimates = Vec<Result<Estimate, String>>;
+/// Of one star; a star without actions has the reason, one line.
+pub type Found = Result<Estimate, String>;
+
+/// Finds the actions of one star.
+pub type Find<'a> = Box<dyn Fn(&PhaseSpace) -> Found + Sync + 'a>;
 
 /// Units of work done between two looks at the cancel flag.
 const CHUNK: usize = 512;
 
-/// Finds the actions of one unit of work: rows that belong together.
-type Work<'a> = Box<dyn Fn(&[usize]) -> Vec<Result<Estimate, String>> + Sync + 'a>;
-
 impl Method {
-    /// The actions of every row.
-    pub fn estimate(
-        &self,
-        context: &StageContext,
-        table: &RecordBatch,
-        stars: &[PhaseSpace],
-    ) -> Result<Estimates, StageError> {
-        let (potential, hold) = match self.potential() {
-            Some(potential) => {
-                let method = (self.name(), self.symmetry());
-                (potentials::build_for(&potential, context, &self.place(), method)?, None)
-            }
-            None => field(context, stars).map(|(field, hold)| (field, Some(hold)))?,
-        };
-        let (potential, hold) = (potential.as_ref(), hold.as_ref());
-        let singly: Vec<Vec<usize>> = (0..stars.len()).map(|row| vec![row]).collect();
-        match self {
+    /// How it finds the actions of one star in a potential.
+    pub fn finder<'a>(&'a self, potential: &'a dyn Potential) -> Result<Find<'a>, StageError> {
+        Ok(match self {
             Self::Isochrone(with) => {
                 let sphere = Isochrone::new(with.mass.get(), with.scale.get()).map_err(StageError::failed)?;
-                let work = one_by_one(stars, move |star| sphere.actions(star));
-                all(context, potential, hold, stars, &singly, &work)
+                plain(move |star| sphere.actions(star))
             }
             Self::Spherical(_) => {
                 let spherical = SphericalActions::new(potential).map_err(StageError::failed)?;
-                let work = one_by_one(stars, move |star| spherical.actions(star));
-                all(context, potential, hold, stars, &singly, &work)
+                plain(move |star| spherical.actions(star))
             }
             Self::StaeckelFudge(_) => {
                 let fudge = StaeckelFudge::new(potential).map_err(StageError::failed)?;
-                let work = one_by_one(stars, move |star| fudge.actions(star));
-                all(context, potential, hold, stars, &singly, &work)
+                plain(move |star| fudge.actions(star))
             }
             Self::Torus(with) => {
                 let fudge = StaeckelFudge::new(potential).map_err(StageError::failed)?;
-                let work = one_by_one(stars, move |star| iterate(potential, &fudge, with, star));
-                all(context, potential, hold, stars, &singly, &work)
-            }
-            Self::O2gf(with) if with.one_orbit_per_stream => {
-                let times = column(table, "t")?;
-                let streams = rows_of_streams(identity(table)?.0);
-                let work: Work = Box::new(|rows| OneOrbit::new(potential, with, stars, times, rows).estimates());
-                all(context, potential, hold, stars, &streams, &work)
+                plain(move |star| iterate(potential, &fudge, with, star))
             }
             Self::O2gf(with) => {
                 let settings = with.settings();
-                let label = |&row: &usize| {
-                    let label = o2gf::label(potential, &stars[row], &settings).map_err(|error| error.to_string())?;
+                Box::new(move |star| {
+                    let label = o2gf::label(potential, star, &settings).map_err(|error| error.to_string())?;
                     with.accept(&label)
-                };
-                let work: Work = Box::new(|rows| rows.iter().map(label).collect());
-                all(context, potential, hold, stars, &singly, &work)
+                })
             }
-        }
+        })
     }
 }
 
-/// The axisymmetric part of the field that is connected, and what it can hold; what it leaves out of the acceleration of `stars` is a
-/// metric.
-fn field(context: &StageContext, stars: &[PhaseSpace]) -> Result<(Box<dyn Potential>, Hold), StageError> {
-    let LearnedField {
-        expansion: whole,
-        extent,
-    } = crate::common::learned_field::read(context.input("field")?)?;
-    let part = whole.axisymmetric_part();
-    let part = part.ok_or_else(|| StageError::failed("input field: has no axisymmetric part"))?;
-    let left_out = |star: &PhaseSpace| {
-        let (whole, part) = (whole.acceleration(star.x), part.acceleration(star.x));
-        let length = |a: [f64; 3]| a.iter().map(|c| c * c).sum::<f64>().sqrt();
-        length([0, 1, 2].map(|i| whole[i] - part[i])) / length(whole).max(f64::MIN_POSITIVE)
-    };
-    let mean = stars.iter().map(left_out).sum::<f64>() / stars.len().max(1) as f64;
-    context.metric("not_axisymmetric", 100.0 * mean, "%");
-    let hold = Hold::new(&part, extent);
-    Ok((Box::new(part), hold))
-}
-
-/// Rows of one unit, and what was found for each.
-type Done = (Vec<usize>, Vec<Result<Estimate, String>>);
-
-/// Work on one row at a time, without an opinion of its quality.
-fn one_by_one<'a, E: Display>(
-    stars: &'a [PhaseSpace],
-    find: impl Fn(&PhaseSpace) -> Result<ActionAngle, E> + Sync + 'a,
-) -> Work<'a> {
-    Box::new(move |rows| {
-        let estimate = |&row: &usize| {
-            let found = find(&stars[row]).map_err(|error| error.to_string())?;
-            Ok(Estimate { found, quality: None })
-        };
-        rows.iter().map(estimate).collect()
+/// A method without an opinion of its quality.
+fn plain<'a, E: Display>(find: impl Fn(&PhaseSpace) -> Result<ActionAngle, E> + Sync + 'a) -> Find<'a> {
+    Box::new(move |star| {
+        let found = find(star).map_err(|error| error.to_string())?;
+        Ok(Estimate {
+            found,
+            quality: None,
+            spread: None,
+        })
     })
 }
 
-/// Does all units of `work` in parallel; stars that are unbound, or that a learned field does not hold, never reach it.
-fn all(
-    context: &StageContext,
-    potential: &dyn Potential,
-    hold: Option<&Hold>,
-    stars: &[PhaseSpace],
-    units: &[Vec<usize>],
-    work: &Work,
-) -> Result<Estimates, StageError> {
-    let limit = potential.potential_at_infinity();
-    let bounds = |star: &PhaseSpace| {
-        let energy = potential.energy(star);
-        match hold {
+/// What keeps stars that a potential does not hold from every method, and answers that none of its orbits can have from the table.
+pub struct Guard<'a> {
+    potential: &'a dyn Potential,
+    limit: f64,
+    hold: Option<&'a Hold>,
+}
+
+impl<'a> Guard<'a> {
+    /// Of a potential; of a learned field with what it can hold.
+    pub fn new(potential: &'a dyn Potential, hold: Option<&'a Hold>) -> Self {
+        Self {
+            potential,
+            limit: potential.potential_at_infinity(),
+            hold,
+        }
+    }
+
+    /// What bounds a star, if anything does.
+    fn bounds(&self, star: &PhaseSpace) -> Result<Option<Bounds>, String> {
+        let (energy, limit) = (self.potential.energy(star), self.limit);
+        match self.hold {
             Some(hold) => hold.bounds(star, energy).map(Some),
             None if energy < limit => Ok(None),
             None => Err(format!("unbound: energy {energy:.1} (km/s)², {limit:.1} at infinity")),
         }
-    };
-    let bounds: Vec<Result<Option<Bounds>, String>> = stars.iter().map(bounds).collect();
-    let progress = context.progress(stars.len() as u64, "stars");
-    let mut estimates: Vec<Option<Result<Estimate, String>>> = stars.iter().map(|_| None).collect();
-    for units in units.chunks(CHUNK) {
-        context.check_cancelled()?;
-        let one = |rows: &Vec<usize>| {
-            let bound: Vec<usize> = rows.iter().copied().filter(|&row| bounds[row].is_ok()).collect();
-            let found = if bound.is_empty() { Vec::new() } else { work(&bound) };
-            progress.add(rows.len() as u64);
-            (bound, found)
-        };
-        let done: Vec<Done> = units.par_iter().with_max_len(1).map(one).collect();
-        for (rows, found) in done {
-            for (row, found) in rows.into_iter().zip(found) {
-                let within = |estimate: Estimate| match &bounds[row] {
-                    Ok(Some(bounds)) => bounds.check(&estimate.found).map(|()| estimate),
-                    _ => Ok(estimate),
-                };
-                estimates[row] = Some(found.and_then(finite).and_then(within));
-            }
-        }
     }
-    let every = estimates.into_iter().zip(bounds);
-    Ok(every
-        .map(|(estimate, bounds)| estimate.unwrap_or_else(|| Err(bounds.err().unwrap_or_default())))
-        .collect())
+
+    /// The actions of a star that is bound, by `find`.
+    pub fn estimate(&self, star: &PhaseSpace, find: &Find) -> Found {
+        let bounds = self.bounds(star)?;
+        within(find(star)?, bounds.as_ref())
+    }
+
+    /// The actions of the stars of a stream that is one orbit; those that are unbound never reach it.
+    pub fn estimate_stream(
+        &self,
+        with: &O2gfParameters,
+        stars: &[PhaseSpace],
+        times: &[f64],
+        rows: &[usize],
+    ) -> Vec<Found> {
+        let bounds: Vec<_> = rows.iter().map(|&row| self.bounds(&stars[row])).collect();
+        let bound = rows.iter().zip(&bounds).filter(|(_, bounds)| bounds.is_ok());
+        let bound: Vec<usize> = bound.map(|(&row, _)| row).collect();
+        let mut found = if bound.is_empty() {
+            Vec::new()
+        } else {
+            OneOrbit::new(self.potential, with, stars, times, &bound).estimates()
+        }
+        .into_iter();
+        let missing = || Err("it has no actions".to_owned());
+        bounds
+            .into_iter()
+            .map(|bounds| {
+                within(
+                    found_if_bound(&bounds, &mut found).unwrap_or_else(missing)?,
+                    bounds?.as_ref(),
+                )
+            })
+            .collect()
+    }
 }
 
-/// What is not finite must not travel on.
-fn finite(estimate: Estimate) -> Result<Estimate, String> {
-    let ActionAngle {
-        actions,
-        angles,
-        frequencies,
-    } = &estimate.found;
-    let values = [
-        actions.phi,
-        actions.z,
-        actions.r,
-        angles.phi,
-        angles.z,
-        angles.r,
-        frequencies.phi,
-        frequencies.z,
-        frequencies.r,
-    ];
-    if values.iter().all(|value| value.is_finite()) {
-        Ok(estimate)
-    } else {
-        Err("an action, angle or frequency is not finite".to_owned())
+/// The next of those found, for a star that is bound.
+fn found_if_bound(bounds: &Result<Option<Bounds>, String>, found: &mut impl Iterator<Item = Found>) -> Option<Found> {
+    match bounds {
+        Ok(_) => found.next(),
+        Err(reason) => Some(Err(reason.clone())),
     }
+}
+
+/// What is not finite, or what no orbit within these bounds can have, must not travel on.
+fn within(estimate: Estimate, bounds: Option<&Bounds>) -> Found {
+    if !estimate.found.is_finite() {
+        return Err("an action, angle or frequency is not finite".to_owned());
+    }
+    bounds.map_or(Ok(()), |bounds| bounds.check(&estimate.found))?;
+    Ok(estimate)
+}
+
+/// Does `work` on all units in parallel, and gives what it found in their order.
+pub fn all<T: Sync, R: Send>(
+    context: &StageContext,
+    progress: &Progress,
+    units: &[T],
+    stars: impl Fn(&T) -> usize + Sync,
+    work: impl Fn(&T) -> R + Sync,
+) -> Result<Vec<R>, StageError> {
+    let mut all = Vec::with_capacity(units.len());
+    for units in units.chunks(CHUNK) {
+        context.check_cancelled()?;
+        let one = |unit: &T| {
+            let found = work(unit);
+            progress.add(stars(unit) as u64);
+            found
+        };
+        all.extend(units.par_iter().with_max_len(1).map(one).collect::<Vec<R>>());
+    }
+    Ok(all)
 }
 
 fn iterate(
@@ -235,7 +214,7 @@ impl O2gfParameters {
     }
 
     /// The label as an estimate, or why it is not good enough.
-    pub(super) fn accept(&self, label: &Label) -> Result<Estimate, String> {
+    pub(super) fn accept(&self, label: &Label) -> Found {
         let class = class_name(label.class);
         let limit = self.largest_error.map(|limit| limit.get());
         if let Some(limit) = limit.filter(|&limit| label.action_error.is_nan() || label.action_error > limit) {
@@ -252,12 +231,13 @@ impl O2gfParameters {
                 angle_error: label.angle_error,
                 class,
             }),
+            spread: None,
         })
     }
 }
 
 /// The rows of each stream, streams in the order of their first row.
-fn rows_of_streams(stream: &[i64]) -> Vec<Vec<usize>> {
+pub fn rows_of_streams(stream: &[i64]) -> Vec<Vec<usize>> {
     let mut place = BTreeMap::new();
     let mut rows: Vec<Vec<usize>> = Vec::new();
     for (row, &stream) in stream.iter().enumerate() {
@@ -280,20 +260,37 @@ fn class_name(class: Class) -> &'static str {
     }
 }
 
-/// How many stars are of each class, and how many labels are better than some errors, as metrics.
-pub fn count_classes(context: &StageContext, estimates: &[Estimate]) {
-    let qualities: Vec<&Quality> = estimates.iter().filter_map(|star| star.quality.as_ref()).collect();
-    let mut classes = BTreeMap::new();
-    for quality in &qualities {
-        *classes.entry(quality.class).or_insert(0.0) += 1.0;
+/// How many stars are of each class, and how many labels are better than some errors.
+#[derive(Debug, Default)]
+pub struct Classes {
+    counts: BTreeMap<&'static str, usize>,
+    better: [usize; 3],
+    better_window: usize,
+}
+
+/// Errors of actions that labels are counted by, km/s kpc.
+const LIMITS: [f64; 3] = [0.01, 0.1, 0.5];
+
+impl Classes {
+    /// Counts these in.
+    pub fn add<'e>(&mut self, estimates: impl IntoIterator<Item = &'e Estimate>) {
+        for quality in estimates.into_iter().filter_map(|star| star.quality.as_ref()) {
+            *self.counts.entry(quality.class).or_default() += 1;
+            for (count, limit) in self.better.iter_mut().zip(LIMITS) {
+                *count += usize::from(quality.action_error < limit);
+            }
+            self.better_window += usize::from(quality.window_error < 0.5);
+        }
     }
-    for (class, count) in classes {
-        context.metric(class, count, "");
+
+    /// The counts as metrics.
+    pub fn tell(&self, context: &StageContext) {
+        for (class, count) in &self.counts {
+            context.metric(class, *count as f64, "");
+        }
+        for (count, limit) in self.better.into_iter().zip(LIMITS) {
+            context.metric(&format!("J_error_below_{limit}"), count as f64, "");
+        }
+        context.metric("J_window_error_below_0.5", self.better_window as f64, "");
     }
-    for limit in [0.01, 0.1, 0.5] {
-        let better = qualities.iter().filter(|quality| quality.action_error < limit).count();
-        context.metric(&format!("J_error_below_{limit}"), better as f64, "");
-    }
-    let better = qualities.iter().filter(|quality| quality.window_error < 0.5).count();
-    context.metric("J_window_error_below_0.5", better as f64, "");
 }

@@ -65,8 +65,9 @@ const LONG: &[Prefix] = &[
 ];
 const NONE: &[Prefix] = &[];
 
-const DEFINITIONS: [Definition; 25] = [
+const DEFINITIONS: [Definition; 26] = [
     (&["%"], NONE, 1.0, -2, NUMBER),
+    (&["mag"], SMALL, 1.0, 0, NUMBER),
     (&["m"], METRIC, 1.0, 0, LENGTH),
     (&["meter", "meters", "metre", "metres"], LONG, 1.0, 0, LENGTH),
     (&["pc"], LARGE, PARSEC, 16, LENGTH),

@@ -108,7 +108,7 @@ fn what_does_not_convert_says_both_dimensions() {
         "s-",
         "k",
         "0 kpc",
-        "mag",
+        "magnitude",
         "km s--1",
         "km^999999999",
     ] {

@@ -15,6 +15,12 @@ pub(super) fn columns(path: &Path, how: How) -> Result<Vec<Column>, StageError> 
     formats::columns(path, how).map_err(failed)
 }
 
+/// The names of the columns of a file.
+pub(super) fn names(path: &Path, how: How) -> Result<Vec<String>, StageError> {
+    let columns = formats::columns(path, how).map_err(failed)?;
+    Ok(columns.into_iter().map(|column| column.name).collect())
+}
+
 fn failed(error: FormatError) -> StageError {
     match error {
         FormatError::Io { path, source } => StageError::Io { path, source },

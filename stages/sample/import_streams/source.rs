@@ -11,6 +11,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::common::columns::{ACTIONS, ANGLES, Column, FREQUENCIES, OBSERVABLES, POSITION, TIME, VELOCITY};
+use crate::common::measured::{CORRELATIONS, DISTANCE_MODULUS, ERRORS, PARALLAX};
 use crate::common::units;
 
 /// A column of the user's file: its name, or `{ column: name, unit: pc, factor: -1 }`.
@@ -81,7 +82,8 @@ impl Source {
         match column.name {
             _ if !value.is_finite() => Err("too large".to_owned()),
             "distance" if value <= 0.0 => Err(format!("{value}, not a positive distance")),
-            "parallax" if value <= 0.0 => Err(format!("{value} mas: only a positive parallax gives a distance")),
+            name if name.ends_with("_error") && value < 0.0 => Err(format!("{value}, below zero")),
+            name if name.ends_with("_corr") && value.abs() > 1.0 => Err(format!("{value}, not a correlation")),
             "b" | "dec" if value.abs() > 90.0 => Err(format!("{value}°, not a latitude")),
             "l" => Ok(value.rem_euclid(360.0)),
             "theta_phi" | "theta_z" | "theta_r" => Ok(dynamics::units::wrap_angle(value)),
@@ -163,19 +165,46 @@ const fn seen(name: &'static str, unit: &'static str, description: &'static str)
 }
 
 /// Columns that ours follow from: of the sky in ICRS, as Gaia names them.
-const EQUATORIAL: [Column; 6] = [
+const EQUATORIAL: [Column; 21] = [
     seen("ra", "deg", "right ascension (ICRS)"),
     seen("dec", "deg", "declination (ICRS)"),
-    seen("parallax", "mas", "parallax; the distance is its inverse"),
     seen("pmra", "mas/yr", "proper motion in right ascension, times cos dec"),
     seen("pmdec", "mas/yr", "proper motion in declination"),
     seen("radial_velocity", "km/s", "line-of-sight velocity, as Gaia names it"),
+    seen(
+        "parallax_zero_point",
+        "mas",
+        "zero point of the parallax, which is taken off it",
+    ),
+    seen("ra_error", "mas", "standard deviation of ra on the sky, times cos dec"),
+    seen("dec_error", "mas", "standard deviation of dec"),
+    seen("pmra_error", "mas/yr", "standard deviation of pmra"),
+    seen("pmdec_error", "mas/yr", "standard deviation of pmdec"),
+    seen("radial_velocity_error", "km/s", "standard deviation of radial_velocity"),
+    seen("ra_dec_corr", "", "correlation of the errors of ra and dec"),
+    seen("ra_parallax_corr", "", "correlation of the errors of ra and parallax"),
+    seen("ra_pmra_corr", "", "correlation of the errors of ra and pmra"),
+    seen("ra_pmdec_corr", "", "correlation of the errors of ra and pmdec"),
+    seen("dec_parallax_corr", "", "correlation of the errors of dec and parallax"),
+    seen("dec_pmra_corr", "", "correlation of the errors of dec and pmra"),
+    seen("dec_pmdec_corr", "", "correlation of the errors of dec and pmdec"),
+    seen(
+        "parallax_pmra_corr",
+        "",
+        "correlation of the errors of parallax and pmra",
+    ),
+    seen(
+        "parallax_pmdec_corr",
+        "",
+        "correlation of the errors of parallax and pmdec",
+    ),
+    seen("pmra_pmdec_corr", "", "correlation of the errors of pmra and pmdec"),
 ];
 
 macro_rules! column_map {
     ($($field:ident => $column:expr),* $(,)?) => {
         /// Our columns, each with the column of the file that it comes from.
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
         #[expect(non_snake_case, reason = "the names of the columns")]
         pub struct ColumnMap {
@@ -214,8 +243,33 @@ column_map! {
     J_phi => ACTIONS[0], J_z => ACTIONS[1], J_r => ACTIONS[2],
     theta_phi => ANGLES[0], theta_z => ANGLES[1], theta_r => ANGLES[2],
     Omega_phi => FREQUENCIES[0], Omega_z => FREQUENCIES[1], Omega_r => FREQUENCIES[2],
-    ra => EQUATORIAL[0], dec => EQUATORIAL[1], parallax => EQUATORIAL[2],
-    pmra => EQUATORIAL[3], pmdec => EQUATORIAL[4], radial_velocity => EQUATORIAL[5],
+    parallax => PARALLAX, distance_modulus => DISTANCE_MODULUS,
+    distance_error => ERRORS[0], parallax_error => ERRORS[1], distance_modulus_error => ERRORS[2],
+    l_error => ERRORS[3], b_error => ERRORS[4], mu_l_cosb_error => ERRORS[5], mu_b_error => ERRORS[6], v_los_error => ERRORS[7],
+    l_b_corr => CORRELATIONS[0],
+    l_parallax_corr => CORRELATIONS[1],
+    l_mu_l_cosb_corr => CORRELATIONS[2],
+    l_mu_b_corr => CORRELATIONS[3],
+    b_parallax_corr => CORRELATIONS[4],
+    b_mu_l_cosb_corr => CORRELATIONS[5],
+    b_mu_b_corr => CORRELATIONS[6],
+    parallax_mu_l_cosb_corr => CORRELATIONS[7],
+    parallax_mu_b_corr => CORRELATIONS[8],
+    mu_l_cosb_mu_b_corr => CORRELATIONS[9],
+    ra => EQUATORIAL[0], dec => EQUATORIAL[1], pmra => EQUATORIAL[2], pmdec => EQUATORIAL[3], radial_velocity => EQUATORIAL[4],
+    parallax_zero_point => EQUATORIAL[5],
+    ra_error => EQUATORIAL[6], dec_error => EQUATORIAL[7], pmra_error => EQUATORIAL[8], pmdec_error => EQUATORIAL[9],
+    radial_velocity_error => EQUATORIAL[10],
+    ra_dec_corr => EQUATORIAL[11],
+    ra_parallax_corr => EQUATORIAL[12],
+    ra_pmra_corr => EQUATORIAL[13],
+    ra_pmdec_corr => EQUATORIAL[14],
+    dec_parallax_corr => EQUATORIAL[15],
+    dec_pmra_corr => EQUATORIAL[16],
+    dec_pmdec_corr => EQUATORIAL[17],
+    parallax_pmra_corr => EQUATORIAL[18],
+    parallax_pmdec_corr => EQUATORIAL[19],
+    pmra_pmdec_corr => EQUATORIAL[20],
 }
 
 /// The sets of columns that say where a star is. Instead of `distance` a set may have `parallax`.
@@ -226,6 +280,11 @@ const SETS: [&[&str]; 3] = [
 ];
 
 impl ColumnMap {
+    /// Whether nothing is mapped: then columns are known by their names.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The file's column that names streams; empty where there is none.
     pub(super) fn stream_name(&self) -> &str {
         self.stream.as_ref().map_or("", Source::name)
@@ -257,6 +316,11 @@ impl ColumnMap {
         self.lacks(SETS[2]).is_empty()
     }
 
+    /// Whether all of these columns are mapped.
+    pub(super) fn has_all(&self, names: &[&str]) -> bool {
+        names.iter().all(|name| self.has(name))
+    }
+
     /// Whether positions and velocities are those of the file.
     pub(super) fn has_cartesian(&self) -> bool {
         self.lacks(SETS[0]).is_empty()
@@ -275,7 +339,7 @@ impl ColumnMap {
 
     /// The columns of a set that are not mapped.
     fn lacks(&self, set: &[&'static str]) -> Vec<&'static str> {
-        let has_distance = self.distance.is_some() || self.parallax.is_some();
+        let has_distance = self.distance.is_some() || self.parallax.is_some() || self.distance_modulus.is_some();
         let is_there = |name: &str| match name {
             "distance" | "parallax" => has_distance,
             name => self.has(name),
@@ -312,11 +376,17 @@ impl ColumnMap {
             let lacking = nearest.map_or_else(String::new, |(_, lacking)| lacking.join(", "));
             let mut fault = Fault::new("columns", format!("lacks {lacking}"));
             fault.hint = Some(
-                "needs all of x y z vx vy vz; or distance (or parallax), with l b mu_l_cosb mu_b or ra dec pmra pmdec; v_los may be missing".to_owned(),
+                "needs all of x y z vx vy vz; or distance (or parallax, distance_modulus), with l b mu_l_cosb mu_b or ra dec pmra pmdec; v_los may be missing".to_owned(),
             );
             faults.push(fault);
         }
-        for (name, other) in [("parallax", "distance"), ("radial_velocity", "v_los")] {
+        for (name, other) in [
+            ("parallax", "distance"),
+            ("distance_modulus", "distance"),
+            ("distance_modulus", "parallax"),
+            ("radial_velocity", "v_los"),
+            ("radial_velocity_error", "v_los_error"),
+        ] {
             if self.has(name) && self.has(other) {
                 faults.push(Fault::new(
                     &format!("columns.{name}"),
@@ -325,10 +395,9 @@ impl ColumnMap {
             }
         }
         if self.has_equatorial() {
-            for name in ["l", "b", "mu_l_cosb", "mu_b"]
-                .into_iter()
-                .filter(|name| self.has(name))
-            {
+            let galactic = ["l", "b", "mu_l_cosb", "mu_b"].into_iter();
+            let errors = ERRORS[3..7].iter().chain(&CORRELATIONS).map(|column| column.name);
+            for name in galactic.chain(errors).filter(|name| self.has(name)) {
                 faults.push(Fault::new(
                     &format!("columns.{name}"),
                     "follows from ra, dec, pmra and pmdec: leave it out",

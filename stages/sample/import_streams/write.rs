@@ -10,7 +10,7 @@ use runner::stage::{Outcome, Stage};
 use super::ImportStreams;
 use super::rows::{Bad, Counter, Read, Row};
 use super::source::COLUMNS;
-use super::values::{NO_VALUES, Reading, T, V_LOS};
+use super::values::{NO_VALUES, Reading, T, V_LOS, is_error};
 use crate::common::columns::{NAME, TIME};
 use crate::common::io::{PieceWriter, TableContext};
 
@@ -66,7 +66,7 @@ pub(super) fn stars(
         }
         for (values, &place) in columns.into_iter().zip(&written) {
             let values = match place {
-                V_LOS => values
+                _ if place == V_LOS || is_error(place) => values
                     .into_iter()
                     .map(|value| Some(value).filter(|value| !value.is_nan()))
                     .collect::<Vec<_>>()

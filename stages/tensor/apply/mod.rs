@@ -2,6 +2,7 @@
 
 pub mod predict;
 pub mod predict_actions;
+mod predict_errors;
 pub mod predict_fourier;
 pub mod predict_inverse;
 pub mod recover_velocities;

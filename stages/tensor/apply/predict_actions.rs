@@ -11,13 +11,14 @@ use runner::stage::Outcome;
 use stages::apply::predict::{By, Dropout, NETWORKS, Predict};
 use stages::common::io::{self, PieceWriter};
 use stages::common::layout::StarId;
-use stages::common::parameters::SunParameters;
 use stages::common::potentials;
 use stages::common::set_aside::{self, LeftOut};
+use stages::common::sun::SunParameters;
 use stages::learn::train_actions::Inputs;
 use tables::RecordBatch;
 use tch::{Device, Kind, Tensor};
 
+use crate::apply::predict_errors::DrawsOfErrors;
 use crate::apply::stream_means::StreamMeans;
 use crate::common::field::LearnedField;
 use crate::common::inside::{Doubtful, look_inside};
@@ -34,23 +35,25 @@ enum Source<'a> {
 }
 
 /// Everything that a piece of the table is put through.
-struct Predictor<'a> {
+pub(super) struct Predictor<'a> {
     with: &'a Predict,
     networks: Vec<Box<dyn CanonicalMap>>,
     regions: Vec<Option<Region>>,
-    inputs: Inputs,
-    sun: SunParameters,
+    pub(super) inputs: Inputs,
+    pub(super) sun: SunParameters,
     field: Option<Source<'a>>,
     device: Device,
+    pub(super) draws_of_errors: Option<DrawsOfErrors>,
 }
 
 /// What came of a piece.
 #[derive(Default)]
-struct Outcomes {
-    stars: Stretch,
-    set_aside: Vec<LeftOut>,
-    unbound: usize,
-    open: usize,
+pub(super) struct Outcomes {
+    pub stars: Stretch,
+    pub set_aside: Vec<LeftOut>,
+    pub unbound: usize,
+    pub open: usize,
+    pub without_an_error: usize,
 }
 
 /// Actions and angles of the stars of a table. Stars that a toy does not bind are left out, counted and named; with
@@ -62,7 +65,11 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
     if together && !follow {
         context.note("rows of one stream do not follow each other in the table: all of it is kept in memory");
     }
-    let at_once = if together && !follow { rows.max(1) } else { rows_at_once(device) };
+    let at_once = if together && !follow {
+        rows.max(1)
+    } else {
+        rows_at_once(device)
+    };
     // A piece for each thread, with a predictor of its own: the operations of one are too small to share. Masks of dropout come from
     // libtorch's one generator, which pieces cannot share.
     let side_by_side = if device == Device::Cpu && !matches!(with.by, By::Dropout(_)) {
@@ -91,7 +98,7 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
     let mut means = StreamMeans::create(context, follow)?;
     let progress = context.progress(rows as u64, "stars");
     let (mut predicted, mut left, mut unbound, mut open, mut done) = (0, 0, 0, 0, 0);
-    let (mut doubtful, mut unphysical) = (Doubtful::default(), 0);
+    let (mut doubtful, mut unphysical, mut without_an_error) = (Doubtful::default(), 0, 0);
     let mut pieces = pieces.enumerate();
     loop {
         context.check_cancelled()?;
@@ -114,6 +121,7 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
             left += found.set_aside.len();
             unbound += found.unbound;
             open += found.open;
+            without_an_error += found.without_an_error;
             doubtful.count(&found.stars.inside);
             unphysical += found.stars.physical().iter().filter(|physical| !**physical).count();
             predictions.append(found.stars.columns())?;
@@ -134,6 +142,11 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
     if left > 0 {
         context.note(format!(
             "{left} of {rows} stars have no prediction; the output set_aside says why ({unbound} are unbound in the network's toy)"
+        ));
+    }
+    if without_an_error > 0 {
+        context.note(format!(
+            "{without_an_error} of {rows} stars lack the error of something that was measured: there it counts as exact"
         ));
     }
     context.metric("unbound_stars", unbound as f64, "");
@@ -217,6 +230,7 @@ impl<'a> Predictor<'a> {
             sun,
             field,
             device,
+            draws_of_errors: with.errors.map(|errors| DrawsOfErrors::new(context, errors)),
         })
     }
 
@@ -226,6 +240,7 @@ impl<'a> Predictor<'a> {
         }
         match self.with.by {
             By::Stream => self.together(table),
+            _ if self.draws_of_errors.is_some() => self.with_errors(table, number),
             _ => self.alone(table, number),
         }
     }
@@ -262,6 +277,11 @@ impl<'a> Predictor<'a> {
     fn alone(&self, table: &RecordBatch, number: usize) -> Result<Outcomes, StageError> {
         let ids = io::star_ids(table)?;
         let (x, v) = phase_space(table, self.inputs, &self.sun)?;
+        self.at(&x, &v, &ids, number)
+    }
+
+    /// Each star alone, at (x, v).
+    pub(super) fn at(&self, x: &Tensor, v: &Tensor, ids: &[StarId], number: usize) -> Result<Outcomes, StageError> {
         let (x, v) = (x.to_device(self.device), v.to_device(self.device));
         let unbound = self.unbound(&x, &v)?;
         let set_aside: Vec<_> = unbound

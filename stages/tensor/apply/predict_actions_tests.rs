@@ -147,6 +147,7 @@ fn awkward_stars_keep_the_laws_or_are_flagged_or_set_aside() {
         sun: SunParameters::default(),
         field: Some(Source::Known(&potential)),
         device: Device::Cpu,
+        draws_of_errors: None,
     };
 
     // The map's own error: the greatest of other stars of the population that are inside.

@@ -16,6 +16,7 @@ use stages::common::io::{self, TableContext};
 use stages::common::layout::StarId;
 use stages::common::quantities::Quantity;
 use stages::common::set_aside::SetAside;
+use stages::common::sun;
 use tables::RecordBatch;
 use tch::Tensor;
 
@@ -34,8 +35,8 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let ids = io::star_ids(&table)?;
     let stream: Vec<i64> = ids.iter().map(|id| id.stream).collect();
     let known = known(&table, &with, &stream)?;
-    let sun = dynamics::sky::Sun::from(&with.sun);
-    let sun = Sun::new(sun.r0, sun.z, [sun.u, sun.v, sun.w], sun.v_lsr);
+    let sun = sun::agreed("stars", table.schema_ref(), with.sun).map_err(StageError::failed)?;
+    let sun = Sun::from(dynamics::sky::Sun::from(&sun));
     let columns: Vec<Tensor> = OBSERVABLES
         .iter()
         .map(|column| match column.name == V_LOS.name {

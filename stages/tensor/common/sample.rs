@@ -10,7 +10,7 @@ use runner::context::StageContext;
 use runner::error::StageError;
 use stages::common::io::{self, TableContext};
 use stages::common::layout::StarId;
-use stages::common::parameters::SunParameters;
+use stages::common::sun::{self, SunParameters};
 use stages::learn::train_actions::Inputs;
 use tables::RecordBatch;
 use tch::{Device, Kind, Tensor};
@@ -182,8 +182,8 @@ pub fn phase_space(table: &RecordBatch, inputs: Inputs, sun: &SunParameters) -> 
     Ok(match inputs {
         Inputs::Cartesian => (six.narrow(-1, 0, 3).contiguous(), six.narrow(-1, 3, 3).contiguous()),
         Inputs::Observables => {
-            let sun = dynamics::sky::Sun::from(sun);
-            Sun::new(sun.r0, sun.z, [sun.u, sun.v, sun.w], sun.v_lsr).to_cartesian(&six)
+            let seen_from = sun::agreed("stars", table.schema_ref(), Some(*sun)).map_err(StageError::failed)?;
+            Sun::from(dynamics::sky::Sun::from(&seen_from)).to_cartesian(&six)
         }
     })
 }
@@ -289,7 +289,7 @@ mod tests {
         };
         let point = sun.locate(&seen);
         let six = Tensor::from_slice(&[seen.distance, seen.l, seen.b, seen.v_los, seen.mu_l_cosb, seen.mu_b]);
-        let (x, v) = Sun::new(sun.r0, sun.z, [sun.u, sun.v, sun.w], sun.v_lsr).to_cartesian(&six);
+        let (x, v) = Sun::from(sun).to_cartesian(&six);
         for axis in 0..3 {
             // The same sums in another order.
             assert!((x.double_value(&[axis as i64]) - point.x[axis]).abs() < 1e-13);

@@ -1,12 +1,15 @@
 //! Predictions for some stars as columns, and what is made of several predictions of one star.
 
 use runner::error::StageError;
+use stages::apply::predict::spread_layout;
 use stages::common::columns::{
     ACCELERATION, ACTIONS, ACTIONS_SD, ANGLES, ANGLES_SD, CONVERGED, Column, FREQUENCIES, FREQUENCIES_SD, INSIDE,
     PHYSICAL,
 };
 use stages::common::io::named;
 use stages::common::layout::{Layout, StarId};
+use stages::common::measured::ErrorParameters;
+use stages::common::spread::Spread;
 use tables::Values;
 use tch::{Device, Kind, Tensor};
 
@@ -38,6 +41,8 @@ pub struct Stretch {
     pub converged: Vec<bool>,
     /// Whether the toy's actions are where the network was trained, where that is known.
     pub inside: Vec<Option<bool>>,
+    /// What the errors of measurement make of the stars, and what is written of that.
+    pub spreads: Option<(ErrorParameters, Vec<Spread>)>,
 }
 
 impl Stretch {
@@ -57,6 +62,9 @@ impl Stretch {
         add(&ACCELERATION, self.accelerations.as_ref());
         if let Some(values) = &self.actions_sd {
             table.extend(named(&ACTIONS_SD, values.clone()));
+        }
+        if let Some((errors, spreads)) = &self.spreads {
+            table.extend(spread_layout(errors, self.frequencies.is_some()).columns(spreads));
         }
         table.push((CONVERGED, self.converged.clone().into()));
         table.push((INSIDE, self.inside.clone().into()));
@@ -85,6 +93,9 @@ impl Stretch {
         pick(&mut self.ids, rows);
         pick(&mut self.converged, rows);
         pick(&mut self.inside, rows);
+        if let Some((_, spreads)) = &mut self.spreads {
+            pick(spreads, rows);
+        }
         self.actions.iter_mut().for_each(|values| pick(values, rows));
         self.actions_sd
             .iter_mut()

@@ -19,6 +19,7 @@ use stages::common::io::{TableContext, called};
 use stages::common::layout::StarId;
 use stages::common::potentials;
 use stages::common::set_aside::SetAside;
+use stages::common::sun::{self, SunParameters};
 use stages::learn::tables;
 use stages::learn::train_actions::{
     Along, FLOW_POTENTIAL, Inputs, Loss, Network, Paper, Smooth, Symmetry, TrainActions, WhenUnbound,
@@ -33,12 +34,14 @@ use crate::learn::unbound::{Unbound, usable};
 pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageError> {
     let with: TrainActions = parameters(value)?;
     let device = prepare(context);
-    let train = Sample::read(context, "train", with.inputs, &with.sun, device)?;
+    let sun = seen_from(&with, context)?;
+    let with = TrainActions { sun: Some(sun), ..with };
+    let train = Sample::read(context, "train", with.inputs, &sun, device)?;
     if let Network::Fourier(own) = &with.network {
         return crate::learn::train_fourier::run(&with, own, &train, context);
     }
     let validation = if context.has_input("validation") {
-        Some(Sample::read(context, "validation", with.inputs, &with.sun, device)?)
+        Some(Sample::read(context, "validation", with.inputs, &sun, device)?)
     } else {
         None
     };
@@ -266,7 +269,17 @@ fn nothing_left() -> StageError {
 /// Notes in the file how its inputs are to be read.
 fn describe(weights: &mut Weights, with: &TrainActions) -> Result<(), StageError> {
     weights.insert_json("inputs", &with.inputs).map_err(failed)?;
-    weights.insert_json("sun", &with.sun).map_err(failed)
+    let sun = with.sun.unwrap_or_default();
+    weights.insert_json("sun", &sun).map_err(failed)
+}
+
+/// The Sun by which observables are read.
+fn seen_from(with: &TrainActions, context: &StageContext) -> Result<SunParameters, StageError> {
+    if with.inputs == Inputs::Cartesian {
+        return Ok(with.sun.unwrap_or_default());
+    }
+    let schema = ::tables::read_schema(context.input("train")?).map_err(StageError::failed)?;
+    sun::agreed("train", &schema, with.sun).map_err(StageError::failed)
 }
 
 /// The toy that is asked for, found or refined where that is asked for.
@@ -383,6 +396,6 @@ fn write_toy(context: &StageContext, toy: &Isochrone) -> Result<(), StageError> 
 }
 
 /// How the inputs of a network file are read: columns and Sun.
-pub fn inputs_of(weights: &Weights) -> Result<(Inputs, stages::common::parameters::SunParameters), Error> {
+pub fn inputs_of(weights: &Weights) -> Result<(Inputs, SunParameters), Error> {
     Ok((weights.json("inputs")?, weights.json("sun")?))
 }

@@ -10,7 +10,7 @@ use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
-use stages::common::parameters::SunParameters;
+use stages::common::sun::SunParameters;
 use stages::common::set_aside::{self, SetAside};
 use stages::common::training::Training;
 use stages::learn::train_actions::Inputs;

@@ -8,7 +8,7 @@ use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
-use stages::common::parameters::SunParameters;
+use stages::common::sun::SunParameters;
 use stages::learn::train_actions::Inputs;
 use stages::learn::train_potential::{Linear, Network, Smooth, TrainPotential};
 

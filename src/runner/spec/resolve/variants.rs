@@ -184,13 +184,39 @@ impl<'a> Resolver<'a, '_> {
         }
     }
 
+    /// The stage with what its files say of parameters that were left out; nothing where that cannot be known.
+    fn settled(&mut self, node: &Node<'a>, stage: &Arc<dyn AnyStage>) -> Option<Arc<dyn AnyStage>> {
+        let folder = &self.sources.0[self.scopes[node.scope].file].folder;
+        let path = node.path_of_with(self.scopes);
+        let before = self.mistakes.len();
+        let settled = match stage.settled(&|path| folder.join(path)) {
+            Ok(None) => return Some(stage.clone()),
+            Ok(Some(settled)) => Some(settled),
+            Err(fault) => {
+                arguments::report_faults(fault.as_slice(), &path, self.mistakes);
+                None
+            }
+        };
+        if let Some(settled) = &settled {
+            arguments::report_faults(&settled.check(), &path, self.mistakes);
+        }
+        settled.filter(|_| self.mistakes.len() == before)
+    }
+
     fn finish_variant(
         &mut self,
         node: &Node<'a>,
         found: Arc<dyn AnyStage>,
         resources: Resources,
-        faulty: bool,
+        mut faulty: bool,
     ) -> Variant {
+        let found = if faulty {
+            found
+        } else {
+            let settled = self.settled(node, &found);
+            faulty = settled.is_none();
+            settled.unwrap_or(found)
+        };
         let mut parameters = found.parameters();
         let mut files = Vec::new();
         for file in found.files() {

@@ -1,0 +1,214 @@
+//! Columns that are known by their names, as Gaia, galstreams, galpy, astropy and VizieR have them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::source::{COLUMNS, ColumnMap};
+
+/// Our columns, and other names for them, in any case. A column's own name is always known.
+const OTHER_NAMES: [(&str, &[&str]); 19] = [
+    ("stream", &["stream_id", "source_id", "name", "id"]),
+    ("star", &[]),
+    ("t", &["time"]),
+    ("vx", &["v_x"]),
+    ("vy", &["v_y"]),
+    ("vz", &["v_z"]),
+    ("distance", &["dist"]),
+    ("distance_modulus", &["distmod", "dist_mod"]),
+    ("parallax", &["plx"]),
+    ("parallax_zero_point", &["zero_point", "zpt", "parallax_zpt"]),
+    ("l", &["glon"]),
+    ("b", &["glat"]),
+    ("mu_l_cosb", &["pm_l_cosb", "pml_cosb", "pmll", "pml"]),
+    ("mu_b", &["pm_b", "pmbb", "pmb"]),
+    ("ra", &["ra_icrs", "raj2000"]),
+    ("dec", &["de_icrs", "dec_icrs", "dej2000", "decj2000"]),
+    ("pmra", &["pm_ra_cosdec", "pmra_cosdec"]),
+    ("pmdec", &["pm_dec", "pmde"]),
+    ("v_los", &["radial_velocity", "vlos", "rv", "hrv"]),
+];
+
+/// Columns that have errors.
+const WITH_ERRORS: [&str; 12] = [
+    "distance",
+    "distance_modulus",
+    "parallax",
+    "l",
+    "b",
+    "mu_l_cosb",
+    "mu_b",
+    "ra",
+    "dec",
+    "pmra",
+    "pmdec",
+    "v_los",
+];
+
+/// Ways to spell the error of a column, by what stands before and after its name.
+const ERRORS: [(&str, &str); 5] = [("", "_error"), ("", "_err"), ("", "_e"), ("e_", ""), ("", "_unc")];
+
+/// A name of galpy's for a correlation.
+const PROPER_MOTIONS: (&str, &str) = ("pmra_pmdec_corr", "pmcorr");
+
+const EQUATORIAL: [&str; 4] = ["ra", "dec", "pmra", "pmdec"];
+const GALACTIC: [&str; 4] = ["l", "b", "mu_l_cosb", "mu_b"];
+const CARTESIAN: [&str; 6] = ["x", "y", "z", "vx", "vy", "vz"];
+/// Of these one is taken, the first that is there: whoever adds distances to a table of parallaxes prefers them.
+const DEPTHS: [&str; 3] = ["distance", "distance_modulus", "parallax"];
+
+/// The mapping of the columns of a file by their names; or what is missing.
+pub(super) fn recognised(names: &[String]) -> Result<ColumnMap, String> {
+    let mut found: BTreeMap<String, &str> = BTreeMap::new();
+    let there = |name: &str| names.iter().find(|column| column.eq_ignore_ascii_case(name));
+    let known = COLUMNS.iter().map(|column| column.name).chain(["stream", "star"]);
+    for ours in known.filter(|ours| *ours != "radial_velocity" && *ours != "radial_velocity_error") {
+        let others = OTHER_NAMES.iter().find(|(name, _)| *name == ours);
+        let all = std::iter::once(&ours).chain(others.into_iter().flat_map(|(_, others)| others.iter()));
+        if let Some(column) = all.into_iter().find_map(|name| there(name)) {
+            found.insert(ours.to_owned(), column);
+        }
+    }
+    for ours in WITH_ERRORS {
+        let error = format!("{ours}_error");
+        let Some(column) = found.get(ours) else { continue };
+        if !found.contains_key(&error) {
+            let spelt = ERRORS
+                .iter()
+                .find_map(|(before, after)| there(&format!("{before}{column}{after}")));
+            found.extend(spelt.map(|spelt| (error, spelt.as_str())));
+        }
+    }
+    let (ours, theirs) = PROPER_MOTIONS;
+    if let Some(column) = there(theirs) {
+        found.entry(ours.to_owned()).or_insert(column);
+    }
+
+    let has = |found: &BTreeMap<String, &str>, all: &[&str]| all.iter().all(|name| found.contains_key(*name));
+    let depth = DEPTHS.into_iter().find(|depth| found.contains_key(*depth));
+    let is_seen = |found: &BTreeMap<String, &str>, set: &[&str]| depth.is_some() && has(found, set);
+    let dropped: &[&str] = if is_seen(&found, &EQUATORIAL) {
+        &GALACTIC
+    } else if is_seen(&found, &GALACTIC) {
+        &EQUATORIAL
+    } else if has(&found, &CARTESIAN) {
+        &[
+            "ra",
+            "dec",
+            "pmra",
+            "pmdec",
+            "l",
+            "b",
+            "mu_l_cosb",
+            "mu_b",
+            "distance",
+            "distance_modulus",
+            "parallax",
+            "v_los",
+        ]
+    } else {
+        &[]
+    };
+    let other_depths = DEPTHS.into_iter().filter(|name| Some(*name) != depth);
+    let dropped: Vec<&str> = dropped.iter().copied().chain(other_depths).collect();
+    found.retain(|ours, _| !dropped.iter().any(|dropped| is_of(ours, dropped)));
+    if !found.contains_key("parallax") {
+        found.remove("parallax_zero_point");
+    }
+
+    if !found.contains_key("stream") {
+        found.remove("star");
+    }
+    let pairs = found.into_iter().map(|(ours, theirs)| (ours, Value::from(theirs)));
+    let map: ColumnMap =
+        serde_json::from_value(Value::Object(pairs.collect::<Map<_, _>>())).map_err(|error| error.to_string())?;
+    match map.faults().into_iter().next() {
+        Some(fault) => Err(fault.message),
+        None => Ok(map),
+    }
+}
+
+/// Whether a column is `name`, its error, or a correlation with it.
+fn is_of(column: &str, name: &str) -> bool {
+    if column == name || column.strip_suffix("_error") == Some(name) {
+        return true;
+    }
+    let Some(pair) = column.strip_suffix("_corr") else {
+        return false;
+    };
+    let before = pair.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'));
+    let after = pair.strip_suffix(name).is_some_and(|rest| rest.ends_with('_'));
+    before || after
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn of(text: &str) -> Result<Vec<(String, String)>, String> {
+        let names: Vec<String> = text.split(' ').map(str::to_owned).collect();
+        let map = serde_json::to_value(recognised(&names)?).unwrap();
+        let text = |value: &Value| value.get("column").unwrap_or(value).as_str().unwrap().to_owned();
+        Ok(map
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(ours, theirs)| (ours.clone(), text(theirs)))
+            .collect())
+    }
+
+    fn theirs(found: &[(String, String)], ours: &str) -> Option<String> {
+        found
+            .iter()
+            .find(|(name, _)| name == ours)
+            .map(|(_, theirs)| theirs.clone())
+    }
+
+    #[test]
+    fn gaia_is_known_with_errors_and_correlations() {
+        let found = of(
+            "solution_id source_id ra ra_error dec dec_error parallax parallax_error pmra pmra_error pmdec pmdec_error ra_dec_corr \
+             ra_parallax_corr ra_pmra_corr ra_pmdec_corr dec_parallax_corr dec_pmra_corr dec_pmdec_corr parallax_pmra_corr \
+             parallax_pmdec_corr pmra_pmdec_corr phot_g_mean_mag radial_velocity radial_velocity_error l b ecl_lon",
+        )
+        .unwrap();
+        assert_eq!(theirs(&found, "stream").unwrap(), "source_id");
+        assert_eq!(theirs(&found, "v_los").unwrap(), "radial_velocity");
+        assert_eq!(theirs(&found, "v_los_error").unwrap(), "radial_velocity_error");
+        assert_eq!(found.iter().filter(|(ours, _)| ours.ends_with("_corr")).count(), 10);
+        assert_eq!(found.iter().filter(|(ours, _)| ours.ends_with("_error")).count(), 6);
+        // Gaia's own l and b follow from ra and dec.
+        assert_eq!(theirs(&found, "l"), None);
+    }
+
+    #[test]
+    fn others_are_known_too() {
+        let galstreams = of("name ra dec distance pm_ra_cosdec pm_dec radial_velocity").unwrap();
+        assert_eq!(theirs(&galstreams, "pmra").unwrap(), "pm_ra_cosdec");
+        let galpy = of("name ra dec distance distance_e pmra pmra_e pmdec pmdec_e pmcorr vlos vlos_e").unwrap();
+        assert_eq!(theirs(&galpy, "pmra_pmdec_corr").unwrap(), "pmcorr");
+        assert_eq!(theirs(&galpy, "distance_error").unwrap(), "distance_e");
+        let vizier = of("Source RA_ICRS e_RA_ICRS DE_ICRS e_DE_ICRS Plx e_Plx pmRA e_pmRA pmDE e_pmDE id").unwrap();
+        assert_eq!(theirs(&vizier, "dec_error").unwrap(), "e_DE_ICRS");
+        assert_eq!(theirs(&vizier, "parallax_error").unwrap(), "e_Plx");
+        let astropy = of("id l b distance pm_l_cosb pm_b radial_velocity").unwrap();
+        assert_eq!(theirs(&astropy, "mu_b").unwrap(), "pm_b");
+        let cartesian = of("stream star x y z vx vy vz J_r distance").unwrap();
+        assert_eq!(theirs(&cartesian, "distance"), None);
+        assert_eq!(theirs(&cartesian, "J_r").unwrap(), "J_r");
+        // Distances of one's own come before parallaxes, and take their correlations along.
+        let both = of("source_id ra dec parallax parallax_error ra_parallax_corr pmra pmdec dist").unwrap();
+        assert_eq!(
+            (theirs(&both, "parallax"), theirs(&both, "ra_parallax_corr")),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        // Without one stars are known by their rows.
+        assert_eq!(theirs(&of("ra dec parallax pmra pmdec").unwrap(), "stream"), None);
+        assert_eq!(of("id ra dec parallax pmra").unwrap_err(), "lacks pmdec");
+    }
+}
