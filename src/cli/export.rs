@@ -53,6 +53,12 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     Ok(Finished::Well)
 }
 
+/// The file of an output, and that of what was kept of its stars.
+pub fn files_of(loaded: &Loaded, output: &str) -> Result<(PathBuf, Option<PathBuf>), Failure> {
+    let (stage, port) = loaded.output(output)?;
+    Ok((loaded.file(stage, port)?, kept::file(loaded, stage, port)))
+}
+
 /// The format of a file to write, by the ending of its name.
 pub fn format_of(to: &Path) -> Result<Written, Failure> {
     Written::of(to).map_err(|error| Failure::Usage(said(&error)))

@@ -26,7 +26,7 @@ const KNOWN: [(&str, &[&str]); 19] = [
     ("mu_l_cosb", &["mu_l_cosb", "pm_l_cosb", "pml"]),
     ("mu_b", &["mu_b", "pm_b", "pmb"]),
     ("radial_velocity", &["radial_velocity", "v_los", "vlos", "rv", "hrv"]),
-    ("stream", &["stream", "source_id", "name", "id"]),
+    ("stream", &["stream"]),
     ("star", &["star"]),
 ];
 
@@ -37,8 +37,11 @@ const SETS: [&[&str]; 3] = [
     &["l", "b", "distance|parallax", "mu_l_cosb", "mu_b", "radial_velocity"],
 ];
 
-/// Our columns and the file's, of all that is needed.
-pub fn mapped(file: &Path) -> Result<Vec<(&'static str, String)>, Failure> {
+/// Our columns, each with the file's.
+pub type Pairs = Vec<(&'static str, String)>;
+
+/// The columns of a file that are needed.
+pub fn mapped(file: &Path) -> Result<Pairs, Failure> {
     let columns = formats::columns(file, How::default()).map_err(|error| Failure::Work(said(&error)))?;
     let columns: Vec<String> = columns.into_iter().map(|column| column.name).collect();
     choose(&columns).map_err(|why| {
@@ -60,7 +63,7 @@ fn find<'a>(columns: &'a [String], ours: &str) -> Option<&'a String> {
 }
 
 /// The columns of the first set that is complete, and what tells the stars apart; or what is missing of the set of which most is there.
-fn choose(columns: &[String]) -> Result<Vec<(&'static str, String)>, String> {
+fn choose(columns: &[String]) -> Result<Pairs, String> {
     let mut nearest: Option<(usize, Vec<&str>)> = None;
     for set in SETS {
         let mut found = Vec::new();
@@ -73,10 +76,11 @@ fn choose(columns: &[String]) -> Result<Vec<(&'static str, String)>, String> {
             }
         }
         if missing.is_empty() {
-            let stream =
-                find(columns, "stream").ok_or("has no column that names its stars: source_id, name, id or stream")?;
-            found.insert(0, ("stream", stream.clone()));
-            found.extend(find(columns, "star").map(|star| ("star", star.clone())));
+            // Stars of no stream are known by their rows, and what else the file says of them is kept.
+            if let Some(stream) = find(columns, "stream") {
+                found.insert(0, ("stream", stream.clone()));
+                found.extend(find(columns, "star").map(|star| ("star", star.clone())));
+            }
             return Ok(found);
         }
         if nearest.as_ref().is_none_or(|(most, _)| found.len() > *most) {
@@ -112,14 +116,13 @@ mod tests {
     fn usual_names_are_known_in_any_case() {
         let of = |text: &str| choose(&names(text)).unwrap();
         let gaia = of("source_id ra dec parallax pmra pmdec phot_g_mean_mag radial_velocity");
-        assert_eq!(gaia[0], ("stream", "source_id".to_owned()));
-        assert_eq!(gaia[3], ("parallax", "parallax".to_owned()));
+        assert_eq!(gaia[2], ("parallax", "parallax".to_owned()));
         let clusters = of("name RA Dec distance pmra pmdec vlos");
-        assert_eq!(clusters[6], ("radial_velocity", "vlos".to_owned()));
-        assert_eq!(of("id X Y Z v_x v_y v_z x_err").len(), 7);
+        assert_eq!(clusters[5], ("radial_velocity", "vlos".to_owned()));
+        assert_eq!(of("id X Y Z v_x v_y v_z x_err").len(), 6);
         assert_eq!(of("stream star l b dist pml pmb rv").last().unwrap().0, "star");
         // Distances come before parallaxes.
-        assert_eq!(of("id ra dec parallax dist pmra pmdec rv")[3].0, "distance");
+        assert_eq!(of("id ra dec parallax dist pmra pmdec rv")[2].0, "distance");
     }
 
     #[test]
@@ -131,6 +134,5 @@ mod tests {
         );
         assert_eq!(of("id l b rv"), "has no column distance, mu_l_cosb, mu_b");
         assert_eq!(of("a b_"), "has no column that is known");
-        assert!(of("x y z vx vy vz").contains("names its stars"));
     }
 }

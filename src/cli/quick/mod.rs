@@ -63,8 +63,8 @@ impl How {
             let why = "no star has a result, and nothing is written; the finding above says why";
             Failure::Work(why.to_owned())
         };
-        let table = loaded.output_file(quick.wanted).map_err(none)?;
-        export::write(&table, None, &self.output, format)?;
+        let (table, kept) = export::files_of(&loaded, quick.wanted).map_err(none)?;
+        export::write(&table, kept.as_deref(), &self.output, format)?;
         Ok(Finished::Well)
     }
 }
@@ -90,7 +90,7 @@ pub fn stars(file: &Path) -> Result<String, Failure> {
         .map(|(ours, theirs)| format!("          {ours}: {}\n", quoted(theirs)))
         .collect();
     Ok(format!(
-        "  stars:\n    import_streams:\n      with:\n        path: {}\n        columns:\n{}",
+        "  stars:\n    import_streams:\n      with:\n        path: {}\n        keep: all\n        columns:\n{}",
         quoted(&absolute(file)?),
         lines.concat()
     ))
