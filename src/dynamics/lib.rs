@@ -73,6 +73,7 @@
 //! | actions, angles and frequencies, exact | [`isochrone`], [`spherical`] |
 //! | the same in any axisymmetric potential, fast | [`staeckel`] |
 //! | the same from the orbit, with an error of its own | [`o2gf`] |
+//! | the same from a table of orbits, faster than the fudge and better where orbits are regular | [`finder`] |
 //! | from actions and angles to stars | [`torus`] |
 //! | what an observer sees | [`sky`] |
 //! | stars measured with errors, and draws of them | [`measured`] |
@@ -81,6 +82,7 @@
 //! | the samples of the experiments | [`sample`] |
 
 mod anomaly;
+pub mod finder;
 pub mod icrs;
 pub mod isochrone;
 mod linear_algebra;

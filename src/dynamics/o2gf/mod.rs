@@ -30,7 +30,7 @@ mod spectrum;
 pub(crate) mod toy;
 mod track;
 mod winding;
-mod window;
+pub(crate) mod window;
 
 use crate::orbit::circular::circular_speed;
 use crate::orbit::{OrbitError, dense};

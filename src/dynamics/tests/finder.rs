@@ -1,0 +1,289 @@
+//! The action finder: exact where the truth is known, better than the fudge in a galaxy, the same for any number of threads, and lawful.
+#![allow(clippy::unwrap_used)]
+
+use dynamics::finder::{BuildError, Finder, Found, NotFound, Settings};
+use dynamics::methods::laws::{Accuracy, Broken, Entry, Law, agreement, try_method};
+use dynamics::methods::stars::{Kind, trials};
+use dynamics::methods::{Answer, Method, finder};
+use dynamics::o2gf::{self, Class};
+use dynamics::phase_space::PhaseSpace;
+use dynamics::potential::{Composite, Isochrone, Logarithmic, Potential, Symmetry};
+use dynamics::sample;
+use dynamics::staeckel::StaeckelFudge;
+use dynamics::statistics::median;
+use dynamics::units::wrap_difference;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// A sphere that says less of itself than it is.
+#[derive(Clone, Copy)]
+struct Disguised(Isochrone);
+
+impl Potential for Disguised {
+    fn potential(&self, x: [f64; 3]) -> f64 {
+        self.0.potential(x)
+    }
+    fn acceleration(&self, x: [f64; 3]) -> [f64; 3] {
+        self.0.acceleration(x)
+    }
+    fn hessian(&self, x: [f64; 3]) -> [[f64; 3]; 3] {
+        self.0.hessian(x)
+    }
+    fn density(&self, x: [f64; 3]) -> f64 {
+        self.0.density(x)
+    }
+    fn symmetry(&self) -> Symmetry {
+        Symmetry::Axisymmetric
+    }
+}
+
+fn isochrone() -> Isochrone {
+    Isochrone::new(3.334e11, 5.0).unwrap()
+}
+
+const SMALL: Settings = Settings {
+    radii: (5.0, 12.0),
+    energies: 5,
+    least_roundness: 0.4,
+    momenta: 6,
+    tilts: 8,
+};
+
+/// Halo stars whose energy and L_z are in a table.
+fn stars_in<P: Potential>(finder: &Finder<P>, count: usize, seed: u64) -> Vec<(PhaseSpace, Found)> {
+    let mut random = sample::generator(seed, 0);
+    let drawn = std::iter::repeat_with(|| sample::halo_start(&mut random));
+    drawn
+        .filter_map(|star| Some((star, finder.find(&star).ok()?)))
+        .take(count)
+        .collect()
+}
+
+#[test]
+fn in_a_sphere_that_it_does_not_know_it_finds_what_is_exact() {
+    let finder = Finder::build(Disguised(isochrone()), &SMALL, &|_| {}).unwrap();
+    let stars = stars_in(&finder, 200, 5);
+    let (mut within, mut parts) = (0, Vec::new());
+    for (star, found) in &stars {
+        let exact = isochrone().actions(star).unwrap();
+        let quick = finder.actions(star).unwrap();
+        let total = exact.actions.r + exact.actions.z + exact.actions.phi.abs();
+        let now = found.action_angle;
+        let miss = |r: f64, z: f64| (r - exact.actions.r).abs().max((z - exact.actions.z).abs());
+        let here = miss(now.actions.r, now.actions.z);
+        assert!(here < 1e-2 * total, "{star:?}: {exact:?}, {found:?}");
+        parts.push(here / total);
+        assert!(miss(quick.r, quick.z) < 0.02 * total, "{star:?}: {exact:?}, {quick:?}");
+        assert_eq!(now.actions.phi, exact.actions.phi);
+        assert!(
+            (now.frequencies.r / exact.frequencies.r - 1.0).abs() < 3e-3,
+            "{star:?}: {exact:?}, {found:?}"
+        );
+        assert!(
+            (now.frequencies.phi / exact.frequencies.phi - 1.0).abs() < 3e-3,
+            "{star:?}: {exact:?}, {found:?}"
+        );
+        let angle = wrap_difference(now.angles.r - exact.angles.r).abs();
+        assert!(angle < 0.05, "{star:?}: {exact:?}, {found:?}");
+        within += usize::from(here < found.action_error);
+    }
+    assert!(median(parts).unwrap() < 5e-4);
+    // 68 % in the mean; five standard errors of 200 stars are 16 %.
+    assert!(
+        (100..=180).contains(&within),
+        "{within} of {} within their errors",
+        stars.len()
+    );
+}
+
+#[test]
+fn in_a_galaxy_it_is_better_than_the_fudge_and_its_errors_hold() {
+    let galaxy = Composite::milky_way_like().unwrap();
+    let finder = Finder::build(&galaxy, &SMALL, &|_| {}).unwrap();
+    let fudge = StaeckelFudge::new(&galaxy).unwrap();
+    let (mut misses, mut fudged, mut within) = (Vec::new(), Vec::new(), 0);
+    for (star, found) in stars_in(&finder, 40, 6) {
+        let label = o2gf::label(&galaxy, &star, &o2gf::Settings::default()).unwrap();
+        if label.class != Class::Regular {
+            continue;
+        }
+        let truth = label.action_angle.actions;
+        let miss = |r: f64, z: f64| (r - truth.r).abs().max((z - truth.z).abs());
+        let now = found.action_angle.actions;
+        misses.push(miss(now.r, now.z));
+        let other = fudge.actions(&star).unwrap().actions;
+        fudged.push(miss(other.r, other.z));
+        within += usize::from(miss(now.r, now.z) < found.action_error);
+    }
+    let count = misses.len();
+    let (ours, theirs) = (median(misses).unwrap(), median(fudged).unwrap());
+    assert!(ours < 0.7 * theirs, "{ours} and {theirs} of {count} stars");
+    assert!(3 * within > count, "{within} of {count} within their errors");
+}
+
+#[test]
+fn a_table_is_the_same_for_any_number_of_threads() {
+    let settings = Settings {
+        energies: 4,
+        momenta: 4,
+        tilts: 6,
+        ..SMALL
+    };
+    let build = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| Finder::build(Disguised(isochrone()), &settings, &|_| {}).unwrap())
+    };
+    let (one, three) = (build(1), build(3));
+    for ((star, a), (_, b)) in stars_in(&one, 200, 7).iter().zip(stars_in(&three, 200, 7)) {
+        assert_eq!(*a, b, "{star:?}");
+    }
+}
+
+#[test]
+fn what_is_not_in_the_table_is_said() {
+    let finder = Finder::build(
+        Disguised(isochrone()),
+        &Settings {
+            energies: 4,
+            momenta: 4,
+            tilts: 6,
+            ..SMALL
+        },
+        &|_| {},
+    )
+    .unwrap();
+    let at = |x: f64, v: [f64; 3]| finder.find(&PhaseSpace::new([x, 0.0, 0.0], v));
+    assert!(matches!(at(8.0, [900.0, 0.0, 0.0]), Err(NotFound::Unbound(_))));
+    assert!(matches!(at(60.0, [0.0, 100.0, 0.0]), Err(NotFound::Energy { .. })));
+    assert!(matches!(at(8.0, [150.0, 5.0, 0.0]), Err(NotFound::Momentum { .. })));
+    assert!(at(8.0, [50.0, -180.0, 20.0]).unwrap().action_angle.frequencies.phi < 0.0);
+    let refused = |settings: Settings| Finder::build(isochrone(), &settings, &|_| {}).err();
+    assert_eq!(refused(Settings { tilts: 5, ..SMALL }), Some(BuildError::Settings));
+    assert_eq!(
+        refused(Settings {
+            radii: (5.0, f64::NAN),
+            ..SMALL
+        }),
+        Some(BuildError::Settings)
+    );
+    let triaxial = Logarithmic::new(220.0, 2.0, [1.0, 0.9, 0.7]).unwrap();
+    assert!(matches!(
+        Finder::build(triaxial, &SMALL, &|_| {}).err(),
+        Some(BuildError::Symmetry(_))
+    ));
+}
+
+#[test]
+fn progress_counts_all_the_work() {
+    let settings = Settings {
+        energies: 4,
+        momenta: 4,
+        tilts: 6,
+        ..SMALL
+    };
+    let done = AtomicUsize::new(0);
+    let count = |n: usize| {
+        done.fetch_add(n, Ordering::Relaxed);
+    };
+    Finder::build(Disguised(isochrone()), &settings, &count).unwrap();
+    assert_eq!(done.into_inner(), settings.work());
+}
+
+/// Counts how often it is asked for, in all threads.
+struct Counted<'a>(&'a dyn Potential, AtomicU64);
+
+impl Counted<'_> {
+    fn count(&self) -> &dyn Potential {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0
+    }
+}
+
+impl Potential for Counted<'_> {
+    fn potential(&self, x: [f64; 3]) -> f64 {
+        self.count().potential(x)
+    }
+    fn acceleration(&self, x: [f64; 3]) -> [f64; 3] {
+        self.count().acceleration(x)
+    }
+    fn hessian(&self, x: [f64; 3]) -> [[f64; 3]; 3] {
+        self.count().hessian(x)
+    }
+    fn density(&self, x: [f64; 3]) -> f64 {
+        self.count().density(x)
+    }
+    fn potential_and_acceleration(&self, x: [f64; 3]) -> (f64, [f64; 3]) {
+        self.count().potential_and_acceleration(x)
+    }
+    fn symmetry(&self) -> Symmetry {
+        self.0.symmetry()
+    }
+    fn potential_at_infinity(&self) -> f64 {
+        self.0.potential_at_infinity()
+    }
+}
+
+/// Most evaluations of the potential for one star.
+const EVALUATIONS: u64 = 3;
+
+/// A coarse table of all L_z from 2 to 30 kpc: what it cannot tell it says.
+#[test]
+fn it_obeys_every_law_in_a_galaxy() {
+    let galaxy = Composite::milky_way_like().unwrap();
+    let counted = Counted(&galaxy, AtomicU64::new(0));
+    let settings = Settings {
+        radii: (2.0, 30.0),
+        energies: 9,
+        least_roundness: 0.001,
+        momenta: 12,
+        tilts: 12,
+    };
+    let table = Finder::build(&counted, &settings, &|_| {}).unwrap();
+    let entry = Entry {
+        name: "finder",
+        accuracy: Accuracy {
+            actions: 0.02,
+            angles: 0.3,
+            frequencies: 0.02,
+            jump: 1e-3,
+        },
+        answers: vec![Kind::Ordinary, Kind::Apsis, Kind::Planar, Kind::Retrograde],
+        most_evaluations: EVALUATIONS,
+        thorough: true,
+    };
+    let trials = trials(&galaxy);
+    let mut most = 0;
+    let ours = try_method(&entry, &galaxy, &trials, |stars| {
+        let answer = |star: &PhaseSpace| {
+            let before = counted.1.load(Ordering::Relaxed);
+            let found = table.find(star);
+            most = most.max(counted.1.load(Ordering::Relaxed) - before);
+            let found = found.map_err(|reason| reason.to_string())?;
+            Ok(Answer {
+                found: found.action_angle,
+                action_error: Some(found.action_error),
+                angle_error: Some(found.angle_error),
+                frequency_error: Some(found.frequency_error),
+            })
+        };
+        stars.iter().map(answer).collect()
+    });
+    assert!(
+        most <= entry.most_evaluations,
+        "{most} evaluations of the potential for a star"
+    );
+    let fudge = finder(Method::StaeckelFudge, &galaxy, None).unwrap();
+    let known = Entry::of(Method::StaeckelFudge, Symmetry::Axisymmetric);
+    let theirs = try_method(&known, &galaxy, &trials, |stars| stars.iter().map(&fudge).collect());
+    let mut broken = ours.broken.clone();
+    // Not so yet: the first columns of so coarse a table leave the disc, and towards the circle Ω_z still depends on where from.
+    let is_known = |broken: &Broken| {
+        let circular = broken.star.starts_with("Circular") || broken.star.ends_with("circular");
+        broken.law == Law::Continuous && circular && broken.what.contains(": Ω_z jumps")
+    };
+    assert!(broken.iter().any(is_known), "this holds now");
+    broken.retain(|broken| !is_known(broken));
+    broken.extend(agreement(&trials, (&entry, &ours), (&known, &theirs)));
+    println!("{} set aside of {}", ours.set_aside.len(), trials.len());
+    let text: Vec<String> = broken.iter().map(|broken| broken.to_string()).collect();
+    assert!(text.is_empty(), "{} times:\n{}", text.len(), text.join("\n"));
+}
