@@ -20,9 +20,8 @@ use crate::common::io::{self, TableContext, called, identity, star_ids};
 use crate::common::layout::{Layout, StarId};
 use crate::common::learned_field::{self, LearnedField};
 use crate::common::networks;
-use crate::common::parameters::{
-    FROM_ZERO, FieldSymmetry, Gyr, KmPerSecond, Kpc, MasPerYear, SolarMasses, SunParameters, positive,
-};
+use crate::common::parameters::{FROM_ZERO, FieldSymmetry, Gyr, KmPerSecond, Kpc, MasPerYear, SolarMasses, positive};
+use crate::common::sun::SunParameters;
 
 /// `fit_galaxy`
 ///
