@@ -21,7 +21,7 @@ use crate::common::layout::{Layout, StarId};
 use crate::common::learned_field::{self, LearnedField};
 use crate::common::networks;
 use crate::common::parameters::{FROM_ZERO, FieldSymmetry, Gyr, KmPerSecond, Kpc, MasPerYear, SolarMasses, positive};
-use crate::common::sun::SunParameters;
+use crate::common::sun::{self, SunParameters};
 
 /// `fit_galaxy`
 ///
@@ -51,8 +51,8 @@ pub struct FitGalaxy {
     pub held_out: u32,
     /// Errors of the observables that have no column of their own.
     pub errors: Errors,
-    /// Where the Sun is and how it moves.
-    pub sun: SunParameters,
+    /// Where the Sun is and how it moves; left out, as the table says.
+    pub sun: Option<SunParameters>,
     /// Radii of the output `galaxy`, kpc.
     pub radii: Vec<Kpc>,
     /// Seed.
@@ -73,7 +73,7 @@ impl Default for FitGalaxy {
             releases: usual.releases as u32,
             held_out: 0,
             errors: Errors::default(),
-            sun: SunParameters::default(),
+            sun: None,
             radii: [5.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0].map(Kpc).to_vec(),
             seed: 0,
         }
@@ -248,6 +248,7 @@ impl Stage for FitGalaxy {
 
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         if let Some(schema) = runner::ports::connected_schema(connected, "stars") {
+            sun::agreed("stars", schema, self.sun)?;
             let has = |name: &str| schema.column_with_name(name).is_some();
             match (has("distance"), has("parallax")) {
                 (false, false) => return Err("stars: needs a column distance (kpc) or parallax (mas)".to_owned()),
@@ -307,8 +308,10 @@ impl Stage for FitGalaxy {
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let table = context.read_table("stars")?;
         let streams = self.read(&table)?;
-        let found = self.fit(context, &streams)?;
-        let held = self.hold_out(context, &streams, &found)?;
+        let sun = sun::agreed("stars", table.schema_ref(), self.sun).map_err(StageError::failed)?;
+        let sun = Sun::from(&sun);
+        let found = self.fit(context, &streams, &sun)?;
+        let held = self.hold_out(context, &streams, &sun, &found)?;
         self.doubt(context, &found, &held)?;
         self.write(context, &table, &found, &held)?;
         Ok(Outcome::Complete)
@@ -358,6 +361,7 @@ impl FitGalaxy {
             Observable::read(table, "mu_l_cosb", |_| of.proper_motion.get())?,
             Observable::read(table, "mu_b", |_| of.proper_motion.get())?,
         ];
+        let correlations = tables::optional_f64_column(table, "mu_l_cosb_mu_b_corr").map_err(StageError::failed)?;
         let mut streams: BTreeMap<i64, Vec<Star>> = BTreeMap::new();
         for row in 0..table.num_rows() {
             let at = |of: &Option<Observable>| of.as_ref()?.at(row);
@@ -369,7 +373,7 @@ impl FitGalaxy {
                 distance: distance.or(at(&parallax).map(Distance::Parallax)),
                 v_los: at(&v_los),
                 proper_motion: along_l.zip(along_b).map(|(l, b)| [l, b]),
-                correlation: 0.0,
+                correlation: correlations.as_ref().and_then(|all| all[row]).unwrap_or(0.0),
             });
         }
         Ok(streams
@@ -396,7 +400,7 @@ impl FitGalaxy {
     }
 
     /// The likelier fit of those asked for.
-    fn fit(&self, context: &StageContext, streams: &[Stream]) -> Result<(Source, Fit), StageError> {
+    fn fit(&self, context: &StageContext, streams: &[Stream], sun: &Sun) -> Result<(Source, Fit), StageError> {
         let sources: &[Source] = match self.streams {
             StreamsAre::Found => &[Source::Spray, Source::Orbit],
             StreamsAre::Stripped => &[Source::Spray],
@@ -404,7 +408,6 @@ impl FitGalaxy {
         };
         let steps: usize = sources.iter().map(|source| self.settings(*source).iterations).sum();
         let progress = context.progress(steps as u64, "iterations");
-        let sun = Sun::from(&self.sun);
         let mut best: Option<(Source, Fit)> = None;
         for &source in sources {
             let settings = self.settings(source);
@@ -412,7 +415,7 @@ impl FitGalaxy {
                 progress.add(1);
                 !context.cancel.is_cancelled()
             };
-            let found = fit(streams, &sun, &settings, None, false, &go_on);
+            let found = fit(streams, sun, &settings, None, false, &go_on);
             let found = found.map_err(|error| failed(context, error))?;
             let word = match source {
                 Source::Spray => "stripped",
@@ -434,6 +437,7 @@ impl FitGalaxy {
         &self,
         context: &StageContext,
         streams: &[Stream],
+        sun: &Sun,
         (source, _): &(Source, Fit),
     ) -> Result<Vec<Option<f64>>, StageError> {
         let parts = self.held_out as usize;
@@ -441,14 +445,14 @@ impl FitGalaxy {
         if parts < 2 {
             return Ok(held);
         }
-        let (sun, settings) = (Sun::from(&self.sun), self.settings(*source));
+        let settings = self.settings(*source);
         let go_on = |_| !context.cancel.is_cancelled();
         let mut sum = 0.0;
         for part in 0..parts.min(streams.len()) {
             let (out, within): (Vec<usize>, Vec<usize>) = (0..streams.len()).partition(|place| place % parts == part);
             let of = |places: &[usize]| places.iter().map(|&place| streams[place].clone()).collect::<Vec<_>>();
-            let galaxy = fit(&of(&within), &sun, &settings, None, false, &go_on);
-            let found = galaxy.and_then(|galaxy| fit_as(&galaxy, &of(&out), &sun, &settings, true, &go_on));
+            let galaxy = fit(&of(&within), sun, &settings, None, false, &go_on);
+            let found = galaxy.and_then(|galaxy| fit_as(&galaxy, &of(&out), sun, &settings, true, &go_on));
             let found = found.map_err(|error| failed(context, error))?;
             sum += found.ln_likelihood;
             for (place, stream) in out.iter().zip(&found.streams) {
