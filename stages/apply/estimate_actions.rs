@@ -228,7 +228,9 @@ impl Stage for EstimateActions {
 
     fn files(&self) -> Vec<FileParameter> {
         let potential = self.method.potential();
-        potential.map_or_else(Vec::new, |potential| potentials::files(&potential, &self.method.place()))
+        potential.map_or_else(Vec::new, |potential| {
+            potentials::files(&potential, &self.method.place())
+        })
     }
 
     fn check(&self) -> Vec<Fault> {
