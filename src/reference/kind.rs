@@ -66,8 +66,15 @@ fn input(port: &InputPort) -> String {
     format!("- `{}`: {what}{several}{optional}\n", port.name)
 }
 
-/// Columns that a table has besides what it must, where a kind wants at least something to work on.
-const USUAL: [(&str, &str); 3] = [("J_phi", "km/s kpc"), ("J_z", "km/s kpc"), ("J_r", "km/s kpc")];
+/// Columns that a table has besides what it must, where a kind wants at least something to work on: those of actions, and of a training.
+const USUAL: [(&str, &str); 6] = [
+    ("J_phi", "km/s kpc"),
+    ("J_z", "km/s kpc"),
+    ("J_r", "km/s kpc"),
+    ("train_loss", ""),
+    ("validation_loss", ""),
+    ("best", ""),
+];
 
 /// With what must be connected connected to tables and networks of the least that they accept, or of a little more.
 fn outputs(stage: &dyn AnyStage) -> Option<String> {

@@ -65,8 +65,16 @@ pub const TIME: Column = Column {
 
 /// Positions.
 pub const POSITION: [Column; 3] = [
-    galactocentric("x", "kpc", "position along x; the Sun is at −R0, with side: plus_x at +R0"),
-    galactocentric("y", "kpc", "position along y, in which direction the Galaxy turns at the Sun"),
+    galactocentric(
+        "x",
+        "kpc",
+        "position along x; the Sun is at −R0, with side: plus_x at +R0",
+    ),
+    galactocentric(
+        "y",
+        "kpc",
+        "position along y, in which direction the Galaxy turns at the Sun",
+    ),
     galactocentric("z", "kpc", "height above the plane"),
 ];
 

@@ -91,8 +91,7 @@ impl Draw {
 
 impl Stage for Figure {
     const KIND: &'static str = "figure";
-    const ABOUT: &'static str =
-        "Draw loss curves, residuals, orbits, actions, actions along orbits or against the truth, rotation curves, or a field";
+    const ABOUT: &'static str = "Draw loss curves, residuals, orbits, actions, actions along orbits or against the truth, rotation curves, or a field";
     const REVISION: u32 = 5;
     const ROLE: Role = Role::Draw;
 

@@ -37,7 +37,7 @@ pub struct FitGalaxy {
     pub symmetry: FieldSymmetry,
     /// How many scales the correction has; 0 for none.
     pub scales: u32,
-    /// Standard deviation to which its coefficients are shrunk, in 1e4 (km/s)²: one changes v_c² by at most 0.385 times that.
+    /// Standard deviation to which its coefficients are shrunk, where one is a change of v_c² by at most 0.385 of the square of a hundred kilometres a second.
     pub shrinkage: f64,
     /// Time since stripping began, Gyr: the middle of a prior of 40 %.
     pub age: Gyr,

@@ -200,7 +200,11 @@ impl Stage for ImportStreams {
 
     fn check(&self) -> Vec<Fault> {
         // Without a mapping the file tells; see `settled`.
-        let mut faults = if self.columns.is_empty() { Vec::new() } else { self.columns.faults() };
+        let mut faults = if self.columns.is_empty() {
+            Vec::new()
+        } else {
+            self.columns.faults()
+        };
         if self.path.is_some() != self.snapshots.is_empty() {
             faults.push(Fault::new(
                 "",

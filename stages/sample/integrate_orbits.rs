@@ -137,7 +137,7 @@ fn stars() -> Layout<Star> {
 impl Stage for IntegrateOrbits {
     const KIND: &'static str = "integrate_orbits";
     const ABOUT: &'static str = "Integrate a sample of orbits in a potential and take stars from each";
-    const REVISION: u32 = 3;
+    const REVISION: u32 = 4;
     const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {

@@ -121,7 +121,7 @@ const TORUS: (&str, Symmetry) = ("torus mapping", Symmetry::Axisymmetric);
 impl Stage for MapTori {
     const KIND: &'static str = "map_tori";
     const ABOUT: &'static str = "Map tori of sampled or given actions, and place stars on them";
-    const REVISION: u32 = 7;
+    const REVISION: u32 = 8;
     const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {

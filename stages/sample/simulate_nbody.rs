@@ -123,7 +123,7 @@ struct Schedule {
 impl Stage for SimulateNbody {
     const KIND: &'static str = "simulate_nbody";
     const ABOUT: &'static str = "Simulate particles under their own gravity and take snapshots of them";
-    const REVISION: u32 = 2;
+    const REVISION: u32 = 3;
     const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {

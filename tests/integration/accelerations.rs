@@ -71,7 +71,9 @@ fn exact_actions_give_the_exact_acceleration_through_the_worker() {
     assert!(error("sum_error") < 2.6, "{}", gave.out);
     let shown = place.well(&["show", "p.yaml", "grid.curve"]);
     assert!(
-        ["true_v_c", "true_potential", "16 rows"].iter().all(|word| shown.out.contains(word)),
+        ["true_v_c", "true_potential", "16 rows"]
+            .iter()
+            .all(|word| shown.out.contains(word)),
         "{}",
         shown.out
     );

@@ -226,19 +226,31 @@ fn what_is_not_read_says_what_it_is() {
     let place = case("csv_comments");
     place.write("s.csv", "root\0\0 a tree");
     let gave = place.run(&["run", "p.yaml"]);
-    assert!(gave.code == 4 && gave.err.contains("s.csv is a ROOT file, which is not read"), "{}", gave.err);
+    assert!(
+        gave.code == 4 && gave.err.contains("s.csv is a ROOT file, which is not read"),
+        "{}",
+        gave.err
+    );
     let yaml = std::fs::read_to_string(place.path("p.yaml")).unwrap();
     place.write("p.yaml", &yaml.replace("s.csv", "s.root"));
     place.write("s.root", "root");
     let gave = place.run(&["plan", "p.yaml"]);
-    assert!(gave.code == 3 && gave.err.contains("s.root is a ROOT file") && gave.err.contains("uproot"), "{}", gave.err);
+    assert!(
+        gave.code == 3 && gave.err.contains("s.root is a ROOT file") && gave.err.contains("uproot"),
+        "{}",
+        gave.err
+    );
 }
 
 #[test]
 fn a_table_of_fits_is_read_in_its_units() {
     let fits = ran("format_fits");
     assert_eq!(numbers(&fits.stars(), "x"), [8.0, 8.5]);
-    assert!(fits.said.contains("units as the file states them: x in pc"), "{}", fits.said);
+    assert!(
+        fits.said.contains("units as the file states them: x in pc"),
+        "{}",
+        fits.said
+    );
 }
 
 #[test]

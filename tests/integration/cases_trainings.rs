@@ -239,7 +239,9 @@ fn test_streams_choose_nothing() {
                 format!("stars: {port} "),
                 format!("stars: {port},"),
             ];
-            let is_used = compared.iter().any(|used| text.contains(used));
+            // Unless the row of the table says so.
+            let is_said = text.contains("validation_truth:") && text.contains("validation streams\"");
+            let is_used = !is_said && compared.iter().any(|used| text.contains(used));
             assert!(!is_used, "{}: {port} is validated on, and compared", path.display());
         }
     }

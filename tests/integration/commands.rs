@@ -52,7 +52,6 @@ fn wrong_use_ends_with_2() {
         vec!["run", "p.yaml", "-p", "streams"],
         vec!["run", "p.yaml", "--force", "nowhere"],
         vec!["why", "p.yaml", "nowhere"],
-        vec!["show", "p.yaml"],
     ] {
         let gave = place.run(&arguments);
         assert_eq!(gave.code, 2, "{arguments:?}: {}", gave.err);

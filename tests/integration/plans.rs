@@ -41,10 +41,10 @@ fn parameters(stage: &StageInstance) -> Value {
     for file in stage.stage.files() {
         file.remove_from(&mut parameters);
     }
-    if let Value::Object(map) = &mut parameters {
-        if stage.kind == "compare" {
-            map.remove("row");
-        }
+    if let Value::Object(map) = &mut parameters
+        && stage.kind == "compare"
+    {
+        map.remove("row");
     }
     parameters.sort_all_objects();
     parameters

@@ -67,7 +67,8 @@ fn the_pipeline_can_be_seen_and_is_one_that_runs() {
         "o.parquet",
     ]);
     assert!(!place.path("results").exists() && !place.path("o.parquet").exists());
-    place.write("p.yaml", &explained.out);
+    let folder = place.path("").to_string_lossy().trim_end_matches('/').to_owned();
+    place.write("p.yaml", &explained.out.replace("[place]", &folder));
     place.well(&["run", "p.yaml"]);
     place.well(&["export", "p.yaml:actions", "-o", "ini.csv"]);
     // The same potential by its formula.

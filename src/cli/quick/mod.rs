@@ -42,6 +42,11 @@ pub struct Quick {
 }
 
 impl How {
+    /// Whether a table can be written to the file that is named, before any other is read.
+    pub fn check(&self) -> Result<(), Failure> {
+        export::format_of(&self.output).map(|_| ())
+    }
+
     /// Runs the pipeline and writes the table.
     pub fn run(self, quick: &Quick) -> Result<Finished, Failure> {
         let format = export::format_of(&self.output)?;
