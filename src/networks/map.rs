@@ -21,7 +21,7 @@ pub enum NetworkKind {
     Paper,
     /// Fourier series of single orbits, [`OrbitMaps`](crate::fourier::OrbitMaps).
     Fourier,
-    /// An [`InverseModel`](crate::inverse::InverseModel).
+    /// An [`InverseModel`].
     Inverse,
     /// A sum of simple potentials, [`LinearField`](crate::field::LinearField).
     LinearField,

@@ -59,7 +59,7 @@ pub struct Spread {
     pub mean: Nine,
     /// Standard deviations; of an angle around the circle.
     pub deviation: Nine,
-    /// Correlations of [`PAIRS`]; not a number where one of the two does not vary.
+    /// Correlations of `PAIRS`; not a number where one of the two does not vary.
     pub correlation: [f64; 36],
     /// Bounds of the central 68.27 and 95 %: low, high, low, high of each of the nine.
     pub intervals: [[f64; 4]; 9],

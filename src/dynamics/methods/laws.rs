@@ -17,7 +17,7 @@ pub enum Law {
     Answers,
     /// Everything is finite; J_r, J_z ≥ 0; J_φ = L_z; Ω_r, Ω_z > 0; Ω_φ has the sign of J_φ; angles are in [0, 2π), and none is −0.
     Signs,
-    /// Of stars that a method can do its stated errors, which excuse it from other laws, are at most [`MOST_STATED`] times what it is known for.
+    /// Of stars that a method can do its stated errors, which excuse it from other laws, are at most `MOST_STATED` times what it is known for.
     Stated,
     /// In a sphere 1 ≤ Ω_r/|Ω_φ| ≤ 2, and |Ω_φ| = Ω_z.
     Frequencies,

@@ -39,7 +39,7 @@ pub enum Correction {
 /// A Miyamoto–Nagai disc in a flattened logarithmic halo, and multipoles of several scales that are shrunk to nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
-    /// ln M_d, ln a, ln b, ln v₀, ln r_s, ln q, then the correction's coefficients in units of [`UNIT`].
+    /// ln M_d, ln a, ln b, ln v₀, ln r_s, ln q, then the correction's coefficients in units of `UNIT`.
     pub parameters: Vec<Parameter>,
     scales: Vec<f64>,
     orders: Vec<usize>,
@@ -52,7 +52,7 @@ pub const UNIT: f64 = 1e4;
 const BASE: usize = 6;
 
 impl Model {
-    /// A model for stars between the radii `inner` and `outer` kpc whose correction has standard deviation `shrinkage` (in [`UNIT`]) and
+    /// A model for stars between the radii `inner` and `outer` kpc whose correction has standard deviation `shrinkage` (in `UNIT`) and
     /// `count` scales; none where `count` is 0.
     pub fn new(inner: f64, outer: f64, count: usize, shrinkage: f64, correction: Correction) -> Self {
         let mut parameters = vec![
