@@ -18,6 +18,9 @@ pub struct Args {
     /// The method; `spherical` and `isochrone` need such a potential
     #[arg(long, value_enum, default_value = "fudge")]
     method: Method,
+    /// Draws of each star's errors, where the file says errors: 0 for none, else at least 40
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    samples: u32,
     #[command(flatten)]
     how: How,
 }
@@ -46,11 +49,16 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         Method::Isochrone => potential,
     };
     let pipeline = name("actions", &args.file);
+    let stars = stars(&args.file)?;
+    let errors = match stars.have_errors && args.samples > 0 {
+        true => format!(", errors: {{ samples: {} }}", args.samples),
+        false => String::new(),
+    };
     let yaml = format!(
         "# Written by: actionfinder actions\npipeline: {pipeline}\nabout: {}\nstages:\n{}  actions:\n    estimate_actions: \
-         {{ from: {{ stars: stars }}, with: {{ method: {method} }} }}\n",
+         {{ from: {{ stars: stars }}, with: {{ method: {method}{errors} }} }}\n",
         quoted(&format!("Actions of the stars in {}", args.file.display())),
-        stars(&args.file)?,
+        stars.yaml,
     );
     args.how.run(&Quick {
         name: pipeline,

@@ -28,7 +28,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
          type: {of} }} }}\n{}  predicted:\n    predict: {{ from: {{ network: network, stars: stars }} }}\n",
         quoted(&format!("Predictions for the stars in {}", args.file.display())),
         quoted(&absolute(&args.network)?),
-        stars(&args.file)?,
+        stars(&args.file)?.yaml,
     );
     args.how.run(&Quick {
         name: pipeline,

@@ -66,8 +66,12 @@ fn input(port: &InputPort) -> String {
     format!("- `{}`: {what}{several}{optional}\n", port.name)
 }
 
-/// Columns that a table has besides what it must, where a kind wants at least something to work on: those of actions, and of a training.
-const USUAL: [(&str, &str); 6] = [
+/// Columns that a table has besides what it must, where a kind wants at least something to work on: of actions, of a training, of the sky.
+const USUAL: [(&str, &str); 10] = [
+    ("distance", "kpc"),
+    ("v_los", "km/s"),
+    ("mu_l_cosb", "mas/yr"),
+    ("mu_b", "mas/yr"),
     ("J_phi", "km/s kpc"),
     ("J_z", "km/s kpc"),
     ("J_r", "km/s kpc"),

@@ -37,6 +37,7 @@ pub use formats::Format;
 
 pub use self::identity::{Ids, number_of};
 pub use self::kept::{All, Keep};
+pub use self::recognised::recognised;
 pub use self::source::{ColumnMap, Source};
 
 use self::identity::Place;
@@ -326,7 +327,7 @@ impl Stage for ImportStreams {
             StageError::Failed { message, hint } => fault(message, hint),
             error => fault(error.to_string(), None),
         })?;
-        let columns = recognised::recognised(&names).map_err(|reason| {
+        let columns = recognised(&names).map_err(|reason| {
             let there = names.iter().take(20).map(String::as_str).collect::<Vec<_>>().join(", ");
             fault(
                 format!("{}: {reason}", file.path.display()),

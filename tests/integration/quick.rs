@@ -68,7 +68,13 @@ fn the_pipeline_can_be_seen_and_is_one_that_runs() {
     ]);
     assert!(!place.path("results").exists() && !place.path("o.parquet").exists());
     let folder = place.path("").to_string_lossy().trim_end_matches('/').to_owned();
-    place.write("p.yaml", &explained.out.replace("[place]", &folder));
+    place.write(
+        "p.yaml",
+        &explained
+            .out
+            .replace("[place]", &folder)
+            .replace("pipeline: actions_s", "pipeline: mine"),
+    );
     place.well(&["run", "p.yaml"]);
     place.well(&["export", "p.yaml:actions", "-o", "ini.csv"]);
     // The same potential by its formula.

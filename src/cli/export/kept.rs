@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::UInt64Array;
+use arrow::array::{Array, ArrayRef, UInt64Array};
 use arrow::compute::take;
 use arrow::datatypes::{Field, Schema};
 use runner::graph::StageId;
 use tables::{RecordBatch, TableError};
 
 use crate::cli::common::Loaded;
+
+/// The column of names of streams.
+const NAME: &str = "name";
 
 /// The output of an import that has them.
 const KEPT: &str = "kept";
@@ -71,13 +74,14 @@ pub(super) fn joined(table: RecordBatch, kept: &RecordBatch) -> Result<RecordBat
     let ats: Vec<usize> = order.iter().map(|(at, _)| *at).collect();
     let places = UInt64Array::from_iter(order.iter().map(|(_, place)| *place));
     let sorted = tables::take_rows(&table, &ats)?;
-    let mut fields: Vec<Field> = sorted
-        .schema()
-        .fields()
-        .iter()
-        .map(|field| field.as_ref().clone())
-        .collect();
-    let mut columns = sorted.columns().to_vec();
+    // Streams without names leave the column to what the file has under it.
+    let says = |column: &ArrayRef| column.null_count() < column.len() || column.is_empty();
+    let schema = sorted.schema();
+    let told = schema.fields().iter().zip(sorted.columns());
+    let told = told.filter(|(field, column)| field.name() != NAME || says(column));
+    let (mut fields, mut columns): (Vec<Field>, Vec<ArrayRef>) = told
+        .map(|(field, column)| (field.as_ref().clone(), column.clone()))
+        .unzip();
     for (field, column) in kept.schema().fields().iter().zip(kept.columns()) {
         if ["stream", "star"].contains(&field.name().as_str()) {
             continue;

@@ -88,17 +88,29 @@ fn put(path: &Path, text: &str) -> Result<(), Failure> {
 /// The stage `stars` that brings in a file of stars, as YAML below `stages`.
 ///
 /// **Fails when** the file lacks columns that are needed.
-pub fn stars(file: &Path) -> Result<String, Failure> {
+pub fn stars(file: &Path) -> Result<Stars, Failure> {
     let mapped = columns::mapped(file)?;
     let lines: Vec<String> = mapped
         .iter()
         .map(|(ours, theirs)| format!("          {ours}: {}\n", quoted(theirs)))
         .collect();
-    Ok(format!(
+    let yaml = format!(
         "  stars:\n    import_streams:\n      with:\n        path: {}\n        keep: all\n        columns:\n{}",
         quoted(&absolute(file)?),
         lines.concat()
-    ))
+    );
+    Ok(Stars {
+        yaml,
+        have_errors: mapped.iter().any(|(ours, _)| ours.ends_with("_error")),
+    })
+}
+
+/// A stage that brings in the stars of a file.
+pub struct Stars {
+    /// The stage `stars`, in YAML.
+    pub yaml: String,
+    /// Whether the file says errors of what was measured.
+    pub have_errors: bool,
 }
 
 /// A path that is the same from any folder.

@@ -57,8 +57,8 @@ const CARTESIAN: [&str; 6] = ["x", "y", "z", "vx", "vy", "vz"];
 /// Of these one is taken, the first that is there: whoever adds distances to a table of parallaxes prefers them.
 const DEPTHS: [&str; 3] = ["distance", "distance_modulus", "parallax"];
 
-/// The mapping of the columns of a file by their names; or what is missing.
-pub(super) fn recognised(names: &[String]) -> Result<ColumnMap, String> {
+/// The mapping of the columns of a file by their names, those of errors and correlations too; or what is missing.
+pub fn recognised(names: &[String]) -> Result<ColumnMap, String> {
     let mut found: BTreeMap<String, &str> = BTreeMap::new();
     let there = |name: &str| names.iter().find(|column| column.eq_ignore_ascii_case(name));
     let known = COLUMNS.iter().map(|column| column.name).chain(["stream", "star"]);
