@@ -1,6 +1,6 @@
 # Two commands: `make run` shows the isochrone experiment, `make test` passes the tests. Both do all set-up.
 
-.PHONY: run test test-python attack setup prerequisites build clean-results
+.PHONY: run test test-python attack docs setup prerequisites build clean-results
 
 # libgomp's threads spin between tensor operations unless told otherwise.
 export OMP_WAIT_POLICY ?= passive
@@ -18,6 +18,11 @@ test-python: prerequisites
 # Kills, signals, damage, full disks, many runs at once: no test, and less than 20 minutes on two idle cores.
 attack: build
 	python3 tests/attack/attack.py
+
+# The manual as a website, in target/book. The pages in docs/ are plain Markdown, and can be read as they are.
+docs:
+	@command -v mdbook >/dev/null || { echo "mdbook is missing; get it by: cargo install mdbook --locked"; exit 1; }
+	mdbook build docs
 
 build: setup
 	cargo build --quiet
