@@ -1,8 +1,33 @@
 //! The pipelines that come with the program, and those that its documents show.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::program::{Place, project};
+
+/// What readers are given: README.md, ARCHITECTURE.md and the Markdown below docs/, but for the notebook, which tells of what was.
+fn documents() -> Vec<PathBuf> {
+    fn below(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("notebook") {
+                below(&path, found);
+            } else if path.extension().is_some_and(|e| e == "md") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = ["README.md", "ARCHITECTURE.md"].map(project).to_vec();
+    below(&project("docs"), &mut found);
+    found.sort();
+    found
+}
+
+/// The blocks of a language in a document.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let opening = format!("```{language}\n");
+    let inside = text.split(opening.as_str()).skip(1);
+    inside.map(|block| block.split("```").next().unwrap()).collect()
+}
 
 /// The pipelines that come with the program.
 pub fn shipped() -> Vec<PathBuf> {
@@ -20,13 +45,9 @@ fn every_shipped_pipeline_can_be_planned() {
     let place = Place::new();
     let paths = shipped();
     // Those that the documents send their readers to, and those that documents know of.
-    let documents = ["README.md", "ARCHITECTURE.md", "docs", "pipelines/README.md"].map(project);
-    let documents = documents.iter().flat_map(|path| match std::fs::read_dir(path) {
-        Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
-        Err(_) => vec![path.clone()],
-    });
-    let texts: Vec<String> = documents
-        .filter_map(|path| std::fs::read_to_string(path).ok())
+    let texts: Vec<String> = documents()
+        .iter()
+        .map(|path| std::fs::read_to_string(path).unwrap())
         .collect();
     let mut named = 0;
     for word in texts
@@ -190,20 +211,93 @@ fn the_nbody_pipeline_runs_small() {
     assert!(again.err.contains("all fresh"), "{}", again.err);
 }
 
+/// Files of the user that the pipelines of the documents name, and what stands in for them.
+const STAND_INS: [(&str, &str); 6] = [
+    ("stars.csv", "tests/reference/clusters.csv"),
+    ("stars.fits", "tests/reference/formats/table.fits"),
+    ("galaxy.ini", "tests/reference/formats/README.md"),
+    ("snapshot_000.hdf5", "tests/reference/formats/arepo.hdf5"),
+    ("snapshot_001.hdf5", "tests/reference/formats/arepo.hdf5"),
+    ("given.safetensors", "tests/golden/field.safetensors"),
+];
+
 /// Each ```yaml block of the documents that holds a whole pipeline is one that loads.
 #[test]
 fn pipelines_in_the_documents_can_be_planned() {
     let mut found = 0;
-    for document in ["README.md", "ARCHITECTURE.md"] {
-        let text = std::fs::read_to_string(project(document)).unwrap();
-        for block in text.split("```yaml\n").skip(1) {
-            let yaml = block.split("```").next().unwrap();
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).unwrap();
+        for yaml in blocks(&text, "yaml") {
             if yaml.starts_with("pipeline:") {
                 let place = Place::with(yaml);
-                place.well(&["plan", "p.yaml"]);
+                for (name, reference) in STAND_INS {
+                    std::fs::copy(project(reference), place.path(name)).unwrap();
+                }
+                let gave = place.run(&["plan", "p.yaml"]);
+                assert_eq!(gave.code, 0, "{}\n{yaml}\n{}", document.display(), gave.err);
                 found += 1;
             }
         }
     }
-    assert!(found > 0, "the README shows a pipeline");
+    assert!(found > 8, "the documents show {found} pipelines");
+}
+
+/// Each `$ actionfinder` line of the documents has a command and options that there are.
+#[test]
+fn commands_in_the_documents_are_known() {
+    let place = Place::new();
+    let mut found = 0;
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).unwrap();
+        let lines = blocks(&text, "console").into_iter().flat_map(str::lines);
+        for line in lines.filter_map(|line| line.strip_prefix("$ actionfinder ")) {
+            let line = line.split(" #").next().unwrap();
+            let mut words = line.split_whitespace();
+            let command = words.next().unwrap();
+            let help = place.well(&[command, "--help"]).out;
+            for option in words.filter(|word| word.starts_with('-')) {
+                let name = option.split('=').next().unwrap();
+                let known = help
+                    .split(|c: char| c.is_whitespace() || ",[<".contains(c))
+                    .any(|word| word == name);
+                assert!(known, "{}: {command} has no {name}", document.display());
+            }
+            found += 1;
+        }
+    }
+    assert!(found > 20, "the documents show {found} commands");
+}
+
+/// Links from one document to another lead to a file. A page of `docs/reference` is one of those that `explain --write` makes.
+#[test]
+fn links_in_the_documents_lead_somewhere() {
+    let place = Place::new();
+    place.well(&["explain", "--write", "reference"]);
+    let mut found = 0;
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).unwrap();
+        for link in text.split("](").skip(1) {
+            let target = link.split([')', '#']).next().unwrap();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            let path = document.parent().unwrap().join(target);
+            let page = target
+                .rsplit_once("reference/")
+                .map(|(_, name)| place.path("reference").join(name));
+            let there = path.exists() || page.is_some_and(|page| page.exists());
+            assert!(there, "{}: {target} is not there", document.display());
+            found += 1;
+        }
+    }
+    assert!(found > 20, "the documents have {found} links");
+    // The table of contents has every page.
+    let summary = std::fs::read_to_string(project("docs/SUMMARY.md")).unwrap();
+    let pages = std::fs::read_dir(place.path("reference")).unwrap();
+    let pages = pages.map(|page| format!("reference/{}", page.unwrap().file_name().display()));
+    let howtos = std::fs::read_dir(project("docs/howto")).unwrap();
+    let howtos = howtos.map(|page| format!("howto/{}", page.unwrap().file_name().display()));
+    for page in pages.chain(howtos) {
+        assert!(summary.contains(&format!("]({page})")), "docs/SUMMARY.md lacks {page}");
+    }
 }
