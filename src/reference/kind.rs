@@ -66,24 +66,34 @@ fn input(port: &InputPort) -> String {
     format!("- `{}`: {what}{several}{optional}\n", port.name)
 }
 
-/// Columns that a table has besides what it must, where a kind wants at least something to work on: of actions, of a training, of the sky.
-const USUAL: [(&str, &str); 10] = [
-    ("distance", "kpc"),
-    ("v_los", "km/s"),
-    ("mu_l_cosb", "mas/yr"),
-    ("mu_b", "mas/yr"),
-    ("J_phi", "km/s kpc"),
-    ("J_z", "km/s kpc"),
-    ("J_r", "km/s kpc"),
-    ("train_loss", ""),
-    ("validation_loss", ""),
-    ("best", ""),
+/// Columns that a table has besides what it must, where a kind wants at least something to work on: none, those of positions and
+/// velocities, of actions, of a training, of the sky.
+const USUAL: [&[(&str, &str)]; 5] = [
+    &[],
+    &[
+        ("x", "kpc"),
+        ("y", "kpc"),
+        ("z", "kpc"),
+        ("vx", "km/s"),
+        ("vy", "km/s"),
+        ("vz", "km/s"),
+    ],
+    &[("J_phi", "km/s kpc"), ("J_z", "km/s kpc"), ("J_r", "km/s kpc")],
+    &[("train_loss", ""), ("validation_loss", ""), ("best", "")],
+    &[
+        ("distance", "kpc"),
+        ("v_los", "km/s"),
+        ("mu_l_cosb", "mas/yr"),
+        ("mu_b", "mas/yr"),
+    ],
 ];
 
-/// With what must be connected connected to tables and networks of the least that they accept, or of a little more.
+/// With what must be connected, or else all, connected to tables and networks of the least that they accept, or of a little more.
 fn outputs(stage: &dyn AnyStage) -> Option<String> {
-    let made = |usual| stage.outputs(&connected(stage, usual)?).ok();
-    let ports = made(&[] as &[_]).or_else(|| made(&USUAL))?;
+    let made = |all: bool, usual: &&[_]| stage.outputs(&connected(stage, all, usual)?).ok();
+    let ports = [false, true]
+        .into_iter()
+        .find_map(|all| USUAL.iter().find_map(|usual| made(all, usual)))?;
     let mut text = String::new();
     for port in ports {
         let what = match &port.artifact {
@@ -107,8 +117,8 @@ fn outputs(stage: &dyn AnyStage) -> Option<String> {
     Some(text)
 }
 
-fn connected(stage: &dyn AnyStage, usual: &[(&str, &str)]) -> Option<Connected> {
-    let inputs = stage.inputs().into_iter().filter(|port| !port.optional);
+fn connected(stage: &dyn AnyStage, all: bool, usual: &[(&str, &str)]) -> Option<Connected> {
+    let inputs = stage.inputs().into_iter().filter(|port| all || !port.optional);
     let artifact = |port: &InputPort| match &port.accepts {
         Accepts::Table(needs) => {
             let needs = needs.iter().map(|need| (need.name, need.unit));
