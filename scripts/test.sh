@@ -17,7 +17,7 @@ elif unshare --user --map-root-user --mount true 2>/dev/null; then
 fi
 
 # `cargo nextest run --run-ignored all` runs these.
-minutes='frequencies_of_the_reference_tables'
+minutes='frequencies_of_the_reference_tables|a_spray_looks_like_an_nbody_stream'
 
 status=0
 cargo test --workspace --doc --quiet || status=$?
@@ -26,7 +26,7 @@ if cargo nextest --version >/dev/null 2>&1; then
     [ $full_disk = no ] || [ $# -gt 0 ] || set -- --run-ignored all -E "not test(/child\$|no_op_plan_time|$minutes/)"
     $within cargo nextest run --workspace "$@" || status=$?
 else
-    [ $full_disk = no ] || [ $# -gt 0 ] || set -- -- --include-ignored --skip child --skip no_op_plan_time --skip frequencies_of_the_reference_tables
+    [ $full_disk = no ] || [ $# -gt 0 ] || set -- -- --include-ignored --skip child --skip no_op_plan_time --skip frequencies_of_the_reference_tables --skip a_spray_looks_like_an_nbody_stream
     $within cargo test --workspace --lib --bins --tests --no-fail-fast "$@" || status=$?
 fi
 [ $full_disk = yes ] || echo "skipped: a_full_disk_fails_cleanly (no right to mount a disk here)" >&2
