@@ -40,7 +40,7 @@ enum Method {
 
 /// Writes the pipeline, runs it, and writes its table.
 pub fn run(args: Args) -> Result<Finished, Failure> {
-    args.how.check()?;
+    args.how.check(&args.file)?;
     let potential = potential(&args.potential)?;
     let method = match args.method {
         Method::Fudge => format!("{{ staeckel_fudge: {{ potential: {potential} }} }}"),

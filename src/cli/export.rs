@@ -35,6 +35,8 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         .is_some_and(|ending| ending == "yaml" || ending == "yml");
     let (path, kept) = if is_pipeline {
         let loaded = Loaded::new(&file, &args.parameters, &args.results)?;
+        let read = loaded.graph.stages.iter().flat_map(|stage| stage.files.iter());
+        spare(&args.to, read.map(|file| file.path.as_path()))?;
         let (stage, port) = match output {
             Some(output) => loaded.output(output)?,
             None => loaded.last_table()?,
@@ -64,8 +66,23 @@ pub fn format_of(to: &Path) -> Result<Written, Failure> {
     Written::of(to).map_err(|error| Failure::Usage(said(&error)))
 }
 
+/// Refuses to write over one of the files that the results are made of.
+pub fn spare<'a>(to: &Path, mut read: impl Iterator<Item = &'a Path>) -> Result<(), Failure> {
+    let Ok(place) = to.canonicalize() else {
+        return Ok(());
+    };
+    match read.any(|file| file.canonicalize().is_ok_and(|file| file == place)) {
+        true => Err(Failure::Usage(format!(
+            "{} is what the results are made of, and is left as it is: name another file to write",
+            to.display()
+        ))),
+        false => Ok(()),
+    }
+}
+
 /// Writes a table of the results to a file, with what was kept of the stars beside it, and says so.
 pub fn write(from: &Path, kept: Option<&Path>, to: &Path, format: Written) -> Result<(), Failure> {
+    spare(to, std::iter::once(from).chain(kept))?;
     let mut table = tables::read(from).map_err(Failure::work)?;
     if let Some(kept) = kept {
         table = kept::joined(table, &tables::read(kept).map_err(Failure::work)?).map_err(Failure::work)?;

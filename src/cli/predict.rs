@@ -20,7 +20,7 @@ pub struct Args {
 
 /// Writes the pipeline, runs it, and writes its table.
 pub fn run(args: Args) -> Result<Finished, Failure> {
-    args.how.check()?;
+    args.how.check(&args.file)?;
     let of = type_of(&args.network).map_err(Failure::work)?;
     let pipeline = name("predict", &args.file);
     let yaml = format!(

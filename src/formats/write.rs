@@ -56,6 +56,11 @@ pub fn write(path: &Path, format: Written, table: &RecordBatch) -> Result<(), Fo
         Written::Ecsv => to_file(&draft, |file| text::ecsv(file, table)),
         Written::Fits => to_file(&draft, |file| fits::write(file, table)),
     };
+    // The draft's name means nothing to who asked for the file.
+    let written = written.map_err(|error| match error {
+        FormatError::Io { source, .. } => FormatError::io(path, source),
+        error => error,
+    });
     let finished = written.and_then(|()| std::fs::rename(&draft, path).map_err(|error| FormatError::io(path, error)));
     if finished.is_err() {
         // Nothing of it is left.

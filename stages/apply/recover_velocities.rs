@@ -36,12 +36,11 @@ pub struct RecoverVelocities {
 pub const V_LOS: Column = OBSERVABLES[3];
 
 /// Its uncertainty.
-pub const V_LOS_SD: Column = Column {
-    name: "v_los_sd",
-    unit: "km/s",
-    frame: "heliocentric",
-    description: "standard deviation of a recovered line-of-sight velocity",
-};
+pub const V_LOS_SD: Column = columns::heliocentric(
+    "v_los_sd",
+    "km/s",
+    "standard deviation of a recovered line-of-sight velocity",
+);
 
 /// A star with a line-of-sight velocity.
 #[derive(Debug, Clone, Copy, PartialEq)]

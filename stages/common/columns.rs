@@ -34,7 +34,8 @@ const fn galactocentric(name: &'static str, unit: &'static str, description: &'s
     }
 }
 
-const fn heliocentric(name: &'static str, unit: &'static str, description: &'static str) -> Column {
+/// A column of what is seen from the Sun.
+pub(crate) const fn heliocentric(name: &'static str, unit: &'static str, description: &'static str) -> Column {
     Column {
         name,
         unit,

@@ -9,28 +9,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tables::RecordBatch;
 
-use crate::common::columns::{Column, OBSERVABLES};
+use crate::common::columns::{Column, OBSERVABLES, heliocentric};
 use crate::common::parameters::{KmPerSecond, Kpc};
 use crate::common::spread::{Of, Written};
 
-const fn seen(name: &'static str, unit: &'static str, description: &'static str) -> Column {
-    Column {
-        name,
-        unit,
-        frame: "heliocentric",
-        description,
-    }
-}
-
 /// Parallax, where that was measured.
-pub const PARALLAX: Column = seen(
+pub const PARALLAX: Column = heliocentric(
     "parallax",
     "mas",
     "parallax, less its zero point; the distance is its inverse",
 );
 
 /// Distance modulus, where that was measured.
-pub const DISTANCE_MODULUS: Column = seen(
+pub const DISTANCE_MODULUS: Column = heliocentric(
     "distance_modulus",
     "mag",
     "distance modulus; the distance follows from it",
@@ -38,40 +29,40 @@ pub const DISTANCE_MODULUS: Column = seen(
 
 /// Standard deviations of what was measured.
 pub const ERRORS: [Column; 8] = [
-    seen("distance_error", "kpc", "standard deviation of distance"),
-    seen("parallax_error", "mas", "standard deviation of parallax"),
-    seen(
+    heliocentric("distance_error", "kpc", "standard deviation of distance"),
+    heliocentric("parallax_error", "mas", "standard deviation of parallax"),
+    heliocentric(
         "distance_modulus_error",
         "mag",
         "standard deviation of distance_modulus",
     ),
-    seen("l_error", "deg", "standard deviation of l on the sky, times cos b"),
-    seen("b_error", "deg", "standard deviation of b"),
-    seen("mu_l_cosb_error", "mas/yr", "standard deviation of mu_l_cosb"),
-    seen("mu_b_error", "mas/yr", "standard deviation of mu_b"),
-    seen("v_los_error", "km/s", "standard deviation of v_los"),
+    heliocentric("l_error", "deg", "standard deviation of l on the sky, times cos b"),
+    heliocentric("b_error", "deg", "standard deviation of b"),
+    heliocentric("mu_l_cosb_error", "mas/yr", "standard deviation of mu_l_cosb"),
+    heliocentric("mu_b_error", "mas/yr", "standard deviation of mu_b"),
+    heliocentric("v_los_error", "km/s", "standard deviation of v_los"),
 ];
 
 /// Correlations of these errors, in Gaia's order: of l, b, parallax, mu_l_cosb and mu_b.
 pub const CORRELATIONS: [Column; 10] = [
-    seen("l_b_corr", "", "correlation of the errors of l and b"),
-    seen("l_parallax_corr", "", "correlation of the errors of l and parallax"),
-    seen("l_mu_l_cosb_corr", "", "correlation of the errors of l and mu_l_cosb"),
-    seen("l_mu_b_corr", "", "correlation of the errors of l and mu_b"),
-    seen("b_parallax_corr", "", "correlation of the errors of b and parallax"),
-    seen("b_mu_l_cosb_corr", "", "correlation of the errors of b and mu_l_cosb"),
-    seen("b_mu_b_corr", "", "correlation of the errors of b and mu_b"),
-    seen(
+    heliocentric("l_b_corr", "", "correlation of the errors of l and b"),
+    heliocentric("l_parallax_corr", "", "correlation of the errors of l and parallax"),
+    heliocentric("l_mu_l_cosb_corr", "", "correlation of the errors of l and mu_l_cosb"),
+    heliocentric("l_mu_b_corr", "", "correlation of the errors of l and mu_b"),
+    heliocentric("b_parallax_corr", "", "correlation of the errors of b and parallax"),
+    heliocentric("b_mu_l_cosb_corr", "", "correlation of the errors of b and mu_l_cosb"),
+    heliocentric("b_mu_b_corr", "", "correlation of the errors of b and mu_b"),
+    heliocentric(
         "parallax_mu_l_cosb_corr",
         "",
         "correlation of the errors of parallax and mu_l_cosb",
     ),
-    seen(
+    heliocentric(
         "parallax_mu_b_corr",
         "",
         "correlation of the errors of parallax and mu_b",
     ),
-    seen(
+    heliocentric(
         "mu_l_cosb_mu_b_corr",
         "",
         "correlation of the errors of mu_l_cosb and mu_b",

@@ -123,6 +123,42 @@ fn the_pipeline_can_be_seen_and_is_one_that_runs() {
     );
 }
 
+/// The file of the stars, and tables of the results, are never written over, under whatever name.
+#[test]
+fn what_is_read_is_never_written_over() {
+    let place = Place::new();
+    place.write("s.csv", GAIA);
+    let line = |to: &str| ["actions", "s.csv", "--potential", "mw_potential_2014", "-o", to].map(str::to_owned);
+    let run = |to: &str| place.run(&line(to).each_ref().map(String::as_str));
+    std::os::unix::fs::symlink("s.csv", place.path("link.csv")).unwrap();
+    for to in ["s.csv", "./s.csv", "link.csv"] {
+        let gave = run(to);
+        assert!(
+            gave.code == 2 && gave.err.contains("is left as it is"),
+            "{to}: {}",
+            gave.err
+        );
+    }
+    assert_eq!(run("out.csv").code, 0);
+    let pipeline = "results/actions_s/pipeline.yaml";
+    let gave = place.run(&["export", &format!("{pipeline}:actions"), "-o", "s.csv"]);
+    assert!(gave.code == 2 && gave.err.contains("is left as it is"), "{}", gave.err);
+    assert_eq!(std::fs::read_to_string(place.path("s.csv")).unwrap(), GAIA);
+    // Nor a table of the store.
+    let shown = place.well(&["show", pipeline, "actions"]).out;
+    let table = shown
+        .lines()
+        .next()
+        .unwrap()
+        .replace("[place]", &place.path("").to_string_lossy());
+    let gave = place.run(&["export", &table, "-o", &table]);
+    assert!(
+        gave.code == 2 && gave.err.contains("is left as it is"),
+        "{table}: {}",
+        gave.err
+    );
+}
+
 #[test]
 fn what_a_file_lacks_is_said_with_what_it_has() {
     let place = Place::new();

@@ -8,6 +8,7 @@ use arrow::array::{Array, ArrayRef, UInt64Array};
 use arrow::compute::take;
 use arrow::datatypes::{Field, Schema};
 use runner::graph::StageId;
+use runner::stage::Role;
 use tables::{RecordBatch, TableError};
 
 use crate::cli::common::Loaded;
@@ -17,17 +18,6 @@ const NAME: &str = "name";
 
 /// The output of an import that has them.
 const KEPT: &str = "kept";
-
-/// Kinds whose stars are those of their inputs, with the same stream and star.
-const SAME_STARS: [&str; 7] = [
-    "estimate_accelerations",
-    "estimate_actions",
-    "observe",
-    "predict",
-    "recover_velocities",
-    "select_orbits",
-    "split",
-];
 
 /// The file of the kept columns of the one import that the stars of an output are from.
 pub(super) fn file(loaded: &Loaded, stage: StageId, port: &str) -> Option<PathBuf> {
@@ -45,7 +35,8 @@ fn imports(loaded: &Loaded, id: StageId, found: &mut Vec<StageId>) {
         if !found.contains(&id) {
             found.push(id);
         }
-    } else if SAME_STARS.contains(&stage.kind) {
+    } else if matches!(stage.role, Role::Observe | Role::Apply) {
+        // These give the stars of their inputs, under the same stream and star.
         stage.inputs.iter().for_each(|input| imports(loaded, input.from, found));
     }
 }

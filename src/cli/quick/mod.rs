@@ -42,9 +42,10 @@ pub struct Quick {
 }
 
 impl How {
-    /// Whether a table can be written to the file that is named, before any other is read.
-    pub fn check(&self) -> Result<(), Failure> {
-        export::format_of(&self.output).map(|_| ())
+    /// Whether a table can be written to the file that is named, which must not be the one that is `read`.
+    pub fn check(&self, read: &Path) -> Result<(), Failure> {
+        export::format_of(&self.output)?;
+        export::spare(&self.output, std::iter::once(read))
     }
 
     /// Runs the pipeline and writes the table.

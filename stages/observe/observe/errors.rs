@@ -8,7 +8,7 @@ use runner::stage::Fault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::common::columns::Column;
+use crate::common::columns::{Column, heliocentric};
 use crate::common::parameters::{Degrees, FROM_ZERO, KmPerSecond, Mas, MasPerYear, not_negative};
 
 /// Standard deviations of Gaussian errors; 0 for none.
@@ -222,9 +222,4 @@ pub(super) fn modulus(distance: f64) -> f64 {
 }
 
 /// The magnitude that errors depend on.
-pub(super) const MAGNITUDE: Column = Column {
-    name: "magnitude",
-    unit: "mag",
-    frame: "heliocentric",
-    description: "apparent magnitude G",
-};
+pub(super) const MAGNITUDE: Column = heliocentric("magnitude", "mag", "apparent magnitude G");

@@ -10,7 +10,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::common::columns::{ACTIONS, ANGLES, Column, FREQUENCIES, OBSERVABLES, POSITION, TIME, VELOCITY};
+use crate::common::columns::{
+    ACTIONS, ANGLES, Column, FREQUENCIES, OBSERVABLES, POSITION, TIME, VELOCITY, heliocentric,
+};
 use crate::common::measured::{CORRELATIONS, DISTANCE_MODULUS, ERRORS, PARALLAX};
 use crate::common::units;
 
@@ -155,50 +157,41 @@ impl JsonSchema for Source {
     }
 }
 
-const fn seen(name: &'static str, unit: &'static str, description: &'static str) -> Column {
-    Column {
-        name,
-        unit,
-        frame: "heliocentric",
-        description,
-    }
-}
-
 /// Columns that ours follow from: of the sky in ICRS, as Gaia names them.
 const EQUATORIAL: [Column; 21] = [
-    seen("ra", "deg", "right ascension (ICRS)"),
-    seen("dec", "deg", "declination (ICRS)"),
-    seen("pmra", "mas/yr", "proper motion in right ascension, times cos dec"),
-    seen("pmdec", "mas/yr", "proper motion in declination"),
-    seen("radial_velocity", "km/s", "line-of-sight velocity, as Gaia names it"),
-    seen(
+    heliocentric("ra", "deg", "right ascension (ICRS)"),
+    heliocentric("dec", "deg", "declination (ICRS)"),
+    heliocentric("pmra", "mas/yr", "proper motion in right ascension, times cos dec"),
+    heliocentric("pmdec", "mas/yr", "proper motion in declination"),
+    heliocentric("radial_velocity", "km/s", "line-of-sight velocity, as Gaia names it"),
+    heliocentric(
         "parallax_zero_point",
         "mas",
         "zero point of the parallax, which is taken off it",
     ),
-    seen("ra_error", "mas", "standard deviation of ra on the sky, times cos dec"),
-    seen("dec_error", "mas", "standard deviation of dec"),
-    seen("pmra_error", "mas/yr", "standard deviation of pmra"),
-    seen("pmdec_error", "mas/yr", "standard deviation of pmdec"),
-    seen("radial_velocity_error", "km/s", "standard deviation of radial_velocity"),
-    seen("ra_dec_corr", "", "correlation of the errors of ra and dec"),
-    seen("ra_parallax_corr", "", "correlation of the errors of ra and parallax"),
-    seen("ra_pmra_corr", "", "correlation of the errors of ra and pmra"),
-    seen("ra_pmdec_corr", "", "correlation of the errors of ra and pmdec"),
-    seen("dec_parallax_corr", "", "correlation of the errors of dec and parallax"),
-    seen("dec_pmra_corr", "", "correlation of the errors of dec and pmra"),
-    seen("dec_pmdec_corr", "", "correlation of the errors of dec and pmdec"),
-    seen(
+    heliocentric("ra_error", "mas", "standard deviation of ra on the sky, times cos dec"),
+    heliocentric("dec_error", "mas", "standard deviation of dec"),
+    heliocentric("pmra_error", "mas/yr", "standard deviation of pmra"),
+    heliocentric("pmdec_error", "mas/yr", "standard deviation of pmdec"),
+    heliocentric("radial_velocity_error", "km/s", "standard deviation of radial_velocity"),
+    heliocentric("ra_dec_corr", "", "correlation of the errors of ra and dec"),
+    heliocentric("ra_parallax_corr", "", "correlation of the errors of ra and parallax"),
+    heliocentric("ra_pmra_corr", "", "correlation of the errors of ra and pmra"),
+    heliocentric("ra_pmdec_corr", "", "correlation of the errors of ra and pmdec"),
+    heliocentric("dec_parallax_corr", "", "correlation of the errors of dec and parallax"),
+    heliocentric("dec_pmra_corr", "", "correlation of the errors of dec and pmra"),
+    heliocentric("dec_pmdec_corr", "", "correlation of the errors of dec and pmdec"),
+    heliocentric(
         "parallax_pmra_corr",
         "",
         "correlation of the errors of parallax and pmra",
     ),
-    seen(
+    heliocentric(
         "parallax_pmdec_corr",
         "",
         "correlation of the errors of parallax and pmdec",
     ),
-    seen("pmra_pmdec_corr", "", "correlation of the errors of pmra and pmdec"),
+    heliocentric("pmra_pmdec_corr", "", "correlation of the errors of pmra and pmdec"),
 ];
 
 macro_rules! column_map {
