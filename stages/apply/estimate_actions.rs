@@ -2,6 +2,7 @@
 
 mod draws;
 mod field_part;
+mod filled;
 mod hold;
 mod methods;
 mod one_orbit;
@@ -194,7 +195,7 @@ impl EstimateActions {
 impl Stage for EstimateActions {
     const KIND: &'static str = "estimate_actions";
     const ABOUT: &'static str = "Compute actions, angles and frequencies in a given potential";
-    const REVISION: u32 = 13;
+    const REVISION: u32 = 14;
     const ROLE: Role = Role::Apply;
 
     fn inputs(&self) -> Vec<InputPort> {

@@ -26,6 +26,7 @@ mod report;
 mod runs;
 mod schema;
 mod seals;
+mod shipped;
 mod trainings;
 mod uses;
 mod walls;

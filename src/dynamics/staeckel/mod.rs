@@ -127,9 +127,9 @@ impl<P: Potential> StaeckelFudge<P> {
     }
 
     fn solve(&self, point: &PhaseSpace, integrals: &Integrals, focus2: f64) -> Result<ActionAngle, NoActions> {
-        // What it has above Φ at the centre is rounding.
+        // What it has above Φ at the centre is rounding. A field with a hill there has orbits around it, of lower energies.
         let centre = self.potential.potential([0.0; 3]);
-        if integrals.energy - centre <= 1e-12 * centre.abs() {
+        if (integrals.energy - centre).abs() <= 1e-12 * centre.abs() {
             return Err(NoActions::AtRest);
         }
         let (star, motion) = self.motion(point, integrals, focus2);

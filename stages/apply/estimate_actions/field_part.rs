@@ -5,15 +5,18 @@ use dynamics::potential::{Expansion, Potential};
 use runner::context::StageContext;
 use runner::error::StageError;
 
+use super::filled::Filled;
 use super::hold::Hold;
 use crate::common::learned_field::{self, LearnedField};
 
-/// Reads the field that is connected: its axisymmetric part, what that can hold, and what it leaves out.
-pub fn read(context: &StageContext) -> Result<(Expansion, Hold, LeftOut), StageError> {
+/// Reads the field that is connected: its axisymmetric part, filled in where it was learned from no star, what that can hold, and what it
+/// leaves out.
+pub fn read(context: &StageContext) -> Result<(Filled, Hold, LeftOut), StageError> {
     let LearnedField { expansion, extent } = learned_field::read(context.input("field")?)?;
     let part = expansion.axisymmetric_part();
     let part = part.ok_or_else(|| StageError::failed("input field: has no axisymmetric part"))?;
-    let hold = Hold::new(&part, extent);
+    let part = Filled::new(part, extent);
+    let hold = Hold::new(&part, part.core(), extent);
     let left_out = LeftOut {
         whole: expansion,
         sum: 0.0,

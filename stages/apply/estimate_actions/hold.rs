@@ -18,6 +18,7 @@ const LATITUDES: usize = 32;
 #[derive(Debug)]
 pub struct Hold {
     spheres: Vec<Sphere>,
+    core: f64,
     reach: f64,
 }
 
@@ -40,8 +41,8 @@ pub struct Bounds {
 }
 
 impl Hold {
-    /// Of a field that was learned from stars out to `extent` kpc.
-    pub fn new(field: &dyn Potential, extent: f64) -> Self {
+    /// Of a field that was learned from stars out to `extent` kpc, and is filled in within `core` kpc.
+    pub fn new(field: &dyn Potential, core: f64, extent: f64) -> Self {
         let ratio = (REACH / INNERMOST).powf(1.0 / (SPHERES - 1) as f64);
         let mut least = field.potential([0.0; 3]);
         let spheres = (0..SPHERES).map(|n| {
@@ -56,25 +57,34 @@ impl Hold {
         });
         Self {
             spheres: spheres.collect(),
+            core,
             reach: extent * REACH,
         }
     }
 
     /// What bounds a star: the part of the (R, |z|) half-plane around it where Φ + L_z²/2R² is below its energy, which must end before the
-    /// reach. Far from the stars that it was learned from a field may fall to anything; what an orbit cannot get to does not matter.
+    /// reach, and must not get into the core. Far from the stars that it was learned from a field may fall to anything; what an orbit cannot
+    /// get to does not matter.
     pub fn bounds(&self, star: &PhaseSpace, energy: f64) -> Result<Bounds, String> {
         let momentum = star.x[0] * star.v[1] - star.x[1] * star.v[0];
         let half = 0.5 * momentum * momentum;
-        let farthest = self.farthest(self.around(star.x), |sphere, latitude| {
+        let open = self.open(self.around(star.x), |sphere, latitude| {
             let (plane, potential) = self.spheres[sphere].places[latitude];
             potential + half / plane.max(f64::MIN_POSITIVE) <= energy
         });
-        let wall = farthest.and_then(|farthest| self.spheres.get(farthest + 1)).ok_or_else(|| {
+        let wall = open.and_then(|[_, farthest]| self.spheres.get(farthest + 1)).ok_or_else(|| {
             format!(
                 "the learned field does not hold it within {:.0} kpc, three times the farthest star it was learned from",
                 self.reach
             )
         })?;
+        let nearest = open.map_or(0, |[nearest, _]| nearest);
+        if self.core > 0.0 && self.spheres[nearest].radius < self.core {
+            return Err(format!(
+                "its orbit may get within {:.2} kpc of the centre, where the learned field does not attract",
+                self.core
+            ));
+        }
         Ok(Bounds {
             radius: wall.radius,
             speed: (2.0 * (energy - wall.least)).max(0.0).sqrt(),
@@ -91,11 +101,11 @@ impl Hold {
         [[above.saturating_sub(1), above], [below, below + 1]]
     }
 
-    /// The farthest sphere with a place that is open and can be reached from those `around`, or the first beyond the star, if it lies
-    /// farther; `None` where the star lies beyond all.
-    fn farthest(&self, around: [[usize; 2]; 2], is_open: impl Fn(usize, usize) -> bool) -> Option<usize> {
+    /// The nearest and the farthest sphere with a place that is open and can be reached from those `around`, or those on either side of the
+    /// star, where they lie beyond these; `None` where the star lies beyond all.
+    fn open(&self, around: [[usize; 2]; 2], is_open: impl Fn(usize, usize) -> bool) -> Option<[usize; 2]> {
         let [spheres, latitudes] = around;
-        let mut farthest = spheres[1];
+        let [mut nearest, mut farthest] = spheres;
         if farthest >= self.spheres.len() {
             return None;
         }
@@ -112,7 +122,7 @@ impl Hold {
             }
         }
         while let Some((sphere, latitude)) = next.pop() {
-            farthest = farthest.max(sphere);
+            (nearest, farthest) = (nearest.min(sphere), farthest.max(sphere));
             for sphere in sphere.saturating_sub(1)..=(sphere + 1).min(SPHERES - 1) {
                 visit(sphere, latitude, &mut next);
             }
@@ -120,7 +130,7 @@ impl Hold {
                 visit(sphere, latitude, &mut next);
             }
         }
-        Some(farthest)
+        Some([nearest, farthest])
     }
 }
 
@@ -169,7 +179,7 @@ mod tests {
     #[test]
     fn a_bound_star_is_held_and_a_fast_one_is_not() {
         let field = Isochrone::new(3.334e11, 5.0).unwrap();
-        let hold = Hold::new(&field, 20.0);
+        let hold = Hold::new(&field, 0.0, 20.0);
         let bounds = |star: &PhaseSpace| hold.bounds(star, field.energy(star));
         for speed in [0.0, 1.0, 100.0, 200.0, 280.0] {
             let star = star([8.0, 0.0, 1.0], [0.2 * speed, 0.9 * speed, 0.38 * speed]);
@@ -186,7 +196,7 @@ mod tests {
     #[test]
     fn a_field_that_repels_holds_nothing() {
         let field = Expansion::new(vec![Term::Disc { a: 3.0, b: 0.3 }], vec![-5e4]).unwrap();
-        let hold = Hold::new(&field, 20.0);
+        let hold = Hold::new(&field, 0.0, 20.0);
         let star = star([8.0, 0.0, 1.0], [20.0, 200.0, 10.0]);
         assert!(hold.bounds(&star, field.energy(&star)).is_err());
     }
@@ -217,13 +227,23 @@ mod tests {
     #[test]
     fn a_hole_that_an_orbit_cannot_get_to_does_not_matter() {
         let field = Hole(Isochrone::new(3.334e11, 5.0).unwrap());
-        let hold = Hold::new(&field, 15.0);
+        let hold = Hold::new(&field, 0.0, 15.0);
         let bounds = |star: &PhaseSpace| hold.bounds(star, field.energy(star));
         let disc = star([8.0, 0.0, 0.1], [20.0, 210.0, 10.0]);
         assert!(bounds(&disc).unwrap().radius < 15.0);
         // Along the axis it gets there, and on to the reach.
         let polar = star([0.1, 0.0, 8.0], [0.0, 0.0, 350.0]);
         assert!(bounds(&polar).is_err());
+    }
+
+    #[test]
+    fn an_orbit_that_may_get_into_the_core_is_not_held() {
+        let field = Isochrone::new(3.334e11, 5.0).unwrap();
+        let hold = Hold::new(&field, 4.0, 20.0);
+        let bounds = |star: &PhaseSpace| hold.bounds(star, field.energy(star));
+        assert!(bounds(&star([8.0, 0.0, 0.1], [20.0, 210.0, 10.0])).is_ok());
+        let gave = bounds(&star([8.0, 0.0, 0.1], [20.0, 60.0, 10.0])).unwrap_err();
+        assert!(gave.contains("within 4.00 kpc of the centre"), "{gave}");
     }
 
     #[test]

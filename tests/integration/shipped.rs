@@ -1,0 +1,53 @@
+//! Every pipeline that comes with the program runs, from its first stage to its last, on little data and with hardly any training.
+
+use crate::pipelines::shipped;
+use crate::program::{Place, project};
+
+/// A pipeline whose every stage ends well; findings are results.
+fn runs(name: &str, parameters: &[&str]) {
+    let place = Place::new();
+    let yaml = project(&format!("pipelines/{name}.yaml"));
+    let mut arguments = vec!["run", yaml.to_str().unwrap(), "--results", "results"];
+    arguments.extend(parameters.iter().flat_map(|parameter| ["-p", parameter]));
+    let gave = place.well(&arguments);
+    assert!(!gave.err.contains("skipped"), "{}\n{}", gave.out, gave.err);
+}
+
+macro_rules! small {
+    ($($name:ident: [$($parameter:literal),*];)*) => {
+        $(#[test]
+        fn $name() {
+            runs(stringify!($name), &[$($parameter),*]);
+        })*
+
+        const SMALL: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+small! {
+    arcs: ["streams=32", "seed=1", "symmetry=none", "epochs=2", "copies=1", "galaxy.tori=48", "galaxy.validation_streams=8", "galaxy.test_streams=8"];
+    clusters: [];
+    fixed_potential: ["seed=1", "streams=16", "galaxy.tori=32", "galaxy.validation_streams=8", "galaxy.test_streams=8"];
+    inverse: ["streams=32", "validation_streams=8", "tori=8", "epochs=2", "inverse_epochs=2"];
+    isochrone: ["seed=1", "orbits=80", "streams=32", "validation_streams=8", "test_streams=40"];
+    missing_velocities: ["streams=32", "validation_streams=8", "test_streams=8", "epochs=2"];
+    plummer: ["particles=2000", "step=0.01", "train_streams=64", "validation_streams=16", "test_streams=64", "epochs=10"];
+    quickstart: ["streams=32"];
+    stream_tracks: [];
+    tori: ["streams=32", "epochs=2", "copies=1", "tori=48", "validation_streams=8", "test_streams=8", "o2gf_streams=1"];
+    triaxial: ["orbits=128", "epochs=10"];
+}
+
+/// A file that is in none of the lists has no test.
+#[test]
+fn no_shipped_pipeline_is_forgotten() {
+    // These have tests of their own, which look at more.
+    let elsewhere = std::fs::read_to_string(project("tests/integration/pipelines.rs")).unwrap();
+    for path in shipped() {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let is_run = SMALL.contains(&name) || elsewhere.contains(&format!("project(\"pipelines/{name}.yaml\")"));
+        // One that has no stages of its own is rows of others.
+        assert!(is_run || !text.contains("\nstages:"), "{name} is never run");
+    }
+}
