@@ -1,6 +1,6 @@
 # Two commands: `make run` shows the isochrone experiment, `make test` passes the tests. Both do all set-up.
 
-.PHONY: run test test-python attack docs setup prerequisites build clean-results
+.PHONY: run test test-python attack docs dist setup prerequisites build clean-results
 
 # libgomp's threads spin between tensor operations unless told otherwise.
 export OMP_WAIT_POLICY ?= passive
@@ -24,8 +24,13 @@ docs:
 	@command -v mdbook >/dev/null || { echo "mdbook is missing; get it by: cargo install mdbook --locked"; exit 1; }
 	mdbook build docs
 
+# A folder that runs on any Linux of this processor with a glibc as new: program, libtorch for the CPU, pipelines, manual; packed in target/dist.
+dist: setup
+	scripts/dist.sh
+
 build: setup
-	cargo build --quiet
+	@[ -x target/debug/actionfinder ] || echo "building actionfinder; the first time this takes some minutes"
+	cargo build
 
 setup: prerequisites
 	@python3 scripts/setup_libtorch.py

@@ -34,7 +34,7 @@ pub fn probe() -> Result<(), String> {
     }
 }
 
-/// Where the library is: named by the environment, in the build's `deps/`, or beside the program.
+/// Where the library is: named by the environment, in the build's `deps/`, beside the program, or in the `lib/` of an installation.
 pub fn find() -> Result<PathBuf, String> {
     if let Some(named) = env::var_os(LIBRARY_VARIABLE).filter(|named| !named.is_empty()) {
         // The loader searches for a name without a folder elsewhere, and a worker may be in another folder.
@@ -48,7 +48,8 @@ pub fn find() -> Result<PathBuf, String> {
     let program = env::current_exe().map_err(|error| format!("cannot tell where this program is: {error}"))?;
     let folder = program.parent().unwrap_or(Path::new("."));
     // Every build writes the one in deps/; `cargo test` leaves a copy beside the program as it was.
-    let places = [folder.join("deps").join(LIBRARY), folder.join(LIBRARY)];
+    let installed = folder.join("../lib/actionfinder");
+    let places = [folder.join("deps"), folder.to_owned(), installed].map(|place| place.join(LIBRARY));
     places.iter().find(|place| place.is_file()).cloned().ok_or_else(|| {
         format!(
             "the library of the network stages, {LIBRARY}, is neither in {} nor in its deps/; build the project: \

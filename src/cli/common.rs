@@ -32,6 +32,13 @@ pub struct Parameters {
     set: Vec<(String, String)>,
 }
 
+impl Parameters {
+    /// The name of the part of a pipeline that they make; `None` for the whole.
+    pub fn part(&self) -> Option<String> {
+        runner::store::runs::part(&self.set, &[])
+    }
+}
+
 fn assignment(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as streams=128")?;
     Ok((name.trim().to_owned(), value.to_owned()))

@@ -3,6 +3,7 @@
 mod actions;
 mod common;
 mod compare;
+mod completions;
 mod doctor;
 mod explain;
 mod export;
@@ -10,11 +11,13 @@ mod failure;
 mod fmt;
 mod gc;
 mod graph;
+mod manual;
 mod new;
 mod plan;
 mod predict;
 mod quick;
 mod record;
+mod report;
 mod results;
 mod run;
 mod schema;
@@ -27,7 +30,7 @@ mod worker;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::console::{keep, lost, say};
 use failure::{Failure, Finished};
@@ -65,6 +68,8 @@ enum Command {
     Table(table::Args),
     /// Put the results of two pipelines, or of two sweep points, side by side
     Compare(compare::Args),
+    /// Write the report again, from what is cached; nothing is run
+    Report(report::Args),
     /// Remove cached outputs that no recorded run needs
     Gc(gc::Args),
     /// Explain a kind of stage, a potential or a measure
@@ -81,6 +86,11 @@ enum Command {
     New(new::Args),
     /// Rewrite pipelines of an older edition of the language; comments and layout stay
     Fmt(fmt::Args),
+    /// Print what a shell needs to complete commands and options
+    Completions(completions::Args),
+    /// Write manual pages; used by `make dist`
+    #[command(hide = true)]
+    Manual(manual::Args),
     /// Run one stage; started by `run`
     #[command(hide = true)]
     Worker(worker::Args),
@@ -134,6 +144,7 @@ fn dispatch(command: Command) -> Result<Finished, Failure> {
         Command::Sweep(args) => sweep::run(args),
         Command::Table(args) => table::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Report(args) => report::run(args),
         Command::Gc(args) => gc::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Schema(args) => schema::run(args),
@@ -142,6 +153,8 @@ fn dispatch(command: Command) -> Result<Finished, Failure> {
         Command::Predict(args) => predict::run(args),
         Command::New(args) => new::run(args),
         Command::Fmt(args) => fmt::run(args),
+        Command::Completions(args) => completions::run(args, Cli::command()),
+        Command::Manual(args) => manual::run(args, Cli::command()),
         Command::Worker(args) => worker::run(args),
     }
 }

@@ -18,11 +18,11 @@ fn help_of_every_command() {
         .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next().map(str::to_owned))
         .filter(|name| name != "help" && name.chars().all(char::is_alphabetic))
         .collect();
-    // Those that are dispatched, but for the one that is for the program itself.
+    // Those that are dispatched, but for those that are for the program and its packing.
     let source = std::fs::read_to_string(project("src/cli/mod.rs")).unwrap();
     let dispatched = source.lines().filter_map(|line| line.trim().strip_prefix("Command::"));
     let dispatched = dispatched.map(|line| line.split('(').next().unwrap().to_lowercase());
-    let dispatched: Vec<String> = dispatched.filter(|name| name != "worker").collect();
+    let dispatched: Vec<String> = dispatched.filter(|name| name != "worker" && name != "manual").collect();
     assert_eq!(commands, dispatched);
     for command in commands {
         text.push_str(&format!(
@@ -39,6 +39,30 @@ fn version() {
         Place::new().well(&["--version"]).out,
         format!("actionfinder {}\n", env!("CARGO_PKG_VERSION"))
     );
+}
+
+#[test]
+fn shells_and_man_know_every_command() {
+    let place = Place::new();
+    let help = place.well(&["help"]).out;
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands: Vec<&str> = listed
+        .take_while(|line| !line.is_empty())
+        .filter(|line| !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(commands.len() > 15, "{help}");
+    place.well(&["manual", "man1"]);
+    for shell in ["bash", "zsh", "fish"] {
+        let script = place.well(&["completions", shell]).out;
+        for command in &commands {
+            assert!(script.contains(command), "{shell} does not know {command}");
+        }
+    }
+    for command in commands.iter().filter(|command| **command != "help") {
+        let page = std::fs::read_to_string(place.path(&format!("man1/actionfinder-{command}.1"))).unwrap();
+        assert!(page.contains(".SH SYNOPSIS"), "{command}");
+    }
 }
 
 #[test]

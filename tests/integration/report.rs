@@ -27,9 +27,25 @@ fn report_and_tables_are_written_and_can_be_made_again() {
     let shown = place.well(&["show", "results/small/metrics.parquet"]).out;
     assert!(shown.contains("delta_J") && shown.contains("fingerprint"), "{shown}");
     assert!(folder.join("history.parquet").exists() && folder.join("runs.jsonl").exists());
-    std::fs::remove_file(folder.join("report.html")).unwrap();
-    place.well(&["run", "p.yaml"]);
-    assert_eq!(std::fs::read_to_string(folder.join("report.html")).unwrap(), report);
+    for again in ["run", "report"] {
+        std::fs::remove_file(folder.join("report.html")).unwrap();
+        let gave = place.well(&[again, "p.yaml"]);
+        assert!(
+            format!("{}{}", gave.out, gave.err).contains("small/report.html"),
+            "{}",
+            gave.out
+        );
+        assert_eq!(std::fs::read_to_string(folder.join("report.html")).unwrap(), report);
+    }
+}
+
+#[test]
+fn a_report_can_be_made_of_what_is_not_done() {
+    let place = Place::with(&swept());
+    place.well(&["run", "p.yaml", "--to", "orbits"]);
+    let gave = place.well(&["report", "p.yaml"]);
+    assert!(gave.err.contains("not done"), "{}", gave.err);
+    assert!(place.path("results/small/report.html").is_file());
 }
 
 #[test]

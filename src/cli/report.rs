@@ -1,0 +1,40 @@
+//! `actionfinder report`
+
+use std::path::PathBuf;
+
+use super::common::{Loaded, Parameters};
+use super::failure::{Failure, Finished, with_hint};
+use super::results::Results;
+use crate::console::{count, print, say};
+use crate::report::{self, Detail, State};
+
+/// Write the report of a pipeline again, from what is cached; nothing is run.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The pipeline
+    pipeline: PathBuf,
+    #[command(flatten)]
+    parameters: Parameters,
+    #[command(flatten)]
+    results: Results,
+}
+
+/// Writes it, and prints where it is.
+pub fn run(args: Args) -> Result<Finished, Failure> {
+    let loaded = Loaded::new(&args.pipeline, &args.parameters, &args.results)?;
+    let Loaded { graph, store, plan, .. } = &loaded;
+    let data = report::collect(graph, store, plan, Detail::Whole);
+    let folder = store.report_folder(&graph.pipeline, args.parameters.part().as_deref());
+    let sources = report::sources(graph, plan, store.program());
+    let written = report::write(&data, &sources, &folder, store);
+    let written = written.map_err(|error| Failure::Work(with_hint("the report", &error)))?;
+    for warning in &written.warnings {
+        say(&format!("warning: {warning}"));
+    }
+    let missing = data.stages.iter().filter(|stage| stage.state != State::Done).count();
+    if missing > 0 {
+        say(&format!("{missing} of {} not done", count(data.stages.len(), "stage")));
+    }
+    print(&written.html.display().to_string());
+    Ok(Finished::Well)
+}
