@@ -15,7 +15,7 @@ use super::text::has_reference;
 pub(in crate::spec) type CommandLine = Vec<HashMap<String, Value>>;
 
 /// Reads the `-p name=value` of the command line; `galaxies.seed` is the parameter `seed` of what is used as `galaxies`. `name=1,2` is the
-/// list of both; a text with a comma is put in quotes.
+/// list of both; a text with a comma is put in quotes, unless the file has all of it as a value of the parameter.
 pub(in crate::spec) fn command_line(
     given: &[(String, String)],
     scopes: &[Scope<'_>],
@@ -42,7 +42,7 @@ pub(in crate::spec) fn command_line(
             ));
             continue;
         };
-        let reason = match value_of(text) {
+        let reason = match value_of(text, &known(&scopes[scope], &name[own..])) {
             Ok(value) if has_reference(&value) => "a value here cannot refer to parameters".to_owned(),
             Ok(Value::Array(items))
                 if items.is_empty() && !written(&scopes[scope], &name[own..]).is_some_and(Value::is_array) =>
@@ -66,11 +66,30 @@ fn written<'a>(scope: &Scope<'a>, name: &str) -> Option<&'a Value> {
     scope.params()?.get(name)
 }
 
-/// What stands after `name=`.
-fn value_of(text: &str) -> Result<Value, String> {
+/// The texts that the file has for a parameter, in `params` and in its sweep.
+fn known<'a>(scope: &Scope<'a>, name: &str) -> Vec<&'a str> {
+    let sweep = scope.outline.into_iter().flat_map(|outline| &outline.sweep);
+    let columns = sweep.flat_map(|written| &written.columns);
+    let own = columns.filter(|column| column.parameter == name);
+    let swept = own.flat_map(|column| column.values.iter().flatten().map(|value| &**value));
+    written(scope, name)
+        .into_iter()
+        .chain(swept)
+        .filter_map(Value::as_str)
+        .collect()
+}
+
+/// What stands after `name=`. With a comma it is a list, unless it is one quoted text, a list or mapping already, or a known text.
+fn value_of(text: &str, known: &[&str]) -> Result<Value, String> {
     let value = yaml::read_value(text);
-    let quoted = text.trim_start().starts_with(['"', '\'']);
-    let whole = matches!(&value, Ok(value) if !value.is_string()) || quoted || !text.contains(',');
+    let whole = match &value {
+        Ok(Value::String(own)) => {
+            let quoted = text.trim_start().starts_with(['"', '\'']);
+            quoted || !text.contains(',') || known.contains(&own.as_str())
+        }
+        Ok(_) => true,
+        Err(_) => false,
+    };
     match yaml::read_value(&format!("[{text}]")) {
         Ok(Value::Array(items)) if !whole && items.len() > 1 => Ok(Value::Array(items)),
         _ => value,

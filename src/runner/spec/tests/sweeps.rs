@@ -95,6 +95,30 @@ fn the_command_line_keeps_the_rows_that_agree() {
     );
 }
 
+/// Texts with commas: quoted one by one they are a list; one that the file has is itself, quoted or not.
+#[test]
+fn texts_of_the_command_line_may_have_commas() {
+    let text = "
+pipeline: p
+params: { row: '', other: 'one, two' }
+sweep: { rows: [{ row: 'disc, S = 8' }, { row: 'disc, S = 1' }, { row: halo }] }
+stages: { one: { source: { with: { text: $row } } }, two: { source: { with: { text: $other } } } }
+";
+    let rows = |given: &str| count(&parse_with(text, &[("row", given)]).unwrap(), "one");
+    assert_eq!(rows("\"disc, S = 8\",\"disc, S = 1\""), 2);
+    assert_eq!(rows("'disc, S = 8', 'disc, S = 1', halo"), 3);
+    assert_eq!(rows("halo, \"disc, S = 1\""), 2);
+    for one in ["disc, S = 8", "\"disc, S = 8\"", "'disc, S = 1'", "halo"] {
+        assert_eq!(rows(one), 1, "{one}");
+    }
+    assert!(parse_with(text, &[("row", "disc, S = 2")]).is_err());
+    let twos = |given: &str| {
+        let graph = parse_with(text, &[("other", given)]).unwrap();
+        count(&graph, "two")
+    };
+    assert_eq!(["one, two", "one, three", "'a, b','c'"].map(twos), [1, 2, 2]);
+}
+
 /// A list for a parameter that is none makes an axis of it, in the place of that of the file.
 #[test]
 fn the_command_line_sweeps() {
