@@ -302,6 +302,11 @@ impl Loaded {
 
     /// The results as they were in the store when it was planned.
     pub fn data(&self) -> Result<Data, Failure> {
+        self.data_in(Detail::Stages)
+    }
+
+    /// The same, in more or less detail.
+    pub fn data_in(&self, detail: Detail) -> Result<Data, Failure> {
         let made;
         let plan = if self.options.to.is_empty() && self.options.force.is_empty() {
             &self.plan
@@ -309,7 +314,7 @@ impl Loaded {
             made = self.whole_plan()?;
             &made
         };
-        Ok(report::collect(&self.graph, &self.store, plan, Detail::Stages))
+        Ok(report::collect(&self.graph, &self.store, plan, detail))
     }
 
     /// A plan of all stages, made now.

@@ -8,7 +8,7 @@ use super::common::{Loaded, Parameters};
 use super::failure::{Failure, Finished};
 use super::results::Results;
 use crate::console::{align, number, print};
-use crate::report::{Data, ErrorRow, plain, summary, symbol};
+use crate::report::{Data, Detail, ErrorRow, plain, summary, symbol};
 
 /// Put the results of two pipelines, or of two sweep points, side by side.
 #[derive(Debug, clap::Args)]
@@ -89,7 +89,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
 
 fn side(text: &str, args: &Args) -> Result<Side, Failure> {
     let (path, wanted) = text.split_once('@').unwrap_or((text, ""));
-    let data = Loaded::new(&PathBuf::from(path), &args.parameters, &args.results)?.data()?;
+    let data = Loaded::new(&PathBuf::from(path), &args.parameters, &args.results)?.data_in(Detail::Rows)?;
     let wanted: Vec<(&str, &str)> = wanted
         .split(',')
         .filter(|part| !part.is_empty())

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::data::{Data, StageData, State};
 use super::results;
+use super::told::Remembered;
 use crate::console::duration;
 
 /// How much is read from the store.
@@ -19,11 +20,16 @@ use crate::console::duration;
 pub enum Detail {
     /// All that the report shows.
     Whole,
-    /// Every stage, but not where and when all of it was made.
+    /// Every stage, and every row of its comparisons.
+    Rows,
+    /// Every stage; of many comparisons only the means over all components.
     Stages,
     /// Only stages with comparisons or findings: what a run prints.
     Results,
 }
+
+/// So many comparisons are read whole, whatever is asked for.
+const FEW: usize = 16;
 
 /// Collects what is known about every stage of a pipeline. `plan` is a plan of the whole pipeline.
 pub fn collect(graph: &Graph, store: &Store, plan: &Plan, detail: Detail) -> Data {
@@ -32,14 +38,19 @@ pub fn collect(graph: &Graph, store: &Store, plan: &Plan, detail: Detail) -> Dat
         Entry::Hit(cached) => detail != Detail::Results || tells_results(stage, cached),
         _ => detail != Detail::Results,
     };
-    let entries = graph.stages.iter().zip(&plan.entries).zip(states);
-    let stages: Vec<StageData> = entries
+    let entries = || graph.stages.iter().zip(&plan.entries);
+    let comparisons = entries().filter(|(stage, entry)| matches!(entry, Entry::Hit(_)) && compares(stage));
+    let rows = matches!(detail, Detail::Whole | Detail::Rows) || comparisons.take(FEW + 1).count() <= FEW;
+    let mut remembered = Remembered::of(store);
+    let stages: Vec<StageData> = entries()
+        .zip(states)
         .filter(|(pair, _)| told(*pair))
         .map(|((stage, entry), state)| match entry {
-            Entry::Hit(cached) => done(stage, store, cached),
+            Entry::Hit(cached) => done(stage, store, cached, &mut remembered, rows),
             _ => bare(stage, state),
         })
         .collect();
+    remembered.keep();
     Data {
         pipeline: graph.pipeline.clone(),
         about: graph.about.clone(),
@@ -90,22 +101,35 @@ fn bare(stage: &StageInstance, state: State) -> StageData {
     }
 }
 
-fn done(stage: &StageInstance, store: &Store, cached: &Cached) -> StageData {
+fn done(stage: &StageInstance, store: &Store, cached: &Cached, remembered: &mut Remembered, rows: bool) -> StageData {
     let folder = store.folder(stage.kind, &cached.fingerprint);
     let outputs = cached
         .outputs
         .iter()
         .map(|output| (output.port().to_owned(), folder.join(&output.file)));
     let mut data = StageData {
-        manifest: store.manifest(stage.kind, &cached.fingerprint),
         outputs: outputs.collect(),
         ..bare(stage, State::Done)
     };
-    if data.compares
-        && let Some((_, path)) = data.outputs.iter().find(|(port, _)| port == results::PORT)
-    {
-        // A table that cannot be read is damaged, which the next run finds out and repairs.
-        data.errors = results::read(path).unwrap_or_default();
+    let table = data
+        .outputs
+        .iter()
+        .find(|(port, _)| data.compares && port == results::PORT);
+    // A table that cannot be read is damaged, which the next run finds out and repairs.
+    let read = || table.map(|(_, path)| results::read(path)).unwrap_or(Ok(Vec::new()));
+    if let Some(told) = remembered.recall(stage.kind, cached) {
+        data.errors = if rows { read().unwrap_or_default() } else { told.means };
+        data.manifest = Some(told.manifest);
+        return data;
+    }
+    let errors = read();
+    data.manifest = store.manifest(stage.kind, &cached.fingerprint);
+    if let (Some(manifest), Ok(errors)) = (&data.manifest, &errors) {
+        remembered.note(cached, manifest, errors);
+    }
+    data.errors = errors.unwrap_or_default();
+    if !rows {
+        data.errors.retain(|row| row.component == results::MEAN);
     }
     data
 }

@@ -11,6 +11,7 @@ mod results;
 mod rows;
 mod sections;
 pub mod summary;
+mod told;
 mod varying;
 
 use std::io;

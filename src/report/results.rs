@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use arrow::array::{Array, Float64Array};
+use serde::{Deserialize, Serialize};
 use tables::{RecordBatch, TableError};
 
 /// The output port of a table of errors.
 pub const PORT: &str = "errors";
 
 /// One row of an `errors` table.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ErrorRow {
     /// `delta_J`, `delta_theta`, …
     pub measure: String,

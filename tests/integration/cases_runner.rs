@@ -285,7 +285,7 @@ fn every_recorded_run_is_kept_until_it_is_dropped() {
     assert!(
         files_below(&place.path("results/cache/v1"))
             .iter()
-            .all(|path| path.ends_with("index"))
+            .all(|path| path.ends_with("index") || path.ends_with("told"))
     );
 }
 

@@ -116,6 +116,36 @@ fn sweeps_share_stages_and_rank_their_points() {
     );
 }
 
+/// What stages told is remembered in one file, which changes nothing: not when it is lost, damaged, or of another manifest.
+#[test]
+fn what_stages_told_is_remembered_and_made_again() {
+    let place = Place::with(&(SMALL.to_owned() + "sweep: { axes: { scale: { range: [5.1, 6.8, 0.1] } } }\n"));
+    place.well(&["run", "p.yaml"]);
+    let look = || ["status", "sweep", "table"].map(|command| place.well(&[command, "p.yaml"]).out);
+    let told = place.path("results/cache/v1/told");
+    let (kept, before) = (std::fs::read_to_string(&told).unwrap(), look());
+    assert_eq!(kept.lines().count(), 39, "a line for each stage");
+    assert_eq!(std::fs::read_to_string(&told).unwrap(), kept, "nothing is read twice");
+    std::fs::remove_file(&told).unwrap();
+    assert_eq!(look(), before);
+    let mut again: Vec<String> = std::fs::read_to_string(&told)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    let mut lines: Vec<&str> = kept.lines().collect();
+    lines.sort_unstable();
+    again.sort_unstable();
+    assert_eq!(again, lines);
+    std::fs::write(&told, kept.replace("\"seconds\":0", "\"seconds\":9")).unwrap();
+    assert_eq!(look(), before, "no damaged line is believed");
+    // A stage made again has a manifest that looks different.
+    place.well(&["run", "p.yaml", "--force", "orbits"]);
+    let shown = place.well(&["status", "p.yaml"]).out;
+    std::fs::remove_file(&told).unwrap();
+    assert_eq!(place.well(&["status", "p.yaml"]).out, shown);
+}
+
 #[test]
 fn status_tells_how_stages_stand() {
     let place = Place::with(SMALL);

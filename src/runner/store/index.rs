@@ -4,19 +4,17 @@
 //! a file is hashed; a torn or damaged line fails its checksum and is passed over; the last line about a key counts.
 //! Nothing in it is believed unless a stat of the files agrees.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::io::{self, Read as _, Write as _};
-use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::sync::RwLock;
+use std::io;
+use std::path::Path;
 
-use super::files::{self, Keep};
 use super::hash::Hash256;
 use super::identity::Identity;
+use super::lines::Lines;
 use super::manifest::OutputRecord;
+
+/// About so many bytes has a line.
+const LENGTH: usize = 300;
 
 /// The files that describe an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,13 +42,7 @@ pub struct Record {
 
 /// The index as it was when opened, and what was added since.
 #[derive(Debug)]
-pub struct Index {
-    path: PathBuf,
-    text: String,
-    lines: HashMap<Hash256, Range<usize>, BuildHasherDefault<FirstBytes>>,
-    dead: usize,
-    added: RwLock<HashMap<Hash256, Line>>,
-}
+pub struct Index(Lines);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Line {
@@ -61,46 +53,17 @@ enum Line {
 impl Index {
     /// One that knows nothing yet.
     pub fn empty(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-            text: String::new(),
-            lines: HashMap::default(),
-            dead: 0,
-            added: RwLock::default(),
-        }
+        Self(Lines::empty(path))
     }
 
     /// Reads the index; a missing or unreadable one is empty.
     pub fn open(path: &Path) -> Self {
-        let mut bytes = Vec::new();
-        let opened = files::open(OpenOptions::new().read(true), path);
-        let text = match opened.and_then(|mut file| file.read_to_end(&mut bytes)) {
-            Ok(_) => {
-                String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
-            }
-            Err(_) => String::new(),
-        };
-        let mut lines: HashMap<_, _, _> = HashMap::with_capacity_and_hasher(text.len() / 300, Default::default());
-        let (mut start, mut dead) = (0, 0);
-        for line in text.split_inclusive('\n') {
-            let range = start..start + line.len();
-            start = range.end;
-            match line.get(..64).and_then(Hash256::parse) {
-                Some(key) => dead += usize::from(lines.insert(key, range).is_some()),
-                None => dead += 1,
-            }
-        }
-        Self {
-            text,
-            lines,
-            dead,
-            ..Self::empty(path)
-        }
+        Self(Lines::open(path, LENGTH))
     }
 
     /// What is known about the cache entry of a fingerprint.
     pub fn entry(&self, fingerprint: &Hash256) -> Option<Record> {
-        match self.line(fingerprint)? {
+        match self.0.get(fingerprint, parse)? {
             Line::Entry(record) => Some(record),
             Line::File(..) => None,
         }
@@ -108,52 +71,28 @@ impl Index {
 
     /// The hash of a file outside the store, if it was hashed and looks unchanged since.
     pub fn file(&self, path: &Path, identity: &Identity) -> Option<Hash256> {
-        match self.line(&file_key(path))? {
+        match self.0.get(&file_key(path), parse)? {
             Line::File(known, hash) if known == *identity => Some(hash),
             _ => None,
         }
     }
 
-    fn line(&self, key: &Hash256) -> Option<Line> {
-        if let Ok(added) = self.added.read()
-            && let Some(line) = added.get(key)
-        {
-            return Some(line.clone());
-        }
-        let range = self.lines.get(key)?;
-        parse(&self.text[range.clone()])
-    }
-
     /// Adds an entry.
-    pub fn add_entry(&self, fingerprint: Hash256, record: Record) -> io::Result<()> {
-        self.add(fingerprint, Line::Entry(record))
+    pub fn add_entry(&self, fingerprint: Hash256, record: &Record) -> io::Result<()> {
+        self.0.add([(fingerprint, entry_fields(record))])
     }
 
     /// Adds the hash of a file outside the store.
     pub fn add_file(&self, path: &Path, identity: Identity, hash: Hash256) -> io::Result<()> {
-        self.add(file_key(path), Line::File(identity, hash))
+        let mut text = "f\t".to_owned();
+        hash.write_hex(&mut text);
+        push_identity(&mut text, &identity);
+        self.0.add([(file_key(path), text)])
     }
 
-    fn add(&self, key: Hash256, line: Line) -> io::Result<()> {
-        let text = format(&key, &line);
-        if let Ok(mut added) = self.added.write() {
-            added.insert(key, line);
-        }
-        // One write in append mode: two programs never mix their lines.
-        let mut file = files::open(OpenOptions::new().append(true).create(true), &self.path)?;
-        file.write_all(text.as_bytes())
-    }
-
-    /// Writes the index anew when more than half of its lines are dead. Lines that others add meanwhile may be lost,
-    /// which only costs reading their manifests.
+    /// Writes the index anew when more than half of its lines are dead.
     pub fn compact(&self) -> io::Result<()> {
-        if self.dead < 1000.max(self.lines.len()) {
-            return Ok(());
-        }
-        let mut ranges: Vec<_> = self.lines.values().cloned().collect();
-        ranges.sort_unstable_by_key(|range| range.start);
-        let text: String = ranges.into_iter().map(|range| &self.text[range]).collect();
-        files::replace(&self.path, text.as_bytes(), Keep::Remakable)
+        self.0.compact()
     }
 }
 
@@ -166,40 +105,28 @@ fn file_key(path: &Path) -> Hash256 {
 // hash, identity of each, then `+` and the title of the finding with which the stage ended, or `-`, then `!` and each finding
 // about its outputs.
 
-fn format(key: &Hash256, line: &Line) -> String {
-    let mut text = String::with_capacity(320);
-    key.write_hex(&mut text);
-    match line {
-        Line::Entry(record) => {
-            text.push_str(if record.outside_tolerance { "\tE\t!" } else { "\tE\t-" });
-            push_identity(&mut text, &record.description.manifest);
-            push_identity(&mut text, &record.description.fingerprint);
-            let _ = write!(text, "\t{}", record.outputs.len());
-            for output in &record.outputs {
-                text.push('\t');
-                text.push_str(&output.file);
-                text.push('\t');
-                output.sha256.write_hex(&mut text);
-                push_identity(&mut text, &output.identity);
-            }
-            match &record.finding {
-                Some(title) => {
-                    let _ = write!(text, "\t+{}", title.replace(char::is_control, " "));
-                }
-                None => text.push_str("\t-"),
-            }
-            for finding in &record.findings {
-                let _ = write!(text, "\t!{}", finding.replace(char::is_control, " "));
-            }
-        }
-        Line::File(identity, hash) => {
-            text.push_str("\tf\t");
-            hash.write_hex(&mut text);
-            push_identity(&mut text, identity);
-        }
+fn entry_fields(record: &Record) -> String {
+    let mut text = String::with_capacity(LENGTH);
+    text.push_str(if record.outside_tolerance { "E\t!" } else { "E\t-" });
+    push_identity(&mut text, &record.description.manifest);
+    push_identity(&mut text, &record.description.fingerprint);
+    let _ = write!(text, "\t{}", record.outputs.len());
+    for output in &record.outputs {
+        text.push('\t');
+        text.push_str(&output.file);
+        text.push('\t');
+        output.sha256.write_hex(&mut text);
+        push_identity(&mut text, &output.identity);
     }
-    let checksum = checksum(&text);
-    let _ = writeln!(text, "\t{checksum:016x}");
+    match &record.finding {
+        Some(title) => {
+            let _ = write!(text, "\t+{}", title.replace(char::is_control, " "));
+        }
+        None => text.push_str("\t-"),
+    }
+    for finding in &record.findings {
+        let _ = write!(text, "\t!{}", finding.replace(char::is_control, " "));
+    }
     text
 }
 
@@ -213,12 +140,8 @@ fn push_identity(text: &mut String, identity: &Identity) {
     let _ = write!(text, "\t{bytes},{modified},{changed},{inode}");
 }
 
-fn parse(line: &str) -> Option<Line> {
-    let (body, sum) = line.strip_suffix('\n')?.rsplit_once('\t')?;
-    if u64::from_str_radix(sum, 16).ok()? != checksum(body) {
-        return None;
-    }
-    let mut fields = body.split('\t').skip(1);
+fn parse(fields: &str) -> Option<Line> {
+    let mut fields = fields.split('\t');
     match fields.next()? {
         "E" => {
             let outside_tolerance = fields.next()? == "!";
@@ -265,36 +188,6 @@ fn parse_identity(text: &str) -> Option<Identity> {
     numbers.next().is_none().then_some(identity)
 }
 
-/// FNV-1a over 8 bytes at a time: against torn lines and flipped bits, not against malice.
-fn checksum(text: &str) -> u64 {
-    let mut sum = 0xcbf2_9ce4_8422_2325_u64;
-    for chunk in text.as_bytes().chunks(8) {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        sum = (sum ^ u64::from_le_bytes(word)).wrapping_mul(0x0100_0000_01b3);
-        sum ^= sum >> 29;
-    }
-    sum ^ text.len() as u64
-}
-
-/// Keys are hashes already: their first bytes will do.
-#[derive(Default)]
-struct FirstBytes(u64);
-
-impl Hasher for FirstBytes {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk() {
-            self.0 = u64::from_le_bytes(*first);
-        }
-    }
-
-    fn write_usize(&mut self, _: usize) {}
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -333,9 +226,9 @@ mod tests {
         let path = folder.path().join("index");
         let index = Index::open(&path);
         for number in 0..20_u64 {
-            index.add_entry(Hash256::of(number.to_string()), record(0)).unwrap();
+            index.add_entry(Hash256::of(number.to_string()), &record(0)).unwrap();
             index
-                .add_entry(Hash256::of(number.to_string()), record(number))
+                .add_entry(Hash256::of(number.to_string()), &record(number))
                 .unwrap();
         }
         let identity = record(9).description.manifest;
@@ -363,7 +256,7 @@ mod tests {
         let index = Index::open(&path);
         for number in 0..4_u64 {
             index
-                .add_entry(Hash256::of(number.to_string()), record(number))
+                .add_entry(Hash256::of(number.to_string()), &record(number))
                 .unwrap();
         }
         let good = std::fs::read(&path).unwrap();
@@ -394,7 +287,7 @@ mod tests {
         let path = folder.path().join("index");
         let index = Index::open(&path);
         for number in 0..1500_u64 {
-            index.add_entry(Hash256::of("key"), record(number)).unwrap();
+            index.add_entry(Hash256::of("key"), &record(number)).unwrap();
         }
         let index = Index::open(&path);
         let before = index.entry(&Hash256::of("key"));

@@ -3,6 +3,7 @@
 //! ```text
 //! results/cache/v1/<kind>/<hash>/   outputs, fingerprint.json, manifest.json; appears by one rename, complete
 //! results/cache/v1/index            accelerator, see [`index`]
+//! results/cache/v1/told             accelerator of reports: what manifests and comparisons tell, see [`lines`]
 //! results/cache/partial/<hash>.*/   an entry being written, by one attempt; belongs to the holder of the lock
 //! results/cache/locks/<hash>        see [`lock`]
 //! results/cache/runs/<pipeline>/    records of runs, see [`runs`]
@@ -20,6 +21,7 @@ pub mod gc;
 pub mod hash;
 pub mod identity;
 pub mod index;
+pub mod lines;
 pub mod lock;
 pub mod manifest;
 pub mod publish;
@@ -43,6 +45,7 @@ use crate::fingerprint::STORE_VERSION;
 use commit::{Commit, DiskOf};
 use files::Keep;
 use index::{Description, Index, Record};
+use lines::Lines;
 
 /// Name of the lock that runs share.
 const RUNS: &str = "runs";
@@ -73,6 +76,8 @@ pub struct Cached {
     pub findings: Vec<String>,
     /// Whether the stage told of a comparison outside its tolerance.
     pub outside_tolerance: bool,
+    /// What a stat tells of its manifest.
+    pub manifest: Identity,
 }
 
 impl Cached {
@@ -87,7 +92,7 @@ impl Cached {
             finding,
             findings,
             outside_tolerance,
-            ..
+            description,
         } = record;
         Self {
             fingerprint,
@@ -95,6 +100,7 @@ impl Cached {
             finding,
             findings,
             outside_tolerance,
+            manifest: description.manifest,
         }
     }
 }
@@ -360,6 +366,11 @@ impl Store {
         Lookup::Found(Arc::new(Cached::new(*fingerprint, record)))
     }
 
+    /// What reports remember of entries, whose lines have about so many bytes.
+    pub fn told(&self, length: usize) -> Lines {
+        Lines::open(&self.entries.join("told"), length)
+    }
+
     /// Reads the content of an output and compares it with what was written.
     pub fn verify(&self, kind: &str, fingerprint: &Hash256, output: &OutputRecord) -> Result<(), Damage> {
         let path = self.folder(kind, fingerprint).join(&output.file);
@@ -406,7 +417,7 @@ impl Store {
         for output in &mut record.outputs {
             output.identity = Identity::of(&folder.join(&output.file))?;
         }
-        self.index.add_entry(*fingerprint, record)
+        self.index.add_entry(*fingerprint, &record)
     }
 
     /// The content hash of a file outside the store, with what a stat told before it was read.

@@ -172,7 +172,7 @@ impl Partial<'_> {
         let identity = Identity::of(&target.join("manifest.json")).map_err(|error| StageError::io(&target, error))?;
         let record = record_of(manifest, describe(&target, identity));
         // The index is an accelerator: failing to write it loses nothing.
-        let _ = self.store.index.add_entry(self.fingerprint, record.clone());
+        let _ = self.store.index.add_entry(self.fingerprint, &record);
         Ok(Cached::new(self.fingerprint, record))
     }
 
