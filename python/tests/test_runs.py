@@ -47,7 +47,7 @@ def test_stages_tell_of_themselves(run: af.Run) -> None:
 def test_tables_have_units_in_every_library(run: af.Run) -> None:
     u = pytest.importorskip("astropy.units")
     table = run.table("truth.stars")
-    assert table.units["J_r"] == "km/s kpc" and table.descriptions["J_r"] == "radial action" and table.frames["x"]
+    assert table.units["J_r"] == "km s-1 kpc" and table.descriptions["J_r"] == "radial action" and table.frames["x"]
     assert table.xv.shape == (240, 6) and (table.xv[:, 0] == table["x"]).all() and len(table) == 240
     frame = table.to_pandas()
     assert list(frame.columns) == table.columns and frame.attrs["units"]["x"] == "kpc"

@@ -111,7 +111,7 @@ fn table(path: &Path, table: &RecordBatch, rows: usize) -> String {
         lines.push(vec![
             name,
             kind,
-            unit_of(field).to_owned(),
+            unit_of(field),
             told("frame"),
             told("description"),
         ]);

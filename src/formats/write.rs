@@ -1,4 +1,4 @@
-//! Tables written as other programs read them: Parquet, CSV, ECSV and FITS, with units in the spelling of astropy, FITS and VOUnit.
+//! Tables written as other programs read them: Parquet, CSV, ECSV and FITS, with their units, which are in the spelling of astropy, FITS and VOUnit.
 
 mod fits;
 mod text;

@@ -106,7 +106,7 @@ fn outputs(stage: &dyn AnyStage) -> Option<String> {
             continue;
         };
         for field in schema.fields() {
-            let unit = match unit_of(field) {
+            let unit = match unit_of(field).as_str() {
                 "" => String::new(),
                 unit => format!(" [{unit}]"),
             };

@@ -34,6 +34,7 @@ pub mod stage;
 pub mod store;
 #[cfg(test)]
 mod toys;
+pub mod units;
 pub mod worker;
 
 pub use arrow_schema;

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
+use crate::units;
+
 /// What a trained network maps, and how: a name such as `actions/smooth`. It is to networks what a schema is to tables; the kinds
 /// declare theirs, and here names are compared and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,7 +35,7 @@ impl std::fmt::Display for NetworkType {
 /// What an output port holds, and so the file it is kept in.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Artifact {
-    /// A table, kept as `<port>.parquet`; every field's metadata holds `unit`, `frame` and `description`.
+    /// A table, kept as `<port>.parquet`; every field's metadata holds `unit` (as astropy reads it), `frame` and `description`.
     Table(SchemaRef),
     /// A trained network, kept as `<port>.safetensors`.
     Network(NetworkType),
@@ -226,14 +228,19 @@ pub fn connected_network(connected: &Connected, port: &str) -> Option<NetworkTyp
     }
 }
 
-/// A required column with its unit, frame and description in the metadata.
+/// A required column with its unit, frame and description in the metadata; the unit in the spelling of files ([`units::standard`]).
 pub fn column(name: &str, data_type: DataType, unit: &str, frame: &str, description: &str) -> Field {
-    let pairs = [("unit", unit), ("frame", frame), ("description", description)];
+    let unit = units::standard(unit);
+    let pairs = [("unit", unit.as_str()), ("frame", frame), ("description", description)];
     let metadata: HashMap<String, String> = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     Field::new(name, data_type, false).with_metadata(metadata)
 }
 
-/// The unit that a field's metadata states; `""` if none.
-pub fn unit_of(field: &Field) -> &str {
-    field.metadata().get("unit").map_or("", String::as_str)
+/// The unit that a field's metadata states, as we write it; `""` if none.
+pub fn unit_of(field: &Field) -> String {
+    field
+        .metadata()
+        .get("unit")
+        .map(|unit| units::plain(unit))
+        .unwrap_or_default()
 }

@@ -12,7 +12,7 @@ mod parquet_file;
 mod stream;
 
 pub use arrow::record_batch::RecordBatch;
-pub use astropy::{astropy_header, astropy_unit, unit_of};
+pub use astropy::{astropy_header, unit_of};
 pub use column::{
     bool_column, f64_column, f64_columns, i64_column, noun, optional_f64_column, optional_str_column, str_column,
 };

@@ -70,7 +70,7 @@ pub fn write(path: &Path, table: &RecordBatch, declared: &Schema) -> Result<(), 
     written.map(|_| ()).map_err(|error| unwritable(path, error))
 }
 
-/// Writes any table, for other programs: units as they spell them, and the header that astropy looks for. A missing text is empty:
+/// Writes any table, for other programs, with the header that astropy looks for. A missing text is empty:
 /// astropy has no other.
 pub fn export(path: &Path, table: &RecordBatch) -> Result<(), TableError> {
     let columns = table
@@ -95,18 +95,6 @@ pub fn export(path: &Path, table: &RecordBatch) -> Result<(), TableError> {
 
 /// The schema as other programs read it.
 fn outward(schema: &Schema, columns: &[ArrayRef]) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| {
-        let metadata = field.metadata().iter().map(|(key, value)| {
-            let value = if key == "unit" {
-                astropy::astropy_unit(value)
-            } else {
-                value.clone()
-            };
-            (key.clone(), value)
-        });
-        let metadata: HashMap<String, String> = metadata.collect();
-        field.as_ref().clone().with_metadata(metadata)
-    });
     let mut header = HashMap::from([(astropy::HEADER.to_owned(), astropy::astropy_header(schema))]);
     for (field, column) in schema.fields().iter().zip(columns) {
         if let Some(texts) = column.as_string_opt::<i32>() {
@@ -117,7 +105,7 @@ fn outward(schema: &Schema, columns: &[ArrayRef]) -> SchemaRef {
             );
         }
     }
-    Schema::new_with_metadata(fields.collect::<Vec<_>>(), header).into()
+    Schema::new_with_metadata(schema.fields().clone(), header).into()
 }
 
 /// Begins a file of tables of this schema.

@@ -146,8 +146,8 @@ fn i64s<'a>(table: &'a RecordBatch, name: &str) -> Result<&'a [i64], StageError>
 fn unit(schema: &SchemaRef, name: &str) -> String {
     schema
         .column_with_name(name)
-        .map_or("", |(_, field)| unit_of(field))
-        .to_owned()
+        .map(|(_, field)| unit_of(field))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

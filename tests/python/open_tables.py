@@ -17,18 +17,21 @@ import pyarrow.parquet as pq
 from astropy import units as u
 from astropy.table import QTable
 
-# What our spellings mean, in astropy's words.
+# What the units of our columns mean.
 UNITS = {
     "kpc": u.kpc,
-    "km/s": u.km / u.s,
-    "km/s kpc": u.kpc * u.km / u.s,
-    "km/s/kpc": u.km / u.s / u.kpc,
-    "(km/s)^2": (u.km / u.s) ** 2,
-    "(km/s)^2/kpc": (u.km / u.s) ** 2 / u.kpc,
-    "M_sun": u.solMass,
-    "M_sun/kpc^2": u.solMass / u.kpc**2,
-    "M_sun/kpc^3": u.solMass / u.kpc**3,
-    "mas/yr": u.mas / u.yr,
+    "km s-1": u.km / u.s,
+    "km s-1 kpc": u.kpc * u.km / u.s,
+    "km s-1 kpc-1": u.km / u.s / u.kpc,
+    "km2 s-2": (u.km / u.s) ** 2,
+    "km2 s-2 kpc-1": (u.km / u.s) ** 2 / u.kpc,
+    "solMass": u.solMass,
+    "solMass kpc-2": u.solMass / u.kpc**2,
+    "solMass kpc-3": u.solMass / u.kpc**3,
+    "solMass km s-1": u.solMass * u.km / u.s,
+    "solMass km s-1 kpc": u.solMass * u.km / u.s * u.kpc,
+    "solMass km2 s-2": u.solMass * (u.km / u.s) ** 2,
+    "mas yr-1": u.mas / u.yr,
     "mas": u.mas,
     "deg": u.deg,
     "rad": u.rad,
@@ -57,7 +60,10 @@ def same(found, expected):
 def check(program, pipeline, output, path, folder):
     table = pq.read_table(path)
     expected = {name: table[name].to_pandas().to_numpy() for name in table.column_names}
-    ours = {f.name: UNITS[(f.metadata or {}).get(b"unit", b"").decode()] for f in table.schema}
+    texts = {f.name: (f.metadata or {}).get(b"unit", b"").decode() for f in table.schema}
+    ours = {name: UNITS[text] for name, text in texts.items()}
+    for name, text in texts.items():
+        assert not text or u.Unit(text) == ours[name], (output, name, text)
     for ending in ["parquet", "ecsv", "fits", "csv"]:
         file = Path(folder) / f"t.{ending}"
         subprocess.run([program, "export", f"{pipeline}:{output}", "-o", file], check=True, capture_output=True)

@@ -44,9 +44,9 @@ pub(super) fn write(file: &mut dyn Write, table: &RecordBatch) -> io::Result<()>
         let key = |word: &str| format!("{word}{}", place + 1);
         header.text(&key("TTYPE"), field.name());
         header.text(&key("TFORM"), &form(array, *width));
-        let unit = tables::astropy_unit(tables::unit_of(field));
+        let unit = tables::unit_of(field);
         if !unit.is_empty() {
-            header.text(&key("TUNIT"), &unit);
+            header.text(&key("TUNIT"), unit);
         }
         if *array.data_type() == DataType::Int64 && array.null_count() > 0 {
             header.plain(&key("TNULL"), &NULL.to_string());

@@ -26,8 +26,8 @@ pub(crate) fn table() -> RecordBatch {
         field("star", DataType::Int64, ""),
         field("name", DataType::Utf8, ""),
         field("x", DataType::Float64, "kpc"),
-        field("J_r", DataType::Float64, "km/s kpc"),
-        field("ax", DataType::Float64, "(km/s)^2/kpc"),
+        field("J_r", DataType::Float64, "km s-1 kpc"),
+        field("ax", DataType::Float64, "km2 s-2 kpc-1"),
         field("good", DataType::Boolean, ""),
     ]);
     let columns: Vec<ArrayRef> = vec![

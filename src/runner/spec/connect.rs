@@ -62,7 +62,7 @@ pub(super) fn fitting(types: &[NetworkType], known: &[StageInstance]) -> Vec<Str
 fn columns(needs: &[Need], schema: &Schema, names: impl Fn() -> (String, String)) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut missing = Vec::new();
-    let mut units: Vec<(&str, &str, Vec<String>)> = Vec::new();
+    let mut units: Vec<(&str, String, Vec<String>)> = Vec::new();
     for need in needs {
         let Ok(field) = schema.field_with_name(need.name) else {
             missing.push(need.name.to_owned());
@@ -75,7 +75,7 @@ fn columns(needs: &[Need], schema: &Schema, names: impl Fn() -> (String, String)
         let name = need.name.to_owned();
         match units
             .iter_mut()
-            .find(|(wanted, given, _)| (*wanted, *given) == (expected, found))
+            .find(|(wanted, given, _)| *wanted == expected && *given == found)
         {
             Some((.., names)) => names.push(name),
             None => units.push((expected, found, vec![name])),
@@ -97,7 +97,7 @@ fn columns(needs: &[Need], schema: &Schema, names: impl Fn() -> (String, String)
             columns,
             expected: unit(expected),
             origin,
-            found: unit(found),
+            found: unit(&found),
         });
     }
     problems

@@ -1,6 +1,5 @@
 //! Columns of the file that travel with its stars as they are: in the output `kept`, a row for each star, with its row in the file.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -105,13 +104,9 @@ pub(super) fn write(context: &StageContext, kept: &[Column], table: &Table, read
         } else {
             column.name.clone()
         };
-        let metadata = [
-            ("unit", column.unit.clone().unwrap_or_default()),
-            ("frame", String::new()),
-            ("description", column.description.clone().unwrap_or_default()),
-        ];
-        let metadata: HashMap<String, String> = metadata.map(|(key, value)| (key.to_owned(), value)).into();
-        fields.push(Field::new(name, array.data_type().clone(), true).with_metadata(metadata));
+        let [unit, description] = [&column.unit, &column.description].map(|text| text.as_deref().unwrap_or_default());
+        let field = runner::ports::column(&name, array.data_type().clone(), unit, "", description);
+        fields.push(field.with_nullable(true));
         arrays.push(array);
     }
     let schema = Arc::new(Schema::new(fields));

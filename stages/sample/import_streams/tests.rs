@@ -62,7 +62,7 @@ fn a_parquet_file_is_read_as_it_is() {
     let fields = ran.tables["stars"].schema();
     assert_eq!(
         fields.field_with_name("J_r").unwrap().metadata().get("unit").unwrap(),
-        "km/s kpc"
+        "km s-1 kpc"
     );
 }
 

@@ -6,6 +6,7 @@ use formats::Table;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::{Outcome, Stage};
+use runner::units::standard;
 
 use super::ImportStreams;
 use super::rows::{Bad, Counter, Read, Row};
@@ -170,7 +171,7 @@ pub(super) fn notes(stage: &ImportStreams, context: &StageContext, tables: &[Tab
         let stated = tables.iter().filter_map(|table| table.unit(source.name()));
         units.extend(
             stated
-                .filter(|unit| *unit != COLUMNS[place].unit)
+                .filter(|unit| standard(unit) != standard(COLUMNS[place].unit))
                 .map(|unit| (place, unit.to_owned())),
         );
     }
