@@ -1,8 +1,10 @@
 //! `actionfinder new`
 
+mod from;
+
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::failure::{Failure, Finished};
 use crate::console::print;
@@ -13,6 +15,9 @@ pub struct Args {
     /// The file to write
     #[arg(default_value = "pipeline.yaml")]
     path: PathBuf,
+    /// Your table: its columns, units, errors and streams are looked up in it, and the pipeline is ready to run
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
 }
 
 const TEMPLATE: &str = include_str!("../../pipelines/your_data.yaml");
@@ -20,21 +25,40 @@ const TEMPLATE: &str = include_str!("../../pipelines/your_data.yaml");
 /// Writes the template, never over an existing file.
 pub fn run(args: Args) -> Result<Finished, Failure> {
     let path = args.path.display();
+    let there = || Failure::Usage(format!("{path} is there already, and is left as it is"));
+    // Nothing is looked up for a file that will not be written.
+    if args.path.exists() {
+        return Err(there());
+    }
+    let (yaml, found) = match &args.from {
+        None => (
+            TEMPLATE.to_owned(),
+            vec!["name your file and its columns in it, then:".to_owned()],
+        ),
+        Some(file) => {
+            let written = from::pipeline(TEMPLATE, file, &name(&args.path))?;
+            (
+                written.yaml,
+                [written.found, vec!["what it would do:".to_owned()]].concat(),
+            )
+        }
+    };
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .open(&args.path)
-        .map_err(|error| {
-            if error.kind() == std::io::ErrorKind::AlreadyExists {
-                Failure::Usage(format!("{path} is there already, and is left as it is"))
-            } else {
-                Failure::Work(format!("{path}: {error}"))
-            }
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => there(),
+            _ => Failure::Work(format!("{path}: {error}")),
         })?;
-    file.write_all(TEMPLATE.as_bytes())
+    file.write_all(yaml.as_bytes())
         .map_err(|error| Failure::Work(format!("{path}: {error}")))?;
-    print(&format!(
-        "wrote {path}\nname your file and its columns in it, then: actionfinder plan {path}"
-    ));
+    print(&format!("wrote {path}\n{} actionfinder plan {path}", found.join("\n")));
     Ok(Finished::Well)
+}
+
+/// The name of a pipeline in a file: letters, numbers, `-` and `_` of the file's own.
+fn name(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    super::quick::clean(&stem)
 }

@@ -37,7 +37,7 @@ pub use formats::Format;
 
 pub use self::identity::{Ids, number_of};
 pub use self::kept::{All, Keep};
-pub use self::recognised::recognised;
+pub use self::recognised::{STREAM_NAMES, misfit, recognised, unit_of};
 pub use self::source::{ColumnMap, Source};
 
 use self::identity::Place;

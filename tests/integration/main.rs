@@ -16,6 +16,7 @@ mod data;
 mod diagnostics;
 mod exports;
 mod golden;
+mod new;
 mod pipelines;
 mod plans;
 mod predictions;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use formats::How;
+use formats::{Column, How};
 use serde_json::Value;
 use stages::sample::import_streams::recognised;
 
@@ -15,23 +15,42 @@ pub type Pairs = Vec<(String, String)>;
 /// The columns of a file that say where stars are and how they move, along the line of sight as well.
 pub fn mapped(file: &Path) -> Result<Pairs, Failure> {
     let columns = formats::columns(file, How::default()).map_err(|error| Failure::Work(said(&error)))?;
-    let columns: Vec<String> = columns.into_iter().map(|column| column.name).collect();
-    choose(&columns).map_err(|why| {
-        let found = shortened(&columns);
-        Failure::Usage(format!(
-            "{}: {why}\n  its columns: {found}\n  needed: {}\n  other names are mapped in a pipeline: actionfinder new",
-            file.display(),
-            "x y z vx vy vz; or ra dec pmra pmdec, or l b mu_l_cosb mu_b, with distance or parallax, and radial_velocity"
-        ))
-    })
+    let names = names(&columns);
+    choose(&names).map_err(|why| lacks(file, &names, &why))
 }
 
-fn choose(columns: &[String]) -> Result<Pairs, String> {
+/// The same, for which a column of velocities along the line of sight may be missing, and with what may be a stream.
+pub fn sky_or_cartesian(file: &Path, columns: &[Column]) -> Result<Pairs, Failure> {
+    let names = names(columns);
+    known(&names).map_err(|why| lacks(file, &names, &why))
+}
+
+fn names(columns: &[Column]) -> Vec<String> {
+    columns.iter().map(|column| column.name.clone()).collect()
+}
+
+fn lacks(file: &Path, columns: &[String], why: &str) -> Failure {
+    let found = shortened(columns);
+    Failure::Usage(format!(
+        "{}: {why}\n  its columns: {found}\n  needed: {}\n  other names are mapped in a pipeline: actionfinder new",
+        file.display(),
+        "x y z vx vy vz; or ra dec pmra pmdec, or l b mu_l_cosb mu_b, with distance or parallax, and radial_velocity"
+    ))
+}
+
+/// Our columns, each with the file's.
+fn known(columns: &[String]) -> Result<Pairs, String> {
     let map = serde_json::to_value(recognised(columns)?).map_err(|error| error.to_string())?;
     let source = |value: &Value| value.get("column").unwrap_or(value).as_str().map(str::to_owned);
     let pairs = map.as_object().into_iter().flatten();
-    let pairs: Pairs = pairs
+    Ok(pairs
         .filter_map(|(ours, value)| Some((ours.clone(), source(value)?)))
+        .collect())
+}
+
+fn choose(columns: &[String]) -> Result<Pairs, String> {
+    let pairs: Pairs = known(columns)?
+        .into_iter()
         // Numbers and names of stars are no streams: such stars are known by their rows, and what names them is kept.
         .filter(|(ours, theirs)| !matches!(ours.as_str(), "stream" | "star") || ours.eq_ignore_ascii_case(theirs))
         .collect();

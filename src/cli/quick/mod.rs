@@ -1,7 +1,7 @@
 //! One line instead of a pipeline: the pipeline is written, run like any other, and the table that was asked for is written where it
 //! was asked for. What was made before is found again.
 
-mod columns;
+pub mod columns;
 
 use std::path::{Path, PathBuf};
 
@@ -129,6 +129,11 @@ pub fn quoted(text: &str) -> String {
 /// The name of a pipeline for a file: letters, numbers, `-` and `_` of the file's own.
 pub fn name(command: &str, file: &Path) -> String {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    format!("{command}_{}", clean(&stem))
+}
+
+/// A text as a name of a pipeline.
+pub fn clean(text: &str) -> String {
     let clean = |c: char| {
         if c.is_ascii_alphanumeric() || c == '-' || c == '_' {
             c
@@ -136,8 +141,7 @@ pub fn name(command: &str, file: &Path) -> String {
             '_'
         }
     };
-    let stem: String = stem.chars().take(60).map(clean).collect();
-    format!("{command}_{stem}")
+    text.chars().take(60).map(clean).collect()
 }
 
 #[cfg(test)]

@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::source::{COLUMNS, ColumnMap};
+use crate::common::units::factor;
+
+/// Other names for `stream`.
+pub const STREAM_NAMES: [&str; 4] = ["stream_id", "source_id", "name", "id"];
 
 /// Our columns, and other names for them, in any case. A column's own name is always known.
 const OTHER_NAMES: [(&str, &[&str]); 19] = [
-    ("stream", &["stream_id", "source_id", "name", "id"]),
+    ("stream", &STREAM_NAMES),
     ("star", &[]),
     ("t", &["time"]),
     ("vx", &["v_x"]),
@@ -126,6 +130,19 @@ pub fn recognised(names: &[String]) -> Result<ColumnMap, String> {
         Some(fault) => Err(fault.message),
         None => Ok(map),
     }
+}
+
+/// The unit of our column of this name; none of names and pure numbers.
+pub fn unit_of(ours: &str) -> &'static str {
+    let column = COLUMNS.iter().find(|column| column.name == ours);
+    column.map_or("", |column| column.unit)
+}
+
+/// Why a unit that a file states is none for our column, where it is none.
+pub fn misfit(ours: &str, stated: &str) -> Option<String> {
+    let column = COLUMNS.iter().find(|column| column.name == ours && !column.unit.is_empty())?;
+    let is_stated = !stated.trim().is_empty();
+    is_stated.then(|| factor(stated, column.unit).err()).flatten().map(|why| why.to_string())
 }
 
 /// Whether a column is `name`, its error, or a correlation with it.
