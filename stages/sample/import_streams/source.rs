@@ -60,7 +60,7 @@ impl Source {
             (Some((_, Err(units::Mismatch::NotUnderstood { .. }))), Some(mapped)) => mapped,
             (Some((_, Err(mismatch))), _) => {
                 return Err(StageError::with_hint(
-                    format!("{file}: by its own word column {name}: {mismatch}"),
+                    format!("{file}: the unit of column {name} cannot be used: {mismatch}"),
                     format!(
                         "map another column; or, if the file is wrong, take its units out; or say: {{ column: {name}, unit: {} }}",
                         column.unit
