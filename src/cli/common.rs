@@ -8,6 +8,7 @@ use runner::graph::{Graph, StageId};
 use runner::plan::{self, Entry, Plan, PlanError};
 use runner::ports::Artifact;
 use runner::seal::{self, Answer};
+use runner::search::Outcomes;
 use runner::spec::PipelineFile;
 use runner::stage::Place;
 use runner::store::runs::Asked;
@@ -17,6 +18,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::failure::Failure;
 use super::results::Results;
+use super::search;
 use crate::console::say;
 use crate::libtorch::{self, Libtorch};
 use crate::report::{self, Data, Detail};
@@ -210,13 +212,14 @@ enum Purpose {
 /// Reads a pipeline, or says all that is wrong with it.
 pub fn load(pipeline: &Path, parameters: &Parameters) -> Result<Graph, Failure> {
     let file = PipelineFile::read(pipeline).map_err(invalid)?;
-    resolve(&file, parameters)
+    resolve(&file, parameters, &Outcomes::new())
 }
 
-fn resolve(file: &PipelineFile, parameters: &Parameters) -> Result<Graph, Failure> {
-    let resolved = file.resolve(&parameters.set, &crate::catalog::catalog());
+/// Resolves it, with what came of the trials of its search; what is to be said of the file is said before there are any.
+fn resolve(file: &PipelineFile, parameters: &Parameters, outcomes: &Outcomes) -> Result<Graph, Failure> {
+    let resolved = file.resolve_knowing(&parameters.set, &crate::catalog::catalog(), outcomes);
     let graph = resolved.map_err(invalid)?;
-    for note in &graph.notes {
+    for note in graph.notes.iter().filter(|_| outcomes.is_empty()) {
         say(&format!("note: {note}"));
     }
     Ok(graph)
@@ -224,6 +227,15 @@ fn resolve(file: &PipelineFile, parameters: &Parameters) -> Result<Graph, Failur
 
 fn invalid(diagnostics: runner::spec::Diagnostics) -> Failure {
     Failure::Invalid(diagnostics.to_string())
+}
+
+/// The options for all stages, none of them forced.
+fn of_all(options: &plan::Options) -> plan::Options {
+    plan::Options {
+        to: Vec::new(),
+        force: Vec::new(),
+        ..options.clone()
+    }
 }
 
 /// A pipeline with its plan.
@@ -242,6 +254,7 @@ pub struct Loaded {
     worker: Option<Libtorch>,
     options: plan::Options,
     file: PipelineFile,
+    parameters: Parameters,
 }
 
 impl Loaded {
@@ -262,7 +275,7 @@ impl Loaded {
         // The store's index is read meanwhile: with thousands of stages that takes a while too.
         let (graph, store) = std::thread::scope(|scope| {
             let store = scope.spawn(|| results.store_of(file.path()));
-            let graph = resolve(file, parameters);
+            let graph = resolve(file, parameters, &Outcomes::new());
             (graph, store.join().unwrap_or_else(|_| results.store_of(file.path())))
         });
         let graph = graph?;
@@ -287,9 +300,22 @@ impl Loaded {
             gpus: gpus.len(),
             environment: found.environment(),
         };
+        let mut graph = graph;
+        if graph.search.is_some() {
+            let resolve = |outcomes: &Outcomes| resolve(file, parameters, outcomes);
+            let kept = search::kept(&store, &graph.pipeline);
+            // What was kept may be of another search: where it does not fit, all begins with the first trials.
+            if !kept.is_empty()
+                && let Ok(guessed) = file.resolve_knowing(&parameters.set, &crate::catalog::catalog(), &kept)
+            {
+                graph = guessed;
+            }
+            (graph, _) = search::known(graph, &store, &of_all(&options), resolve)?;
+        }
         let plan = plan::plan(&graph, &store, &options).map_err(|errors| plan_failure(file, errors))?;
         Ok(Self {
             file: file.clone(),
+            parameters: parameters.clone(),
             graph,
             store,
             plan,
@@ -319,12 +345,35 @@ impl Loaded {
 
     /// A plan of all stages, made now.
     pub fn whole_plan(&self) -> Result<Plan, Failure> {
-        let options = plan::Options {
-            to: Vec::new(),
-            force: Vec::new(),
-            ..self.options.clone()
+        let plan = plan::plan(&self.graph, &self.store, &of_all(&self.options));
+        plan.map_err(|errors| plan_failure(&self.file, errors))
+    }
+
+    /// After a run, the same with the trials of its search that are known now; whether there are others than before.
+    pub fn go_on(self) -> Result<(Self, bool), Failure> {
+        let Some(searched) = self.graph.search.clone() else {
+            return Ok((self, false));
         };
-        plan::plan(&self.graph, &self.store, &options).map_err(|errors| plan_failure(&self.file, errors))
+        let resolve = |outcomes: &Outcomes| resolve(&self.file, &self.parameters, outcomes);
+        let (graph, outcomes) = search::known(self.graph, &self.store, &of_all(&self.options), resolve)?;
+        search::keep(&self.store, &graph.pipeline, &outcomes);
+        let more = graph
+            .search
+            .as_ref()
+            .is_some_and(|now| now.known.trials != searched.known.trials);
+        let options = plan::Options {
+            force: Vec::new(),
+            ..self.options
+        };
+        let mut plan = plan::plan(&graph, &self.store, &options).map_err(|errors| plan_failure(&self.file, errors))?;
+        search::without_failed(&graph, &mut plan);
+        let now = Self {
+            graph,
+            plan,
+            options,
+            ..self
+        };
+        Ok((now, more))
     }
 
     /// The only stage with this name or label.

@@ -47,8 +47,12 @@ impl<'a> Recorded<'a> {
     }
 
     /// Keeps what the run needs. That this fails matters where something ran: nothing else keeps its outputs from `gc`.
-    pub fn end(&mut self, loaded: &Loaded, done: &RunSummary) -> Result<(), Failure> {
-        let mut record = self.record.clone();
+    /// A search knows what was asked for at the end only.
+    pub fn end(&mut self, loaded: &Loaded, done: &RunSummary, asked: Asked) -> Result<(), Failure> {
+        let mut record = Record {
+            asked,
+            ..self.record.clone()
+        };
         record.ended = Some(clock::now());
         record.needs = hits(&done.plan.entries);
         record.needs.extend(&done.unfinished);

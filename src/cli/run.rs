@@ -80,8 +80,8 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     let asked = args.work.asked(&file, &loaded.graph);
     let journal = Journal::new(&loaded.store.pipeline_folder(&loaded.graph.pipeline));
     let mut record = Recorded::begin(&loaded, &file, asked, journal.run());
-    let done = go(&args, &loaded, journal, &cancel)?;
-    let recorded = record.end(&loaded, &done);
+    let (loaded, done) = rounds(&args, loaded, journal, &cancel)?;
+    let recorded = record.end(&loaded, &done, args.work.asked(&file, &loaded.graph));
     for warning in &done.warnings {
         say(&format!("warning: {warning}"));
     }
@@ -147,7 +147,41 @@ fn report_of(
     Ok((data, written.map_err(failed)))
 }
 
-fn go(args: &Args, loaded: &Loaded, journal: Journal, cancel: &Cancel) -> Result<RunSummary, Failure> {
+/// Runs all that is known; of a search then what is known by that, until there is nothing new.
+fn rounds(args: &Args, loaded: Loaded, journal: Journal, cancel: &Cancel) -> Result<(Loaded, RunSummary), Failure> {
+    let mut sinks: Vec<Box<dyn Sink>> = vec![sink(args.log), Box::new(journal)];
+    let mut done = go(args, &loaded, &mut sinks, cancel)?;
+    let (mut loaded, mut more) = if done.interrupted {
+        (loaded, false)
+    } else {
+        loaded.go_on()?
+    };
+    while more {
+        let searched = loaded.graph.search.as_ref().map(|searched| searched.known.trials.len());
+        if args.log != Log::Json {
+            let (known, all) = (
+                searched.unwrap_or(0),
+                loaded.graph.search.as_ref().map_or(0, |own| own.search.trials),
+            );
+            say(&format!("search: {known} of {all} trials are known"));
+        }
+        sinks[0] = sink(args.log);
+        let next = go(args, &loaded, &mut sinks, cancel)?;
+        let before = std::mem::replace(&mut done, next);
+        done.ran += before.ran;
+        done.skipped += before.skipped;
+        done.failures.splice(0..0, before.failures);
+        done.warnings.splice(0..0, before.warnings);
+        done.seconds += before.seconds;
+        if done.interrupted {
+            break;
+        }
+        (loaded, more) = loaded.go_on()?;
+    }
+    Ok((loaded, done))
+}
+
+fn go(args: &Args, loaded: &Loaded, sinks: &mut [Box<dyn Sink>], cancel: &Cancel) -> Result<RunSummary, Failure> {
     let threads = args
         .threads
         .or_else(|| std::thread::available_parallelism().ok().map(Into::into));
@@ -160,7 +194,6 @@ fn go(args: &Args, loaded: &Loaded, journal: Journal, cancel: &Cancel) -> Result
         arguments: vec!["worker".to_owned()],
         environment: Vec::new(),
     };
-    let mut sinks: Vec<Box<dyn Sink>> = vec![sink(args.log), Box::new(journal)];
     let most = budget.cpu_threads;
     let run = Run {
         graph: &loaded.graph,
@@ -170,7 +203,7 @@ fn go(args: &Args, loaded: &Loaded, journal: Journal, cancel: &Cancel) -> Result
         cancel,
         executor: &Processes::new(worker, most),
     };
-    Ok(execute(run, &mut sinks))
+    Ok(execute(run, sinks))
 }
 
 /// Says again what was sealed, if the run still has its record.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::common::{Loaded, Parameters};
 use super::failure::{Failure, Finished};
 use super::results::Results;
-use crate::console::{align, duration, print};
+use crate::console::{align, describe_search, duration, print};
 use crate::report::{State, summary};
 
 /// Show how the stages of a pipeline stand.
@@ -44,9 +44,10 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             more,
         ]);
     }
+    let search = loaded.graph.search.as_ref().map(describe_search).unwrap_or_default();
     let done = data.stages.iter().filter(|stage| stage.state == State::Done).count();
     let mut text = format!(
-        "{}: {done} of {} stages done\n{}",
+        "{}: {done} of {} stages done\n{search}{}",
         data.pipeline,
         data.stages.len(),
         align(&lines, &[])

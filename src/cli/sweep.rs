@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use runner::store::Metric;
+use runner::graph::Searched;
+use runner::search::{front, key, order};
 
 use super::common::{Loaded, Parameters};
+use super::condition::Condition;
 use super::failure::{Failure, Finished};
 use super::results::Results;
-use crate::console::{align, print};
-use crate::report::{Data, StageData, headline, measures, plain, summary, symbol};
+use crate::console::{align, number, print};
+use crate::report::{Column, Data, StageData, outcomes, plain, summary, symbol};
 
 /// Show all points of a sweep with their results, best first.
 #[derive(Debug, clap::Args)]
@@ -19,23 +21,38 @@ pub struct Args {
     parameters: Parameters,
     #[command(flatten)]
     results: Results,
-    /// Measure to order by, or a metric of a stage, such as actions.spread_validation [default: the first measure]
+    /// Measure to order by, or a metric of a stage, such as actions.spread_validation [default: what is searched for, or the first
+    /// measure]
     #[arg(long, value_name = "MEASURE")]
     by: Option<String>,
+    /// Only points with such a parameter, measure or metric: width=64, delta_J<5; may be repeated
+    #[arg(long = "where", value_name = "CONDITION", value_parser = Condition::read)]
+    conditions: Vec<Condition>,
+    /// Only so many lines
+    #[arg(long, value_name = "N")]
+    top: Option<usize>,
 }
 
-/// Prints one line for each sweep point.
+/// Prints one line for each trial of a search, or each sweep point.
 pub fn run(args: Args) -> Result<Finished, Failure> {
     let loaded = Loaded::new(&args.pipeline, &args.parameters, &args.results)?;
     let data = loaded.data()?;
-    let mut columns = measured(&data);
+    let most = args.top.unwrap_or(usize::MAX);
+    match &loaded.graph.search {
+        Some(searched) if args.by.is_none() && args.conditions.is_empty() => trials(&data, searched, most),
+        _ => points(&data, &args, most),
+    }
+}
+
+fn points(data: &Data, args: &Args, most: usize) -> Result<Finished, Failure> {
+    let mut columns = Column::measured(data);
     let by = match &args.by {
         None => 0,
         Some(by) => match columns.iter().position(|column| column.is(by)) {
             Some(place) => place,
             // Numbers that stages tell of themselves are many: only the one that is asked for gets a column.
             None => {
-                columns.push(told(&data, by).ok_or_else(|| nothing_called(by, &data, &columns))?);
+                columns.push(Column::find(data, by).ok_or_else(|| nothing_called(by, data))?);
                 columns.len() - 1
             }
         },
@@ -47,7 +64,8 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             swept.push(name);
         }
     }
-    let found: Vec<Vec<Option<&StageData>>> = columns.iter().map(|column| column.stages(&data)).collect();
+    let is_wanted = wanted(data, &args.conditions, &swept)?;
+    let found: Vec<Vec<Option<&StageData>>> = columns.iter().map(|column| column.stages(data)).collect();
     let mut findings: Vec<Option<&str>> = vec![None; data.points.len()];
     for (stage, title, _) in data.findings() {
         for &point in &stage.points {
@@ -55,7 +73,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         }
     }
     let mut rows: Vec<(f64, Vec<String>)> = Vec::new();
-    for (n, point) in data.points.iter().enumerate() {
+    for (n, point) in data.points.iter().enumerate().filter(|(n, _)| is_wanted[*n]) {
         let cell = |name: &&str| {
             let value = point
                 .iter()
@@ -91,109 +109,119 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             .chain(columns.iter().map(heading))
             .collect::<Vec<_>>(),
     ];
-    lines.extend(rows.into_iter().map(|(_, cells)| cells));
+    lines.extend(rows.into_iter().take(most).map(|(_, cells)| cells));
     let right: Vec<usize> = (0..swept.len() + columns.len()).collect();
     print(&align(&lines, &right));
     Ok(Finished::Well)
 }
 
-/// What stands in a column.
-#[derive(PartialEq)]
-enum Of {
-    /// A measure of a comparison.
-    Comparison,
-    /// A metric that a stage told.
-    Metric,
-}
-
-#[derive(PartialEq)]
-struct Column {
-    of: Of,
-    /// Name of the stage, without what is swept.
-    stage: String,
-    name: String,
-}
-
-impl Column {
-    fn is(&self, by: &str) -> bool {
-        self.name == by
-            || symbol(&self.name) == by
-            || by
-                .strip_prefix(&self.stage)
-                .is_some_and(|rest| rest.strip_prefix('.') == Some(&self.name))
-    }
-
-    /// Its stage at each sweep point.
-    fn stages<'a>(&self, data: &'a Data) -> Vec<Option<&'a StageData>> {
-        let mut found = vec![None; data.points.len()];
-        for stage in data.stages.iter().filter(|stage| *stage.name == *self.stage) {
-            for &point in &stage.points {
-                found[point].get_or_insert(stage);
-            }
-        }
-        found
-    }
-
-    /// Value and unit, of its stage at a sweep point.
-    fn value<'a>(&self, stage: &'a StageData) -> Option<(f64, &'a str)> {
-        match self.of {
-            Of::Comparison => headline(&stage.errors, &self.name).map(|row| (row.value, row.unit.as_str())),
-            // The last word counts: a metric may be told more than once.
-            Of::Metric => metrics(stage)
-                .rfind(|metric| metric.name == self.name)
-                .map(|metric| (metric.value, metric.unit.as_str())),
-        }
-    }
-}
-
-/// A column for each comparison and measure, in the order of the file.
-fn measured(data: &Data) -> Vec<Column> {
-    let mut columns: Vec<Column> = Vec::new();
-    for stage in data.comparisons() {
-        for measure in measures(&stage.errors) {
-            let column = Column {
-                of: Of::Comparison,
-                stage: stage.name.to_string(),
-                name: measure.to_owned(),
+/// Whether all conditions hold, for each sweep point.
+fn wanted(data: &Data, conditions: &[Condition], swept: &[&str]) -> Result<Vec<bool>, Failure> {
+    let mut wanted = vec![true; data.points.len()];
+    for condition in conditions {
+        let column = if swept.contains(&condition.name.as_str()) {
+            None
+        } else {
+            let column = Column::find(data, &condition.name);
+            Some(column.ok_or_else(|| nothing_called(&condition.name, data))?)
+        };
+        let stages = column.as_ref().map(|column| column.stages(data));
+        for (n, wanted) in wanted.iter_mut().enumerate() {
+            let holds = match (&column, &stages) {
+                (Some(column), Some(stages)) => {
+                    let value = stages[n].and_then(|stage| column.value(stage));
+                    value.is_some_and(|(value, _)| condition.holds_for(value))
+                }
+                _ => {
+                    let value = data.points[n].iter().find(|(name, _)| **name == *condition.name);
+                    value.is_some_and(|(_, value)| condition.holds(value))
+                }
             };
-            if !columns.contains(&column) {
-                columns.push(column);
+            *wanted &= holds;
+        }
+    }
+    Ok(wanted)
+}
+
+/// The trials of a search, best first; those without results behind them.
+fn trials(data: &Data, searched: &Searched, most: usize) -> Result<Finished, Failure> {
+    let search = &searched.search;
+    let found = outcomes(data, searched).map_err(Failure::Usage)?;
+    let all = searched.known.trials.iter().enumerate();
+    let (done, open): (Vec<_>, Vec<_>) = all.partition(|(_, trial)| found.contains_key(&key(trial)));
+    let results: Vec<_> = done.iter().map(|(_, trial)| found[&key(trial)].clone()).collect();
+    let best = if search.objectives.len() > 1 {
+        front(search, &results)
+    } else {
+        Vec::new()
+    };
+    let unit = |of: &str| {
+        let column = Column::find(data, of)?;
+        let unit = data
+            .stages
+            .iter()
+            .find_map(|stage| column.value(stage).filter(|_| *stage.name == *column.stage))?
+            .1;
+        Some(unit.to_owned())
+    };
+    let units: Vec<String> = search
+        .objectives
+        .iter()
+        .map(|objective| unit(&objective.of).unwrap_or_default())
+        .collect();
+    let mut head = vec!["trial".to_owned()];
+    head.extend(search.axes.iter().map(|axis| axis.name.clone()));
+    head.extend(search.objectives.iter().map(|objective| objective.of.clone()));
+    let right: Vec<usize> = (0..head.len()).collect();
+    let mut lines = vec![head];
+    let cells = |number: usize, trial: &runner::search::Trial| {
+        let mut cells = vec![(number + 1).to_string()];
+        cells.extend(
+            trial
+                .iter()
+                .map(|value| value.as_ref().map_or_else(|| "-".to_owned(), plain)),
+        );
+        cells
+    };
+    for n in order(search, &results) {
+        let (number_of, trial) = done[n];
+        let mut line = cells(number_of, trial);
+        let outcome = &results[n];
+        match &outcome.objectives {
+            Some(values) => {
+                line.extend(
+                    values
+                        .iter()
+                        .zip(&units)
+                        .map(|(value, unit)| summary::with_unit(*value, unit)),
+                );
+                line.push(match outcome.violation {
+                    out if out > 0.0 => format!("out of bounds by {}", number(out)),
+                    _ if best.contains(&n) => "front".to_owned(),
+                    _ => String::new(),
+                });
+            }
+            None => {
+                line.extend(search.objectives.iter().map(|_| "-".to_owned()));
+                line.push("no result".to_owned());
             }
         }
+        lines.push(line);
     }
-    columns
-}
-
-fn metrics(stage: &StageData) -> impl DoubleEndedIterator<Item = &Metric> {
-    stage.manifest.iter().flat_map(|manifest| &manifest.metrics)
-}
-
-/// The metric called `by`, or `stage.metric`, of the first stage that has one.
-fn told(data: &Data, by: &str) -> Option<Column> {
-    let mut all = data.stages.iter().flat_map(|stage| {
-        metrics(stage).map(|metric| Column {
-            of: Of::Metric,
-            stage: stage.name.to_string(),
-            name: metric.name.clone(),
-        })
-    });
-    all.find(|column| column.is(by))
-}
-
-fn nothing_called(by: &str, data: &Data, columns: &[Column]) -> Failure {
-    let own = columns.iter().map(|column| column.name.as_str());
-    let told = data
-        .stages
-        .iter()
-        .flat_map(|stage| metrics(stage).map(|metric| metric.name.as_str()));
-    let mut known: Vec<&str> = Vec::new();
-    for name in own.chain(told) {
-        if !known.contains(&name) {
-            known.push(name);
-        }
+    for (number, trial) in open {
+        let mut line = cells(number, trial);
+        line.extend(search.objectives.iter().map(|_| "-".to_owned()));
+        line.push("not done".to_owned());
+        lines.push(line);
     }
+    lines.truncate(most.saturating_add(1));
+    print(&align(&lines, &right));
+    Ok(Finished::Well)
+}
+
+fn nothing_called(by: &str, data: &Data) -> Failure {
     Failure::Usage(format!(
         "there are no results for {by}; there are: {}",
-        known.join(", ")
+        Column::names(data).join(", ")
     ))
 }

@@ -18,7 +18,7 @@ use clap::ValueEnum;
 use runner::event::Sink;
 
 pub use align::align;
-pub use plan::describe_plan;
+pub use plan::{describe_plan, describe_search};
 pub use visible::{one_line, visible};
 pub use words::{count, duration, number, significant};
 

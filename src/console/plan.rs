@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use runner::graph::{Graph, StageId, StageInstance};
+use runner::graph::{Graph, Searched, StageId, StageInstance};
 use runner::plan::{Entry, Plan};
 
 /// The sum, then one line for each stage.
@@ -50,7 +50,20 @@ pub fn describe_plan(graph: &Graph, plan: &Plan) -> String {
         (run, 0) => format!("{run} would run, {fresh} fresh"),
         (run, wait) => format!("{run} would run, {wait} after them, {fresh} fresh"),
     };
-    format!("{}: {sum}\n{lines}", graph.pipeline)
+    let search = graph.search.as_ref().map(describe_search).unwrap_or_default();
+    format!("{}: {sum}\n{search}{lines}", graph.pipeline)
+}
+
+/// How far a search is, in a line.
+pub fn describe_search(searched: &Searched) -> String {
+    let (known, all) = (searched.known.trials.len(), searched.search.trials);
+    if known >= all {
+        format!("search: all {all} trials are known\n")
+    } else if searched.known.last {
+        format!("search: {known} of {all} trials; it ended there, for its hours are spent or no trial has a result\n")
+    } else {
+        format!("search: {known} of {all} trials are known; the next depend on their results\n")
+    }
 }
 
 fn state(entry: &Entry) -> &'static str {

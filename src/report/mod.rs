@@ -2,10 +2,12 @@
 //! made again at any time.
 
 mod collect;
+mod column;
 mod data;
 mod graph;
 mod history;
 mod html;
+mod outcomes;
 mod picture;
 mod results;
 mod rows;
@@ -24,7 +26,9 @@ use runner::store::files::{self as store_files, Keep};
 use runner::store::{Hash256, Store};
 
 pub use data::{Data, StageData, State, plain};
-pub use results::{ErrorRow, MEAN, MEAN_ABSOLUTE, headline, measures, symbol};
+pub use column::Column;
+pub use outcomes::outcomes;
+pub use results::{ErrorRow, MEAN, MEAN_ABSOLUTE, symbol};
 
 /// The report of a run: where it is, and what there was to say about it.
 pub struct Written {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::canonical::Canonical;
 use crate::ports::OutputPort;
+use crate::search::{Known, Search};
 use crate::stage::{AnyStage, Place, Role};
 
 /// A stage instance of a [`Graph`]: its place among them. What is known of each stage is kept in a [`StageMap`].
@@ -182,6 +183,17 @@ pub struct StageInstance {
 /// One sweep point: its swept parameters with their values, in the order of the axes. Empty outside a sweep.
 pub type Point = Box<[(Arc<str>, Arc<serde_json::Value>)]>;
 
+/// A search of a pipeline, with the trials that are known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Searched {
+    /// What is searched, less what the command line sets.
+    pub search: Search,
+    /// The trials.
+    pub known: Known,
+    /// Of each sweep point, its trial; `None` of points that no trial is part of.
+    pub trials: Vec<Option<usize>>,
+}
+
 /// A resolved pipeline. Stages are in topological order: inputs come before those who read them.
 pub struct Graph {
     /// `pipeline:`.
@@ -195,6 +207,8 @@ pub struct Graph {
     /// Sweep points; one empty point outside a sweep. Where parts of a pipeline vary independently, each has points of its
     /// own, with the parameters that it depends on.
     pub points: Vec<Point>,
+    /// The search, where there is one.
+    pub search: Option<Searched>,
     /// The parameters that are not swept, with their values. One that depends on a swept one is as it is written.
     pub parameters: Vec<(String, serde_json::Value)>,
     /// What is to be said of the files, and is no mistake.

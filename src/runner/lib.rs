@@ -29,6 +29,7 @@ pub mod ports;
 pub mod quantity;
 pub mod schema;
 pub mod seal;
+pub mod search;
 pub mod spec;
 pub mod stage;
 pub mod store;

@@ -157,6 +157,7 @@ fn sweep() -> Value {
                 "description": "Parameters that are set together, row by row",
                 "anyOf": [records, groups],
             },
+            "search": search(&number),
             "axes": {
                 "description": "Every combination of these values",
                 "type": ["object", "null"],
@@ -169,6 +170,74 @@ fn sweep() -> Value {
                 "additionalProperties": values,
             },
         },
+        "additionalProperties": false,
+    })
+}
+
+/// `search:` of a sweep.
+fn search(number: &Value) -> Value {
+    let ends = json!({ "type": "array", "items": number, "minItems": 2, "maxItems": 2 });
+    let when = json!({
+        "description": "Searched only where a choice above has this value, or one of these; elsewhere as in `params`",
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+    });
+    let list = json!({ "type": "array", "minItems": 1 });
+    let space = |kind: &str, description: &str, values: &Value| {
+        json!({
+            "description": description,
+            "type": "object",
+            "properties": { kind: values, "when": when },
+            "required": [kind],
+            "additionalProperties": false,
+        })
+    };
+    let spaces = json!({ "anyOf": [
+        list,
+        space("uniform", "A number between two", &ends),
+        space("log", "A number between two, its logarithms all alike", &ends),
+        space("integer", "A whole number from one to another", &ends),
+        space("log_integer", "A whole number from one to another, their logarithms all alike", &ends),
+        space("choice", "One of these values", &list),
+    ] });
+    let measure = json!({ "type": "string", "pattern": "[.]" });
+    let measures = json!({ "anyOf": [measure, { "type": "array", "items": measure, "minItems": 1 }] });
+    let bound = json!({
+        "type": "object",
+        "properties": { "at_most": { "type": "number" }, "at_least": { "type": "number" } },
+        "minProperties": 1,
+        "additionalProperties": false,
+    });
+    json!({
+        "description": "Tries values of parameters, and learns from the results which to try next",
+        "type": ["object", "null"],
+        "properties": {
+            "over": {
+                "description": "The parameters, and what they may be",
+                "type": "object",
+                "propertyNames": { "pattern": NAME },
+                "additionalProperties": spaces,
+                "minProperties": 1,
+            },
+            "minimize": measures,
+            "maximize": measures,
+            "within": {
+                "description": "Measures that must stay within bounds",
+                "type": ["object", "null"],
+                "additionalProperties": bound,
+            },
+            "method": { "enum": ["tpe", "sobol", "random"] },
+            "trials": { "description": "How many trials", "type": "integer", "minimum": 1 },
+            "batch": { "description": "How many are proposed at a time; 8 by default", "type": "integer", "minimum": 1 },
+            "seed": { "type": "integer", "minimum": 0 },
+            "hours": {
+                "description": "No batch begins after so many hours of stages, all trials together",
+                "type": "number",
+                "exclusiveMinimum": 0,
+            },
+        },
+        "required": ["over", "trials"],
         "additionalProperties": false,
     })
 }

@@ -520,6 +520,7 @@ pub fn toy_graph(build: impl FnOnce(&mut Toys)) -> Graph {
         about: String::new(),
         folder: PathBuf::from("."),
         stages: toys.stages,
+        search: None,
         points: vec![Box::default()],
         parameters: Vec::new(),
         notes: Vec::new(),

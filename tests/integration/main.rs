@@ -27,6 +27,7 @@ mod report;
 mod runs;
 mod schema;
 mod seals;
+mod searches;
 mod shipped;
 mod trainings;
 mod uses;

@@ -10,6 +10,7 @@ use super::spans::Part;
 use super::{parse, read, spans};
 use crate::catalog::Catalog;
 use crate::graph::Graph;
+use crate::search::Outcomes;
 use crate::store::Hash256;
 
 /// A pipeline file and those that it uses, as they were when they were read. What is planned, what a seal answers for, and
@@ -66,7 +67,17 @@ impl PipelineFile {
 
     /// Resolves it. `overrides` are the `-p name=value` of the command line; each value is read as YAML.
     pub fn resolve(&self, overrides: &[(String, String)], catalog: &Catalog) -> Result<Graph, Diagnostics> {
-        parse(&self.sources, overrides, catalog)
+        self.resolve_knowing(overrides, catalog, &Outcomes::new())
+    }
+
+    /// The same of one that searches, with what came of trials before.
+    pub fn resolve_knowing(
+        &self,
+        overrides: &[(String, String)],
+        catalog: &Catalog,
+        outcomes: &Outcomes,
+    ) -> Result<Graph, Diagnostics> {
+        parse(&self.sources, overrides, catalog, outcomes)
     }
 
     /// The file and the line, from 1, of what `keys` lead to in a stage: `stages`, its name, its kind and so on; for mistakes

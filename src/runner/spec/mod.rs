@@ -48,6 +48,7 @@ pub use file::PipelineFile;
 
 use crate::catalog::{Catalog, Kind};
 use crate::graph::Graph;
+use crate::search::Outcomes;
 use diagnostics::{At, Mistake, Text};
 use outline::Outline;
 use problem::Problem;
@@ -68,7 +69,7 @@ pub fn parse_str(
     catalog: &Catalog,
 ) -> Result<Graph, Diagnostics> {
     let first = Source::new(file.to_owned(), folder.to_owned(), text.to_owned());
-    parse(&Sources::of(first, None), overrides, catalog)
+    parse(&Sources::of(first, None), overrides, catalog, &Outcomes::new())
 }
 
 /// The parameters that `with` makes of a kind, defaults filled in and numbers in their units, whatever they mean together; or what is
@@ -85,8 +86,13 @@ pub fn parameters(kind: &Kind, with: &Value) -> Result<Value, Vec<String>> {
     right.map(|stage| stage.parameters()).ok_or(wrong)
 }
 
-/// Resolves the pipeline in the first of `sources`.
-fn parse(sources: &Sources, overrides: &[(String, String)], catalog: &Catalog) -> Result<Graph, Diagnostics> {
+/// Resolves the pipeline in the first of `sources`. `outcomes` is what came of the trials of its search, as far as they are known.
+fn parse(
+    sources: &Sources,
+    overrides: &[(String, String)],
+    catalog: &Catalog,
+    outcomes: &Outcomes,
+) -> Result<Graph, Diagnostics> {
     let mut mistakes = Vec::new();
     // What is wrong with a file as a whole is said where the file is first used.
     let mut of_files: Vec<(usize, Mistake)> = Vec::new();
@@ -119,7 +125,7 @@ fn parse(sources: &Sources, overrides: &[(String, String)], catalog: &Catalog) -
             outline,
             &scopes,
             &command_line,
-            catalog.quantities(),
+            (catalog.quantities(), outcomes),
             &mut mistakes,
         );
     }

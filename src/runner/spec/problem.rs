@@ -89,6 +89,8 @@ problems! {
     UnequalLists { name: String, length: usize, first: String, first_length: usize }
         => "`{name}` has {length} values, but `{first}` has {first_length}",
     BadRange { key: &'static str, reason: String } => "this is not a {key}: {reason}",
+    BadSearch { name: String, reason: String } => "`{name}` cannot be searched so: {reason}",
+    SearchInUse { name: String } => "`{name}` searches, which only a pipeline that is run itself can",
     SweptTwice { name: String } => "`{name}` is swept twice",
     UnusedSwept { name: String } => "`{name}` is swept, but no stage uses it",
     TooManyPoints { points: String } => "the sweep has {points} points",
@@ -201,6 +203,10 @@ impl Problem {
             Self::BadRange { .. } => {
                 "write `{ range: [first, last] }` or `{ range: [first, last, step] }`; both ends count"
             }
+            Self::BadSearch { .. } => {
+                "write such as `search: { over: { width: { integer: [16, 128] } }, minimize: STAGE.MEASURE, trials: 50 }`"
+            }
+            Self::SearchInUse { .. } => "set the parameters that it searches in the `with` of this use",
             Self::SweptTwice { .. } => "keep it in one place of the sweep",
             Self::UnusedSwept { name } => {
                 return Some(format!("use it as `${name}` in a stage, or remove it from the sweep"));

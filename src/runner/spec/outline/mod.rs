@@ -15,6 +15,7 @@ use super::spans::Part;
 use super::sweep::{self, Written};
 use super::{LONGEST_NAME, is_name, mapping, noun, section, unknown_keys};
 use crate::catalog::Catalog;
+use crate::search::Search;
 use crate::store::RESERVED;
 
 /// A pipeline as written.
@@ -33,6 +34,8 @@ pub(super) struct Outline<'a> {
     pub stages: Vec<Stage<'a>>,
     /// `sweep`.
     pub sweep: Vec<Written>,
+    /// Its `search`.
+    pub search: Option<Search>,
 }
 
 impl<'a> Outline<'a> {
@@ -90,6 +93,8 @@ impl<'a> Outline<'a> {
         uses::check_names(&uses, &stages, mistakes);
         let defaults = defaults::defaults(root.get("defaults"), &stages, catalog, mistakes);
         let sweep = sweep::written(root.get("sweep"), params, catalog.quantities(), mistakes);
+        let search = root.get("sweep").and_then(|sweep| sweep.get("search"));
+        let search = sweep::search(search, &sweep, params, catalog.quantities(), mistakes);
         let (pipeline, about) = (pipeline.unwrap_or_default(), about.unwrap_or_default());
         Some(Self {
             pipeline,
@@ -99,6 +104,7 @@ impl<'a> Outline<'a> {
             uses,
             stages,
             sweep,
+            search,
         })
     }
 }

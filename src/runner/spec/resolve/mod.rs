@@ -9,6 +9,8 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use self::variants::Variant;
 use super::arguments;
 use super::diagnostics::{At, Mistake};
@@ -20,10 +22,11 @@ use super::problem::Problem;
 use super::scopes::Scope;
 use super::sources::Sources;
 use super::spans::Part;
-use super::sweep::Combinations;
-use crate::graph::{Graph, StageId, StageInstance};
+use super::sweep::{Combinations, Written as WrittenSweep};
+use crate::graph::{Graph, Searched, StageId, StageInstance};
 use crate::ports::{Counts, InputPort, OutputPort};
 use crate::quantity::ReadQuantity;
+use crate::search::{Known, Outcomes, Search};
 
 /// Resolves a pipeline, of which `outline` is its own file; complete if no mistake was added.
 pub(super) fn resolve(
@@ -31,9 +34,10 @@ pub(super) fn resolve(
     outline: &Outline<'_>,
     scopes: &[Scope<'_>],
     command_line: &CommandLine,
-    quantities: Option<ReadQuantity>,
+    (quantities, outcomes): (Option<ReadQuantity>, &Outcomes),
     mistakes: &mut Vec<Mistake>,
 ) -> Option<Graph> {
+    let search = searched(outline, scopes, &command_line[0], outcomes, mistakes);
     let mut values = Values {
         quantities,
         ..Values::default()
@@ -41,7 +45,10 @@ pub(super) fn resolve(
     for (scope, own) in scopes.iter().zip(command_line) {
         let given = given(scope, own, mistakes);
         let sweep = scope.outline.map_or(&[][..], |outline| &outline.sweep);
-        values.add(scope, sweep, &given, mistakes);
+        let search = search.as_ref().filter(|_| scope.parent.is_none());
+        let search = search.map(|(search, known)| WrittenSweep::of_search(search, &known.trials));
+        let sweep: Vec<WrittenSweep> = sweep.iter().cloned().chain(search).collect();
+        values.add(scope, &sweep, &given, mistakes);
     }
     let nodes = nodes(scopes, mistakes);
     let mut resolver = Resolver {
@@ -67,7 +74,7 @@ pub(super) fn resolve(
     if !resolver.mistakes.is_empty() {
         return None;
     }
-    let points = resolver.points();
+    let (points, trials) = resolver.points();
     let mut parameters = values.scopes[0].unswept();
     // Of what is used, the parameters are said there; here only what the command line makes of them.
     for (scope, own) in scopes.iter().zip(command_line).skip(1) {
@@ -84,9 +91,62 @@ pub(super) fn resolve(
         folder: sources.0[0].folder.clone(),
         stages: resolver.instances,
         points,
+        search: search.map(|(search, known)| Searched { search, known, trials }),
         parameters,
         notes: Vec::new(),
     })
+}
+
+/// The search of the pipeline itself, with its known trials; reports one of a pipeline that it uses.
+fn searched(
+    outline: &Outline<'_>,
+    scopes: &[Scope<'_>],
+    command_line: &HashMap<String, Value>,
+    outcomes: &Outcomes,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<(Search, Known)> {
+    for scope in &scopes[1..] {
+        if let (
+            Some(Outline {
+                search: Some(search), ..
+            }),
+            Some((parent, used)),
+        ) = (scope.outline, scope.parent)
+        {
+            let is_set = |name: &str| used.with.is_some_and(|with| with.contains_key(name));
+            if search.axes.iter().any(|axis| !is_set(&axis.name)) {
+                let name = used.name.to_owned();
+                let mistake = Mistake::at(used.path(["pipeline"]), Part::Value, Problem::SearchInUse { name });
+                mistakes.push(mistake.within(parent));
+            }
+        }
+    }
+    let search = outline
+        .search
+        .clone()?
+        .without(|name| command_line.contains_key(name))?;
+    for objective in search
+        .objectives
+        .iter()
+        .map(|objective| &objective.of)
+        .chain(search.bounds.iter().map(|bound| &bound.of))
+    {
+        let is_stage = |name: &&String| {
+            objective
+                .strip_prefix(name.as_str())
+                .is_some_and(|rest| rest.starts_with('.'))
+        };
+        let own = outline.stages.iter().map(|stage| stage.name.to_owned());
+        let uses = outline.uses.iter().map(|used| used.name.to_owned());
+        let allowed: Vec<String> = own.chain(uses).collect();
+        if !allowed.iter().any(|name| is_stage(&name)) {
+            let name = objective.split('.').next().unwrap_or_default().to_owned();
+            let path = vec!["sweep".to_owned(), "search".to_owned()];
+            mistakes.push(Mistake::at(path, Part::Key, Problem::UnknownStage { name, allowed }));
+        }
+    }
+    let known = search.known(outcomes);
+    Some((search, known))
 }
 
 /// A stage at all rows of the sweep that it depends on.

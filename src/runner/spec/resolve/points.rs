@@ -8,16 +8,19 @@ use super::super::nodes::Node;
 use super::super::parameters::Values;
 use super::super::plain::plain;
 use super::super::scopes::Scope;
-use super::super::sweep::{Combinations, Sweep};
+use super::super::sweep::{Column, Combinations, Section, Sweep};
 use super::{Places, Resolver};
 use crate::graph::Point;
 use crate::quantity::looks_like_quantity;
 
 impl Resolver<'_, '_> {
-    /// The sweep points; each instance is told which of them share it.
-    pub fn points(&mut self) -> Vec<Point> {
+    /// The sweep points, each with its trial of a search; each instance is told which of them share it.
+    pub fn points(&mut self) -> (Vec<Point>, Vec<Option<usize>>) {
         let sweep = &self.values.sweep;
-        let mut points = Vec::new();
+        let is_search = |column: &Column| column.section == Section::Search;
+        let search = sweep.columns.iter().find(|column| is_search(column));
+        let search = search.map(|column| column.dimension);
+        let (mut points, mut trials) = (Vec::new(), Vec::new());
         for combinations in self.largest() {
             let mut settings = sweep.settings();
             let within: Vec<&Places> = self
@@ -37,12 +40,14 @@ impl Resolver<'_, '_> {
                 });
                 let number = points.len();
                 points.push(point.collect());
+                let trial = search.filter(|dimension| combinations.dimensions.contains(dimension));
+                trials.push(trial.map(|dimension| settings[dimension]));
                 for id in within.iter().filter_map(|places| places.at(&settings)) {
                     self.instances[id.index()].points.push(number);
                 }
             }
         }
-        points
+        (points, trials)
     }
 
     /// The dimensions of stages, where no other stage has these and more; without a sweep, none.

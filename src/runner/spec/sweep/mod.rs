@@ -2,6 +2,7 @@
 //! combination of the dimensions that it depends on, and for nothing else.
 
 mod combinations;
+mod search;
 mod values;
 mod written;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub(super) use self::combinations::Combinations;
+pub(super) use self::search::search;
 pub(super) use self::values::values;
 pub(super) use self::written::{Section, Written, WrittenColumn, written};
 use super::parameters::has_reference;

@@ -12,6 +12,7 @@ use super::super::spans::Part;
 use super::super::{is_name, mapping, noun, section, unknown_keys};
 use super::values::values;
 use crate::quantity::{ReadQuantity, are_equal};
+use crate::search::{Axis, Search, Trial};
 
 /// Where the values of a column stand.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +21,8 @@ pub(in crate::spec) enum Section {
     Values { of: &'static str, listed: bool },
     /// `rows`, in a group or not.
     Rows { group: Option<String> },
+    /// `search`: the trials that are known.
+    Search,
     /// Not in the file.
     CommandLine,
 }
@@ -37,6 +40,10 @@ impl Section {
                 path.extend(group.clone());
                 path.extend([row.to_string(), parameter.to_owned()]);
                 Some(path)
+            }
+            Self::Search => {
+                let path = ["sweep", "search", "over", parameter].map(str::to_owned);
+                Some(path.to_vec())
             }
             Self::CommandLine => None,
         }
@@ -105,6 +112,19 @@ impl Written {
         }
     }
 
+    /// The trials of a search.
+    pub fn of_search(search: &Search, trials: &[Trial]) -> Self {
+        let column = |(place, axis): (usize, &Axis)| WrittenColumn {
+            parameter: axis.name.clone(),
+            section: Section::Search,
+            values: trials.iter().map(|trial| trial[place].clone().map(Arc::new)).collect(),
+        };
+        Self {
+            columns: search.axes.iter().enumerate().map(column).collect(),
+            length: trials.len(),
+        }
+    }
+
     /// Whether it is one.
     pub fn is_of_command_line(&self) -> bool {
         self.columns.iter().any(|column| column.section == Section::CommandLine)
@@ -130,7 +150,7 @@ pub(in crate::spec) fn written(
     let Some(sweep) = mapping(sweep, mistakes, || section("`sweep`", example, path())) else {
         return Vec::new();
     };
-    let allowed = ["rows", "axes", "zip"];
+    let allowed = ["rows", "axes", "zip", "search"];
     unknown_keys(sweep, &allowed, mistakes, || ("`sweep`".to_owned(), path()));
     let mut reader = Reader {
         params,

@@ -242,3 +242,62 @@ fn zip_and_rows_are_one() {
     assert_eq!(summary(&zip), summary(&rows));
     assert_eq!(zip.points, rows.points);
 }
+
+const SEARCH: &str = "
+pipeline: p
+params: { rate: 1, width: 8, kind: plain, list: [1], seed: 1 }
+stages:
+  none: { source: { with: { seed: $seed } } }
+  one: { join: { from: { left: two, right: none } } }
+  two: { source: { with: { number: $rate, list: [$width], text: $kind } } }
+sweep:
+  axes: { seed: [1, 2] }
+  search:
+    over:
+      rate: { log: [1e-4, 1e-2] }
+      kind: [plain, wide]
+      width: { integer: [16, 128], when: { kind: wide } }
+    minimize: one.size
+    method: sobol
+    trials: 6
+";
+
+/// A search is rows of the trials that are known: what a trial does not search is as in `params`, and axes multiply.
+#[test]
+fn a_search_is_rows_of_its_trials() {
+    let graph = parse(SEARCH).unwrap();
+    let counts = ["none", "one", "two"].map(|name| count(&graph, name));
+    assert_eq!(counts, [2, 12, 6]);
+    let searched = graph.search.as_ref().unwrap();
+    assert!(searched.known.last && searched.known.trials.len() == 6);
+    for stage in graph.stages.iter().filter(|stage| &*stage.name == "two") {
+        let with = stage.stage.parameters();
+        let trials: Vec<usize> = stage
+            .points
+            .iter()
+            .filter_map(|&point| searched.trials[point])
+            .collect();
+        assert!(trials.len() == 2 && trials[0] == trials[1]);
+        let trial = &searched.known.trials[trials[0]];
+        assert_eq!(trial[0].as_ref(), Some(&with["number"]));
+        assert_eq!(trial[1].as_ref(), Some(&with["text"]));
+        let width = trial[2].as_ref().and_then(Value::as_f64).unwrap_or(8.0);
+        assert_eq!(trial[2].is_some(), with["text"] == "wide");
+        assert_eq!(with["list"], json!([width]));
+    }
+    // What the command line sets is not searched; with a list it is an axis.
+    let graph = parse_with(SEARCH, &[("kind", "wide"), ("rate", "1e-3,1e-4")]).unwrap();
+    assert_eq!(count(&graph, "two"), 12);
+    let axes = &graph.search.as_ref().unwrap().search.axes;
+    assert_eq!(
+        axes.iter().map(|axis| axis.name.as_str()).collect::<Vec<_>>(),
+        ["width"]
+    );
+    let all = [("kind", "wide"), ("rate", "1e-3"), ("width", "16")];
+    let graph = parse_with(SEARCH, &all).unwrap();
+    assert!(graph.search.is_none() && count(&graph, "two") == 1);
+    // One that learns knows its first trials only.
+    let graph = parse(&SEARCH.replace("sobol", "tpe\n    batch: 4")).unwrap();
+    let known = &graph.search.as_ref().unwrap().known;
+    assert!(!known.last && known.trials.len() == 4);
+}
