@@ -13,6 +13,7 @@ mod fmt;
 mod gc;
 mod graph;
 mod manual;
+mod history;
 mod new;
 mod plan;
 mod predict;
@@ -72,6 +73,8 @@ enum Command {
     Compare(compare::Args),
     /// Write the report again, from what is cached; nothing is run
     Report(report::Args),
+    /// List the recorded runs; where a file comes from (`where`), what differs between two runs (`diff`)
+    Runs(history::Args),
     /// Remove cached outputs that no recorded run needs
     Gc(gc::Args),
     /// Explain a kind of stage, a potential or a measure
@@ -147,6 +150,7 @@ fn dispatch(command: Command) -> Result<Finished, Failure> {
         Command::Table(args) => table::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Report(args) => report::run(args),
+        Command::Runs(args) => history::run(args),
         Command::Gc(args) => gc::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Schema(args) => schema::run(args),

@@ -17,6 +17,7 @@ mod diagnostics;
 mod exports;
 mod golden;
 mod new;
+mod history;
 mod pipelines;
 mod plans;
 mod predictions;

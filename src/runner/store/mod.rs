@@ -395,6 +395,37 @@ impl Store {
         (Hash256::of(&text) == *fingerprint).then_some(text)
     }
 
+    /// Kind and fingerprint of every entry.
+    pub fn all(&self) -> Vec<(String, Hash256)> {
+        let mut all = Vec::new();
+        for kind in files::entries(&self.entries).unwrap_or_default() {
+            let name = kind.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            for entry in files::entries(&kind).unwrap_or_default() {
+                let hash = entry.file_name().and_then(|hash| Hash256::parse(hash.to_str()?));
+                all.extend(hash.map(|hash| (name.clone(), hash)));
+            }
+        }
+        all
+    }
+
+    /// The outputs of an entry, as they were written.
+    pub fn outputs(&self, kind: &str, fingerprint: &Hash256) -> Vec<OutputRecord> {
+        match self.index.entry(fingerprint) {
+            Some(record) => record.outputs,
+            None => self
+                .manifest(kind, fingerprint)
+                .map(|manifest| manifest.outputs)
+                .unwrap_or_default(),
+        }
+    }
+
+    /// The kind of an entry, if it is there.
+    pub fn kind_of(&self, fingerprint: &Hash256) -> Option<String> {
+        let mut kinds = files::entries(&self.entries).ok()?.into_iter();
+        let kind = kinds.find(|kind| kind.join(fingerprint.hex()).is_dir())?;
+        Some(kind.file_name()?.to_string_lossy().into_owned())
+    }
+
     /// Lets the index remember a valid entry as it is now. Its fingerprint, `json`, is written again where the file is
     /// damaged or gone.
     pub(crate) fn remember(
