@@ -1,23 +1,28 @@
 //! `actionfinder export`
 
+mod drawn;
 mod kept;
 
 use std::path::{Path, PathBuf};
 
 use formats::{FormatError, Written};
+use runner::graph::StageId;
+use runner::ports::Artifact;
 
 use super::common::{Loaded, Parameters};
 use super::failure::{Failure, Finished};
 use super::results::Results;
 use crate::console::say;
+use drawn::Form;
 
-/// Write an output for other programs: Parquet, CSV, ECSV or FITS, with units. Columns that an import keeps (`keep`) are beside the
+/// Write an output for other programs: a table as Parquet, CSV, ECSV or FITS, with units; a figure as SVG, PDF or PNG, or what is drawn
+/// in it as a table. Columns that an import keeps (`keep`) are beside the
 /// results of its stars, which are then in the order of the file.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// PIPELINE, PIPELINE:STAGE or PIPELINE:STAGE.PORT; or a Parquet file of the results. Without a stage, the last that gives a table
+    /// PIPELINE, PIPELINE:STAGE or PIPELINE:STAGE.PORT; or a Parquet or SVG file of the results. Without a stage, the last that gives a table
     output: String,
-    /// The file to write; its ending, .parquet, .csv, .ecsv or .fits, tells the format
+    /// The file to write; its ending tells the format: .parquet, .csv, .ecsv, .fits; .svg, .pdf, .png
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     to: PathBuf,
     #[command(flatten)]
@@ -28,7 +33,8 @@ pub struct Args {
 
 /// Writes it.
 pub fn run(args: Args) -> Result<Finished, Failure> {
-    let format = format_of(&args.to)?;
+    let form = Form::of(&args.to);
+    let format = form.map_or_else(|| format_of(&args.to).map(Some), |_| Ok(None))?;
     let (file, output) = split(&args.output);
     let is_pipeline = file
         .extension()
@@ -41,18 +47,58 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             Some(output) => loaded.output(output)?,
             None => loaded.last_table()?,
         };
+        let port = if form.is_none() {
+            table_of(&loaded, stage, port)
+        } else {
+            port
+        };
         (loaded.file(stage, port)?, kept::file(&loaded, stage, port))
     } else {
         (PathBuf::from(&args.output), None)
     };
-    if path.extension().is_none_or(|ending| ending != "parquet") {
-        return Err(Failure::Usage(format!(
-            "{} is no table of the results: only those are exported",
-            path.display()
-        )));
+    let is = |ending: &str| path.extension().is_some_and(|own| own == ending);
+    match (form, format) {
+        (Some(form), _) if is("svg") => draw(&path, &args.to, form)?,
+        (None, Some(format)) if is("parquet") => write(&path, kept.as_deref(), &args.to, format)?,
+        (Some(_), _) => {
+            return Err(Failure::Usage(format!(
+                "{} is no figure of the results: only those are written as .svg, .pdf and .png",
+                path.display()
+            )));
+        }
+        _ => {
+            return Err(Failure::Usage(format!(
+                "{} is no table of the results: only those are exported",
+                path.display()
+            )));
+        }
     }
-    write(&path, kept.as_deref(), &args.to, format)?;
     Ok(Finished::Well)
+}
+
+/// The table of what a figure shows, for the figure; the output itself for others.
+fn table_of(loaded: &Loaded, stage: StageId, port: &'static str) -> &'static str {
+    let outputs = &loaded.graph[stage].outputs;
+    let is_figure = outputs
+        .iter()
+        .any(|output| output.name == port && output.artifact == Artifact::Figure);
+    let table = outputs
+        .iter()
+        .find(|output| matches!(output.artifact, Artifact::Table(_)));
+    match table {
+        Some(table) if is_figure => table.name,
+        _ => port,
+    }
+}
+
+/// Writes a figure of the results to a file, and says so.
+fn draw(from: &Path, to: &Path, form: Form) -> Result<(), Failure> {
+    spare(to, std::iter::once(from))?;
+    let svg = std::fs::read_to_string(from).map_err(|error| Failure::Work(format!("{}: {error}", from.display())))?;
+    let bytes = drawn::bytes(&svg, form).map_err(|error| Failure::Work(format!("{}: {error}", from.display())))?;
+    formats::write_bytes(to, &bytes).map_err(|error| Failure::Work(said(&error)))?;
+    say(&format!("{}: {} bytes", to.display(), bytes.len()));
+    Ok(())
 }
 
 /// The file of an output, and that of what was kept of its stars.

@@ -61,7 +61,7 @@ enum Command {
     Status(status::Args),
     /// Show a table: schema, units, first rows; or all outputs of a pipeline, with their files
     Show(show::Args),
-    /// Write an output for other programs, with units: Parquet, CSV, ECSV, FITS
+    /// Write a table (Parquet, CSV, ECSV, FITS) or a figure (SVG, PDF, PNG) for other programs
     Export(export::Args),
     /// Print the graph of stages, for mermaid or graphviz
     Graph(graph::Args),

@@ -28,7 +28,7 @@ pub use cells::{Cells, Label, Labels, Numbers, Role, clipped};
 pub use error::FormatError;
 pub use format::{Ending, FORMATS, Format, NotRead};
 pub use table::{Column, Kind, Table, Wanted};
-pub use write::{Written, write};
+pub use write::{Written, write, write_bytes};
 
 /// How a file is to be read, where it does not tell itself.
 #[derive(Debug, Clone, Copy, Default)]

@@ -49,13 +49,22 @@ impl Written {
 
 /// Writes a table. There is a whole file, or the one that was there before.
 pub fn write(path: &Path, format: Written, table: &RecordBatch) -> Result<(), FormatError> {
+    whole(path, |draft| match format {
+        Written::Parquet => parquet(draft, table),
+        Written::Csv => to_file(draft, |file| text::csv(file, table)),
+        Written::Ecsv => to_file(draft, |file| text::ecsv(file, table)),
+        Written::Fits => to_file(draft, |file| fits::write(file, table)),
+    })
+}
+
+/// Writes bytes, in the same way.
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), FormatError> {
+    whole(path, |draft| to_file(draft, |file| file.write_all(bytes)))
+}
+
+fn whole(path: &Path, write: impl FnOnce(&Path) -> Result<(), FormatError>) -> Result<(), FormatError> {
     let draft = draft(path);
-    let written = match format {
-        Written::Parquet => parquet(&draft, table),
-        Written::Csv => to_file(&draft, |file| text::csv(file, table)),
-        Written::Ecsv => to_file(&draft, |file| text::ecsv(file, table)),
-        Written::Fits => to_file(&draft, |file| fits::write(file, table)),
-    };
+    let written = write(&draft);
     // The draft's name means nothing to who asked for the file.
     let written = written.map_err(|error| match error {
         FormatError::Io { source, .. } => FormatError::io(path, source),

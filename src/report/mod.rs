@@ -8,7 +8,7 @@ mod graph;
 mod history;
 mod html;
 mod outcomes;
-mod picture;
+pub mod picture;
 mod results;
 mod rows;
 mod sections;

@@ -67,6 +67,18 @@ pub fn picture(svg: &str) -> Option<String> {
     Some(drawn)
 }
 
+/// What a picture says of itself: the caption under it.
+pub fn caption(svg: &str) -> Option<String> {
+    let document = Document::parse(svg).ok()?;
+    let said = document
+        .root_element()
+        .children()
+        .find(|node| node.has_tag_name("desc"))?;
+    said.text()
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty())
+}
+
 /// Elements within each other, of which figures have three.
 const DEEPEST: usize = 32;
 
@@ -174,6 +186,15 @@ mod tests {
             );
             assert!(drawn.contains("<rect>"), "{drawn}");
         }
+    }
+
+    #[test]
+    fn a_picture_says_what_it_shows() {
+        let with =
+            |inside: &str| format!("<svg xmlns=\"http://www.w3.org/2000/svg\"><title>t</title>{inside}<g/></svg>");
+        assert_eq!(caption(&with("<desc> 8 &lt; 9. </desc>")).as_deref(), Some("8 < 9."));
+        assert_eq!(caption(&with("<g><desc>inner</desc></g>")), None);
+        assert_eq!(caption("<svg"), None);
     }
 
     #[test]

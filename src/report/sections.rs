@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::data::{Data, StageData, State, plain};
 use super::graph;
 use super::html::{escape, table};
-use super::picture::picture;
+use super::picture::{caption, picture};
 use super::results::{self, ErrorRow, MEAN};
 use crate::console::{duration, number};
 
@@ -285,23 +285,31 @@ fn figures(html: &mut String, data: &Data) {
                 continue;
             };
             if std::mem::take(&mut first) {
-                html.push_str("<h2>Figures</h2>\n");
+                html.push_str("<h2>Figures</h2>\n<div class=\"figures\">\n");
             }
             let line = data.setting_line(stage);
             let line = if line.is_empty() { line } else { format!(" ({line})") };
-            let rows = stage.inputs.iter().filter_map(|&place| data.stages.get(place));
-            let mut rows = rows.filter_map(|stage| stage.row.as_deref());
+            let inputs = || stage.inputs.iter().filter_map(|&place| data.stages.get(place));
+            let mut rows = inputs().filter_map(|stage| stage.row.as_deref());
             let row = rows.next().map(|row| format!(": {row}")).unwrap_or_default();
-            let caption = format!("{}{row}{line}", stage.name.replace('_', " "));
+            let from: Vec<&str> = inputs().map(|stage| &*stage.name).collect();
+            let said = caption(&svg).map(|said| match from.is_empty() {
+                true => said,
+                false => format!("{said} From {}.", from.join(", ")),
+            });
+            let said = said.map(|said| format!(" {}", escape(&said))).unwrap_or_default();
+            let heading = escape(&format!("{}{row}{line}.", stage.name.replace('_', " ")));
             let drawn = picture(&svg);
             let drawn = drawn
                 .unwrap_or_else(|| "<p class=\"quiet\">The file of this figure is not an SVG picture.</p>".to_owned());
             let _ = writeln!(
                 html,
-                "<figure>{drawn}<figcaption>{}</figcaption></figure>",
-                escape(&caption)
+                "<figure>{drawn}<figcaption><b>{heading}</b>{said}</figcaption></figure>"
             );
         }
+    }
+    if !first {
+        html.push_str("</div>\n");
     }
 }
 

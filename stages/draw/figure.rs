@@ -3,13 +3,23 @@
 mod action_space;
 mod actions_along_orbits;
 mod agreement;
+mod axis;
+mod data;
 mod field;
+mod integrals;
+mod layout;
 mod loss_curves;
 mod methods;
 mod orbits;
-mod panel;
+mod picture;
+mod range;
 mod residuals;
 mod rotation_curve;
+mod style;
+mod svg;
+mod text;
+
+use std::collections::BTreeSet;
 
 use runner::arrow_schema::SchemaRef;
 use runner::context::StageContext;
@@ -21,9 +31,10 @@ use serde::{Deserialize, Serialize};
 use tables::RecordBatch;
 
 use crate::common::io::TableContext;
+use picture::Picture;
 
 /// `figure`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Figure {
     /// What is drawn.
@@ -31,26 +42,28 @@ pub struct Figure {
 }
 
 /// What is drawn; each drawing is one file, and one choice here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Draw {
-    /// Training and validation loss against epoch, from `history`.
+    /// Training and validation loss against epoch, from `history`: one, or a list of up to four.
     LossCurves(loss_curves::LossCurves),
     /// Histograms of predicted − true, from `residuals`, the second output of `compare`.
     Residuals(residuals::Residuals),
     /// Positions from above and in the meridional plane, from `stars`.
     Orbits(orbits::Orbits),
-    /// J_z and J_r against J_phi, from `stars` with actions, and from `beside`, the same stars otherwise.
+    /// Each action against each, from `stars` with actions, and from `beside`, the same stars otherwise.
     ActionSpace(action_space::ActionSpace),
+    /// Energy against J_phi, from `stars` with both, as the table `tori` of `map_tori` has them.
+    Integrals(integrals::Integrals),
     /// Deviations of the actions along each orbit, from `stars` with actions.
     ActionsAlongOrbits(actions_along_orbits::ActionsAlongOrbits),
     /// Actions along one orbit by several methods, from the inputs that are connected of `staeckel_fudge`, `torus`, `o2gf`
     /// and `network`.
     Methods(methods::Methods),
-    /// Predicted against true actions, from `predicted` and `truth`, star by star.
+    /// Predicted minus true actions against true ones, from `predicted` and `truth`, star by star.
     Agreement(agreement::Agreement),
     /// Circular speed against radius, of the tables `curve` of `tabulate_field` that are connected to `free`, `potential` and
-    /// `energy`, over the truth.
+    /// `energy`, and of the table `galaxy` of `fit_galaxy`, with the truth.
     RotationCurve(rotation_curve::RotationCurve),
     /// Acceleration in the meridional plane and its errors, from the table `meridian` of `tabulate_field`.
     Field(field::Field),
@@ -69,8 +82,8 @@ trait Drawing {
         Ok(())
     }
 
-    /// The picture, as SVG.
-    fn draw(&self, tables: &Tables) -> Result<String, StageError>;
+    /// The picture.
+    fn draw(&self, tables: &Tables) -> Result<Picture, StageError>;
 }
 
 impl Draw {
@@ -80,6 +93,7 @@ impl Draw {
             Self::Residuals(drawing) => drawing,
             Self::Orbits(drawing) => drawing,
             Self::ActionSpace(drawing) => drawing,
+            Self::Integrals(drawing) => drawing,
             Self::ActionsAlongOrbits(drawing) => drawing,
             Self::Methods(drawing) => drawing,
             Self::Agreement(drawing) => drawing,
@@ -91,8 +105,8 @@ impl Draw {
 
 impl Stage for Figure {
     const KIND: &'static str = "figure";
-    const ABOUT: &'static str = "Draw loss curves, residuals, orbits, actions, actions along orbits or against the truth, rotation curves, or a field";
-    const REVISION: u32 = 5;
+    const ABOUT: &'static str = "Draw loss curves, residuals, orbits, actions, actions along orbits or against the truth, energies, rotation curves, or a field";
+    const REVISION: u32 = 6;
     const ROLE: Role = Role::Draw;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -101,18 +115,26 @@ impl Stage for Figure {
 
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         self.draw.drawing().fits(connected)?;
-        Ok(vec![OutputPort::figure("figure")])
+        Ok(vec![
+            OutputPort::figure("figure"),
+            OutputPort::table("data", data::layout().schema()),
+        ])
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let drawing = self.draw.drawing();
-        let ports = drawing.ports().into_iter().filter(|port| context.has_input(port.name));
-        let tables: Vec<(&str, RecordBatch)> = ports
-            .map(|port| Ok((port.name, context.read_table(port.name)?)))
+        let ports = drawing.ports();
+        let names = ports
+            .iter()
+            .flat_map(InputPort::names)
+            .filter(|name| context.has_input(name));
+        let tables: Vec<(&str, RecordBatch)> = names
+            .map(|name| Ok((name, context.read_table(name)?)))
             .collect::<Result<_, StageError>>()?;
-        let svg = drawing.draw(&tables)?;
+        let picture = drawing.draw(&tables)?;
         let path = context.output("figure")?;
-        std::fs::write(path, svg).map_err(|source| StageError::io(path, source))?;
+        std::fs::write(path, svg::svg(&picture)).map_err(|source| StageError::io(path, source))?;
+        context.write_rows("data", &data::layout(), &data::rows(&picture))?;
         Ok(Outcome::Complete)
     }
 }
@@ -141,6 +163,16 @@ fn f64s(table: &RecordBatch, name: &str) -> Result<Vec<f64>, StageError> {
 
 fn i64s<'a>(table: &'a RecordBatch, name: &str) -> Result<&'a [i64], StageError> {
     tables::i64_column(table, name).map_err(StageError::failed)
+}
+
+/// How many streams there are among the streams of stars.
+fn count_streams(stream: &[i64]) -> usize {
+    stream.iter().collect::<BTreeSet<_>>().len()
+}
+
+/// How many streams a table of stars has.
+fn streams_of(table: &RecordBatch) -> Result<usize, StageError> {
+    Ok(count_streams(i64s(table, "stream")?))
 }
 
 fn unit(schema: &SchemaRef, name: &str) -> String {

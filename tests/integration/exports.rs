@@ -63,6 +63,48 @@ fn every_output_is_listed_and_exported_with_its_units() {
 }
 
 #[test]
+fn a_figure_is_written_for_papers_and_its_points_for_other_programs() {
+    let place = Place::with(&format!(
+        "{YAML}  seen:\n    figure: {{ from: {{ stars: stars }}, with: {{ draw: orbits }} }}\n"
+    ));
+    std::fs::copy(project("tests/cases/format_fits/s.fits"), place.path("s.fits")).unwrap();
+    place.well(&["run", "p.yaml"]);
+    for (ending, begins) in [
+        ("svg", &b"<svg "[..]),
+        ("pdf", &b"%PDF-"[..]),
+        ("png", &b"\x89PNG"[..]),
+        ("parquet", &b"PAR1"[..]),
+    ] {
+        let to = place.path(&format!("seen.{ending}"));
+        place.well(&["export", "p.yaml:seen", "-o", to.to_str().unwrap()]);
+        assert!(std::fs::read(&to).unwrap().starts_with(begins), "{ending}");
+    }
+    // Two stars, each from above and in the meridional plane.
+    let points = tables::read(&place.path("seen.parquet")).unwrap();
+    assert_eq!(points.num_rows(), 4);
+    assert_eq!(tables::bool_column(&points, "inside").unwrap(), [true; 4]);
+    let stars = place.path("stars.parquet");
+    place.well(&["export", "p.yaml:stars", "-o", stars.to_str().unwrap()]);
+    let stars = tables::read(&stars).unwrap();
+    let mut drawn = tables::f64_column(&points, "x").unwrap()[..2].to_vec();
+    let mut there = tables::f64_column(&stars, "x").unwrap().to_vec();
+    drawn.sort_by(f64::total_cmp);
+    there.sort_by(f64::total_cmp);
+    assert_eq!(drawn, there);
+    let page = std::fs::read_to_string(place.path("results/p/report.html")).unwrap();
+    assert!(
+        page.contains("Positions of 2 stars in") && page.contains("From stars."),
+        "the caption is under the figure"
+    );
+    let gave = place.run(&["export", "p.yaml:known", "-o", "k.pdf"]);
+    assert!(
+        gave.code == 2 && gave.err.contains("is no figure of the results"),
+        "{}",
+        gave.err
+    );
+}
+
+#[test]
 fn what_cannot_be_exported_says_why() {
     let place = place();
     for (arguments, words) in [

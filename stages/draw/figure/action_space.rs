@@ -1,13 +1,16 @@
-//! Stars in the space of actions: J_z and J_r against J_φ.
+//! Stars in the space of actions: each action against each, with histograms on the diagonal.
 
-use plotters::style::Color;
 use runner::error::StageError;
 use runner::ports::InputPort;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::panel::{Axis, DrawError, Frame, Panel, SERIES, draw};
-use super::{Drawing, Tables, f64s};
+use super::axis::Axis;
+use super::picture::{Mark, Panel, Picture, Point, Row, Series, Shared, counted, points, thinned};
+use super::residuals::bars;
+use super::style::Colour;
+use super::text::Label;
+use super::{Drawing, Tables, count_streams, f64s, i64s};
 use crate::common::columns::{self, ACTIONS};
 
 /// `draw: action_space`
@@ -24,82 +27,137 @@ impl Drawing for ActionSpace {
         vec![stars, beside.optional()]
     }
 
-    fn draw(&self, tables: &Tables) -> Result<String, StageError> {
-        let sets: Vec<_> = tables
-            .iter()
-            .map(|(name, table)| {
-                let [phi, z, r] = ACTIONS.map(|action| f64s(table, action.name));
-                Ok(Set {
-                    name,
-                    phi: phi?,
-                    others: [z?, r?],
-                })
+    fn draw(&self, tables: &Tables) -> Result<Picture, StageError> {
+        let sets = tables.iter().map(|(name, table)| {
+            let [phi, z, r] = ACTIONS.map(|action| f64s(table, action.name));
+            Ok(Set {
+                name,
+                actions: [phi?, z?, r?],
+                streams: count_streams(i64s(table, "stream")?),
             })
-            .collect::<Result<_, StageError>>()?;
-        action_space(&sets).map_err(StageError::failed)
+        });
+        Ok(action_space(&sets.collect::<Result<Vec<_>, StageError>>()?))
     }
 }
 
 /// Stars of one table.
-struct Set {
+pub struct Set {
     /// Name in the legend.
-    name: &'static str,
-    /// J_φ, km/s kpc.
-    phi: Vec<f64>,
-    /// J_z and J_r, km/s kpc.
-    others: [Vec<f64>; 2],
+    pub name: &'static str,
+    /// J_φ, J_z and J_r, km/s kpc.
+    pub actions: [Vec<f64>; 3],
+    /// Number of its streams.
+    pub streams: usize,
 }
 
 /// More dots than this say no more, and make the picture heavy.
-const MOST_DOTS: usize = 6000;
+const MOST_DOTS: usize = 3000;
+/// How many decades below the greatest the least J_z and J_r are shown.
+const DECADES: i32 = 4;
+const BINS: usize = 24;
 
-/// How far below the greatest the least J_z and J_r are shown; what is smaller stands at the edge.
-const DECADES: f64 = 1e-5;
-
-/// Draws J_z and J_r, logarithmic, against J_φ.
-fn action_space(sets: &[Set]) -> Result<String, DrawError> {
-    let wide = sets
+/// Draws J_z and J_r, logarithmic, against J_φ and each other.
+pub fn action_space(sets: &[Set]) -> Picture {
+    let axis = |component: usize| {
+        let values = || sets.iter().flat_map(|set| set.actions[component].iter().copied());
+        let (symbol, unit) = (Label::symbol(ACTIONS[component].name), ACTIONS[component].unit);
+        match component {
+            0 => Axis::over(values(), symbol, unit),
+            _ => Axis::log_over(values(), DECADES, symbol, unit),
+        }
+    };
+    let axes = [axis(0), axis(1), axis(2)];
+    let counts = [0, 1, 2].map(|component| histograms(sets, &axes[component], component));
+    let highest = counts
         .iter()
-        .flat_map(|set| &set.phi)
-        .fold(1e-9, |most: f64, phi| most.max(phi.abs()))
-        * 1.05;
-    let others = || sets.iter().flat_map(|set| set.others.iter().flatten().copied());
-    let most = others().fold(1e-9, f64::max);
-    let least = others()
-        .filter(|value| *value > 0.0)
-        .fold(most, f64::min)
-        .max(most * DECADES);
-    draw((760, 412), "Stars in the space of actions", |canvas| {
-        for (which, name) in ["J_z", "J_r"].into_iter().enumerate() {
-            let frame = Frame {
-                left: [72, 456][which],
-                top: 56,
-                width: 288,
-                height: 300,
-            };
-            let across = Axis::linear(-wide, wide, "J_phi / km/s kpc");
-            let panel = Panel::new(
-                canvas,
-                frame,
-                across,
-                Axis::log(least, most, format!("{name} / km/s kpc")),
-            )?;
-            for (set, colour) in sets.iter().zip(SERIES) {
-                let stride = set.phi.len().div_ceil(MOST_DOTS).max(1);
-                let pairs = set.phi.iter().zip(&set.others[which]).step_by(stride);
-                let dots: Vec<(f64, f64)> = pairs.map(|(&phi, &other)| (phi, other.max(least))).collect();
-                panel.dots(&dots, 6, colour.mix(0.6))?;
-            }
-            if which == 1 && sets.len() > 1 {
-                let names = sets
-                    .iter()
-                    .zip(SERIES)
-                    .map(|(set, colour)| (set.name.to_owned(), colour));
-                panel.legend(&names.collect::<Vec<_>>(), 42)?;
+        .flatten()
+        .flat_map(|(bars, _)| bars)
+        .map(|bar| bar.y)
+        .fold(1.0, f64::max);
+    let rows = (0..3).map(|row| Row {
+        panels: (0..3)
+            .map(|column| match column {
+                _ if column < row => Some(plane(sets, &axes, (column, row))),
+                _ if column == row => Some(along(sets, &axes[row], (row, highest))),
+                _ => None,
+            })
+            .collect(),
+        height: 60.0,
+    });
+    let each = sets.iter().map(|set| {
+        let stars = counted(set.actions[0].len(), "star");
+        format!("{stars} in {} ({})", counted(set.streams, "stream"), set.name)
+    });
+    let most = sets.iter().map(|set| set.actions[0].len()).max().unwrap_or(0);
+    Picture {
+        title: "Stars in the space of actions".to_owned(),
+        caption: format!(
+            "Actions of {}. Histograms are of all stars, and of log J for J_z and J_r.{}",
+            each.collect::<Vec<_>>().join(" and "),
+            thinned(most, MOST_DOTS).1,
+        ),
+        rows: rows.collect(),
+        shared: Shared { x: true, y: true },
+    }
+}
+
+/// One action against another.
+fn plane(sets: &[Set], axes: &[Axis; 3], (across, up): (usize, usize)) -> Panel {
+    let name = format!("{} {}", ACTIONS[across].name, ACTIONS[up].name);
+    let panel = Panel::new(name, axes[across].clone(), axes[up].clone());
+    sets.iter().enumerate().fold(panel, |panel, (n, set)| {
+        let (every, _) = thinned(set.actions[0].len(), MOST_DOTS);
+        let pairs = set.actions[across].iter().copied().zip(set.actions[up].iter().copied());
+        let dots = Mark::Dots(if pairs.len() > 400 { 0.9 } else { 1.6 });
+        panel.with(Series::new(
+            set.name,
+            dots,
+            Colour::Series(n),
+            points(pairs.step_by(every)),
+        ))
+    })
+}
+
+/// The histograms of one action, over equal parts of its axis, with how many stars are outside.
+fn histograms(sets: &[Set], axis: &Axis, component: usize) -> Vec<(Vec<Point>, usize)> {
+    let at = |place: f64| match axis.log {
+        true => axis.low * (axis.high / axis.low).powf(place),
+        false => axis.low + place * (axis.high - axis.low),
+    };
+    let of = |set: &Set| {
+        let mut counts = vec![0usize; BINS];
+        let mut beyond = 0;
+        for value in &set.actions[component] {
+            match axis.within(*value) {
+                true => counts[((axis.place(*value) * BINS as f64) as usize).min(BINS - 1)] += 1,
+                false => beyond += 1,
             }
         }
-        Ok(())
-    })
+        let to_axis = |bar: Point| Point {
+            x: at(bar.x),
+            across: bar.across.map(|(low, high)| (at(low), at(high))),
+            ..bar
+        };
+        let bars = bars(&counts, 0.0, 1.0 / BINS as f64).into_iter().map(to_axis);
+        (bars.collect(), beyond)
+    };
+    sets.iter().map(of).collect()
+}
+
+/// The panel of the histograms of one action; all three have one height, which is numbered at the first.
+fn along(sets: &[Set], axis: &Axis, (component, highest): (usize, f64)) -> Panel {
+    let y = Axis::linear(0.0, 1.08 * highest, Label::plain("stars"), "");
+    let mut panel = Panel::new(ACTIONS[component].name, axis.clone(), y);
+    panel.numbered_elsewhere = component > 0;
+    let histograms = histograms(sets, axis, component);
+    sets.iter()
+        .zip(histograms)
+        .enumerate()
+        .fold(panel, |panel, (n, (set, (bars, beyond)))| {
+            let mut series = Series::new(set.name, Mark::Bars, Colour::Series(n), bars);
+            series.beyond = beyond;
+            panel.with(series)
+        })
 }
 
 #[cfg(test)]
@@ -107,17 +165,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_star_is_drawn_in_both_panels_and_nothing_is_not_a_number() {
+    fn every_star_is_in_three_planes_and_three_histograms() {
         let set = |name| Set {
             name,
-            phi: vec![-1500.0, 0.0, 2000.0],
-            others: [vec![10.0, 0.0, 300.0], vec![0.0, 50.0, 1e4]],
+            actions: [vec![-1500.0, 0.0, 2000.0], vec![10.0, 0.0, 300.0], vec![0.0, 50.0, 1e4]],
+            streams: 1,
         };
-        let one = action_space(&[set("stars")]).unwrap_or_default();
-        let two = action_space(&[set("stars"), set("beside")]).unwrap_or_default();
-        let dots = |svg: &str| svg.matches("<circle").count();
-        assert_eq!((dots(&one), dots(&two)), (6, 12));
-        assert!(two.contains("beside") && !one.contains("beside"));
-        assert!(action_space(&[]).is_ok_and(|svg| !svg.contains("NaN") && !svg.contains("inf")));
+        let picture = action_space(&[set("stars"), set("beside")]);
+        let panels: Vec<&Panel> = picture.panels().collect();
+        assert_eq!(panels.len(), 6);
+        let of = |mark: fn(Mark) -> bool| -> Vec<usize> {
+            let series = panels
+                .iter()
+                .flat_map(|panel| &panel.series)
+                .filter(|series| mark(series.mark));
+            series.map(|series| series.points.len()).collect()
+        };
+        assert_eq!(of(|mark| matches!(mark, Mark::Dots(_))), [3; 6]);
+        assert_eq!(of(|mark| mark == Mark::Bars), [BINS; 6]);
+        // An action of 0 has no place on a logarithmic axis: it is outside wherever it would stand.
+        assert_eq!(picture.outside(), (2 * (1 + 1 + 2 + 1 + 1), 36));
+        assert!(action_space(&[]).panels().all(|panel| panel.series.is_empty()));
     }
 }

@@ -6,10 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tables::RecordBatch;
 
-use crate::common::columns::{self, ACTIONS};
-
-use super::panel::{Axis, DrawError, Frame, Panel, SERIES, draw, per_unit};
+use super::axis::{Axis, ends};
+use super::picture::{Guide, Mark, Panel, Picture, Row, Series, Shared, counted, points};
+use super::style::{Colour, SERIES};
+use super::text::Label;
 use super::{Drawing, Tables, f64s, i64s, table};
+use crate::common::columns::{self, ACTIONS};
 
 /// `draw: actions_along_orbits`
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -23,10 +25,37 @@ impl Drawing for ActionsAlongOrbits {
         vec![InputPort::table(PORT, &columns::needs(&[&ACTIONS]))]
     }
 
-    fn draw(&self, tables: &Tables) -> Result<String, StageError> {
+    fn draw(&self, tables: &Tables) -> Result<Picture, StageError> {
         let stars = table(tables, PORT)?;
         let (tracks, along) = tracks(stars, times(stars)?)?;
-        actions_along_orbits(&tracks, along).map_err(StageError::failed)
+        Ok(actions_along_orbits(&tracks, along))
+    }
+}
+
+/// What stars are put in order by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Along {
+    /// Time, Gyr.
+    Time,
+    /// The number of the star.
+    Number,
+}
+
+impl Along {
+    /// Its axis over values.
+    pub fn axis(self, values: impl Iterator<Item = f64>) -> Axis {
+        match self {
+            Self::Time => Axis::over(values, Label::symbol("t"), "Gyr"),
+            Self::Number => Axis::over(values, Label::plain("star"), ""),
+        }
+    }
+
+    /// A noun for captions.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Number => "the number of the star",
+        }
     }
 }
 
@@ -40,60 +69,68 @@ pub struct Track {
     pub actions: [Vec<f64>; 3],
 }
 
-/// The actions, in the order of a track.
-pub(super) const SYMBOLS: [&str; 3] = ["J_φ", "J_z", "J_r"];
 const MOST_STREAMS: usize = SERIES.len();
 
 /// Draws three panels over one axis, for the first streams.
-pub fn actions_along_orbits(tracks: &[Track], along: &str) -> Result<String, DrawError> {
-    let tracks = &tracks[..tracks.len().min(MOST_STREAMS)];
-    let ends = |pick: fn(f64, f64) -> f64, start: f64| tracks.iter().flat_map(|t| &t.along).copied().fold(start, pick);
-    let (first, last) = (ends(f64::min, f64::INFINITY), ends(f64::max, f64::NEG_INFINITY));
-    let (first, last) = if first.is_finite() { (first, last) } else { (0.0, 1.0) };
-    draw(
-        (760, 640),
-        "Deviation of the actions along orbits from each orbit's median",
-        |canvas| {
-            for (component, symbol) in SYMBOLS.iter().enumerate() {
-                let curves: Vec<Vec<(f64, f64)>> = tracks.iter().map(|track| deviations(track, component)).collect();
-                let reach = curves.iter().flatten().map(|(_, d)| d.abs()).fold(1e-12, f64::max) * 1.1;
-                let frame = Frame {
-                    left: 76,
-                    top: 44 + 196 * component as i32,
-                    width: 668,
-                    height: 120,
-                };
-                let label = if component == 2 { along } else { "" };
-                let y = Axis::linear(-reach, reach, format!("{symbol} − median{}", per_unit("km/s kpc")));
-                let panel = Panel::new(canvas, frame, Axis::linear(first, last, label), y)?;
-                for (curve, colour) in curves.iter().zip(SERIES) {
-                    panel.line(curve, colour)?;
-                }
-                if component == 0 {
-                    let names = tracks
-                        .iter()
-                        .zip(SERIES)
-                        .map(|(track, colour)| (format!("stream {}", track.stream), colour));
-                    panel.legend(&names.collect::<Vec<_>>(), 15)?;
-                }
-            }
-            Ok(())
-        },
-    )
+pub fn actions_along_orbits(all: &[Track], along: Along) -> Picture {
+    let tracks = &all[..all.len().min(MOST_STREAMS)];
+    let x = along.axis(tracks.iter().flat_map(|track| track.along.iter().copied()));
+    let rows = ACTIONS.iter().enumerate().map(|(component, action)| {
+        let curves: Vec<Vec<(f64, f64)>> = tracks.iter().map(|track| deviations(track, component)).collect();
+        let (low, high) = ends(curves.iter().flatten().map(|point| point.1));
+        let reach = 1.1 * low.abs().max(high.abs()).max(1e-12);
+        let reach = if reach.is_finite() { reach } else { 1.0 };
+        let quantity = Label::plain("Δ").then(&Label::symbol(action.name));
+        let y = Axis::linear(-reach, reach, quantity, action.unit);
+        let panel = Panel::new(action.name, x.clone(), y).guide(Guide::Level(0.0));
+        let panel = tracks
+            .iter()
+            .zip(curves)
+            .enumerate()
+            .fold(panel, |panel, (n, (track, curve))| {
+                let (name, colour) = (format!("stream {}", track.stream), Colour::Series(n));
+                panel.with(Series::new(name, Mark::Dots(dot(curve.len())), colour, points(curve)))
+            });
+        Row::one(78.0, panel)
+    });
+    let stars: usize = tracks.iter().map(|track| track.along.len()).sum();
+    let of = if all.len() > tracks.len() {
+        format!("the first {} of ", tracks.len())
+    } else {
+        String::new()
+    };
+    Picture {
+        title: "Actions along orbits".to_owned(),
+        caption: format!(
+            "Actions minus their median over the stream, against {}: {} of {of}{}. Right actions are constant.",
+            along.noun(),
+            counted(stars, "star"),
+            counted(all.len(), "stream"),
+        ),
+        rows: rows.collect(),
+        shared: Shared { x: true, y: false },
+    }
+}
+
+/// Diameter of dots, smaller where there are many.
+pub(super) fn dot(count: usize) -> f64 {
+    match count {
+        0..=40 => 2.2,
+        41..=300 => 1.6,
+        _ => 1.0,
+    }
 }
 
 /// (place along the orbit, action − its median).
 pub(super) fn deviations(track: &Track, component: usize) -> Vec<(f64, f64)> {
     let values = &track.actions[component];
-    let mut sorted = values.clone();
-    sorted.sort_by(f64::total_cmp);
-    let median = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
-    track
-        .along
-        .iter()
-        .zip(values)
-        .map(|(&along, value)| (along, value - median))
-        .collect()
+    let median = median(values);
+    let pairs = track.along.iter().zip(values);
+    pairs.map(|(&along, value)| (along, value - median)).collect()
+}
+
+pub(super) fn median(values: &[f64]) -> f64 {
+    dynamics::statistics::median(values.to_vec()).unwrap_or(0.0)
 }
 
 /// The times of the stars of a table, where they are known.
@@ -102,12 +139,11 @@ pub(super) fn times(table: &RecordBatch) -> Result<Option<Vec<f64>>, StageError>
 }
 
 /// The rows of each stream, in the order of time where it is known.
-pub(super) fn tracks(table: &RecordBatch, time: Option<Vec<f64>>) -> Result<(Vec<Track>, &'static str), StageError> {
+pub(super) fn tracks(table: &RecordBatch, time: Option<Vec<f64>>) -> Result<(Vec<Track>, Along), StageError> {
     let actions = crate::common::io::columns(table, &ACTIONS)?;
     let (stream, star) = (i64s(table, "stream")?, i64s(table, "star")?);
-    let along: Vec<f64> = time
-        .clone()
-        .unwrap_or_else(|| star.iter().map(|&star| star as f64).collect());
+    let by = if time.is_some() { Along::Time } else { Along::Number };
+    let along: Vec<f64> = time.unwrap_or_else(|| star.iter().map(|&star| star as f64).collect());
     let mut rows: Vec<usize> = (0..stream.len()).collect();
     rows.sort_by(|&a, &b| stream[a].cmp(&stream[b]).then(along[a].total_cmp(&along[b])));
     let track = |rows: &[usize]| Track {
@@ -116,5 +152,5 @@ pub(super) fn tracks(table: &RecordBatch, time: Option<Vec<f64>>) -> Result<(Vec
         actions: actions.map(|values| rows.iter().map(|&row| values[row]).collect()),
     };
     let tracks = rows.chunk_by(|&a, &b| stream[a] == stream[b]).map(track).collect();
-    Ok((tracks, if time.is_some() { "t / Gyr" } else { "star" }))
+    Ok((tracks, by))
 }

@@ -1,18 +1,20 @@
-//! Predicted against true actions, and their difference below: figure 5 of Ibata et al. (2021).
+//! Predicted minus true actions against true ones, star by star: figure 5 of Ibata et al. (2021).
 
+use dynamics::statistics::quantile;
 use runner::error::StageError;
 use runner::ports::InputPort;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tables::RecordBatch;
 
+use super::axis::Axis;
+use super::picture::{Guide, Mark, Panel, Picture, Row, Series, Shared, counted, points, thinned};
+use super::range::{agreed, round};
+use super::style::Colour;
+use super::text::Label;
+use super::{Drawing, Tables, count_streams, table};
 use crate::common::columns::{self, ACTIONS};
 use crate::common::io::{self, rows_by_star, star_ids};
-
-use super::actions_along_orbits::SYMBOLS;
-use super::panel::{Axis, DrawError, Frame, INK, Panel, SERIES, draw, per_unit, tick_label};
-use super::{Drawing, Tables, table};
-use plotters::style::Color;
 
 /// `draw: agreement`
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,9 +30,10 @@ impl Drawing for Agreement {
             .to_vec()
     }
 
-    fn draw(&self, tables: &Tables) -> Result<String, StageError> {
+    fn draw(&self, tables: &Tables) -> Result<Picture, StageError> {
         let [predicted, truth] = PORTS.map(|port| table(tables, port));
-        agreement(&pairs(predicted?, truth?)?).map_err(StageError::failed)
+        let (pairs, streams) = pairs(predicted?, truth?)?;
+        Ok(agreement(&pairs, streams))
     }
 }
 
@@ -38,60 +41,65 @@ impl Drawing for Agreement {
 pub type Pairs = Vec<(f64, f64)>;
 
 /// More dots than this say no more, and make the picture heavy.
-const MOST_DOTS: usize = 2000;
-const WIDTH: i32 = 250;
-const LEFT: i32 = 84;
+const MOST_DOTS: usize = 4000;
 
-/// Draws a column of two panels for each of J_φ, J_z, J_r.
-pub fn agreement(actions: &[Pairs; 3]) -> Result<String, DrawError> {
-    let size = (3 * (WIDTH + LEFT) + 10, 470);
-    draw(size, "Predicted against true actions, and their difference", |canvas| {
-        for (column, (pairs, symbol)) in actions.iter().zip(SYMBOLS).enumerate() {
-            let frame = |top, height| Frame {
-                left: LEFT + column as i32 * (WIDTH + LEFT),
-                top,
-                width: WIDTH,
-                height,
-            };
-            let (low, high) = ends(pairs);
-            let inside =
-                |dots: Pairs| -> Pairs { dots.into_iter().filter(|dot| (low..=high).contains(&dot.0)).collect() };
-            let across_both = |dot: &(f64, f64)| (low..=high).contains(&dot.1);
-            let unit = per_unit("km/s kpc");
-            let across = |label: String| Axis::linear(low, high, label);
-            let up = Axis::linear(low, high, format!("predicted {symbol}{unit}"));
-            let panel = Panel::new(canvas, frame(34, WIDTH), across(String::new()), up)?;
-            panel.line(&[(low, low), (high, high)], INK)?;
-            let shown: Pairs = inside(thinned(pairs)).into_iter().filter(across_both).collect();
-            panel.dots(&shown, 2, SERIES[column].mix(0.5))?;
-
-            let differences: Pairs = pairs
-                .iter()
-                .map(|&(truth, predicted)| (truth, predicted - truth))
-                .collect();
+/// Draws the differences of J_φ, J_z and J_r, over one range where they are of one size.
+pub fn agreement(actions: &[Pairs; 3], streams: usize) -> Picture {
+    let differences = actions.each_ref().map(|pairs| -> Pairs {
+        pairs
+            .iter()
+            .map(|&(truth, predicted)| (truth, predicted - truth))
+            .collect()
+    });
+    let reaches = agreed(&differences.each_ref().map(reach));
+    let stars = actions[0].len();
+    let (every, drawn) = thinned(stars, MOST_DOTS);
+    let rows = ACTIONS
+        .iter()
+        .zip(differences)
+        .zip(reaches)
+        .map(|((action, differences), reach)| {
+            let symbol = Label::symbol(action.name);
+            let (low, high) = ends(&differences);
+            let x = Axis::linear(low, high, Label::plain("true ").then(&symbol), action.unit);
+            let y = Axis::linear(-reach, reach, Label::plain("Δ").then(&symbol), action.unit);
             let mean = differences.iter().map(|(_, d)| d.abs()).sum::<f64>() / differences.len().max(1) as f64;
-            // All but the widest tail; what lies beyond is drawn at the edge.
-            let reach = (6.0 * mean).max(1e-12);
-            let rounded: f64 = format!("{mean:.1e}").parse().unwrap_or_default();
-            let title = format!("difference, mean size {}", tick_label(rounded));
-            let panel = Panel::new(
-                canvas,
-                frame(330, 84),
-                across(format!("true {symbol}{unit}")),
-                Axis::linear(-reach, reach, title),
-            )?;
-            panel.line(&[(low, 0.0), (high, 0.0)], INK)?;
-            let shown = inside(thinned(&differences));
-            let shown: Pairs = shown.iter().map(|&(x, d)| (x, d.clamp(-reach, reach))).collect();
-            panel.dots(&shown, 2, SERIES[column].mix(0.5))?;
-        }
-        Ok(())
-    })
+            let heading = Label::plain("mean |Δ")
+                .then(&symbol)
+                .plus("| = ")
+                .then(&Label::number(round(mean, 2)));
+            let heading = heading.plus(" ").then(&Label::unit(action.unit));
+            let places = points(differences.into_iter().step_by(every));
+            let panel = Panel::new(action.name, x, y).headed(heading).guide(Guide::Level(0.0));
+            let name = "predicted − true";
+            Row::one(
+                84.0,
+                panel.with(Series::new(name, Mark::Dots(1.2), Colour::Series(0), places)),
+            )
+        });
+    Picture {
+        title: "Predicted minus true actions".to_owned(),
+        caption: format!(
+            "Predicted minus true actions against the true ones, for {} in {} that both inputs have. Above each panel, the mean over \
+             all of them.{drawn}",
+            counted(stars, "star"),
+            counted(streams, "stream"),
+        ),
+        rows: rows.collect(),
+        shared: Shared::default(),
+    }
 }
 
-fn thinned(pairs: &Pairs) -> Pairs {
-    let stride = pairs.len().div_ceil(MOST_DOTS).max(1);
-    pairs.iter().step_by(stride).copied().collect()
+/// The half-width that shows all but the widest tail of differences.
+fn reach(differences: &Pairs) -> f64 {
+    let sizes: Vec<f64> = differences
+        .iter()
+        .map(|(_, d)| d.abs())
+        .filter(|size| size.is_finite())
+        .collect();
+    let most = sizes.iter().copied().fold(0.0, f64::max);
+    let reach = (6.0 * quantile(sizes, 0.7).unwrap_or(0.0)).min(1.08 * most);
+    if reach > 0.0 { reach } else { (1.08 * most).max(1e-12) }
 }
 
 /// The range of true values but for the outermost half per cent at either end, which would squeeze all others, with a little
@@ -110,16 +118,19 @@ fn ends(pairs: &Pairs) -> (f64, f64) {
     (low - room, high + room)
 }
 
-/// True and predicted actions of the stars that both tables have.
-fn pairs(predicted: &RecordBatch, truth: &RecordBatch) -> Result<[Pairs; 3], StageError> {
+/// True and predicted actions of the stars that both tables have, and the number of their streams.
+fn pairs(predicted: &RecordBatch, truth: &RecordBatch) -> Result<([Pairs; 3], usize), StageError> {
     let rows = rows_by_star("predicted", predicted)?;
     let pair = |(row, id)| Some((row, *rows.get(&id)?));
-    let both: Vec<(usize, usize)> = star_ids(truth)?.into_iter().enumerate().filter_map(pair).collect();
+    let stars = star_ids(truth)?;
+    let both: Vec<(usize, usize)> = stars.iter().copied().enumerate().filter_map(pair).collect();
     if both.is_empty() {
         return Err(StageError::failed("predicted and truth have no star in common"));
     }
+    let streams: Vec<i64> = both.iter().map(|&(row, _)| stars[row].stream).collect();
     let (truth, predicted) = (io::columns(truth, &ACTIONS)?, io::columns(predicted, &ACTIONS)?);
-    Ok([0, 1, 2].map(|n| both.iter().map(|&(t, p)| (truth[n][t], predicted[n][p])).collect()))
+    let pairs = [0, 1, 2].map(|n| both.iter().map(|&(t, p)| (truth[n][t], predicted[n][p])).collect());
+    Ok((pairs, count_streams(&streams)))
 }
 
 #[cfg(test)]
@@ -127,19 +138,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mean_size_of_the_difference_stands_above_its_panel() {
-        let pairs: Pairs = (0..10_000)
-            .map(|n| f64::from(n) * 1e-4)
+    fn differences_are_the_panels_and_those_outside_are_counted() {
+        let pairs: Pairs = (0..1000)
+            .map(|n| f64::from(n) * 1e-3)
             .map(|j| (j, j + 2.5e-4))
             .collect();
-        let svg = agreement(&[pairs.clone(), pairs.clone(), pairs]).unwrap_or_default();
-        assert_eq!(svg.matches("mean size 2.5·10⁻⁴").count(), 3);
-        assert!(svg.matches("<circle").count() <= 6 * MOST_DOTS);
+        let mut one_off = pairs.clone();
+        one_off[500].1 += 1.0;
+        let picture = agreement(&[pairs.clone(), pairs, one_off], 10);
+        let panels: Vec<&Panel> = picture.panels().collect();
+        assert_eq!(panels[0].heading.text(), "mean |ΔJ_φ| = 2.5×10⁻⁴ km s⁻¹ kpc");
+        assert_eq!(panels[0].x.title().text(), "true J_φ (km s⁻¹ kpc)");
+        assert_eq!(picture.outside(), (1, 3000));
+        assert!(
+            picture
+                .full_caption()
+                .ends_with("One point of 3000 lies outside the axes."),
+            "{}",
+            picture.full_caption()
+        );
         // A few stars far out do not squeeze the others.
         let mut pairs: Pairs = (0..1000).map(|n| f64::from(n) * 1e-3).map(|j| (j, j)).collect();
         pairs.push((1e6, 1e6));
         let (low, high) = ends(&pairs);
         assert!(low > -0.1 && low < 0.01 && high > 0.99 && high < 1.1, "{low} {high}");
-        assert!(svg.contains("true J_φ / km/s kpc") && svg.contains("predicted J_r / km/s kpc"));
     }
 }

@@ -1,4 +1,4 @@
-//! A field in the meridional plane: learned over true arrows, and where it is how wrong.
+//! A field in the meridional plane: learned and true arrows, and a map of where it is how wrong.
 
 use runner::error::StageError;
 use runner::ports::InputPort;
@@ -6,9 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tables::RecordBatch;
 
-use super::panel::{Axis, DrawError, Frame, INK, Panel, SERIES, draw, tick_label};
+use super::axis::Axis;
+use super::picture::{Mark, Panel, Picture, Point, Row, Series, Shared, counted};
+use super::style::Colour;
+use super::text::Label;
 use super::{Drawing, Tables, f64s, table};
-use plotters::style::Color;
 
 /// `draw: field`
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -24,8 +26,8 @@ impl Drawing for Field {
         vec![InputPort::table(PORT, &needs)]
     }
 
-    fn draw(&self, tables: &Tables) -> Result<String, StageError> {
-        field(&arrows(table(tables, PORT)?)?).map_err(StageError::failed)
+    fn draw(&self, tables: &Tables) -> Result<Picture, StageError> {
+        Ok(field(&arrows(table(tables, PORT)?)?))
     }
 }
 
@@ -40,91 +42,121 @@ pub struct Arrow {
     pub truth: Option<((f64, f64), f64)>,
 }
 
-const WIDTH: i32 = 290;
-const HEIGHT: i32 = 290;
+const HEIGHT: f64 = 165.0;
+/// Decades of errors that have colours.
+const DECADES: i32 = 4;
 
-/// Draws the arrows, thinned, and where the truth is known the relative errors as squares of growing darkness.
-pub fn field(arrows: &[Arrow]) -> Result<String, DrawError> {
-    let ends = |values: &mut dyn Iterator<Item = f64>| {
-        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-            (low.min(value), high.max(value))
-        });
-        // Room for the arrows at the edges.
-        let room = 0.08 * (high - low);
-        if low.is_finite() {
-            (low - room, high + room)
-        } else {
-            (0.0, 1.0)
+/// Draws the arrows, thinned, and where the truth is known a map of the relative errors.
+pub fn field(arrows: &[Arrow]) -> Picture {
+    let radii = edges(arrows.iter().map(|arrow| arrow.place.0));
+    let heights = edges(arrows.iter().map(|arrow| arrow.place.1));
+    let axes = || (across(&radii, "R"), across(&heights, "z"));
+    let (x, y) = axes();
+    let span = x.high - x.low;
+    let largest = arrows
+        .iter()
+        .map(|arrow| arrow.a.0.hypot(arrow.a.1))
+        .fold(1e-300, f64::max);
+    let point = |place: (f64, f64), a: (f64, f64)| {
+        let size = a.0.hypot(a.1).max(1e-300);
+        let length = 0.1 * span * (size / largest).sqrt();
+        let tip = (place.0 + length * a.0 / size, place.1 + length * a.1 / size);
+        Point {
+            across: Some((place.0, tip.0)),
+            up: Some((place.1, tip.1)),
+            ..Point::at(place.0, place.1)
         }
     };
-    let radii = ends(&mut arrows.iter().map(|arrow| arrow.place.0));
-    let heights = ends(&mut arrows.iter().map(|arrow| arrow.place.1));
-    let errors: Vec<f64> = arrows.iter().filter_map(|arrow| Some(arrow.truth?.1)).collect();
-    let axes = |title: String| {
-        (
-            Axis::linear(radii.0, radii.1, "R / kpc"),
-            Axis::linear(heights.0, heights.1, title),
-        )
+    let shown = thinned(arrows);
+    let learned = shown.iter().map(|arrow| point(arrow.place, arrow.a)).collect();
+    let truth: Vec<Point> = shown
+        .iter()
+        .filter_map(|arrow| Some(point(arrow.place, arrow.truth?.0)))
+        .collect();
+    let has_truth = !truth.is_empty();
+    let mut panel =
+        Panel::new("acceleration", x, y).with(Series::new("learned", Mark::Arrows(2.0), Colour::Series(1), learned));
+    if has_truth {
+        panel = panel.with(Series::new("truth", Mark::Arrows(0.7), Colour::Ink, truth));
+    }
+    let mut rows = vec![Row::one(HEIGHT, panel)];
+    if has_truth {
+        rows.push(Row::one(HEIGHT, errors(arrows, axes(), (&radii, &heights))));
+    }
+    let below = if has_truth {
+        format!(" Below, the relative error at {}.", counted(arrows.len(), "place"))
+    } else {
+        String::new()
     };
-    let width = if errors.is_empty() { 1 } else { 2 };
-    draw(
-        (64 + width * (WIDTH + 66), HEIGHT + 110),
-        "Acceleration in the meridional plane, and its relative error",
-        |canvas| {
-            let frame = |column: i32| Frame {
-                left: 64 + column * (WIDTH + 76),
-                top: 56,
-                width: WIDTH,
-                height: HEIGHT,
-            };
-            let (x, y) = axes("z / kpc, lengths as √|a|".to_owned());
-            let panel = Panel::new(canvas, frame(0), x, y)?;
-            let largest = arrows
-                .iter()
-                .map(|arrow| arrow.a.0.hypot(arrow.a.1))
-                .fold(1e-300, f64::max);
-            let unit = (radii.1 - radii.0) * 0.1;
-            let tip = |place: (f64, f64), a: (f64, f64)| {
-                let size = a.0.hypot(a.1).max(1e-300);
-                let length = unit * (size / largest).sqrt();
-                (place.0 + length * a.0 / size, place.1 + length * a.1 / size)
-            };
-            let shown = thinned(arrows);
-            for arrow in &shown {
-                if let Some((truth, _)) = arrow.truth {
-                    panel.line(&[arrow.place, tip(arrow.place, truth)], INK)?;
-                }
-            }
-            for arrow in &shown {
-                panel.line(&[arrow.place, tip(arrow.place, arrow.a)], SERIES[0])?;
-                panel.dots(&[arrow.place], 5, SERIES[0].mix(1.0))?;
-            }
-            let mut legend = vec![("learned".to_owned(), SERIES[0])];
-            if !errors.is_empty() {
-                legend.insert(0, ("truth".to_owned(), INK));
-            }
-            panel.legend(&legend, 34)?;
-            if errors.is_empty() {
-                return Ok(());
-            }
-            let edges = edges(&errors);
-            let label = |value: f64| tick_label(format!("{value:.1e}").parse().unwrap_or_default());
-            let title = format!(
-                "error / %: light below {}, dark above {}",
-                label(edges[0]),
-                label(edges[2])
-            );
-            let (x, y) = axes(title);
-            let panel = Panel::new(canvas, frame(1), x, y)?;
-            for arrow in arrows {
-                let Some((_, error)) = arrow.truth else { continue };
-                let class = edges.iter().filter(|edge| error >= **edge).count();
-                let colour = SERIES[1].mix([0.12, 0.35, 0.65, 1.0][class]);
-                panel.dots(&[arrow.place], 8, colour)?;
-            }
-            Ok(())
-        },
+    Picture {
+        title: "Acceleration in the meridional plane".to_owned(),
+        caption: format!(
+            "Acceleration in the meridional plane at {} of {}; lengths are as √|a|.{below}",
+            shown.len(),
+            counted(arrows.len(), "place"),
+        ),
+        rows,
+        shared: Shared::default(),
+    }
+}
+
+/// The map of relative errors.
+fn errors(arrows: &[Arrow], (x, y): (Axis, Axis), (radii, heights): (&[f64], &[f64])) -> Panel {
+    let values = || arrows.iter().filter_map(|arrow| Some(arrow.truth?.1));
+    let quantity = Label::plain("|Δ")
+        .then(&Label::symbol("a"))
+        .plus("| / |")
+        .then(&Label::symbol("a"))
+        .plus("|");
+    let (low, high) = super::axis::ends(values().filter(|value| *value > 0.0));
+    let low = low.max(high * 10f64.powi(-DECADES));
+    let colours = Axis::log(low, high, quantity, "%");
+    let tile = |arrow: &Arrow| {
+        let (radius, height) = arrow.place;
+        let value = Some(arrow.truth?.1);
+        Some(Point {
+            across: around(radii, radius),
+            up: around(heights, height),
+            value,
+            ..Point::at(radius, height)
+        })
+    };
+    let mut panel = Panel::new("error", x, y);
+    panel.colours = Some(colours);
+    panel.with(Series::new(
+        "error",
+        Mark::Tiles,
+        Colour::Ink,
+        arrows.iter().filter_map(tile).collect(),
+    ))
+}
+
+/// The places of a grid along one axis, in order.
+fn edges(places: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut places: Vec<f64> = places.filter(|place| place.is_finite()).collect();
+    places.sort_by(f64::total_cmp);
+    places.dedup();
+    places
+}
+
+/// An axis from half a step before the first place to half a step after the last.
+fn across(places: &[f64], name: &str) -> Axis {
+    let ends = |place: Option<&f64>| place.and_then(|place| around(places, *place)).unwrap_or((0.0, 1.0));
+    Axis::linear(
+        ends(places.first()).0,
+        ends(places.last()).1,
+        Label::symbol(name),
+        "kpc",
     )
+}
+
+/// From half-way to the place before to half-way to the place after.
+fn around(places: &[f64], place: f64) -> Option<(f64, f64)> {
+    let at = places.iter().position(|other| *other == place)?;
+    let before = at.checked_sub(1).map(|at| place - places[at]);
+    let after = places.get(at + 1).map(|next| next - place);
+    let (before, after) = (before.or(after).unwrap_or(1.0), after.or(before).unwrap_or(1.0));
+    Some((place - 0.5 * before, place + 0.5 * after))
 }
 
 /// Every second place along each axis, so that arrows do not touch.
@@ -138,13 +170,6 @@ fn thinned(arrows: &[Arrow]) -> Vec<Arrow> {
     }
     let every_second = |row: &Vec<Arrow>| row.iter().step_by(2).copied().collect::<Vec<_>>();
     rows.iter().step_by(2).flat_map(every_second).collect()
-}
-
-/// The quartiles of the errors.
-fn edges(errors: &[f64]) -> [f64; 3] {
-    let mut sorted = errors.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    [1, 2, 3].map(|quarter| sorted[(sorted.len() - 1) * quarter / 4])
 }
 
 /// Accelerations in the meridional plane.
@@ -169,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_thinned_and_errors_fall_into_quarters() {
+    fn places_are_thinned_and_tiles_fill_the_map() {
         let grid = |n: i32| f64::from(n);
         let arrows: Vec<Arrow> = (0..6)
             .flat_map(|z| (0..6).map(move |radius| (grid(radius), grid(z))))
@@ -179,11 +204,27 @@ mod tests {
                 truth: Some(((-1.0 - place.0, -place.1), 0.1 + place.0)),
             })
             .collect();
-        assert_eq!(thinned(&arrows).len(), 9);
-        assert_eq!(edges(&[5.0, 1.0, 2.0, 4.0, 3.0]), [2.0, 3.0, 4.0]);
-        let svg = field(&arrows).unwrap_or_default();
-        // 36 errors, 9 arrows with a dot each.
-        assert_eq!(svg.matches("<circle").count(), 45);
-        assert!(field(&[]).is_ok_and(|svg| !svg.contains("NaN")));
+        let picture = field(&arrows);
+        let panels: Vec<&Panel> = picture.panels().collect();
+        assert_eq!(
+            panels[0]
+                .series
+                .iter()
+                .map(|series| series.points.len())
+                .collect::<Vec<_>>(),
+            [9, 9]
+        );
+        let tiles = &panels[1].series[0].points;
+        let area: f64 = tiles
+            .iter()
+            .filter_map(|tile| Some((tile.across?, tile.up?)))
+            .map(|(x, y)| (x.1 - x.0) * (y.1 - y.0))
+            .sum();
+        assert!((area - 36.0).abs() < 1e-9, "no gap and nothing twice");
+        assert_eq!(
+            panels[1].colours.as_ref().map(|axis| (axis.low, axis.high)),
+            Some((0.1, 5.1))
+        );
+        assert_eq!(field(&[]).panels().count(), 1);
     }
 }

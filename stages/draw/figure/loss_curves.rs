@@ -1,4 +1,4 @@
-//! Loss against epoch, with the epoch whose weights were kept.
+//! Loss against epoch, with the epoch whose weights were kept: figure 3 of Ibata et al. (2021), a panel for each training.
 
 use runner::error::StageError;
 use runner::ports::{Connected, InputPort, connected_schema};
@@ -6,48 +6,67 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tables::RecordBatch;
 
-use super::panel::{Axis, DrawError, Frame, INK, Panel, SERIES, draw, per_unit};
-use super::{Drawing, Tables, f64s, i64s, table, unit};
-use plotters::style::Color;
+use super::actions_along_orbits::dot;
+use super::axis::Axis;
+use super::picture::{Guide, Mark, Panel, Picture, Point, Row, Series, Shared, points};
+use super::style::Colour;
+use super::text::Label;
+use super::{Drawing, Tables, f64s, i64s, unit};
 
 /// `draw: loss_curves`
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct LossCurves {}
+pub struct LossCurves {
+    /// What stands above each panel, such as the number of streams: as many as there are histories.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub panels: Vec<String>,
+}
 
-const PORT: &str = "history";
+const PORTS: [&str; 4] = ["history", "history_2", "history_3", "history_4"];
 
 impl Drawing for LossCurves {
     fn ports(&self) -> Vec<InputPort> {
         // The unit of a loss depends on the loss, so of its columns only the names are asked for, in `fits`.
-        vec![InputPort::table(PORT, &[("epoch", "")])]
+        vec![InputPort::table(PORTS[0], &[("epoch", "")]).repeated(&PORTS[1..])]
     }
 
     fn fits(&self, connected: &Connected) -> Result<(), String> {
-        let Some(schema) = connected_schema(connected, PORT) else {
-            return Ok(());
-        };
-        let missing = ["train_loss", "validation_loss", "best"].into_iter();
-        match missing.into_iter().find(|name| schema.column_with_name(name).is_none()) {
-            None => Ok(()),
-            Some(name) => Err(format!(
-                "{PORT}: has no column {name}, as the history of a training does"
-            )),
+        for (port, schema) in PORTS
+            .iter()
+            .filter_map(|port| Some((port, connected_schema(connected, port)?)))
+        {
+            let missing = ["train_loss", "validation_loss", "best"].into_iter();
+            if let Some(name) = missing.into_iter().find(|name| schema.column_with_name(name).is_none()) {
+                return Err(format!(
+                    "{port}: has no column {name}, as the history of a training does"
+                ));
+            }
+        }
+        match (self.panels.len(), connected.len()) {
+            (0, _) => Ok(()),
+            (named, there) if named == there || there == 0 => Ok(()),
+            (named, there) => Err(format!("panels: {named} names for {there} histories")),
         }
     }
 
-    fn draw(&self, tables: &Tables) -> Result<String, StageError> {
-        loss_curves(&history(table(tables, PORT)?)?).map_err(StageError::failed)
+    fn draw(&self, tables: &Tables) -> Result<Picture, StageError> {
+        let named = tables.iter().enumerate().map(|(n, (_, table))| {
+            let name = self.panels.get(n).cloned().unwrap_or_default();
+            history(name, table)
+        });
+        Ok(loss_curves(&named.collect::<Result<Vec<_>, _>>()?))
     }
 }
 
 /// A training's history.
 pub struct History {
+    /// What stands above its panel.
+    pub name: String,
     /// Epochs.
     pub epoch: Vec<f64>,
     /// Loss over the training streams.
     pub train: Vec<f64>,
-    /// Loss over the validation streams.
+    /// Loss over the validation streams; between measurements the last one is repeated.
     pub validation: Vec<f64>,
     /// Whether the epoch's weights were kept.
     pub best: Vec<bool>,
@@ -55,58 +74,115 @@ pub struct History {
     pub unit: String,
 }
 
-/// Draws both curves over a logarithmic axis.
-pub fn loss_curves(history: &History) -> Result<String, DrawError> {
-    let losses = history
-        .train
-        .iter()
-        .chain(&history.validation)
-        .copied()
-        .filter(|loss| *loss > 0.0);
-    let (low, high) = losses.fold((f64::INFINITY, 0.0f64), |(low, high), loss| {
-        (low.min(loss), high.max(loss))
-    });
-    let (low, high) = if low.is_finite() { (low, high) } else { (0.1, 1.0) };
-    let last = history.epoch.last().copied().unwrap_or(1.0);
-    let first = history.epoch.first().copied().unwrap_or(0.0);
-    draw(
-        (760, 380),
-        "Loss against epoch for the training and the validation streams",
-        |canvas| {
-            let frame = Frame {
-                left: 64,
-                top: 44,
-                width: 680,
-                height: 276,
-            };
-            let y = Axis::log(low, high, format!("loss{}", per_unit(&history.unit)));
-            let panel = Panel::new(canvas, frame, Axis::linear(first, last, "epoch"), y)?;
-            let points = |losses: &[f64]| -> Vec<(f64, f64)> {
-                history.epoch.iter().copied().zip(losses.iter().copied()).collect()
-            };
-            let (train, validation) = (points(&history.train), points(&history.validation));
-            let best = history.best.iter().rposition(|best| *best);
-            if let Some(&(epoch, _)) = best.and_then(|row| validation.get(row)) {
-                panel.vertical(epoch, INK.mix(0.35))?;
-            }
-            panel.line(&train, SERIES[0])?;
-            panel.line(&validation, SERIES[1])?;
-            let mut legend = vec![("training".to_owned(), SERIES[0]), ("validation".to_owned(), SERIES[1])];
-            if let Some(&point) = best.and_then(|row| validation.get(row)) {
-                panel.ring(point, SERIES[1])?;
-                legend.push((format!("best: epoch {}", point.0), INK));
-            }
-            panel.legend(&legend, 15)
-        },
-    )
+impl History {
+    /// Validation where it was measured.
+    fn measured(&self) -> Vec<(f64, f64)> {
+        let rows = (0..self.epoch.len()).filter(|&row| row == 0 || self.validation[row] != self.validation[row - 1]);
+        rows.map(|row| (self.epoch[row], self.validation[row])).collect()
+    }
+
+    /// The epoch whose weights were kept, with its validation loss.
+    fn best(&self) -> Option<(f64, f64)> {
+        let row = self.best.iter().rposition(|best| *best)?;
+        Some((self.epoch[row], self.validation[row]))
+    }
 }
 
-fn history(table: &RecordBatch) -> Result<History, StageError> {
+/// Draws both losses over a logarithmic axis, the same in all panels.
+pub fn loss_curves(histories: &[History]) -> Picture {
+    let losses = histories
+        .iter()
+        .flat_map(|history| history.train.iter().chain(&history.validation));
+    let unit = histories.first().map_or("", |history| history.unit.as_str());
+    let y = Axis::log_over(losses.copied(), 12, Label::plain("loss"), unit);
+    let epochs = histories.iter().flat_map(|history| history.epoch.iter().copied());
+    let x = Axis::over(epochs, Label::plain("epoch"), "");
+    let height = if histories.len() > 1 { 84.0 } else { 130.0 };
+    let rows = histories.iter().enumerate().map(|(n, history)| {
+        let best = history.best();
+        let said = best.map(|(epoch, _)| format!("best epoch {epoch}")).unwrap_or_default();
+        let heading = match history.name.as_str() {
+            "" => said,
+            name if said.is_empty() => name.to_owned(),
+            name => format!("{name}: {said}"),
+        };
+        let pairs =
+            |values: &[f64]| -> Vec<Point> { points(history.epoch.iter().copied().zip(values.iter().copied())) };
+        let name = if history.name.is_empty() {
+            format!("history {}", n + 1)
+        } else {
+            history.name.clone()
+        };
+        let panel = Panel::new(name, x.clone(), y.clone())
+            .headed(Label::plain(heading))
+            .with(Series::new(
+                "training",
+                Mark::Line,
+                Colour::Series(0),
+                pairs(&history.train),
+            ))
+            .with(Series::new(
+                "validation",
+                Mark::Dots(dot(history.measured().len())),
+                Colour::Series(1),
+                points(history.measured()),
+            ));
+        let panel = match best {
+            Some((epoch, _)) => panel.guide(Guide::Upright(epoch)),
+            None => panel,
+        };
+        Row::one(
+            height,
+            panel.with(Series::new("best", Mark::Disc, Colour::Series(1), points(best))),
+        )
+    });
+    let measured: usize = histories.iter().map(|history| history.measured().len()).sum();
+    let trained = match histories.len() {
+        1 => "the training streams (line) and the validation streams (dots)".to_owned(),
+        count => format!("the training streams (lines) and the validation streams (dots) of {count} trainings"),
+    };
+    Picture {
+        title: "Loss against epoch".to_owned(),
+        caption: format!(
+            "Loss over {trained}, against epoch. Validation was measured {measured} times; the disc marks the epoch whose weights \
+             were kept."
+        ),
+        rows: rows.collect(),
+        shared: Shared { x: true, y: false },
+    }
+}
+
+fn history(name: String, table: &RecordBatch) -> Result<History, StageError> {
     Ok(History {
+        name,
         epoch: i64s(table, "epoch")?.iter().map(|&epoch| epoch as f64).collect(),
         train: f64s(table, "train_loss")?,
         validation: f64s(table, "validation_loss")?,
         best: tables::bool_column(table, "best").map_err(StageError::failed)?,
         unit: unit(&table.schema(), "train_loss"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn validation_is_drawn_where_it_was_measured() {
+        let history = |name: &str| History {
+            name: name.to_owned(),
+            epoch: vec![1.0, 2.0, 3.0, 4.0, 5.0],
+            train: vec![9.0, 7.0, 5.0, 4.0, 3.0],
+            validation: vec![8.0, 8.0, 6.0, 6.0, 7.0],
+            best: vec![false, false, true, false, false],
+            unit: "km/s kpc".to_owned(),
+        };
+        let picture = loss_curves(&[history("S = 16"), history("S = 128")]);
+        let panels: Vec<&Panel> = picture.panels().collect();
+        assert_eq!(panels[0].series[1].points, points([(1.0, 8.0), (3.0, 6.0), (5.0, 7.0)]));
+        assert_eq!(panels[0].series[2].points, [Point::at(3.0, 6.0)]);
+        assert_eq!(panels[0].y, panels[1].y, "one range for all");
+        assert_eq!(panels[1].heading.text(), "S = 128: best epoch 3");
+        assert!(picture.caption.contains("measured 6 times"));
+    }
 }

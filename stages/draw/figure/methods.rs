@@ -1,4 +1,4 @@
-//! J against time along one orbit, by every method: a column of panels for each, as in Sanders & Binney (2016).
+//! J against time along one orbit, by every method in the same panels: figure 4 of Ibata et al. (2021).
 
 use runner::error::StageError;
 use runner::ports::{Connected, InputPort};
@@ -6,11 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tables::RecordBatch;
 
-use crate::common::columns::{self, ACTIONS};
-
-use super::actions_along_orbits::{SYMBOLS, Track, deviations, times, tracks};
-use super::panel::{Axis, DrawError, Frame, Panel, SERIES, draw, per_unit, tick_label};
+use super::actions_along_orbits::{Along, Track, deviations, dot, median, times, tracks};
+use super::axis::Axis;
+use super::picture::{Guide, Mark, Panel, Picture, Row, Series, Shared, points};
+use super::range::round;
+use super::style::Colour;
+use super::text::Label;
 use super::{Drawing, Tables, any_of};
+use crate::common::columns::{self, ACTIONS};
 
 /// `draw: methods`
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +26,12 @@ pub struct Methods {
 /// The inputs, which name what is drawn.
 const PORTS: [&str; 4] = ["staeckel_fudge", "torus", "o2gf", "network"];
 
+/// Their names in the legend, and their colours: the torus is blue and ours orange, as in the paper.
+const SHOWN: [(&str, usize); 4] = [("Stäckel fudge", 2), ("torus", 0), ("O2GF", 3), ("network", 1)];
+
+/// The methods by which the zero of an axis is chosen, the best known first.
+const ZERO: [&str; 4] = ["torus", "o2gf", "network", "staeckel_fudge"];
+
 impl Drawing for Methods {
     fn ports(&self) -> Vec<InputPort> {
         let needs = columns::needs(&[&ACTIONS]);
@@ -33,70 +42,99 @@ impl Drawing for Methods {
         any_of(&PORTS, connected)
     }
 
-    fn draw(&self, tables: &Tables) -> Result<String, StageError> {
+    fn draw(&self, tables: &Tables) -> Result<Picture, StageError> {
         let mut drawn = Vec::new();
         for (method, table) in tables {
             let (tracks, along) = tracks(table, times_of_same_stars(table, tables)?)?;
             let track = tracks.into_iter().find(|track| track.stream == self.stream);
             let missing = || StageError::failed(format!("input {method}: there is no stream {}", self.stream));
-            drawn.push((*method, track.ok_or_else(missing)?, along));
+            drawn.push(ByMethod {
+                method,
+                track: track.ok_or_else(missing)?,
+                along,
+            });
         }
-        methods(&drawn).map_err(StageError::failed)
+        Ok(methods(&drawn))
     }
 }
 
-const WIDTH: i32 = 236;
-const HEIGHT: i32 = 104;
-const LEFT: i32 = 70;
-const TOP: i32 = 62;
-
-/// Draws three rows (φ, z, r) of a panel per method. The scale is each panel's own, with the root mean square deviation
-/// above it: methods differ by factors of a thousand. Each track comes with the name of its method and of its `along`.
-pub fn methods(tracks: &[(&str, Track, &str)]) -> Result<String, DrawError> {
-    let size = (
-        LEFT + tracks.len() as i32 * (WIDTH + LEFT) - 44,
-        TOP + 3 * (HEIGHT + 66),
-    );
-    draw(
-        size,
-        "Deviation of the actions along an orbit from their median, by method",
-        |canvas| {
-            for (column, (method, track, along)) in tracks.iter().enumerate() {
-                let (first, last) = ends(&track.along);
-                for (component, symbol) in SYMBOLS.iter().enumerate() {
-                    let curve = deviations(track, component);
-                    let square = curve.iter().map(|(_, d)| d * d).sum::<f64>() / curve.len().max(1) as f64;
-                    let reach = curve.iter().map(|(_, d)| d.abs()).fold(1e-12, f64::max) * 1.1;
-                    let frame = Frame {
-                        left: LEFT + column as i32 * (WIDTH + LEFT),
-                        top: TOP + component as i32 * (HEIGHT + 62),
-                        width: WIDTH,
-                        height: HEIGHT,
-                    };
-                    let label = if component == 2 { *along } else { "" };
-                    let rounded: f64 = format!("{:.1e}", square.sqrt()).parse().unwrap_or_default();
-                    let title = format!("{symbol} − median{}, rms {}", per_unit("km/s kpc"), tick_label(rounded));
-                    let panel = Panel::new(
-                        canvas,
-                        frame,
-                        Axis::linear(first, last, label),
-                        Axis::linear(-reach, reach, title),
-                    )?;
-                    panel.line(&curve, SERIES[column % SERIES.len()])?;
-                    if component == 0 {
-                        panel.legend(&[(method.replace('_', " "), SERIES[column % SERIES.len()])], 42)?;
-                    }
-                }
-            }
-            Ok(())
-        },
-    )
+/// The actions along the orbit by one method.
+pub struct ByMethod {
+    /// Its port.
+    pub method: &'static str,
+    /// The actions.
+    pub track: Track,
+    /// What its stars are put in order by.
+    pub along: Along,
 }
 
-fn ends(along: &[f64]) -> (f64, f64) {
-    let low = along.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = along.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if low.is_finite() { (low, high) } else { (0.0, 1.0) }
+/// Draws three panels (φ, z, r) with all methods over one axis and one range.
+pub fn methods(all: &[ByMethod]) -> Picture {
+    let along = all.first().map_or(Along::Number, |one| one.along);
+    let x = along.axis(all.iter().flat_map(|one| one.track.along.iter().copied()));
+    let zero = ZERO
+        .iter()
+        .find_map(|method| all.iter().find(|one| one.method == *method));
+    let rows = ACTIONS.iter().enumerate().map(|(component, action)| {
+        let symbol = Label::symbol(action.name);
+        let middle = zero.map_or(0.0, |one| round(median(&one.track.actions[component]), 6));
+        let values = |one: &ByMethod| -> Vec<(f64, f64)> {
+            let pairs = one.track.along.iter().zip(&one.track.actions[component]);
+            pairs.map(|(&along, action)| (along, action - middle)).collect()
+        };
+        let every = all.iter().flat_map(&values).map(|point| point.1);
+        let y = Axis::over(every.chain([0.0]), Label::plain("Δ").then(&symbol), action.unit);
+        let heading = Label::plain("Δ")
+            .then(&symbol)
+            .plus(" = ")
+            .then(&symbol)
+            .plus(" − ")
+            .then(&Label::exact(middle));
+        let panel = Panel::new(action.name, x.clone(), y)
+            .headed(heading)
+            .guide(Guide::Level(0.0));
+        let panel = all.iter().fold(panel, |panel, one| {
+            let (name, colour) = shown(one.method);
+            let places = points(values(one));
+            panel.with(Series::new(
+                name,
+                Mark::Dots(dot(places.len())),
+                Colour::Series(colour),
+                places,
+            ))
+        });
+        Row::one(80.0, panel)
+    });
+    let stars = all.first().map_or(0, |one| one.track.along.len());
+    let stream = all.first().map_or(0, |one| one.track.stream);
+    let spreads: Vec<String> = all.iter().map(spread).collect();
+    let of = zero.map(|one| shown(one.method).0).unwrap_or_default();
+    Picture {
+        title: "Actions along an orbit by method".to_owned(),
+        caption: format!(
+            "Actions of stream {stream} at {stars} points by each method, against {}, minus the median by {of}. Root mean square \
+             deviations of J_φ, J_z, J_r from their own medians, km/s kpc: {}.",
+            along.noun(),
+            spreads.join("; "),
+        ),
+        rows: rows.collect(),
+        shared: Shared { x: true, y: false },
+    }
+}
+
+fn shown(method: &str) -> (&'static str, usize) {
+    let place = PORTS.iter().position(|port| *port == method).unwrap_or(0);
+    SHOWN[place]
+}
+
+/// The root mean square deviations by a method, in words.
+fn spread(one: &ByMethod) -> String {
+    let rms = [0, 1, 2].map(|component| {
+        let curve = deviations(&one.track, component);
+        let square = curve.iter().map(|(_, d)| d * d).sum::<f64>() / curve.len().max(1) as f64;
+        Label::number(round(square.sqrt(), 2)).text()
+    });
+    format!("{} {}", shown(one.method).0, rms.join(", "))
 }
 
 /// The same, or those of another table of the same stars: predictions have none.

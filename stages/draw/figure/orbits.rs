@@ -6,11 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tables::RecordBatch;
 
+use super::axis::Axis;
+use super::picture::{Mark, Panel, Picture, Row, Series, Shared, counted, points, thinned};
+use super::style::{Colour, SERIES};
+use super::text::Label;
+use super::{Drawing, Tables, count_streams, i64s, table};
 use crate::common::columns::{self, POSITION};
-
-use super::panel::{Axis, Canvas, DrawError, Frame, INK, Panel, SERIES, draw};
-use super::{Drawing, Tables, i64s, table};
-use plotters::style::Color;
 
 /// `draw: orbits`
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -24,8 +25,8 @@ impl Drawing for Orbits {
         vec![InputPort::table(PORT, &columns::needs(&[&POSITION]))]
     }
 
-    fn draw(&self, tables: &Tables) -> Result<String, StageError> {
-        orbits(&stars(table(tables, PORT)?)?).map_err(StageError::failed)
+    fn draw(&self, tables: &Tables) -> Result<Picture, StageError> {
+        Ok(orbits(&stars(table(tables, PORT)?)?))
     }
 }
 
@@ -39,69 +40,64 @@ pub struct Stars {
 
 /// More dots than this say no more, and make the picture heavy.
 const MOST_DOTS: usize = 6000;
+/// Height of a panel; that from above is square.
+const HEIGHT: f64 = 200.0;
+/// Room at the edges.
+const ROOM: f64 = 1.05;
 
-/// Draws x–y and R–z, with three streams picked out.
-pub fn orbits(stars: &Stars) -> Result<String, DrawError> {
-    let stride = stars.position.len().div_ceil(MOST_DOTS).max(1);
-    let cylindrical = |p: &[f64; 3]| (p[0].hypot(p[1]), p[2]);
-    let above = |p: &[f64; 3]| (p[0], p[1]);
-    let reach = |value: fn(&[f64; 3]) -> f64| stars.position.iter().map(value).fold(1e-9, f64::max) * 1.05;
-    let (wide, far, high) = (
-        reach(|p| p[0].abs().max(p[1].abs())),
-        reach(|p| p[0].hypot(p[1])),
-        reach(|p| p[2].abs()),
-    );
+/// Draws x–y and R–z, with the first streams picked out.
+pub fn orbits(stars: &Stars) -> Picture {
+    let most = |of: fn(&[f64; 3]) -> f64| stars.position.iter().map(of).fold(1e-9, f64::max) * ROOM;
+    let wide = most(|p| p[0].abs().max(p[1].abs()));
+    let (far, high) = (most(|p| p[0].hypot(p[1])), most(|p| p[2].abs()));
     let mut streams = stars.stream.clone();
     streams.dedup();
-    let picked: Vec<i64> = streams.iter().take(SERIES.len()).copied().collect();
-    let title = "Positions of the stars from above and in the meridional plane";
-    draw((760, 412), title, |canvas| {
-        let draw_panel =
-            |frame, x, y, at: &dyn Fn(&[f64; 3]) -> (f64, f64)| one(canvas, frame, (x, y), stars, &picked, stride, at);
-        let frame = |left| Frame {
-            left,
-            top: 56,
-            width: 300,
-            height: 300,
-        };
-        draw_panel(
-            frame(56),
-            Axis::linear(-wide, wide, "x / kpc"),
-            Axis::linear(-wide, wide, "y / kpc"),
-            &above,
-        )?;
-        let right = draw_panel(
-            frame(444),
-            Axis::linear(0.0, far, "R / kpc"),
-            Axis::linear(-high, high, "z / kpc"),
-            &cylindrical,
-        )?;
-        let names = picked
-            .iter()
-            .zip(SERIES)
-            .map(|(stream, colour)| (format!("stream {stream}"), colour));
-        right.legend(&names.collect::<Vec<_>>(), 42)
-    })
-}
-
-fn one<'a, 'b>(
-    canvas: &'a Canvas<'b>,
-    frame: Frame,
-    (x, y): (Axis, Axis),
-    stars: &Stars,
-    picked: &[i64],
-    stride: usize,
-    at: &dyn Fn(&[f64; 3]) -> (f64, f64),
-) -> Result<Panel<'a, 'b>, DrawError> {
-    let panel = Panel::new(canvas, frame, x, y)?;
-    let all: Vec<(f64, f64)> = stars.position.iter().step_by(stride).map(at).collect();
-    panel.dots(&all, 3, INK.mix(0.3))?;
-    for (stream, colour) in picked.iter().zip(SERIES) {
-        let rows = stars.stream.iter().zip(&stars.position).filter(|(of, _)| *of == stream);
-        let own: Vec<(f64, f64)> = rows.map(|(_, position)| at(position)).collect();
-        panel.dots(&own, 7, colour.mix(1.0))?;
+    let picked: Vec<i64> = streams.iter().take(SERIES.len() - 1).copied().collect();
+    let (every, drawn) = thinned(stars.position.len(), MOST_DOTS);
+    let axis = |low: f64, high: f64, name: &str| Axis::linear(low, high, Label::symbol(name), "kpc");
+    let panel = |name: &str, x: Axis, y: Axis, at: fn(&[f64; 3]) -> (f64, f64)| {
+        let others = stars.stream.iter().zip(&stars.position).step_by(every);
+        let others = others
+            .filter(|(stream, _)| !picked.contains(stream))
+            .map(|(_, place)| at(place));
+        let panel = Panel::new(name, x, y).with(Series::new(
+            "other streams",
+            Mark::Dots(1.0),
+            Colour::Faint,
+            points(others),
+        ));
+        picked.iter().enumerate().fold(panel, |panel, (n, stream)| {
+            let own = stars.stream.iter().zip(&stars.position).filter(|(of, _)| *of == stream);
+            let places = points(own.map(|(_, place)| at(place)));
+            panel.with(Series::new(
+                format!("stream {stream}"),
+                Mark::Dots(2.2),
+                Colour::Series(n),
+                places,
+            ))
+        })
+    };
+    let above = panel("from above", axis(-wide, wide, "x"), axis(-wide, wide, "y"), |p| {
+        (p[0], p[1])
+    });
+    let beside = panel("meridional plane", axis(0.0, far, "R"), axis(-high, high, "z"), |p| {
+        (p[0].hypot(p[1]), p[2])
+    });
+    let meridional = (HEIGHT * 2.0 * high / far).clamp(0.35 * HEIGHT, 0.75 * HEIGHT);
+    Picture {
+        title: "Positions of the stars from above and in the meridional plane".to_owned(),
+        caption: format!(
+            "Positions of {} in {}, from above and in the meridional plane. Colours pick out {}.{drawn}",
+            counted(stars.position.len(), "star"),
+            counted(count_streams(&stars.stream), "stream"),
+            match picked.len() {
+                1 => "one".to_owned(),
+                count => format!("the first {count}"),
+            },
+        ),
+        rows: vec![Row::one(HEIGHT, above), Row::one(meridional, beside)],
+        shared: Shared::default(),
     }
-    Ok(panel)
 }
 
 fn stars(table: &RecordBatch) -> Result<Stars, StageError> {

@@ -1,5 +1,6 @@
 //! Histograms of predicted − true, one panel for each component.
 
+use dynamics::statistics::quantile;
 use runner::arrow_schema::{DataType, SchemaRef};
 use runner::error::StageError;
 use runner::ports::{Connected, InputPort, connected_schema};
@@ -7,11 +8,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tables::RecordBatch;
 
+use super::axis::Axis;
+use super::picture::{Guide, Mark, Panel, Picture, Point, Row, Series, Shared, counted};
+use super::range::{agreed, round};
+use super::style::Colour;
+use super::text::Label;
+use super::{Drawing, Tables, f64s, streams_of, table, unit};
 use crate::common::columns;
-
-use super::panel::{Axis, DrawError, Frame, INK, Panel, SERIES, draw, per_unit, tick_label};
-use super::{Drawing, Tables, f64s, table, unit};
-use plotters::style::Color;
 
 /// `draw: residuals`
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -34,8 +37,9 @@ impl Drawing for Residuals {
         }
     }
 
-    fn draw(&self, tables: &Tables) -> Result<String, StageError> {
-        residuals(&residual_values(table(tables, PORT)?)?).map_err(StageError::failed)
+    fn draw(&self, tables: &Tables) -> Result<Picture, StageError> {
+        let table = table(tables, PORT)?;
+        Ok(residuals(&residual_values(table)?, streams_of(table)?))
     }
 }
 
@@ -50,108 +54,107 @@ pub struct Quantity {
 }
 
 const BINS: usize = 41;
+/// Panels in a row: actions, angles and frequencies have three components.
+const ACROSS: usize = 3;
 
-/// Draws the histograms, three in a row.
-pub fn residuals(columns: &[Quantity]) -> Result<String, DrawError> {
-    let rows = columns.len().div_ceil(3).max(1) as i32;
-    let across = columns.len().clamp(1, 3) as i32;
-    draw(
-        (760, 250 * rows),
-        "Histograms of predicted minus true values, in stars",
-        |canvas| {
-            for (n, column) in columns.iter().enumerate() {
-                let (row, place) = (n as i32 / 3, n as i32 % 3);
-                let pitch = 760 / across;
-                let frame = Frame {
-                    left: place * pitch + 52,
-                    top: row * 250 + 30,
-                    width: pitch - 76,
-                    height: 158,
-                };
-                panel(canvas, frame, column, n % 3)?;
-            }
-            Ok(())
-        },
-    )
-}
-
-fn panel(canvas: &super::panel::Canvas, frame: Frame, column: &Quantity, series: usize) -> Result<(), DrawError> {
-    let reach = reach(&column.values);
-    let (bars, beyond) = histogram(&column.values, reach);
-    let highest = bars.iter().map(|bar| bar.2).fold(1.0, f64::max);
-    let label = format!("Δ{}{}", symbol(&column.name), per_unit(&column.unit));
-    let beyond = if beyond > 0 {
-        format!(", {beyond} outside")
+/// Draws the histograms, three in a row over one height.
+pub fn residuals(columns: &[Quantity], streams: usize) -> Picture {
+    let mut shared = true;
+    let rows = columns.chunks(ACROSS).map(|row| {
+        let reaches = agreed(&row.iter().map(|column| reach(&column.values)).collect::<Vec<_>>());
+        shared &= reaches.windows(2).all(|pair| pair[0] == pair[1]);
+        let histograms: Vec<_> = row
+            .iter()
+            .zip(&reaches)
+            .map(|(column, &reach)| histogram(&column.values, reach))
+            .collect();
+        let highest = histograms
+            .iter()
+            .flat_map(|(bars, _)| bars)
+            .map(|bar| bar.y)
+            .fold(1.0, f64::max);
+        let panels = row.iter().zip(reaches).zip(histograms);
+        let mut panels: Vec<Option<Panel>> = panels
+            .map(|((column, reach), histogram)| Some(panel(column, reach, highest, histogram)))
+            .collect();
+        panels.resize_with(if columns.len() < ACROSS { row.len() } else { ACROSS }, || None);
+        Row { panels, height: 74.0 }
+    });
+    let rows: Vec<Row> = rows.collect();
+    let stars = columns.first().map_or(0, |column| column.values.len());
+    let ranges = if shared {
+        ""
     } else {
-        String::new()
+        " Ranges differ between the panels."
     };
-    let heading = format!(
-        "median |Δ| {}{beyond}",
-        tick_label(round(quantile(&column.values, 0.5), 2))
-    );
-    let y = Axis::linear(0.0, highest * 1.08, heading);
-    let panel = Panel::new(canvas, frame, Axis::linear(-reach, reach, label), y)?;
-    panel.vertical(0.0, INK.mix(0.4))?;
-    panel.bars(&bars, SERIES[series])
-}
-
-/// Column names with the letters of the papers.
-fn symbol(name: &str) -> String {
-    name.replace("theta", "θ").replace("Omega", "Ω").replace("_phi", "_φ")
-}
-
-/// The half-width that shows all but the widest tail: four times the 75th percentile of |Δ|, or the largest.
-fn reach(values: &[f64]) -> f64 {
-    let largest = values.iter().map(|value| value.abs()).fold(0.0, f64::max);
-    let reach = (5.0 * quantile(values, 0.75)).min(largest);
-    if reach > 0.0 {
-        reach
-    } else if largest > 0.0 {
-        largest
-    } else {
-        1.0
+    Picture {
+        title: "Histograms of predicted minus true values".to_owned(),
+        caption: format!(
+            "Predicted minus true values of {} in {}, by component. Dashed lines are the 16th, 50th and 84th percentiles; above each \
+             panel, the median of |Δ|.{ranges}",
+            counted(stars, "star"),
+            counted(streams, "stream"),
+        ),
+        rows,
+        shared: Shared { x: false, y: true },
     }
 }
 
-/// The quantile of |values|.
-fn quantile(values: &[f64], fraction: f64) -> f64 {
-    let mut sizes: Vec<f64> = values.iter().map(|value| value.abs()).collect();
-    sizes.sort_by(f64::total_cmp);
-    let place = (fraction * sizes.len().saturating_sub(1) as f64).round() as usize;
-    sizes.get(place).copied().unwrap_or(0.0)
+fn panel(column: &Quantity, reach: f64, highest: f64, (bars, beyond): (Vec<Point>, usize)) -> Panel {
+    let delta = |symbol: Label| Label::plain("Δ").then(&symbol);
+    let x = Axis::linear(-reach, reach, delta(Label::symbol(&column.name)), &column.unit);
+    let y = Axis::linear(0.0, highest * 1.06, Label::plain("stars"), "");
+    let sizes: Vec<f64> = column.values.iter().map(|value| value.abs()).collect();
+    let median = Label::plain("median ").then(&Label::number(round(quantile(sizes, 0.5).unwrap_or(0.0), 2)));
+    let mut series = Series::new("predicted − true", Mark::Bars, Colour::Series(0), bars);
+    series.beyond = beyond;
+    let panel = Panel::new(column.name.clone(), x, y).headed(median).with(series);
+    let percentiles = [0.16, 0.5, 0.84].into_iter();
+    let percentiles = percentiles.filter_map(|part| quantile(column.values.clone(), part));
+    percentiles.fold(panel, |panel, value| panel.guide(Guide::Dashed(value)))
+}
+
+/// The half-width that shows all but the widest tail: five times the 75th percentile of |Δ|, or the largest.
+fn reach(values: &[f64]) -> f64 {
+    let sizes: Vec<f64> = values
+        .iter()
+        .map(|value| value.abs())
+        .filter(|size| size.is_finite())
+        .collect();
+    let largest = sizes.iter().copied().fold(0.0, f64::max);
+    let reach = (5.0 * quantile(sizes, 0.75).unwrap_or(0.0)).min(largest);
+    match (reach > 0.0, largest > 0.0) {
+        (true, _) => reach,
+        (false, true) => largest,
+        (false, false) => 1.0,
+    }
 }
 
 /// Bars over [−reach, reach], and how many values lie beyond.
-fn histogram(values: &[f64], reach: f64) -> (Vec<(f64, f64, f64)>, usize) {
+fn histogram(values: &[f64], reach: f64) -> (Vec<Point>, usize) {
     let width = 2.0 * reach / BINS as f64;
-    let mut counts = vec![0.0; BINS];
+    let mut counts = vec![0usize; BINS];
     let mut beyond = 0;
     for value in values {
         if value.abs() <= reach * (1.0 + 1e-12) {
             let bin = ((value + reach) / width) as usize;
-            counts[bin.min(BINS - 1)] += 1.0;
+            counts[bin.min(BINS - 1)] += 1;
         } else {
             beyond += 1;
         }
     }
-    let edge = |n: usize| -reach + n as f64 * width;
-    (
-        counts
-            .into_iter()
-            .enumerate()
-            .map(|(n, count)| (edge(n), edge(n + 1), count))
-            .collect(),
-        beyond,
-    )
+    (bars(&counts, -reach, width), beyond)
 }
 
-/// To `digits` significant digits.
-fn round(value: f64, digits: i32) -> f64 {
-    if value == 0.0 || !value.is_finite() {
-        return value;
-    }
-    let power = 10f64.powi(digits - 1 - value.abs().log10().floor() as i32);
-    (value * power).round() / power
+/// Counts over equal intervals.
+pub fn bars(counts: &[usize], low: f64, width: f64) -> Vec<Point> {
+    let bar = |(n, &count): (usize, &usize)| Point {
+        x: low + (n as f64 + 0.5) * width,
+        y: count as f64,
+        across: Some((low + n as f64 * width, low + (n + 1) as f64 * width)),
+        ..Point::default()
+    };
+    counts.iter().enumerate().map(bar).collect()
 }
 
 fn residual_columns(schema: &SchemaRef) -> Vec<&str> {
@@ -178,32 +181,53 @@ fn residual_values(table: &RecordBatch) -> Result<Vec<Quantity>, StageError> {
 mod tests {
     use super::*;
 
+    fn quantity(name: &str, values: Vec<f64>) -> Quantity {
+        Quantity {
+            name: name.to_owned(),
+            unit: "km/s kpc".to_owned(),
+            values,
+        }
+    }
+
     #[test]
     fn every_value_is_counted_once() {
         let values: Vec<f64> = (-50..=50).map(|n| f64::from(n * n * n)).collect();
         let reach = reach(&values);
         let (bars, beyond) = histogram(&values, reach);
         assert_eq!(
-            bars.iter().map(|bar| bar.2).sum::<f64>() as usize + beyond,
+            bars.iter().map(|bar| bar.y).sum::<f64>() as usize + beyond,
             values.len()
         );
-        assert!((bars[0].0 + reach).abs() < 1e-9 && (bars[BINS - 1].1 - reach).abs() < 1e-9 * reach);
+        let ends = [
+            bars[0].across.map(|ends| ends.0),
+            bars[BINS - 1].across.map(|ends| ends.1),
+        ];
+        assert!(
+            ends.iter()
+                .flatten()
+                .all(|end| (end.abs() - reach).abs() < 1e-9 * reach)
+        );
+        // The caption counts those beyond, of all.
+        let picture = residuals(&[quantity("J_r", values)], 4);
+        assert_eq!(picture.outside(), (beyond, 101));
+        assert!(picture.full_caption().contains("101 stars in 4 streams"));
     }
 
     #[test]
     fn exact_predictions_still_have_a_panel() {
-        let column = Quantity {
-            name: "J_r".to_owned(),
-            unit: "km/s kpc".to_owned(),
-            values: vec![0.0; 8],
-        };
-        assert!(residuals(&[column]).is_ok_and(|svg| svg.contains("ΔJ_r / km/s kpc")));
+        let picture = residuals(&[quantity("J_r", vec![0.0; 8])], 1);
+        let title = picture.panels().next().map(|panel| panel.x.title().text());
+        assert_eq!(title.as_deref(), Some("ΔJ_r (km s⁻¹ kpc)"));
     }
 
     #[test]
-    fn rounding_keeps_significant_digits() {
-        assert_eq!(round(0.012345, 2), 0.012);
-        assert_eq!(round(9876.0, 2), 9900.0);
-        assert_eq!(round(0.0, 2), 0.0);
+    fn components_of_one_size_have_one_range() {
+        let spread = |scale: f64| (-50..=50).map(|n| scale * f64::from(n)).collect::<Vec<_>>();
+        let ranges = |scales: [f64; 2]| -> Vec<f64> {
+            let columns = [quantity("J_z", spread(scales[0])), quantity("J_r", spread(scales[1]))];
+            residuals(&columns, 1).panels().map(|panel| panel.x.high).collect()
+        };
+        assert_eq!(ranges([1.0, 3.0]), [150.0, 150.0]);
+        assert_eq!(ranges([1.0, 300.0]), [50.0, 15000.0]);
     }
 }
