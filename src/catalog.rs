@@ -10,6 +10,7 @@ use stages::common::units;
 use stages::draw::figure::Figure;
 use stages::judge::bin_errors::BinErrors;
 use stages::judge::compare::Compare;
+use stages::judge::compare_galaxy::CompareGalaxy;
 use stages::learn::fit_galaxy::FitGalaxy;
 use stages::learn::train_acceleration::TrainAcceleration;
 use stages::learn::train_actions::TrainActions;
@@ -52,5 +53,6 @@ pub fn catalog() -> Catalog {
         .with::<RecoverVelocities>()
         .with::<Compare>()
         .with::<BinErrors>()
+        .with::<CompareGalaxy>()
         .with::<Figure>()
 }

@@ -2,3 +2,4 @@
 
 pub mod bin_errors;
 pub mod compare;
+pub mod compare_galaxy;

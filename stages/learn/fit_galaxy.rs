@@ -1,11 +1,10 @@
 //! Fits a galaxy to tidal streams as they are observed.
 
-use std::collections::BTreeMap;
+mod read;
+mod tables;
 
 use dynamics::sky::Sun;
-use dynamics::streams::{
-    AtRadius, Correction, Distance, Fit, FitError, FittedStream, Measured, Settings, Source, Star, Stream, fit, fit_as,
-};
+use dynamics::streams::{Correction, Fit, FitError, Settings, Source, Stream, fit, fit_as};
 use dynamics::units;
 use runner::context::StageContext;
 use runner::error::StageError;
@@ -13,14 +12,20 @@ use runner::ports::{Connected, InputPort, OutputPort};
 use runner::stage::{Fault, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tables::RecordBatch;
 
+use self::read::Streams;
+#[cfg(test)]
+pub use self::tables::galaxy_table;
+
+use self::tables::{Member, RadiusRow, StreamRow, of_galaxy, of_members, of_streams};
 use crate::common::columns;
-use crate::common::io::{self, TableContext, called, identity, star_ids};
-use crate::common::layout::{Layout, StarId};
+use crate::common::io::{TableContext, called};
 use crate::common::learned_field::{self, LearnedField};
 use crate::common::networks;
-use crate::common::parameters::{FROM_ZERO, FieldSymmetry, Gyr, KmPerSecond, Kpc, MasPerYear, SolarMasses, positive};
+use crate::common::parameters::{
+    Degrees, FROM_ZERO, FieldSymmetry, Gyr, KmPerSecond, Kpc, MasPerYear, SolarMasses, positive,
+};
+use crate::common::set_aside::{self, OnFailure};
 use crate::common::sun::{self, SunParameters};
 
 /// `fit_galaxy`
@@ -39,6 +44,14 @@ pub struct FitGalaxy {
     pub scales: u32,
     /// Standard deviation to which its coefficients are shrunk, where one is a change of v_c² by at most 0.385 of the square of a hundred kilometres a second.
     pub shrinkage: f64,
+    /// Shrinkages to choose from: that in whose galaxies the streams that are left out are likeliest; needs `held_out`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shrinkages: Vec<f64>,
+    /// Standard deviation of the coefficients of discs of other scales, in the unit of `shrinkage`; 0 for none of them.
+    pub discs: f64,
+    /// How many of a stream's stars are independent; left out, all. Points of a track are far more than what was measured of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub independent: Option<u32>,
     /// Time since stripping began, Gyr: the middle of a prior of 40 %.
     pub age: Gyr,
     /// Masses of the progenitors, M_sun: the middle of a prior of a factor of two.
@@ -55,6 +68,8 @@ pub struct FitGalaxy {
     pub sun: Option<SunParameters>,
     /// Radii of the output `galaxy`, kpc.
     pub radii: Vec<Kpc>,
+    /// What to do about streams that cannot be fitted.
+    pub failures: OnFailure,
     /// Seed.
     pub seed: u64,
 }
@@ -67,6 +82,9 @@ impl Default for FitGalaxy {
             symmetry: FieldSymmetry::Axisymmetric,
             scales: usual.scales as u32,
             shrinkage: usual.shrinkage,
+            shrinkages: Vec::new(),
+            discs: usual.discs,
+            independent: None,
             age: Gyr(usual.age.0),
             mass: SolarMasses(usual.mass),
             progenitor: usual.progenitor,
@@ -75,6 +93,7 @@ impl Default for FitGalaxy {
             errors: Errors::default(),
             sun: None,
             radii: [5.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0].map(Kpc).to_vec(),
+            failures: OnFailure::default(),
             seed: 0,
         }
     }
@@ -105,6 +124,8 @@ pub struct Errors {
     pub v_los: KmPerSecond<FROM_ZERO>,
     /// Of each proper motion, mas/yr.
     pub proper_motion: MasPerYear<FROM_ZERO>,
+    /// Of places across a stream, degrees: for points of a track; stars are where they are.
+    pub across: Degrees<FROM_ZERO>,
 }
 
 impl Default for Errors {
@@ -114,6 +135,7 @@ impl Default for Errors {
             parallax: 0.0,
             v_los: KmPerSecond(0.0),
             proper_motion: MasPerYear(0.0),
+            across: Degrees(0.0),
         }
     }
 }
@@ -136,110 +158,10 @@ const OBSERVABLES: [(&str, &str); 5] = [
     ("mu_b", "mas/yr"),
 ];
 
-/// A stream, and its χ in a galaxy of others.
-struct StreamRow {
-    fitted: FittedStream,
-    held_out: Option<f64>,
-}
-
-/// The table `streams`.
-fn of_streams() -> Layout<StreamRow> {
-    Layout::of_streams(|row: &StreamRow| row.fitted.stream)
-        .count("stars", "its stars", |row| row.fitted.stars as i64)
-        .number(
-            (
-                "chi",
-                "",
-                "root of the mean chi squared of an observable, over its stars by membership",
-            ),
-            |row| row.fitted.chi,
-        )
-        .number(("ln_likelihood", "", "ln of the likelihood of its stars"), |row| {
-            row.fitted.ln_likelihood
-        })
-        .number(
-            ("outliers", "", "part of its stars that belong to something else"),
-            |row| row.fitted.outliers,
-        )
-        .number(("mass", "M_sun", "mass of the progenitor"), |row| row.fitted.mass)
-        .number(
-            (
-                "lead",
-                "",
-                "how far the progenitor is ahead of the middle of the stars, in radial periods",
-            ),
-            |row| row.fitted.lead,
-        )
-        .number_or_none(("held_out_chi", "", "chi in a galaxy of other streams"), |row| {
-            row.held_out
-        })
-}
-
-/// A radius, and whether there are stars.
-struct RadiusRow {
-    at: AtRadius,
-    inside: bool,
-}
-
-/// The table `galaxy`.
-fn of_galaxy() -> Layout<RadiusRow> {
-    let known = |value: f64| value.is_finite().then_some(value);
-    Layout::new()
-        .number(("R", "kpc", "distance from the centre"), |row: &RadiusRow| {
-            row.at.radius
-        })
-        .number(
-            (
-                "v_c",
-                "km/s",
-                "circular speed in the plane, where it rests on the form of the disc",
-            ),
-            |row| row.at.circular_speed.value,
-        )
-        .number_or_none(
-            (
-                "v_c_sd",
-                "km/s",
-                "standard deviation of v_c, the form of the disc being right",
-            ),
-            move |row| known(row.at.circular_speed.error),
-        )
-        .number_or_none(
-            (
-                "q",
-                "",
-                "axis ratio of the surface of equal potential through R in the plane",
-            ),
-            move |row| known(row.at.flattening.value),
-        )
-        .number_or_none(("q_sd", "", "standard deviation of q"), move |row| {
-            known(row.at.flattening.error)
-        })
-        .number(("mass", "M_sun", "mass within the distance"), |row| {
-            row.at.enclosed_mass.value
-        })
-        .number_or_none(("mass_sd", "M_sun", "standard deviation of mass"), move |row| {
-            known(row.at.enclosed_mass.error)
-        })
-        .flag("inside", "whether there are stars at that distance", |row| row.inside)
-}
-
-/// A star, and the probability that it belongs to its stream.
-struct Member {
-    id: StarId,
-    membership: f64,
-}
-
-/// The table `members`.
-fn of_members() -> Layout<Member> {
-    let membership = ("membership", "", "probability that the star belongs to its stream");
-    Layout::of_stars(|row: &Member| row.id).number(membership, |row| row.membership)
-}
-
 impl Stage for FitGalaxy {
     const KIND: &'static str = "fit_galaxy";
     const ABOUT: &'static str = "Fit a galaxy to tidal streams, with error bars";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
     const ROLE: Role = Role::Learn;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -277,6 +199,7 @@ impl Stage for FitGalaxy {
             OutputPort::table("streams", of_streams().schema()),
             OutputPort::table("galaxy", of_galaxy().schema()),
             OutputPort::table("members", of_members().schema()),
+            set_aside::port(),
         ];
         Ok(columns::named(outputs, connected))
     }
@@ -291,7 +214,17 @@ impl Stage for FitGalaxy {
                 "one part would leave nothing to learn from: two at least, or 0",
             ));
         }
+        faults.extend(positive("independent", self.independent));
+        if let Some(wrong) = self.shrinkages.iter().find(|one| !(**one > 0.0 && one.is_finite())) {
+            faults.push(Fault::new("shrinkages", format!("must be positive, not {wrong}")));
+        }
+        if !self.shrinkages.is_empty() && self.held_out == 0 {
+            let mut fault = Fault::new("shrinkages", "are chosen by streams that are held out, and none is");
+            fault.hint = Some("such as `held_out: 4`".to_owned());
+            faults.push(fault);
+        }
         for (at, value) in [
+            ("discs", self.discs),
             ("errors.distance", self.errors.distance),
             ("errors.parallax", self.errors.parallax),
         ] {
@@ -307,89 +240,66 @@ impl Stage for FitGalaxy {
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let table = context.read_table("stars")?;
-        let streams = self.read(&table)?;
         let sun = sun::agreed("stars", table.schema_ref(), self.sun).map_err(StageError::failed)?;
         let sun = Sun::from(&sun);
-        let found = self.fit(context, &streams, &sun)?;
-        let held = self.hold_out(context, &streams, &sun, &found)?;
+        let mut of = Streams::read(&table, &self.errors)?;
+        let found = loop {
+            if of.streams.is_empty() {
+                break None;
+            }
+            match self.fit(context, &of.streams, &sun) {
+                Ok(found) => break Some(found),
+                // The others may have one.
+                Err(FitError::NoOrbit { stream }) => {
+                    let place = of.streams.iter().position(|one| one.stream == stream);
+                    of.leave_out(place.unwrap_or(0), "its stream has no orbit in the trial galaxy");
+                }
+                Err(error) => return Err(failed(context, error)),
+            }
+        };
+        std::mem::take(&mut of.set_aside).write(context, self.failures, table.num_rows(), "stars")?;
+        let Some((source, mut found)) = found else {
+            return Ok(set_aside::all_set_aside(table.num_rows(), "stars"));
+        };
+        let Held { shrinkage, chi: held } = self.hold_out(context, &of.streams, &sun, source)?;
+        if shrinkage != self.shrinkage {
+            let go_on = |_| !context.cancel.is_cancelled();
+            let again = fit(
+                &of.streams,
+                &sun,
+                &self.settings(source, shrinkage),
+                None,
+                false,
+                &go_on,
+            );
+            found = again.map_err(|error| failed(context, error))?;
+        }
+        let found = (source, found);
         self.doubt(context, &found, &held)?;
-        self.write(context, &table, &found, &held)?;
+        self.write(context, &of, &found, &held)?;
         Ok(Outcome::Complete)
     }
 }
 
-/// One observable of all stars, with errors.
-struct Observable {
-    values: Vec<Option<f64>>,
-    errors: Vec<f64>,
-}
-
-impl Observable {
-    /// The column `name` with its errors: their own column, or `usual(value)`.
-    fn read(table: &RecordBatch, name: &str, usual: impl Fn(f64) -> f64) -> Result<Option<Self>, StageError> {
-        let column = |name: &str| tables::optional_f64_column(table, name).map_err(StageError::failed);
-        let Some(values) = column(name)? else { return Ok(None) };
-        let own = column(&format!("{name}_error"))?;
-        let errors = values.iter().enumerate().map(|(row, value)| {
-            let own = own.as_ref().and_then(|own| own[row]);
-            own.unwrap_or_else(|| usual(value.unwrap_or(0.0)))
-        });
-        Ok(Some(Self {
-            errors: errors.collect(),
-            values,
-        }))
-    }
-
-    fn at(&self, row: usize) -> Option<Measured> {
-        Some(Measured {
-            value: self.values[row]?,
-            error: self.errors[row],
-        })
-    }
+/// What streams that are left out say.
+struct Held {
+    /// The shrinkage under which they are likeliest.
+    shrinkage: f64,
+    /// χ of each stream in the galaxy of others.
+    chi: Vec<Option<f64>>,
 }
 
 impl FitGalaxy {
-    /// The streams in order of their numbers, their stars in order of the rows.
-    fn read(&self, table: &RecordBatch) -> Result<Vec<Stream>, StageError> {
-        let (names, _) = identity(table)?;
-        let (l, b) = (io::column(table, "l")?, io::column(table, "b")?);
-        let of = &self.errors;
-        let distance = Observable::read(table, "distance", |value| of.distance * value)?;
-        let parallax = Observable::read(table, "parallax", |_| of.parallax)?;
-        let v_los = Observable::read(table, "v_los", |_| of.v_los.get())?;
-        let motions = [
-            Observable::read(table, "mu_l_cosb", |_| of.proper_motion.get())?,
-            Observable::read(table, "mu_b", |_| of.proper_motion.get())?,
-        ];
-        let correlations = tables::optional_f64_column(table, "mu_l_cosb_mu_b_corr").map_err(StageError::failed)?;
-        let mut streams: BTreeMap<i64, Vec<Star>> = BTreeMap::new();
-        for row in 0..table.num_rows() {
-            let at = |of: &Option<Observable>| of.as_ref()?.at(row);
-            let distance = at(&distance).map(Distance::Kpc);
-            let [along_l, along_b] = [at(&motions[0]), at(&motions[1])];
-            streams.entry(names[row]).or_default().push(Star {
-                l: l[row],
-                b: b[row],
-                distance: distance.or(at(&parallax).map(Distance::Parallax)),
-                v_los: at(&v_los),
-                proper_motion: along_l.zip(along_b).map(|(l, b)| [l, b]),
-                correlation: correlations.as_ref().and_then(|all| all[row]).unwrap_or(0.0),
-            });
-        }
-        Ok(streams
-            .into_iter()
-            .map(|(stream, stars)| Stream::new(stream, stars))
-            .collect())
-    }
-
-    fn settings(&self, source: Source) -> Settings {
+    fn settings(&self, source: Source, shrinkage: f64) -> Settings {
         Settings {
             correction: match self.symmetry {
                 FieldSymmetry::Axisymmetric => Correction::Axisymmetric,
                 FieldSymmetry::None => Correction::Free,
             },
             scales: self.scales as usize,
-            shrinkage: self.shrinkage,
+            shrinkage,
+            discs: self.discs,
+            independent: self.independent.map(|independent| independent as usize),
             releases: self.releases as usize,
             age: units::Gyr(self.age.get()),
             progenitor: self.progenitor,
@@ -400,23 +310,25 @@ impl FitGalaxy {
     }
 
     /// The likelier fit of those asked for.
-    fn fit(&self, context: &StageContext, streams: &[Stream], sun: &Sun) -> Result<(Source, Fit), StageError> {
+    fn fit(&self, context: &StageContext, streams: &[Stream], sun: &Sun) -> Result<(Source, Fit), FitError> {
         let sources: &[Source] = match self.streams {
             StreamsAre::Found => &[Source::Spray, Source::Orbit],
             StreamsAre::Stripped => &[Source::Spray],
             StreamsAre::Orbits => &[Source::Orbit],
         };
-        let steps: usize = sources.iter().map(|source| self.settings(*source).iterations).sum();
+        let steps: usize = sources
+            .iter()
+            .map(|source| self.settings(*source, self.shrinkage).iterations)
+            .sum();
         let progress = context.progress(steps as u64, "iterations");
         let mut best: Option<(Source, Fit)> = None;
         for &source in sources {
-            let settings = self.settings(source);
+            let settings = self.settings(source, self.shrinkage);
             let go_on = |_| {
                 progress.add(1);
                 !context.cancel.is_cancelled()
             };
-            let found = fit(streams, sun, &settings, None, false, &go_on);
-            let found = found.map_err(|error| failed(context, error))?;
+            let found = fit(streams, sun, &settings, None, false, &go_on)?;
             let word = match source {
                 Source::Spray => "stripped",
                 Source::Orbit => "orbits",
@@ -429,38 +341,77 @@ impl FitGalaxy {
                 best = Some((source, found));
             }
         }
-        best.ok_or_else(|| StageError::failed("there is nothing to fit"))
+        best.ok_or(FitError::NoStreams)
     }
 
-    /// χ of each stream in a galaxy of others.
+    /// Leaves streams out, under each shrinkage to choose from.
     fn hold_out(
         &self,
         context: &StageContext,
         streams: &[Stream],
         sun: &Sun,
-        (source, _): &(Source, Fit),
-    ) -> Result<Vec<Option<f64>>, StageError> {
-        let parts = self.held_out as usize;
-        let mut held = vec![None; streams.len()];
-        if parts < 2 {
-            return Ok(held);
+        source: Source,
+    ) -> Result<Held, StageError> {
+        let none = Held {
+            shrinkage: self.shrinkage,
+            chi: vec![None; streams.len()],
+        };
+        if self.held_out < 2 {
+            return Ok(none);
         }
-        let settings = self.settings(*source);
+        if streams.len() < 2 {
+            context.note("there is one stream, and none to judge it by: nothing is held out");
+            return Ok(none);
+        }
+        let own = [self.shrinkage];
+        let choice: &[f64] = if self.shrinkages.is_empty() {
+            &own
+        } else {
+            &self.shrinkages
+        };
+        let mut best: Option<(f64, Held)> = None;
+        for &shrinkage in choice {
+            let (ln_likelihood, chi) = self.judged(context, streams, sun, &self.settings(source, shrinkage))?;
+            if choice.len() > 1 {
+                context.metric(&format!("held_out_ln_likelihood_{shrinkage}"), ln_likelihood, "");
+            }
+            if best.as_ref().is_none_or(|(most, _)| ln_likelihood > *most) {
+                best = Some((ln_likelihood, Held { shrinkage, chi }));
+            }
+        }
+        let Some((ln_likelihood, held)) = best else {
+            return Ok(none);
+        };
+        context.metric("held_out_ln_likelihood", ln_likelihood, "");
+        if choice.len() > 1 {
+            context.metric("shrinkage", held.shrinkage, "");
+        }
+        Ok(held)
+    }
+
+    /// ln of the likelihood of streams, each left out once, in galaxies of the others, and their χ.
+    fn judged(
+        &self,
+        context: &StageContext,
+        streams: &[Stream],
+        sun: &Sun,
+        settings: &Settings,
+    ) -> Result<(f64, Vec<Option<f64>>), StageError> {
+        let parts = (self.held_out as usize).min(streams.len());
         let go_on = |_| !context.cancel.is_cancelled();
-        let mut sum = 0.0;
-        for part in 0..parts.min(streams.len()) {
+        let (mut sum, mut chi) = (0.0, vec![None; streams.len()]);
+        for part in 0..parts {
             let (out, within): (Vec<usize>, Vec<usize>) = (0..streams.len()).partition(|place| place % parts == part);
             let of = |places: &[usize]| places.iter().map(|&place| streams[place].clone()).collect::<Vec<_>>();
-            let galaxy = fit(&of(&within), sun, &settings, None, false, &go_on);
-            let found = galaxy.and_then(|galaxy| fit_as(&galaxy, &of(&out), sun, &settings, true, &go_on));
+            let galaxy = fit(&of(&within), sun, settings, None, false, &go_on);
+            let found = galaxy.and_then(|galaxy| fit_as(&galaxy, &of(&out), sun, settings, true, &go_on));
             let found = found.map_err(|error| failed(context, error))?;
             sum += found.ln_likelihood;
             for (place, stream) in out.iter().zip(&found.streams) {
-                held[*place] = Some(stream.chi);
+                chi[*place] = Some(stream.chi);
             }
         }
-        context.metric("held_out_ln_likelihood", sum, "");
-        Ok(held)
+        Ok((sum, chi))
     }
 
     /// What speaks against the fit.
@@ -476,7 +427,7 @@ impl FitGalaxy {
             context.metric("greatest_chi", worst.chi, "");
             if bad > 0 {
                 context.finding(format!(
-                    "{bad} of the streams do not fit, the worst stream {} with a χ of {:.1}: another galaxy, a perturbed stream, or errors too small",
+                    "{bad} of the streams do not fit, the worst stream {} with a χ of {:.1}; their errors count as that much larger",
                     called(context, worst.stream)?,
                     worst.chi
                 ));
@@ -519,7 +470,7 @@ impl FitGalaxy {
     fn write(
         &self,
         context: &StageContext,
-        table: &RecordBatch,
+        of: &Streams,
         (_, found): &(Source, Fit),
         held: &[Option<f64>],
     ) -> Result<(), StageError> {
@@ -539,14 +490,14 @@ impl FitGalaxy {
             inside: at.radius >= found.radii.0 && at.radius <= found.radii.1,
         });
         context.write_rows("galaxy", &of_galaxy(), &rows.collect::<Vec<_>>())?;
-        // Memberships are by stream; the rows of the table need not be.
-        let of = |stream: &FittedStream| (stream.stream, stream.membership.clone().into_iter());
-        let mut next: BTreeMap<i64, std::vec::IntoIter<f64>> = found.streams.iter().map(of).collect();
-        let rows = star_ids(table)?.into_iter().map(|id| Member {
-            id,
-            membership: next.get_mut(&id.stream).and_then(Iterator::next).unwrap_or(0.0),
-        });
-        context.write_rows("members", &of_members(), &rows.collect::<Vec<_>>())
+        let stars = of.ids.iter().flatten();
+        let memberships = found.streams.iter().flat_map(|stream| &stream.membership);
+        let mut rows: Vec<Member> = stars
+            .zip(memberships)
+            .map(|(&id, &membership)| Member { id, membership })
+            .collect();
+        rows.sort_by_key(|row| row.id);
+        context.write_rows("members", &of_members(), &rows)
     }
 }
 
@@ -573,7 +524,7 @@ mod tests {
     use crate::sample::spray_streams::SprayStreams;
     use crate::testing::{faults, planned, run, stage};
 
-    fn sky() -> RecordBatch {
+    fn sky() -> ::tables::RecordBatch {
         let spray = stage::<SprayStreams>(json!({
             "potential": { "composite": [{ "miyamoto_nagai": { "mass": 6.8e10, "radius": 3.0, "height": 0.28 } },
                 { "nfw": { "mass": 5.4e11, "scale": 15.62 } }] },
@@ -639,12 +590,45 @@ mod tests {
             &[("stars", std::sync::Arc::new(columns::stars(&[])))],
         );
         assert!(wrong.is_err_and(|why| why.contains("distance")));
-        assert!(faults::<FitGalaxy>(json!({ "held_out": 1, "shrinkage": 0.0 })).len() == 2);
-        let few = tables::take_rows(&sky, &[0, 1, 2]).unwrap();
-        assert!(
-            run(&small(json!({})), &[("stars", &few)], &[])
-                .error()
-                .contains("has 3 stars")
+        let nonsense = json!({ "held_out": 1, "shrinkage": 0.0, "discs": -1.0 });
+        assert_eq!(faults::<FitGalaxy>(nonsense).len(), 3);
+        assert!(faults::<FitGalaxy>(json!({ "shrinkages": [0.1, 0.3] }))[0].contains("held_out: 4"));
+    }
+
+    #[test]
+    fn the_shrinkage_is_chosen_by_streams_that_are_left_out() {
+        let sky = sky();
+        let with = json!({ "held_out": 2, "shrinkages": [0.02, 0.5], "independent": 6 });
+        let ran = run(&small(with), &[("stars", &sky)], &[]).completed();
+        let of = ["0.02", "0.5"].map(|one| ran.metric(&format!("held_out_ln_likelihood_{one}")));
+        let likelier = if of[0] > of[1] { 0.02 } else { 0.5 };
+        assert_eq!(ran.metric("shrinkage"), likelier);
+        assert_eq!(ran.metric("held_out_ln_likelihood"), of[0].max(of[1]));
+        // Six of 24 stars of a stream count, and the bars are wider for it.
+        let all = run(&small(json!({})), &[("stars", &sky)], &[]).completed();
+        let bound = |ran: &crate::testing::Ran| ran.f64("galaxy", "mass_bound")[0];
+        assert!(bound(&ran) > 1.3 * bound(&all), "{} {}", bound(&ran), bound(&all));
+    }
+
+    #[test]
+    fn streams_that_cannot_be_fitted_are_set_aside() {
+        let sky = sky();
+        // Two of the five streams, and three stars of another one.
+        let rows: Vec<usize> = (0..51).collect();
+        let few = ::tables::take_rows(&sky, &rows).unwrap();
+        let ran = run(&small(json!({ "held_out": 2 })), &[("stars", &few)], &[]).completed();
+        assert_eq!(ran.i64("streams", "stream"), [0, 1]);
+        assert_eq!(ran.tables["members"].num_rows(), 48);
+        assert_eq!(ran.i64("set_aside", "stream"), [2, 2, 2]);
+        assert_eq!(
+            ran.texts("set_aside", "reason")[0],
+            "in its stream there are 3 stars; at least 8 are needed"
         );
+        assert!(ran.notes().contains("3 of 51 stars are set aside"), "{}", ran.notes());
+        let strict = run(&small(json!({ "failures": "fail" })), &[("stars", &few)], &[]);
+        assert!(strict.error().contains("there are 3 stars"), "{}", strict.error());
+        let three = ::tables::take_rows(&sky, &[0, 1, 2]).unwrap();
+        let none = run(&small(json!({})), &[("stars", &three)], &[]);
+        assert!(matches!(none.result, Ok(Outcome::Finding { .. })), "{:?}", none.result);
     }
 }

@@ -10,7 +10,7 @@ use dynamics::vector::{cross, dot, norm};
 use rand::Rng;
 use runner::context::StageContext;
 use runner::error::StageError;
-use runner::ports::{Connected, Counts, InputPort, Most, OutputPort};
+use runner::ports::{Connected, Counts, InputPort, Most, OutputPort, connected_schema};
 use runner::stage::{Fault, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,9 @@ pub struct SprayStreams {
     /// Progenitors, where the input `progenitors` is not connected.
     #[serde(default)]
     pub progenitors: Progenitors,
+    /// Mass of each progenitor, M_sun, where the input `progenitors` has no column `mass`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mass: Option<SolarMasses>,
     /// Number of progenitors; left out where the input `progenitors` says it.
     #[serde(default)]
     pub streams: Option<u32>,
@@ -168,7 +171,8 @@ impl Stage for SprayStreams {
     const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {
-        let needs = columns::needs(&[&CARTESIAN, &[MASS]]);
+        let own_mass: &[Column] = if self.mass.is_some() { &[] } else { &[MASS] };
+        let needs = columns::needs(&[&CARTESIAN, own_mass]);
         vec![InputPort::table("progenitors", &needs).optional()]
     }
 
@@ -176,6 +180,18 @@ impl Stage for SprayStreams {
         match (connected.contains_key("progenitors"), self.streams) {
             (true, Some(_)) => return Err("streams: the input progenitors says how many there are".to_owned()),
             (false, None) => return Err("streams: needs the number of progenitors, or connect progenitors".to_owned()),
+            _ => {}
+        }
+        let schema = connected_schema(connected, "progenitors");
+        match schema.map(|schema| schema.column_with_name(MASS.name).is_some()) {
+            Some(true) if self.mass.is_some() => {
+                return Err("mass: the input progenitors has a column of masses; leave one of them out".to_owned());
+            }
+            None if self.mass.is_some() => {
+                return Err(
+                    "mass: is for the input progenitors; without it, progenitors.mass says the range".to_owned(),
+                );
+            }
             _ => {}
         }
         Ok(vec![
@@ -272,9 +288,12 @@ impl SprayStreams {
         if context.has_input("progenitors") {
             let table = context.read_table("progenitors")?;
             let (streams, _) = identity(&table)?;
-            let masses = crate::common::io::column(&table, MASS.name)?;
+            let masses = match self.mass {
+                Some(mass) => vec![mass.get(); streams.len()],
+                None => crate::common::io::column(&table, MASS.name)?.to_vec(),
+            };
             let mut found = Vec::with_capacity(streams.len());
-            for ((&stream, point), &mass) in streams.iter().zip(quantity::<PhaseSpace, 6>(&table)?).zip(masses) {
+            for ((&stream, point), mass) in streams.iter().zip(quantity::<PhaseSpace, 6>(&table)?).zip(masses) {
                 if !(mass > 0.0 && mass.is_finite()) {
                     return Err(StageError::failed(format!(
                         "input progenitors: stream {stream} has a mass of {mass}"
@@ -405,6 +424,40 @@ mod tests {
             &[],
         );
         assert_ne!(chen.completed().bytes["stars"], first.bytes["stars"]);
+    }
+
+    /// What `import_streams` brings has no column `mass`.
+    #[test]
+    fn progenitors_without_a_mass_have_that_which_is_said() {
+        let table = crate::testing::stars(
+            &[
+                [12.0, 0.0, 3.0, 10.0, 190.0, 40.0],
+                [0.0, 18.0, 3.0, -170.0, 10.0, 40.0],
+            ],
+            1,
+        );
+        let ran = run(
+            &stage::<SprayStreams>(parameters(json!({ "mass": 3e4 }))),
+            &[("progenitors", &table)],
+            &[],
+        )
+        .completed();
+        assert_eq!(ran.f64("progenitors", "mass"), [3e4, 3e4]);
+        let needs = |with| stage::<SprayStreams>(parameters(with)).inputs().remove(0).accepts;
+        let has_mass = |accepts| match accepts {
+            runner::ports::Accepts::Table(needs) => needs.iter().any(|need| need.name == "mass"),
+            _ => false,
+        };
+        assert!(has_mass(needs(json!({}))) && !has_mass(needs(json!({ "mass": 3e4 }))));
+        let twice = stage::<SprayStreams>(parameters(json!({ "mass": 3e4 })));
+        let twice = crate::testing::planned(&twice, &[("progenitors", ran.tables["progenitors"].schema())]);
+        assert!(twice.is_err_and(|why| why.contains("column of masses")));
+        let alone = stage::<SprayStreams>(parameters(json!({ "mass": 3e4, "streams": 2 })));
+        assert!(
+            alone
+                .outputs(&Connected::new())
+                .is_err_and(|why| why.contains("progenitors.mass"))
+        );
     }
 
     #[test]

@@ -30,6 +30,7 @@ small! {
     fixed_potential: ["seed=1", "streams=16", "galaxy.tori=32", "galaxy.validation_streams=8", "galaxy.test_streams=8"];
     inverse: ["streams=32", "validation_streams=8", "tori=8", "epochs=2", "inverse_epochs=2"];
     isochrone: ["seed=1", "orbits=80", "streams=32", "validation_streams=8", "test_streams=40"];
+    milky_way: ["streams=orbits"];
     missing_velocities: ["streams=32", "validation_streams=8", "test_streams=8", "epochs=2"];
     plummer: ["particles=2000", "step=0.01", "train_streams=64", "validation_streams=16", "test_streams=64", "epochs=10"];
     quickstart: ["streams=32"];

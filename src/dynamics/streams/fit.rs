@@ -10,7 +10,7 @@ use super::likelihood::Judged;
 use super::observed::{Observed, Stream};
 use super::particles::OWN;
 use super::posterior::Posterior;
-use super::problem::{KEPT, OWN_STEPS, Problem, STRIPPING, State, Tracks, burn_in};
+use super::problem::{KEPT, OWN_STEPS, Problem, STRIPPING, State, Tracks, burn_in, tempered};
 use super::release::Kicks;
 use super::settings::{FitError, Settings, Source};
 use super::system::{Equations, Shares};
@@ -105,13 +105,7 @@ pub fn fit(
     let radii = radii
         .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
         .ok_or(FitError::NoStreams)?;
-    let model = Model::new(
-        radii.0.max(1.0),
-        radii.1.max(2.0),
-        settings.scales,
-        settings.shrinkage,
-        settings.correction,
-    );
+    let model = Model::new(radii.0.max(1.0), radii.1.max(2.0), settings);
     fit_model(model, observed, radii, settings, begin, hold, go_on)
 }
 
@@ -207,9 +201,12 @@ fn fit_model(
             let one = &problem.observed[stream];
             state.learn(one, &look, problem.window(one), iteration);
             let judged = problem.judged(stream, state, &look.tracks, heat);
-            if iteration > settled {
+            let judged = if iteration > settled {
                 state.outliers = outlying(&judged);
-            }
+                tempered(&judged)
+            } else {
+                judged
+            };
             // Later residuals meet slopes of other kicks than their own, which are not correlated with them.
             let looked = iteration < settings.looks;
             let apart = iteration > settled;
@@ -347,16 +344,14 @@ fn finish(
     let mut equations = Vec::new();
     for (stream, (state, judged)) in states.iter().zip(&all).enumerate() {
         let one = &problem.observed[stream];
-        let known = || judged.iter().flatten();
-        let freedom: f64 = known().map(|star| star.membership * star.observables as f64).sum();
-        let chi2: f64 = known().map(|star| star.membership * star.chi2).sum();
+        let known = judged.iter().flatten();
         // A star without a prediction is as likely as one of the field.
         let lost: f64 = judged.iter().filter(|star| star.is_none()).count() as f64;
         streams.push(FittedStream {
             stream: one.stream,
             stars: one.seen.len(),
-            chi: (chi2 / freedom.max(1e-9)).sqrt(),
-            ln_likelihood: known().map(|star| star.ln_likelihood).sum::<f64>() - 10.0 * lost,
+            chi: Judged::chi(judged),
+            ln_likelihood: known.map(|star| star.ln_likelihood).sum::<f64>() - 10.0 * lost,
             outliers: outlying(judged),
             membership: judged
                 .iter()
@@ -373,7 +368,7 @@ fn finish(
             prior: (&one.start, &one.deviations),
             own: &state.own,
         };
-        equations.push(Equations::of_draws(&shares, &kept[stream], judged));
+        equations.push(Equations::of_draws(&shares, &kept[stream], &tempered(judged)));
     }
     let posterior = (problem.shared > 0)
         .then(|| Posterior::new(equations, &problem.parameters[..problem.shared]))

@@ -21,6 +21,7 @@ fn observed<R: Rng>(star: &PhaseSpace, random: &mut R) -> Star {
     Star {
         l: seen.l,
         b: seen.b,
+        across: 0.0,
         distance: Some(Distance::Kpc(measured(seen.distance, 0.01 * seen.distance))),
         v_los: Some(measured(seen.v_los, 0.5)),
         proper_motion: Some([measured(seen.mu_l_cosb, 0.01), measured(seen.mu_b, 0.01)]),
@@ -104,6 +105,27 @@ fn a_galaxy_is_recovered_and_threads_do_not_matter() {
     }
 }
 
+/// Points of a curve of which a few are independent tell less, and so do places that are not known.
+#[test]
+fn what_tells_less_counts_less() {
+    let galaxy = Composite::milky_way_like().unwrap();
+    let streams = streams(&galaxy, 3);
+    let bound = |settings: &Settings, streams: &[Stream]| {
+        let found = fit(streams, &Sun::default(), settings, None, false, &|_| true).unwrap();
+        found.at_radii(&[16.0], 1)[0].enclosed_mass.bound
+    };
+    let independent = Some(10);
+    let few = Settings { independent, ..small() };
+    assert!(bound(&few, &streams) > 1.2 * bound(&small(), &streams));
+    // Stars are where they were, and known across the stream to three degrees.
+    let mut vague = streams.clone();
+    vague
+        .iter_mut()
+        .flat_map(|one| &mut one.stars)
+        .for_each(|star| star.across = 3.0);
+    assert!(bound(&small(), &vague) > 1.1 * bound(&small(), &streams));
+}
+
 #[test]
 fn held_streams_leave_the_galaxy_as_it_is_and_orbits_are_told_from_streams() {
     let galaxy = Composite::milky_way_like().unwrap();
@@ -134,23 +156,14 @@ fn what_cannot_be_fitted_is_said() {
     let why = |streams: &[Stream]| fit(streams, &sun, &small(), None, false, &|_| true).err();
     assert_eq!(why(&[]), Some(FitError::NoStreams));
     streams[1].stars.truncate(5);
-    let few = StreamError::TooFew {
-        stream: 1,
-        stars: 5,
-        least: LEAST_STARS,
-    };
-    assert_eq!(why(&streams), Some(FitError::Stream(few)));
+    let unfit = |stream, why| Some(FitError::Stream(StreamError { stream, why }));
+    assert_eq!(why(&streams), unfit(1, Unfit::TooFew { stars: 5 }));
     streams.truncate(1);
     let stopped = fit(&streams, &sun, &small(), None, false, &|iteration| iteration < 1).err();
     assert_eq!(stopped, Some(FitError::Stopped));
     streams[0].stars.iter_mut().for_each(|star| star.distance = None);
-    assert_eq!(
-        why(&streams),
-        Some(FitError::Stream(StreamError::NoDistance { stream: 0 }))
-    );
+    assert_eq!(why(&streams), unfit(0, Unfit::NoDistance));
     streams[0].stars[2].b = f64::NAN;
-    assert!(matches!(
-        why(&streams),
-        Some(FitError::Stream(StreamError::NotFinite { star: 2, .. }))
-    ));
+    let what = "the place on the sky";
+    assert_eq!(why(&streams), unfit(0, Unfit::NotFinite { star: 2, what }));
 }

@@ -23,13 +23,15 @@ pub enum Distance {
     Parallax(Measured),
 }
 
-/// What is observed of a star; its place on the sky is taken as exact.
+/// What is observed of a star; its place along the stream is taken as exact.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Star {
     /// Galactic longitude, degrees.
     pub l: f64,
     /// Galactic latitude, degrees.
     pub b: f64,
+    /// Standard deviation of its place across the stream, degrees: 0 for a star, more for a point of a track.
+    pub across: f64,
     /// Distance or parallax, where there is one.
     pub distance: Option<Distance>,
     /// Line-of-sight velocity, km/s.
@@ -38,6 +40,31 @@ pub struct Star {
     pub proper_motion: Option<[Measured; 2]>,
     /// Correlation of the errors of the two proper motions.
     pub correlation: f64,
+}
+
+impl Star {
+    /// What is not finite of it, or has an error that is negative; nothing if it can be used.
+    pub fn fault(&self) -> Option<&'static str> {
+        let fine = |of: Measured| of.value.is_finite() && of.error >= 0.0 && of.error.is_finite();
+        let distance = match self.distance {
+            Some(Distance::Kpc(d)) if !(fine(d) && d.value > 0.0) => Some("the distance"),
+            Some(Distance::Parallax(p)) if !fine(p) => Some("the parallax"),
+            _ => None,
+        };
+        let mut motions = self.proper_motion.iter().flatten();
+        let placed = self.across >= 0.0 && self.across.is_finite();
+        if !(self.l.is_finite() && self.b.abs() <= 90.0 && placed) {
+            Some("the place on the sky")
+        } else if distance.is_some() {
+            distance
+        } else if self.v_los.is_some_and(|v| !fine(v)) {
+            Some("v_los")
+        } else if motions.any(|motion| !fine(*motion)) || self.correlation.is_nan() || self.correlation.abs() >= 1.0 {
+            Some("the proper motion")
+        } else {
+            None
+        }
+    }
 }
 
 /// The observables that are predicted, in this order: φ2 (rad), ln d or the parallax (mas), v_los (km/s), μ_φ1 cos φ2 and μ_φ2 (mas/yr).
@@ -124,6 +151,7 @@ impl Frame {
         let mut values = [f64::NAN; OBSERVED];
         let mut errors = [[0.0; OBSERVED]; OBSERVED];
         values[0] = z.clamp(-1.0, 1.0).asin();
+        errors[0][0] = star.across.to_radians().powi(2);
         match star.distance {
             Some(Distance::Kpc(d)) => {
                 values[1] = d.value.ln();
@@ -218,6 +246,7 @@ mod tests {
         Star {
             l: seen.l,
             b: seen.b,
+            across: 0.0,
             distance: Some(Distance::Kpc(measured(seen.distance))),
             v_los: Some(measured(seen.v_los)),
             proper_motion: Some([measured(seen.mu_l_cosb), measured(seen.mu_b)]),

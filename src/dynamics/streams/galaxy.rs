@@ -1,5 +1,6 @@
 //! A galaxy of few parameters with a flexible correction.
 
+use super::settings::Settings;
 use crate::potential::Expansion;
 use crate::potential::expansion::{HARMONICS, Term};
 use crate::units::GRAVITATIONAL_CONSTANT;
@@ -36,11 +37,12 @@ pub enum Correction {
     Free,
 }
 
-/// A Miyamoto–Nagai disc in a flattened logarithmic halo, and multipoles of several scales that are shrunk to nothing.
+/// A Miyamoto–Nagai disc in a flattened logarithmic halo; discs of other scales and multipoles of several, which are shrunk to nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
-    /// ln M_d, ln a, ln b, ln v₀, ln r_s, ln q, then the correction's coefficients in units of `UNIT`.
+    /// ln M_d, ln a, ln b, ln v₀, ln r_s, ln q, then coefficients in units of `UNIT`: of the discs, spheres and other multipoles.
     pub parameters: Vec<Parameter>,
+    discs: Vec<f64>,
     scales: Vec<f64>,
     orders: Vec<usize>,
 }
@@ -48,13 +50,16 @@ pub struct Model {
 /// Unit of the correction's coefficients, (km/s)². One of l = 0 changes v_c² by at most 0.385 of it, at √2 times its scale.
 pub const UNIT: f64 = 1e4;
 
+/// Scale radii of the other discs, kpc: with the base they have the freedom of an exponential disc in Smith et al. (2015).
+const DISCS: [f64; 3] = [2.0, 5.0, 12.0];
+
 /// Parameters without the correction.
 const BASE: usize = 6;
 
 impl Model {
-    /// A model for stars between the radii `inner` and `outer` kpc whose correction has standard deviation `shrinkage` (in `UNIT`) and
-    /// `count` scales; none where `count` is 0.
-    pub fn new(inner: f64, outer: f64, count: usize, shrinkage: f64, correction: Correction) -> Self {
+    /// A model for stars between the radii `inner` and `outer` kpc.
+    pub fn new(inner: f64, outer: f64, settings: &Settings) -> Self {
+        let (count, shrinkage) = (settings.scales, settings.shrinkage);
         let mut parameters = vec![
             parameter("ln_disc_mass", 5e10_f64.ln(), 1.0, 0.15),
             parameter("ln_disc_radius", 3.0_f64.ln(), 0.4, 0.1),
@@ -66,10 +71,18 @@ impl Model {
         let (low, high) = (0.5 * inner, outer / std::f64::consts::SQRT_2);
         let place = |k: usize| if count > 1 { k as f64 / (count - 1) as f64 } else { 0.5 };
         let scales: Vec<f64> = (0..count).map(|k| low * (high / low).powf(place(k))).collect();
-        let orders = match correction {
+        let discs = if settings.discs > 0.0 {
+            DISCS.to_vec()
+        } else {
+            Vec::new()
+        };
+        let orders = match settings.correction {
             Correction::Axisymmetric => vec![HARMONICS - 1],
             Correction::Free => (0..HARMONICS).rev().collect(),
         };
+        for k in 0..discs.len() {
+            parameters.push(parameter(&format!("disc_{k}"), 0.0, settings.discs, 0.3));
+        }
         for k in 0..count {
             parameters.push(parameter(&format!("sphere_{k}"), 0.0, shrinkage, 0.3));
         }
@@ -80,6 +93,7 @@ impl Model {
         }
         Self {
             parameters,
+            discs,
             scales,
             orders,
         }
@@ -97,6 +111,7 @@ impl Model {
             },
         ];
         let mut coefficients = vec![GRAVITATIONAL_CONSTANT * mass.exp() / (a + b), (2.0 * velocity).exp()];
+        terms.extend(self.discs.iter().map(|&a| Term::Disc { a, b }));
         terms.extend(self.scales.iter().map(|&scale| Term::Disc { a: 0.0, b: scale }));
         for &order in &self.orders {
             terms.extend(self.scales.iter().map(|&scale| Term::Multipole { scale, order }));
@@ -117,10 +132,21 @@ mod tests {
     use super::*;
     use crate::orbit::circular::circular_speed;
     use crate::potential::{Logarithmic, MiyamotoNagai, Potential, Symmetry};
+    use crate::streams::settings::Source;
+
+    fn model_of(scales: usize, discs: f64, correction: Correction) -> Model {
+        let settings = Settings {
+            scales,
+            discs,
+            correction,
+            ..Settings::of(Source::Spray)
+        };
+        Model::new(6.0, 30.0, &settings)
+    }
 
     #[test]
     fn without_a_correction_it_is_disc_and_halo() {
-        let model = Model::new(6.0, 30.0, 0, 0.2, Correction::Axisymmetric);
+        let model = model_of(0, 0.0, Correction::Axisymmetric);
         let galaxy = model.galaxy(&model.means()).unwrap();
         let disc = MiyamotoNagai::new(5e10, 3.0, 0.3).unwrap();
         let halo = Logarithmic::axisymmetric(180.0, 5.0, 0.95).unwrap();
@@ -132,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_correction_acts_where_it_should() {
-        let model = Model::new(6.0, 30.0, 5, 0.2, Correction::Axisymmetric);
+        let model = model_of(5, 0.0, Correction::Axisymmetric);
         let plain = model.galaxy(&model.means()).unwrap();
         let mut values = model.means();
         values[BASE + 2] = 1.0;
@@ -142,8 +168,23 @@ mod tests {
         assert!((change(middle) / UNIT - 0.385).abs() < 1e-3);
         assert!(change(0.5 * middle) < change(middle) && change(2.0 * middle) < change(middle));
         assert_eq!(corrected.symmetry(), Symmetry::Axisymmetric);
-        let free = Model::new(6.0, 30.0, 2, 0.2, Correction::Free);
+        let free = model_of(2, 0.0, Correction::Free);
         assert_eq!(free.parameters.len(), BASE + 2 * (1 + HARMONICS));
         assert_eq!(free.galaxy(&free.means()).unwrap().symmetry(), Symmetry::Triaxial);
+    }
+
+    /// The speed in the plane of an exponential disc, which one disc of Miyamoto & Nagai does not have.
+    #[test]
+    fn discs_of_other_scales_change_the_plane_alone() {
+        let model = model_of(0, 0.3, Correction::Axisymmetric);
+        let plain = model.galaxy(&model.means()).unwrap();
+        let mut values = model.means();
+        values[BASE + 1] = 1.0;
+        let more = model.galaxy(&values).unwrap();
+        let change = |x: [f64; 3]| plain.acceleration(x)[0] - more.acceleration(x)[0];
+        // R²(a + b)/(R² + (a + b)²)^{3/2} at its greatest, R = √2 (a + b).
+        let r = 2f64.sqrt() * 5.3;
+        assert!((change([r, 0.0, 0.0]) * r / UNIT - 0.385).abs() < 1e-3);
+        assert!(change([r, 0.0, r]) < 0.5 * change([r, 0.0, 0.0]));
     }
 }

@@ -21,10 +21,30 @@ pub(crate) struct Judged {
     pub observables: usize,
     /// Weight of its residuals: membership times that of Student's t.
     pub weight: f64,
+    /// Weight in Fisher's information: membership times (ν + n)/(ν + n + 2) of Student's t (Lange, Little & Taylor 1989).
+    pub information: f64,
     /// Inverse covariance; zero in rows of what was not observed.
     pub inverse: Square,
     /// Observed minus predicted; zero where not observed.
     pub residual: [f64; OBSERVED],
+}
+
+impl Judged {
+    /// The same star as only a part of one.
+    pub fn share(mut self, part: f64) -> Self {
+        self.ln_likelihood *= part;
+        self.weight *= part;
+        self.information *= part;
+        self
+    }
+
+    /// √(mean χ² of an observable) of stars by their membership.
+    pub fn chi(all: &[Option<Self>]) -> f64 {
+        let known = || all.iter().flatten();
+        let freedom: f64 = known().map(|star| star.membership * star.observables as f64).sum();
+        let chi2: f64 = known().map(|star| star.membership * star.chi2).sum();
+        (chi2 / freedom.max(1e-9)).sqrt()
+    }
 }
 
 /// ln Γ(x) for x > 0 (Lanczos).
@@ -155,6 +175,7 @@ pub(crate) fn judge(
         chi2,
         observables,
         weight: membership * (FREEDOM + n) / (FREEDOM + chi2),
+        information: membership * (FREEDOM + n) / (FREEDOM + n + 2.0),
         inverse,
         residual,
     })

@@ -38,7 +38,7 @@ mod nbody_tests;
 pub use fit::{Fit, FittedStream, fit, fit_as};
 pub use frame::{Distance, Measured, Star};
 pub use galaxy::{Correction, Model, Parameter};
-pub use observed::{LEAST_STARS, Stream, StreamError};
+pub use observed::{LEAST_STARS, Stream, StreamError, Unfit};
 pub use posterior::{AtRadius, Known, Posterior, enclosed_mass, flattening};
 pub use release::{Kicks, Offset, Recipe, Tail, Tide};
 pub use settings::{FitError, Settings, Source};

@@ -20,37 +20,60 @@ impl Stream {
     pub fn new(stream: i64, stars: Vec<Star>) -> Self {
         Self { stream, stars }
     }
+
+    /// Why it cannot be fitted, if it cannot.
+    pub fn fault(&self) -> Option<Unfit> {
+        let mut faults = self.stars.iter().enumerate();
+        if self.stars.len() < LEAST_STARS {
+            return Some(Unfit::TooFew {
+                stars: self.stars.len(),
+            });
+        }
+        faults
+            .find_map(|(star, of)| of.fault().map(|what| Unfit::NotFinite { star, what }))
+            .or_else(|| self.usual_distance().is_none().then_some(Unfit::NoDistance))
+    }
+
+    /// The distance in the middle of its stars', kpc.
+    fn usual_distance(&self) -> Option<f64> {
+        let kpc = self.stars.iter().filter_map(|star| match star.distance {
+            Some(Distance::Kpc(d)) => Some(d.value),
+            _ => None,
+        });
+        median(kpc.collect()).or_else(|| distance_of_parallaxes(&self.stars))
+    }
 }
 
 /// Why a stream cannot be fitted.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum StreamError {
+#[error("stream {stream}: {why}")]
+pub struct StreamError {
+    /// The stream.
+    pub stream: i64,
+    /// Why.
+    pub why: Unfit,
+}
+
+/// What is wrong with a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
     /// Fewer stars than parameters.
-    #[error("stream {stream} has {stars} stars; at least {least} are needed")]
+    #[error("there are {stars} stars; at least {LEAST_STARS} are needed")]
     TooFew {
-        /// The stream.
-        stream: i64,
         /// Its stars.
         stars: usize,
-        /// How many it should have.
-        least: usize,
     },
-    /// A number that is not finite, or an error that is negative.
-    #[error("stream {stream}, star {star}: {what} is not finite, or its error is negative")]
+    /// A star that cannot be used; see [`Star::fault`].
+    #[error("star {star}: {what} is not finite, or its error is negative")]
     NotFinite {
-        /// The stream.
-        stream: i64,
-        /// The star's place in it.
+        /// The star's place in the stream.
         star: usize,
         /// What.
         what: &'static str,
     },
     /// No star has a distance.
-    #[error("stream {stream}: no star has a distance or a parallax")]
-    NoDistance {
-        /// The stream.
-        stream: i64,
-    },
+    #[error("no star has a distance or a parallax")]
+    NoDistance,
 }
 
 /// A stream has at least as many stars.
@@ -80,41 +103,6 @@ pub(crate) struct Observed {
     pub field: [(f64, f64); OBSERVED],
     /// Distances of its nearest and farthest part from the centre of the galaxy, kpc.
     pub radii: (f64, f64),
-}
-
-fn check(stream: &Stream) -> Result<(), StreamError> {
-    let name = stream.stream;
-    if stream.stars.len() < LEAST_STARS {
-        return Err(StreamError::TooFew {
-            stream: name,
-            stars: stream.stars.len(),
-            least: LEAST_STARS,
-        });
-    }
-    for (star, of) in stream.stars.iter().enumerate() {
-        let bad = |what| StreamError::NotFinite {
-            stream: name,
-            star,
-            what,
-        };
-        if !(of.l.is_finite() && of.b.abs() <= 90.0) {
-            return Err(bad("the place on the sky"));
-        }
-        let fine = |value: f64, error: f64| value.is_finite() && error >= 0.0 && error.is_finite();
-        match of.distance {
-            Some(Distance::Kpc(d)) if !(fine(d.value, d.error) && d.value > 0.0) => return Err(bad("the distance")),
-            Some(Distance::Parallax(p)) if !fine(p.value, p.error) => return Err(bad("the parallax")),
-            _ => {}
-        }
-        if of.v_los.is_some_and(|v| !fine(v.value, v.error)) {
-            return Err(bad("v_los"));
-        }
-        let motions = of.proper_motion.iter().flatten();
-        if motions.into_iter().any(|motion| !fine(motion.value, motion.error)) || of.correlation.abs() >= 1.0 {
-            return Err(bad("the proper motion"));
-        }
-    }
-    Ok(())
 }
 
 /// The mean parallax by inverse variances, as a distance between 0.1 and 200 kpc.
@@ -209,13 +197,14 @@ fn value_at_zero(points: &[(f64, f64, f64)]) -> Option<f64> {
 impl Observed {
     /// `progenitor` is the prior standard deviation of the progenitor's place along the orbit, in radial periods.
     pub fn new(stream: &Stream, sun: &Sun, progenitor: f64, ln_mass: f64) -> Result<Self, StreamError> {
-        check(stream)?;
-        let kpc = stream.stars.iter().filter_map(|star| match star.distance {
-            Some(Distance::Kpc(d)) => Some(d.value),
-            _ => None,
-        });
-        let usual = median(kpc.collect()).or_else(|| distance_of_parallaxes(&stream.stars));
-        let usual = usual.ok_or(StreamError::NoDistance { stream: stream.stream })?;
+        let unfit = |why| StreamError {
+            stream: stream.stream,
+            why,
+        };
+        if let Some(why) = stream.fault() {
+            return Err(unfit(why));
+        }
+        let usual = stream.usual_distance().ok_or_else(|| unfit(Unfit::NoDistance))?;
         let (towards, radii) = middle(&stream.stars, usual, sun);
         let frame = Frame::new(&stream.stars, towards, sun);
         let seen: Vec<Seen> = stream.stars.iter().map(|star| frame.seen(star)).collect();

@@ -175,6 +175,8 @@ pub struct Known {
     pub value: f64,
     /// Standard deviation; not finite where the galaxy was held.
     pub error: f64,
+    /// The bound of Cramér and Rao on it, were the streams of the model and their errors as stated: the error without the misfit.
+    pub bound: f64,
 }
 
 /// A row of what is known of a galaxy at one radius.
@@ -209,15 +211,21 @@ impl Fit {
     /// Circular speed, flattening and mass at each of `radii`, with errors.
     pub fn at_radii(&self, radii: &[f64], seed: u64) -> Vec<AtRadius> {
         let draws = self.draws(DRAWS, seed);
+        let widened = self
+            .posterior
+            .as_ref()
+            .map_or(1.0, |posterior| posterior.misfit.max(1.0));
         let known = |of: &dyn Fn(&Expansion) -> Option<f64>| {
             let drawn: Vec<f64> = draws.iter().filter_map(of).collect();
+            let error = if mean(drawn.iter().copied()).is_some() {
+                scatter(&drawn).unwrap_or(f64::NAN)
+            } else {
+                f64::NAN
+            };
             Known {
                 value: of(&self.galaxy).unwrap_or(f64::NAN),
-                error: if mean(drawn.iter().copied()).is_some() {
-                    scatter(&drawn).unwrap_or(f64::NAN)
-                } else {
-                    f64::NAN
-                },
+                error,
+                bound: error / widened,
             }
         };
         radii

@@ -118,8 +118,14 @@ impl Problem<'_> {
     ) -> Vec<Option<Judged>> {
         let observed = &self.observed[stream];
         let scatter = state.scatter.map(|row| row.map(|c| heat * c));
+        let count = observed.seen.len();
+        let part = self
+            .settings
+            .independent
+            .map_or(1.0, |independent| (independent as f64 / count as f64).min(1.0));
         let one = |(star, track): (&super::frame::Seen, &Option<[f64; OBSERVED]>)| {
-            judge(star, track.as_ref()?, &scatter, state.outliers, &observed.field)
+            let judged = judge(star, track.as_ref()?, &scatter, state.outliers, &observed.field)?;
+            Some(judged.share(part))
         };
         observed.seen.iter().zip(tracks).map(one).collect()
     }
@@ -213,6 +219,15 @@ impl Problem<'_> {
         looks.reverse();
         Ok(looks)
     }
+}
+
+/// The same stars with errors as many times as large as the stream's χ says where that is above 1: a stream that no galaxy fits tells little of it.
+pub(crate) fn tempered(judged: &[Option<Judged>]) -> Vec<Option<Judged>> {
+    let part = Judged::chi(judged).max(1.0).powi(-2);
+    judged
+        .iter()
+        .map(|star| star.clone().map(|star| star.share(part)))
+        .collect()
 }
 
 /// Looks whose slopes are kept apart for the uncertainty.

@@ -25,6 +25,10 @@ pub struct Settings {
     pub scales: usize,
     /// Standard deviation of its coefficients, in 1e4 (km/s)².
     pub shrinkage: f64,
+    /// Standard deviation of the coefficients of discs of other scales, in the same unit; 0 for none of them.
+    pub discs: f64,
+    /// How many of a stream's stars are independent: fewer than there are where they are points of one curve.
+    pub independent: Option<usize>,
     /// Releases into each tail.
     pub releases: usize,
     /// Iterations.
@@ -51,6 +55,8 @@ impl Settings {
             correction: Correction::default(),
             scales: 5,
             shrinkage: 0.18,
+            discs: 0.0,
+            independent: None,
             releases: 150,
             iterations: match source {
                 Source::Spray => 20,

@@ -48,13 +48,13 @@ pub(crate) struct Reduced {
 impl Equations {
     pub fn new(shares: &Shares, slopes: &[[f64; OBSERVED]], judged: &[Option<Judged>]) -> Self {
         let mut equations = Self::empty(shares);
-        equations.add(slopes, judged, 1.0);
+        equations.add(slopes, judged, 1.0, |star| star.weight);
         equations.gradient(slopes, judged);
         equations.expect(shares);
         equations
     }
 
-    /// From slopes of several independent draws: products of two different ones only, whose noise has no mean.
+    /// Fisher's information from slopes of several independent draws: products of two different ones only, whose noise has no mean.
     pub fn of_draws(shares: &Shares, draws: &[Vec<[f64; OBSERVED]>], judged: &[Option<Judged>]) -> Self {
         let mut equations = Self::empty(shares);
         let count = draws.len() as f64;
@@ -74,11 +74,12 @@ impl Equations {
                     .iter()
                     .zip(draw)
                     .map(|(mean, row)| std::array::from_fn(|k| row[k] - mean[k]));
-                equations.add(&off.collect::<Vec<_>>(), judged, 1.0 / (count * (count - 1.0)));
+                let off = off.collect::<Vec<_>>();
+                equations.add(&off, judged, 1.0 / (count * (count - 1.0)), |star| star.information);
             }
             std::mem::swap(&mut equations.hessian, &mut equations.noise);
         }
-        equations.add(&mean, judged, 1.0);
+        equations.add(&mean, judged, 1.0, |star| star.information);
         for (sum, noise) in equations.hessian.iter_mut().zip(&equations.noise) {
             *sum -= noise;
         }
@@ -105,13 +106,19 @@ impl Equations {
     }
 
     /// Adds `factor` · Σ w Jᵀ C⁻¹ J.
-    fn add(&mut self, slopes: &[[f64; OBSERVED]], judged: &[Option<Judged>], factor: f64) {
+    fn add(
+        &mut self,
+        slopes: &[[f64; OBSERVED]],
+        judged: &[Option<Judged>],
+        factor: f64,
+        weight: impl Fn(&Judged) -> f64,
+    ) {
         let n = self.columns;
         for (star, rows) in judged.iter().zip(slopes.chunks_exact(n)) {
             let Some(star) = star else { continue };
             for (i, row) in rows.iter().enumerate() {
                 let weighed: [f64; OBSERVED] = std::array::from_fn(|k| {
-                    factor * star.weight * (0..OBSERVED).map(|l| row[l] * star.inverse[l][k]).sum::<f64>()
+                    factor * weight(star) * (0..OBSERVED).map(|l| row[l] * star.inverse[l][k]).sum::<f64>()
                 });
                 for (j, other) in rows.iter().enumerate().take(i + 1) {
                     self.hessian[i * n + j] += (0..OBSERVED).map(|k| weighed[k] * other[k]).sum::<f64>();
@@ -280,6 +287,7 @@ mod tests {
                                 chi2: 0.0,
                                 observables: OBSERVED,
                                 weight: 1.0,
+                                information: 1.0,
                                 inverse: std::array::from_fn(|k| {
                                     std::array::from_fn(|l| if k == l { 1e4 } else { 0.0 })
                                 }),

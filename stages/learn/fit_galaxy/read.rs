@@ -1,0 +1,112 @@
+//! The streams of a table, without what cannot be fitted.
+
+use std::collections::BTreeMap;
+
+use dynamics::streams::{Distance, Measured, Star, Stream};
+use runner::error::StageError;
+use tables::RecordBatch;
+
+use super::Errors;
+use crate::common::io::{self, star_ids};
+use crate::common::layout::StarId;
+use crate::common::set_aside::SetAside;
+
+/// One observable of all stars, with errors.
+struct Observable {
+    values: Vec<Option<f64>>,
+    errors: Vec<f64>,
+}
+
+impl Observable {
+    /// The column `name` with its errors: their own column, or `usual(value)`.
+    fn read(table: &RecordBatch, name: &str, usual: impl Fn(f64) -> f64) -> Result<Option<Self>, StageError> {
+        let column = |name: &str| tables::optional_f64_column(table, name).map_err(StageError::failed);
+        let Some(values) = column(name)? else { return Ok(None) };
+        let own = column(&format!("{name}_error"))?;
+        let errors = values.iter().enumerate().map(|(row, value)| {
+            let own = own.as_ref().and_then(|own| own[row]);
+            own.unwrap_or_else(|| usual(value.unwrap_or(0.0)))
+        });
+        Ok(Some(Self {
+            errors: errors.collect(),
+            values,
+        }))
+    }
+
+    fn at(&self, row: usize) -> Option<Measured> {
+        Some(Measured {
+            value: self.values[row]?,
+            error: self.errors[row],
+        })
+    }
+}
+
+/// Streams in order of their numbers, with their stars in order of the rows.
+#[derive(Default)]
+pub(super) struct Streams {
+    pub streams: Vec<Stream>,
+    /// Which rows of the table the stars are.
+    pub ids: Vec<Vec<StarId>>,
+    /// Stars that are not among them, and why.
+    pub set_aside: SetAside,
+}
+
+impl Streams {
+    /// The streams of a table; `errors` are those of observables without a column of their own. Stars that cannot be used are set aside, and after
+    /// them streams that cannot be fitted.
+    pub fn read(table: &RecordBatch, errors: &Errors) -> Result<Self, StageError> {
+        let (l, b) = (io::column(table, "l")?, io::column(table, "b")?);
+        let distance = Observable::read(table, "distance", |value| errors.distance * value)?;
+        let parallax = Observable::read(table, "parallax", |_| errors.parallax)?;
+        let v_los = Observable::read(table, "v_los", |_| errors.v_los.get())?;
+        let motions = [
+            Observable::read(table, "mu_l_cosb", |_| errors.proper_motion.get())?,
+            Observable::read(table, "mu_b", |_| errors.proper_motion.get())?,
+        ];
+        let correlations = tables::optional_f64_column(table, "mu_l_cosb_mu_b_corr").map_err(StageError::failed)?;
+        let mut read = Self::default();
+        let mut found: BTreeMap<i64, Vec<(StarId, Star)>> = BTreeMap::new();
+        for (row, id) in star_ids(table)?.into_iter().enumerate() {
+            let at = |of: &Option<Observable>| of.as_ref()?.at(row);
+            let [along_l, along_b] = [at(&motions[0]), at(&motions[1])];
+            let star = Star {
+                l: l[row],
+                b: b[row],
+                across: errors.across.get(),
+                distance: at(&distance)
+                    .map(Distance::Kpc)
+                    .or(at(&parallax).map(Distance::Parallax)),
+                v_los: at(&v_los),
+                proper_motion: along_l.zip(along_b).map(|(l, b)| [l, b]),
+                correlation: correlations.as_ref().and_then(|all| all[row]).unwrap_or(0.0),
+            };
+            let of = found.entry(id.stream).or_default();
+            match star.fault() {
+                Some(what) => {
+                    let why = format!("{what} is not finite or positive, or its error is negative");
+                    read.set_aside.push(id, why);
+                }
+                None => of.push((id, star)),
+            }
+        }
+        for (number, stars) in found {
+            let (ids, stars) = stars.into_iter().unzip();
+            let stream = Stream::new(number, stars);
+            read.ids.push(ids);
+            let why = stream.fault();
+            read.streams.push(stream);
+            if let Some(why) = why {
+                read.leave_out(read.streams.len() - 1, &format!("in its stream {why}"));
+            }
+        }
+        Ok(read)
+    }
+
+    /// Sets a stream aside.
+    pub fn leave_out(&mut self, place: usize, why: &str) {
+        self.streams.remove(place);
+        for id in self.ids.remove(place) {
+            self.set_aside.push(id, why.to_owned());
+        }
+    }
+}
