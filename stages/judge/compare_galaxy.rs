@@ -34,8 +34,10 @@ pub struct Published {
     pub radius: Kpc,
     /// The figure, in km/s, in M_sun, or without a unit.
     pub value: f64,
-    /// Its standard deviation, with what its authors say of systematic errors.
-    pub error: f64,
+    /// Its standard deviation, with what its authors say of systematic errors; left out where the figure is of something else than ours, and no
+    /// deviation can be given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<f64>,
 }
 
 /// What was published.
@@ -72,7 +74,10 @@ struct Row {
 impl Row {
     /// The difference in standard deviations of both.
     fn deviation(&self) -> Option<f64> {
-        let both = self.error.map(|error| error.hypot(self.published.error));
+        let both = self
+            .error
+            .zip(self.published.error)
+            .map(|(one, other)| one.hypot(other));
         both.filter(|both| *both > 0.0)
             .map(|both| (self.found - self.published.value) / both)
     }
@@ -91,7 +96,7 @@ fn layout() -> Layout<Row> {
         .number(("published", "", "published, in the unit of the quantity"), |row| {
             row.published.value
         })
-        .number(("published_sd", "", "its standard deviation"), |row| {
+        .number_or_none(("published_sd", "", "its standard deviation"), |row| {
             row.published.error
         })
         .number(("found", "", "found, in the unit of the quantity"), |row| row.found)
@@ -142,9 +147,9 @@ impl Stage for CompareGalaxy {
                 let at = format!("published.{place}.value");
                 faults.push(Fault::new(&at, format!("must be positive, not {}", one.value)));
             }
-            if !(one.error.is_finite() && one.error >= 0.0) {
+            if let Some(error) = one.error.filter(|error| !(error.is_finite() && *error >= 0.0)) {
                 let at = format!("published.{place}.error");
-                faults.push(Fault::new(&at, format!("must not be negative, not {}", one.error)));
+                faults.push(Fault::new(&at, format!("must not be negative, not {error}")));
             }
         }
         faults
@@ -231,15 +236,16 @@ mod tests {
             { "source": "A", "quantity": "v_c", "radius": 8, "value": 225.0, "error": 4.0 },
             { "source": "B", "quantity": "q", "radius": 20, "value": 0.8, "error": 0.1 },
             { "source": "C", "quantity": "mass", "radius": 20, "value": 2.1e11, "error": 0.0 },
+            { "source": "D, of the halo alone", "quantity": "mass", "radius": 20, "value": 1e11 },
         ]))
         .completed();
-        assert_eq!(ran.f64("beside", "found"), [230.0, 0.9, 2e11]);
+        assert_eq!(ran.f64("beside", "found"), [230.0, 0.9, 2e11, 2e11]);
         let deviations = tables::optional_f64_column(&ran.tables["beside"], "deviation")
             .unwrap()
             .unwrap();
-        // Without an error there is no saying how far off it is.
-        assert_eq!(deviations, [Some(1.0), None, Some(-1.0)]);
-        assert_eq!(ran.texts("beside", "quantity"), ["v_c", "q", "mass"]);
+        // Without both errors there is no saying how far off it is.
+        assert_eq!(deviations, [Some(1.0), None, Some(-1.0), None]);
+        assert_eq!(ran.texts("beside", "quantity"), ["v_c", "q", "mass", "mass"]);
         assert_eq!(ran.metric("greatest_deviation"), 1.0);
     }
 

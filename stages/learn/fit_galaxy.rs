@@ -3,6 +3,8 @@
 mod read;
 mod tables;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use dynamics::sky::Sun;
 use dynamics::streams::{Correction, Fit, FitError, Settings, Source, Stream, fit, fit_as};
 use dynamics::units;
@@ -324,8 +326,12 @@ impl FitGalaxy {
         let mut best: Option<(Source, Fit)> = None;
         for &source in sources {
             let settings = self.settings(source, self.shrinkage);
-            let go_on = |_| {
-                progress.add(1);
+            let next = AtomicUsize::new(0);
+            // A stream that begins once more asks within an iteration.
+            let go_on = |iteration| {
+                if next.fetch_max(iteration + 1, Ordering::Relaxed) <= iteration {
+                    progress.add(1);
+                }
                 !context.cancel.is_cancelled()
             };
             let found = fit(streams, sun, &settings, None, false, &go_on)?;

@@ -276,6 +276,8 @@ fn rescue(
         averaged: 2,
         ..problem.settings.clone()
     };
+    // To the caller all this is part of one iteration.
+    let go_on = |_| go_on(burn_in(problem.settings.source));
     let stuck = |stream: &FittedStream| stream.chi.is_nan() || stream.chi > STUCK;
     for ((state, observed), stream) in states.iter_mut().zip(&problem.observed).zip(&now.streams) {
         if !stuck(stream) {
@@ -288,7 +290,7 @@ fn rescue(
             &settings,
             Some(values),
             true,
-            go_on,
+            &go_on,
         );
         match again {
             Ok(again) if again.ln_likelihood > stream.ln_likelihood => {
