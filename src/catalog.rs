@@ -11,6 +11,7 @@ use stages::draw::figure::Figure;
 use stages::judge::bin_errors::BinErrors;
 use stages::judge::compare::Compare;
 use stages::judge::compare_galaxy::CompareGalaxy;
+use stages::learn::build_finder::BuildFinder;
 use stages::learn::fit_galaxy::FitGalaxy;
 use stages::learn::train_acceleration::TrainAcceleration;
 use stages::learn::train_actions::TrainActions;
@@ -43,6 +44,7 @@ pub fn catalog() -> Catalog {
         .with::<Split>()
         .with::<EstimateActions>()
         .with::<EstimateAccelerations>()
+        .with::<BuildFinder>()
         .with::<TrainPotential>()
         .with::<FitGalaxy>()
         .with::<TrainActions>()

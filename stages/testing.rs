@@ -106,6 +106,16 @@ pub fn planned<S: Stage>(stage: &S, inputs: &[(&'static str, SchemaRef)]) -> Res
 
 /// Runs `stage` on tables; its needs must be met.
 pub fn run<S: Stage>(stage: &S, inputs: &[(&'static str, &RecordBatch)], files: &[(&str, PathBuf)]) -> Ran {
+    run_with(stage, inputs, &[], files)
+}
+
+/// The same with networks: of each port the file's bytes, of the first type that the port accepts.
+pub fn run_with<S: Stage>(
+    stage: &S,
+    inputs: &[(&'static str, &RecordBatch)],
+    networks: &[(&'static str, &[u8])],
+    files: &[(&str, PathBuf)],
+) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(format!("{name}.parquet"));
     let ports = stage.inputs();
@@ -129,6 +139,17 @@ pub fn run<S: Stage>(stage: &S, inputs: &[(&'static str, &RecordBatch)], files: 
                 artifact: Artifact::Table(table.schema()),
             },
         );
+    }
+    for &(port, bytes) in networks {
+        let accepts = &ports.iter().find(|input| input.name == port).unwrap().accepts;
+        let Accepts::Network(types) = accepts else {
+            panic!("{port} is for a table")
+        };
+        let artifact = Artifact::Network(types[0]);
+        let path = folder.path().join(format!("input_{port}.safetensors"));
+        std::fs::write(&path, bytes).unwrap();
+        connected.insert(port, artifact.clone());
+        input_files.insert(port.to_owned(), ArtifactFile { path, artifact });
     }
     let outputs = stage.outputs(&connected).unwrap();
     let file = |output: &runner::ports::OutputPort| {

@@ -11,18 +11,22 @@ use crate::potential::PyPotential;
 /// Actions, angles, frequencies, and errors of these three; reasons of rows without.
 type Found<'py> = (Made<'py>, Made<'py>, Made<'py>, Made<'py>, Reasons);
 
+/// Those that need nothing but the potential.
+fn methods_of_a_potential() -> impl Iterator<Item = Method> {
+    Method::ALL.into_iter().filter(|method| !method.takes_a_table())
+}
+
 /// Names of the methods, in the order of their cost.
 #[pyfunction]
 pub fn methods() -> Vec<&'static str> {
-    Method::ALL.map(Method::name).to_vec()
+    methods_of_a_potential().map(Method::name).collect()
 }
 
 /// Actions, angles and frequencies of stars by a method.
 #[pyfunction]
 pub fn actions<'py>(py: Python<'py>, potential: &PyPotential, xv: Table, method: &str) -> PyResult<Found<'py>> {
     let stars = stars(&xv)?;
-    let method = Method::ALL
-        .into_iter()
+    let method = methods_of_a_potential()
         .find(|known| known.name() == method)
         .ok_or_else(|| invalid(format!("no method is called {method}")))?;
     let field = potential.field();

@@ -23,7 +23,7 @@ use crate::common::io::{self, PieceWriter, TableContext, identity, quantity, sta
 use crate::common::layout::Layout;
 use crate::common::measured::{ErrorParameters, MeasuredStars};
 use crate::common::networks;
-use crate::common::parameters::KmPerSecondKpc;
+use crate::common::parameters::{FROM_ZERO, KmPerSecondKpc};
 use crate::common::potentials::{self, MassAndScale, PotentialParameters};
 use crate::common::set_aside::{self, OnFailure, SetAside};
 use crate::common::spread::Written;
@@ -60,6 +60,9 @@ pub enum Method {
     /// From the orbit through the star, in an axisymmetric potential (Sanders & Binney 2014): slow, and with an estimate
     /// of its own error.
     O2gf(O2gfParameters),
+    /// By the table of `build_finder` that is connected to the input `finder`, in its potential: as fast as the Stäckel fudge, with an error and a
+    /// class of each star.
+    Finder(FinderParameters),
 }
 
 /// The potential.
@@ -113,12 +116,51 @@ pub struct O2gfParameters {
     pub largest_departure: f64,
 }
 
+/// Actions from a table of orbits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FinderParameters {
+    /// The potential that the table was built in; left out, as for the Stäckel fudge.
+    #[serde(default)]
+    pub potential: Option<PotentialParameters>,
+    /// What finds the actions of stars that the table does not know, or not well enough; left out, the first have none.
+    #[serde(default)]
+    pub fallback: Option<Fallback>,
+}
+
+/// What finds actions where the table does not.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Fallback {
+    /// The orbit through the star, as by the method `o2gf`.
+    O2gf(Above),
+}
+
+/// When.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Above {
+    /// Where `J_error` by the table is above this, km/s kpc.
+    pub above: KmPerSecondKpc<FROM_ZERO>,
+}
+
 fn default_departure() -> f64 {
     0.01
 }
 
 fn default_target() -> KmPerSecondKpc {
     KmPerSecondKpc(5e-2)
+}
+
+/// Columns of the resonance n_r Ω_r + n_z Ω_z ≈ 0.
+const N_R: (&str, &str) = (
+    "n_r",
+    "of the resonance n_r Ω_r + n_z Ω_z ≈ 0 that the star is in, 0 without one",
+);
+const N_Z: (&str, &str) = ("n_z", "the same for Ω_z");
+
+fn resonance(row: &Estimate, of: usize) -> i64 {
+    row.quality.map_or(0, |quality| i64::from(quality.class.resonance[of]))
 }
 
 /// What is written beside the columns of the input; `is_judged`, with the opinion that O2GF has of itself; with what errors of measurement make
@@ -133,8 +175,10 @@ fn layout(is_judged: bool, spread: Option<Written>) -> Layout<Estimate> {
             .number(J_ERROR, move |row| error(row, |quality| quality.action_error))
             .number(of_angles, move |row| error(row, |quality| quality.angle_error))
             .text("class", classes, |row| {
-                row.quality.as_ref().map_or("", |quality| quality.class)
+                row.quality.as_ref().map_or("", |quality| quality.class.name)
             })
+            .count(N_R.0, N_R.1, |row| resonance(row, 0))
+            .count(N_Z.0, N_Z.1, |row| resonance(row, 1))
     });
     match spread {
         Some(written) => written.layout(layout, |row| row.spread.as_deref()),
@@ -150,12 +194,13 @@ impl Method {
             Self::Spherical(with) | Self::StaeckelFudge(with) => with.potential.clone(),
             Self::Torus(with) => with.potential.clone(),
             Self::O2gf(with) => with.potential.clone(),
+            Self::Finder(with) => with.potential.clone(),
         }
     }
 
     /// Whether it estimates its own errors.
     fn judges_itself(&self) -> bool {
-        matches!(self, Self::O2gf(_))
+        matches!(self, Self::O2gf(_) | Self::Finder(_))
     }
 
     /// Which it is, for the law suite of methods.
@@ -167,6 +212,7 @@ impl Method {
             Self::StaeckelFudge(_) => Kind::StaeckelFudge,
             Self::Torus(_) => Kind::Torus,
             Self::O2gf(_) => Kind::O2gf,
+            Self::Finder(_) => Kind::Finder,
         }
     }
 
@@ -207,6 +253,9 @@ impl Stage for EstimateActions {
         let mut ports = vec![InputPort::table("stars", &needs)];
         if self.method.potential().is_none() {
             ports.push(InputPort::network("field", &[networks::LINEAR_FIELD]));
+        }
+        if let Method::Finder(_) = self.method {
+            ports.push(InputPort::network("finder", &[networks::FINDER]));
         }
         ports
     }
@@ -292,7 +341,7 @@ impl Stage for EstimateActions {
         let at_work = AtWork {
             with: self,
             context,
-            find: self.method.finder(potential.as_ref())?,
+            find: self.method.finder(potential.as_ref(), context)?,
             guard: Guard::new(potential.as_ref(), hold.as_ref()),
             progress: context.progress(rows as u64, "stars"),
         };

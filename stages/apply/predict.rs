@@ -164,7 +164,7 @@ impl By {
     /// The types of network that can be applied in this way.
     fn types(self) -> &'static [NetworkType] {
         match self {
-            Self::Star => &networks::ALL,
+            Self::Star => &networks::LEARNED,
             Self::Stream | Self::Inverse => &[networks::SMOOTH],
             Self::Toy => &networks::ACTIONS,
             Self::Dropout(_) => &[networks::PAPER],

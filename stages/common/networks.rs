@@ -17,6 +17,9 @@ pub const PAPER: NetworkType = NetworkType("actions/paper");
 /// Actions on the orbits that were learned from, by `network: fourier`.
 pub const FOURIER: NetworkType = NetworkType("actions/fourier");
 
+/// Positions and velocities to actions and angles in one potential, by a table of its orbits: of `build_finder`.
+pub const FINDER: NetworkType = NetworkType("actions/finder");
+
 /// Actions and angles to positions and velocities, of `train_inverse`.
 pub const INVERSE: NetworkType = NetworkType("inverse");
 
@@ -50,6 +53,9 @@ pub enum TypeName {
     /// Actions on the orbits that were learned from, by `network: fourier`.
     #[serde(rename = "actions/fourier")]
     Fourier,
+    /// Positions and velocities to actions and angles in one potential, of `build_finder`.
+    #[serde(rename = "actions/finder")]
+    Finder,
     /// Actions and angles to positions and velocities, of `train_inverse`.
     #[serde(rename = "inverse")]
     Inverse,
@@ -70,6 +76,7 @@ impl From<TypeName> for NetworkType {
             TypeName::Smooth => SMOOTH,
             TypeName::Paper => PAPER,
             TypeName::Fourier => FOURIER,
+            TypeName::Finder => FINDER,
             TypeName::Inverse => INVERSE,
             TypeName::LinearField => LINEAR_FIELD,
             TypeName::SmoothField => SMOOTH_FIELD,
@@ -85,7 +92,7 @@ pub fn metadata_of(bytes: &[u8]) -> Result<BTreeMap<String, String>, &'static st
 }
 
 /// What the files of each type say of themselves: `map`, and `network` where several have that map.
-const FILES: [(NetworkType, &str, Option<&str>); 7] = [
+const FILES: [(NetworkType, &str, Option<&str>); 8] = [
     (SMOOTH, "actions", Some("smooth")),
     (PAPER, "actions", Some("paper")),
     (FOURIER, "actions", Some("fourier")),
@@ -93,11 +100,12 @@ const FILES: [(NetworkType, &str, Option<&str>); 7] = [
     (LINEAR_FIELD, "field", Some("linear_field")),
     (SMOOTH_FIELD, "field", Some("mlp_field")),
     (FREE_FIELD, "field", Some("acceleration")),
+    (FINDER, "finder", None),
 ];
 
-/// All types.
-pub const ALL: [NetworkType; FILES.len()] = {
-    let mut all = [SMOOTH; FILES.len()];
+/// All that `predict` evaluates.
+pub const LEARNED: [NetworkType; FILES.len() - 1] = {
+    let mut all = [SMOOTH; FILES.len() - 1];
     let mut n = 0;
     while n < all.len() {
         all[n] = FILES[n].0;

@@ -1,5 +1,6 @@
-//! Networks trained on streams, whose bodies are in the worker's library, and galaxies fitted to them.
+//! Networks trained on streams, whose bodies are in the worker's library, galaxies fitted to them, and tables of a potential's orbits.
 
+pub mod build_finder;
 pub mod fit_galaxy;
 pub mod tables;
 pub mod train_acceleration;

@@ -1,25 +1,25 @@
 //! How a table is built: coordinates of all columns first, then their orbits, then the orbits by which errors are known.
 
 use super::column::{Orbits, Seed};
-use super::coordinates::sigma;
 use super::errors::Errors;
 use super::plane::Plane;
-use super::table::{self, Axis, Table};
+use super::table::{self, Axis, By, Numbers, Table};
 use super::{BuildError, Finder, Settings};
 use crate::o2gf::Class;
 use crate::potential::{Potential, Symmetry, WrongSymmetry};
+use crate::staeckel::StaeckelFudge;
 use rayon::prelude::*;
 
 /// The least |L_z|/L_c of a table: with less an orbit passes so close to the axis that no series follows it.
-pub(super) const LEAST_ROUNDNESS: f64 = 1e-3;
+pub(super) const LEAST_CIRCULARITY: f64 = 1e-3;
 
 impl Settings {
-    fn is_sound(&self) -> bool {
+    pub(super) fn is_sound(&self) -> bool {
         let (least, most) = self.radii;
         least > 0.0
             && most > least
             && most.is_finite()
-            && (LEAST_ROUNDNESS..1.0).contains(&self.least_roundness)
+            && (LEAST_CIRCULARITY..1.0).contains(&self.least_circularity)
             && self.energies >= 4
             && self.momenta >= 4
             && self.tilts >= 6
@@ -38,30 +38,17 @@ impl<P: Potential> Finder<P> {
     /// The same bytes for any number of threads.
     pub fn build(potential: P, settings: &Settings, progress: &(dyn Fn(usize) + Sync)) -> Result<Self, BuildError> {
         WrongSymmetry::check("the action finder", Symmetry::Axisymmetric, potential.symmetry())?;
-        if !settings.is_sound() {
-            return Err(BuildError::Settings);
-        }
+        let [radii, sigmas] = settings.axes()?;
         let plane = Plane::new(&potential);
-        let (first, last) = (settings.radii.0.ln(), settings.radii.1.ln());
-        let radii = Axis {
-            first,
-            step: (last - first) / (settings.energies as f64 - 1.0),
-            count: settings.energies,
-        };
-        // The first node is half a step from its own mirror, the last that of the least L_z.
-        let step = table::x_of(sigma(settings.least_roundness)) / (settings.momenta as f64 - 0.5);
-        let sigmas = Axis {
-            first: 0.5 * step,
-            step,
-            count: settings.momenta,
-        };
+        let fudge = StaeckelFudge::new(potential)?;
+        let potential = fudge.potential();
         let seeds: Vec<Vec<Option<Seed>>> = (0..radii.count)
             .into_par_iter()
             .with_max_len(1)
             .map(|i| {
                 let mut guess = 1.0;
                 let row = (0..sigmas.count).map(|j| {
-                    let seed = Seed::new(&potential, &plane, radii.at(i), table::sigma_of(sigmas.at(j)), guess);
+                    let seed = Seed::new(potential, &plane, radii.at(i), table::sigma_of(sigmas.at(j)), guess);
                     guess = seed.map_or(guess, |seed| seed.shell);
                     seed
                 });
@@ -81,7 +68,7 @@ impl<P: Potential> Finder<P> {
                     table::sigma_of(sigmas.at(at % sigmas.count)),
                 );
                 let seed = &seeds[at / sigmas.count][at % sigmas.count];
-                let orbits = Orbits::new(&potential, &plane, ln_radius, sigma, seed, settings.tilts);
+                let orbits = Orbits::new(&fudge, &plane, ln_radius, sigma, seed, settings.tilts);
                 progress(1);
                 Made::of(orbits.as_ref(), settings.tilts, &alphas)
             })
@@ -99,22 +86,22 @@ impl<P: Potential> Finder<P> {
             }
         })?;
         let mut finder = Self {
-            potential,
+            fudge,
             plane,
             settings: *settings,
             table,
             classes: made.into_iter().flat_map(|made| made.classes).collect(),
-            errors: None,
+            errors: Errors::none(&radii, &sigmas, settings.tilts),
         };
         let shells: Vec<f64> = seeds.iter().flatten().map(|seed| seed.shell).collect();
-        finder.errors = Some(Errors::measure(&finder, &shells, settings.tilts, progress));
+        finder.errors = Errors::measure(&finder, &shells, settings.tilts, progress);
         Ok(finder)
     }
 }
 
 /// What a column gives the table.
 struct Made {
-    column: Option<(super::coordinates::Column, Vec<f32>)>,
+    column: Option<(super::coordinates::Column, Numbers)>,
     classes: Vec<Class>,
 }
 
@@ -128,8 +115,18 @@ impl Made {
             let circle = orbits.integrals.circle;
             let scale = circle.momentum - orbits.integrals.lz.abs();
             let radius2 = (2.0 * circle.ln_radius).exp();
-            let nodes = table::regular(&orbits.nodes, circle.momentum, radius2, scale / circle.momentum, alphas)?;
-            Some((orbits.column, nodes))
+            let nodes = |by: By| {
+                table::regular(
+                    by,
+                    &orbits.nodes,
+                    circle.momentum,
+                    radius2,
+                    scale / circle.momentum,
+                    alphas,
+                )
+            };
+            let (full, quick) = (nodes(By::Fudge)?, nodes(By::Anomalies)?);
+            Some((orbits.column, Numbers { full, quick }))
         });
         Self {
             column,

@@ -8,6 +8,7 @@ use super::table::alpha_of;
 use crate::orbit::circular::epicycle;
 use crate::phase_space::PhaseSpace;
 use crate::potential::Potential;
+use crate::staeckel::StaeckelFudge;
 use std::f64::consts::FRAC_PI_2;
 
 /// The integrals of the orbits with ln R_c and σ; nothing beyond the plane's table.
@@ -134,14 +135,15 @@ pub(super) struct Orbits {
 }
 
 impl Orbits {
-    pub fn new<P: Potential + ?Sized>(
-        potential: &P,
+    pub fn new<P: Potential>(
+        fudge: &StaeckelFudge<P>,
         plane: &Plane,
         ln_radius: f64,
         sigma_at: f64,
         seed: &Seed,
         count: usize,
     ) -> Option<Self> {
+        let potential = fudge.potential();
         let integrals = integrals(potential, plane, ln_radius, sigma_at)?;
         let size = ln_radius.exp();
         let shell = seed.shell * size;
@@ -153,7 +155,7 @@ impl Orbits {
         choose_centre(potential, plane, &integrals, &mut column, &tracks, alphas(count));
         let nodes = tracks
             .iter()
-            .map(|track| Node::of(potential, plane, track.as_ref()?, &integrals, &column))
+            .map(|track| Node::of(fudge, plane, track.as_ref()?, &integrals, &column))
             .collect();
         Some(Self {
             integrals,

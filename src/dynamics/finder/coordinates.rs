@@ -80,8 +80,11 @@ impl Integrals {
 }
 
 /// σ of L_z/L_c.
-pub(super) fn sigma(roundness: f64) -> f64 {
-    (1.0 - roundness.abs()).max(0.0).sqrt().atan2(roundness.abs().sqrt())
+pub(super) fn sigma(circularity: f64) -> f64 {
+    (1.0 - circularity.abs())
+        .max(0.0)
+        .sqrt()
+        .atan2(circularity.abs().sqrt())
 }
 
 /// A star in these coordinates.
@@ -93,8 +96,6 @@ pub(super) struct Place {
     pub u: [f64; 2],
     /// cos ϑ_v, sin ϑ_v.
     pub v: [f64; 2],
-    /// |L_z|/√(L_z² + Y): the cosine of the orbit's inclination where that has a meaning.
-    pub cos_inclination: f64,
     /// S and p̃, for the choice of S₀ and κ.
     pub raw: [f64; 2],
 }
@@ -168,19 +169,11 @@ impl Place {
         let raw = [s / radius_c, p_u * a / s / momentum];
         let flat = (1.0 - psi).clamp(0.0, 1.0);
         let [middle, scale] = [column.middle, column.scale].map(|[shell, more]| shell + flat * more);
-        let lz2 = integrals.lz * integrals.lz;
         Self {
             psi,
             u: unit(middle - raw[0], scale * raw[1]),
             v,
-            cos_inclination: (lz2 / (lz2 + most).max(f64::MIN_POSITIVE)).sqrt(),
             raw,
         }
-    }
-
-    /// What φ runs ahead of ϑ_v in the sense of L_z, on an orbit that is a tilted circle: in (−π/2, π/2).
-    pub fn lead(&self) -> f64 {
-        let ([cos, sin], c) = (self.v, self.cos_inclination);
-        ((c - 1.0) * sin * cos).atan2(cos * cos + c * sin * sin)
     }
 }

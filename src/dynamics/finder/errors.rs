@@ -31,9 +31,9 @@ const LEAST: Misses = [1e-7, 1e-5, 1e-7];
 /// Errors at the cells of a table.
 #[derive(Clone, Debug)]
 pub(super) struct Errors {
-    axes: [Axis; 3],
-    values: Vec<[f32; 3]>,
-    factors: Misses,
+    pub axes: [Axis; 3],
+    pub values: Vec<[f32; 3]>,
+    pub factors: Misses,
 }
 
 /// Numbers in [0, 1) that fill it evenly: the fractions of multiples of powers of a root (Roberts 2018).
@@ -54,6 +54,40 @@ struct Held {
 }
 
 impl Errors {
+    /// Axes of the cells of a table, at their middles.
+    pub fn axes(radii: &Axis, sigmas: &Axis, alphas: usize) -> [Axis; 3] {
+        let tilts = alphas.div_ceil(2);
+        let step = FRAC_PI_2 / tilts as f64;
+        [
+            Axis {
+                first: radii.first + 0.5 * radii.step,
+                step: radii.step,
+                count: radii.count - 1,
+            },
+            Axis {
+                first: sigmas.first - 0.5 * sigmas.step,
+                step: sigmas.step,
+                count: sigmas.count,
+            },
+            Axis {
+                first: 0.5 * step,
+                step,
+                count: tilts,
+            },
+        ]
+    }
+
+    /// Before anything is measured: everything may be wrong.
+    pub fn none(radii: &Axis, sigmas: &Axis, alphas: usize) -> Self {
+        let axes = Self::axes(radii, sigmas, alphas);
+        let cells = axes.iter().map(|axis| axis.count).product();
+        Self {
+            axes,
+            values: vec![[0.0; 3]; cells],
+            factors: [0.0; 3],
+        }
+    }
+
     /// Follows orbits in every cell of the table of `finder`, whose shells cross the plane at `shells`, in R_c, by node.
     pub fn measure<P: Potential>(
         finder: &Finder<P>,
@@ -62,8 +96,9 @@ impl Errors {
         progress: &(dyn Fn(usize) + Sync),
     ) -> Self {
         let (radii, sigmas) = (finder.table.radii, finder.sigmas());
-        let cells = [radii.count - 1, sigmas.count, alphas.div_ceil(2)];
-        let step = FRAC_PI_2 / cells[2] as f64;
+        let axes = Self::axes(&radii, &sigmas, alphas);
+        let cells = axes.map(|axis| axis.count);
+        let step = axes[2].step;
         let held: Vec<Vec<Option<Held>>> = (0..cells[0] * cells[1])
             .into_par_iter()
             .with_max_len(1)
@@ -80,7 +115,7 @@ impl Errors {
                 let sigma = sigma_of(x);
                 let ln_radius = radii.first + radii.step * (i as f64 + t);
                 let shell = (low * (1.0 - s) + high * s) * ln_radius.exp();
-                let Some(integrals) = integrals(&finder.potential, &finder.plane, ln_radius, sigma) else {
+                let Some(integrals) = integrals(finder.potential(), &finder.plane, ln_radius, sigma) else {
                     return (0..cells[2]).map(|_| None).collect();
                 };
                 let orbits = (0..cells[2]).map(|k| {
@@ -92,23 +127,6 @@ impl Errors {
                 orbits
             })
             .collect();
-        let axes = [
-            Axis {
-                first: radii.first + 0.5 * radii.step,
-                step: radii.step,
-                count: cells[0],
-            },
-            Axis {
-                first: sigmas.first - 0.5 * sigmas.step,
-                step: sigmas.step,
-                count: cells[1],
-            },
-            Axis {
-                first: 0.5 * step,
-                step,
-                count: cells[2],
-            },
-        ];
         // An orbit that could not be told has the greatest error of its column, or a large one.
         let values: Vec<[f32; 3]> = held
             .iter()
@@ -151,6 +169,14 @@ impl Errors {
         Self { axes, values, factors }
     }
 
+    /// The middles of the cells.
+    pub fn places(&self) -> impl Iterator<Item = [f64; 3]> {
+        let [radii, sigmas, tilts] = self.axes;
+        (0..radii.count).flat_map(move |i| {
+            (0..sigmas.count).flat_map(move |j| (0..tilts.count).map(move |k| [radii.at(i), sigmas.at(j), tilts.at(k)]))
+        })
+    }
+
     /// The errors of a star at a place of the table: between those of the orbits around it.
     pub fn at(&self, place: [f64; 3]) -> Misses {
         let cell = |axis: &Axis, value: f64| {
@@ -179,12 +205,12 @@ impl Errors {
 
 /// What the table misses of the orbit with these integrals that crosses the plane at `shell` with `alpha`.
 fn held_out<P: Potential>(finder: &Finder<P>, integrals: &Integrals, shell: f64, alpha: f64) -> Option<Held> {
-    let potential = &finder.potential;
+    let potential = finder.potential();
     let start = launch(potential, integrals, shell, alpha);
     let rate = epicycle(potential, integrals.circle.ln_radius.exp()).radial;
     let track = Track::follow(potential, &start, rate, PERIODS)?;
     let column = finder.column(integrals);
-    let node = Node::of(potential, &finder.plane, &track, integrals, &column)?;
+    let node = Node::of(&finder.fudge, &finder.plane, &track, integrals, &column)?;
     let scale = integrals.circle.momentum - integrals.lz.abs();
     let mut points = Vec::with_capacity(POINTS);
     let mut mean = [0.0; 3];

@@ -80,7 +80,7 @@ impl Waves {
 }
 
 /// Distance from a resonance within which a mode's coefficients stop growing, in Ω_r.
-const SOFTENING: f64 = 0.03;
+pub(super) const SOFTENING: f64 = 0.03;
 
 /// n·Ω/Ω_r of every mode, softened, for Ω_z/Ω_r.
 pub(super) fn detunings(ratio: f64) -> [f64; MODES] {

@@ -4,6 +4,7 @@
 //! not known. At z = 0 the orbit draws a closed curve in (R, v_R), which winds once in θ_r: its area is 2π J_r.
 
 use super::coordinates::{Column, Integrals, Place};
+use super::fudged::Fudged;
 use super::modes::{self, MODES};
 use super::plane::Plane;
 use crate::linear_algebra::{Symmetric, dot as product};
@@ -11,6 +12,7 @@ use crate::o2gf::{Class, window};
 use crate::orbit::dense;
 use crate::phase_space::PhaseSpace;
 use crate::potential::Potential;
+use crate::staeckel::StaeckelFudge;
 use crate::units::{Natural, wrap_difference};
 use crate::vector::dot;
 use std::f64::consts::{PI, TAU};
@@ -51,14 +53,42 @@ impl Track {
     }
 }
 
+/// ψ along a torus: its mean and modes, and the root mean square of what these leave.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    pub mean: f64,
+    pub modes: [f64; MODES],
+    pub rest: f64,
+}
+
+impl Shape {
+    /// From ψ at points with these angles, by least squares.
+    pub fn fit(weights: &[f64], ridge: f64, points: impl Iterator<Item = (f64, [[f64; 2]; 2])>) -> Option<Self> {
+        let mut columns = vec![Vec::with_capacity(weights.len()); 1 + MODES];
+        let mut side = Vec::with_capacity(weights.len());
+        for (psi, [u, v]) in points {
+            side.push(psi);
+            columns[0].push(1.0);
+            modes::each(u, v, |k, cos, _| columns[1 + k].push(-cos));
+        }
+        let fitted = Fit { columns }.solve(weights, |_| ridge, &[side])?;
+        let (found, rest) = &fitted[0];
+        Some(Self {
+            mean: found[0],
+            modes: std::array::from_fn(|k| found[1 + k]),
+            rest: *rest,
+        })
+    }
+}
+
 /// What is known of the torus of an orbit.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
-    /// The mean of ψ.
-    pub psi: f64,
-    /// Modes of ψ.
-    pub a: [f64; MODES],
-    /// Modes of θ_r, θ_z, θ_φ.
+    /// ψ of the fudge.
+    pub psi: Shape,
+    /// ψ by anomalies.
+    pub quick: Shape,
+    /// Modes of θ_r, θ_z, θ_φ by the fudge's angles.
     pub b: [[f64; MODES]; 3],
     /// J_r, J_z, km/s kpc.
     pub actions: [f64; 2],
@@ -66,8 +96,8 @@ pub(super) struct Node {
     pub rates: [f64; 3],
     /// θ_r, θ_z, θ_φ at the start.
     pub start: [f64; 3],
-    /// Root mean square of what the modes leave of ψ and of the angles.
-    pub rest: [f64; 4],
+    /// Root mean square of what the modes leave of the angles.
+    pub rest: [f64; 3],
     /// The difference of J_r between the halves of the orbit.
     pub drift: f64,
 }
@@ -127,58 +157,47 @@ fn unwound(angles: impl Iterator<Item = f64>) -> Vec<f64> {
 
 impl Node {
     /// That of an orbit with these integrals, in the coordinates of its column.
-    pub fn of<P: Potential + ?Sized>(
-        potential: &P,
+    pub fn of<P: Potential>(
+        fudge: &StaeckelFudge<P>,
         plane: &Plane,
         track: &Track,
         integrals: &Integrals,
         column: &Column,
     ) -> Option<Self> {
-        let sense = crate::phase_space::sense(integrals.lz);
-        let place = |point: &PhaseSpace| {
+        let potential = fudge.potential();
+        let points: Vec<&PhaseSpace> = track.points.iter().step_by(STRIDE).collect();
+        let places: Vec<Fudged> = points
+            .iter()
+            .map(|point| Fudged::new(fudge, point, integrals, column))
+            .collect::<Option<_>>()?;
+        let count = points.len() as f64;
+        let weights: Vec<f64> = (0..points.len())
+            .map(|i| (PI * (i as f64 + 0.5) / count).sin().powi(2))
+            .collect();
+        let quick = points.iter().map(|point| {
             let here = Integrals {
                 phi: potential.potential(point.x),
                 ..*integrals
             };
-            Place::new(potential, plane, point, &here, column)
-        };
-        let places: Vec<Place> = track.points.iter().map(place).collect();
-        let angles = [
-            unwound(places.iter().map(|p| p.u[1].atan2(p.u[0]))),
-            unwound(places.iter().map(|p| p.v[1].atan2(p.v[0]))),
-            unwound(track.points.iter().map(|p| sense * p.x[1].atan2(p.x[0]))),
-        ];
-        let kept: Vec<usize> = (0..places.len()).step_by(STRIDE).collect();
-        let count = kept.len() as f64;
-        let weights: Vec<f64> = (0..kept.len())
-            .map(|i| (PI * (i as f64 + 0.5) / count).sin().powi(2))
-            .collect();
-        let middle = 0.5 * count;
-        let (mut even, mut odd) = (
-            vec![vec![0.0; kept.len()]; 1 + MODES],
-            vec![vec![0.0; kept.len()]; 2 + MODES],
-        );
-        for (row, &i) in kept.iter().enumerate() {
-            even[0][row] = 1.0;
-            odd[0][row] = 1.0;
-            odd[1][row] = (row as f64 + 0.5) / middle - 1.0;
-            modes::each(places[i].u, places[i].v, |k, cos, sin| {
-                even[1 + k][row] = -cos;
-                odd[2 + k][row] = -sin;
-            });
-        }
-        let psi: Vec<f64> = kept.iter().map(|&i| places[i].psi).collect();
-        let sides: [Vec<f64>; 3] = std::array::from_fn(|k| {
-            let lead = |i: usize| if k == 2 { places[i].lead() } else { 0.0 };
-            kept.iter().map(|&i| angles[k][i] - lead(i)).collect()
+            let place = Place::new(potential, plane, point, &here, column);
+            (place.psi, [place.u, place.v])
         });
-        let shape = Fit { columns: even }.solve(&weights, |_| RIDGE, &[psi])?;
-        let lines = Fit { columns: odd }.solve(&weights, |_| RIDGE, &sides)?;
+        let quick = Shape::fit(&weights, RIDGE, quick)?;
+        let psi = places.iter().map(|place| (place.psi, [place.u, place.v]));
+        let psi = Shape::fit(&weights, RIDGE, psi)?;
+        let middle = 0.5 * count;
+        let mut columns = vec![Vec::with_capacity(points.len()); 2 + MODES];
+        for (row, place) in places.iter().enumerate() {
+            columns[0].push(1.0);
+            columns[1].push((row as f64 + 0.5) / middle - 1.0);
+            modes::each(place.u, place.v, |k, _, sin| columns[2 + k].push(-sin));
+        }
+        let sides: [Vec<f64>; 3] = std::array::from_fn(|k| unwound(places.iter().map(|place| place.angles[k])));
+        let lines = Fit { columns }.solve(&weights, |_| RIDGE, &sides)?;
         let per_step = 1.0 / (middle * STRIDE as f64 * track.step);
         let rates: [f64; 3] = std::array::from_fn(|k| lines[k].0[1] * per_step);
         // The line is in (row + ½)/middle − 1: at the first row it is ½/middle − 1.
         let start = std::array::from_fn(|k| lines[k].0[0] + lines[k].0[1] * (0.5 / middle - 1.0));
-        let coefficients = |found: &[f64], skipped: usize| std::array::from_fn(|k| found[skipped + k]);
         let section = section(potential, track, column, integrals);
         let half = section.len() / 2;
         let j_r = radial_action(&section, column, integrals)?;
@@ -187,22 +206,22 @@ impl Node {
         let v2: f64 = track.points.iter().zip(&window).map(|(p, w)| w * dot(p.v, p.v)).sum();
         let j_z = (v2 - rates[0] * j_r - rates[2] * integrals.lz.abs()) / rates[1];
         let node = Self {
-            psi: shape[0].0[0],
-            a: coefficients(&shape[0].0, 1),
-            b: std::array::from_fn(|k| coefficients(&lines[k].0, 2)),
+            psi,
+            quick,
+            b: std::array::from_fn(|i| std::array::from_fn(|k| lines[i].0[2 + k])),
             actions: [j_r, j_z],
             rates,
             start,
-            rest: [shape[0].1, lines[0].1, lines[1].1, lines[2].1],
+            rest: [lines[0].1, lines[1].1, lines[2].1],
             drift: (before? - after?).abs(),
         };
-        let sound = node.rates.iter().all(|rate| *rate > 0.0) && node.psi.is_finite() && j_z.is_finite();
+        let sound = node.rates.iter().all(|rate| *rate > 0.0) && node.psi.mean.is_finite() && j_z.is_finite();
         sound.then_some(node)
     }
 
     /// What kind of orbit it is, as far as so short a window tells.
     pub fn class(&self) -> Class {
-        let [_, theta_r, theta_z, _] = self.rest;
+        let [theta_r, theta_z, _] = self.rest;
         if theta_r < TOLD.0 && theta_z < TOLD.1 {
             return Class::Regular;
         }

@@ -39,7 +39,7 @@ pub(super) struct Plane {
 }
 
 /// Cubic through two values with their slopes times the interval's width, at t in [0, 1].
-fn hermite(t: f64, values: [f64; 2], slopes: [f64; 2]) -> f64 {
+pub(super) fn hermite(t: f64, values: [f64; 2], slopes: [f64; 2]) -> f64 {
     let s = 1.0 - t;
     s * s * (values[0] * (1.0 + 2.0 * t) + slopes[0] * t) + t * t * (values[1] * (1.0 + 2.0 * s) - slopes[1] * s)
 }
@@ -84,6 +84,14 @@ impl Plane {
                 [low.slope, high.slope].map(|slope| slope * self.step),
             )
         })
+    }
+
+    /// L_c at a radius, from the nearest ring, km/s kpc.
+    pub fn momentum(&self, ln_radius: f64) -> f64 {
+        let place = ((ln_radius - self.first) / self.step)
+            .round()
+            .clamp(0.0, (self.rings.len() - 1) as f64);
+        self.rings[place as usize].momentum
     }
 
     /// The circular orbit of an energy; nothing beyond the table.

@@ -2,7 +2,8 @@
 
 use super::coordinates::Column;
 use super::modes::{self, MODES, NUMBERS, PADDED};
-use super::orbit::{Fit, Node};
+use super::orbit::{Node, Shape};
+use super::plane::hermite;
 use std::f64::consts::FRAC_PI_2;
 
 /// Nodes along one axis.
@@ -85,6 +86,38 @@ pub(super) const NUMBERS_OF_NODE: usize = HEAD + 3 * PADDED;
 /// Mirrored nodes beyond α = 0 and π/2, and beyond σ = 0.
 pub(super) const GHOSTS: usize = 2;
 
+/// Coordinates that ψ̄ is found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// The fudge's: all numbers of a node.
+    Fudge,
+    /// Anomalies: the head alone.
+    Anomalies,
+}
+
+impl By {
+    fn shape(self, node: &Node) -> &Shape {
+        match self {
+            Self::Fudge => &node.psi,
+            Self::Anomalies => &node.quick,
+        }
+    }
+
+    fn numbers(self) -> usize {
+        match self {
+            Self::Fudge => NUMBERS_OF_NODE,
+            Self::Anomalies => HEAD,
+        }
+    }
+}
+
+/// Numbers of the nodes of a column or of a table: full ones, and those of the quick look-up.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Numbers {
+    pub full: Vec<f32>,
+    pub quick: Vec<f32>,
+}
+
 /// The table.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
@@ -93,7 +126,7 @@ pub(super) struct Table {
     pub alphas: Axis,
     pub columns: Vec<Column>,
     /// Node by node, α fastest.
-    pub nodes: Vec<f32>,
+    pub nodes: Numbers,
 }
 
 /// Whether a number of a node changes sign beyond a mirror: modes of odd a.
@@ -125,28 +158,109 @@ const NEAR: f64 = 0.02;
 /// What an orbit may miss ψ by and still count as much as the best.
 const LEAST_MISS: f64 = 1e-3;
 
-/// Terms of the cosine series for every orbit, and what is added to the diagonal of their equations by the square of their number.
-const TERMS: f64 = 0.9;
-const ROUGHNESS: f64 = 1e-8;
+/// An orbit that misses ψ by so many times what its neighbours do says nothing: it is trapped or chaotic.
+const ASTRAY: f64 = 8.0;
+
+/// Orbits closer in y than this part of a step are one torus twice; the better one counts.
+const APART: f64 = 0.3;
 
 /// Actions that any orbit can have, in L_c − |L_z| and in its share of ψ: what a chaotic or locked orbit was taken for may be anything.
 const POSSIBLE: std::ops::Range<f64> = 0.2..2.0;
 
 /// Whether what is known of an orbit can be true.
-fn is_possible(node: &Node, scale: f64) -> bool {
+fn is_possible(node: &Node, shape: &Shape, scale: f64) -> bool {
     let [j_r, j_z] = node.actions;
-    node.psi > 0.0
-        && node.psi < 1.0
-        && POSSIBLE.contains(&(j_r / (scale * (1.0 - node.psi))))
-        && POSSIBLE.contains(&(j_z / (scale * node.psi)))
-        && node.a.iter().all(|a| a.abs() < 1.0)
+    shape.mean > 0.0
+        && shape.mean < 1.0
+        && POSSIBLE.contains(&(j_r / (scale * (1.0 - shape.mean))))
+        && POSSIBLE.contains(&(j_z / (scale * shape.mean)))
+        && shape.modes.iter().all(|a| a.abs() < 1.0)
         && node.b.as_flattened().iter().all(|b| b.abs() < std::f64::consts::TAU)
 }
 
-/// A column's nodes at regular α (ghosts included) from its orbits: each number by a cosine series in α, least squares.
-///
-/// An orbit counts the less the worse its modes tell it.
+/// What an orbit misses of ψ, with what a resonance may have bent.
+fn miss(node: &Node, shape: &Shape, detuned: &[f64; MODES], scale: f64) -> f64 {
+    // Next to a resonance its mode is not what it would be by first-order theory, and nothing else is quite.
+    let bent = shape
+        .modes
+        .iter()
+        .zip(detuned)
+        .map(|(a, &w)| (a * (NEAR / w).powi(2)).powi(2));
+    let drift = (node.drift / scale).min(1.0);
+    (LEAST_MISS.powi(2) + shape.rest.powi(2) + drift * drift + bent.sum::<f64>()).sqrt()
+}
+
+/// An orbit of a column at its place in y.
+struct Row {
+    y: f64,
+    miss: f64,
+    detuned: [f64; MODES],
+    numbers: Vec<f64>,
+}
+
+/// Those that tell of their neighbours, by y.
+fn telling(mut rows: Vec<Row>, step: f64) -> Vec<Row> {
+    rows.sort_by(|a, b| a.y.total_cmp(&b.y));
+    let misses: Vec<f64> = rows.iter().map(|row| row.miss).collect();
+    let usual = |i: usize| {
+        let around = misses[i.saturating_sub(2)..(i + 3).min(misses.len())].to_vec();
+        crate::statistics::median(around).unwrap_or(LEAST_MISS)
+    };
+    let limits: Vec<f64> = (0..rows.len()).map(|i| ASTRAY * usual(i)).collect();
+    let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
+    for (row, limit) in rows.into_iter().zip(limits) {
+        if row.miss > limit {
+            continue;
+        }
+        match kept.last_mut() {
+            Some(last) if row.y - last.y < APART * step => {
+                if row.miss < last.miss {
+                    *last = row;
+                }
+            }
+            _ => kept.push(row),
+        }
+    }
+    kept
+}
+
+/// The cubic between values at rising places, at others: slopes are those of parabolas through three values. Beyond the first it is even about 0,
+/// beyond the last even or odd about π/2.
+fn between_values(places: &[f64], values: &[f64], odd: bool, at: &[f64]) -> Vec<f64> {
+    let count = places.len();
+    let (ends, sign) = (count.min(2), if odd { -1.0 } else { 1.0 });
+    let before = (0..ends).rev().map(|i| (-places[i], values[i]));
+    let after = (0..ends).map(|i| {
+        (
+            std::f64::consts::PI - places[count - 1 - i],
+            sign * values[count - 1 - i],
+        )
+    });
+    let all: Vec<(f64, f64)> = before
+        .chain(places.iter().copied().zip(values.iter().copied()))
+        .chain(after)
+        .collect();
+    let slope = |i: usize| {
+        let rise = |i: usize| (all[i + 1].1 - all[i].1) / (all[i + 1].0 - all[i].0).max(1e-9);
+        if i == 0 || i + 1 == all.len() {
+            return 0.0;
+        }
+        let [left, right] = [all[i].0 - all[i - 1].0, all[i + 1].0 - all[i].0];
+        (right * rise(i - 1) + left * rise(i)) / (left + right).max(1e-9)
+    };
+    let value = |&at: &f64| {
+        let i = all.partition_point(|(place, _)| *place <= at).clamp(1, all.len() - 1) - 1;
+        let width = (all[i + 1].0 - all[i].0).max(1e-9);
+        let t = (at - all[i].0) / width;
+        let slopes = [slope(i), slope(i + 1)].map(|slope| slope * width);
+        hermite(t, [all[i].1, all[i + 1].1], slopes)
+    };
+    at.iter().map(value).collect()
+}
+
+/// A column's nodes at regular α (ghosts included) from its orbits: each number by cubics in y between those that tell.
 pub(super) fn regular(
+    by: By,
     nodes: &[Option<Node>],
     momentum: f64,
     radius2: f64,
@@ -154,103 +268,64 @@ pub(super) fn regular(
     alphas: &Axis,
 ) -> Option<Vec<f32>> {
     let scale = momentum * sine2;
-    let there: Vec<&Node> = nodes.iter().flatten().filter(|node| is_possible(node, scale)).collect();
-    if there.len() < 4 {
-        return None;
-    }
-    let detuned: Vec<[f64; MODES]> = there
-        .iter()
-        .map(|node| modes::detunings(node.rates[1] / node.rates[0]))
-        .collect();
-    // Next to a resonance its mode is not what it would be by first-order theory, and nothing else is quite.
-    let nearness = |w: f64| (NEAR / w).powi(2);
-    let weights: Vec<f64> = there
-        .iter()
-        .zip(&detuned)
-        .map(|(node, detuned)| {
-            let bent: f64 = node
-                .a
-                .iter()
-                .zip(detuned)
-                .map(|(a, &w)| (a * nearness(w)).powi(2))
-                .sum();
-            let drift = (node.drift / scale).min(1.0);
-            1.0 / (LEAST_MISS.powi(2) + node.rest[0].powi(2) + drift * drift + bent)
-        })
-        .collect();
-    let places: Vec<f64> = there.iter().map(|node| y_of_psi(node.psi)).collect();
-    let order = ((there.len() as f64 * TERMS) as usize).max(3);
-    let series = |odd: bool| Fit {
-        columns: (0..order)
-            .map(|k| {
-                let order = 2.0 * k as f64 + if odd { 1.0 } else { 0.0 };
-                places.iter().map(|alpha| (order * alpha).cos()).collect()
-            })
-            .collect(),
-    };
-    let rows: Vec<Vec<f64>> = there
-        .iter()
-        .zip(&detuned)
-        .map(|(node, detunings)| {
-            let mut row = vec![0.0; NUMBERS_OF_NODE];
+    let there = nodes.iter().flatten().map(|node| (node, by.shape(node)));
+    let rows = there
+        .filter(|(node, shape)| is_possible(node, shape, scale))
+        .map(|(node, shape)| {
+            let detuned = modes::detunings(node.rates[1] / node.rates[0]);
+            let psi = shape.mean;
+            let mut numbers = vec![0.0; NUMBERS_OF_NODE];
             for k in 0..MODES {
-                row[k] = node.a[k] / node.psi * detunings[k];
+                numbers[k] = shape.modes[k] / psi * detuned[k];
                 for i in 0..3 {
-                    let share = if vanishes(i, k) { flatness(node.psi) } else { 1.0 };
-                    row[HEAD + i * PADDED + k] = node.b[i][k] * detunings[k] * detunings[k] / share;
+                    let share = if vanishes(i, k) { flatness(psi) } else { 1.0 };
+                    numbers[HEAD + i * PADDED + k] = node.b[i][k] * detuned[k] * detuned[k] / share;
                 }
             }
-            row[PADDED] = node.actions[0] / (scale * (1.0 - node.psi));
-            row[PADDED + 1] = node.actions[1] / (scale * node.psi);
+            numbers[PADDED] = node.actions[0] / (scale * (1.0 - psi));
+            numbers[PADDED + 1] = node.actions[1] / (scale * psi);
             for i in 0..3 {
-                row[PADDED + 2 + i] = node.rates[i] * radius2 / momentum;
+                numbers[PADDED + 2 + i] = node.rates[i] * radius2 / momentum;
             }
-            row
+            Row {
+                y: y_of_psi(psi),
+                miss: miss(node, shape, &detuned, scale),
+                detuned,
+                numbers,
+            }
         })
         .collect();
-    let mut values = vec![0.0f32; alphas.count * NUMBERS_OF_NODE];
-    for odd in [false, true] {
-        let numbers: Vec<usize> = (0..NUMBERS_OF_NODE).filter(|&number| is_odd(number) == odd).collect();
-        let sides: Vec<Vec<f64>> = numbers
-            .iter()
-            .map(|&number| rows.iter().map(|row| row[number]).collect())
-            .collect();
-        // Numbers of one mode have weights of their own.
-        let mut fitted = Vec::with_capacity(numbers.len());
-        for (&number, side) in numbers.iter().zip(sides) {
-            let mode = if number < HEAD {
-                number
-            } else {
-                (number - HEAD) % PADDED
-            };
-            let own: Vec<f64> = if mode < MODES {
-                let near = detuned.iter().map(|detuned| nearness(detuned[mode]));
-                weights
-                    .iter()
-                    .zip(near)
-                    .map(|(weight, near)| weight / (1.0 + near * near))
-                    .collect()
-            } else {
-                weights.clone()
-            };
-            fitted.extend(series(odd).solve(&own, |k| ROUGHNESS * (k as f64).powi(2), &[side])?);
+    let rows = telling(rows, FRAC_PI_2 / nodes.len() as f64);
+    if rows.len() < 4 {
+        return None;
+    }
+    let at: Vec<f64> = (0..alphas.count).map(|i| alphas.at(i)).collect();
+    let width = by.numbers();
+    let mut values = vec![0.0f32; alphas.count * width];
+    for number in 0..width {
+        let mode = if number < HEAD {
+            number
+        } else {
+            (number - HEAD) % PADDED
+        };
+        let far = |row: &&Row| mode >= MODES || row.detuned[mode].abs() > NEAR + modes::SOFTENING;
+        let mut used: Vec<&Row> = rows.iter().filter(far).collect();
+        if used.len() < 4 {
+            used = rows.iter().collect();
         }
-        for at in 0..alphas.count {
-            let alpha = alphas.at(at);
-            let waves: Vec<f64> = (0..order)
-                .map(|k| ((2.0 * k as f64 + if odd { 1.0 } else { 0.0 }) * alpha).cos())
-                .collect();
-            for (&number, (found, _)) in numbers.iter().zip(&fitted) {
-                let value: f64 = found.iter().zip(&waves).map(|(c, w)| c * w).sum();
-                values[at * NUMBERS_OF_NODE + number] = value as f32;
-            }
+        let places: Vec<f64> = used.iter().map(|row| row.y).collect();
+        let sides: Vec<f64> = used.iter().map(|row| row.numbers[number]).collect();
+        let found = between_values(&places, &sides, is_odd(number), &at);
+        for (i, value) in found.into_iter().enumerate() {
+            values[i * width + number] = value as f32;
         }
     }
     Some(values)
 }
 
-/// The α axis of a table with `count` nodes in (0, π/2) and ghosts.
-pub(super) fn alpha_axis(count: usize) -> Axis {
+/// The α axis of a table for so many orbits, with nodes in (0, π/2) and ghosts.
+pub(super) fn alpha_axis(tilts: usize) -> Axis {
+    let count = tilts + tilts / 2;
     let step = FRAC_PI_2 / count as f64;
     Axis {
         first: step * (0.5 - GHOSTS as f64),
@@ -259,16 +334,21 @@ pub(super) fn alpha_axis(count: usize) -> Axis {
     }
 }
 
+/// The axis of x with ghosts.
+pub(super) fn padded(sigmas: &Axis) -> Axis {
+    Axis {
+        first: sigmas.first - sigmas.step * GHOSTS as f64,
+        step: sigmas.step,
+        count: sigmas.count + GHOSTS,
+    }
+}
+
 impl Table {
     /// From the columns' regular nodes, σ fastest; a column that is missing takes the place of the next in σ that is there.
-    pub fn assemble(radii: Axis, sigmas: Axis, alphas: Axis, made: &[Option<(Column, Vec<f32>)>]) -> Option<Self> {
+    pub fn assemble(radii: Axis, sigmas: Axis, alphas: Axis, made: &[Option<(Column, Numbers)>]) -> Option<Self> {
         let inner = sigmas.count;
-        let padded = Axis {
-            first: sigmas.first - sigmas.step * GHOSTS as f64,
-            step: sigmas.step,
-            count: inner + GHOSTS,
-        };
-        let (mut columns, mut nodes) = (Vec::new(), Vec::new());
+        let padded = padded(&sigmas);
+        let (mut columns, mut nodes) = (Vec::new(), Numbers::default());
         for i in 0..radii.count {
             let row = &made[i * inner..(i + 1) * inner];
             let nearest = |j: usize| {
@@ -285,10 +365,14 @@ impl Table {
                 };
                 let (column, values) = nearest(from)?;
                 columns.push(*column);
-                nodes.extend(values.iter().enumerate().map(|(at, &value)| {
-                    let flip = mirrored && is_odd(at % NUMBERS_OF_NODE);
+                let side = |(at, &value): (usize, &f32), width: usize| {
+                    let flip = mirrored && is_odd(at % width);
                     if flip { -value } else { value }
-                }));
+                };
+                let full = values.full.iter().enumerate();
+                nodes.full.extend(full.map(|one| side(one, NUMBERS_OF_NODE)));
+                let quick = values.quick.iter().enumerate();
+                nodes.quick.extend(quick.map(|one| side(one, HEAD)));
             }
         }
         Some(Self {
@@ -317,18 +401,23 @@ impl Table {
         Column::from_array(sum)
     }
 
-    /// The first `N` numbers from `from` on of a place, between the 64 nodes around it.
-    pub fn cubic<const N: usize>(&self, stencils: &[Stencil; 3], from: usize) -> [f32; N] {
-        self.between::<N, 4>(stencils, from)
+    /// The first `N` numbers of a place, between the 64 nodes around it.
+    pub fn cubic<const N: usize>(&self, stencils: &[Stencil; 3]) -> [f32; N] {
+        self.between::<N, 4>(&self.nodes.full, NUMBERS_OF_NODE, stencils)
     }
 
-    /// The same between the 8 nodes around it.
-    pub fn linear<const N: usize>(&self, stencils: &[Stencil; 3], from: usize) -> [f32; N] {
-        self.between::<N, 2>(stencils, from)
+    /// Those of the quick look-up, between the 8 nodes around it.
+    pub fn linear(&self, stencils: &[Stencil; 3]) -> [f32; HEAD] {
+        self.between::<HEAD, 2>(&self.nodes.quick, HEAD, stencils)
     }
 
     #[inline(always)]
-    fn between<const N: usize, const W: usize>(&self, [radius, sigma, alpha]: &[Stencil; 3], from: usize) -> [f32; N] {
+    fn between<const N: usize, const W: usize>(
+        &self,
+        nodes: &[f32],
+        width: usize,
+        [radius, sigma, alpha]: &[Stencil; 3],
+    ) -> [f32; N] {
         let mut sum = [0.0f32; N];
         for i in 0..W {
             for j in 0..W {
@@ -336,8 +425,8 @@ impl Table {
                     ((radius.first + i) * self.sigmas.count + sigma.first + j) * self.alphas.count + alpha.first;
                 for k in 0..W {
                     let weight = (radius.weights[i] * sigma.weights[j] * alpha.weights[k]) as f32;
-                    let start = (place + k) * NUMBERS_OF_NODE + from;
-                    for (sum, value) in sum.iter_mut().zip(&self.nodes[start..start + N]) {
+                    let start = (place + k) * width;
+                    for (sum, value) in sum.iter_mut().zip(&nodes[start..start + N]) {
                         *sum += weight * value;
                     }
                 }

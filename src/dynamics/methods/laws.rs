@@ -120,6 +120,17 @@ impl Entry {
                 ];
                 (accuracy, answers, 3_000_000)
             }
+            // Of a coarse table; what it states is for a part of the stars.
+            (Method::Finder, _) => {
+                let accuracy = Accuracy {
+                    actions: 0.02,
+                    angles: 0.3,
+                    frequencies: 0.02,
+                    jump: 1e-3,
+                };
+                let answers = vec![Kind::Ordinary, Kind::Apsis, Kind::Planar, Kind::Retrograde];
+                (accuracy, answers, 1000)
+            }
         };
         Self {
             name: method.name(),

@@ -10,6 +10,7 @@ pub mod stars;
 #[cfg(test)]
 mod tests;
 
+use crate::finder as table;
 use crate::o2gf;
 use crate::phase_space::{ActionAngle, PhaseSpace};
 use crate::potential::{Isochrone, Potential, Symmetry};
@@ -30,16 +31,19 @@ pub enum Method {
     Torus,
     /// [`o2gf::label`].
     O2gf,
+    /// [`finder::Finder`](table::Finder).
+    Finder,
 }
 
 impl Method {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Isochrone,
         Self::Spherical,
         Self::StaeckelFudge,
         Self::Torus,
         Self::O2gf,
+        Self::Finder,
     ];
 
     /// Its name, as pipelines have it.
@@ -50,14 +54,20 @@ impl Method {
             Self::StaeckelFudge => "staeckel_fudge",
             Self::Torus => "torus",
             Self::O2gf => "o2gf",
+            Self::Finder => "finder",
         }
+    }
+
+    /// Whether it needs a table of the potential first, which takes long to build.
+    pub fn takes_a_table(self) -> bool {
+        self == Self::Finder
     }
 
     /// The least symmetric potential it can do.
     pub fn symmetry(self) -> Symmetry {
         match self {
             Self::Isochrone | Self::Spherical => Symmetry::Spherical,
-            Self::StaeckelFudge | Self::Torus | Self::O2gf => Symmetry::Axisymmetric,
+            Self::StaeckelFudge | Self::Torus | Self::O2gf | Self::Finder => Symmetry::Axisymmetric,
         }
     }
 }
@@ -86,13 +96,33 @@ impl From<ActionAngle> for Answer {
     }
 }
 
+impl From<table::Found> for Answer {
+    fn from(found: table::Found) -> Self {
+        Self {
+            found: found.action_angle,
+            action_error: Some(found.action_error),
+            angle_error: Some(found.angle_error),
+            frequency_error: Some(found.frequency_error),
+        }
+    }
+}
+
+/// A coarse table of all L_z, of orbits from 2 to 30 kpc: what it cannot tell it says.
+pub const COARSE: table::Settings = table::Settings {
+    radii: (2.0, 30.0),
+    energies: 9,
+    least_circularity: 0.001,
+    momenta: 12,
+    tilts: 12,
+};
+
 /// Finds the actions of one star, or says why it has none.
 pub type Finder<'a> = Box<dyn Fn(&PhaseSpace) -> Result<Answer, String> + Sync + 'a>;
 
 /// Most tori made for one star.
 const TORI: usize = 10;
 
-/// `method` in `potential`; none if the potential is not symmetric enough, or no isochrone.
+/// `method` in `potential`, for those that take one with a [`COARSE`] table; none if the potential is not symmetric enough, or no isochrone.
 pub fn finder<'a>(method: Method, potential: &'a dyn Potential, isochrone: Option<Isochrone>) -> Option<Finder<'a>> {
     Some(match method {
         Method::Isochrone => {
@@ -134,5 +164,9 @@ pub fn finder<'a>(method: Method, potential: &'a dyn Potential, isochrone: Optio
                 frequency_error: Some(label.frequency_error),
             })
         }),
+        Method::Finder => {
+            let table = table::Finder::build(potential, &COARSE, &|_| {}).ok()?;
+            Box::new(move |star| table.find(star).map(Answer::from).map_err(|reason| reason.to_string()))
+        }
     })
 }

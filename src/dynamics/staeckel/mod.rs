@@ -51,6 +51,11 @@ impl<P: Potential> StaeckelFudge<P> {
         Ok(Self { potential, foci })
     }
 
+    /// The potential.
+    pub(crate) fn potential(&self) -> &P {
+        &self.potential
+    }
+
     fn integrals(&self, point: &PhaseSpace) -> Result<Integrals, Unbound> {
         let (phi, acceleration) = self.potential.potential_and_acceleration(point.x);
         let energy = point.kinetic_energy() + phi;

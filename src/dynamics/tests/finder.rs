@@ -1,10 +1,10 @@
 //! The action finder: exact where the truth is known, better than the fudge in a galaxy, the same for any number of threads, and lawful.
 #![allow(clippy::unwrap_used)]
 
-use dynamics::finder::{BuildError, Finder, Found, NotFound, Settings};
-use dynamics::methods::laws::{Accuracy, Broken, Entry, Law, agreement, try_method};
-use dynamics::methods::stars::{Kind, trials};
-use dynamics::methods::{Answer, Method, finder};
+use dynamics::finder::{BuildError, Finder, Found, NotFound, RestoreError, Settings};
+use dynamics::methods::laws::{Broken, Entry, Law, agreement, try_method};
+use dynamics::methods::stars::trials;
+use dynamics::methods::{Answer, COARSE, Method, finder};
 use dynamics::o2gf::{self, Class};
 use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::{Composite, Isochrone, Logarithmic, Potential, Symmetry};
@@ -43,9 +43,16 @@ fn isochrone() -> Isochrone {
 const SMALL: Settings = Settings {
     radii: (5.0, 12.0),
     energies: 5,
-    least_roundness: 0.4,
+    least_circularity: 0.4,
     momenta: 6,
     tilts: 8,
+};
+
+const TINY: Settings = Settings {
+    energies: 4,
+    momenta: 4,
+    tilts: 6,
+    ..SMALL
 };
 
 /// Halo stars whose energy and L_z are in a table.
@@ -122,15 +129,9 @@ fn in_a_galaxy_it_is_better_than_the_fudge_and_its_errors_hold() {
 
 #[test]
 fn a_table_is_the_same_for_any_number_of_threads() {
-    let settings = Settings {
-        energies: 4,
-        momenta: 4,
-        tilts: 6,
-        ..SMALL
-    };
     let build = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| Finder::build(Disguised(isochrone()), &settings, &|_| {}).unwrap())
+        pool.install(|| Finder::build(Disguised(isochrone()), &TINY, &|_| {}).unwrap())
     };
     let (one, three) = (build(1), build(3));
     for ((star, a), (_, b)) in stars_in(&one, 200, 7).iter().zip(stars_in(&three, 200, 7)) {
@@ -140,17 +141,7 @@ fn a_table_is_the_same_for_any_number_of_threads() {
 
 #[test]
 fn what_is_not_in_the_table_is_said() {
-    let finder = Finder::build(
-        Disguised(isochrone()),
-        &Settings {
-            energies: 4,
-            momenta: 4,
-            tilts: 6,
-            ..SMALL
-        },
-        &|_| {},
-    )
-    .unwrap();
+    let finder = Finder::build(Disguised(isochrone()), &TINY, &|_| {}).unwrap();
     let at = |x: f64, v: [f64; 3]| finder.find(&PhaseSpace::new([x, 0.0, 0.0], v));
     assert!(matches!(at(8.0, [900.0, 0.0, 0.0]), Err(NotFound::Unbound(_))));
     assert!(matches!(at(60.0, [0.0, 100.0, 0.0]), Err(NotFound::Energy { .. })));
@@ -174,18 +165,12 @@ fn what_is_not_in_the_table_is_said() {
 
 #[test]
 fn progress_counts_all_the_work() {
-    let settings = Settings {
-        energies: 4,
-        momenta: 4,
-        tilts: 6,
-        ..SMALL
-    };
     let done = AtomicUsize::new(0);
     let count = |n: usize| {
         done.fetch_add(n, Ordering::Relaxed);
     };
-    Finder::build(Disguised(isochrone()), &settings, &count).unwrap();
-    assert_eq!(done.into_inner(), settings.work());
+    Finder::build(Disguised(isochrone()), &TINY, &count).unwrap();
+    assert_eq!(done.into_inner(), TINY.work());
 }
 
 /// Counts how often it is asked for, in all threads.
@@ -222,34 +207,13 @@ impl Potential for Counted<'_> {
     }
 }
 
-/// Most evaluations of the potential for one star.
-const EVALUATIONS: u64 = 3;
-
 /// A coarse table of all L_z from 2 to 30 kpc: what it cannot tell it says.
 #[test]
 fn it_obeys_every_law_in_a_galaxy() {
     let galaxy = Composite::milky_way_like().unwrap();
     let counted = Counted(&galaxy, AtomicU64::new(0));
-    let settings = Settings {
-        radii: (2.0, 30.0),
-        energies: 9,
-        least_roundness: 0.001,
-        momenta: 12,
-        tilts: 12,
-    };
-    let table = Finder::build(&counted, &settings, &|_| {}).unwrap();
-    let entry = Entry {
-        name: "finder",
-        accuracy: Accuracy {
-            actions: 0.02,
-            angles: 0.3,
-            frequencies: 0.02,
-            jump: 1e-3,
-        },
-        answers: vec![Kind::Ordinary, Kind::Apsis, Kind::Planar, Kind::Retrograde],
-        most_evaluations: EVALUATIONS,
-        thorough: true,
-    };
+    let table = Finder::build(&counted, &COARSE, &|_| {}).unwrap();
+    let entry = Entry::of(Method::Finder, Symmetry::Axisymmetric);
     let trials = trials(&galaxy);
     let mut most = 0;
     let ours = try_method(&entry, &galaxy, &trials, |stars| {
@@ -258,12 +222,7 @@ fn it_obeys_every_law_in_a_galaxy() {
             let found = table.find(star);
             most = most.max(counted.1.load(Ordering::Relaxed) - before);
             let found = found.map_err(|reason| reason.to_string())?;
-            Ok(Answer {
-                found: found.action_angle,
-                action_error: Some(found.action_error),
-                angle_error: Some(found.angle_error),
-                frequency_error: Some(found.frequency_error),
-            })
+            Ok(Answer::from(found))
         };
         stars.iter().map(answer).collect()
     });
@@ -286,4 +245,31 @@ fn it_obeys_every_law_in_a_galaxy() {
     println!("{} set aside of {}", ours.set_aside.len(), trials.len());
     let text: Vec<String> = broken.iter().map(|broken| broken.to_string()).collect();
     assert!(text.is_empty(), "{} times:\n{}", text.len(), text.join("\n"));
+}
+
+#[test]
+fn a_table_that_was_stored_finds_the_same_in_its_own_potential_and_nothing_in_another() {
+    let finder = Finder::build(Disguised(isochrone()), &TINY, &|_| {}).unwrap();
+    let stored = finder.store();
+    let again = Finder::restore(Disguised(isochrone()), stored.clone()).unwrap();
+    assert_eq!(again.store(), stored);
+    for (star, found) in stars_in(&finder, 100, 8) {
+        assert_eq!(again.find(&star), Ok(found));
+        assert_eq!(again.actions(&star), finder.actions(&star));
+    }
+    let heavier = Disguised(Isochrone::new(3.335e11, 5.0).unwrap());
+    let other = Finder::restore(heavier, stored.clone()).err();
+    assert!(matches!(other, Some(RestoreError::OtherPotential { .. })), "{other:?}");
+    let mut short = stored.clone();
+    short.nodes.pop();
+    assert_eq!(
+        Finder::restore(Disguised(isochrone()), short).err(),
+        Some(RestoreError::Damaged)
+    );
+    let mut odd = stored;
+    odd.classes[0][0] = 9;
+    assert_eq!(
+        Finder::restore(Disguised(isochrone()), odd).err(),
+        Some(RestoreError::Damaged)
+    );
 }

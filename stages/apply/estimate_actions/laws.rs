@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{EstimateActions, Method};
-use crate::testing::{run, stage, stars};
+use crate::learn::build_finder::BuildFinder;
+use crate::testing::{run, run_with, stage, stars};
 use dynamics::methods::laws::{Entry, try_method};
 use dynamics::methods::stars::{Kind, trials};
-use dynamics::methods::{Answer, Method as Known};
+use dynamics::methods::{Answer, COARSE, Method as Known};
 use dynamics::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace};
 use dynamics::potential::{Isochrone, Potential};
 use serde_json::{Value, json};
@@ -25,13 +26,13 @@ fn every_method_has_an_entry_in_the_law_suite() {
 }
 
 /// What the stage says of the stars, in their order.
-fn estimated(method: Value, points: &[PhaseSpace]) -> Vec<Result<Answer, String>> {
+fn estimated(method: Value, networks: &[(&'static str, &[u8])], points: &[PhaseSpace]) -> Vec<Result<Answer, String>> {
     let numbers: Vec<[f64; 6]> = points
         .iter()
         .map(|point| [point.x, point.v].concat().try_into().unwrap())
         .collect();
     let stage: EstimateActions = stage(json!({ "method": method, "failures": "set_aside" }));
-    let ran = run(&stage, &[("stars", &stars(&numbers, 1))], &[]).completed();
+    let ran = run_with(&stage, &[("stars", &stars(&numbers, 1))], networks, &[]).completed();
     let mut answers: Vec<Result<Answer, String>> = points.iter().map(|_| Err("not in the table".to_owned())).collect();
     for (stream, reason) in ran
         .i64("set_aside", "stream")
@@ -74,6 +75,19 @@ fn estimated(method: Value, points: &[PhaseSpace]) -> Vec<Result<Answer, String>
     answers
 }
 
+/// A table of `build_finder`.
+fn table(potential: Value, settings: dynamics::finder::Settings) -> Vec<u8> {
+    let build: BuildFinder = stage(json!({
+        "potential": potential,
+        "radii": [settings.radii.0, settings.radii.1],
+        "energies": settings.energies,
+        "least_circularity": settings.least_circularity,
+        "momenta": settings.momenta,
+        "tilts": settings.tilts,
+    }));
+    run(&build, &[], &[]).completed().bytes.remove("finder").unwrap()
+}
+
 #[test]
 fn the_stage_obeys_every_law_whatever_the_method() {
     let sphere = Isochrone::new(3.334e11, 5.0).unwrap();
@@ -89,10 +103,110 @@ fn the_stage_obeys_every_law_whatever_the_method() {
             Known::Isochrone => parameters.clone(),
             _ => json!({ "potential": { "isochrone": parameters } }),
         };
+        let built = method.takes_a_table().then(|| table(with["potential"].clone(), COARSE));
+        let networks: Vec<(&str, &[u8])> = built.iter().map(|bytes| ("finder", bytes.as_slice())).collect();
         let verdict = try_method(&entry, &sphere, &trials, |points| {
-            estimated(json!({ method.name(): with }), points)
+            estimated(json!({ method.name(): with }), &networks, points)
         });
         let broken: Vec<String> = verdict.broken.iter().map(|broken| broken.to_string()).collect();
         assert!(broken.is_empty(), "{}", broken.join("\n"));
+    }
+}
+
+/// Settings of a small table.
+const SMALL: dynamics::finder::Settings = dynamics::finder::Settings {
+    radii: (5.0, 12.0),
+    energies: 4,
+    least_circularity: 0.4,
+    momenta: 4,
+    tilts: 6,
+};
+
+#[test]
+fn stars_that_the_table_does_not_know_are_set_aside_or_have_the_fallbacks_actions() {
+    let potential = json!({ "dehnen": { "mass": 1e11, "scale": 4.0, "slope": 1.0 } });
+    let potential = json!({ "composite": [potential, { "miyamoto_nagai": { "mass": 6e10, "a": 3.0, "b": 0.3 } }] });
+    let built = table(potential.clone(), SMALL);
+    // In the table, of too little L_z, and far outside.
+    let numbers = [
+        [8.0, 0.0, 0.1, 10.0, 150.0, 8.0],
+        [8.0, 0.0, 0.1, 90.0, 2.0, 8.0],
+        [40.0, 0.0, 2.0, 10.0, 110.0, 8.0],
+    ];
+    let find = |with: Value| {
+        let finder: EstimateActions = stage(json!({ "method": { "finder": with } }));
+        run_with(&finder, &[("stars", &stars(&numbers, 1))], &[("finder", &built)], &[])
+    };
+    let alone = find(json!({ "potential": potential })).completed();
+    assert_eq!(alone.i64("stars", "stream"), [0]);
+    let reasons = alone.texts("set_aside", "reason");
+    assert!(
+        reasons[0].contains("L_z is 0.") && reasons[1].contains("no circle between"),
+        "{reasons:?}"
+    );
+    let o2gf: EstimateActions = stage(json!({ "method": { "o2gf": { "potential": potential } } }));
+    let labels = run(&o2gf, &[("stars", &stars(&numbers, 1))], &[]).completed();
+    let helped = find(json!({ "potential": potential, "fallback": { "o2gf": { "above": 1e6 } } })).completed();
+    assert_eq!(helped.i64("stars", "stream"), [0, 1, 2]);
+    for column in ["J_r", "J_z", "theta_z", "Omega_r", "J_error"] {
+        let (found, known) = (helped.f64("stars", column), labels.f64("stars", column));
+        assert_eq!(found[0], alone.f64("stars", column)[0], "{column}");
+        assert_eq!(found[1..], known[1..], "{column}");
+    }
+    let all = find(json!({ "potential": potential, "fallback": { "o2gf": { "above": 0.0 } } })).completed();
+    assert_eq!(all.f64("stars", "J_r"), labels.f64("stars", "J_r"));
+    assert!(
+        labels
+            .texts("stars", "class")
+            .iter()
+            .zip(labels.i64("stars", "n_r"))
+            .all(|(class, n_r)| (*class == "resonant") == (n_r != 0))
+    );
+    // A table of another potential, and a file that is none.
+    let other = find(json!({ "potential": { "dehnen": { "mass": 1e11, "scale": 4.0, "slope": 1.0 } } }));
+    assert!(
+        other.error().contains("built in another potential"),
+        "{}",
+        other.error()
+    );
+    let finder: EstimateActions = stage(json!({ "method": { "finder": { "potential": potential } } }));
+    let broken = run_with(&finder, &[("stars", &stars(&numbers, 1))], &[("finder", b"PK")], &[]);
+    assert!(broken.error().contains("input finder"), "{}", broken.error());
+}
+
+#[test]
+fn a_table_of_a_learned_field_finds_what_the_fudge_does_in_it() {
+    use crate::common::learned_field::{LearnedField, read, write};
+    use dynamics::potential::Expansion;
+    use dynamics::potential::expansion::Term;
+    let halo = Term::Halo {
+        core: 4.0,
+        flattening: 0.9,
+    };
+    let terms = vec![Term::Disc { a: 3.0, b: 0.3 }, halo];
+    let field = LearnedField {
+        expansion: Expansion::new(terms, vec![5e4, 3e4]).unwrap(),
+        extent: 60.0,
+    };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    write(file.path(), &field).unwrap();
+    let field = std::fs::read(file.path()).unwrap();
+    let build: BuildFinder = stage(json!({
+        "radii": [5.0, 12.0], "energies": 4, "least_circularity": 0.5, "momenta": 4, "tilts": 6,
+    }));
+    let built = run_with(&build, &[], &[("field", &field)], &[]).completed();
+    let part = read(file.path()).unwrap().expansion.axisymmetric_part().unwrap();
+    let turn = dynamics::orbit::circular::circular_speed(&part, 8.0);
+    let numbers = [[8.0, 0.0, 0.1, 0.1 * turn, 0.95 * turn, 0.1 * turn]];
+    let by = |method: Value, networks: &[(&'static str, &[u8])]| {
+        let estimate: EstimateActions = stage(json!({ "method": method }));
+        run_with(&estimate, &[("stars", &stars(&numbers, 1))], networks, &[]).completed()
+    };
+    let table = built.bytes["finder"].as_slice();
+    let ours = by(json!({ "finder": {} }), &[("field", &field), ("finder", table)]);
+    let fudge = by(json!({ "staeckel_fudge": {} }), &[("field", &field)]);
+    for (column, tolerance) in [("J_r", 0.1), ("J_z", 0.1), ("Omega_r", 0.02)] {
+        let (a, b) = (ours.f64("stars", column)[0], fudge.f64("stars", column)[0]);
+        assert!((a / b - 1.0).abs() < tolerance, "{column} {a}, {b}");
     }
 }

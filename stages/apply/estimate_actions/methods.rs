@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use dynamics::finder::{self, Finder};
 use dynamics::o2gf::{self, Class, Label};
 use dynamics::phase_space::{ActionAngle, Actions, PhaseSpace};
 use dynamics::potential::{Isochrone, Potential};
@@ -15,7 +16,8 @@ use runner::error::StageError;
 
 use super::hold::{Bounds, Hold};
 use super::one_orbit::OneOrbit;
-use super::{Method, O2gfParameters, TorusParameters};
+use super::{Fallback, FinderParameters, Method, O2gfParameters, TorusParameters};
+use crate::common::finder_file;
 use crate::common::spread::Spread;
 
 /// What was found for one star.
@@ -37,8 +39,30 @@ pub struct Quality {
     pub window_error: f64,
     /// Radians.
     pub angle_error: f64,
-    /// Name of the orbit's class.
-    pub class: &'static str,
+    /// The orbit's class.
+    pub class: Named,
+}
+
+/// A class as tables have it.
+#[derive(Debug, Clone, Copy)]
+pub struct Named {
+    /// Its name.
+    pub name: &'static str,
+    /// n_r and n_z of its resonance, or zeros.
+    pub resonance: [i32; 2],
+}
+
+impl From<Class> for Named {
+    fn from(class: Class) -> Self {
+        let (name, resonance) = match class {
+            Class::Regular => ("regular", [0, 0]),
+            Class::Resonant { n_r, n_z } => ("resonant", [n_r, n_z]),
+            Class::Chaotic => ("chaotic", [0, 0]),
+            Class::NearVertical => ("near-vertical", [0, 0]),
+            Class::Unconverged => ("unconverged", [0, 0]),
+        };
+        Self { name, resonance }
+    }
 }
 
 /// Of one star; a star without actions has the reason, one line.
@@ -52,7 +76,7 @@ const CHUNK: usize = 512;
 
 impl Method {
     /// How it finds the actions of one star in a potential.
-    pub fn finder<'a>(&'a self, potential: &'a dyn Potential) -> Result<Find<'a>, StageError> {
+    pub fn finder<'a>(&'a self, potential: &'a dyn Potential, context: &StageContext) -> Result<Find<'a>, StageError> {
         Ok(match self {
             Self::Isochrone(with) => {
                 let sphere = Isochrone::new(with.mass.get(), with.scale.get()).map_err(StageError::failed)?;
@@ -76,6 +100,12 @@ impl Method {
                     let label = o2gf::label(potential, star, &settings).map_err(|error| error.to_string())?;
                     with.accept(&label)
                 })
+            }
+            Self::Finder(with) => {
+                let stored = finder_file::read(context.input("finder")?)?;
+                let finder = Finder::restore(potential, stored)
+                    .map_err(|error| StageError::failed(format!("input finder: {error}")))?;
+                Box::new(move |star| with.find(potential, &finder, star))
             }
         })
     }
@@ -205,6 +235,55 @@ fn iterate(
     torus::iterate(potential, star, &start, with.iterations as usize, &settings).map_err(|error| error.to_string())
 }
 
+impl FinderParameters {
+    /// What the table says; where it has no answer or none so good, what the fallback says.
+    fn find(&self, potential: &dyn Potential, finder: &Finder<&dyn Potential>, star: &PhaseSpace) -> Found {
+        let answer = finder.find(star);
+        let Some(Fallback::O2gf(with)) = self.fallback else {
+            return answer.map(Estimate::from).map_err(|reason| reason.to_string());
+        };
+        match answer {
+            Ok(found) if found.action_error <= with.above.get() => Ok(found.into()),
+            _ => {
+                let label = o2gf::label(potential, star, &o2gf::Settings::default());
+                label
+                    .map(|label| Estimate::from(&label))
+                    .map_err(|error| error.to_string())
+            }
+        }
+    }
+}
+
+impl From<finder::Found> for Estimate {
+    fn from(found: finder::Found) -> Self {
+        Self {
+            found: found.action_angle,
+            quality: Some(Quality {
+                action_error: found.action_error,
+                window_error: found.action_error,
+                angle_error: found.angle_error,
+                class: found.class.into(),
+            }),
+            spread: None,
+        }
+    }
+}
+
+impl From<&Label> for Estimate {
+    fn from(label: &Label) -> Self {
+        Self {
+            found: label.action_angle,
+            quality: Some(Quality {
+                action_error: label.action_error,
+                window_error: label.window_error,
+                angle_error: label.angle_error,
+                class: label.class.into(),
+            }),
+            spread: None,
+        }
+    }
+}
+
 impl O2gfParameters {
     pub(super) fn settings(&self) -> o2gf::Settings {
         o2gf::Settings {
@@ -215,24 +294,15 @@ impl O2gfParameters {
 
     /// The label as an estimate, or why it is not good enough.
     pub(super) fn accept(&self, label: &Label) -> Found {
-        let class = class_name(label.class);
         let limit = self.largest_error.map(|limit| limit.get());
         if let Some(limit) = limit.filter(|&limit| label.action_error.is_nan() || label.action_error > limit) {
+            let class = Named::from(label.class).name;
             return Err(format!(
                 "{class}: its actions are known to {:.2} km/s kpc only, not to {limit}",
                 label.action_error
             ));
         }
-        Ok(Estimate {
-            found: label.action_angle,
-            quality: Some(Quality {
-                action_error: label.action_error,
-                window_error: label.window_error,
-                angle_error: label.angle_error,
-                class,
-            }),
-            spread: None,
-        })
+        Ok(label.into())
     }
 }
 
@@ -250,16 +320,6 @@ pub fn rows_of_streams(stream: &[i64]) -> Vec<Vec<usize>> {
     rows
 }
 
-fn class_name(class: Class) -> &'static str {
-    match class {
-        Class::Regular => "regular",
-        Class::Resonant { .. } => "resonant",
-        Class::Chaotic => "chaotic",
-        Class::NearVertical => "near-vertical",
-        Class::Unconverged => "unconverged",
-    }
-}
-
 /// How many stars are of each class, and how many labels are better than some errors.
 #[derive(Debug, Default)]
 pub struct Classes {
@@ -275,7 +335,7 @@ impl Classes {
     /// Counts these in.
     pub fn add<'e>(&mut self, estimates: impl IntoIterator<Item = &'e Estimate>) {
         for quality in estimates.into_iter().filter_map(|star| star.quality.as_ref()) {
-            *self.counts.entry(quality.class).or_default() += 1;
+            *self.counts.entry(quality.class.name).or_default() += 1;
             for (count, limit) in self.better.iter_mut().zip(LIMITS) {
                 *count += usize::from(quality.action_error < limit);
             }
