@@ -1,7 +1,7 @@
 //! Actions, angles and frequencies of stars in a given potential, or in a learned field, without a network.
 
 mod draws;
-mod field_part;
+pub(crate) mod field_part;
 mod filled;
 mod hold;
 mod methods;
@@ -241,7 +241,7 @@ impl EstimateActions {
 impl Stage for EstimateActions {
     const KIND: &'static str = "estimate_actions";
     const ABOUT: &'static str = "Compute actions, angles and frequencies in a given potential";
-    const REVISION: u32 = 14;
+    const REVISION: u32 = 15;
     const ROLE: Role = Role::Apply;
 
     fn inputs(&self) -> Vec<InputPort> {

@@ -10,9 +10,10 @@ use runner::stage::{Fault, FileParameter, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::apply::estimate_actions::field_part;
 use crate::common::parameters::Kpc;
 use crate::common::potentials::{self, PotentialParameters};
-use crate::common::{finder_file, learned_field, networks};
+use crate::common::{finder_file, networks};
 
 /// `build_finder`
 ///
@@ -21,7 +22,8 @@ use crate::common::{finder_file, learned_field, networks};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BuildFinder {
-    /// The potential, axisymmetric; left out, the axisymmetric part of the field that is connected to the input `field`.
+    /// The potential, axisymmetric; left out, the axisymmetric part of the field that is connected to the input `field`, as
+    /// `estimate_actions` has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub potential: Option<PotentialParameters>,
     /// Radii of the circular orbits of the least and the greatest energy, kpc: stars of other energies are not found.
@@ -129,9 +131,8 @@ impl Stage for BuildFinder {
         let potential: Box<dyn Potential> = match &self.potential {
             Some(potential) => potentials::build_for(potential, context, "potential", FINDER)?,
             None => {
-                let field = learned_field::read(context.input("field")?)?;
-                let part = field.expansion.axisymmetric_part();
-                Box::new(part.ok_or_else(|| StageError::failed("input field: has no axisymmetric part"))?)
+                let (part, ..) = field_part::read(context)?;
+                Box::new(part)
             }
         };
         let settings = self.settings();
