@@ -137,8 +137,8 @@ impl Stage for BuildFinder {
         };
         let settings = self.settings();
         let progress = context.progress(settings.work() as u64, "columns of orbits");
-        let finder =
-            Finder::build(potential, &settings, &|done| progress.add(done as u64)).map_err(StageError::failed)?;
+        let finder = Finder::build(potential.as_ref(), &settings, &|done| progress.add(done as u64))
+            .map_err(StageError::failed)?;
         context.check_cancelled()?;
         let regular = finder
             .classes()
