@@ -14,7 +14,7 @@ use crate::{libtorch, worker};
 /// Run stages.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// With libtorch (`worker`) or without (`here`)
+    /// With libtorch (`worker`), without (`here`), or with the user's programs (`command`)
     #[arg(required_unless_present = "probe", value_parser = place)]
     place: Option<Place>,
     /// The process that asks for stages, on standard input
@@ -26,7 +26,7 @@ pub struct Args {
 }
 
 fn place(word: &str) -> Result<Place, String> {
-    Place::of(word).ok_or_else(|| "want `here` or `worker`".to_owned())
+    Place::of(word).ok_or_else(|| "want `here`, `worker` or `command`".to_owned())
 }
 
 /// Runs what is asked for.
@@ -47,7 +47,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         return Err(Failure::Work("the run that started this worker is gone".to_owned()));
     }
     let code = match place {
-        Place::Here => {
+        Place::Here | Place::Command => {
             let bodies: Vec<_> = crate::catalog::catalog()
                 .kinds()
                 .iter()

@@ -14,6 +14,7 @@ pub fn page(kind: &Kind) -> String {
     let place = match kind.place {
         Place::Here => "",
         Place::Worker => ", with libtorch (`on: { device, threads }`)",
+        Place::Command => ", in a program of yours (`on: { threads }`)",
     };
     let mut text = format!(
         "# {}\n\n{}.\n\nRole: {}{place}. Revision {}.\n",
@@ -52,6 +53,7 @@ fn input(port: &InputPort) -> String {
                 false => format!("table with {}", columns.join(", ")),
             }
         }
+        Accepts::Anything => "table, network, figure or file".to_owned(),
         Accepts::Network(of) => {
             let types: Vec<_> = of.iter().map(|of| format!("`{of}`")).collect();
             format!("network of type {}", types.join(" or "))
@@ -100,6 +102,7 @@ fn outputs(stage: &dyn AnyStage) -> Option<String> {
             Artifact::Table(_) => "table".to_owned(),
             Artifact::Network(of) => format!("network of type `{of}`"),
             Artifact::Figure => "figure (SVG)".to_owned(),
+            Artifact::File(ending) => format!("file (.{ending})"),
         };
         text.push_str(&format!("- `{}`: {what}\n", port.name));
         let Artifact::Table(schema) = &port.artifact else {
@@ -126,6 +129,7 @@ fn connected(stage: &dyn AnyStage, all: bool, usual: &[(&str, &str)]) -> Option<
             let fields = fields.map(|(name, unit)| column(name, DataType::Float64, unit, "", "as in the input"));
             Some(Artifact::Table(Arc::new(Schema::new(fields.collect::<Vec<_>>()))))
         }
+        Accepts::Anything => Some(Artifact::Table(Arc::new(Schema::empty()))),
         Accepts::Network(of) => of.first().map(|of| Artifact::Network(*of)),
     };
     inputs.map(|port| Some((port.name, artifact(&port)?))).collect()

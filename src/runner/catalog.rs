@@ -38,7 +38,7 @@ pub struct Kind {
     made: OnceLock<serde_json::Value>,
     /// Reads numbers with units; without it there are none.
     pub quantities: Option<ReadQuantity>,
-    /// Runs the body from the parameters of a request; of [`Place::Here`] only.
+    /// Runs the body from the parameters of a request; not of [`Place::Worker`].
     run: RunBody,
 }
 
@@ -59,7 +59,7 @@ impl Kind {
 
     /// The body, for a worker that needs no libtorch.
     pub fn body(&self) -> Option<Body> {
-        (self.place == Place::Here).then_some(Body {
+        (self.place != Place::Worker).then_some(Body {
             kind: self.name,
             revision: self.revision,
             place: self.place,

@@ -26,7 +26,7 @@ pub struct Fingerprint<'a> {
     pub inputs: BTreeMap<&'a str, Input<'a>>,
     /// Content hashes of the user's files, by parameter.
     pub files: BTreeMap<&'a str, Hash256>,
-    /// For kinds that run in a worker: what the numbers depend on besides.
+    /// For kinds whose threads share sums, in a worker or a command: what the numbers depend on besides.
     pub worker: Option<WorkerFacts<'a>>,
 }
 
@@ -149,6 +149,7 @@ fn push_outputs(text: &mut String, outputs: &[OutputPort], columns: &ColumnTexts
             Artifact::Table(schema) => push_table(text, schema, columns),
             Artifact::Network(of) => push_text(text, &format!("network {of}")),
             Artifact::Figure => push_text(text, port.artifact.noun()),
+            Artifact::File(ending) => push_text(text, &format!("file {ending}")),
         }
     }
     text.push('}');

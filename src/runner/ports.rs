@@ -1,6 +1,6 @@
 //! Ports: the named, typed ends of a stage.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -15,15 +15,20 @@ pub struct NetworkType(pub &'static str);
 impl NetworkType {
     /// The type of this name, one for each name for as long as the process lives: requests name few.
     pub(crate) fn named(name: &str) -> Self {
-        static KNOWN: Mutex<Vec<&str>> = Mutex::new(Vec::new());
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = known.iter().find(|known| **known == name).copied();
-        Self(found.unwrap_or_else(|| {
-            let new: &'static str = name.to_owned().leak();
-            known.push(new);
-            new
-        }))
+        Self(lasting(name))
     }
+}
+
+/// A name that is read from a pipeline or a request, once for as long as the process lives: they name few ports and types.
+pub fn lasting(name: &str) -> &'static str {
+    static KNOWN: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(found) = known.get(name) {
+        return found;
+    }
+    let new: &'static str = name.to_owned().leak();
+    known.insert(new);
+    new
 }
 
 impl std::fmt::Display for NetworkType {
@@ -41,6 +46,8 @@ pub enum Artifact {
     Network(NetworkType),
     /// A picture, kept as `<port>.svg`.
     Figure,
+    /// Anything else, kept as `<port>.<ending>`: nobody but people and commands reads it.
+    File(&'static str),
 }
 
 impl Artifact {
@@ -50,6 +57,7 @@ impl Artifact {
             Self::Table(_) => "parquet",
             Self::Network(_) => "safetensors",
             Self::Figure => "svg",
+            Self::File(ending) => ending,
         }
     }
 
@@ -59,6 +67,7 @@ impl Artifact {
             Self::Table(_) => "table",
             Self::Network(_) => "network",
             Self::Figure => "figure",
+            Self::File(_) => "file",
         }
     }
 }
@@ -96,6 +105,14 @@ impl OutputPort {
             artifact: Artifact::Figure,
         }
     }
+
+    /// A file of this ending.
+    pub fn file(name: &'static str, ending: &'static str) -> Self {
+        Self {
+            name,
+            artifact: Artifact::File(ending),
+        }
+    }
 }
 
 /// A column that an input table must have.
@@ -114,6 +131,8 @@ pub enum Accepts {
     Table(Vec<Need>),
     /// A trained network of one of these types.
     Network(&'static [NetworkType]),
+    /// Whatever a stage gives.
+    Anything,
 }
 
 /// One input of a stage, filled by `from: { port: stage.output }`.
@@ -146,6 +165,16 @@ impl InputPort {
         Self {
             name,
             accepts: Accepts::Network(of),
+            optional: false,
+            others: &[],
+        }
+    }
+
+    /// A required input of whatever a stage gives.
+    pub fn anything(name: &'static str) -> Self {
+        Self {
+            name,
+            accepts: Accepts::Anything,
             optional: false,
             others: &[],
         }

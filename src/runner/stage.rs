@@ -20,6 +20,9 @@ pub enum Place {
     Here,
     /// With libtorch, which the process loads, on the CPU or a GPU.
     Worker,
+    /// In a program that the process starts, which ends with it. As for [`Place::Worker`], the threads that are stated are part of
+    /// the fingerprint.
+    Command,
 }
 
 impl Place {
@@ -28,12 +31,13 @@ impl Place {
         match self {
             Self::Here => "here",
             Self::Worker => "worker",
+            Self::Command => "command",
         }
     }
 
     /// The place of this word.
     pub fn of(word: &str) -> Option<Self> {
-        [Self::Here, Self::Worker]
+        [Self::Here, Self::Worker, Self::Command]
             .into_iter()
             .find(|place| place.word() == word)
     }
@@ -122,6 +126,8 @@ pub struct FileParameter {
     pub parameter: Cow<'static, str>,
     /// Its place, from 0, where the parameter is a list of paths.
     pub place: Option<usize>,
+    /// What the body calls it, where that means something to the body; or else it is called after the parameter.
+    pub called: Option<String>,
     /// The path as the user wrote it: absolute, or relative to the YAML file.
     pub path: PathBuf,
 }
@@ -146,9 +152,10 @@ impl FileParameter {
 
     /// What the file is called in a context and in the fingerprint: `path`, or `snapshots.3`.
     pub fn name(&self) -> String {
-        match self.place {
-            None => self.parameter.clone().into_owned(),
-            Some(place) => format!("{}.{place}", self.parameter),
+        match (&self.called, self.place) {
+            (Some(called), _) => called.clone(),
+            (None, None) => self.parameter.clone().into_owned(),
+            (None, Some(place)) => format!("{}.{place}", self.parameter),
         }
     }
 }
@@ -171,6 +178,11 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
 
     /// Input ports; may depend on the parameters.
     fn inputs(&self) -> Vec<InputPort>;
+
+    /// The input port of this name, where a pipeline may name others than [`Stage::inputs`].
+    fn other_input(&self, _name: &str) -> Option<InputPort> {
+        None
+    }
 
     /// Output ports, given what is connected; `Err` says why these inputs do not fit, naming the input port.
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String>;
@@ -210,6 +222,8 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
 pub trait AnyStage: Send + Sync {
     /// See [`Stage::inputs`].
     fn inputs(&self) -> Vec<InputPort>;
+    /// See [`Stage::other_input`].
+    fn other_input(&self, name: &str) -> Option<InputPort>;
     /// See [`Stage::outputs`].
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String>;
     /// See [`Stage::check`].
@@ -227,6 +241,10 @@ pub trait AnyStage: Send + Sync {
 impl<S: Stage> AnyStage for S {
     fn inputs(&self) -> Vec<InputPort> {
         Stage::inputs(self)
+    }
+
+    fn other_input(&self, name: &str) -> Option<InputPort> {
+        Stage::other_input(self, name)
     }
 
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {

@@ -103,6 +103,7 @@ impl Stage for Source {
             .map(|path| FileParameter {
                 parameter: "file".into(),
                 place: None,
+                called: None,
                 path: path.clone(),
             })
             .collect()

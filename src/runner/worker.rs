@@ -39,7 +39,7 @@ pub use serve::{die_with_parent, serve};
 use crate::context::{ArtifactFile, Cancel, Device, StageContext};
 use crate::error::StageError;
 use crate::event::Told;
-use crate::ports::{Artifact, NetworkType};
+use crate::ports::{Artifact, NetworkType, lasting};
 use crate::stage::{Outcome, Place, Stage};
 use crate::store::{Hash256, KeyLock, TryLock};
 
@@ -91,6 +91,8 @@ pub enum RequestArtifact {
     Network(String),
     /// A figure.
     Figure,
+    /// A file of this ending.
+    File(String),
 }
 
 impl From<&Artifact> for RequestArtifact {
@@ -99,6 +101,7 @@ impl From<&Artifact> for RequestArtifact {
             Artifact::Table(schema) => Self::Table(schema.as_ref().clone()),
             Artifact::Network(of) => Self::Network(of.to_string()),
             Artifact::Figure => Self::Figure,
+            Artifact::File(ending) => Self::File((*ending).to_owned()),
         }
     }
 }
@@ -109,6 +112,7 @@ impl From<RequestFile> for ArtifactFile {
             RequestArtifact::Table(schema) => Artifact::Table(Arc::new(schema)),
             RequestArtifact::Network(name) => Artifact::Network(NetworkType::named(&name)),
             RequestArtifact::Figure => Artifact::Figure,
+            RequestArtifact::File(ending) => Artifact::File(lasting(&ending)),
         };
         Self {
             path: file.path,
@@ -124,7 +128,7 @@ pub struct Body {
     /// The revision it was built with.
     pub revision: u32,
     /// Where it runs. One of [`Place::Worker`] outlives its parent for as long as it takes to save a checkpoint, which is the
-    /// work of hours; another ends with it.
+    /// work of hours, and one of [`Place::Command`] for as long as it takes to end what it started; another ends with it.
     pub place: Place,
     /// Runs it, from its parameters.
     pub run: RunBody,

@@ -18,6 +18,7 @@ pub fn files(potential: &PotentialParameters, at: &str) -> Vec<FileParameter> {
     let file = |(parameter, path): (String, _)| FileParameter {
         parameter: parameter.into(),
         place: None,
+        called: None,
         path,
     };
     potential.files(at).into_iter().map(file).collect()

@@ -51,6 +51,7 @@ impl Stage for ImportNetwork {
         vec![FileParameter {
             parameter: "path".into(),
             place: None,
+            called: None,
             path: self.path.clone(),
         }]
     }

@@ -297,11 +297,13 @@ impl Stage for ImportStreams {
         let one = self.path.iter().map(|path| FileParameter {
             parameter: "path".into(),
             place: None,
+            called: None,
             path: path.clone(),
         });
         let many = self.snapshots.iter().enumerate().map(|(place, path)| FileParameter {
             parameter: "snapshots".into(),
             place: Some(place),
+            called: None,
             path: path.clone(),
         });
         one.chain(many).collect()

@@ -42,13 +42,19 @@ impl Facts {
             .files
             .iter()
             .filter_map(|file| Some((file.parameter.as_str(), self.files.get(&file.path)?.1)));
-        let worker = (stage.place == Place::Worker).then(|| WorkerFacts {
+        const NONE: &BTreeMap<String, String> = &BTreeMap::new();
+        let environment = match stage.place {
+            Place::Here => None,
+            Place::Worker => Some(&self.environment),
+            Place::Command => Some(NONE),
+        };
+        let worker = environment.map(|environment| WorkerFacts {
             device: if self.devices[id] == DeviceChoice::Cpu {
                 "cpu"
             } else {
                 "cuda"
             },
-            environment: &self.environment,
+            environment,
             threads: stage.resources.tensor_threads(),
         });
         let fingerprint = Fingerprint {

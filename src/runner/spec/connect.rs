@@ -24,6 +24,7 @@ pub(super) fn misfits(
         }]
     };
     match (&port.accepts, &output.artifact) {
+        (Accepts::Anything, _) => Vec::new(),
         (Accepts::Network(types), Artifact::Network(of)) if types.contains(of) => Vec::new(),
         (Accepts::Network(types), Artifact::Network(of)) => {
             let (port, origin) = names();
@@ -107,6 +108,7 @@ fn columns(needs: &[Need], schema: &Schema, names: impl Fn() -> (String, String)
 pub(super) fn accepted(port: &InputPort) -> String {
     match &port.accepts {
         Accepts::Network(types) => format!("a network of type {}", one_of(types)),
+        Accepts::Anything => "whatever a stage gives".to_owned(),
         Accepts::Table(needs) if needs.is_empty() => "a table".to_owned(),
         Accepts::Table(needs) => {
             let column = |need: &Need| format!("{} ({})", need.name, unit(need.unit));

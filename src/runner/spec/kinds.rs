@@ -249,6 +249,7 @@ impl Stage for Read {
         vec![FileParameter {
             parameter: "path".into(),
             place: None,
+            called: None,
             path: self.path.clone(),
         }]
     }

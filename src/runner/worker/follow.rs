@@ -80,7 +80,7 @@ impl Worker {
         // One that is gone is noticed below.
         let _ = self.say(&Ask::Work(Box::new(request.clone())));
         let grace = match request.place {
-            Place::Here => SHORT_GRACE,
+            Place::Here | Place::Command => SHORT_GRACE,
             Place::Worker => GRACE,
         };
         let (mut is_ready, mut deadline) = (false, None);

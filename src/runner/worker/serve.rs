@@ -36,7 +36,14 @@ pub fn die_with_parent(parent: u32) -> io::Result<bool> {
     Ok(is_parent(parent))
 }
 
-/// A training at work outlives its parent, to save a checkpoint.
+/// A training at work outlives its parent, to save a checkpoint; a command's body, to end the command.
+fn outlives(place: Place) -> bool {
+    match place {
+        Place::Here => false,
+        Place::Worker | Place::Command => true,
+    }
+}
+
 fn outlive_parent() -> io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(None)?;
@@ -57,7 +64,7 @@ fn try_serve(parent: u32, bodies: &[Body]) -> io::Result<bool> {
         let Ask::Work(request) = ask else {
             return Err(io::Error::other("a go-ahead without a request"));
         };
-        let trains = request.place == Place::Worker;
+        let outlives = outlives(request.place);
         let Some(ended) = work(*request, bodies, &asks, &cancel)? else {
             return Ok(false);
         };
@@ -65,7 +72,7 @@ fn try_serve(parent: u32, bodies: &[Body]) -> io::Result<bool> {
             Ok(Ended { outcome: how, outputs }) => Line::Ended { how, outputs },
             Err(error) => Line::Failed { error: error.into() },
         })?;
-        if trains && !die_with_parent(parent)? {
+        if outlives && !die_with_parent(parent)? {
             break;
         }
     }
@@ -88,7 +95,7 @@ fn work(
     if !told || !matches!(asks.recv(), Ok(Ask::Go)) || cancel.is_cancelled() {
         return Ok(None);
     }
-    if request.place == Place::Worker {
+    if outlives(request.place) {
         outlive_parent()?;
     }
     // Threads that a body leaves behind say nothing of the next one.

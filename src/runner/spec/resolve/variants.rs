@@ -244,9 +244,15 @@ impl<'a> Resolver<'a, '_> {
                 path,
             });
         }
+        let mut inputs = found.inputs();
+        for source in &node.from {
+            if inputs.iter().all(|port| port.name != source.port) {
+                inputs.extend(found.other_input(source.port));
+            }
+        }
         let inputs = match &self.inputs {
-            Some(last) if **last == *found.inputs() => last.clone(),
-            _ => self.inputs.insert(found.inputs().into()).clone(),
+            Some(last) if **last == *inputs => last.clone(),
+            _ => self.inputs.insert(inputs.into()).clone(),
         };
         Variant {
             faulty,
