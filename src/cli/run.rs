@@ -28,6 +28,9 @@ pub struct Args {
     /// Only show what would run
     #[arg(long)]
     dry_run: bool,
+    /// Stop at the first stage that fails; trainings at work save a checkpoint
+    #[arg(long)]
+    fail_fast: bool,
     /// CPU threads for all stages together [default: all]
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
@@ -53,6 +56,7 @@ impl Args {
         Self {
             work,
             dry_run: false,
+            fail_fast: false,
             threads,
             log,
         }
@@ -95,12 +99,16 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     if args.log != Log::Json {
         show(&results, written.as_ref().ok().map(|written| written.html.as_path()));
     }
-    if done.interrupted {
+    let stopped = args.fail_fast && !done.failures.is_empty();
+    if done.interrupted && !stopped {
         for failure in [recorded.err(), written.err()].into_iter().flatten() {
             say(&failure.to_string());
         }
         say("interrupted; finished stages are kept, and trainings go on from their last checkpoint");
         return Ok(Finished::Interrupted);
+    }
+    if done.interrupted {
+        say("stopped at the first failure; finished stages are kept, and trainings go on from their last checkpoint");
     }
     recorded?;
     written?;
@@ -201,6 +209,7 @@ fn go(args: &Args, loaded: &Loaded, sinks: &mut [Box<dyn Sink>], cancel: &Cancel
         store: &loaded.store,
         budget: &budget,
         cancel,
+        fail_fast: args.fail_fast,
         executor: &Processes::new(worker, most),
     };
     Ok(execute(run, sinks))

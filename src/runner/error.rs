@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 /// The error of a stage body. Science crates have typed errors of their own; a body turns them into this one.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
@@ -12,6 +14,16 @@ pub enum StageError {
     #[error("{message}")]
     Failed {
         /// What happened, with numbers, files and rows.
+        message: String,
+        /// What the user can do.
+        hint: Option<String>,
+    },
+    /// Its process, or one that it started, came to an end before it was done.
+    #[error("{message}")]
+    Died {
+        /// Why.
+        why: Death,
+        /// How, with what it said last.
         message: String,
         /// What the user can do.
         hint: Option<String>,
@@ -27,6 +39,29 @@ pub enum StageError {
     /// A broken promise of this program.
     #[error("bug: {0}")]
     Bug(String),
+}
+
+/// Why a process came to an end. What it was at may go better another time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Death {
+    /// By itself: a crash, or a program that says so by its exit code.
+    Crash,
+    /// There was not memory enough, or it took more than it may.
+    Memory,
+    /// It took longer than it may.
+    Time,
+}
+
+impl Death {
+    /// What came of it, in words that follow "it".
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Crash => "crashed",
+            Self::Memory => "ran out of memory",
+            Self::Time => "ran out of time",
+        }
+    }
 }
 
 impl StageError {

@@ -4,6 +4,9 @@ use std::fmt;
 use std::ops::{Index, IndexMut};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::canonical::Canonical;
 use crate::ports::OutputPort;
@@ -130,6 +133,19 @@ pub struct Resources {
     pub device: DeviceWish,
     /// CPU threads the body may use; `None` for its share of the machine.
     pub threads: Option<usize>,
+    /// What it may take at most.
+    pub limits: Limits,
+    /// How often it is begun again where it was ended for its limits, or crashed.
+    pub retries: u32,
+}
+
+/// What a body may take at most.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Memory that its process and all that this started hold for themselves, in bytes.
+    pub memory: Option<u64>,
+    /// Wall-clock time.
+    pub time: Option<Duration>,
 }
 
 impl Resources {

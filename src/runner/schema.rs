@@ -255,6 +255,18 @@ fn resources() -> Value {
                 "description": "CPU threads; those of a training are part of its fingerprint, as sums are rounded differently with another number",
                 "anyOf": [{ "type": "integer", "minimum": 1 }, { "$ref": "#/$defs/reference" }],
             },
+            "memory": {
+                "description": "The most memory it may take, with all that it starts, such as 4 GB; more ends it",
+                "anyOf": [{ "type": "string", "pattern": "^\\s*([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][-+]?[0-9]+)?\\s*([kMGT]B|[MGT]iB)\\s*$" }, { "$ref": "#/$defs/reference" }],
+            },
+            "timeout": {
+                "description": "The longest time it may take, such as 10 min or 2 h; longer ends it, and a training saves a checkpoint",
+                "anyOf": [{ "type": "string", "pattern": "^\\s*([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][-+]?[0-9]+)?\\s*(s|min|h|d)\\s*$" }, { "$ref": "#/$defs/reference" }],
+            },
+            "retries": {
+                "description": "How often it is begun again where it crashed, or was ended for its memory or its time",
+                "anyOf": [{ "type": "integer", "minimum": 0, "maximum": 100 }, { "$ref": "#/$defs/reference" }],
+            },
         },
         "additionalProperties": false,
     })

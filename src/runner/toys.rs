@@ -431,6 +431,14 @@ fn remote_body(parameters: serde_json::Value, context: &mut StageContext) -> Res
             fs::write(&checkpoint, "yes").map_err(|error| StageError::io(&checkpoint, error))?;
             Err(StageError::Cancelled)
         }
+        // Takes 300 MB, and keeps them.
+        "take" => {
+            let taken = vec![1_u8; 300_000_000];
+            while !context.cancel.is_cancelled() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(StageError::failed(format!("{} bytes", taken.len())))
+        }
         "find" => Ok(Outcome::Finding {
             title: "3 orbits are unbound".to_owned(),
             detail: "streams 1, 2, 5".to_owned(),

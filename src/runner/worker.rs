@@ -21,6 +21,7 @@
 //! panicked, one that has grown, and one that has done many bodies are ended, and another is started.
 
 mod follow;
+mod limits;
 mod processes;
 mod serve;
 
@@ -37,8 +38,9 @@ pub use processes::{Processes, WorkerCommand};
 pub use serve::{die_with_parent, serve};
 
 use crate::context::{ArtifactFile, Cancel, Device, StageContext};
-use crate::error::StageError;
+use crate::error::{Death, StageError};
 use crate::event::Told;
+use crate::graph::Limits;
 use crate::ports::{Artifact, NetworkType, lasting};
 use crate::stage::{Outcome, Place, Stage};
 use crate::store::{Hash256, KeyLock, TryLock};
@@ -68,6 +70,9 @@ pub struct Request {
     pub threads: usize,
     /// Threads that share one operation on tensors.
     pub tensor_threads: usize,
+    /// What it may take at most, which whoever asks sees to.
+    #[serde(default)]
+    pub limits: Limits,
     /// Lock to hold while working.
     pub lock: PathBuf,
 }
@@ -194,6 +199,11 @@ enum WireError {
         message: String,
         hint: Option<String>,
     },
+    Died {
+        why: Death,
+        message: String,
+        hint: Option<String>,
+    },
     Io {
         path: PathBuf,
         message: String,
@@ -210,6 +220,7 @@ impl From<StageError> for WireError {
         match error {
             StageError::Cancelled => Self::Cancelled,
             StageError::Failed { message, hint } => Self::Failed { message, hint },
+            StageError::Died { why, message, hint } => Self::Died { why, message, hint },
             StageError::Io { path, source } => Self::Io {
                 path,
                 message: source.to_string(),
@@ -229,6 +240,7 @@ impl From<WireError> for StageError {
         match error {
             WireError::Cancelled => Self::Cancelled,
             WireError::Failed { message, hint } => Self::Failed { message, hint },
+            WireError::Died { why, message, hint } => Self::Died { why, message, hint },
             WireError::Io { path, message, code } => Self::Io {
                 path,
                 source: code.map_or_else(|| io::Error::other(message), io::Error::from_raw_os_error),

@@ -150,7 +150,7 @@ impl Coordinator<'_, '_> {
         let bug = matches!(error, StageError::Bug(_));
         let message = error.to_string();
         let hint = match error {
-            StageError::Failed { hint, .. } => hint,
+            StageError::Failed { hint, .. } | StageError::Died { hint, .. } => hint,
             StageError::Io { source, .. }
                 if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
             {
@@ -176,6 +176,9 @@ impl Coordinator<'_, '_> {
         let stage = failure.stage.clone();
         self.log.failures.push(failure);
         self.tell(&Event::StageFailed { stage, message, hint });
+        if self.run.fail_fast {
+            self.run.cancel.cancel();
+        }
         self.settled(id);
     }
 }

@@ -91,10 +91,7 @@ impl Job<'_> {
         let told = Arc::new(Mutex::new(Kept::default()));
         let teller = keeping(told.clone(), self.tell.clone());
         let begun = Instant::now();
-        let request = self.request(&partial);
-        let ended = self
-            .executor
-            .run(&request, self.gpu.as_deref(), &teller, &self.cancel)?;
+        let ended = self.attempts(&partial, &told, &teller)?;
         let took = begun.elapsed();
         let seconds = took.as_secs_f64();
         let outputs = self.outputs(&partial, &ended)?;
@@ -122,6 +119,40 @@ impl Job<'_> {
         };
         let cached = partial.publish(&self.json, &manifest)?;
         Ok(Ended::Published { cached, seconds })
+    }
+
+    /// Runs the body, and again where its process died, as often as the stage asks for.
+    fn attempts(
+        &self,
+        partial: &Partial<'_>,
+        told: &Mutex<Kept>,
+        teller: &Teller,
+    ) -> Result<executor::Ended, StageError> {
+        let request = self.request(partial);
+        let retries = self.stage.resources.retries;
+        let mut again = Vec::new();
+        loop {
+            let ended = self.executor.run(&request, self.gpu.as_deref(), teller, &self.cancel);
+            let why = match &ended {
+                Err(StageError::Died { why, .. }) if again.len() < retries as usize => *why,
+                _ => return ended,
+            };
+            if self.cancel.is_cancelled() {
+                return Err(StageError::Cancelled);
+            }
+            again.push(format!("retry {} of {retries}: it {}", again.len() + 1, why.words()));
+            // What it told and wrote until then is not part of what it gives; a checkpoint is.
+            if let Ok(mut told) = told.lock() {
+                *told = Kept::default();
+            }
+            partial.empty()?;
+            if let Some(text) = again.last() {
+                (self.tell)(Told::Note { text: text.clone() });
+            }
+            if let Ok(mut told) = told.lock() {
+                told.notes.clone_from(&again);
+            }
+        }
     }
 
     fn damaged_inputs(&self) -> Vec<(StageId, Damage)> {
@@ -187,6 +218,7 @@ impl Job<'_> {
             },
             threads: self.threads,
             tensor_threads: stage.resources.tensor_threads(),
+            limits: stage.resources.limits,
             lock: self.store.worker_lock_path(&self.fingerprint),
         }
     }

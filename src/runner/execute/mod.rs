@@ -46,11 +46,13 @@ pub struct Run<'a> {
     pub budget: &'a Budget,
     /// Stops it.
     pub cancel: &'a Cancel,
+    /// Whether the first stage that fails ends it, as if it were cancelled.
+    pub fail_fast: bool,
     /// Runs the bodies.
     pub executor: &'a dyn Executor,
 }
 
-/// Runs what a plan says. Nothing that one stage does stops those that do not need it.
+/// Runs what a plan says. Nothing that one stage does stops those that do not need it, unless the first failure is to end all.
 pub fn execute(run: Run<'_>, sinks: &mut [Box<dyn Sink>]) -> RunSummary {
     let begun = Instant::now();
     let (send, receive) = channel();

@@ -11,7 +11,7 @@ use super::plain::plain;
 use super::problem::Problem;
 use super::spans::Part;
 use super::typing::{Typing, whole};
-use super::{mapping, section, unknown_keys};
+use super::{limits, mapping, section, unknown_keys};
 use crate::catalog::{Kind, ParameterError};
 use crate::graph::{DeviceWish, Resources};
 use crate::ports::Connected;
@@ -179,7 +179,8 @@ pub(super) fn resources(on: Option<&Value>, path: impl Fn() -> Vec<String>, mist
     }) else {
         return resources;
     };
-    unknown_keys(on, &["device", "threads"], mistakes, || ("`on`".to_owned(), path()));
+    let known = ["device", "threads", "memory", "timeout", "retries"];
+    unknown_keys(on, &known, mistakes, || ("`on`".to_owned(), path()));
     let mut report = |key: &str, problem| mistakes.push(Mistake::at(below(&path(), key), Part::Value, problem));
     match on.get("device") {
         None => {}
@@ -195,8 +196,29 @@ pub(super) fn resources(on: Option<&Value>, path: impl Fn() -> Vec<String>, mist
             _ => report("threads", Problem::BadThreads { given: plain(value) }),
         },
     }
+    if let Some(value) = on.get("memory") {
+        match limits::memory(value) {
+            Some(memory) => resources.limits.memory = Some(memory),
+            None => report("memory", Problem::BadMemory { given: plain(value) }),
+        }
+    }
+    if let Some(value) = on.get("timeout") {
+        match limits::time(value) {
+            Some(time) => resources.limits.time = Some(time),
+            None => report("timeout", Problem::BadTimeout { given: plain(value) }),
+        }
+    }
+    if let Some(value) = on.get("retries") {
+        match count(value).and_then(|retries| u32::try_from(retries).ok()) {
+            Some(retries) if retries <= MOST_RETRIES => resources.retries = retries,
+            _ => report("retries", Problem::BadRetries { given: plain(value) }),
+        }
+    }
     resources
 }
+
+/// What fails so often is not going to be well.
+const MOST_RETRIES: u32 = 100;
 
 /// A count, however it is written.
 fn count(value: &Value) -> Option<usize> {

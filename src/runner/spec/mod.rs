@@ -16,6 +16,7 @@ pub(crate) mod example;
 mod file;
 #[cfg(test)]
 pub(crate) mod kinds;
+mod limits;
 mod nodes;
 mod notes;
 mod order;

@@ -140,6 +140,9 @@ problems! {
     // Resources.
     BadDevice { given: String } => "`{given}` is not a device",
     BadThreads { given: String } => "the number of threads is {given}",
+    BadMemory { given: String } => "`{given}` is no size of memory",
+    BadTimeout { given: String } => "`{given}` is no time to wait",
+    BadRetries { given: String } => "the number of retries is {given}",
 }
 
 impl Problem {
@@ -267,6 +270,9 @@ impl Problem {
             Self::NotAFile { .. } => "name a file in it",
             Self::BadDevice { .. } => "devices: `auto`, `cpu`, `cuda`, `cuda:0`, `cuda:1`, …",
             Self::BadThreads { .. } => "write a whole number, 1 or more, or leave it out",
+            Self::BadMemory { .. } => "write a number with MB, GB or TB: `memory: 4 GB`",
+            Self::BadTimeout { .. } => "write a number with s, min, h or d: `timeout: 10 min`",
+            Self::BadRetries { .. } => "write a whole number up to 100, or leave it out",
         };
         Some(text.to_owned())
     }

@@ -109,6 +109,14 @@ impl Partial<'_> {
         &self.folder
     }
 
+    /// Removes what was written to it.
+    pub fn empty(&self) -> Result<(), StageError> {
+        for file in files::entries(&self.folder).map_err(|error| StageError::io(&self.folder, error))? {
+            fs::remove_file(&file).map_err(|error| StageError::io(&file, error))?;
+        }
+        Ok(())
+    }
+
     /// Describes an output; `None` if it was not written.
     pub fn describe(&self, file: &str) -> Result<Option<OutputRecord>, StageError> {
         let path = self.folder.join(file);

@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::limits::{Excess, Watch, memory_of};
 use super::processes::Setting;
 use super::{Ask, GRACE, Line, Request, SHORT_GRACE};
 use crate::context::{Cancel, Teller};
-use crate::error::StageError;
+use crate::error::{Death, StageError};
 use crate::executor::Ended;
 use crate::stage::Place;
 
@@ -36,6 +37,9 @@ pub(super) enum Answer {
     /// How the body ended.
     Given(Result<Ended, StageError>),
 }
+
+/// How long a body that takes too much memory may take to end what it started.
+const SHORTEST_GRACE: Duration = Duration::from_secs(1);
 
 /// After so many bodies a worker is ended: threads and memory that bodies leave behind then go.
 const MOST_BODIES: usize = 64;
@@ -73,6 +77,18 @@ impl Worker {
 
     /// Asks for a body, and follows it to its end.
     pub fn ask(&mut self, request: &Request, teller: &Teller, cancel: &Cancel) -> Answer {
+        let mut excess = None;
+        match self.follow(request, teller, cancel, &mut excess) {
+            // However it ended then, it was for this.
+            Answer::Given(Err(_)) if !cancel.is_cancelled() && excess.is_some() => {
+                let error = excess.map(|excess| excess.error(&request.kind));
+                Answer::Given(Err(error.unwrap_or(StageError::Cancelled)))
+            }
+            answer => answer,
+        }
+    }
+
+    fn follow(&mut self, request: &Request, teller: &Teller, cancel: &Cancel, excess: &mut Option<Excess>) -> Answer {
         self.bodies += 1;
         if let Ok(mut tail) = self.tail.lock() {
             tail.clear();
@@ -83,13 +99,13 @@ impl Worker {
             Place::Here | Place::Command => SHORT_GRACE,
             Place::Worker => GRACE,
         };
-        let (mut is_ready, mut deadline) = (false, None);
+        let (mut watch, mut deadline) = (None::<Watch>, None);
         loop {
             match self.lines.recv_timeout(Duration::from_millis(50)) {
                 Ok(text) if text.is_empty() => {}
                 Ok(text) => match serde_json::from_str(&text) {
                     Ok(Line::Ready) => {
-                        is_ready = true;
+                        watch = Some(Watch::new(request.limits, self.process.id()));
                         let _ = self.say(&Ask::Go);
                     }
                     Ok(Line::Told(told)) => teller(told),
@@ -106,12 +122,21 @@ impl Worker {
                 self.stdin = None;
                 deadline = Some(Instant::now() + grace);
             }
+            if deadline.is_none()
+                && let Some(found) = watch.as_mut().and_then(Watch::excess)
+            {
+                *excess = Some(found);
+                // The body is told, for it may have something to save, or to end.
+                self.stdin = None;
+                let grace = if found.may_save() { grace } else { SHORTEST_GRACE };
+                deadline = Some(Instant::now() + grace);
+            }
             if deadline.is_some_and(|deadline| Instant::now() > deadline) {
                 let _ = self.process.kill();
             }
         }
         let error = self.died(&request.kind, cancel);
-        if is_ready {
+        if watch.is_some() {
             Answer::Given(Err(error))
         } else {
             Answer::Absent(error)
@@ -159,14 +184,6 @@ impl Drop for Worker {
     }
 }
 
-/// Memory that a process has for itself, in bytes; 0 where that cannot be told.
-fn memory_of(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-    let kilobytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    kilobytes.unwrap_or(0) << 10
-}
-
 /// Whether a signal that ends runs ended the worker before it could say anything: such signals reach all processes of a
 /// group, and the worker may be the first to notice.
 fn interrupted(status: ExitStatus, cancel: &Cancel) -> bool {
@@ -212,15 +229,16 @@ fn died(kind: &str, status: ExitStatus, tail: &Mutex<VecDeque<String>>) -> Stage
     } else {
         format!("; it last said:\n{said}")
     };
-    let message = format!("{kind} {}{said}", how.what);
-    match how.hint {
-        Some(hint) => StageError::with_hint(message, hint),
-        None => StageError::failed(message),
+    StageError::Died {
+        why: how.why,
+        message: format!("{kind} {}{said}", how.what),
+        hint: how.hint.map(str::to_owned),
     }
 }
 
 /// How a process ended, in words, and what helps.
 struct How {
+    why: Death,
     what: String,
     hint: Option<&'static str>,
 }
@@ -228,8 +246,13 @@ struct How {
 const LESS_MEMORY: &str = "free memory, or ask for less: fewer stars, a smaller batch or a smaller network";
 
 fn how(status: ExitStatus, said: &str) -> How {
-    let plain = |what: String| How { what, hint: None };
+    let plain = |what: String| How {
+        why: Death::Crash,
+        what,
+        hint: None,
+    };
     let of_memory = |what: String| How {
+        why: Death::Memory,
         what,
         hint: Some(LESS_MEMORY),
     };

@@ -42,6 +42,7 @@ struct Place {
     budget: Budget,
     options: Options,
     cancel: Cancel,
+    fail_fast: bool,
     executor: Box<dyn Executor>,
 }
 
@@ -160,6 +161,7 @@ impl Place {
                 ..Options::default()
             },
             cancel: Cancel::default(),
+            fail_fast: false,
             executor: Box::new(OfAnyRevision(Threads::new(toy_bodies()))),
         }
     }
@@ -184,6 +186,7 @@ impl Place {
             store,
             budget: &self.budget,
             cancel: &self.cancel,
+            fail_fast: self.fail_fast,
             executor: self.executor.as_ref(),
         }
     }

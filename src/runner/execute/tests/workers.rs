@@ -157,6 +157,69 @@ fn a_workers_troubles_are_told_clearly() {
     assert_eq!(done.summary.findings.len(), 1);
 }
 
+/// One that takes too long saves a checkpoint, and goes on from it when it is begun again.
+#[test]
+fn what_takes_too_much_is_ended_and_begun_again_as_often_as_asked() {
+    let place = Place::with_worker();
+    let graph = toy_graph(|toys| {
+        let long = &mut toys.add("long", remote("wait"), &[]).resources;
+        (long.limits.time, long.retries) = (Some(Duration::from_millis(200)), 2);
+        let large = &mut toys.add("large", remote("take"), &[]).resources;
+        (large.limits.memory, large.retries) = (Some(100_000_000), 1);
+        let small = &mut toys.add("small", remote("add"), &[]).resources;
+        (small.limits.memory, small.limits.time) = (Some(10_000_000_000), Some(Duration::from_secs(600)));
+        toys.add("crash", remote("exit"), &[]).resources.retries = 2;
+        toys.add("wrong", remote("fail"), &[]).resources.retries = 2;
+    });
+    let done = place.run(&graph);
+    let retries = |label: &str| {
+        let notes = done.notes(label).into_iter();
+        notes.filter(|note| note.starts_with("retry")).collect::<Vec<_>>()
+    };
+    assert_eq!(retries("long"), ["retry 1 of 2: it ran out of time"]);
+    assert_eq!(retries("large"), ["retry 1 of 1: it ran out of memory"]);
+    assert_eq!(
+        retries("crash"),
+        ["retry 1 of 2: it crashed", "retry 2 of 2: it crashed"]
+    );
+    assert_eq!([retries("small"), retries("wrong")], [Vec::<String>::new(), Vec::new()]);
+    let mut failed: Vec<_> = done.summary.failures.iter().map(|failure| &*failure.stage).collect();
+    failed.sort_unstable();
+    assert_eq!(failed, ["crash", "large", "wrong"]);
+    let large = done.summary.failures.iter().find(|failure| failure.stage == "large");
+    let large = &large.unwrap().message;
+    assert!(
+        large.starts_with("remote took ") && large.ends_with("`on: { memory }` gives it 100 MB"),
+        "{large}"
+    );
+    // What it told before it was ended is not among what it gives; that it was ended is.
+    let report = collect(&graph, &place.plan(&graph), &place.store());
+    let notes = &report.stages[0].manifest.as_ref().unwrap().notes;
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(
+        notes[0].starts_with("retry 1 of 2") && notes[1].starts_with("device"),
+        "{notes:?}"
+    );
+    // Limits are no part of what a stage is.
+    let without = toy_graph(|toys| {
+        toys.add("long", remote("wait"), &[]);
+    });
+    assert_eq!(place.good(&without).ran(), "");
+}
+
+#[test]
+fn the_first_failure_may_end_the_run() {
+    let mut place = Place::with_worker();
+    place.fail_fast = true;
+    let graph = toy_graph(|toys| {
+        toys.add("fail", remote("fail"), &[]);
+        toys.add("long", remote("wait"), &[]);
+    });
+    let done = place.run(&graph);
+    assert_eq!(done.summary.failures.len(), 1);
+    assert!(done.summary.interrupted, "the other stage waits for nothing else");
+}
+
 /// A body that needs no libtorch has a process of its own too: what it does to it, the others go on.
 #[test]
 fn a_crash_fails_one_stage() {
