@@ -1,6 +1,7 @@
 //! The list of stage kinds.
 
 use runner::catalog::Catalog;
+use stages::apply::command::Command;
 use stages::apply::estimate_accelerations::EstimateAccelerations;
 use stages::apply::estimate_actions::EstimateActions;
 use stages::apply::predict::Predict;
@@ -53,6 +54,7 @@ pub fn catalog() -> Catalog {
         .with::<TabulateField>()
         .with::<Predict>()
         .with::<RecoverVelocities>()
+        .with::<Command>()
         .with::<Compare>()
         .with::<BinErrors>()
         .with::<CompareGalaxy>()

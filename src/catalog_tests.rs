@@ -191,9 +191,12 @@ impl<'s> Schema<'s> {
         }
         if let Some(object) = self.of_type("object") {
             let right = self.example_of(object);
-            let mut more = right.clone();
-            more["nonsense_key"] = json!(1);
-            found.push((more, vec!["nonsense_key".to_owned()]));
+            // Some mappings are the user's own.
+            if object.at["additionalProperties"] != json!(true) {
+                let mut more = right.clone();
+                more["nonsense_key"] = json!(1);
+                found.push((more, vec!["nonsense_key".to_owned()]));
+            }
             for name in object.required() {
                 let mut less = right.clone();
                 less.as_object_mut().unwrap().shift_remove(name);

@@ -55,7 +55,9 @@ impl Ran {
     /// The error's message and hint.
     pub fn error(&self) -> String {
         match &self.result {
-            Err(StageError::Failed { message, hint }) => format!("{message} | {}", hint.as_deref().unwrap_or("")),
+            Err(StageError::Failed { message, hint } | StageError::Died { message, hint, .. }) => {
+                format!("{message} | {}", hint.as_deref().unwrap_or(""))
+            }
             other => format!("{other:?}"),
         }
     }
@@ -106,7 +108,7 @@ pub fn planned<S: Stage>(stage: &S, inputs: &[(&'static str, SchemaRef)]) -> Res
 
 /// Runs `stage` on tables; its needs must be met.
 pub fn run<S: Stage>(stage: &S, inputs: &[(&'static str, &RecordBatch)], files: &[(&str, PathBuf)]) -> Ran {
-    run_with(stage, inputs, &[], files)
+    run_until(stage, inputs, &[], files, Cancel::default())
 }
 
 /// The same with networks: of each port the file's bytes, of the first type that the port accepts.
@@ -116,14 +118,26 @@ pub fn run_with<S: Stage>(
     networks: &[(&'static str, &[u8])],
     files: &[(&str, PathBuf)],
 ) -> Ran {
+    run_until(stage, inputs, networks, files, Cancel::default())
+}
+
+/// The same, until it is cancelled.
+pub fn run_until<S: Stage>(
+    stage: &S,
+    inputs: &[(&'static str, &RecordBatch)],
+    networks: &[(&'static str, &[u8])],
+    files: &[(&str, PathBuf)],
+    cancel: Cancel,
+) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(format!("{name}.parquet"));
     let ports = stage.inputs();
     let mut connected = Connected::new();
     let mut input_files = BTreeMap::new();
     for &(port, table) in inputs {
-        let accepts = &ports.iter().find(|input| input.name == port).unwrap().accepts;
-        if let Accepts::Table(needs) = accepts {
+        let known = ports.iter().find(|input| input.name == port).cloned();
+        let accepts = known.or_else(|| stage.other_input(port)).unwrap().accepts;
+        if let Accepts::Table(needs) = &accepts {
             for need in needs {
                 let (_, field) = table.schema_ref().column_with_name(need.name).unwrap();
                 assert_eq!(unit_of(field), need.unit, "{}", need.name);
@@ -174,7 +188,7 @@ pub fn run_with<S: Stage>(
         device: Device::Cpu,
         threads: 1,
         tensor_threads: 1,
-        cancel: Cancel::default(),
+        cancel,
         teller: Arc::new(move |one| listener.lock().unwrap().push(one)),
     };
     let result = stage.run(&mut context);

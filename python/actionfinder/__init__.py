@@ -12,6 +12,7 @@ and ``reasons`` says why; ``errors="raise"`` raises them.
 from . import networks
 from ._native import methods as _methods
 from .action_angles import ActionAngles, actions, isochrone_points
+from .command import Columns, Program, stage
 from .errors import DefinitionError, ResultsError, RowError
 from .networks import open_network
 from .orbit import Extents, Orbits, extents, orbits
@@ -27,11 +28,13 @@ METHODS: tuple[str, ...] = tuple(_methods())
 __all__ = [
     "METHODS",
     "ActionAngles",
+    "Columns",
     "DefinitionError",
     "Extents",
     "Observables",
     "Orbits",
     "Potential",
+    "Program",
     "ResultsError",
     "RowError",
     "Run",
@@ -49,5 +52,6 @@ __all__ = [
     "open_run",
     "orbits",
     "read_table",
+    "stage",
     "tori",
 ]

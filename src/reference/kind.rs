@@ -25,10 +25,16 @@ pub fn page(kind: &Kind) -> String {
     );
     let example = kind.example();
     if let Some(stage) = &example {
-        let inputs = stage.inputs();
-        if !inputs.is_empty() {
+        let (inputs, others) = (stage.inputs(), stage.other_input("NAME"));
+        if !inputs.is_empty() || others.is_some() {
             text.push_str("\n## Inputs (`from`)\n\n");
             inputs.iter().for_each(|port| text.push_str(&input(port)));
+        }
+        if let Some(port) = others {
+            text.push_str(&format!(
+                "{}, any number of them by names of your choice\n",
+                input(&port).trim_end()
+            ));
         }
     }
     text.push_str("\n## Parameters (`with`)\n\n");

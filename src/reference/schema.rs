@@ -15,7 +15,7 @@ impl<'a> Walk<'a> {
         Self { root, here }
     }
 
-    /// A list with an item for each property of an object or of a list's objects, or for each choice.
+    /// A list with an item for each property of an object, of a list's or a mapping's objects, or for each choice.
     pub fn inside(&self, schema: &Value, depth: usize, text: &mut String) {
         let (_, schema) = self.resolve(schema);
         if let Some(item) = schema.get("items") {
@@ -26,6 +26,9 @@ impl<'a> Walk<'a> {
                 let needed = list(schema, "required").any(|required| required.as_str() == Some(name));
                 self.item(name, property, Some(needed), depth, text);
             }
+        }
+        if let Some(values) = schema.get("additionalProperties").filter(|values| values.is_object()) {
+            self.inside(values, depth, text);
         }
         for choice in choices(schema).filter(|choice| !is_null(choice)) {
             match (single(choice), choice.get("const").or_else(|| only(choice))) {

@@ -332,6 +332,39 @@ fn ratio(from: &str, to: &str) -> Result<Ratio, Mismatch> {
     })
 }
 
+/// Units of our tables.
+const OURS: [&str; 15] = [
+    "kpc",
+    "km/s",
+    "Gyr",
+    "deg",
+    "rad",
+    "mas",
+    "mas/yr",
+    "km/s kpc",
+    "km/s/kpc",
+    "(km/s)^2",
+    "(km/s)^2/kpc",
+    "M_sun",
+    "M_sun/kpc^2",
+    "M_sun/kpc^3",
+    "%",
+];
+
+/// A unit as our tables spell it, where they have it; another as it is written. `None` where it is not understood.
+pub fn spelled(text: &str) -> Option<&str> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Some(text);
+    }
+    let unit = Unit::parse(text)?;
+    let same = |ours: &&&str| {
+        let dimension = Unit::parse(ours).map(|ours| ours.dimension);
+        dimension == Some(unit.dimension) && factor(text, ours).is_ok_and(|factor| (factor - 1.0).abs() < 1e-12)
+    };
+    Some(OURS.iter().find(same).map_or(text, |ours| *ours))
+}
+
 /// Some units of what `ours` measures, for hints.
 pub fn examples(ours: &str) -> &'static str {
     match ours {

@@ -8,7 +8,7 @@ use crate::program::{Place, project};
 /// A place with the small pipeline of every kind.
 pub fn place() -> Place {
     let place = Place::new();
-    for name in ["kinds.yaml", "streams.csv", "field.safetensors"] {
+    for name in ["kinds.yaml", "streams.csv", "field.safetensors", "speeds.sh"] {
         std::fs::copy(project("tests/golden").join(name), place.path(name)).unwrap();
     }
     place

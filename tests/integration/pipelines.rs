@@ -212,13 +212,14 @@ fn the_nbody_pipeline_runs_small() {
 }
 
 /// Files of the user that the pipelines of the documents name, and what stands in for them.
-const STAND_INS: [(&str, &str); 6] = [
+const STAND_INS: [(&str, &str); 7] = [
     ("stars.csv", "tests/reference/clusters.csv"),
     ("stars.fits", "tests/reference/formats/table.fits"),
     ("galaxy.ini", "tests/reference/formats/README.md"),
     ("snapshot_000.hdf5", "tests/reference/formats/arepo.hdf5"),
     ("snapshot_001.hdf5", "tests/reference/formats/arepo.hdf5"),
     ("given.safetensors", "tests/golden/field.safetensors"),
+    ("speeds.py", "pipelines/own_program/rotate.py"),
 ];
 
 /// Each ```yaml block of the documents that holds a whole pipeline is one that loads.
