@@ -108,13 +108,7 @@ fn table(path: &Path, table: &RecordBatch, rows: usize) -> String {
     for field in schema.fields() {
         let told = |key: &str| field.metadata().get(key).cloned().unwrap_or_default();
         let (name, kind) = (field.name().clone(), field.data_type().to_string());
-        lines.push(vec![
-            name,
-            kind,
-            unit_of(field),
-            told("frame"),
-            told("description"),
-        ]);
+        lines.push(vec![name, kind, unit_of(field), told("frame"), told("description")]);
     }
     text.push_str(&align(&lines, &[]));
     let shown = rows.min(table.num_rows());

@@ -25,8 +25,8 @@ use runner::plan::{Entry, Plan};
 use runner::store::files::{self as store_files, Keep};
 use runner::store::{Hash256, Store};
 
-pub use data::{Data, StageData, State, plain};
 pub use column::Column;
+pub use data::{Data, StageData, State, plain};
 pub use outcomes::outcomes;
 pub use results::{ErrorRow, MEAN, MEAN_ABSOLUTE, symbol};
 

@@ -15,6 +15,7 @@ fn help_of_every_command() {
         .skip_while(|line| *line != "Commands:")
         .skip(1)
         .take_while(|line| !line.is_empty())
+        .filter(|line| !line.starts_with("   "))
         .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next().map(str::to_owned))
         .filter(|name| name != "help" && name.chars().all(char::is_alphabetic))
         .collect();

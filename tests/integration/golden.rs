@@ -78,7 +78,13 @@ fn digest(path: &Path) -> BTreeMap<String, [f64; 2]> {
     digest.insert("rows".to_owned(), [table.num_rows() as f64, 0.0]);
     for (field, column) in table.schema().fields().iter().zip(table.columns()) {
         let unit = tables::unit_of(field);
-        assert_eq!(unit, runner::units::standard(unit), "{}: {}", path.display(), field.name());
+        assert_eq!(
+            unit,
+            runner::units::standard(unit),
+            "{}: {}",
+            path.display(),
+            field.name()
+        );
         // Names and reasons are held by the hash; ids are too large for a mean.
         let is_number = matches!(
             field.data_type(),

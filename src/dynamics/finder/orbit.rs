@@ -64,7 +64,7 @@ pub(super) struct Shape {
 impl Shape {
     /// From ψ at points with these angles, by least squares.
     pub fn fit(weights: &[f64], ridge: f64, points: impl Iterator<Item = (f64, [[f64; 2]; 2])>) -> Option<Self> {
-        let mut columns = vec![Vec::with_capacity(weights.len()); 1 + MODES];
+        let mut columns = vec![Vec::new(); 1 + MODES];
         let mut side = Vec::with_capacity(weights.len());
         for (psi, [u, v]) in points {
             side.push(psi);
@@ -186,7 +186,7 @@ impl Node {
         let psi = places.iter().map(|place| (place.psi, [place.u, place.v]));
         let psi = Shape::fit(&weights, RIDGE, psi)?;
         let middle = 0.5 * count;
-        let mut columns = vec![Vec::with_capacity(points.len()); 2 + MODES];
+        let mut columns = vec![Vec::new(); 2 + MODES];
         for (row, place) in places.iter().enumerate() {
             columns[0].push(1.0);
             columns[1].push((row as f64 + 0.5) / middle - 1.0);

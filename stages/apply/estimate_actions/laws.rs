@@ -125,7 +125,8 @@ const SMALL: dynamics::finder::Settings = dynamics::finder::Settings {
 #[test]
 fn stars_that_the_table_does_not_know_are_set_aside_or_have_the_fallbacks_actions() {
     let potential = json!({ "dehnen": { "mass": 1e11, "scale": 4.0, "inner_slope": 1.0 } });
-    let potential = json!({ "composite": [potential, { "miyamoto_nagai": { "mass": 6e10, "radius": 3.0, "height": 0.3 } }] });
+    let potential =
+        json!({ "composite": [potential, { "miyamoto_nagai": { "mass": 6e10, "radius": 3.0, "height": 0.3 } }] });
     let built = table(potential.clone(), SMALL);
     // In the table, of too little L_z, and far outside.
     let numbers = [

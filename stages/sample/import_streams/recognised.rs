@@ -140,9 +140,14 @@ pub fn unit_of(ours: &str) -> &'static str {
 
 /// Why a unit that a file states is none for our column, where it is none.
 pub fn misfit(ours: &str, stated: &str) -> Option<String> {
-    let column = COLUMNS.iter().find(|column| column.name == ours && !column.unit.is_empty())?;
+    let column = COLUMNS
+        .iter()
+        .find(|column| column.name == ours && !column.unit.is_empty())?;
     let is_stated = !stated.trim().is_empty();
-    is_stated.then(|| factor(stated, column.unit).err()).flatten().map(|why| why.to_string())
+    is_stated
+        .then(|| factor(stated, column.unit).err())
+        .flatten()
+        .map(|why| why.to_string())
 }
 
 /// Whether a column is `name`, its error, or a correlation with it.
