@@ -198,8 +198,8 @@ fn written(picture: &Picture, row: usize, column: usize) -> Written {
     };
     Written {
         x: !(picture.shared.x && is_panel(below) && same(|panel| &panel.x, below)),
-        y: !own.is_some_and(|own| own.numbered_elsewhere)
-            && !(picture.shared.y && is_panel(before) && same(|panel| &panel.y, before)),
+        y: !(own.is_some_and(|own| own.numbered_elsewhere)
+            || picture.shared.y && is_panel(before) && same(|panel| &panel.y, before)),
         in_two: false,
     }
 }

@@ -102,11 +102,13 @@ fn the_same_table_gives_the_same_bytes() {
 
 /// All texts of a picture.
 fn words(items: &[Item]) -> Vec<&Words> {
-    let word = |item| match item {
-        &Item::Words(ref words) => Some(words),
-        _ => None,
-    };
-    items.iter().filter_map(word).collect()
+    items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Words(words) => Some(words),
+            _ => None,
+        })
+        .collect()
 }
 
 fn overlap(a: [f64; 4], b: [f64; 4]) -> bool {
