@@ -14,7 +14,7 @@ use crate::staeckel::StaeckelFudge;
 pub struct Stored {
     /// What it was built with.
     pub settings: Settings,
-    /// Coordinates of the columns, [`columns`](Self::columns_of) of them.
+    /// The columns, `Column::NUMBERS` numbers each.
     pub columns: Vec<f64>,
     /// Numbers of the nodes.
     pub nodes: Vec<f32>,
