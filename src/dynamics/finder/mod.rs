@@ -1,5 +1,5 @@
 //! Actions, angles and frequencies of stars from a table of orbits of their potential, with an error and a class, at about the cost of the Stäckel fudge,
-//! or actions alone at an eighth of it. Median errors are below a tenth of the fudge's; next to resonances they are like its own, and say so.
+//! or actions alone at an eighth of it. Most median errors are below a tenth of the fudge's; next to resonances they are like its own, and say so.
 //!
 //! E and L_z of a star are known exactly. What is left is a third integral and two angles; the table corrects guesses ψ and ϑ of these, the fudge's (module
 //! `fudged`) or cheap ones (module `coordinates`: two evaluations of the potential and no quadrature), by Fourier series along the torus,
