@@ -113,7 +113,7 @@ impl Made {
         };
         let column = orbits.and_then(|orbits| {
             let circle = orbits.integrals.circle;
-            let scale = circle.momentum - orbits.integrals.lz.abs();
+            let scale = orbits.integrals.scale();
             let radius2 = (2.0 * circle.ln_radius).exp();
             let nodes = |by: By| {
                 table::regular(

@@ -77,6 +77,11 @@ impl Integrals {
             sigma: sigma(lz / circle.momentum),
         })
     }
+
+    /// L_c − |L_z| = L_c sin²σ, km/s kpc: what J_r and J_z are measured in. Of a circular orbit it is nothing, which rounding may bring below.
+    pub fn scale(&self) -> f64 {
+        (self.circle.momentum - self.lz.abs()).max(0.0)
+    }
 }
 
 /// σ of L_z/L_c.

@@ -211,7 +211,7 @@ fn held_out<P: Potential>(finder: &Finder<P>, integrals: &Integrals, shell: f64,
     let track = Track::follow(potential, &start, rate, PERIODS)?;
     let column = finder.column(integrals);
     let node = Node::of(&finder.fudge, &finder.plane, &track, integrals, &column)?;
-    let scale = integrals.circle.momentum - integrals.lz.abs();
+    let scale = integrals.scale();
     let mut points = Vec::with_capacity(POINTS);
     let mut mean = [0.0; 3];
     for i in 0..POINTS {

@@ -229,7 +229,7 @@ impl<P: Potential> Finder<P> {
                 frequencies: Frequencies::from_rzphi([omega_r, omega_z, turning * omega_phi]),
             },
             place: [integrals.circle.ln_radius, x, y],
-            scale: integrals.circle.momentum - integrals.lz.abs(),
+            scale: integrals.scale(),
         })
     }
 
@@ -356,7 +356,7 @@ fn corrected(psi: f64, head: &[f32; HEAD], waves: &Waves) -> f64 {
 
 /// J_r and J_z with L_z.
 fn actions(integrals: &Integrals, psi: f64, numbers: &[f32]) -> Actions {
-    let scale = integrals.circle.momentum - integrals.lz.abs();
+    let scale = integrals.scale();
     let of = |i: usize, share: f64| (f64::from(numbers[PADDED + i]) * scale * share).max(0.0);
     Actions::from_rzphi([of(0, 1.0 - psi), of(1, psi), integrals.lz])
 }

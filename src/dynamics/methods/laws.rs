@@ -17,7 +17,8 @@ pub enum Law {
     Answers,
     /// Everything is finite; J_r, J_z ≥ 0; J_φ = L_z; Ω_r, Ω_z > 0; Ω_φ has the sign of J_φ; angles are in [0, 2π), and none is −0.
     Signs,
-    /// Of stars that a method can do its stated errors, which excuse it from other laws, are at most `MOST_STATED` times what it is known for.
+    /// A stated error is not negative. Of stars that a method can do, stated errors, which excuse it from other laws, are at most `MOST_STATED`
+    /// times what it is known for.
     Stated,
     /// In a sphere 1 ≤ Ω_r/|Ω_φ| ≤ 2, and |Ω_φ| = Ω_z.
     Frequencies,
@@ -306,6 +307,18 @@ fn alone<P: Potential + ?Sized>(
         && sense >= 0.0)
     {
         broken(Law::Signs, format!("{star:?} gave {found:?}"));
+    }
+    for (name, stated) in [
+        ("actions", answer.action_error),
+        ("angles", answer.angle_error),
+        ("frequencies", answer.frequency_error),
+    ] {
+        if let Some(stated) = stated.filter(|stated| stated.is_nan() || *stated < 0.0) {
+            broken(
+                Law::Stated,
+                format!("{star:?} has {name} with a stated error of {stated:.1e}"),
+            );
+        }
     }
     if entry.answers.contains(&kind) && kind != Kind::Nothing {
         let total = sum(&found).max(f64::MIN_POSITIVE);
