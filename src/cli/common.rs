@@ -63,6 +63,24 @@ pub struct Selection {
     force: Vec<String>,
 }
 
+/// A pipeline as commands take it that look at its results.
+#[derive(Debug, clap::Args)]
+pub struct Pipeline {
+    /// The pipeline
+    pub pipeline: PathBuf,
+    #[command(flatten)]
+    pub parameters: Parameters,
+    #[command(flatten)]
+    pub results: Results,
+}
+
+impl Pipeline {
+    /// Reads and plans it.
+    pub fn load(&self) -> Result<Loaded, Failure> {
+        Loaded::new(&self.pipeline, &self.parameters, &self.results)
+    }
+}
+
 /// A pipeline as `run` and `plan` take it.
 #[derive(Debug, clap::Args)]
 pub struct Work {

@@ -1,30 +1,23 @@
 //! `actionfinder report`
 
-use std::path::PathBuf;
-
-use super::common::{Loaded, Parameters};
+use super::common::{Loaded, Pipeline};
 use super::failure::{Failure, Finished, with_hint};
-use super::results::Results;
 use crate::console::{count, print, say};
 use crate::report::{self, Detail, State};
 
 /// Write the report of a pipeline again, from what is cached; nothing is run.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The pipeline
-    pipeline: PathBuf,
     #[command(flatten)]
-    parameters: Parameters,
-    #[command(flatten)]
-    results: Results,
+    pipeline: Pipeline,
 }
 
 /// Writes it, and prints where it is.
 pub fn run(args: Args) -> Result<Finished, Failure> {
-    let loaded = Loaded::new(&args.pipeline, &args.parameters, &args.results)?;
+    let loaded = args.pipeline.load()?;
     let Loaded { graph, store, plan, .. } = &loaded;
     let data = report::collect(graph, store, plan, Detail::Whole);
-    let folder = store.report_folder(&graph.pipeline, args.parameters.part().as_deref());
+    let folder = store.report_folder(&graph.pipeline, args.pipeline.parameters.part().as_deref());
     let sources = report::sources(graph, plan, store.program());
     let written = report::write(&data, &sources, &folder, store);
     let written = written.map_err(|error| Failure::Work(with_hint("the report", &error)))?;

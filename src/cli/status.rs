@@ -1,27 +1,20 @@
 //! `actionfinder status`
 
-use std::path::PathBuf;
-
-use super::common::{Loaded, Parameters};
+use super::common::Pipeline;
 use super::failure::{Failure, Finished};
-use super::results::Results;
 use crate::console::{align, describe_search, duration, print};
 use crate::report::{State, summary};
 
 /// Show how the stages of a pipeline stand.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The pipeline
-    pipeline: PathBuf,
     #[command(flatten)]
-    parameters: Parameters,
-    #[command(flatten)]
-    results: Results,
+    pipeline: Pipeline,
 }
 
 /// Prints the state of every stage, then findings and results.
 pub fn run(args: Args) -> Result<Finished, Failure> {
-    let loaded = Loaded::new(&args.pipeline, &args.parameters, &args.results)?;
+    let loaded = args.pipeline.load()?;
     let data = loaded.data()?;
     let mut lines = Vec::new();
     for stage in &data.stages {

@@ -1,26 +1,19 @@
 //! `actionfinder sweep`
 
-use std::path::PathBuf;
-
 use runner::graph::Searched;
 use runner::search::{front, key, order};
 
-use super::common::{Loaded, Parameters};
+use super::common::Pipeline;
 use super::condition::Condition;
 use super::failure::{Failure, Finished};
-use super::results::Results;
 use crate::console::{align, number, print};
 use crate::report::{Column, Data, StageData, outcomes, plain, summary, symbol};
 
 /// Show all points of a sweep with their results, best first.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The pipeline
-    pipeline: PathBuf,
     #[command(flatten)]
-    parameters: Parameters,
-    #[command(flatten)]
-    results: Results,
+    pipeline: Pipeline,
     /// Measure to order by, or a metric of a stage, such as actions.spread_validation [default: what is searched for, or the first
     /// measure]
     #[arg(long, value_name = "MEASURE")]
@@ -35,7 +28,7 @@ pub struct Args {
 
 /// Prints one line for each trial of a search, or each sweep point.
 pub fn run(args: Args) -> Result<Finished, Failure> {
-    let loaded = Loaded::new(&args.pipeline, &args.parameters, &args.results)?;
+    let loaded = args.pipeline.load()?;
     let data = loaded.data()?;
     let most = args.top.unwrap_or(usize::MAX);
     match &loaded.graph.search {

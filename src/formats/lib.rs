@@ -58,6 +58,15 @@ pub fn read(path: &Path, how: How, wanted: &[Wanted]) -> Result<Table, FormatErr
     }
 }
 
+/// Whether a file with these columns has each of those `wanted`, and has it once.
+///
+/// **Fails when** one is not there, or is there twice: with its name, and those that are like it.
+pub fn has_once(path: &Path, there: &[Column], wanted: &[&str]) -> Result<(), FormatError> {
+    let there: Vec<&str> = there.iter().map(|column| column.name.as_str()).collect();
+    let wanted: Vec<Wanted> = wanted.iter().map(|name| (*name, Role::Label)).collect();
+    table::places(path, &wanted, &there).map(drop)
+}
+
 /// The columns of a file, before any of them is read.
 pub fn columns(path: &Path, how: How) -> Result<Vec<Column>, FormatError> {
     match Format::find(path, how.format)? {

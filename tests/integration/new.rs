@@ -83,6 +83,30 @@ fn a_file_with_streams_gives_the_template_with_its_own_columns() {
 }
 
 #[test]
+fn a_column_that_is_there_twice_is_told_before_anything_is_written() {
+    let place = Place::new();
+    place.write(
+        "twice.csv",
+        "ra,ra,dec,parallax,pmra,pmdec,radial_velocity\n1,9,2,1,1,1,1\n",
+    );
+    for arguments in [
+        &["new", "--from", "twice.csv", "p.yaml"][..],
+        &["actions", "twice.csv", "--potential", "mcmillan_17", "-o", "o.csv"],
+    ] {
+        let gave = place.run(arguments);
+        assert!(
+            gave.code != 0 && gave.err.contains("has the column ra twice: columns 1 and 2"),
+            "{}",
+            gave.err
+        );
+    }
+    assert!(!place.path("p.yaml").exists() && !place.path("o.csv").exists());
+    place.write("one.csv", "x,y,z,vx,vy,vz\n8,0,0,0,220,0\n");
+    let (_, said) = written(&place, "one.csv", "one.yaml");
+    assert!(said.contains("1 row; 6 columns"), "{said}");
+}
+
+#[test]
 fn true_actions_of_a_file_are_compared_with() {
     let place = Place::new();
     let sample = project("tests/reference/orbits_dehnen_binney_98_1_halo.parquet");

@@ -11,6 +11,7 @@ use crate::cli::export::said;
 use crate::cli::failure::Failure;
 use crate::cli::quick::columns::{self, Pairs};
 use crate::cli::quick::{absolute, quoted};
+use crate::console::count;
 
 /// Fewest streams that a map is learned from: some choose its best epoch, and some test it.
 const FEWEST: usize = 10;
@@ -187,11 +188,12 @@ fn one_line(text: &str) -> String {
 }
 
 fn told(found: &Found) -> String {
-    let count = |ending: &str| found.mapped.iter().filter(|(ours, _)| ours.ends_with(ending)).count();
-    let (errors, correlations) = (count("_error"), count("_corr"));
+    let ending = |ending: &str| found.mapped.iter().filter(|(ours, _)| ours.ends_with(ending)).count();
+    let (errors, correlations) = (ending("_error"), ending("_corr"));
     let kept = found.others().len();
     let mapped = found.mapped.len() - errors - correlations;
-    let mut text = format!("{} rows; {mapped} columns are known by their names", found.rows);
+    let rows = count(found.rows, "row");
+    let mut text = format!("{rows}; {mapped} columns are known by their names");
     if errors + correlations > 0 {
         let _ = write!(text, ", of errors {errors} and of correlations {correlations} besides");
     }

@@ -15,18 +15,21 @@ pub type Pairs = Vec<(String, String)>;
 /// The columns of a file that say where stars are and how they move, along the line of sight as well.
 pub fn mapped(file: &Path) -> Result<Pairs, Failure> {
     let columns = formats::columns(file, How::default()).map_err(|error| Failure::Work(said(&error)))?;
-    let names = names(&columns);
-    choose(&names).map_err(|why| lacks(file, &names, &why))
+    once(file, &columns, choose)
 }
 
 /// The same, for which a column of velocities along the line of sight may be missing, and with what may be a stream.
 pub fn sky_or_cartesian(file: &Path, columns: &[Column]) -> Result<Pairs, Failure> {
-    let names = names(columns);
-    known(&names).map_err(|why| lacks(file, &names, &why))
+    once(file, columns, known)
 }
 
-fn names(columns: &[Column]) -> Vec<String> {
-    columns.iter().map(|column| column.name.clone()).collect()
+/// What `find` finds among the names; none of the file's columns that it takes may be there twice.
+fn once(file: &Path, columns: &[Column], find: fn(&[String]) -> Result<Pairs, String>) -> Result<Pairs, Failure> {
+    let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+    let pairs = find(&names).map_err(|why| lacks(file, &names, &why))?;
+    let wanted: Vec<&str> = pairs.iter().map(|(_, theirs)| theirs.as_str()).collect();
+    formats::has_once(file, columns, &wanted).map_err(|error| Failure::Work(said(&error)))?;
+    Ok(pairs)
 }
 
 fn lacks(file: &Path, columns: &[String], why: &str) -> Failure {
