@@ -66,6 +66,11 @@ impl WorkingFolder {
         &self.path
     }
 
+    /// The file of its request, whose path no other command has while this one runs.
+    pub fn request(&self) -> PathBuf {
+        self.path.join("request.json")
+    }
+
     /// Where the command writes an output.
     pub fn output(&self, name: &str, artifact: &Artifact, tables: TableFormat) -> PathBuf {
         self.path.join(relative("outputs", name, artifact, tables))
@@ -120,7 +125,7 @@ impl WorkingFolder {
                 .collect(),
             threads: context.tensor_threads,
         };
-        let path = self.path.join("request.json");
+        let path = self.request();
         let text = serde_json::to_string_pretty(&request).map_err(|error| StageError::Bug(error.to_string()))?;
         fs::write(&path, text + "\n").map_err(|error| StageError::io(&path, error))
     }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use runner::context::StageContext;
 use runner::error::{Death, StageError};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
 use super::folder::WorkingFolder;
 use super::report::{Said, read};
@@ -43,6 +44,12 @@ const THREADS: [&str; 6] = [
     "ACTIONFINDER_THREADS",
 ];
 
+/// The variable that names the request.
+const REQUEST: &str = "ACTIONFINDER_REQUEST";
+
+/// How often strays are looked for: what one of them starts meanwhile is found the next time.
+const LOOKS: usize = 100;
+
 /// Runs the command to its end. An error where it did not end well.
 pub(super) fn run(command: &Command, folder: &WorkingFolder, context: &StageContext) -> Result<(), StageError> {
     let name = command.run.first().map_or("", String::as_str);
@@ -67,7 +74,7 @@ pub(super) fn run(command: &Command, folder: &WorkingFolder, context: &StageCont
     let log = File::create(to).map_err(|error| StageError::io(to, error))?;
     let (mut child, notes) = start(command, &path, folder, &reach, context)?;
     notes.into_iter().for_each(|note| context.note(note));
-    let end = follow(&mut child, name, log, context)?;
+    let end = follow(&mut child, (name, &folder.request()), log, context)?;
     if end.status.success() {
         if end.garbled > 0 {
             context.note(format!(
@@ -115,7 +122,7 @@ fn start(
         .env("SOURCE_DATE_EPOCH", "0")
         .envs(THREADS.map(|name| (name, context.tensor_threads.to_string())))
         .envs(&command.environment)
-        .env("ACTIONFINDER_REQUEST", folder.path().join("request.json"))
+        .env(REQUEST, folder.request())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -141,7 +148,12 @@ struct End {
 }
 
 /// Passes on what it says, keeps its log, and waits for its end.
-fn follow(child: &mut Child, name: &str, log: File, context: &StageContext) -> Result<End, StageError> {
+fn follow(
+    child: &mut Child,
+    (name, request): (&str, &Path),
+    log: File,
+    context: &StageContext,
+) -> Result<End, StageError> {
     let log = Mutex::new(BufWriter::new(log));
     let tail = Mutex::new(VecDeque::new());
     let garbled = AtomicUsize::new(0);
@@ -179,7 +191,7 @@ fn follow(child: &mut Child, name: &str, log: File, context: &StageContext) -> R
             });
         }
         // What the command started ends with it, and then the readers do.
-        wait(child, context)
+        wait(child, request, context)
     });
     let status = status.map_err(|error| StageError::io(name, error))?;
     context.check_cancelled()?;
@@ -192,8 +204,9 @@ fn follow(child: &mut Child, name: &str, log: File, context: &StageContext) -> R
     })
 }
 
-/// Waits until it has ended, or ends it when the run is cancelled; then ends what is left of its group, before another can have its number.
-fn wait(child: &mut Child, context: &StageContext) -> std::io::Result<ExitStatus> {
+/// Waits until it has ended, or ends it when the run is cancelled; then ends what is left of its group, before another can have its number, and
+/// what has left the group.
+fn wait(child: &mut Child, request: &Path, context: &StageContext) -> std::io::Result<ExitStatus> {
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let end_group = || {
         if let Some(group) = group {
@@ -208,7 +221,31 @@ fn wait(child: &mut Child, context: &StageContext) -> std::io::Result<ExitStatus
         }
     }
     end_group();
-    child.wait()
+    let status = child.wait();
+    end_strays(request);
+    status
+}
+
+/// Ends what has begun a session of its own, and would keep its output open: all that the command started has its request in the environment.
+fn end_strays(request: &Path) {
+    let mark = [REQUEST.as_bytes(), b"=", request.as_os_str().as_bytes()].concat();
+    let is_stray = |process: &Pid| {
+        let environment = std::fs::read(format!("/proc/{}/environ", process.as_raw_nonzero())).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == mark)
+    };
+    for _ in 0..LOOKS {
+        let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let numbers = all.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
+        let strays: Vec<Pid> = numbers.filter(is_stray).collect();
+        if strays.is_empty() {
+            return;
+        }
+        for stray in strays {
+            // One that is gone needs no signal.
+            let _ = kill_process(stray, Signal::KILL);
+        }
+        std::thread::sleep(PAUSE);
+    }
 }
 
 /// Each line, without its end.

@@ -219,7 +219,6 @@ fn a_command_ends_when_the_run_does() {
         let processes = std::fs::read_dir("/proc").unwrap().flatten();
         let says = |entry: std::fs::DirEntry| std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         processes
-            .filter(|_| true)
             .map(says)
             .filter(|said| String::from_utf8_lossy(said).contains(&mark))
             .count()
@@ -248,6 +247,12 @@ fn a_command_ends_when_the_run_does() {
     // What goes on after the command has ended well goes with it.
     let script = format!("sh -c 'sleep 600; : {mark}' & echo a > outputs/seen.txt");
     ran_well(&script);
+    assert_eq!(alive(), 0);
+    // So does what has left its group, whoever started it.
+    let stray = format!("setsid sh -c \"(echo a > outputs/seen.txt; sleep 600; : {mark}) &\"");
+    ran_well(&format!(
+        "{stray} & while [ ! -s outputs/seen.txt ]; do sleep 0.01; done"
+    ));
     assert_eq!(alive(), 0);
     assert!(begun.elapsed() < Duration::from_secs(60));
 }
