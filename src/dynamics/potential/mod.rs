@@ -211,8 +211,8 @@ pub(crate) fn not_negative(
     }
 }
 
-/// The density that Poisson's equation ∇²Φ = 4πGρ gives for a Hessian.
-pub(crate) fn poisson_density(hessian: [[f64; 3]; 3]) -> f64 {
+/// The density that Poisson's equation ∇²Φ = 4πGρ gives for a Hessian in (km/s)²/kpc², M_sun/kpc³.
+pub fn poisson_density(hessian: [[f64; 3]; 3]) -> f64 {
     (hessian[0][0] + hessian[1][1] + hessian[2][2]) / (4.0 * std::f64::consts::PI * GRAVITATIONAL_CONSTANT)
 }
 

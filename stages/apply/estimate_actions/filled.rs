@@ -3,8 +3,7 @@
 //! Stars of a disc say nothing of the field within their least radius, and there a sum of discs and multipoles may as well repel.
 //! No orbit of theirs gets there, but methods ask for circular orbits from the centre outwards.
 
-use dynamics::potential::{Expansion, Potential, Symmetry};
-use dynamics::units::GRAVITATIONAL_CONSTANT;
+use dynamics::potential::{Expansion, Potential, Symmetry, poisson_density};
 use dynamics::vector::{difference, dot, norm, scaled, sum};
 
 /// Radii in the plane that are looked at, evenly in ln R from the innermost, in units of the distance of the farthest star.
@@ -37,24 +36,22 @@ impl Filled {
     pub fn new(field: Expansion, extent: f64) -> Self {
         let ratio = INNERMOST.powf(1.0 / (RADII - 1) as f64);
         let mut outer = f64::INFINITY;
-        let mut last = None;
+        let mut core = None;
         for radius in (0..RADII).map(|n| extent * ratio.powi(n as i32)) {
             let (level, acceleration) = field.potential_and_acceleration([radius, 0.0, 0.0]);
             let attraction = -acceleration[0];
             let energy = level + 0.5 * radius * attraction;
             if !(attraction > 0.0 && energy < outer) {
-                break;
+                return Self { field, core };
             }
             outer = energy;
-            last = Some(Core {
+            core = Some(Core {
                 radius,
                 level,
                 attraction,
             });
         }
-        let innermost = extent * INNERMOST * 1.001;
-        let core = last.filter(|core| core.radius > innermost);
-        Self { field, core }
+        Self { field, core: None }
     }
 
     /// The radius within which it is filled in, kpc: no orbit that gets there is known. Zero where it has no core.
@@ -68,16 +65,33 @@ impl Filled {
     }
 }
 
+/// The field at r_c above a place within.
+struct Above {
+    /// Outwards.
+    direction: [f64; 3],
+    /// Where it is, kpc.
+    place: [f64; 3],
+    /// Its potential less Φ̄.
+    excess: f64,
+    /// The gradient of its potential: outwards, and what is left.
+    slope: f64,
+    across: [f64; 3],
+}
+
 impl Core {
-    /// Direction of a place, and the field at r_c in that direction: less Φ̄, its gradient across, and its slope outwards.
-    fn above(&self, field: &Expansion, x: [f64; 3]) -> ([f64; 3], [f64; 3], f64, [f64; 3], f64) {
+    fn above(&self, field: &Expansion, x: [f64; 3]) -> Above {
         let r = norm(x);
         let direction = if r > 0.0 { scaled(x, 1.0 / r) } else { [1.0, 0.0, 0.0] };
-        let above = scaled(direction, self.radius);
-        let (potential, acceleration) = field.potential_and_acceleration(above);
+        let place = scaled(direction, self.radius);
+        let (potential, acceleration) = field.potential_and_acceleration(place);
         let slope = -dot(direction, acceleration);
-        let across = difference(scaled(acceleration, -1.0), scaled(direction, slope));
-        (direction, above, potential - self.level, across, slope)
+        Above {
+            direction,
+            place,
+            excess: potential - self.level,
+            slope,
+            across: difference(scaled(acceleration, -1.0), scaled(direction, slope)),
+        }
     }
 }
 
@@ -94,7 +108,12 @@ impl Potential for Filled {
         let Some(core) = self.inside(x) else {
             return self.field.potential_and_acceleration(x);
         };
-        let (direction, _, excess, across, _) = core.above(&self.field, x);
+        let Above {
+            direction,
+            excess,
+            across,
+            ..
+        } = core.above(&self.field, x);
         let share = norm(x) / core.radius;
         let potential =
             core.level + share * share * excess + 0.5 * core.attraction * core.radius * (share * share - 1.0);
@@ -107,8 +126,14 @@ impl Potential for Filled {
         let Some(core) = self.inside(x) else {
             return self.field.hessian(x);
         };
-        let (n, above, excess, t, slope) = core.above(&self.field, x);
-        let curvature = self.field.hessian(above);
+        let Above {
+            direction: n,
+            place,
+            excess,
+            slope,
+            across: t,
+        } = core.above(&self.field, x);
+        let curvature = self.field.hessian(place);
         let projected = |i: usize, k: usize| {
             let along = |k: usize| dot(curvature[k], n);
             curvature[i][k] - n[i] * along(k) - along(i) * n[k] + n[i] * n[k] * dot(n, [along(0), along(1), along(2)])
@@ -125,11 +150,10 @@ impl Potential for Filled {
     }
 
     fn density(&self, x: [f64; 3]) -> f64 {
-        if self.inside(x).is_none() {
-            return self.field.density(x);
+        match self.inside(x) {
+            Some(_) => poisson_density(self.hessian(x)),
+            None => self.field.density(x),
         }
-        let hessian = self.hessian(x);
-        (hessian[0][0] + hessian[1][1] + hessian[2][2]) / (4.0 * std::f64::consts::PI * GRAVITATIONAL_CONSTANT)
     }
 
     fn symmetry(&self) -> Symmetry {
