@@ -48,6 +48,9 @@ impl Condition {
         if name.is_empty() || value.is_empty() {
             return Err("write NAME=VALUE, NAME<VALUE and so on".to_owned());
         }
+        if value.parse::<f64>().is_ok_and(f64::is_nan) {
+            return Err("nothing is equal to NaN, or less or more".to_owned());
+        }
         Ok(Self {
             name,
             comparison,
@@ -107,7 +110,7 @@ mod tests {
         assert!(!holds("row<halo", json!("disc")) && holds("a=true", json!(true)));
         assert!(Condition::read("a.b<5").unwrap().holds_for(4.0));
         assert!(!Condition::read("a.b<5").unwrap().holds_for(f64::NAN));
-        for wrong in ["", "width", "=3", "width<"] {
+        for wrong in ["", "width", "=3", "width<", "a.b<nan", "a.b=NaN"] {
             assert!(Condition::read(wrong).is_err(), "{wrong}");
         }
     }
