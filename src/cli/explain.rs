@@ -51,7 +51,7 @@ fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
 }
 
 fn write(folder: &std::path::Path, pages: &[Page]) -> Result<Finished, Failure> {
-    let failed = |error: std::io::Error| Failure::Work(format!("{}: {error}", folder.display()));
+    let failed = |error: std::io::Error| Failure::file(folder, &error);
     std::fs::create_dir_all(folder).map_err(failed)?;
     for page in pages {
         std::fs::write(folder.join(format!("{}.md", page.name)), &page.text).map_err(failed)?;

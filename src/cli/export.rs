@@ -94,7 +94,7 @@ fn table_of(loaded: &Loaded, stage: StageId, port: &'static str) -> &'static str
 /// Writes a figure of the results to a file, and says so.
 fn draw(from: &Path, to: &Path, form: Form) -> Result<(), Failure> {
     spare(to, std::iter::once(from))?;
-    let svg = std::fs::read_to_string(from).map_err(|error| Failure::Work(format!("{}: {error}", from.display())))?;
+    let svg = std::fs::read_to_string(from).map_err(|error| Failure::file(from, &error))?;
     let bytes = drawn::bytes(&svg, form).map_err(|error| Failure::Work(format!("{}: {error}", from.display())))?;
     formats::write_bytes(to, &bytes).map_err(|error| Failure::Work(said(&error)))?;
     say(&format!("{}: {} bytes", to.display(), bytes.len()));

@@ -1,7 +1,10 @@
 //! How a command ends, and the exit code of each way.
 
 use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
+
+use runner::error::reason;
 
 /// The exit code of a bug.
 pub const BUG: u8 = 70;
@@ -66,6 +69,11 @@ impl Failure {
         })
     }
 
+    /// The system refuses to read or write a file or folder.
+    pub fn file(path: &Path, error: &std::io::Error) -> Self {
+        Self::Work(format!("{}: {}", path.display(), reason(error)))
+    }
+
     /// A failure with files.
     pub fn work(error: impl fmt::Display) -> Self {
         Self::Work(error.to_string())
@@ -80,7 +88,7 @@ pub fn with_hint(what: &str, error: &std::io::Error) -> String {
         }
         _ => "",
     };
-    format!("{what}: {error}{hint}")
+    format!("{what}: {}{hint}", reason(error))
 }
 
 impl fmt::Display for Failure {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use runner::error::reason;
 use runner::store::runs::{KeptRun, Record};
 use runner::store::state::State;
 use runner::store::{Hash256, Manifest, Store};
@@ -135,7 +136,7 @@ struct Entry {
 
 /// Where a file comes from, in words.
 fn origin(store: &Store, file: &Path) -> Result<String, Failure> {
-    let failed = |error: std::io::Error| Failure::Usage(format!("{}: {error}", file.display()));
+    let failed = |error: std::io::Error| Failure::Usage(format!("{}: {}", file.display(), reason(&error)));
     let hash = Hash256::of_file(file).map_err(failed)?;
     let found = entries(store, &hash);
     if found.is_empty() {

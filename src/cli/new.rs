@@ -49,10 +49,10 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         .open(&args.path)
         .map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => there(),
-            _ => Failure::Work(format!("{path}: {error}")),
+            _ => Failure::file(&args.path, &error),
         })?;
     file.write_all(yaml.as_bytes())
-        .map_err(|error| Failure::Work(format!("{path}: {error}")))?;
+        .map_err(|error| Failure::file(&args.path, &error))?;
     print(&format!("wrote {path}\n{} actionfinder plan {path}", found.join("\n")));
     Ok(Finished::Well)
 }

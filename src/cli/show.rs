@@ -81,8 +81,7 @@ fn describe(path: &Path, rows: usize) -> Result<String, Failure> {
         Some("parquet") => Ok(table(path, &tables::read(path).map_err(Failure::work)?, rows)),
         Some("safetensors") => network(path),
         _ => {
-            let bytes =
-                std::fs::metadata(path).map_err(|error| Failure::Work(format!("{}: {error}", path.display())))?;
+            let bytes = std::fs::metadata(path).map_err(|error| Failure::file(path, &error))?;
             Ok(format!("{}\n{} bytes", path.display(), bytes.len()))
         }
     }
@@ -152,7 +151,7 @@ fn cell(array: &dyn Array, row: usize) -> String {
 /// The tensors of a safetensors file, from its header: eight bytes of length, then JSON.
 fn network(path: &Path) -> Result<String, Failure> {
     let damaged = || Failure::Work(format!("{} is not a whole safetensors file", path.display()));
-    let bytes = std::fs::read(path).map_err(|error| Failure::Work(format!("{}: {error}", path.display())))?;
+    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
     let length = bytes
         .first_chunk()
         .map(|first| u64::from_le_bytes(*first))

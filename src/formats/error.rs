@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tables::reason;
+
 /// Why a file could not be read or written: sentences for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum FormatError {
@@ -22,12 +24,6 @@ pub enum FormatError {
         /// What the user can do.
         hint: Option<String>,
     },
-}
-
-/// What the system says, without its number.
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 impl FormatError {

@@ -4,6 +4,16 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+/// Why the system refuses, in words, without its number.
+pub fn reason(error: &std::io::Error) -> String {
+    // What was said with an error of our own stays.
+    if error.kind() == std::io::ErrorKind::NotFound && error.raw_os_error().is_some() {
+        return "it does not exist".to_owned();
+    }
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
 /// The error of a stage body. Science crates have typed errors of their own; a body turns them into this one.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
@@ -29,7 +39,7 @@ pub enum StageError {
         hint: Option<String>,
     },
     /// A file could not be read or written.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {reason}", path = path.display(), reason = reason(source))]
     Io {
         /// The file.
         path: PathBuf,

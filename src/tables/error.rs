@@ -2,11 +2,17 @@
 
 use std::path::PathBuf;
 
+/// Why the system refuses, in its words, without its number.
+pub fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
 /// Why a table could not be read, built or written.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// The file could not be opened, read or written.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {reason}", path = path.display(), reason = reason(source))]
     Io {
         /// The file.
         path: PathBuf,

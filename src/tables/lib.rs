@@ -16,7 +16,7 @@ pub use astropy::{astropy_header, unit_of};
 pub use column::{
     bool_column, f64_column, f64_columns, i64_column, noun, optional_f64_column, optional_str_column, str_column,
 };
-pub use error::TableError;
+pub use error::{TableError, reason};
 pub use make::{Values, build, check, join, take_rows};
 pub use parquet_file::{export, read, read_columns, read_schema, write};
 pub use stream::{Batches, TableWriter, batches, count_rows};

@@ -43,6 +43,32 @@ fn version() {
 }
 
 #[test]
+fn what_the_system_refuses_is_said_without_its_numbers() {
+    let place = Place::with(SMALL);
+    std::fs::create_dir(place.path("folder")).unwrap();
+    for arguments in [
+        &["runs", "where", "no.parquet"][..],
+        &["show", "no.parquet"],
+        &["show", "no.safetensors"],
+        &["show", "no.svg"],
+        &["new", "no/p.yaml"],
+        &["new", "--from", "no.csv", "q.yaml"],
+        &["explain", "--write", "p.yaml/pages"],
+        &["export", "no.svg", "-o", "a.pdf"],
+        &["export", "p.yaml:orbits", "-o", "no/a.csv"],
+        &["report", "no.yaml"],
+        &["predict", "no.safetensors", "no.csv", "-o", "o.csv"],
+        &["actions", "no.csv", "--potential", "mcmillan_17", "-o", "o.csv"],
+        &["run", "p.yaml", "--results", "p.yaml/results"],
+        &["run", "folder"],
+    ] {
+        let gave = place.run(arguments);
+        assert!(gave.code != 0 && !gave.err.is_empty(), "{arguments:?}");
+        assert!(!gave.err.contains("os error"), "{arguments:?}: {}", gave.err);
+    }
+}
+
+#[test]
 fn shells_and_man_know_every_command() {
     let place = Place::new();
     let help = place.well(&["help"]).out;

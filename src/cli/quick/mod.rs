@@ -83,7 +83,7 @@ fn put(path: &Path, text: &str) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)
         .and_then(|()| std::fs::write(path, text))
-        .map_err(|error| Failure::Work(format!("{}: {error}", path.display())))
+        .map_err(|error| Failure::file(path, &error))
 }
 
 /// The stage `stars` that brings in a file of stars, as YAML below `stages`.
@@ -116,7 +116,7 @@ pub struct Stars {
 
 /// A path that is the same from any folder.
 pub fn absolute(path: &Path) -> Result<String, Failure> {
-    let path = std::path::absolute(path).map_err(|error| Failure::Work(format!("{}: {error}", path.display())))?;
+    let path = std::path::absolute(path).map_err(|error| Failure::file(path, &error))?;
     let text = path.to_str().map(str::to_owned);
     text.ok_or_else(|| Failure::Usage(format!("{}: its name is no text", path.display())))
 }

@@ -10,6 +10,7 @@ use std::ops::Index;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::error::reason;
 use crate::graph::{Graph, StageId, StageInstance, StageMap};
 use crate::store::state::Stop;
 use crate::store::{Cached, Damage, Identity, Store};
@@ -156,7 +157,7 @@ pub enum PlanError {
         suggestion: Option<String>,
     },
     /// A file of the user cannot be read.
-    #[error("stage {stage}, parameter {parameter}: {path}: {source}", path = path.display())]
+    #[error("stage {stage}, parameter {parameter}: {path}: {reason}", path = path.display(), reason = reason(source))]
     File {
         /// Stage label.
         stage: String,

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
+use crate::error::reason;
+
 /// A larger file is surely not a pipeline.
 const LARGEST: u64 = 64 << 20;
 
@@ -77,15 +79,6 @@ fn content(file: File, length: u64) -> Result<Vec<u8>, String> {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-/// Why the system refuses, without its number.
-fn reason(error: &std::io::Error) -> String {
-    if error.kind() == ErrorKind::NotFound {
-        return "it does not exist".to_owned();
-    }
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 #[cfg(test)]
