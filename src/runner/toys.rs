@@ -409,9 +409,13 @@ fn remote_body(parameters: serde_json::Value, context: &mut StageContext) -> Res
             write(context, "sum", 0.0)?;
             Ok(Outcome::Complete)
         }
-        // Writes what the environment says, when the file that it names is there.
+        // Writes what the environment says, when the file that it names is there. Says in a file beside it that it waits.
         "mark" => {
             let gate = environment("RUNNER_GATE");
+            if !gate.is_empty() {
+                let waits = Path::new(&gate).with_extension("waits");
+                fs::write(&waits, "").map_err(|error| StageError::io(&waits, error))?;
+            }
             while !gate.is_empty() && !Path::new(&gate).exists() {
                 std::thread::sleep(Duration::from_millis(2));
             }

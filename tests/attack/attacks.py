@@ -59,11 +59,18 @@ def _kill(process, who):
 
 
 def interrupts(ground, judge, tries, seed):
-    """SIGINT, SIGTERM or SIGHUP, to the parent or to all, once or twice: then a run that must recover."""
+    """SIGINT, SIGTERM or SIGHUP, to the parent or to all, once or twice: then the same run, which must go on and recover."""
     random = chance(seed)
+    long = ("-p", "epochs=40")
+    ground.clear()
+    code, said = ground.run(*long)
+    if code != 0:
+        judge.fault("interrupts", f"an undisturbed run ended with {code}: {said[-200:]}")
+        return 0
+    right = ground.content()
     for number in range(tries):
         ground.clear()
-        process = ground.start("-p", "epochs=40")
+        process = ground.start(*long)
         time.sleep(random.uniform(0.0, 2.5))
         which = random.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
         for _ in range(random.choice([1, 2])):
@@ -80,7 +87,7 @@ def interrupts(ground, judge, tries, seed):
             judge.fault(attack, "did not end within a minute")
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-        judge.recovered(ground, attack)
+        judge.recovered(ground, attack, long, right)
     return tries
 
 

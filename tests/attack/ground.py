@@ -93,14 +93,14 @@ class Judge:
         self.faults.append((attack, what))
         print(f"  WRONG  {attack}: {what}", flush=True)
 
-    def recovered(self, ground, attack, arguments=()):
+    def recovered(self, ground, attack, arguments=(), right=None):
         """The next run must end well with the right bytes, leave no litter, and the one after find nothing to do."""
         before = len(self.faults)
         code, said = ground.run(*arguments)
         if code != 0:
             self.fault(attack, f"the next run ended with {code}: {said.strip()[-300:]}")
             return False
-        self.same(ground, attack)
+        self.same(ground, attack, right or self.right)
         if litter := ground.litter():
             self.fault(attack, f"left behind: {', '.join(litter[:4])}")
         report = ground.results / "attack" / "report.html"
@@ -111,10 +111,10 @@ class Judge:
             self.fault(attack, f"a second run ended with {code}: {said.strip()[-300:]}")
         return len(self.faults) == before
 
-    def same(self, ground, attack):
+    def same(self, ground, attack, right):
         content = ground.content()
-        for name in sorted(self.right):
-            if content.get(name) != self.right[name]:
+        for name in sorted(right):
+            if content.get(name) != right[name]:
                 self.fault(attack, f"{name} {'differs' if name in content else 'is missing'}")
 
     def words(self, attack, said):

@@ -1,6 +1,8 @@
 //! The worker's side.
 
+use std::fs;
 use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
@@ -65,7 +67,7 @@ fn try_serve(parent: u32, bodies: &[Body]) -> io::Result<bool> {
             return Err(io::Error::other("a go-ahead without a request"));
         };
         let outlives = outlives(request.place);
-        let Some(ended) = work(*request, bodies, &asks, &cancel)? else {
+        let Some(ended) = work(parent, *request, bodies, &asks, &cancel)? else {
             return Ok(false);
         };
         write_line(&match ended {
@@ -81,6 +83,7 @@ fn try_serve(parent: u32, bodies: &[Body]) -> io::Result<bool> {
 
 /// Runs the body of one request, when its lock is free and the parent gives the go-ahead; `None` where it does not.
 fn work(
+    parent: u32,
     request: Request,
     bodies: &[Body],
     asks: &Receiver<Ask>,
@@ -109,11 +112,26 @@ fn work(
             let _ = write_line(&Line::Told(told));
         }
     });
+    let written: Vec<PathBuf> = request.outputs.values().map(|output| output.path.clone()).collect();
     let ended = perform(bodies, request, teller, cancel.clone()).map_err(with_place);
+    // Nobody publishes what an orphan wrote. It goes while the lock says that somebody is at it.
+    if !is_parent(parent) {
+        forget(&written);
+    }
     if let Ok(mut open) = open.lock() {
         *open = false;
     }
     Ok(Some(ended))
+}
+
+/// Removes the outputs of an attempt, and their folder where nothing else is in it. What stays, the next run clears up.
+fn forget(outputs: &[PathBuf]) {
+    for path in outputs {
+        let _ = fs::remove_file(path);
+    }
+    for folder in outputs.iter().filter_map(|path| path.parent()) {
+        let _ = fs::remove_dir(folder);
+    }
 }
 
 /// Where a panic was, for whoever mends it.

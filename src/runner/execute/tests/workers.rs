@@ -336,6 +336,27 @@ fn an_orphan_does_not_begin() {
     }
 }
 
+/// What it writes when its parent is gone, nobody publishes: it takes it away itself.
+#[test]
+fn an_orphan_at_work_leaves_nothing() {
+    let place = Place::with_worker();
+    let (gate, hold) = (place.folder.path().join("gate"), place.folder.path().join("hold"));
+    let mut command = processes::child_of(&place.results(), "mark");
+    command
+        .env("RUNNER_HOLD", &hold)
+        .env("RUNNER_MARK", "13")
+        .env("RUNNER_GATE", &gate);
+    let mut run = command.spawn().unwrap();
+    assert!(appears(&gate.with_extension("waits")), "no body was begun");
+    let attempts = || fs::read_dir(place.results().join("cache/partial")).unwrap().count();
+    assert_eq!(attempts(), 1);
+    run.kill().unwrap();
+    run.wait().unwrap();
+    fs::write(&gate, "").unwrap();
+    assert!(appears(&hold.with_extension("left")), "it works on");
+    assert_eq!(attempts(), 0, "{:?}", place.files());
+}
+
 /// It need not even wake up.
 #[test]
 #[cfg(target_os = "linux")]
