@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::failure::{Failure, Finished};
+use super::quick::{absolute, quoted};
 use crate::console::print;
 
 /// Write a commented pipeline for your own data.
@@ -22,19 +23,33 @@ pub struct Args {
 
 const TEMPLATE: &str = include_str!("../../pipelines/your_data.yaml");
 
+/// The stars on which the template runs as it stands, and where it has them.
+const SAMPLE: &[u8] = include_bytes!("../../tests/reference/orbits_dehnen_binney_98_1_halo.parquet");
+const SAMPLE_AT: &str = "../tests/reference/orbits_dehnen_binney_98_1_halo.parquet";
+
+/// What the stars are called beside a template.
+const SAMPLE_NAME: &str = "example_stars.parquet";
+
 /// Writes the template, never over an existing file.
 pub fn run(args: Args) -> Result<Finished, Failure> {
     let path = args.path.display();
-    let there = || Failure::Usage(format!("{path} is there already, and is left as it is"));
     // Nothing is looked up for a file that will not be written.
     if args.path.exists() {
-        return Err(there());
+        return Err(there(&args.path));
     }
     let (yaml, found) = match &args.from {
-        None => (
-            TEMPLATE.to_owned(),
-            vec!["name your file and its columns in it, then:".to_owned()],
-        ),
+        None => {
+            let sample = args.path.with_file_name(SAMPLE_NAME);
+            let stars = sample.display().to_string();
+            put(&sample, SAMPLE)?;
+            (
+                TEMPLATE.replacen(SAMPLE_AT, &quoted(&absolute(&sample)?), 1),
+                vec![
+                    format!("it runs as it stands, on {stars}; name your own file and its columns in it"),
+                    "what it would do:".to_owned(),
+                ],
+            )
+        }
         Some(file) => {
             let written = from::pipeline(TEMPLATE, file, &name(&args.path))?;
             (
@@ -43,18 +58,26 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             )
         }
     };
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&args.path)
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => there(),
-            _ => Failure::file(&args.path, &error),
-        })?;
-    file.write_all(yaml.as_bytes())
-        .map_err(|error| Failure::file(&args.path, &error))?;
+    put(&args.path, yaml.as_bytes())?;
     print(&format!("wrote {path}\n{} actionfinder plan {path}", found.join("\n")));
     Ok(Finished::Well)
+}
+
+/// Writes a file, unless it is there: one that holds the same stays.
+fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    if std::fs::read(path).is_ok_and(|before| before == bytes) {
+        return Ok(());
+    }
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    let mut file = file.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => there(path),
+        _ => Failure::file(path, &error),
+    })?;
+    file.write_all(bytes).map_err(|error| Failure::file(path, &error))
+}
+
+fn there(path: &Path) -> Failure {
+    Failure::Usage(format!("{} is there already, and is left as it is", path.display()))
 }
 
 /// The name of a pipeline in a file: letters, numbers, `-` and `_` of the file's own.

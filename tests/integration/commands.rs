@@ -206,6 +206,23 @@ fn new_writes_a_template_once() {
     let again = place.run(&["new", "mine.yaml"]);
     assert_eq!(again.code, 2);
     assert_eq!(std::fs::read_to_string(place.path("mine.yaml")).unwrap(), template);
+    // It plans as written, where it is and where it is moved to.
+    place.well(&["plan", "mine.yaml"]);
+    std::fs::create_dir_all(place.path("a/b")).unwrap();
+    std::fs::rename(place.path("mine.yaml"), place.path("a/b/moved.yaml")).unwrap();
+    place.well(&["plan", "a/b/moved.yaml"]);
+    // Its stars are a file that is not written over either.
+    let stars = std::fs::read(place.path("example_stars.parquet")).unwrap();
+    place.well(&["new", "second.yaml"]);
+    assert_eq!(std::fs::read(place.path("example_stars.parquet")).unwrap(), stars);
+    place.write("example_stars.parquet", "my own");
+    let taken = place.run(&["new", "third.yaml"]);
+    assert!(
+        taken.code == 2 && taken.err.contains("example_stars.parquet is there already"),
+        "{}",
+        taken.err
+    );
+    assert!(!place.path("third.yaml").exists());
 }
 
 /// What was written in the first edition of the language means the same in the second.
