@@ -1,6 +1,6 @@
 # Two commands: `make run` shows the isochrone experiment, `make test` passes the tests. Both do all set-up.
 
-.PHONY: run test test-python attack docs dist setup prerequisites build clean-results
+.PHONY: run test test-python test-report attack docs dist setup prerequisites build clean-results
 
 # libgomp's threads spin between tensor operations unless told otherwise.
 export OMP_WAIT_POLICY ?= passive
@@ -14,6 +14,10 @@ test: setup
 # The Python package, built and tested in python/.venv.
 test-python: prerequisites
 	scripts/test_python.sh
+
+# Reports in a real browser, at three widths, light and dark. Skipped where no browser is.
+test-report: build
+	python3 tests/browser/report.py
 
 # Kills, signals, damage, full disks, many runs at once: no test, and less than 20 minutes on two idle cores.
 attack: build

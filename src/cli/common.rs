@@ -39,6 +39,28 @@ impl Parameters {
     pub fn part(&self) -> Option<String> {
         runner::store::runs::part(&self.set, &[])
     }
+
+    /// A pipeline with them, as commands take it.
+    fn given(&self, pipeline: &Path, results: &Results) -> String {
+        let mut words = vec![quoted(&pipeline.display().to_string())];
+        for (name, value) in &self.set {
+            words.push(format!("-p {}", quoted(&format!("{name}={value}"))));
+        }
+        if let Some(folder) = results.asked() {
+            words.push(format!("--results {}", quoted(&folder.display().to_string())));
+        }
+        words.join(" ")
+    }
+}
+
+/// A word as a shell takes it.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-=/,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {
@@ -78,6 +100,11 @@ impl Pipeline {
     /// Reads and plans it.
     pub fn load(&self) -> Result<Loaded, Failure> {
         Loaded::new(&self.pipeline, &self.parameters, &self.results)
+    }
+
+    /// As commands take it.
+    pub fn given(&self) -> String {
+        self.parameters.given(&self.pipeline, &self.results)
     }
 }
 
@@ -172,6 +199,11 @@ impl Work {
             to: self.selection.to.clone(),
             parameters,
         }
+    }
+
+    /// The pipeline as commands take it.
+    pub fn given(&self) -> String {
+        self.parameters.given(&self.pipeline, &self.results)
     }
 
     /// The results folder.

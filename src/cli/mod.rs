@@ -36,6 +36,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::console::{keep, lost, say};
+pub use common::quoted;
 use failure::{Failure, Finished};
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 something would run or change (--check), 2 usage, 3 invalid pipeline, 4 a stage \

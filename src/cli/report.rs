@@ -19,7 +19,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     let data = report::collect(graph, store, plan, Detail::Whole);
     let folder = store.report_folder(&graph.pipeline, args.pipeline.parameters.part().as_deref());
     let sources = report::sources(graph, plan, store.program());
-    let written = report::write(&data, &sources, &folder, store);
+    let written = report::write(&data, &args.pipeline.given(), &sources, &folder, store);
     let written = written.map_err(|error| Failure::Work(with_hint("the report", &error)))?;
     for warning in &written.warnings {
         say(&format!("warning: {warning}"));

@@ -54,6 +54,11 @@ impl Results {
         open(&self.folder_here())
     }
 
+    /// The folder that the command line says.
+    pub fn asked(&self) -> Option<&Path> {
+        self.results.as_deref()
+    }
+
     /// What the command line or the environment says.
     fn named(&self) -> Option<PathBuf> {
         let variable = || std::env::var_os("ACTIONFINDER_RESULTS").filter(|named| !named.is_empty());

@@ -91,7 +91,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     }
     let part = record.part();
     let folder = loaded.store.report_folder(&loaded.graph.pipeline, part.as_deref());
-    let (data, written) = report_of(&loaded, &done, &folder)?;
+    let (data, written) = report_of(&loaded, &done, &args.work.given(), &folder)?;
     let results = results(&data);
     for warning in written.iter().flat_map(|written| &written.warnings) {
         say(&format!("warning: {warning}"));
@@ -136,6 +136,7 @@ fn hold(loaded: &mut Loaded) -> Result<Option<SharedLock>, Failure> {
 fn report_of(
     loaded: &Loaded,
     done: &RunSummary,
+    given: &str,
     folder: &Path,
 ) -> Result<(report::Data, Result<report::Written, Failure>), Failure> {
     let Loaded { graph, store, .. } = loaded;
@@ -150,7 +151,7 @@ fn report_of(
         return Ok((report::collect(graph, store, plan, Detail::Results), Ok(written)));
     }
     let data = report::collect(graph, store, plan, Detail::Whole);
-    let written = report::write(&data, &sources, folder, store);
+    let written = report::write(&data, given, &sources, folder, store);
     let failed = |error| Failure::Work(with_hint("the report", &error));
     Ok((data, written.map_err(failed)))
 }
@@ -260,7 +261,7 @@ fn repeat(args: &Args, answer: &Answer) -> Option<Finished> {
 /// The results and the findings.
 fn results(data: &report::Data) -> String {
     let mut text = summary::table(data);
-    for line in summary::findings(data) {
+    for line in summary::unevenness(data).into_iter().chain(summary::findings(data)) {
         text.push_str(&format!("{line}\n"));
     }
     text

@@ -51,6 +51,9 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     let table = summary::table(&data);
     if !table.is_empty() {
         text.push_str(&format!("\n{table}"));
+        for line in summary::unevenness(&data) {
+            text.push_str(&format!("{line}\n"));
+        }
     }
     let unfinished = loaded.store.unfinished().len();
     if unfinished > 0 {

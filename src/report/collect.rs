@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use runner::graph::{Graph, StageInstance};
+use runner::graph::{Graph, StageId, StageInstance};
 use runner::plan::{Entry, Plan, Reason};
 use runner::stage::{Place, Role};
 use runner::store::{Cached, Manifest, Store};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::data::{Data, StageData, State};
+use super::data::{self, Data, StageData, State};
 use super::results;
 use super::told::Remembered;
 use crate::console::duration;
@@ -46,7 +46,13 @@ pub fn collect(graph: &Graph, store: &Store, plan: &Plan, detail: Detail) -> Dat
         .zip(states)
         .filter(|(pair, _)| told(*pair))
         .map(|((stage, entry), state)| match entry {
-            Entry::Hit(cached) => done(stage, store, cached, &mut remembered, rows),
+            Entry::Hit(cached) => {
+                let mut told = done(stage, store, cached, &mut remembered, rows);
+                if told.paper_streams.is_some() {
+                    told.learned_from = learned_from(graph, plan, store, &remembered, stage);
+                }
+                told
+            }
             _ => bare(stage, state),
         })
         .collect();
@@ -80,7 +86,11 @@ fn compares(stage: &StageInstance) -> bool {
 struct Told {
     row: Option<Value>,
     seed: Option<Value>,
+    paper_streams: Option<Value>,
 }
+
+/// The input port of a truth.
+const TRUTH: &str = "truth";
 
 fn bare(stage: &StageInstance, state: State) -> StageData {
     let told = stage.parameters.read::<Told>().unwrap_or_default();
@@ -94,6 +104,9 @@ fn bare(stage: &StageInstance, state: State) -> StageData {
         inputs: stage.inputs.iter().map(|input| input.from.index()).collect(),
         row: told.row.and_then(|row| row.as_str().map(str::to_owned)),
         seed: told.seed.map(|seed| seed.to_string()),
+        has_truth: stage.inputs.iter().any(|input| input.port == TRUTH),
+        paper_streams: told.paper_streams.and_then(|streams| streams.as_u64()),
+        learned_from: None,
         state,
         manifest: None,
         outputs: Vec::new(),
@@ -132,6 +145,30 @@ fn done(stage: &StageInstance, store: &Store, cached: &Cached, remembered: &mut 
         data.errors.retain(|row| row.component == results::MEAN);
     }
     data
+}
+
+/// What a stage that divides streams tells.
+const TRAIN_STREAMS: &str = "train_streams";
+
+/// How many streams were learned from on the way to a stage, as the nearest stages that divide streams tell.
+fn learned_from(graph: &Graph, plan: &Plan, store: &Store, remembered: &Remembered, of: &StageInstance) -> Option<u64> {
+    let mut open: Vec<StageId> = of.inputs.iter().map(|input| input.from).collect();
+    let (mut seen, mut found) = (BTreeSet::new(), BTreeSet::new());
+    while let Some(id) = open.pop() {
+        let (stage, Entry::Hit(cached)) = (&graph[id], &plan[id]) else {
+            continue;
+        };
+        if !seen.insert(id.index()) {
+            continue;
+        }
+        let recalled = remembered.recall(stage.kind, cached).map(|told| told.manifest);
+        let manifest = recalled.or_else(|| store.manifest(stage.kind, &cached.fingerprint));
+        match manifest.and_then(|manifest| data::metric(&manifest, TRAIN_STREAMS)) {
+            Some(streams) => drop(found.insert(streams as u64)),
+            None => open.extend(stage.inputs.iter().map(|input| input.from)),
+        }
+    }
+    found.first().copied().filter(|_| found.len() == 1)
 }
 
 /// How every stage stands. One that waits for a stage that failed is skipped because of it.

@@ -58,6 +58,12 @@ pub struct StageData {
     pub row: Option<String>,
     /// Its parameter `seed`, if it has one.
     pub seed: Option<String>,
+    /// Of a comparison, whether it has a truth; without one, it says how far predictions of one stream differ among each other.
+    pub has_truth: bool,
+    /// Of a comparison, how many streams the paper's figures were learned from, where the pipeline says.
+    pub paper_streams: Option<u64>,
+    /// Of such a comparison, how many streams were learned from on the way to it; `None` where no stage says, or several differ.
+    pub learned_from: Option<u64>,
     /// How it stands.
     pub state: State,
     /// The manifest of its cached outputs.
@@ -98,6 +104,13 @@ impl StageData {
     /// The row of the paper's table that a comparison is, or else its name.
     fn row_or_name(&self) -> &str {
         self.row.as_deref().unwrap_or(&self.name)
+    }
+
+    /// What makes a comparison with the paper uneven: that its map was learned from more streams, or from fewer.
+    pub fn unevenness(&self) -> Option<String> {
+        let published = self.errors.iter().any(|row| row.paper.is_some());
+        let (own, paper) = self.learned_from.zip(self.paper_streams).filter(|_| published)?;
+        (own != paper).then(|| format!("learned from {own} streams, the paper's figure from {paper}"))
     }
 }
 
@@ -202,6 +215,12 @@ impl Data {
                 .map(move |(title, detail)| (stage, title, detail))
         })
     }
+}
+
+/// What a stage told by this name, the last time.
+pub fn metric(manifest: &Manifest, name: &str) -> Option<f64> {
+    let told = manifest.metrics.iter().rfind(|metric| metric.name == name);
+    told.map(|metric| metric.value)
 }
 
 /// A YAML value as a person would write it.

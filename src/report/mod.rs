@@ -92,7 +92,9 @@ fn hashes(folder: &Path) -> io::Result<String> {
 
 /// Writes `report.html` and `metrics.parquet` (this state of the pipeline) into a folder, and adds to `history.parquet`
 /// (every state that was reported) in the pipeline's.
-pub fn write(data: &Data, sources: &str, folder: &Path, store: &Store) -> io::Result<Written> {
+///
+/// `given` is the pipeline as commands take it: its file, and what was set.
+pub fn write(data: &Data, given: &str, sources: &str, folder: &Path, store: &Store) -> io::Result<Written> {
     std::fs::create_dir_all(folder)
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", folder.display())))?;
     let html = page(folder);
@@ -107,7 +109,7 @@ pub fn write(data: &Data, sources: &str, folder: &Path, store: &Store) -> io::Re
             ));
         }
     }
-    let text = html::page(&data.pipeline, &sections::body(data));
+    let text = html::page(&data.pipeline, &sections::body(data, &sections::Here { given, folder }));
     store_files::replace(&html, text.as_bytes(), Keep::Remakable)?;
     history::write_metrics(data, folder)?;
     warnings.extend(history::add_to_history(data, store)?);

@@ -49,6 +49,20 @@ pub fn beside_unit(number: String, unit: &str) -> String {
     }
 }
 
+/// One line for each way in which comparisons with the paper are uneven.
+pub fn unevenness(data: &Data) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for stage in data.comparisons() {
+        if let Some(text) = stage.unevenness() {
+            let line = format!("note: {}: {text}", stage.name);
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+    }
+    lines
+}
+
 /// One line for each finding and each comparison outside its tolerance.
 pub fn findings(data: &Data) -> Vec<String> {
     let findings = data

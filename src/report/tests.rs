@@ -49,6 +49,9 @@ fn stage(name: &str, kind: &str, points: &[usize], inputs: &[usize]) -> StageDat
         inputs: inputs.to_vec(),
         row: None,
         seed: Some("1".to_owned()),
+        has_truth: true,
+        paper_streams: None,
+        learned_from: None,
         state: State::Done,
         outputs: Vec::new(),
         errors: Vec::new(),
@@ -140,7 +143,16 @@ fn the_page_says_what_happened() {
         let figures = ["LossCurves", "Residuals", "Orbits"].map(|name| PathBuf::from(format!("{folder}/{name}.svg")));
         data.stages[7].outputs = figures.map(|path| ("figure".to_owned(), path)).to_vec();
     }
-    let page = html::page(&data.pipeline, &sections::body(&data));
+    let page = html::page(
+        &data.pipeline,
+        &sections::body(
+            &data,
+            &sections::Here {
+                given: "isochrone.yaml",
+                folder: Path::new("/nowhere"),
+            },
+        ),
+    );
     if let Ok(folder) = std::env::var("ACTIONFINDER_KEEP_FIGURES") {
         std::fs::write(format!("{folder}/report.html"), &page).unwrap();
     }
@@ -198,7 +210,9 @@ impl Reports {
     }
 
     fn write(&self, data: &Data) -> Vec<String> {
-        write(data, "sources", &self.folder(), &self.store()).unwrap().warnings
+        write(data, "isochrone.yaml", "sources", &self.folder(), &self.store())
+            .unwrap()
+            .warnings
     }
 
     fn rows(&self, name: &str) -> usize {
@@ -370,7 +384,16 @@ fn no_text_of_a_results_folder_is_markup() {
     data.points[0][0].1 = json!(1).into();
     data.points[1][1].1 = json!(bad("another text")).into();
     data.facts = vec![(bad("fact"), bad("fact"))];
-    let page = html::page(&data.pipeline, &sections::body(&data));
+    let page = html::page(
+        &data.pipeline,
+        &sections::body(
+            &data,
+            &sections::Here {
+                given: "isochrone.yaml",
+                folder: Path::new("/nowhere"),
+            },
+        ),
+    );
     for shown in [
         "measure",
         "component",
