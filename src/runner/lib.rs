@@ -10,6 +10,7 @@
 //! * [`graph`]: a pipeline with parameters substituted and sweep points expanded; nothing hashed yet.
 //! * [`event`]: what a run tells; sinks only draw.
 //! * [`executor`]: where bodies run.
+//! * [`order`]: all that is to be done for a stage, as plain data.
 //! * [`context`]: everything a stage body may touch.
 
 pub mod canonical;
@@ -24,6 +25,7 @@ pub mod fingerprint;
 pub mod graph;
 pub mod journal;
 pub mod number;
+pub mod order;
 pub mod plan;
 pub mod ports;
 pub mod quantity;

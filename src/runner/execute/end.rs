@@ -4,13 +4,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::job::{Ended, Moment};
 use super::node::Status;
 use super::{Coordinator, Failure, Message};
 use crate::error::StageError;
 use crate::event::Event;
 use crate::graph::StageId;
+use crate::order::{Done, Moment};
 use crate::plan::Reason;
+use crate::store::Damage;
 use crate::store::state::{Stop, Stopped};
 
 /// A body that takes less keeps nobody waiting who waits for the disk.
@@ -61,9 +62,9 @@ impl Coordinator<'_, '_> {
         }
     }
 
-    fn end(&mut self, id: StageId, ended: Result<Ended, StageError>) {
+    fn end(&mut self, id: StageId, ended: Result<Done, StageError>) {
         match ended {
-            Ok(Ended::Published { cached, seconds }) => {
+            Ok(Done::Published { cached, seconds }) => {
                 let finding = cached.finding.clone();
                 let node = &mut self.nodes[id];
                 // Written and hashed a moment ago.
@@ -78,27 +79,11 @@ impl Coordinator<'_, '_> {
                 self.tell(&event);
                 self.settled(id);
             }
-            Ok(Ended::Found(cached)) => {
+            Ok(Done::Found(cached)) => {
                 self.settle_fresh(id, cached);
                 self.settled(id);
             }
-            Ok(Ended::DamagedInputs { damaged, verified }) => {
-                for (upstream, output) in verified {
-                    self.nodes[upstream].verified.push(output);
-                }
-                let mut waits = 0;
-                for (upstream, damage) in damaged {
-                    if self.nodes[upstream].status == Status::Fresh {
-                        self.reopen(upstream, Reason::Damaged(damage));
-                    }
-                    waits += usize::from(!self.nodes[upstream].status.is_settled());
-                }
-                self.nodes[id].status = Status::Waiting(waits);
-                // Another stage may have had the same input made again meanwhile.
-                if waits == 0 {
-                    self.consider(id);
-                }
-            }
+            Ok(Done::Damaged(ports)) => self.make_again(id, ports),
             Err(StageError::Cancelled) if self.run.cancel.is_cancelled() => {
                 self.nodes[id].status = Status::Interrupted;
                 self.stop(id, Stop::Interrupted);
@@ -113,6 +98,35 @@ impl Coordinator<'_, '_> {
         self.release(id, &mut queue);
         for child in queue {
             self.consider(child);
+        }
+    }
+
+    /// What some ports of a stage read is damaged: it is made again, and the stage waits for it.
+    fn make_again(&mut self, id: StageId, ports: Vec<(String, Damage)>) {
+        let mut damaged: Vec<(StageId, Damage)> = Vec::new();
+        for (port, damage) in ports {
+            let mut inputs = self.run.graph[id].inputs.iter();
+            let from = inputs.find(|input| input.port == port).map(|input| input.from);
+            if let Some(from) = from.filter(|from| damaged.iter().all(|(other, _)| other != from)) {
+                damaged.push((from, damage));
+            }
+        }
+        for input in &self.run.graph[id].inputs {
+            if damaged.iter().all(|(from, _)| *from != input.from) {
+                self.nodes[input.from].verified.push(input.output);
+            }
+        }
+        let mut waits = 0;
+        for (upstream, damage) in damaged {
+            if self.nodes[upstream].status == Status::Fresh {
+                self.reopen(upstream, Reason::Damaged(damage));
+            }
+            waits += usize::from(!self.nodes[upstream].status.is_settled());
+        }
+        self.nodes[id].status = Status::Waiting(waits);
+        // Another stage may have had the same input made again meanwhile.
+        if waits == 0 {
+            self.consider(id);
         }
     }
 

@@ -6,8 +6,8 @@
 mod budget;
 mod decide;
 mod end;
-mod job;
 mod node;
+mod order;
 mod start;
 mod summary;
 #[cfg(test)]
@@ -26,11 +26,11 @@ use crate::error::StageError;
 use crate::event::{Event, Sink, Told};
 use crate::executor::Executor;
 use crate::graph::{Graph, StageId, StageMap};
+use crate::order::{Done, Moment};
 use crate::plan::{Entry, Plan};
 use crate::store::Store;
 use crate::store::state::{State, Stopped, Unreadable};
 use budget::{Free, Share};
-use job::{Ended, Moment};
 use node::{Node, Rank, Status};
 
 /// What to run, and with what.
@@ -76,7 +76,7 @@ pub fn execute(run: Run<'_>, sinks: &mut [Box<dyn Sink>]) -> RunSummary {
 enum Message {
     At(StageId, Moment),
     Told(StageId, Told),
-    Ended(StageId, Result<Ended, StageError>),
+    Ended(StageId, Result<Done, StageError>),
 }
 
 struct Coordinator<'a, 's> {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::thread::Scope;
 
 use super::budget::Share;
-use super::job::{Job, JobInput};
 use super::node::{Rank, Status};
 use super::{Coordinator, Message};
 use crate::error::StageError;
 use crate::event::{Event, Told};
-use crate::graph::{Connection, StageId};
+use crate::graph::StageId;
+use crate::order::Means;
 use crate::store::{Hash256, TryLock};
 use crate::worker::panic_message;
 
@@ -90,25 +90,18 @@ impl<'a> Coordinator<'a, '_> {
         self.contended.remove(&id);
         self.nodes[id].status = Status::Running;
         let (send, told) = (self.send.clone(), self.send.clone());
-        let job = Job {
-            stage: &self.run.graph[id],
+        let order = self.order(id, (fingerprint, json), share);
+        let means = Means {
             store: self.run.store,
-            facts: &self.run.plan.facts,
             executor: self.run.executor,
-            fingerprint,
-            json,
-            forced: self.nodes[id].forced,
-            inputs: self.job_inputs(id),
-            device: share.device,
             gpu: self.free.gpu(share),
-            threads: share.threads,
             cancel: self.run.cancel.clone(),
             // The coordinator outlives all senders.
             tell: Arc::new(move |what| drop(told.send(Message::Told(id, what)))),
         };
         let body = move || {
             let at = |moment| drop(send.send(Message::At(id, moment)));
-            let ended = catch_unwind(AssertUnwindSafe(|| job.run(lock, &at)));
+            let ended = catch_unwind(AssertUnwindSafe(|| order.perform(&means, lock, &at)));
             let ended = ended.unwrap_or_else(|panic| Err(StageError::Bug(panic_message(panic.as_ref()))));
             let _ = send.send(Message::Ended(id, ended));
         };
@@ -143,23 +136,5 @@ impl<'a> Coordinator<'a, '_> {
         let mut running = self.running.iter().filter(|other| **other != id);
         let same = running.find(|other| self.nodes[**other].fingerprint == Some(fingerprint))?;
         Some(self.label(*same))
-    }
-
-    fn job_inputs(&self, id: StageId) -> Vec<JobInput> {
-        let input = |connection: &Connection| {
-            let from = &self.run.graph[connection.from];
-            let node = &self.nodes[connection.from];
-            let port = from.outputs.iter().find(|port| port.name == connection.output)?;
-            Some(JobInput {
-                port: connection.port,
-                from: connection.from,
-                kind: from.kind,
-                output: connection.output,
-                artifact: port.artifact.clone(),
-                cached: node.cached.clone()?,
-                verified: node.verified.contains(&connection.output),
-            })
-        };
-        self.run.graph[id].inputs.iter().filter_map(input).collect()
     }
 }

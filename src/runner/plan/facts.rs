@@ -1,7 +1,7 @@
 //! What planning finds out outside the graph and the store: the user's files, and devices.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{Options, PlanError};
 use crate::fingerprint::{ColumnTexts, Fingerprint, Hash256, Input, WorkerFacts};
@@ -64,14 +64,6 @@ impl Facts {
             worker,
         };
         fingerprint.to_json(&self.columns)
-    }
-
-    /// Whether a file of the user is still as it was when the plan was made.
-    pub fn is_unchanged(&self, path: &Path) -> std::io::Result<bool> {
-        let Some((identity, hash)) = self.files.get(path) else {
-            return Ok(false);
-        };
-        Ok(Identity::of(path)? == *identity || Hash256::of_file(path)? == *hash)
     }
 }
 

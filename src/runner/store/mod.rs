@@ -40,6 +40,7 @@ pub use lock::{KeyLock, SharedLock, TryLock};
 pub use manifest::{Manifest, Metric, OutputRecord};
 
 use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::STORE_VERSION;
 use commit::{Commit, DiskOf};
@@ -106,7 +107,8 @@ impl Cached {
 }
 
 /// What is wrong with a cache entry that was complete once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Damage {
     /// A file is gone.
     Missing(String),
