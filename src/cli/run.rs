@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use runner::context::Cancel;
 use runner::event::{Event, Sink};
-use runner::execute::{Budget, Run, RunSummary, execute};
+use runner::execute::{Budget, By, Run, RunSummary, execute};
 use runner::journal::Journal;
 use runner::plan::Entry;
 use runner::seal::Answer;
@@ -211,7 +211,7 @@ fn go(args: &Args, loaded: &Loaded, sinks: &mut [Box<dyn Sink>], cancel: &Cancel
         budget: &budget,
         cancel,
         fail_fast: args.fail_fast,
-        executor: &Processes::new(worker, most),
+        by: By::Executor(&Processes::new(worker, most)),
     };
     Ok(execute(run, sinks))
 }

@@ -127,7 +127,7 @@ impl fmt::Display for DeviceWish {
 
 /// The `on:` of a stage: where and with how much. Never part of the fingerprint, except the device class of a worker and the
 /// threads of its tensors.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resources {
     /// What it runs on.
     pub device: DeviceWish,
@@ -137,6 +137,17 @@ pub struct Resources {
     pub limits: Limits,
     /// How often it is begun again where it was ended for its limits, or crashed.
     pub retries: u32,
+    /// Where a batch system queues it.
+    pub queue: Queue,
+}
+
+/// Where a batch system queues a stage, for those that run by one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    /// Partition.
+    pub partition: Option<String>,
+    /// Account.
+    pub account: Option<String>,
 }
 
 /// What a body may take at most.

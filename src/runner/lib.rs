@@ -10,9 +10,11 @@
 //! * [`graph`]: a pipeline with parameters substituted and sweep points expanded; nothing hashed yet.
 //! * [`event`]: what a run tells; sinks only draw.
 //! * [`executor`]: where bodies run.
+//! * [`batch`]: stages as jobs of a batch system.
 //! * [`order`]: all that is to be done for a stage, as plain data.
 //! * [`context`]: everything a stage body may touch.
 
+pub mod batch;
 pub mod canonical;
 pub mod catalog;
 pub mod clock;

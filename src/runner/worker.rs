@@ -191,9 +191,9 @@ enum Line {
 }
 
 /// [`StageError`] in a line.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "error", rename_all = "snake_case")]
-enum WireError {
+pub(crate) enum WireError {
     Cancelled,
     Failed {
         message: String,

@@ -31,12 +31,13 @@ impl Coordinator<'_, '_> {
             }
             Message::At(id, Moment::Begins) => {
                 let reason = self.nodes[id].reason.as_ref().map(ToString::to_string);
-                let device = self.shares.get(&id).map(|share| share.device.to_string());
+                let device = self.shares.get(&id).map(|share| share.device);
+                let device = device.or_else(|| self.batch_device(id));
                 let event = Event::StageStarted {
                     stage: self.label(id),
                     kind: self.run.graph[id].kind.to_owned(),
                     reason: reason.unwrap_or_default(),
-                    device: device.unwrap_or_default(),
+                    device: device.map(|device| device.to_string()).unwrap_or_default(),
                 };
                 self.tell(&event);
             }
@@ -52,6 +53,7 @@ impl Coordinator<'_, '_> {
                 self.give_back(id);
                 self.end(id, ended);
             }
+            Message::Unfollowed => self.unfollowed(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! either in the store (early cutoff) or ready to run.
 
 mod budget;
+mod by_batch;
 mod decide;
 mod end;
 mod node;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 pub use budget::Budget;
 pub use summary::{Failure, RunSummary};
 
+use crate::batch::{Ask, Batch};
 use crate::context::Cancel;
 use crate::error::StageError;
 use crate::event::{Event, Sink, Told};
@@ -48,8 +50,17 @@ pub struct Run<'a> {
     pub cancel: &'a Cancel,
     /// Whether the first stage that fails ends it, as if it were cancelled.
     pub fail_fast: bool,
-    /// Runs the bodies.
-    pub executor: &'a dyn Executor,
+    /// Who does it.
+    pub by: By<'a>,
+}
+
+/// Who does what is to be done.
+#[derive(Clone, Copy)]
+pub enum By<'a> {
+    /// This process, which has the bodies run, within the budget.
+    Executor(&'a dyn Executor),
+    /// Jobs of a batch system, which do it all.
+    Batch(&'a dyn Batch),
 }
 
 /// Runs what a plan says. Nothing that one stage does stops those that do not need it, unless the first failure is to end all.
@@ -77,12 +88,16 @@ enum Message {
     At(StageId, Moment),
     Told(StageId, Told),
     Ended(StageId, Result<Done, StageError>),
+    /// The batch system is not followed any more.
+    Unfollowed,
 }
 
 struct Coordinator<'a, 's> {
     run: Run<'a>,
     sinks: &'s mut [Box<dyn Sink>],
     send: Sender<Message>,
+    /// Where a batch system is asked.
+    asks: Option<Sender<Ask>>,
     nodes: StageMap<Node>,
     ready: BTreeSet<Rank>,
     /// Ready stages whose lock another run holds.
@@ -144,6 +159,7 @@ impl<'a, 's> Coordinator<'a, 's> {
             run,
             sinks,
             send,
+            asks: None,
             nodes,
             ready: BTreeSet::new(),
             contended: BTreeSet::new(),
@@ -210,13 +226,20 @@ impl<'a, 's> Coordinator<'a, 's> {
     where
         'a: 'scope,
     {
+        if let By::Batch(batch) = self.run.by {
+            self.follow(scope, batch);
+        }
         loop {
             if self.run.cancel.is_cancelled() {
                 self.interrupt();
             } else {
-                self.start_ready(scope);
+                match self.run.by {
+                    By::Executor(executor) => self.start_ready(scope, executor),
+                    By::Batch(batch) => self.order_ready(batch),
+                }
             }
             if self.running.is_empty() && self.ready.is_empty() {
+                self.asks = None;
                 return;
             }
             // Locks that another run holds are tried again after a while.
@@ -232,6 +255,7 @@ impl<'a, 's> Coordinator<'a, 's> {
 
     /// Nothing more is begun.
     fn interrupt(&mut self) {
+        self.leave_batch();
         self.ready.clear();
         for node in self.nodes.values_mut() {
             if matches!(node.status, Status::Ready | Status::Waiting(_)) {

@@ -43,6 +43,7 @@ impl Coordinator<'_, '_> {
             tensor_threads: stage.resources.tensor_threads(),
             limits: stage.resources.limits,
             retries: stage.resources.retries,
+            queue: stage.resources.queue.clone(),
         }
     }
 

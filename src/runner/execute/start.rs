@@ -10,6 +10,7 @@ use super::node::{Rank, Status};
 use super::{Coordinator, Message};
 use crate::error::StageError;
 use crate::event::{Event, Told};
+use crate::executor::Executor;
 use crate::graph::StageId;
 use crate::order::Means;
 use crate::store::{Hash256, TryLock};
@@ -19,7 +20,7 @@ use crate::worker::panic_message;
 const MOST_PUBLISHING: usize = 64;
 
 impl<'a> Coordinator<'a, '_> {
-    pub(super) fn start_ready<'scope>(&mut self, scope: &'scope Scope<'scope, '_>)
+    pub(super) fn start_ready<'scope>(&mut self, scope: &'scope Scope<'scope, '_>, executor: &'a dyn Executor)
     where
         'a: 'scope,
     {
@@ -40,7 +41,7 @@ impl<'a> Coordinator<'a, '_> {
             };
             let wanted = self.run.graph[id].resources.threads;
             if let Some(share) = self.free.take(choice, wanted, others) {
-                if self.start(scope, rank, share) {
+                if self.start(scope, executor, (rank, share)) {
                     self.running.insert(id);
                     self.shares.insert(id, share);
                 } else {
@@ -64,7 +65,12 @@ impl<'a> Coordinator<'a, '_> {
     }
 
     /// Begins a stage; whether it did.
-    fn start<'scope>(&mut self, scope: &'scope Scope<'scope, '_>, rank: Rank, share: Share) -> bool
+    fn start<'scope>(
+        &mut self,
+        scope: &'scope Scope<'scope, '_>,
+        executor: &'a dyn Executor,
+        (rank, share): (Rank, Share),
+    ) -> bool
     where
         'a: 'scope,
     {
@@ -93,7 +99,7 @@ impl<'a> Coordinator<'a, '_> {
         let order = self.order(id, (fingerprint, json), share);
         let means = Means {
             store: self.run.store,
-            executor: self.run.executor,
+            executor,
             gpu: self.free.gpu(share),
             cancel: self.run.cancel.clone(),
             // The coordinator outlives all senders.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::context::Device;
-use crate::graph::Limits;
+use crate::graph::{Limits, Queue};
 use crate::stage::Place;
 use crate::store::{Cached, Damage, Hash256, Identity, OutputRecord};
 use crate::worker::RequestArtifact;
@@ -53,6 +53,8 @@ pub struct Order {
     pub limits: Limits,
     /// How often it is begun again where its process died.
     pub retries: u32,
+    /// Where a batch system queues it.
+    pub queue: Queue,
 }
 
 /// An output of another stage.

@@ -22,14 +22,14 @@ const TIMES: [(&str, f64); 4] = [("s", 1.0), ("min", 60.0), ("h", 3600.0), ("d",
 const MOST: f64 = 1e15;
 
 /// A size in bytes.
-pub(super) fn memory(value: &Value) -> Option<u64> {
+pub(crate) fn memory(value: &Value) -> Option<u64> {
     read(value, &SIZES)
         .filter(|bytes| *bytes >= 1.0)
         .map(|bytes| bytes as u64)
 }
 
 /// A time.
-pub(super) fn time(value: &Value) -> Option<Duration> {
+pub(crate) fn time(value: &Value) -> Option<Duration> {
     read(value, &TIMES).map(Duration::from_secs_f64)
 }
 

@@ -16,7 +16,7 @@ pub(crate) mod example;
 mod file;
 #[cfg(test)]
 pub(crate) mod kinds;
-mod limits;
+pub(crate) mod limits;
 mod nodes;
 mod notes;
 mod order;

@@ -58,6 +58,11 @@ impl KeyLock {
         }
     }
 
+    /// The locked file, for another process: it stays locked as long as that has it, even without this one.
+    pub fn also(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
     /// Writes who holds the lock; only for messages, so a failure (a full disk) does not matter.
     fn sign(mut file: File, path: &Path) -> Self {
         let _ = file

@@ -368,6 +368,11 @@ impl Store {
         Lookup::Found(Arc::new(Cached::new(*fingerprint, record)))
     }
 
+    /// Has a network file system look anew at which entries of a kind there are.
+    pub fn look_anew(&self, kind: &str) {
+        let _ = std::fs::File::open(self.entries.join(kind));
+    }
+
     /// What reports remember of entries, whose lines have about so many bytes.
     pub fn told(&self, length: usize) -> Lines {
         Lines::open(&self.entries.join("told"), length)

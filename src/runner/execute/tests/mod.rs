@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod batch;
 mod durable;
 mod fresh;
 mod order;
@@ -18,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use super::{Budget, Run, RunSummary, execute};
+use super::{Budget, By, Run, RunSummary, execute};
 use crate::context::{Cancel, Teller};
 use crate::error::StageError;
 use crate::event::{Event, Sink, Told};
@@ -187,7 +188,7 @@ impl Place {
             budget: &self.budget,
             cancel: &self.cancel,
             fail_fast: self.fail_fast,
-            executor: self.executor.as_ref(),
+            by: By::Executor(self.executor.as_ref()),
         }
     }
 

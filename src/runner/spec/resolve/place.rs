@@ -149,7 +149,7 @@ impl<'a> Resolver<'a, '_> {
             inputs: connections.into(),
             outputs,
             files: variant.files.clone(),
-            resources: variant.resources,
+            resources: variant.resources.clone(),
             points: Vec::new(),
         });
         Some(id)

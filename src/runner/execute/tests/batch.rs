@@ -1,0 +1,535 @@
+//! Stages as jobs of a batch system that is made up here: whatever becomes of jobs and of those who submit them, every stage is
+//! published once, with the bytes that it has anywhere else.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+use crate::batch::intents::{self, Intent};
+use crate::batch::job::{Surroundings, TaskEnded, perform};
+use crate::batch::{Jobs, Pace, Refused, Scheduler, State, States};
+
+/// What becomes of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It runs.
+    Runs,
+    /// It never runs, and ends so; `None` where the system knows nothing of it any more.
+    Ends(Option<State>),
+    /// It runs, and hears after so many milliseconds that its time is over.
+    OutOfTime(u64),
+    /// It waits until another fate is given.
+    Waits,
+}
+
+/// The fate of a task, by its label and the number of times that it was submitted before.
+type Fates = dyn Fn(&str, usize) -> Fate + Send + Sync;
+
+/// What becomes of a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Given,
+    /// It was submitted, and the answer was lost.
+    Lost,
+    /// Nothing was submitted, and nobody answered.
+    Unheard,
+    Full,
+    Never,
+}
+
+#[derive(Default)]
+struct Known {
+    states: HashMap<String, State>,
+    names: HashMap<String, String>,
+    /// Labels as they were submitted.
+    submitted: Vec<String>,
+    cancelled: Vec<String>,
+    silent: usize,
+}
+
+/// A batch system. Its jobs are threads, which live on when the run that submitted them is gone.
+struct Made {
+    results: PathBuf,
+    known: Arc<Mutex<Known>>,
+    fate: Arc<Fates>,
+    answer: fn(usize) -> Answer,
+    submissions: AtomicUsize,
+}
+
+impl Made {
+    fn new(place: &Place, fate: impl Fn(&str, usize) -> Fate + Send + Sync + 'static) -> Self {
+        Self {
+            results: place.results(),
+            known: Arc::default(),
+            fate: Arc::new(fate),
+            answer: |_| Answer::Given,
+            submissions: AtomicUsize::new(0),
+        }
+    }
+
+    fn submitted(&self) -> String {
+        let mut labels = self.known.lock().unwrap().submitted.clone();
+        labels.sort();
+        labels.join(" ")
+    }
+}
+
+impl Scheduler for Made {
+    fn submit(&self, intent: &Intent, name: &str, folder: &Path, _: File) -> Result<String, Refused> {
+        let number = self.submissions.fetch_add(1, Ordering::SeqCst);
+        let answer = (self.answer)(number);
+        match answer {
+            Answer::Unheard => return Err(Refused::Unclear("nobody answers".into())),
+            Answer::Full => return Err(Refused::Full("too many jobs".into())),
+            Answer::Never => return Err(Refused::Never("no partition x".into())),
+            Answer::Given | Answer::Lost => {}
+        }
+        let job = (100 + number).to_string();
+        let mut known = self.known.lock().unwrap();
+        known.names.insert(name.to_owned(), job.clone());
+        for (index, task) in intent.tasks.iter().enumerate() {
+            let before = known.submitted.iter().filter(|label| **label == task.label).count();
+            known.submitted.push(task.label.clone());
+            let key = format!("{job}_{index}");
+            known.states.insert(key.clone(), State::Waiting);
+            let (shared, fate, label) = (self.known.clone(), self.fate.clone(), task.label.clone());
+            let (folder, results) = (folder.to_owned(), self.results.clone());
+            std::thread::spawn(move || task_thread(&shared, &key, &|| fate(&label, before), &folder, index, &results));
+        }
+        drop(known);
+        if answer == Answer::Lost {
+            return Err(Refused::Unclear("the answer is lost".into()));
+        }
+        Ok(job)
+    }
+
+    fn states(&self) -> Result<States, String> {
+        let mut known = self.known.lock().unwrap();
+        if known.silent > 0 {
+            known.silent -= 1;
+            return Err("nobody answers".into());
+        }
+        Ok(States {
+            tasks: known.states.clone(),
+            names: known.names.clone(),
+        })
+    }
+
+    fn cancel(&self, jobs: &[String]) -> Result<(), String> {
+        self.known.lock().unwrap().cancelled.extend(jobs.to_owned());
+        Ok(())
+    }
+}
+
+fn task_thread(known: &Mutex<Known>, key: &str, fate: &dyn Fn() -> Fate, folder: &Path, task: usize, results: &Path) {
+    let set = |state: Option<State>| {
+        let states = &mut known.lock().unwrap().states;
+        match state {
+            Some(state) => drop(states.insert(key.to_owned(), state)),
+            None => drop(states.remove(key)),
+        }
+    };
+    while fate() == Fate::Waits {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let time = match fate() {
+        Fate::Ends(state) => return set(state),
+        Fate::OutOfTime(milliseconds) => Some(milliseconds),
+        Fate::Runs | Fate::Waits => None,
+    };
+    set(Some(State::Running));
+    let cancel = Cancel::default();
+    let ends = cancel.clone();
+    if let Some(milliseconds) = time {
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(milliseconds));
+            ends.cancel();
+        });
+    }
+    let around = Surroundings {
+        store: &Store::open(results),
+        executor: &OfAnyRevision(Threads::new(toy_bodies())),
+        gpu: None,
+        cancel: &cancel,
+        time_is_over: &|| time.is_some(),
+        requeue: &|| false,
+    };
+    let ended = perform(folder, task, &around);
+    set(Some(match ended {
+        Ok(TaskEnded::Well | TaskEnded::Stopped) => State::Completed,
+        Ok(TaskEnded::Failed) | Err(_) => State::Failed,
+    }));
+}
+
+const QUICK: Pace = Pace {
+    least: Duration::from_millis(5),
+    most: Duration::from_millis(20),
+    gather: Duration::from_millis(10),
+    array: 3,
+    jobs: 100,
+};
+
+impl Place {
+    fn by_batch(&self, graph: &Graph, made: &Made) -> Done {
+        self.by_batch_with(graph, made, QUICK, Vec::new())
+    }
+
+    fn by_batch_with(&self, graph: &Graph, made: &Made, pace: Pace, mut sinks: Vec<Box<dyn Sink>>) -> Done {
+        let store = self.store();
+        let plan = plan(graph, &store, &self.options).unwrap();
+        let recorder = Recorder::default();
+        sinks.push(Box::new(recorder.clone()));
+        let jobs = Jobs {
+            scheduler: made,
+            pace,
+            threads: 1,
+        };
+        let run = Run {
+            by: By::Batch(&jobs),
+            ..self.work(graph, &plan, &store)
+        };
+        let summary = execute(run, &mut sinks);
+        let events = recorder.0.lock().unwrap().clone();
+        Done { summary, events }
+    }
+
+    /// What the store holds: names of files and their contents, without manifests, which say when.
+    fn held(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let entries = self.results().join("cache/v1");
+        let is_content = |path: &PathBuf| path.starts_with(&entries) && !path.ends_with("manifest.json");
+        let mut files = self.files();
+        files.retain(is_content);
+        files.retain(|path| path.parent() != Some(&entries));
+        files.sort();
+        let name = |path: &PathBuf| path.strip_prefix(&entries).unwrap().to_owned();
+        files.iter().map(|path| (name(path), fs::read(path).unwrap())).collect()
+    }
+
+    fn intents(&self) -> usize {
+        intents::names(&intents::folder(&self.store())).unwrap().len()
+    }
+}
+
+fn well(done: &Done) {
+    assert_eq!(done.summary.failures, []);
+    assert!(!done.summary.interrupted);
+}
+
+#[test]
+fn jobs_publish_what_a_run_here_does() {
+    let (here, there) = (Place::new(), Place::new());
+    let graph = diamond(|_| {});
+    here.good(&graph);
+    let made = Made::new(&there, |_, _| Fate::Runs);
+    let done = there.by_batch(&graph, &made);
+    well(&done);
+    assert_eq!((done.summary.ran, done.ran().as_str()), (5, "a b c d e"));
+    assert_eq!(made.submitted(), "a b c d e");
+    assert_eq!(
+        made.submissions.load(Ordering::SeqCst),
+        3,
+        "what is ready together goes together"
+    );
+    assert_eq!(there.held(), here.held());
+    assert_eq!(there.intents(), 0);
+    // What the bodies told is told here too.
+    let metric = |done: &Done| {
+        let of_a = |event: &&Event| matches!(event, Event::Stage { stage, told: Told::Metric { .. } } if stage == "a");
+        done.events.iter().filter(of_a).count()
+    };
+    assert_eq!(metric(&done), 1);
+    let again = there.by_batch(&graph, &made);
+    assert_eq!((again.summary.fresh, made.submitted().as_str()), (5, "a b c d e"));
+}
+
+#[test]
+fn what_is_ready_together_is_one_array() {
+    let place = Place::new();
+    let graph = toy_graph(|toys| {
+        for seed in 0..4 {
+            toys.add(&format!("s{seed}"), source(seed), &[]);
+        }
+    });
+    let made = Made::new(&place, |_, _| Fate::Runs);
+    let gather = Duration::from_secs(1);
+    well(&place.by_batch_with(&graph, &made, Pace { gather, ..QUICK }, Vec::new()));
+    assert_eq!(
+        made.submissions.load(Ordering::SeqCst),
+        2,
+        "three tasks, the most of an array, and one"
+    );
+}
+
+#[test]
+fn the_same_work_is_submitted_once() {
+    let place = Place::new();
+    let graph = toy_graph(|toys| {
+        toys.add("a", source(1), &[]);
+        toys.add("b", source(1), &[]);
+        toys.add("c", Join { add: 0.0 }, &[("a", "a"), ("b", "b")]);
+    });
+    let made = Made::new(&place, |_, _| Fate::Runs);
+    well(&place.by_batch(&graph, &made));
+    assert_eq!(made.submitted(), "a c");
+}
+
+#[test]
+fn what_is_lost_is_submitted_again_and_what_died_as_often_as_it_may() {
+    let with_retries = |retries: u32| {
+        let mut graph = one(source(1));
+        graph.stages[0].resources.retries = retries;
+        graph
+    };
+    let once =
+        |state: Option<State>| move |_: &str, before: usize| if before == 0 { Fate::Ends(state) } else { Fate::Runs };
+    for lost in [
+        None,
+        Some(State::NodeFailed),
+        Some(State::Preempted),
+        Some(State::Completed),
+    ] {
+        let place = Place::new();
+        let made = Made::new(&place, once(lost));
+        let done = place.by_batch(&with_retries(0), &made);
+        well(&done);
+        assert_eq!(made.submitted(), "a a", "{lost:?}");
+        assert!(
+            done.notes("a")[0].ends_with("it is submitted again"),
+            "{:?}",
+            done.notes("a")
+        );
+        assert_eq!(place.intents(), 0);
+    }
+    for (died, words) in [
+        (State::OutOfMemory, "the job of source ran out of memory"),
+        (State::TimedOut, "the job of source ran out of time"),
+        (State::Failed, "the job of source crashed"),
+    ] {
+        let place = Place::new();
+        let made = Made::new(&place, once(Some(died)));
+        let done = place.by_batch(&with_retries(0), &made);
+        assert_eq!(done.summary.failures[0].message, words);
+        assert_eq!(made.submitted(), "a");
+        let made = Made::new(&place, once(Some(died)));
+        well(&place.by_batch(&with_retries(1), &made));
+        assert_eq!(made.submitted(), "a a");
+    }
+    let place = Place::new();
+    let made = Made::new(&place, |_, _| Fate::Ends(Some(State::Cancelled)));
+    let done = place.by_batch(&with_retries(3), &made);
+    assert_eq!(done.summary.failures[0].message, "someone cancelled its job");
+    assert_eq!((made.submitted().as_str(), place.intents()), ("a", 0));
+    // Never without an end.
+    let made = Made::new(&place, |_, _| Fate::Ends(Some(State::NodeFailed)));
+    let done = place.by_batch(&with_retries(3), &made);
+    let message = &done.summary.failures[0].message;
+    assert!(message.starts_with("source was lost 6 times"), "{message}");
+}
+
+#[test]
+fn a_failure_of_the_body_is_said_as_it_would_be_here() {
+    let place = Place::new();
+    let graph = one(Fail {
+        panic: false,
+        crash: false,
+        forget: false,
+    });
+    let made = Made::new(&place, |_, _| Fate::Runs);
+    let there = place.by_batch(&graph, &made).summary.failures;
+    assert_eq!(there, place.run(&graph).summary.failures);
+    assert_eq!(there.len(), 1);
+}
+
+#[test]
+fn a_training_whose_time_is_over_goes_on_in_another_job() {
+    let place = Place::new();
+    let graph = one(slow(1, 40, 5));
+    let made = Made::new(
+        &place,
+        |_, before| if before == 0 { Fate::OutOfTime(80) } else { Fate::Runs },
+    );
+    let done = place.by_batch(&graph, &made);
+    well(&done);
+    assert_eq!(made.submitted(), "a a");
+    let notes = done.notes("a");
+    assert_eq!(notes[0], "its time was over; it goes on from its checkpoint");
+    assert!(!notes.contains(&"from step 0".to_owned()), "{notes:?}");
+    // One that saves nothing would begin from its beginning for ever.
+    let made = Made::new(&place, |_, _| Fate::OutOfTime(0));
+    let done = place.by_batch(&one(slow(2, 40, 5)), &made);
+    assert!(done.summary.failures[0].message.contains("saved nothing before"));
+    assert_eq!(made.submitted(), "a");
+}
+
+#[test]
+fn whoever_runs_next_takes_up_the_jobs_of_a_run_that_is_gone() {
+    let place = Place::new();
+    let graph = diamond(|_| {});
+    let go = Arc::new(AtomicUsize::new(0));
+    let waits = go.clone();
+    let made = Made::new(&place, move |_, _| {
+        if waits.load(Ordering::SeqCst) == 0 {
+            Fate::Waits
+        } else {
+            Fate::Runs
+        }
+    });
+    let cancel = place.cancel.clone();
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| place.by_batch(&graph, &made));
+        while made.submissions.load(Ordering::SeqCst) == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        cancel.cancel();
+        assert!(run.join().unwrap().summary.interrupted);
+    });
+    assert_eq!((made.submitted().as_str(), place.intents()), ("a b", 1));
+    assert!(made.known.lock().unwrap().cancelled.is_empty());
+    let next = Place {
+        cancel: Cancel::default(),
+        ..place
+    };
+    go.store(1, Ordering::SeqCst);
+    let done = next.by_batch(&graph, &made);
+    well(&done);
+    assert_eq!((made.submitted().as_str(), done.summary.ran), ("a b c d e", 5));
+    assert_eq!(next.intents(), 0);
+}
+
+#[test]
+fn what_ended_while_nobody_looked_is_made_by_whoever_runs_next() {
+    for state in [None, Some(State::Cancelled), Some(State::OutOfMemory)] {
+        let place = Place::new();
+        let graph = one(source(1));
+        let ends = Arc::new(AtomicUsize::new(0));
+        let waits = ends.clone();
+        let made = Made::new(&place, move |_, before| match (before, waits.load(Ordering::SeqCst)) {
+            (0, 0) => Fate::Waits,
+            (0, _) => Fate::Ends(state),
+            _ => Fate::Runs,
+        });
+        let cancel = place.cancel.clone();
+        std::thread::scope(|scope| {
+            let run = scope.spawn(|| place.by_batch(&graph, &made));
+            while made.submissions.load(Ordering::SeqCst) == 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            cancel.cancel();
+            assert!(run.join().unwrap().summary.interrupted);
+        });
+        ends.store(1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(20));
+        let next = Place {
+            cancel: Cancel::default(),
+            ..place
+        };
+        well(&next.by_batch(&graph, &made));
+        assert_eq!((made.submitted().as_str(), next.intents()), ("a a", 0), "{state:?}");
+    }
+}
+
+#[test]
+fn a_lost_answer_submits_nothing_twice() {
+    let place = Place::new();
+    let graph = diamond(|_| {});
+    let made = Made {
+        answer: |number| if number == 0 { Answer::Lost } else { Answer::Given },
+        ..Made::new(&place, |_, _| Fate::Runs)
+    };
+    well(&place.by_batch(&graph, &made));
+    assert_eq!(made.submitted(), "a b c d e");
+    // Where nothing came of it, it is submitted again.
+    let place = Place::new();
+    let made = Made {
+        answer: |number| if number == 0 { Answer::Unheard } else { Answer::Given },
+        ..Made::new(&place, |_, _| Fate::Runs)
+    };
+    made.known.lock().unwrap().silent = 3;
+    let done = place.by_batch(&graph, &made);
+    well(&done);
+    assert_eq!((made.submitted().as_str(), place.intents()), ("a b c d e", 0));
+}
+
+#[test]
+fn a_full_system_is_asked_later_and_a_refusal_is_said() {
+    let place = Place::new();
+    let made = Made {
+        answer: |number| if number < 3 { Answer::Full } else { Answer::Given },
+        ..Made::new(&place, |_, _| Fate::Runs)
+    };
+    let done = place.by_batch(&diamond(|_| {}), &made);
+    well(&done);
+    assert_eq!(made.submitted(), "a b c d e");
+    let place = Place::new();
+    let made = Made {
+        answer: |_| Answer::Never,
+        ..Made::new(&place, |_, _| Fate::Runs)
+    };
+    let done = place.by_batch(&one(source(1)), &made);
+    assert_eq!(
+        done.summary.failures[0].message,
+        "the batch system refuses its job: no partition x"
+    );
+    assert_eq!(place.intents(), 0);
+}
+
+#[test]
+fn two_runs_at_once_submit_every_stage_once() {
+    let place = Place::new();
+    let graph = toy_graph(|toys| {
+        for seed in 0..20 {
+            toys.add(&format!("s{seed}"), slow(seed, 2, 10), &[]);
+        }
+    });
+    let made = Made::new(&place, |_, _| Fate::Runs);
+    std::thread::scope(|scope| {
+        for run in [(); 2].map(|()| scope.spawn(|| place.by_batch(&graph, &made))) {
+            well(&run.join().unwrap());
+        }
+    });
+    assert_eq!(made.known.lock().unwrap().submitted.len(), 20);
+    assert_eq!(place.intents(), 0);
+}
+
+#[test]
+fn damaged_inputs_are_made_again() {
+    let place = Place::new();
+    let graph = diamond(|_| {});
+    place.good(&graph);
+    let file = place.entry(&graph, "d").join("sum.parquet");
+    let good = fs::read(&file).unwrap();
+    fs::remove_dir_all(place.entry(&graph, "e")).unwrap();
+    // It is damaged when the plan is made and the job of `e` has not begun.
+    let (damaged, bad) = (file.clone(), vec![b'9'; good.len()]);
+    let made = Made::new(&place, move |label, before| {
+        if label == "e" && before == 0 {
+            fs::write(&damaged, &bad).unwrap();
+        }
+        Fate::Runs
+    });
+    well(&place.by_batch(&graph, &made));
+    assert_eq!(made.submitted(), "d e e");
+    assert_eq!(fs::read(&file).unwrap(), good);
+}
+
+#[test]
+fn the_file_that_ends_all_jobs_of_a_pipeline_does() {
+    let place = Place::new();
+    let graph = one(source(1));
+    let made = Made::new(&place, |_, _| Fate::Waits);
+    let stop = intents::stop_path(&place.store(), &graph.pipeline);
+    fs::create_dir_all(stop.parent().unwrap()).unwrap();
+    // That of another day says nothing.
+    fs::write(&stop, "yesterday").unwrap();
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| place.by_batch(&graph, &made));
+        while made.submissions.load(Ordering::SeqCst) == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        fs::write(&stop, "now").unwrap();
+        assert!(run.join().unwrap().summary.interrupted);
+    });
+    assert_eq!(made.known.lock().unwrap().cancelled, ["100"]);
+}
