@@ -206,6 +206,23 @@ impl Work {
         self.parameters.given(&self.pipeline, &self.results)
     }
 
+    /// The files that it is made of, and those of the user that its stages read: where it can be read, and as far.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let Ok(file) = self.read() else {
+            return vec![self.pipeline.clone()];
+        };
+        let graph = file.resolve(&self.parameters.set, &crate::catalog::catalog());
+        let read = graph
+            .iter()
+            .flat_map(|graph| &graph.stages)
+            .flat_map(|stage| &*stage.files);
+        let mut files = file.files();
+        files.extend(read.map(|file| file.path.clone()));
+        files.sort();
+        files.dedup();
+        files
+    }
+
     /// The results folder.
     pub fn results_folder(&self) -> PathBuf {
         self.results.folder_of(&self.pipeline)
@@ -404,26 +421,30 @@ impl Loaded {
         let Some(searched) = self.graph.search.clone() else {
             return Ok((self, false));
         };
+        let (mut now, outcomes) = self.again()?;
+        search::keep(&now.store, &now.graph.pipeline, &outcomes);
+        search::without_failed(&now.graph, &mut now.plan);
+        let known = now.graph.search.as_ref().map(|now| &now.known.trials);
+        let more = known.is_some_and(|trials| *trials != searched.known.trials);
+        Ok((now, more))
+    }
+
+    /// The same planned again, with what has come of the trials of its search by now.
+    pub fn again(self) -> Result<(Self, Outcomes), Failure> {
         let resolve = |outcomes: &Outcomes| resolve(&self.file, &self.parameters, outcomes);
         let (graph, outcomes) = search::known(self.graph, &self.store, &of_all(&self.options), resolve)?;
-        search::keep(&self.store, &graph.pipeline, &outcomes);
-        let more = graph
-            .search
-            .as_ref()
-            .is_some_and(|now| now.known.trials != searched.known.trials);
         let options = plan::Options {
             force: Vec::new(),
             ..self.options
         };
-        let mut plan = plan::plan(&graph, &self.store, &options).map_err(|errors| plan_failure(&self.file, errors))?;
-        search::without_failed(&graph, &mut plan);
+        let plan = plan::plan(&graph, &self.store, &options).map_err(|errors| plan_failure(&self.file, errors))?;
         let now = Self {
             graph,
             plan,
             options,
             ..self
         };
-        Ok((now, more))
+        Ok((now, outcomes))
     }
 
     /// The only stage with this name or label.

@@ -13,6 +13,7 @@ mod fmt;
 mod gc;
 mod graph;
 mod history;
+mod looks;
 mod manual;
 mod new;
 mod plan;
@@ -26,8 +27,10 @@ mod schema;
 mod search;
 mod show;
 mod status;
+mod stopping;
 mod sweep;
 mod table;
+mod watch;
 mod why;
 mod worker;
 
@@ -54,6 +57,8 @@ struct Cli {
 enum Command {
     /// Run what is stale, then print the results and write the report
     Run(run::Args),
+    /// Look on at a run that goes on, from any terminal: stages, losses, time left, best trials
+    Watch(watch::Args),
     /// Show every stage, fresh or stale, and why; nothing is run or written
     Plan(plan::Args),
     /// Say which part of a stage's fingerprint changed since it last ran
@@ -141,6 +146,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: Command) -> Result<Finished, Failure> {
     match command {
         Command::Run(args) => run::run(args),
+        Command::Watch(args) => watch::run(args),
         Command::Plan(args) => plan::run(args),
         Command::Why(args) => why::run(args),
         Command::Status(args) => status::run(args),

@@ -7,17 +7,18 @@ use runner::context::Cancel;
 use runner::event::{Event, Sink};
 use runner::execute::{Budget, By, Run, RunSummary, execute};
 use runner::journal::Journal;
+use runner::live::Live;
 use runner::plan::Entry;
 use runner::seal::Answer;
 use runner::store::{SharedLock, Store};
 use runner::worker::{Processes, WorkerCommand};
-use signal_hook::consts::SIGHUP;
-use signal_hook::iterator::Signals;
 
-use super::common::{ENDS_RUNS, Loaded, Work};
+use super::common::{Loaded, Work};
 use super::failure::{Failure, Finished, with_hint};
+use super::looks::Looks;
 use super::record::Recorded;
-use crate::console::{Log, print, say, sink};
+use super::stopping::Stopping;
+use crate::console::{Log, count, print, say, sink};
 use crate::report::{self, Detail, summary};
 
 /// Run what is stale.
@@ -34,6 +35,9 @@ pub struct Args {
     /// CPU threads for all stages together [default: all]
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
+    /// Run again whenever the pipeline, a file that it uses, or one that a stage reads changes, until Ctrl-C
+    #[arg(long, conflicts_with = "dry_run")]
+    watch: bool,
     /// How to show progress
     #[arg(long, value_enum, default_value = "auto")]
     log: Log,
@@ -57,18 +61,49 @@ impl Args {
             work,
             dry_run: false,
             fail_fast: false,
+            watch: false,
             threads,
             log,
         }
     }
 }
 
-/// Runs the pipeline, writes the report, prints the results.
+/// Runs the pipeline, once or whenever it changes.
 pub fn run(args: Args) -> Result<Finished, Failure> {
+    let mut stopping = Stopping::default();
+    if args.watch {
+        again_and_again(&args, &mut stopping)
+    } else {
+        once(&args, &mut stopping)
+    }
+}
+
+/// Runs it whenever something has changed, until it is interrupted. What is wrong with it is for the user to mend.
+fn again_and_again(args: &Args, stopping: &mut Stopping) -> Result<Finished, Failure> {
+    loop {
+        // What changes while it runs has changed.
+        let before = Looks::at(args.work.files());
+        match once(args, stopping) {
+            Ok(Finished::Interrupted) if stopping.is_asked() => return Ok(Finished::Interrupted),
+            Ok(_) => {}
+            Err(failure) => say(&failure.to_string()),
+        }
+        stopping.listen()?;
+        let files = before.files().count();
+        say(&format!("looking at {}; Ctrl-C ends it", count(files, "file")));
+        match before.wait_for_change(|| stopping.is_asked()) {
+            Some(changed) => say(&format!("{} changed", changed.display())),
+            None => return Ok(Finished::Interrupted),
+        }
+    }
+}
+
+/// Runs the pipeline, writes the report, prints the results.
+fn once(args: &Args, stopping: &mut Stopping) -> Result<Finished, Failure> {
     let file = args.work.read()?;
     // JSON lines name every stage, a seal does not.
     if let Some(answer) = args.work.sealed(&file).filter(|_| args.log != Log::Json)
-        && let Some(finished) = repeat(&args, &answer)
+        && let Some(finished) = repeat(args, &answer)
     {
         return Ok(finished);
     }
@@ -78,13 +113,13 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         return Ok(Finished::Well);
     }
     let mut loaded = args.work.load_to_run(&file)?;
-    let cancel = Cancel::default();
-    watch_signals(cancel.clone())?;
+    stopping.listen()?;
+    let cancel = stopping.fresh();
     let hold = hold(&mut loaded)?;
     let asked = args.work.asked(&file, &loaded.graph);
     let journal = Journal::new(&loaded.store.pipeline_folder(&loaded.graph.pipeline));
     let mut record = Recorded::begin(&loaded, &file, asked, journal.run());
-    let (loaded, done) = rounds(&args, loaded, journal, &cancel)?;
+    let (loaded, done) = rounds(args, loaded, journal, &cancel)?;
     let recorded = record.end(&loaded, &done, args.work.asked(&file, &loaded.graph));
     for warning in &done.warnings {
         say(&format!("warning: {warning}"));
@@ -117,7 +152,9 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         .seal(&file, &loaded, &done.plan, results, !done.outside_tolerance.is_empty());
     drop(hold);
     // The program ends here; taking thousands of stages apart would only take time.
-    std::mem::forget((loaded, done));
+    if !args.watch {
+        std::mem::forget((loaded, done));
+    }
     Ok(verdict)
 }
 
@@ -158,7 +195,8 @@ fn report_of(
 
 /// Runs all that is known; of a search then what is known by that, until there is nothing new.
 fn rounds(args: &Args, loaded: Loaded, journal: Journal, cancel: &Cancel) -> Result<(Loaded, RunSummary), Failure> {
-    let mut sinks: Vec<Box<dyn Sink>> = vec![sink(args.log), Box::new(journal)];
+    let live = Live::new(&loaded.store.pipeline_folder(&loaded.graph.pipeline), journal.run());
+    let mut sinks: Vec<Box<dyn Sink>> = vec![sink(args.log), Box::new(journal), Box::new(live)];
     let mut done = go(args, &loaded, &mut sinks, cancel)?;
     let (mut loaded, mut more) = if done.interrupted {
         (loaded, false)
@@ -286,31 +324,4 @@ fn verdict(done: &RunSummary) -> Finished {
     } else {
         Finished::Well
     }
-}
-
-/// The first Ctrl-C asks to stop, the second ends the program at once.
-fn watch_signals(cancel: Cancel) -> Result<(), Failure> {
-    let heard = ENDS_RUNS
-        .into_iter()
-        .filter(|signal| *signal != SIGHUP || !ignores_hangups());
-    let mut signals = Signals::new(heard).map_err(Failure::work)?;
-    std::thread::spawn(move || {
-        for _ in signals.forever() {
-            if cancel.is_cancelled() {
-                say("stopped at once");
-                std::process::exit(130);
-            }
-            cancel.cancel();
-            say("stopping: running trainings save a checkpoint; press Ctrl-C again to stop at once");
-        }
-    });
-    Ok(())
-}
-
-/// Whether whoever started this program wants it to live on when the terminal is closed, as `nohup` does.
-fn ignores_hangups() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> (SIGHUP - 1) & 1 == 1)
 }

@@ -32,7 +32,10 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     let data = loaded.data()?;
     let most = args.top.unwrap_or(usize::MAX);
     match &loaded.graph.search {
-        Some(searched) if args.by.is_none() && args.conditions.is_empty() => trials(&data, searched, most),
+        Some(searched) if args.by.is_none() && args.conditions.is_empty() => {
+            print(&trials(&data, searched, most)?);
+            Ok(Finished::Well)
+        }
         _ => points(&data, &args, most),
     }
 }
@@ -137,7 +140,7 @@ fn wanted(data: &Data, conditions: &[Condition], swept: &[&str]) -> Result<Vec<b
 }
 
 /// The trials of a search, best first; those without results behind them.
-fn trials(data: &Data, searched: &Searched, most: usize) -> Result<Finished, Failure> {
+pub fn trials(data: &Data, searched: &Searched, most: usize) -> Result<String, Failure> {
     let search = &searched.search;
     let found = outcomes(data, searched).map_err(Failure::Usage)?;
     let all = searched.known.trials.iter().enumerate();
@@ -208,8 +211,7 @@ fn trials(data: &Data, searched: &Searched, most: usize) -> Result<Finished, Fai
         lines.push(line);
     }
     lines.truncate(most.saturating_add(1));
-    print(&align(&lines, &right));
-    Ok(Finished::Well)
+    Ok(align(&lines, &right))
 }
 
 fn nothing_called(by: &str, data: &Data) -> Failure {

@@ -20,6 +20,8 @@ pub fn above(line: &str) -> bool {
 /// Draws on standard error.
 pub struct Bars {
     all: MultiProgress,
+    /// All stages of a run, where there are several.
+    whole: Option<ProgressBar>,
     running: HashMap<String, ProgressBar>,
 }
 
@@ -28,7 +30,18 @@ impl Bars {
     pub fn new() -> Self {
         Self {
             all: ALL.get_or_init(MultiProgress::new).clone(),
+            whole: None,
             running: HashMap::new(),
+        }
+    }
+
+    /// Above the stages: how many of those that are stale, or behind such, are done.
+    fn begin(&mut self, stages: usize) {
+        if stages > 1 {
+            let bar = self.all.insert(0, ProgressBar::new(stages as u64));
+            bar.set_style(style("  {human_pos}/{human_len} stages  {elapsed}, {eta} left"));
+            bar.tick();
+            self.whole = Some(bar);
         }
     }
 
@@ -101,9 +114,13 @@ impl Sink for Bars {
                 if let Some(bar) = self.running.remove(stage) {
                     bar.finish_and_clear();
                 }
+                self.whole.iter().for_each(|bar| bar.inc(1));
             }
+            Event::StageSkipped { .. } => self.whole.iter().for_each(|bar| bar.inc(1)),
+            Event::RunStarted { stale, behind, .. } => self.begin(stale + behind),
             Event::RunFinished { .. } => {
-                for (_, bar) in self.running.drain() {
+                let stages = self.running.drain().map(|(_, bar)| bar);
+                for bar in stages.chain(self.whole.take()) {
                     bar.finish_and_clear();
                 }
             }

@@ -26,6 +26,7 @@ pub mod executor;
 pub mod fingerprint;
 pub mod graph;
 pub mod journal;
+pub mod live;
 pub mod number;
 pub mod order;
 pub mod plan;

@@ -34,6 +34,7 @@ mod shipped;
 mod trainings;
 mod uses;
 mod walls;
+mod watching;
 
 /// Every file of this folder is part of the binary, and no other test binary lies beside it.
 #[test]

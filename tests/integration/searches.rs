@@ -6,7 +6,7 @@ use crate::data::SMALL;
 use crate::program::Place;
 
 /// A search for the scale and the mass of the potential, which are those of the orbits: 5 kpc and 3.334e11 M_sun.
-fn searching(trials: usize, more: &str) -> String {
+pub fn searching(trials: usize, more: &str) -> String {
     let text = SMALL.replace("scale: 5.5 }", "scale: 5.5, mass: 3.334e11 }");
     let text = text.replace("mass: 3.334e11, scale: $scale", "mass: $mass, scale: $scale");
     format!(

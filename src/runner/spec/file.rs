@@ -114,6 +114,13 @@ impl PipelineFile {
         document.value.get("pipeline")?.as_str().map(str::to_owned)
     }
 
+    /// It, and the files that it uses, whether they are there or not.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let used = self.sources.0.iter();
+        let used = used.flat_map(|source| source.uses.keys().map(|used| source.folder.join(used)));
+        std::iter::once(self.path.clone()).chain(used).collect()
+    }
+
     fn first(&self) -> &Source {
         &self.sources.0[0]
     }

@@ -144,6 +144,13 @@ fn living(holders: &str) -> String {
     holders.lines().filter(lives).collect::<Vec<_>>().join(", ")
 }
 
+/// Whether someone holds the lock at `path` alone. Nothing is written.
+pub fn is_held(path: &Path) -> bool {
+    let mut options = OpenOptions::new();
+    let file = files::open(options.read(true), path);
+    file.is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK))
+}
+
 /// The name of this machine.
 pub fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
