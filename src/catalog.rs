@@ -4,6 +4,7 @@ use runner::catalog::Catalog;
 use stages::apply::command::Command;
 use stages::apply::estimate_accelerations::EstimateAccelerations;
 use stages::apply::estimate_actions::EstimateActions;
+use stages::apply::find_members::FindMembers;
 use stages::apply::predict::Predict;
 use stages::apply::recover_velocities::RecoverVelocities;
 use stages::apply::tabulate_field::TabulateField;
@@ -54,6 +55,7 @@ pub fn catalog() -> Catalog {
         .with::<TabulateField>()
         .with::<Predict>()
         .with::<RecoverVelocities>()
+        .with::<FindMembers>()
         .with::<Command>()
         .with::<Compare>()
         .with::<BinErrors>()

@@ -139,6 +139,13 @@ pub(crate) struct Factor {
 }
 
 impl Factor {
+    /// ln det of the matrix.
+    pub(crate) fn log_determinant(&self) -> f64 {
+        let n = self.scale.len();
+        let of = |i: usize| (self.rows[i * n + i] / self.scale[i]).ln();
+        2.0 * (0..n).map(of).sum::<f64>()
+    }
+
     /// Solves for one right-hand side in place.
     pub(crate) fn solve(&self, side: &mut [f64]) {
         let n = self.scale.len();

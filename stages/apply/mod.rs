@@ -4,6 +4,7 @@
 pub mod command;
 pub mod estimate_accelerations;
 pub mod estimate_actions;
+pub mod find_members;
 pub mod predict;
 pub mod recover_velocities;
 pub mod tabulate_field;

@@ -2,8 +2,10 @@
 
 use dynamics::phase_space::{ActionAngle, Actions, Angles, Frequencies};
 use dynamics::units::{wrap_angle, wrap_difference};
+use runner::error::StageError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tables::RecordBatch;
 
 use crate::common::columns::{ACTIONS_SD, ANGLES_SD, Column, FREQUENCIES_SD};
 use crate::common::layout::Layout;
@@ -188,6 +190,48 @@ pub const SET_ASIDE_DRAWS: Column = Column {
 /// Standard deviations in the order of [`Nine`].
 fn deviations() -> impl Iterator<Item = &'static Column> {
     ACTIONS_SD.iter().chain(&ANGLES_SD).chain(&FREQUENCIES_SD)
+}
+
+/// Covariances of the errors of actions and angles.
+pub struct Covariances {
+    /// Of every row, in the order of [`Nine`]; not a number where a standard deviation is missing.
+    pub rows: Vec<[[f64; 6]; 6]>,
+    /// Whether the table has all correlations of actions and angles; those that it does not have are taken for nothing.
+    pub whole: bool,
+}
+
+/// The covariances that a table tells by standard deviations and correlations; none of one without standard deviations.
+pub fn covariances(table: &RecordBatch) -> Result<Option<Covariances>, StageError> {
+    let read = |name: &str| tables::optional_f64_column(table, name).map_err(StageError::failed);
+    let mut deviation = Vec::with_capacity(6);
+    for column in deviations().take(6) {
+        match read(column.name)? {
+            Some(values) => deviation.push(values),
+            None => return Ok(None),
+        }
+    }
+    let mut covariances = Covariances {
+        rows: vec![[[0.0; 6]; 6]; table.num_rows()],
+        whole: true,
+    };
+    let sd = |i: usize, row: usize| deviation[i][row].unwrap_or(f64::NAN);
+    for (row, covariance) in covariances.rows.iter_mut().enumerate() {
+        for (i, of) in covariance.iter_mut().enumerate() {
+            of[i] = sd(i, row) * sd(i, row);
+        }
+    }
+    for ((i, j), column) in PAIRS.into_iter().zip(&CORRELATIONS).filter(|((_, j), _)| *j < 6) {
+        let Some(correlation) = read(column.name)? else {
+            covariances.whole = false;
+            continue;
+        };
+        for (row, covariance) in covariances.rows.iter_mut().enumerate() {
+            // Without a correlation where one of the two does not vary.
+            let value = correlation[row].unwrap_or(0.0) * sd(i, row) * sd(j, row);
+            (covariance[i][j], covariance[j][i]) = (value, value);
+        }
+    }
+    Ok(Some(covariances))
 }
 
 macro_rules! intervals {

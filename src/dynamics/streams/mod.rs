@@ -20,6 +20,7 @@ mod frame;
 mod galaxy;
 mod lanes;
 mod likelihood;
+mod members;
 mod observed;
 mod particles;
 mod posterior;
@@ -33,11 +34,14 @@ mod track;
 #[cfg(test)]
 mod fit_tests;
 #[cfg(test)]
+mod members_tests;
+#[cfg(test)]
 mod nbody_tests;
 
 pub use fit::{Fit, FittedStream, fit, fit_as};
 pub use frame::{Distance, Measured, Star};
 pub use galaxy::{Correction, Model, Parameter};
+pub use members::{Candidate, LEAST_KNOWN, Members, NotAStream, members};
 pub use observed::{LEAST_STARS, Stream, StreamError, Unfit};
 pub use posterior::{AtRadius, Known, Posterior, enclosed_mass, flattening};
 pub use release::{Kicks, Offset, Recipe, Tail, Tide};
