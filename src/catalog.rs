@@ -10,6 +10,7 @@ use stages::apply::recover_velocities::RecoverVelocities;
 use stages::apply::tabulate_field::TabulateField;
 use stages::common::units;
 use stages::draw::figure::Figure;
+use stages::judge::aggregate::Aggregate;
 use stages::judge::bin_errors::BinErrors;
 use stages::judge::compare::Compare;
 use stages::judge::compare_galaxy::CompareGalaxy;
@@ -60,5 +61,6 @@ pub fn catalog() -> Catalog {
         .with::<Compare>()
         .with::<BinErrors>()
         .with::<CompareGalaxy>()
+        .with::<Aggregate>()
         .with::<Figure>()
 }

@@ -135,7 +135,7 @@ pub fn run_until<S: Stage>(
     let mut connected = Connected::new();
     let mut input_files = BTreeMap::new();
     for &(port, table) in inputs {
-        let known = ports.iter().find(|input| input.name == port).cloned();
+        let known = ports.iter().find(|input| input.is_called(port)).cloned();
         let accepts = known.or_else(|| stage.other_input(port)).unwrap().accepts;
         if let Accepts::Table(needs) = &accepts {
             for need in needs {

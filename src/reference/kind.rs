@@ -65,10 +65,10 @@ fn input(port: &InputPort) -> String {
             format!("network of type {}", types.join(" or "))
         }
     };
-    let several = if port.others.is_empty() {
-        ""
-    } else {
-        "; a list may be connected"
+    let several = match (port.any_number, port.others.is_empty()) {
+        (true, _) => "; a list of any length may be connected, or `{ of: STAGE, over: PARAMETER }`",
+        (false, false) => "; a list may be connected",
+        (false, true) => "",
     };
     let optional = if port.optional { "; may be left out" } else { "" };
     format!("- `{}`: {what}{several}{optional}\n", port.name)

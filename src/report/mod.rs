@@ -7,6 +7,7 @@ mod data;
 mod graph;
 mod history;
 mod html;
+mod means;
 mod outcomes;
 pub mod picture;
 mod results;

@@ -146,6 +146,8 @@ pub struct InputPort {
     pub optional: bool,
     /// What the second, third, … are called in a context and in the fingerprint, where a list of outputs may be connected.
     pub others: &'static [&'static str],
+    /// Whether a list may have any number of them: `p`, `p.2`, `p.3` and so on.
+    pub any_number: bool,
 }
 
 impl InputPort {
@@ -157,6 +159,7 @@ impl InputPort {
             accepts: Accepts::Table(needs),
             optional: false,
             others: &[],
+            any_number: false,
         }
     }
 
@@ -167,6 +170,7 @@ impl InputPort {
             accepts: Accepts::Network(of),
             optional: false,
             others: &[],
+            any_number: false,
         }
     }
 
@@ -177,6 +181,7 @@ impl InputPort {
             accepts: Accepts::Anything,
             optional: false,
             others: &[],
+            any_number: false,
         }
     }
 
@@ -186,15 +191,28 @@ impl InputPort {
         self
     }
 
+    /// The same port, for a list of any length.
+    pub fn any_number(mut self) -> Self {
+        self.any_number = true;
+        self
+    }
+
     /// The name of the item at `item` of a list, or of what is connected without one.
     pub fn name_of(&self, item: Option<usize>) -> Option<&'static str> {
         match item {
             None | Some(0) => Some(self.name),
+            Some(item) if self.any_number => Some(lasting(&format!("{}.{}", self.name, item + 1))),
             Some(item) => self.others.get(item - 1).copied(),
         }
     }
 
-    /// All its names, of which as many are used as are connected.
+    /// Whether one of its names is this.
+    pub fn is_called(&self, name: &str) -> bool {
+        let number = || name.strip_prefix(self.name).and_then(|rest| rest.strip_prefix('.'));
+        name == self.name || self.others.contains(&name) || self.any_number && number().is_some()
+    }
+
+    /// All its names, of which as many are used as are connected; of a list of any length the first.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.name).chain(self.others.iter().copied())
     }

@@ -299,13 +299,24 @@ fn stage(kind: &Kind, definitions: &mut Map<String, Value>) -> Value {
         object.shift_remove("required");
     }
     allow_references(&mut with, kind.name);
-    let writer = json!({ "type": "string", "pattern": STAGE });
+    let name = json!({ "type": "string", "pattern": STAGE });
+    let over = json!({
+        "description": "All of a stage over swept parameters",
+        "type": "object",
+        "properties": {
+            "of": name,
+            "over": { "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" }, "minItems": 1 }] },
+        },
+        "required": ["of", "over"],
+        "additionalProperties": false,
+    });
+    let writer = json!({ "anyOf": [name, over] });
     json!({
         "description": kind.about,
         "type": ["object", "null"],
         "properties": {
             "from": {
-                "description": "Inputs: `port: stage` or `port: stage.output`; a used pipeline's as `port: name.stage`; where a port takes several, a list of them",
+                "description": "Inputs: `port: stage` or `port: stage.output`; a used pipeline's as `port: name.stage`; where a port takes several, a list of them, or `{ of: stage, over: parameter }`",
                 "type": ["object", "null"],
                 "additionalProperties": { "anyOf": [writer.clone(), { "type": "array", "items": writer, "minItems": 1 }] },
             },

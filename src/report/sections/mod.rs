@@ -1,5 +1,6 @@
 //! The sections of the report.
 
+mod aggregated;
 mod asked;
 mod believed;
 mod came_out;
@@ -30,6 +31,7 @@ pub fn body(data: &Data, here: &Here) -> String {
     believed::banner(&mut html, data);
     asked::asked(&mut html, data, here);
     came_out::came_out(&mut html, data);
+    aggregated::aggregated(&mut html, data);
     believed::believed(&mut html, data);
     figures(&mut html, data);
     outputs::outputs(&mut html, data, here);

@@ -22,6 +22,7 @@ pub(crate) fn catalog() -> Catalog {
         .with::<Train>()
         .with::<Apply>()
         .with::<Draw>()
+        .with::<Gather>()
 }
 
 /// Knows two lengths, a time, and how far apart the lengths are.
@@ -386,6 +387,30 @@ impl Stage for Draw {
 
     fn outputs(&self, _: &Connected) -> Result<Vec<OutputPort>, String> {
         Ok(vec![OutputPort::figure("figure")])
+    }
+
+    fn run(&self, _: &mut StageContext) -> Result<Outcome, StageError> {
+        never()
+    }
+}
+
+/// Any number of tables.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Gather {}
+
+impl Stage for Gather {
+    const KIND: &'static str = "gather";
+    const ABOUT: &'static str = "Tables";
+    const REVISION: u32 = 1;
+    const ROLE: Role = Role::Judge;
+
+    fn inputs(&self) -> Vec<InputPort> {
+        vec![InputPort::table("tables", &[("x", "kpc")]).any_number()]
+    }
+
+    fn outputs(&self, _: &Connected) -> Result<Vec<OutputPort>, String> {
+        Ok(vec![table("table", "x", "kpc")])
     }
 
     fn run(&self, _: &mut StageContext) -> Result<Outcome, StageError> {

@@ -78,6 +78,8 @@ pub(super) struct Input<'a> {
     pub node: Option<usize>,
     /// Its output, where one is named.
     pub output: Option<&'a str>,
+    /// Swept parameters, all of whose values are connected.
+    pub over: &'a [&'a str],
 }
 
 /// The stages of the pipeline and of what it uses: those of a file after those of the files that it uses. Of a use with
@@ -169,6 +171,7 @@ impl<'a> Found<'a, '_> {
                 item: source.item,
                 node: None,
                 output: None,
+                over: &source.over,
             };
             let path = || stage.path_of_source(source.port, source.item);
             match source.writer.map(|text| self.find(scope, text, text)) {

@@ -18,6 +18,8 @@ pub(in crate::spec) struct Source<'a> {
     pub item: Option<usize>,
     /// The stage that writes, and its output after a dot; `None` if that cannot be read, which is then reported.
     pub writer: Option<&'a str>,
+    /// Swept parameters, all of whose values are connected: `{ of: errors, over: seed }`.
+    pub over: Vec<&'a str>,
 }
 
 /// A stage as written.
@@ -183,11 +185,34 @@ fn source<'a>(
 ) -> Source<'a> {
     let item_path = item.map(|item| item.to_string());
     let path = || path().into_iter().chain([port.to_owned()]).chain(item_path).collect();
+    let plain = |writer| Source {
+        port,
+        item,
+        writer,
+        over: Vec::new(),
+    };
     let problem = match value {
         value if has_reference(value) => Problem::ReferenceNotAllowed { place: "`from`" },
-        Value::String(text) => {
-            let writer = Some(text.as_str());
-            return Source { port, item, writer };
+        Value::String(text) => return plain(Some(text.as_str())),
+        Value::Object(map) if map.len() == 2 && map.contains_key("of") && map.contains_key("over") => {
+            let over = match &map["over"] {
+                Value::Array(items) => items.iter().map(Value::as_str).collect::<Option<Vec<_>>>(),
+                one => one.as_str().map(|name| vec![name]),
+            };
+            match (map["of"].as_str(), over.filter(|over| !over.is_empty())) {
+                (Some(writer), Some(over)) => {
+                    return Source {
+                        over,
+                        ..plain(Some(writer))
+                    };
+                }
+                _ => Problem::WrongShape {
+                    what: format!("input `{port}`"),
+                    expected: "a stage, and the names of swept parameters",
+                    found: "something else".to_owned(),
+                    example: format!("`{port}: {{ of: STAGE, over: PARAMETER }}`"),
+                },
+            }
         }
         other => Problem::WrongShape {
             what: format!("input `{port}`"),
@@ -197,9 +222,5 @@ fn source<'a>(
         },
     };
     mistakes.push(Mistake::at(path(), Part::Value, problem));
-    Source {
-        port,
-        item,
-        writer: None,
-    }
+    plain(None)
 }

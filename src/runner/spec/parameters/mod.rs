@@ -61,6 +61,11 @@ impl<'a> Parameters<'a> {
         self.index.get(name).map(|&index| &self.all[index])
     }
 
+    /// The names of all.
+    pub fn names(&self) -> Vec<String> {
+        self.all.iter().map(|parameter| parameter.name.to_owned()).collect()
+    }
+
     /// Those that the sweep does not set, with their values; one that depends on a swept one is as it is written.
     pub fn unswept(&self) -> Vec<(String, Value)> {
         let unswept = self.all.iter().filter(|parameter| parameter.column.is_none());

@@ -14,7 +14,7 @@ use serde_json::Value;
 use self::variants::Variant;
 use super::arguments;
 use super::diagnostics::{At, Mistake};
-use super::nodes::{Node, nodes};
+use super::nodes::{Input, Node, nodes};
 use super::order::order;
 use super::outline::Outline;
 use super::parameters::{CommandLine, Values, given};
@@ -203,8 +203,16 @@ impl<'a> Resolver<'a, '_> {
         let node = &nodes[index];
         let own = self.own_columns(node);
         self.used.extend(&own);
-        let inputs = node.from.iter().filter_map(|input| input.node);
-        let inputs = inputs.flat_map(|input| &self.places[input].columns);
+        let over: Vec<BTreeSet<usize>> = node
+            .from
+            .iter()
+            .map(|input| self.dimensions_over(node, input))
+            .collect();
+        let inputs = node.from.iter().zip(&over);
+        let inputs = inputs.filter_map(|(input, over)| Some((&self.places[input.node?].columns, over)));
+        let dimension = |column: &usize| self.values.sweep.columns[*column].dimension;
+        let inputs =
+            inputs.flat_map(|(columns, over)| columns.iter().filter(|column| !over.contains(&dimension(column))));
         let columns: BTreeSet<usize> = inputs.chain(&own).copied().collect();
         let combinations = Combinations::new(&self.values.sweep, &columns);
         self.too_many(&combinations);
@@ -217,7 +225,7 @@ impl<'a> Resolver<'a, '_> {
             faulty: None,
         };
         if !in_cycle {
-            self.place_each(index, &variants, &chosen, &mut places);
+            self.place_each(index, &variants, &chosen, &over, &mut places);
         }
         let complete = !in_cycle
             && chosen
@@ -281,17 +289,81 @@ impl<'a> Resolver<'a, '_> {
         name.strip_prefix(prefix).unwrap_or(name).to_owned()
     }
 
+    /// The dimensions of the sweep over all of which an input is connected. Reports what is no parameter.
+    fn dimensions_over(&mut self, node: &Node<'a>, input: &Input<'a>) -> BTreeSet<usize> {
+        let mut dimensions = BTreeSet::new();
+        for name in input.over {
+            let known = self.values.scopes[node.scope].names();
+            if !known.iter().any(|known| known == name) {
+                let problem = Problem::UnknownParameter {
+                    name: (*name).to_owned(),
+                    allowed: known,
+                };
+                let mut path = node.stage.path_of_source(input.port, input.item);
+                path.push("over".to_owned());
+                self.mistakes.push(Mistake::at(path, Part::Value, problem));
+                continue;
+            }
+            let columns = self.values.columns(node.scope, &Value::String(format!("${name}")));
+            self.used.extend(&columns);
+            dimensions.extend(
+                columns
+                    .iter()
+                    .map(|&column| self.values.sweep.columns[column].dimension),
+            );
+        }
+        dimensions
+    }
+
+    /// The instances that are connected to an input: that of the rows that are set, and over some dimensions those of all rows. `None` stands
+    /// for one that there is not.
+    fn connected(&self, input: &Input<'a>, over: &BTreeSet<usize>) -> Vec<Option<StageId>> {
+        let Some(node) = input.node else { return vec![None] };
+        let places = &self.places[node];
+        let all: Vec<usize> = places
+            .combinations
+            .dimensions
+            .iter()
+            .copied()
+            .filter(|dimension| over.contains(dimension))
+            .collect();
+        if all.is_empty() {
+            return vec![places.at(&self.settings)];
+        }
+        let mut settings = self.settings.clone();
+        let mut found: Vec<Option<StageId>> = Vec::new();
+        all.iter().for_each(|&dimension| settings[dimension] = 0);
+        loop {
+            let is_possible = self.values.sweep.allows(&places.combinations.dimensions, &settings);
+            let id = places.at(&settings);
+            // Values that make no difference are connected once.
+            if is_possible && !found.contains(&id) {
+                found.push(id);
+            }
+            let lengths = &self.values.sweep.dimensions;
+            let Some(next) = all
+                .iter()
+                .rposition(|&dimension| settings[dimension] + 1 < lengths[dimension].length)
+            else {
+                return found;
+            };
+            settings[all[next]] += 1;
+            all[next + 1..].iter().for_each(|&dimension| settings[dimension] = 0);
+        }
+    }
+
     /// The instances of a stage, at each combination of the rows that it depends on.
     fn place_each(
         &mut self,
         index: usize,
         variants: &[Option<Variant>],
         chosen: &[Option<usize>],
+        over: &[BTreeSet<usize>],
         places: &mut Places,
     ) {
         let (nodes, scopes) = (self.nodes, self.scopes);
         let node = &nodes[index];
-        let mut known: HashMap<(usize, Vec<Option<StageId>>), Option<StageId>> = HashMap::new();
+        let mut known: HashMap<(usize, Vec<Vec<Option<StageId>>>), Option<StageId>> = HashMap::new();
         let mut first = Vec::new();
         for (combination, variant) in chosen.iter().enumerate() {
             let Some(variant) = *variant else {
@@ -301,12 +373,13 @@ impl<'a> Resolver<'a, '_> {
             let mut settings = std::mem::take(&mut self.settings);
             places.combinations.set(&self.values.sweep, combination, &mut settings);
             self.settings = settings;
-            let inputs = node.from.iter();
-            let inputs = inputs.map(|input| input.node.and_then(|node| self.places[node].at(&self.settings)));
-            let id = match known.entry((variant, inputs.collect())) {
+            let inputs = node.from.iter().zip(over);
+            let inputs: Vec<_> = inputs.map(|(input, over)| self.connected(input, over)).collect();
+            let id = match known.entry((variant, inputs)) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(new) => {
-                    let id = *new.insert(self.place(index, variants[variant].as_ref()));
+                    let id = self.place(index, variants[variant].as_ref(), &new.key().1);
+                    new.insert(id);
                     first.extend(id.map(|id| (id, combination)));
                     id
                 }

@@ -14,7 +14,13 @@ use crate::ports::{Connected, Counts, NetworkType, OutputPort};
 
 impl<'a> Resolver<'a, '_> {
     /// Makes the instance of a stage with the rows that are set, if all is well with it and its inputs.
-    pub(super) fn place(&mut self, index: usize, variant: Option<&Variant>) -> Option<StageId> {
+    /// `inputs` are the instances that are connected to each.
+    pub(super) fn place(
+        &mut self,
+        index: usize,
+        variant: Option<&Variant>,
+        inputs: &[Vec<Option<StageId>>],
+    ) -> Option<StageId> {
         let (nodes, scopes) = (self.nodes, self.scopes);
         let node = &nodes[index];
         let stage = node.stage;
@@ -27,7 +33,7 @@ impl<'a> Resolver<'a, '_> {
             let path = stage.path_of_source(source.port, source.item);
             mistakes.push(Mistake::at(path, part, problem));
         };
-        for source in &node.from {
+        for (source, ids) in node.from.iter().zip(inputs) {
             let Some(port) = variant.inputs.iter().find(|port| port.name == source.port) else {
                 let allowed = variant.inputs.iter().map(|port| port.name.to_owned()).collect();
                 let problem = Problem::UnknownInput {
@@ -41,53 +47,61 @@ impl<'a> Resolver<'a, '_> {
                 }
                 continue;
             };
-            let Some(name) = port.name_of(source.item) else {
-                let problem = Problem::TooManySources {
-                    port: source.port.to_owned(),
-                    most: port.names().count(),
+            for (n, &id) in ids.iter().enumerate() {
+                // Over a swept parameter, as in a list, each has a name of its own.
+                let before = connected.keys().filter(|name: &&&str| port.is_called(name)).count();
+                let counted = port.any_number || !source.over.is_empty();
+                let item = if counted { Some(before) } else { source.item };
+                let Some(name) = port.name_of(item) else {
+                    let problem = Problem::TooManySources {
+                        port: source.port.to_owned(),
+                        most: port.names().count(),
+                    };
+                    report(self.mistakes, source, Part::Value, problem);
+                    break;
                 };
-                report(self.mistakes, source, Part::Value, problem);
-                continue;
-            };
-            let id = source.node.and_then(|node| self.places[node].at(&self.settings));
-            let Some(writer) = id.map(|id| &self.instances[id.index()]) else {
-                complete = false;
-                continue;
-            };
-            let output = match source.output {
-                None => writer.outputs.first(),
-                Some(name) => writer.outputs.iter().find(|output| output.name == name),
-            };
-            let Some(output) = output else {
-                let allowed = writer.outputs.iter().map(|output| output.name.to_owned()).collect();
-                let (stage, output) = (
-                    self.name_from(node, &writer.name),
-                    source.output.unwrap_or_default().to_owned(),
-                );
-                report(
-                    self.mistakes,
-                    source,
-                    Part::Value,
-                    Problem::UnknownOutput { stage, output, allowed },
-                );
-                continue;
-            };
-            let fitting = |types: &[NetworkType]| {
-                let names = connect::fitting(types, &self.instances).into_iter();
-                names.map(|name| self.name_from(node, &name)).collect()
-            };
-            for problem in connect::misfits(port, || self.name_from(node, &writer.name), output, fitting) {
-                report(self.mistakes, source, Part::Value, problem);
+                let Some(writer) = id.map(|id| &self.instances[id.index()]) else {
+                    complete = false;
+                    continue;
+                };
+                let output = match source.output {
+                    None => writer.outputs.first(),
+                    Some(name) => writer.outputs.iter().find(|output| output.name == name),
+                };
+                let Some(output) = output else {
+                    let allowed = writer.outputs.iter().map(|output| output.name.to_owned()).collect();
+                    let (stage, output) = (
+                        self.name_from(node, &writer.name),
+                        source.output.unwrap_or_default().to_owned(),
+                    );
+                    report(
+                        self.mistakes,
+                        source,
+                        Part::Value,
+                        Problem::UnknownOutput { stage, output, allowed },
+                    );
+                    continue;
+                };
+                let fitting = |types: &[NetworkType]| {
+                    let names = connect::fitting(types, &self.instances).into_iter();
+                    names.map(|name| self.name_from(node, &name)).collect()
+                };
+                // Those over a swept parameter are alike.
+                if n == 0 {
+                    for problem in connect::misfits(port, || self.name_from(node, &writer.name), output, fitting) {
+                        report(self.mistakes, source, Part::Value, problem);
+                    }
+                }
+                connected.insert(name, output.artifact.clone());
+                if let Some(id) = id {
+                    counts = counts.and(name, self.counts[id.index()].at(output.name));
+                }
+                connections.extend(id.map(|from| Connection {
+                    port: name,
+                    from,
+                    output: output.name,
+                }));
             }
-            connected.insert(name, output.artifact.clone());
-            if let Some(id) = id {
-                counts = counts.and(name, self.counts[id.index()].at(output.name));
-            }
-            connections.extend(id.map(|from| Connection {
-                port: name,
-                from,
-                output: output.name,
-            }));
         }
         // A misspelt port is reported already, and was meant to be some missing one.
         let misspelt = node
@@ -130,12 +144,7 @@ impl<'a> Resolver<'a, '_> {
         };
         let Written { outputs, counts } = self.written(index, outputs, counts);
         self.counts.push(counts);
-        connections.sort_by_key(|connection| {
-            variant
-                .inputs
-                .iter()
-                .position(|port| port.names().any(|name| name == connection.port))
-        });
+        connections.sort_by_key(|connection| variant.inputs.iter().position(|port| port.is_called(connection.port)));
         let id = StageId::new(self.instances.len());
         self.instances.push(StageInstance {
             name: self.names[index].clone(),

@@ -128,7 +128,7 @@ impl Sweep {
     }
 
     /// Whether the rows that are set for `dimensions` are possible together.
-    fn allows(&self, dimensions: &[usize], settings: &[usize]) -> bool {
+    pub(in crate::spec) fn allows(&self, dimensions: &[usize], settings: &[usize]) -> bool {
         dimensions.iter().all(|&index| {
             let dimension = &self.dimensions[index];
             let allows = |condition: &Condition| {

@@ -301,3 +301,73 @@ fn a_search_is_rows_of_its_trials() {
     let known = &graph.search.as_ref().unwrap().known;
     assert!(!known.last && known.trials.len() == 4);
 }
+
+const GATHERED: &str = "
+pipeline: gathered
+params: { seed: 1, width: 1, depth: 1 }
+stages:
+  one: { source: { with: { seed: $seed, number: $width } } }
+  plain: { source: { with: { number: $depth } } }
+  all: { gather: { from: { tables: { of: one, over: seed } } } }
+  both: { gather: { from: { tables: [{ of: one, over: [seed, width] }, plain] } } }
+  after: { gather: { from: { tables: all } } }
+sweep: { axes: { seed: [1, 2, 3], width: [10, 20], depth: [5, 6] } }
+";
+
+/// What is connected over a parameter no longer varies with it.
+#[test]
+fn a_stage_is_connected_over_all_values_of_a_parameter() {
+    let graph = parse(GATHERED).unwrap();
+    let counts = ["one", "all", "both", "after"].map(|name| count(&graph, name));
+    assert_eq!(counts, [6, 2, 2, 2]);
+    let inputs = |label: &str| {
+        let stage = graph.stages.iter().find(|stage| &*stage.label == label).unwrap();
+        let from = |input: &crate::graph::Connection| format!("{} {}", input.port, graph[input.from].label);
+        stage.inputs.iter().map(from).collect::<Vec<_>>()
+    };
+    let all = inputs("all[width=20]");
+    let expected = [
+        "tables one[seed=1,width=20]",
+        "tables.2 one[seed=2,width=20]",
+        "tables.3 one[seed=3,width=20]",
+    ];
+    assert_eq!(all, expected);
+    let both = inputs("both[depth=6]");
+    assert_eq!((both.len(), both[6].as_str()), (7, "tables.7 plain[depth=6]"));
+    // Of a parameter that is set there is one value, and the stage is still connected.
+    let graph = parse_with(GATHERED, &[("seed", "7")]).unwrap();
+    let stage = graph.stages.iter().find(|stage| &*stage.name == "all").unwrap();
+    assert_eq!(stage.inputs.len(), 1);
+}
+
+#[test]
+fn mistakes_of_what_is_connected_over_parameters_are_reported() {
+    let messages = |text: &str| {
+        let wrong = parse(text).err().unwrap();
+        wrong.iter().map(|mistake| mistake.message.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        messages(&GATHERED.replace("over: seed }", "over: sed }")),
+        ["there is no parameter `sed`"]
+    );
+    assert_eq!(
+        messages(&GATHERED.replace("of: one, over: seed }", "of: on, over: seed }")),
+        ["there is no stage `on`"]
+    );
+    let shape = messages(&GATHERED.replace("over: seed }", "over: [] }"));
+    assert!(
+        shape[0].starts_with("input `tables` must be a stage, and the names of swept parameters"),
+        "{shape:?}"
+    );
+    let shape = messages(&GATHERED.replace("over: seed }", "with: seed }"));
+    assert!(
+        shape[0].starts_with("input `tables` must be the name of a stage"),
+        "{shape:?}"
+    );
+    // Of a port that takes one, there may be only one.
+    let one = GATHERED.replace(
+        "  after:",
+        "  drawn: { draw: { from: { table: { of: one, over: seed } }, with: { title: t } } }\n  after:",
+    );
+    assert_eq!(messages(&one), ["input `table` takes one stage, not a list"]);
+}
