@@ -188,6 +188,7 @@ pub fn run_until<S: Stage>(
         device: Device::Cpu,
         threads: 1,
         tensor_threads: 1,
+        pause_after: None,
         cancel,
         teller: Arc::new(move |one| listener.lock().unwrap().push(one)),
     };

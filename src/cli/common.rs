@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use runner::graph::{Graph, StageId};
+use runner::graph::{Graph, Searched, StageId};
 use runner::plan::{self, Entry, Plan, PlanError};
 use runner::ports::Artifact;
 use runner::seal::{self, Answer};
@@ -317,6 +317,8 @@ pub struct Loaded {
     pub gpus: Vec<String>,
     /// Held while it runs.
     pub hold: Option<SharedLock>,
+    /// What is left of the plan by a search that gives trials up early.
+    pub pruning: search::Pruning,
     /// What workers find, if the pipeline has stages that run in one.
     worker: Option<Libtorch>,
     options: plan::Options,
@@ -379,8 +381,9 @@ impl Loaded {
             }
             (graph, _) = search::known(graph, &store, &of_all(&options), resolve)?;
         }
-        let plan = plan::plan(&graph, &store, &options).map_err(|errors| plan_failure(file, errors))?;
+        let mut plan = plan::plan(&graph, &store, &options).map_err(|errors| plan_failure(file, errors))?;
         Ok(Self {
+            pruning: search::prune(&graph, &store, &mut plan),
             file: file.clone(),
             parameters: parameters.clone(),
             graph,
@@ -410,6 +413,11 @@ impl Loaded {
         Ok(report::collect(&self.graph, &self.store, plan, detail))
     }
 
+    /// What came of the trials of its search until now.
+    pub fn outcomes(&self, data: &Data, searched: &Searched) -> Result<Outcomes, String> {
+        search::outcomes(&self.graph, searched, &self.store, &self.plan, data)
+    }
+
     /// A plan of all stages, made now.
     pub fn whole_plan(&self) -> Result<Plan, Failure> {
         let plan = plan::plan(&self.graph, &self.store, &of_all(&self.options));
@@ -424,8 +432,7 @@ impl Loaded {
         let (mut now, outcomes) = self.again()?;
         search::keep(&now.store, &now.graph.pipeline, &outcomes);
         search::without_failed(&now.graph, &mut now.plan);
-        let known = now.graph.search.as_ref().map(|now| &now.known.trials);
-        let more = known.is_some_and(|trials| *trials != searched.known.trials);
+        let more = now.graph.search.as_ref().is_some_and(|now| now.known != searched.known);
         Ok((now, more))
     }
 
@@ -437,8 +444,9 @@ impl Loaded {
             force: Vec::new(),
             ..self.options
         };
-        let plan = plan::plan(&graph, &self.store, &options).map_err(|errors| plan_failure(&self.file, errors))?;
+        let mut plan = plan::plan(&graph, &self.store, &options).map_err(|errors| plan_failure(&self.file, errors))?;
         let now = Self {
+            pruning: search::prune(&graph, &self.store, &mut plan),
             graph,
             plan,
             options,

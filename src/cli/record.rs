@@ -56,6 +56,7 @@ impl<'a> Recorded<'a> {
         record.ended = Some(clock::now());
         record.needs = hits(&done.plan.entries);
         record.needs.extend(&done.unfinished);
+        record.needs.extend(&loaded.pruning.kept);
         let reached = if done.failures.is_empty() && !done.interrupted {
             Reached::All
         } else {

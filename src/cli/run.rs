@@ -249,6 +249,7 @@ fn go(args: &Args, loaded: &Loaded, sinks: &mut [Box<dyn Sink>], cancel: &Cancel
         budget: &budget,
         cancel,
         fail_fast: args.fail_fast,
+        pauses: &loaded.pruning.pauses,
         by: By::Executor(&Processes::new(worker, most)),
     };
     Ok(execute(run, sinks))

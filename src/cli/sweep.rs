@@ -1,13 +1,13 @@
 //! `actionfinder sweep`
 
 use runner::graph::Searched;
-use runner::search::{front, key, order};
+use runner::search::{Limit, front, order};
 
-use super::common::Pipeline;
+use super::common::{Loaded, Pipeline};
 use super::condition::Condition;
 use super::failure::{Failure, Finished};
 use crate::console::{align, number, print};
-use crate::report::{Column, Data, StageData, outcomes, plain, summary, symbol};
+use crate::report::{Column, Data, StageData, plain, summary, symbol};
 
 /// Show all points of a sweep with their results, best first.
 #[derive(Debug, clap::Args)]
@@ -33,7 +33,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     let most = args.top.unwrap_or(usize::MAX);
     match &loaded.graph.search {
         Some(searched) if args.by.is_none() && args.conditions.is_empty() => {
-            print(&trials(&data, searched, most)?);
+            print(&trials(&loaded, &data, searched, most)?);
             Ok(Finished::Well)
         }
         _ => points(&data, &args, most),
@@ -140,12 +140,27 @@ fn wanted(data: &Data, conditions: &[Condition], swept: &[&str]) -> Result<Vec<b
 }
 
 /// The trials of a search, best first; those without results behind them.
-pub fn trials(data: &Data, searched: &Searched, most: usize) -> Result<String, Failure> {
+pub fn trials(loaded: &Loaded, data: &Data, searched: &Searched, most: usize) -> Result<String, Failure> {
     let search = &searched.search;
-    let found = outcomes(data, searched).map_err(Failure::Usage)?;
-    let all = searched.known.trials.iter().enumerate();
-    let (done, open): (Vec<_>, Vec<_>) = all.partition(|(_, trial)| found.contains_key(&key(trial)));
-    let results: Vec<_> = done.iter().map(|(_, trial)| found[&key(trial)].clone()).collect();
+    let found = loaded.outcomes(data, searched).map_err(Failure::Usage)?;
+    let (mut done, mut open, mut results) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, trial) in searched.known.trials.iter().enumerate() {
+        match searched.known.outcome(number, &found) {
+            Some(outcome) => {
+                done.push((number, trial));
+                results.push(outcome);
+            }
+            None => open.push((number, trial)),
+        }
+    }
+    let epoch = |rung: usize| {
+        search
+            .prune
+            .as_ref()
+            .and_then(|prune| prune.at.get(rung))
+            .copied()
+            .unwrap_or(0)
+    };
     let best = if search.objectives.len() > 1 {
         front(search, &results)
     } else {
@@ -199,7 +214,15 @@ pub fn trials(data: &Data, searched: &Searched, most: usize) -> Result<String, F
             }
             None => {
                 line.extend(search.objectives.iter().map(|_| "-".to_owned()));
-                line.push("no result".to_owned());
+                line.push(
+                    match outcome
+                        .pruned
+                        .and_then(|rung| Some((epoch(rung), outcome.rungs.get(rung)?)))
+                    {
+                        Some((epoch, loss)) => format!("given up after {epoch} epochs: {}", number(*loss)),
+                        None => "no result".to_owned(),
+                    },
+                );
             }
         }
         lines.push(line);
@@ -207,7 +230,10 @@ pub fn trials(data: &Data, searched: &Searched, most: usize) -> Result<String, F
     for (number, trial) in open {
         let mut line = cells(number, trial);
         line.extend(search.objectives.iter().map(|_| "-".to_owned()));
-        line.push("not done".to_owned());
+        line.push(match searched.known.limits.get(number) {
+            Some(Limit::Until(epoch)) => format!("not done: to be compared after {epoch} epochs"),
+            _ => "not done".to_owned(),
+        });
         lines.push(line);
     }
     lines.truncate(most.saturating_add(1));

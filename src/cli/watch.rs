@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use runner::event::{Event, Told};
 use runner::live::Follower;
-use runner::search::{key, order};
+use runner::search::order;
 use runner::spec::PipelineFile;
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,6 @@ use super::common::{Loaded, Pipeline};
 use super::failure::{Failure, Finished};
 use super::sweep;
 use crate::console::{Log, count, print, say, sink};
-use crate::report::outcomes;
 
 /// Between two looks at a run.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -109,7 +108,9 @@ fn caught_up(past: Vec<Event>) -> Vec<Event> {
     for event in &past[began.unwrap_or(0)..] {
         match event {
             Event::StageStarted { stage, .. } => drop(at_work.insert(stage.clone(), true)),
-            Event::StageFinished { stage, .. } | Event::StageFailed { stage, .. } => {
+            Event::StageFinished { stage, .. }
+            | Event::StageFailed { stage, .. }
+            | Event::StagePaused { stage, .. } => {
                 at_work.insert(stage.clone(), false);
                 done += 1;
             }
@@ -202,8 +203,10 @@ impl<'a> Trials<'a> {
 fn in_words(loaded: &Loaded) -> Option<String> {
     let searched = loaded.graph.search.as_ref()?;
     let data = loaded.data().ok()?;
-    let done = outcomes(&data, searched).ok()?.len();
-    let best = sweep::trials(&data, searched, TRIALS.min(done)).ok()?;
+    let found = loaded.outcomes(&data, searched).ok()?;
+    let all = 0..searched.known.trials.len();
+    let done = all.filter(|&n| searched.known.outcome(n, &found).is_some()).count();
+    let best = sweep::trials(loaded, &data, searched, TRIALS.min(done)).ok()?;
     let head = format!("{done} of {} done, best first:", count(searched.search.trials, "trial"));
     (done > 0).then(|| format!("{head}\n{best}"))
 }
@@ -212,10 +215,10 @@ fn in_words(loaded: &Loaded) -> Option<String> {
 fn as_json(loaded: &Loaded) -> Option<String> {
     let searched = loaded.graph.search.as_ref()?;
     let search = &searched.search;
-    let found = outcomes(&loaded.data().ok()?, searched).ok()?;
+    let found = loaded.outcomes(&loaded.data().ok()?, searched).ok()?;
     let trials = searched.known.trials.iter().enumerate();
     let (done, results): (Vec<_>, Vec<_>) = trials
-        .filter_map(|(number, trial)| Some(((number, trial), found.get(&key(trial))?.clone())))
+        .filter_map(|(number, trial)| Some(((number, trial), searched.known.outcome(number, &found)?)))
         .unzip();
     let row = |n: usize| {
         let (number, trial) = done[n];
@@ -234,6 +237,7 @@ fn as_json(loaded: &Loaded) -> Option<String> {
             "parameters": set,
             "objectives": values.collect::<Map<String, Value>>(),
             "violation": results[n].violation,
+            "given_up": results[n].pruned.is_some(),
         })
     };
     let rows: Vec<Value> = order(search, &results).into_iter().map(row).collect();

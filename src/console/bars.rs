@@ -110,7 +110,9 @@ impl Sink for Bars {
             } => {
                 return self.progress(stage, *done, *total, unit, message);
             }
-            Event::StageFinished { stage, .. } | Event::StageFailed { stage, .. } => {
+            Event::StageFinished { stage, .. }
+            | Event::StageFailed { stage, .. }
+            | Event::StagePaused { stage, .. } => {
                 if let Some(bar) = self.running.remove(stage) {
                     bar.finish_and_clear();
                 }

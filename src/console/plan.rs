@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use runner::graph::{Graph, Searched, StageId, StageInstance};
 use runner::plan::{Entry, Plan};
+use runner::search::Limit;
 
 /// The sum, then one line for each stage.
 pub fn describe_plan(graph: &Graph, plan: &Plan) -> String {
@@ -57,7 +58,17 @@ pub fn describe_plan(graph: &Graph, plan: &Plan) -> String {
 /// How far a search is, in a line.
 pub fn describe_search(searched: &Searched) -> String {
     let (known, all) = (searched.known.trials.len(), searched.search.trials);
-    if known >= all {
+    let limits = &searched.known.limits;
+    let pruned = limits.iter().filter(|limit| matches!(limit, Limit::Pruned(_))).count();
+    let waits = limits.iter().any(|limit| matches!(limit, Limit::Until(_)));
+    if searched.search.prune.is_some() && (pruned > 0 || waits) {
+        let then = if waits {
+            "; the others of a batch are compared on their way"
+        } else {
+            ""
+        };
+        format!("search: {known} of {all} trials are known, {pruned} given up early{then}\n")
+    } else if known >= all {
         format!("search: all {all} trials are known\n")
     } else if searched.known.last {
         format!("search: {known} of {all} trials; it ended there, for its hours are spent or no trial has a result\n")

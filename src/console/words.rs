@@ -70,6 +70,13 @@ pub fn line(event: &Event) -> Option<String> {
                 .unwrap_or_default();
             format!("  FAILED  {stage}: {message}{hint}")
         }
+        Event::StagePaused { stage, at, loss } => {
+            format!(
+                "  pause {stage} after {}: validation {}",
+                count(usize::try_from(*at).unwrap_or(usize::MAX), "epoch"),
+                number(*loss)
+            )
+        }
         Event::StageSkipped { stage, because } => format!("  skip  {stage}, because of {because}"),
         Event::RunFinished {
             ran,

@@ -44,6 +44,14 @@ pub enum Error {
         /// Epochs that are done.
         epochs: usize,
     },
+    /// It came to the epoch after which the watcher wants a pause; a checkpoint of it, or of a later one, is saved.
+    #[error("paused after {epochs} epochs")]
+    Paused {
+        /// Epochs.
+        epochs: usize,
+        /// The least validation loss until then.
+        loss: f64,
+    },
     /// libtorch refused an operation.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),

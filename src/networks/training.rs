@@ -33,6 +33,10 @@ pub trait Watcher {
     fn epoch(&mut self, record: &EpochRecord, total: usize);
     /// Whether to save a checkpoint and stop.
     fn stop(&self) -> bool;
+    /// After which epoch to save a checkpoint and pause, if that is before the last.
+    fn pause_after(&self) -> Option<usize> {
+        None
+    }
     /// Is told what a reader of the results should know.
     fn note(&mut self, _text: &str) {}
 }
@@ -113,7 +117,8 @@ impl Plan {
 /// Learns a task; its parameters end as those of the epoch with the smallest loss. Gives one record an epoch.
 ///
 /// Interrupted by the watcher, it saves a checkpoint and returns [`Error::Stopped`]; called again with the same arguments, it goes on,
-/// and ends with the same bytes as without the interruption: whatever is random depends on the seed and the epoch only.
+/// and ends with the same bytes as without the interruption: whatever is random depends on the seed and the epoch only. Where it is to pause it
+/// returns [`Error::Paused`] in the same way, with the least validation loss until then.
 ///
 /// **Fails when** a loss or a gradient is not finite.
 pub(crate) fn learn(
@@ -128,6 +133,8 @@ pub(crate) fn learn(
         state.restore(saved)?;
         task.restore(saved, state.history.len())
     })?;
+    let pause = watcher.pause_after().filter(|after| *after < plan.epochs);
+    state.pause(pause)?;
     let schedule = plan.schedule();
     let device = parameters.first().map_or(Device::Cpu, Tensor::device);
     for epoch in state.history.len() + 1..=plan.epochs {
@@ -154,6 +161,7 @@ pub(crate) fn learn(
             best,
         };
         state.record(record, plan.epochs, checkpoint, watcher, task)?;
+        state.pause(pause)?;
     }
     Ok(state.into_best())
 }
@@ -235,7 +243,8 @@ impl State {
         self.history.push(record);
         watcher.epoch(&record, total);
         let stop = record.epoch < total && watcher.stop();
-        if stop || checkpoint.is_due() {
+        let pauses = record.epoch < total && watcher.pause_after() == Some(record.epoch);
+        if stop || pauses || checkpoint.is_due() {
             let mut weights = Weights::default();
             weights.insert_list("parameters", &self.parameters);
             weights.insert_list("best", &self.best);
@@ -245,10 +254,24 @@ impl State {
             task.save(&mut weights);
             checkpoint.save(weights)?;
         }
-        if stop {
+        if stop && !pauses {
             return Err(Error::Stopped { epochs: record.epoch });
         }
         Ok(())
+    }
+
+    /// Pauses where so many epochs are done.
+    fn pause(&self, after: Option<usize>) -> Result<(), Error> {
+        let Some(done) = after.and_then(|after| self.history.get(..after)) else {
+            return Ok(());
+        };
+        Err(Error::Paused {
+            epochs: done.len(),
+            loss: done
+                .iter()
+                .map(|record| record.validation_loss)
+                .fold(f64::INFINITY, f64::min),
+        })
     }
 
     /// Goes back to a checkpoint.

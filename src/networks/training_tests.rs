@@ -143,6 +143,50 @@ fn whenever_it_is_interrupted_a_training_ends_with_the_same_bytes() {
     }
 }
 
+/// Pauses after one epoch.
+struct PauseAfter(usize);
+
+impl Watcher for PauseAfter {
+    fn epoch(&mut self, _record: &EpochRecord, _total: usize) {}
+
+    fn stop(&self) -> bool {
+        false
+    }
+
+    fn pause_after(&self) -> Option<usize> {
+        Some(self.0)
+    }
+}
+
+/// A pause gives the least loss until then, also where the checkpoint is of a later epoch; after any pauses the bytes are the same.
+#[test]
+fn whenever_it_pauses_a_training_ends_with_the_same_bytes() {
+    let plan = plan(Optimiser::Adam);
+    let go = |checkpoint: &mut Checkpoint, watcher: &mut dyn Watcher| {
+        let mut task = Noisy::new(1);
+        let parameters = task.network.parameters();
+        let history = learn(&mut task, &parameters, &plan, checkpoint, watcher)?;
+        Ok::<_, Error>(outcome(&task, &history))
+    };
+    let whole = go(&mut Checkpoint::none(), &mut Unwatched).unwrap();
+    let least = |epochs: usize| {
+        let losses = whole.1[..epochs].iter().map(|record| record.validation_loss);
+        losses.fold(f64::INFINITY, f64::min)
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut checkpoint = Checkpoint::new(folder.path(), Duration::MAX);
+    for after in [3, 7, 7, 3] {
+        match go(&mut checkpoint, &mut PauseAfter(after)).unwrap_err() {
+            Error::Paused { epochs, loss } => assert!((epochs, loss) == (after, least(after)), "{epochs} {loss}"),
+            other => panic!("{other}"),
+        }
+    }
+    assert!(
+        go(&mut checkpoint, &mut PauseAfter(12)).unwrap() == whole,
+        "the last epoch is no pause"
+    );
+}
+
 #[test]
 fn epochs_that_are_not_looked_at_repeat_the_last_loss_and_the_best_weights_stay() {
     let mut task = Noisy::new(3);

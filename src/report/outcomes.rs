@@ -35,13 +35,16 @@ pub fn outcomes(data: &Data, searched: &Searched) -> Result<Outcomes, String> {
             .sum();
         let failed = told.iter().any(|told| told.mean(n).is_none());
         let outcome = Outcome {
+            ended: true,
             objectives: objectives
                 .iter()
                 .map(value)
                 .collect::<Option<Vec<f64>>>()
                 .filter(|_| !failed),
             violation,
-            seconds: seconds[n],
+            seconds: seconds[n].0,
+            core_seconds: seconds[n].1,
+            ..Outcome::default()
         };
         found.insert(key(trial), outcome);
     }
@@ -116,13 +119,14 @@ fn trials(stage: &StageData, searched: &Searched) -> BTreeSet<usize> {
         .collect()
 }
 
-/// Seconds of the stages that each trial has for itself.
-fn seconds(data: &Data, searched: &Searched) -> Vec<f64> {
-    let mut sums = vec![0.0; searched.known.trials.len()];
+/// Seconds of the stages that each trial has for itself, and the same times their threads.
+fn seconds(data: &Data, searched: &Searched) -> Vec<(f64, f64)> {
+    let mut sums = vec![(0.0, 0.0); searched.known.trials.len()];
     for stage in &data.stages {
         let (own, manifest) = (trials(stage, searched), stage.manifest.as_ref());
         if let (1, Some(&trial), Some(manifest)) = (own.len(), own.first(), manifest) {
-            sums[trial] += manifest.seconds;
+            sums[trial].0 += manifest.seconds;
+            sums[trial].1 += manifest.seconds * manifest.threads as f64;
         }
     }
     sums

@@ -78,6 +78,8 @@ pub struct StageContext {
     pub threads: usize,
     /// Threads that share one operation on tensors, in a worker; part of its fingerprint.
     pub tensor_threads: usize,
+    /// The epoch after which a training pauses, so that it can be compared with others.
+    pub pause_after: Option<u64>,
     /// Says whether to stop.
     pub cancel: Cancel,
     /// Where to tell progress, metrics and notes.

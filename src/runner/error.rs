@@ -20,6 +20,14 @@ pub enum StageError {
     /// The run was cancelled; whatever the checkpoint folder holds is kept.
     #[error("cancelled")]
     Cancelled,
+    /// It came to the epoch at which it was to pause; the checkpoint folder is kept.
+    #[error("paused after {at} epochs")]
+    Paused {
+        /// Epochs.
+        at: u64,
+        /// The least validation loss until then.
+        loss: f64,
+    },
     /// The data or parameters do not allow a result.
     #[error("{message}")]
     Failed {

@@ -63,6 +63,16 @@ pub enum Event {
         /// What the user can do.
         hint: Option<String>,
     },
+    /// It came to the epoch at which it was to pause, to be compared with others.
+    StagePaused {
+        /// Stage label.
+        stage: String,
+        /// Epochs.
+        at: u64,
+        /// The least validation loss until then.
+        #[serde(with = "crate::number")]
+        loss: f64,
+    },
     /// Not run, because something upstream failed or ended with a finding.
     StageSkipped {
         /// Stage label.

@@ -57,6 +57,7 @@ pub(crate) fn perform(bodies: &[Body], request: Request, teller: Teller, cancel:
         device: request.device,
         threads: request.threads,
         tensor_threads: request.tensor_threads,
+        pause_after: request.pause_after,
         cancel,
         teller,
     };

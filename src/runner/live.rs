@@ -81,7 +81,9 @@ impl Sink for Live {
                 self.seen.progress.insert(stage.clone(), told.clone());
                 self.last.is_some_and(|last| last.elapsed() >= PAUSE)
             }
-            Event::StageFinished { stage, .. } | Event::StageFailed { stage, .. } => {
+            Event::StageFinished { stage, .. }
+            | Event::StageFailed { stage, .. }
+            | Event::StagePaused { stage, .. } => {
                 self.seen.progress.remove(stage);
                 false
             }

@@ -236,6 +236,22 @@ fn search(number: &Value) -> Value {
                 "type": "number",
                 "exclusiveMinimum": 0,
             },
+            "core_hours": {
+                "description": "The same of hours times threads",
+                "type": "number",
+                "exclusiveMinimum": 0,
+            },
+            "prune": {
+                "description": "Successive halving: of each batch only a share goes on after these epochs, by the validation loss",
+                "type": "object",
+                "properties": {
+                    "stage": { "description": "The training", "type": "string" },
+                    "at": { "type": "array", "items": { "type": "integer", "minimum": 1 }, "minItems": 1 },
+                    "keep": { "description": "The share; 0.5 by default", "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1 },
+                },
+                "required": ["stage", "at"],
+                "additionalProperties": false,
+            },
         },
         "required": ["over", "trials"],
         "additionalProperties": false,

@@ -73,6 +73,9 @@ pub struct Request {
     /// What it may take at most, which whoever asks sees to.
     #[serde(default)]
     pub limits: Limits,
+    /// The epoch after which a training pauses.
+    #[serde(default)]
+    pub pause_after: Option<u64>,
     /// Lock to hold while working.
     pub lock: PathBuf,
 }
@@ -195,6 +198,10 @@ enum Line {
 #[serde(tag = "error", rename_all = "snake_case")]
 pub(crate) enum WireError {
     Cancelled,
+    Paused {
+        at: u64,
+        loss: f64,
+    },
     Failed {
         message: String,
         hint: Option<String>,
@@ -219,6 +226,7 @@ impl From<StageError> for WireError {
     fn from(error: StageError) -> Self {
         match error {
             StageError::Cancelled => Self::Cancelled,
+            StageError::Paused { at, loss } => Self::Paused { at, loss },
             StageError::Failed { message, hint } => Self::Failed { message, hint },
             StageError::Died { why, message, hint } => Self::Died { why, message, hint },
             StageError::Io { path, source } => Self::Io {
@@ -239,6 +247,7 @@ impl From<WireError> for StageError {
     fn from(error: WireError) -> Self {
         match error {
             WireError::Cancelled => Self::Cancelled,
+            WireError::Paused { at, loss } => Self::Paused { at, loss },
             WireError::Failed { message, hint } => Self::Failed { message, hint },
             WireError::Died { why, message, hint } => Self::Died { why, message, hint },
             WireError::Io { path, message, code } => Self::Io {

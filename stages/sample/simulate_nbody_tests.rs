@@ -52,6 +52,7 @@ fn go(
         device: Device::Cpu,
         threads,
         tensor_threads: 1,
+        pause_after: None,
         cancel,
         teller: Arc::new(move |one| {
             if let Told::Progress { done, .. } = one {

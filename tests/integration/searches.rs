@@ -115,3 +115,83 @@ fn trials_may_fail_or_be_out_of_bounds() {
         wrong.err
     );
 }
+
+/// A search for the learning rate of a small training, half of each batch given up after two epochs.
+fn halving(epochs: usize) -> String {
+    let text = crate::trainings::CHAIN
+        .split("  inverse:")
+        .next()
+        .unwrap()
+        .replace("epochs: 5,", "epochs: 6, rate: 1e-3,");
+    let text = text.replace(
+        "training: { epochs: $epochs }",
+        "training: { epochs: $epochs, learning_rate: $rate }",
+    );
+    format!(
+        "{text}sweep:\n  search:\n    over: {{ rate: {{ log: [1e-4, 1e-2] }} }}\n    minimize: errors.delta_J\n    \
+         trials: 8\n    batch: 4\n    method: sobol\n    prune: {{ stage: actions, at: [2, {epochs}] }}\n"
+    )
+}
+
+/// Half of a batch is given up after two epochs and half of the rest after four: the same ones when it is killed in between, and with
+/// other threads. They keep their checkpoints, and go on from there.
+#[test]
+fn trials_that_are_given_up_are_the_same_after_an_interruption() {
+    let whole = Place::with(&halving(4));
+    let plan = whole.well(&["plan", "p.yaml"]).out;
+    assert!(plan.contains("4 of 8 trials are known, 0 given up early"), "{plan}");
+    let run = whole.well(&["run", "p.yaml", "--threads", "1", "--log", "plain"]);
+    let board = whole.well(&["sweep", "p.yaml"]).out;
+    let count = |words: &str| board.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(
+        [count("given up after 2 epochs"), count("given up after 4 epochs")],
+        [4, 2],
+        "{board}\n{}",
+        run.err
+    );
+    let pauses = run.err.lines().filter(|line| line.starts_with("  pause ")).count();
+    assert_eq!(pauses, 8 + 4, "each once: {}", run.err);
+    // Nothing is left to do.
+    assert_eq!(whole.run(&["plan", "p.yaml", "--check"]).code, 0);
+    let again = whole.well(&["run", "p.yaml", "--log", "plain"]);
+    assert!(again.err.contains("0 ran"), "{}", again.err);
+    let place = Place::with(&halving(4));
+    let trained = place.path("results/checkpoints");
+    for wanted in [2, 5] {
+        let mut child = place.command(&["run", "p.yaml", "--threads", "2"]).spawn().unwrap();
+        let begun = Instant::now();
+        let count = || {
+            let folders = std::fs::read_dir(&trained).into_iter().flatten().flatten();
+            folders
+                .filter(|folder| folder.path().join("rungs.json").exists())
+                .count()
+        };
+        while count() < wanted && child.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    place.well(&["run", "p.yaml", "--threads", "2"]);
+    assert_eq!(place.well(&["sweep", "p.yaml"]).out, board);
+    // What gc would remove is none of their checkpoints.
+    let before = std::fs::read_dir(&trained).unwrap().count();
+    assert_eq!(before, 6);
+    place.well(&["gc", "--remove"]);
+    assert_eq!(std::fs::read_dir(&trained).unwrap().count(), before);
+    // One of them goes on where it is run by itself: to the same bytes as one that was never paused.
+    let trial = board.lines().find(|line| line.contains("given up after 4")).unwrap();
+    let rate = format!("rate={}", trial.split_whitespace().nth(1).unwrap());
+    let plan = place.well(&["plan", "p.yaml", "-p", &rate]).out;
+    assert!(plan.contains("unfinished: goes on from its checkpoint"), "{plan}");
+    place.well(&["run", "p.yaml", "-p", &rate]);
+    let alone = Place::with(&halving(4));
+    alone.well(&["run", "p.yaml", "-p", &rate]);
+    let bytes = |place: &Place| {
+        let shown = place.well(&["show", "p.yaml", "actions", "-p", &rate]).out;
+        std::fs::read(place.path(shown.lines().next().unwrap())).unwrap()
+    };
+    assert!(bytes(&place) == bytes(&alone));
+    // That its training is done now changes no trial.
+    assert_eq!(place.well(&["sweep", "p.yaml"]).out, board);
+}

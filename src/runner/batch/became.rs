@@ -103,6 +103,12 @@ impl Follower<'_> {
             return true;
         }
         match word {
+            Some(TaskEnd::Paused { at, loss }) => {
+                self.settle(name, number);
+                for id in self.waiting.remove(&task.fingerprint).unwrap_or_default() {
+                    (self.say)(id, Word::Ended(Ok(Done::Paused { at, loss })));
+                }
+            }
             Some(TaskEnd::Damaged(ports)) => {
                 self.settle(name, number);
                 for id in self.waiting.remove(&task.fingerprint).unwrap_or_default() {

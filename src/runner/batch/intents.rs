@@ -88,6 +88,8 @@ pub(crate) enum TaskEnd {
     Published,
     /// They were there.
     Found,
+    /// It came to the epoch at which it was to pause, with this loss.
+    Paused { at: u64, loss: f64 },
     /// What these ports read is damaged in the store.
     Damaged(Vec<(String, Damage)>),
     /// It failed.

@@ -50,6 +50,7 @@ pub fn perform(folder: &Path, task: usize, around: &Surroundings<'_>) -> io::Res
     let before = saved(around.store, &order);
     let (end, ended) = match make(&order, around) {
         Ok(Done::Published { .. }) => (TaskEnd::Published, TaskEnded::Well),
+        Ok(Done::Paused { at, loss }) => (TaskEnd::Paused { at, loss }, TaskEnded::Well),
         Ok(Done::Found(_)) => (TaskEnd::Found, TaskEnded::Well),
         Ok(Done::Damaged(ports)) => (TaskEnd::Damaged(ports), TaskEnded::Failed),
         Err(StageError::Cancelled) if !(around.time_is_over)() => return Ok(TaskEnded::Stopped),

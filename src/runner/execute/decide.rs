@@ -110,6 +110,7 @@ impl Coordinator<'_, '_> {
                 Status::Skipped { because } => return Some(Status::Skipped { because: *because }),
                 Status::Failed => return Some(Status::Skipped { because }),
                 Status::Interrupted => interrupted = Some(Status::Interrupted),
+                Status::Paused => return Some(Status::Paused),
                 _ if from.cached.as_ref().is_some_and(|cached| cached.finding.is_some()) => {
                     return Some(Status::Skipped { because });
                 }

@@ -81,6 +81,13 @@ impl Coordinator<'_, '_> {
                 self.tell(&event);
                 self.settled(id);
             }
+            Ok(Done::Paused { at, loss }) => {
+                self.nodes[id].status = Status::Paused;
+                self.stop(id, Stop::Interrupted);
+                let stage = self.label(id);
+                self.tell(&Event::StagePaused { stage, at, loss });
+                self.settled(id);
+            }
             Ok(Done::Found(cached)) => {
                 self.settle_fresh(id, cached);
                 self.settled(id);

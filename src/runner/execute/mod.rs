@@ -50,6 +50,8 @@ pub struct Run<'a> {
     pub cancel: &'a Cancel,
     /// Whether the first stage that fails ends it, as if it were cancelled.
     pub fail_fast: bool,
+    /// Trainings that pause after an epoch, with that.
+    pub pauses: &'a BTreeMap<StageId, u64>,
     /// Who does it.
     pub by: By<'a>,
 }

@@ -51,6 +51,8 @@ pub(super) enum Status {
         /// That stage.
         because: StageId,
     },
+    /// It was to pause, and did, or needs one that did. From [`Status::Waiting`] or [`Status::Running`], to the end.
+    Paused,
     /// The run was cancelled before it could end, or begin. From any status that is not settled, to the end.
     Interrupted,
 }

@@ -44,6 +44,7 @@ impl Coordinator<'_, '_> {
             limits: stage.resources.limits,
             retries: stage.resources.retries,
             queue: stage.resources.queue.clone(),
+            pause_after: self.run.pauses.get(&id).copied(),
         }
     }
 

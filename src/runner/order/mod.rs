@@ -55,6 +55,9 @@ pub struct Order {
     pub retries: u32,
     /// Where a batch system queues it.
     pub queue: Queue,
+    /// The epoch after which a training pauses.
+    #[serde(default)]
+    pub pause_after: Option<u64>,
 }
 
 /// An output of another stage.
@@ -116,6 +119,13 @@ pub enum Done {
         cached: Cached,
         /// Wall-clock seconds of the body.
         seconds: f64,
+    },
+    /// The body came to the epoch at which it was to pause, with the least validation loss until then.
+    Paused {
+        /// Epochs.
+        at: u64,
+        /// The loss.
+        loss: f64,
     },
     /// Someone else published it meanwhile.
     Found(Arc<Cached>),

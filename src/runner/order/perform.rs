@@ -46,8 +46,15 @@ impl Order {
         let partial = self.begin(means, lock)?;
         let told = Arc::new(Mutex::new(Kept::default()));
         let begun = Instant::now();
-        let ended = self.attempts(means, &partial, &told)?;
+        let ended = self.attempts(means, &partial, &told);
         let took = begun.elapsed();
+        if let Err(StageError::Paused { at, loss }) = ended {
+            let (store, fingerprint) = (means.store, &self.fingerprint);
+            let kept = store.keep_rung(fingerprint, (at, loss), took.as_secs_f64(), self.threads);
+            kept.map_err(|error| StageError::io(store.checkpoints(fingerprint), error))?;
+            return Ok(Done::Paused { at, loss });
+        }
+        let ended = ended?;
         let seconds = took.as_secs_f64();
         let outputs = self.written(&partial, &ended)?;
         self.files_unchanged()?;
@@ -164,6 +171,7 @@ impl Order {
             threads: self.threads,
             tensor_threads: self.tensor_threads,
             limits: self.limits,
+            pause_after: self.pause_after,
             lock: store.worker_lock_path(&self.fingerprint),
         }
     }

@@ -2,6 +2,7 @@
 
 mod draft;
 mod facts;
+mod named;
 mod why;
 
 use std::collections::BTreeMap;

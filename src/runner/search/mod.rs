@@ -5,6 +5,7 @@
 //! how many of them run at once.
 
 mod propose;
+mod prune;
 mod rank;
 mod space;
 mod tpe;
@@ -14,6 +15,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use prune::{Limit, Prune};
 pub use rank::{front, order};
 pub use space::{Axis, Condition, Values};
 
@@ -32,6 +34,10 @@ pub struct Search {
     pub seed: u64,
     /// No batch begins after so many hours of stages, all trials together.
     pub hours: Option<f64>,
+    /// The same of hours times threads.
+    pub core_hours: Option<f64>,
+    /// Which trials of a batch are given up early.
+    pub prune: Option<Prune>,
     /// What is sought, the most important first.
     pub objectives: Vec<Objective>,
     /// What must hold.
@@ -82,15 +88,31 @@ pub struct Bound {
 /// The values of a trial, for each axis; `None` where its condition does not hold.
 pub type Trial = Vec<Option<Value>>;
 
-/// What came of a trial.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What came of a trial, at its end or until now.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Outcome {
-    /// Its objectives; `None` where it failed or ended with a finding.
+    /// Whether all its stages ended.
+    #[serde(default = "yes")]
+    pub ended: bool,
+    /// Its objectives; `None` where it failed, ended with a finding, or has not ended.
     pub objectives: Option<Vec<f64>>,
     /// By how much it is out of bounds, all together, each in units of its bound.
     pub violation: f64,
     /// Seconds of its own stages.
     pub seconds: f64,
+    /// The same, times their threads.
+    #[serde(default)]
+    pub core_seconds: f64,
+    /// The validation loss by which it is compared with others of its batch, at each place of [`Prune::at`] that it reached.
+    #[serde(default)]
+    pub rungs: Vec<f64>,
+    /// At which of these it was given up.
+    #[serde(skip)]
+    pub pruned: Option<usize>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Outcomes by trial.
@@ -106,8 +128,18 @@ pub fn key(trial: &Trial) -> String {
 pub struct Known {
     /// All trials that can be known.
     pub trials: Vec<Trial>,
+    /// How far each of them is to go.
+    pub limits: Vec<Limit>,
     /// Whether these are all that there will be, apart from those that still run.
     pub last: bool,
+}
+
+impl Known {
+    /// What came of a trial, if it has ended or was given up.
+    pub fn outcome(&self, number: usize, outcomes: &Outcomes) -> Option<Outcome> {
+        let outcome = outcomes.get(&key(self.trials.get(number)?))?;
+        self.limits.get(number)?.judge(outcome)
+    }
 }
 
 impl Search {
@@ -127,28 +159,41 @@ impl Search {
 
     /// All trials that can be known: batch by batch, as long as every trial of the batches before has an outcome.
     pub fn known(&self, outcomes: &Outcomes) -> Known {
-        let mut trials: Vec<Trial> = Vec::new();
+        let (mut trials, mut limits): (Vec<Trial>, Vec<Limit>) = Default::default();
         let mut found: Vec<Outcome> = Vec::new();
-        let is_spent = |found: &[Outcome]| {
-            let seconds: f64 = found.iter().map(|outcome| outcome.seconds).sum();
-            self.hours.is_some_and(|hours| seconds >= hours * 3600.0)
-        };
-        while trials.len() < self.trials && !is_spent(&found) {
-            let adaptive = self.method == Method::Tpe || self.hours.is_some();
+        while trials.len() < self.trials && !self.is_spent(&found) {
+            let budget = self.hours.or(self.core_hours).is_some();
+            let adaptive = self.method == Method::Tpe || budget || self.prune.is_some();
             let count = if adaptive { self.batch } else { self.trials };
             let count = count.min(self.trials - trials.len());
             trials.extend(self.propose(&trials, &found, count));
-            let own: Vec<Option<&Outcome>> = trials[found.len()..]
+            let batch = &trials[found.len()..];
+            let own: Vec<Option<&Outcome>> = batch.iter().map(|trial| outcomes.get(&key(trial))).collect();
+            let own_limits = self.limits(&own);
+            let judged = own
                 .iter()
-                .map(|trial| outcomes.get(&key(trial)))
-                .collect();
-            if own.iter().any(Option::is_none) {
+                .zip(&own_limits)
+                .map(|(outcome, limit)| limit.judge((*outcome)?));
+            let judged: Option<Vec<Outcome>> = judged.collect();
+            limits.extend(own_limits);
+            let Some(judged) = judged else {
                 let last = trials.len() >= self.trials;
-                return Known { trials, last };
-            }
-            found.extend(own.into_iter().flatten().cloned());
+                return Known { trials, limits, last };
+            };
+            found.extend(judged);
         }
-        Known { trials, last: true }
+        Known {
+            trials,
+            limits,
+            last: true,
+        }
+    }
+
+    /// Whether the hours are over.
+    fn is_spent(&self, found: &[Outcome]) -> bool {
+        let is_over = |hours: Option<f64>, seconds: f64| hours.is_some_and(|hours| seconds >= hours * 3600.0);
+        is_over(self.hours, found.iter().map(|outcome| outcome.seconds).sum())
+            || is_over(self.core_hours, found.iter().map(|outcome| outcome.core_seconds).sum())
     }
 }
 

@@ -1,8 +1,11 @@
 //! Which of several trials are better.
 
+use std::cmp::Reverse;
+
 use super::{Outcome, Search, Sense};
 
-/// All trials, best first: those within bounds by their objectives, then those out of bounds by how far, then those that failed. With several
+/// All trials, best first: those within bounds by their objectives, then those that were given up by how late and by their loss then, then those
+/// out of bounds by how far, then those that failed. With several
 /// objectives one trial is better than another if fewer are better than it in all of them (non-dominated sorting), and among such if it is
 /// lonelier (crowding distance).
 pub fn order(search: &Search, outcomes: &[Outcome]) -> Vec<usize> {
@@ -17,10 +20,20 @@ pub fn order(search: &Search, outcomes: &[Outcome]) -> Vec<usize> {
     } else {
         good = sorted(&good, &cost);
     }
-    let fails = |n: usize| (costs[n].is_none(), outcomes[n].violation);
+    let place = |n: usize| {
+        let outcome = &outcomes[n];
+        match outcome.pruned {
+            Some(rung) => (
+                0,
+                Reverse(rung),
+                outcome.rungs.get(rung).copied().unwrap_or(f64::INFINITY),
+            ),
+            None => (1 + usize::from(costs[n].is_none()), Reverse(0), outcome.violation),
+        }
+    };
     others.sort_by(|&a, &b| {
-        let (a, b) = (fails(a), fails(b));
-        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+        let (a, b) = (place(a), place(b));
+        (a.0, a.1).cmp(&(b.0, b.1)).then(a.2.total_cmp(&b.2))
     });
     good.into_iter().chain(others).collect()
 }

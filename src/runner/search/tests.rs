@@ -21,6 +21,8 @@ fn search(method: Method, axes: Vec<Axis>, trials: usize, seed: u64) -> Search {
         batch: 8,
         seed,
         hours: None,
+        core_hours: None,
+        prune: None,
         objectives: vec![minimize("a.x")],
         bounds: Vec::new(),
     }
@@ -35,9 +37,11 @@ fn minimize(of: &str) -> Objective {
 
 fn outcome(objectives: &[f64]) -> Outcome {
     Outcome {
+        ended: true,
         objectives: Some(objectives.to_vec()),
-        violation: 0.0,
         seconds: 60.0,
+        core_seconds: 120.0,
+        ..Outcome::default()
     }
 }
 
@@ -267,4 +271,166 @@ fn hours_end_a_search() {
         ..whole
     };
     assert_eq!(finish(&short, valley).0, all[..16], "16 minutes after the second batch");
+    let by_cores = Search {
+        hours: None,
+        core_hours: Some(0.5),
+        ..short
+    };
+    assert_eq!(finish(&by_cores, valley).0, all[..16], "32 minutes of cores");
+}
+
+/// A trial whose training comes down to its cost; what it has after `epoch` epochs of 90.
+fn halving(trials: usize, method: Method) -> Search {
+    Search {
+        prune: Some(Prune {
+            stage: "train".to_owned(),
+            at: vec![10, 30],
+            keep: 0.5,
+        }),
+        ..search(method, three(), trials, 1)
+    }
+}
+
+fn loss(trial: &Trial, epoch: u64) -> f64 {
+    valley(trial).objectives.unwrap()[0] + 1.0 / epoch as f64
+}
+
+/// Goes on as far as trials may, some of them at a time; gives the epochs that were spent.
+fn halve(search: &Search, outcomes: &mut Outcomes, at_once: usize) -> (Known, u64) {
+    let at = &search.prune.as_ref().unwrap().at;
+    let (mut spent, mut begin) = (0, 0);
+    loop {
+        let known = search.known(outcomes);
+        let open = |&n: &usize| {
+            let outcome = outcomes.get(&key(&known.trials[n]));
+            let reached = outcome.map_or(0, |outcome| outcome.rungs.len());
+            match known.limits[n] {
+                Limit::Pruned(_) => false,
+                Limit::Until(epoch) => at[..reached].iter().all(|&at| at < epoch),
+                Limit::End => !outcome.is_some_and(|outcome| outcome.ended),
+            }
+        };
+        let open: Vec<usize> = (0..known.trials.len()).filter(open).collect();
+        if open.is_empty() {
+            return (known, spent);
+        }
+        // In an order that changes.
+        begin += 1;
+        for n in (0..open.len().min(at_once)).map(|n| open[(n * 7 + begin) % open.len()]) {
+            let trial = &known.trials[n];
+            let outcome = outcomes.entry(key(trial)).or_default();
+            let before = outcome.rungs.last().map_or(0, |_| at[outcome.rungs.len() - 1]);
+            let end = match known.limits[n] {
+                Limit::Until(epoch) => epoch,
+                _ => 90,
+            };
+            outcome.rungs = at.iter().filter(|&&at| at <= end).map(|&at| loss(trial, at)).collect();
+            spent += end.saturating_sub(before);
+            if end == 90 {
+                *outcome = Outcome {
+                    rungs: outcome.rungs.clone(),
+                    ..valley(trial)
+                };
+            }
+        }
+    }
+}
+
+#[test]
+fn halves_of_a_batch_are_given_up_and_the_best_stays() {
+    let search = halving(32, Method::Sobol);
+    let mut outcomes = Outcomes::new();
+    let (known, spent) = halve(&search, &mut outcomes, 100);
+    let count = |limit: Limit| known.limits.iter().filter(|own| **own == limit).count();
+    assert!(known.last && known.trials.len() == 32);
+    // Of eight trials four are given up after 10 epochs and two after 30.
+    assert_eq!(
+        [count(Limit::Pruned(0)), count(Limit::Pruned(1)), count(Limit::End)],
+        [16, 8, 8]
+    );
+    assert_eq!(spent, 4 * (8 * 10 + 4 * 20 + 2 * 60));
+    for batch in 0..4 {
+        let of = batch * 8..batch * 8 + 8;
+        let best = of
+            .clone()
+            .min_by(|&a, &b| loss(&known.trials[a], 90).total_cmp(&loss(&known.trials[b], 90)));
+        assert_eq!(
+            known.limits[best.unwrap()],
+            Limit::End,
+            "curves that do not cross keep their best"
+        );
+    }
+    let results: Vec<Outcome> = (0..32).map(|n| known.outcome(n, &outcomes).unwrap()).collect();
+    let kinds: Vec<Option<usize>> = order(&search, &results).iter().map(|&n| results[n].pruned).collect();
+    let expected = [vec![None; 8], vec![Some(1); 8], vec![Some(0); 16]].concat();
+    assert_eq!(kinds, expected, "those that came further are better");
+}
+
+/// Whatever runs beside, in whatever order and after whatever interruption: the same trials, and the same ones given up.
+#[test]
+fn the_same_trials_are_given_up_however_they_come() {
+    for method in [Method::Sobol, Method::Tpe] {
+        let search = halving(32, method);
+        let (all, _) = halve(&search, &mut Outcomes::new(), 100);
+        for at_once in [1, 3, 5] {
+            assert_eq!(
+                halve(&search, &mut Outcomes::new(), at_once).0,
+                all,
+                "{method:?} {at_once}"
+            );
+        }
+        // Trials that were finished elsewhere, such as before there was pruning, are given up all the same.
+        let mut outcomes = Outcomes::new();
+        for trial in &all.trials {
+            let rungs = [10, 30].map(|at| loss(trial, at)).to_vec();
+            let ended = Outcome { rungs, ..valley(trial) };
+            outcomes.insert(key(trial), ended);
+        }
+        assert_eq!(search.known(&outcomes), all);
+        // Enlarged, it goes on from there.
+        let (more, _) = halve(&halving(48, method), &mut outcomes, 4);
+        assert_eq!(
+            (&more.trials[..32], &more.limits[..32]),
+            (&all.trials[..], &all.limits[..])
+        );
+    }
+}
+
+#[test]
+fn trials_without_a_curve_are_not_waited_for() {
+    let search = halving(8, Method::Sobol);
+    let trials = search.known(&Outcomes::new()).trials;
+    let mut outcomes = Outcomes::new();
+    for (n, trial) in trials.iter().enumerate() {
+        let failed = Outcome {
+            objectives: None,
+            ..outcome(&[])
+        };
+        let curve = |rungs: &[f64]| Outcome {
+            rungs: rungs.to_vec(),
+            ..Outcome::default()
+        };
+        let of = match n {
+            0 | 1 => failed,
+            2 => outcome(&[1.0]),
+            3 => curve(&[f64::NAN]),
+            n => curve(&[n as f64]),
+        };
+        outcomes.insert(key(trial), of);
+    }
+    use Limit::{End, Pruned, Until};
+    let limits = search.known(&outcomes).limits;
+    assert_eq!(
+        limits,
+        [
+            End,
+            End,
+            Until(30),
+            Pruned(0),
+            Until(30),
+            Until(30),
+            Until(30),
+            Pruned(0)
+        ]
+    );
 }

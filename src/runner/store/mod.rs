@@ -25,6 +25,7 @@ pub mod lines;
 pub mod lock;
 pub mod manifest;
 pub mod publish;
+pub mod rungs;
 pub mod runs;
 pub mod state;
 

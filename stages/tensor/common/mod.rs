@@ -50,6 +50,7 @@ pub fn parameters<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> R
 pub fn failed(error: Error) -> StageError {
     match error {
         Error::Stopped { .. } => StageError::Cancelled,
+        Error::Paused { epochs, loss } => StageError::Paused { at: epochs as u64, loss },
         Error::Io { path, source } => StageError::Io { path, source },
         Error::NotFinite { .. } => StageError::with_hint(
             error,
@@ -72,6 +73,7 @@ pub struct StageWatcher {
     progress: Progress,
     cancel: Cancel,
     teller: Teller,
+    pause_after: Option<usize>,
     unit: &'static str,
 }
 
@@ -82,6 +84,7 @@ impl StageWatcher {
             progress: context.progress(epochs as u64, "epochs"),
             cancel: context.cancel.clone(),
             teller: context.teller.clone(),
+            pause_after: context.pause_after.and_then(|after| usize::try_from(after).ok()),
             unit,
         }
     }
@@ -106,6 +109,10 @@ impl Watcher for StageWatcher {
 
     fn stop(&self) -> bool {
         self.cancel.is_cancelled()
+    }
+
+    fn pause_after(&self) -> Option<usize> {
+        self.pause_after
     }
 
     fn note(&mut self, text: &str) {

@@ -188,6 +188,7 @@ impl Place {
             budget: &self.budget,
             cancel: &self.cancel,
             fail_fast: self.fail_fast,
+            pauses: const { &BTreeMap::new() },
             by: By::Executor(self.executor.as_ref()),
         }
     }

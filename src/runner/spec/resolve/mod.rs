@@ -145,6 +145,16 @@ fn searched(
             mistakes.push(Mistake::at(path, Part::Key, Problem::UnknownStage { name, allowed }));
         }
     }
+    if let Some(prune) = &search.prune
+        && !outline.stages.iter().any(|stage| stage.name == prune.stage)
+    {
+        let problem = Problem::UnknownStage {
+            name: prune.stage.clone(),
+            allowed: outline.stages.iter().map(|stage| stage.name.to_owned()).collect(),
+        };
+        let path = ["sweep", "search", "prune", "stage"].map(str::to_owned).to_vec();
+        mistakes.push(Mistake::at(path, Part::Value, problem));
+    }
     let known = search.known(outcomes);
     Some((search, known))
 }

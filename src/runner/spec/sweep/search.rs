@@ -12,10 +12,20 @@ use super::super::{mapping, noun, section, unknown_keys};
 use super::MOST_POINTS;
 use super::written::Written;
 use crate::quantity::{ReadQuantity, parts};
-use crate::search::{Axis, Bound, Condition, Method, Objective, Search, Sense, Values};
+use crate::search::{Axis, Bound, Condition, Method, Objective, Prune, Search, Sense, Values};
 
-const KEYS: [&str; 9] = [
-    "over", "minimize", "maximize", "within", "method", "trials", "batch", "seed", "hours",
+const KEYS: [&str; 11] = [
+    "over",
+    "minimize",
+    "maximize",
+    "within",
+    "method",
+    "trials",
+    "batch",
+    "seed",
+    "hours",
+    "core_hours",
+    "prune",
 ];
 
 /// The keys of the spaces of numbers.
@@ -60,14 +70,9 @@ pub(in crate::spec) fn search(
     let trials = reader.count("trials", None, 1);
     let batch = reader.count("batch", Some(8), 1);
     let seed = reader.count("seed", Some(1), 0);
-    let hours = map.get("hours").map(|hours| match hours.as_f64() {
-        Some(number) if number > 0.0 => number,
-        _ => {
-            let reason = format!("want a number above 0, not {}", noun(hours));
-            reader.wrong(&["hours"], Part::Value, "hours", reason);
-            1.0
-        }
-    });
+    let hours = reader.hours("hours");
+    let core_hours = reader.hours("core_hours");
+    let prune = map.get("prune").and_then(|prune| reader.prune(prune));
     (mistakes.len() == before).then_some(Search {
         axes,
         method,
@@ -75,6 +80,8 @@ pub(in crate::spec) fn search(
         batch,
         seed: seed as u64,
         hours,
+        core_hours,
+        prune,
         objectives,
         bounds,
     })
@@ -122,6 +129,55 @@ impl Reader<'_> {
                 1
             }
         }
+    }
+
+    /// A number of hours, if there is one.
+    fn hours(&mut self, key: &'static str) -> Option<f64> {
+        let hours = self.map.get(key)?;
+        let number = hours.as_f64().filter(|number| *number > 0.0);
+        if number.is_none() {
+            let reason = format!("want a number above 0, not {}", noun(hours));
+            self.wrong(&[key], Part::Value, key, reason);
+        }
+        number
+    }
+
+    /// `prune: { stage: actions, at: [10, 30], keep: 0.5 }`
+    fn prune(&mut self, value: &Value) -> Option<Prune> {
+        let example = "`prune: { stage: TRAINING, at: [10, 30], keep: 0.5 }`";
+        let map = mapping(Some(value), self.mistakes, || {
+            section("`prune`", example, path(&["prune"]))
+        })?;
+        let before = self.mistakes.len();
+        unknown_keys(map, &["stage", "at", "keep"], self.mistakes, || {
+            ("`prune`".to_owned(), path(&["prune"]))
+        });
+        let stage = map.get("stage").and_then(Value::as_str).map(str::to_owned);
+        if stage.is_none() {
+            let reason = "it needs `stage`, the name of a training".to_owned();
+            self.wrong(&["prune"], Part::Key, "prune", reason);
+        }
+        let number = |item: &Value| {
+            item.as_number()
+                .and_then(whole)
+                .and_then(|count| u64::try_from(count).ok())
+        };
+        let at = map.get("at").and_then(Value::as_array);
+        let at: Option<Vec<u64>> = at.and_then(|items| items.iter().map(number).collect());
+        let rises = |at: &Vec<u64>| !at.is_empty() && at[0] > 0 && at.windows(2).all(|pair| pair[0] < pair[1]);
+        let at = at.filter(rises);
+        if at.is_none() {
+            let reason = "it needs `at`, a list of rising epochs".to_owned();
+            self.wrong(&["prune"], Part::Key, "prune", reason);
+        }
+        let keep = map.get("keep").map_or(Some(0.5), Value::as_f64);
+        let keep = keep.filter(|keep| 0.0 < *keep && *keep < 1.0);
+        if keep.is_none() {
+            let reason = "want a share between 0 and 1".to_owned();
+            self.wrong(&["prune", "keep"], Part::Value, "keep", reason);
+        }
+        let (stage, at, keep) = (stage?, at?, keep?);
+        (self.mistakes.len() == before).then_some(Prune { stage, at, keep })
     }
 
     fn axes(&mut self, sweep: &[Written]) -> Vec<Axis> {
