@@ -228,3 +228,131 @@ fn candidates(
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+    use crate::common::quantities::Quantity;
+    use crate::testing::{Ran, run, stage, table};
+    use tables::Values;
+
+    /// Points of a low-discrepancy sequence: independent enough, and the same everywhere.
+    fn even(n: usize, i: usize) -> f64 {
+        const STEPS: [f64; 6] = [0.8567, 0.7339, 0.6287, 0.5386, 0.4614, 0.3953];
+        (0.5 + (n + 1) as f64 * STEPS[i]).fract()
+    }
+
+    /// Stars of a narrow clump at these actions: row by row J and θ.
+    fn clump(stars: usize, j_z: f64) -> Vec<[f64; 6]> {
+        let at = |n: usize, i: usize| even(n, i) - 0.5;
+        let row = |n| {
+            [
+                800.0 + 30.0 * at(n, 0),
+                j_z + 20.0 * at(n, 1),
+                300.0 + 20.0 * at(n, 2),
+                2.0 + 0.6 * at(n, 3),
+                3.0 + 0.5 * at(n, 4),
+                4.0 + 0.4 * at(n, 5),
+            ]
+        };
+        (0..stars).map(row).collect()
+    }
+
+    fn smooth(stars: usize) -> Vec<[f64; 6]> {
+        let turn = std::f64::consts::TAU;
+        let row = |n| {
+            [
+                2000.0 * even(n, 0),
+                2000.0 * even(n, 1),
+                1000.0 * even(n, 2),
+                turn * even(n, 3),
+                turn * even(n, 4),
+                turn * even(n, 5),
+            ]
+        };
+        (0..stars).map(row).collect()
+    }
+
+    fn named(rows: &[[f64; 6]], stream: impl Fn(usize) -> i64, sd: Option<f64>) -> RecordBatch {
+        let column = |i: usize| rows.iter().map(|row| row[i]).collect::<Vec<f64>>();
+        let (actions, angles) = (Actions::COLUMNS, Angles::COLUMNS);
+        let groups: &[&[Column]] = match sd {
+            Some(_) => &[&ACTIONS, &ANGLES, &ACTIONS_SD, &ANGLES_SD],
+            None => &[&ACTIONS, &ANGLES],
+        };
+        let mut columns: Vec<(&str, Values)> = vec![
+            ("stream", (0..rows.len()).map(&stream).collect::<Vec<_>>().into()),
+            ("star", (0..rows.len() as i64).collect::<Vec<_>>().into()),
+        ];
+        for (i, of) in actions.iter().chain(&angles).enumerate() {
+            columns.push((of.name, column(i).into()));
+        }
+        if let Some(sd) = sd {
+            for (of, scale) in ACTIONS_SD
+                .iter()
+                .map(|of| (of, 10.0))
+                .chain(ANGLES_SD.iter().map(|of| (of, 0.1)))
+            {
+                columns.push((of.name, vec![sd * scale; rows.len()].into()));
+            }
+        }
+        table(columns::stars(groups), columns)
+    }
+
+    fn search(stars: &RecordBatch, known: &RecordBatch) -> Ran {
+        run(
+            &stage::<FindMembers>(json!({})),
+            &[("stars", stars), ("known", known)],
+            &[],
+        )
+        .completed()
+    }
+
+    #[test]
+    fn each_star_is_given_to_its_likeliest_stream() {
+        let (low, high) = (clump(60, 200.0), clump(60, 900.0));
+        let rows = [smooth(4000), low[10..].to_vec(), high[10..].to_vec()].concat();
+        let known = [low[..10].to_vec(), high[..10].to_vec(), smooth(3)].concat();
+        let stream = |n: usize| [7, 9, 11][n / 10];
+        let ran = search(&named(&rows, |n| n as i64, None), &named(&known, stream, None));
+        let of = ran.i64("stars", "member_of");
+        let probability = ran.f64("stars", "membership");
+        let likely = |rows: std::ops::Range<usize>, stream: i64| {
+            rows.filter(|row| of[*row] == stream && probability[*row] > 0.5).count()
+        };
+        assert!(likely(4000..4050, 7) >= 48 && likely(4050..4100, 9) >= 48);
+        assert!(likely(0..4000, 7) + likely(0..4000, 9) <= 2);
+        assert!(
+            (0..rows.len())
+                .all(|row| (0.0..=1.0).contains(&probability[row])
+                    && (of[row] == NO_STREAM) == (probability[row] == 0.0))
+        );
+        // Three stars are no stream: they are set aside under its number.
+        assert_eq!(ran.i64("streams", "stream"), [7, 9]);
+        assert_eq!(ran.i64("set_aside", "stream"), [11; 3]);
+        assert_eq!(
+            ran.texts("set_aside", "reason")[0],
+            "3 known members are too few, 8 are needed"
+        );
+        assert!((ran.metric("members") - 100.0).abs() < 5.0);
+    }
+
+    /// The spread of the members is told without their errors; correlations that are not there are said to be missing.
+    #[test]
+    fn errors_widen_the_search_and_not_the_stream() {
+        let members = clump(60, 200.0);
+        let rows = [smooth(4000), members[20..].to_vec()].concat();
+        let known = members[..20].to_vec();
+        let width = |sd: Option<f64>| {
+            let ran = search(&named(&rows, |n| n as i64, sd), &named(&known, |_| 1, sd));
+            assert_eq!(ran.notes().contains("correlations: all"), sd.is_some());
+            (ran.f64("streams", "J_phi_sd")[0], ran.f64("streams", "members")[0])
+        };
+        let (plain, with) = (width(None), width(Some(0.5)));
+        assert!(with.0 < 0.95 * plain.0 && with.0 > 0.5 * plain.0, "{plain:?} {with:?}");
+        assert!((with.1 - 40.0).abs() < 4.0, "{with:?}");
+    }
+}

@@ -236,6 +236,8 @@ enum Cell {
 struct Row {
     key: Vec<Cell>,
     tables: usize,
+    /// The last table that has it.
+    last: Option<usize>,
     /// Of each column of numbers, those that are there, in the order of the tables.
     values: Vec<Vec<f64>>,
 }
@@ -260,11 +262,15 @@ fn rows(parts: &Parts, tables: &[RecordBatch]) -> Result<Vec<Row>, StageError> {
             let place = *places.entry(key.clone()).or_insert(rows.len());
             if place == rows.len() {
                 let values = vec![Vec::new(); parts.of.len()];
-                rows.push(Row { key, tables: 0, values });
+                rows.push(Row {
+                    key,
+                    tables: 0,
+                    last: None,
+                    values,
+                });
             }
             let row = &mut rows[place];
-            // All tables before have had their turn.
-            if row.tables > number || (row.tables == number && number == 0 && !row.values[0].is_empty()) {
+            if row.last.replace(number) == Some(number) {
                 return Err(twice(parts, number));
             }
             row.tables += 1;
@@ -469,8 +475,9 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!(spread, [None, None]);
-        for with in [json!({ "by": ["stars"] }), json!({})] {
-            let double = table(&[("a", 1, 1.0), ("a", 1, 2.0)]);
+        // One that the first table does not have, too.
+        for (with, name) in [(json!({ "by": ["stars"] }), "a"), (json!({}), "a"), (json!({}), "c")] {
+            let double = table(&[(name, 1, 1.0), (name, 1, 2.0)]);
             let both = [("tables", &one), ("tables.2", &double)];
             let said = run(&stage::<Aggregate>(with), &both, &[]).error();
             assert!(
