@@ -1,6 +1,6 @@
 # Two commands: `make run` shows the isochrone experiment, `make test` passes the tests. Both do all set-up.
 
-.PHONY: run test test-python test-report attack docs dist setup prerequisites build clean-results
+.PHONY: run test test-python test-report test-slurm attack docs dist setup prerequisites build clean-results
 
 # libgomp's threads spin between tensor operations unless told otherwise.
 export OMP_WAIT_POLICY ?= passive
@@ -18,6 +18,10 @@ test-python: prerequisites
 # Reports in a real browser, at three widths, light and dark. Skipped where no browser is.
 test-report: build
 	python3 tests/browser/report.py
+
+# A sweep by a real Slurm on loopback, disturbed in every way.
+test-slurm: build
+	scripts/test_slurm.sh
 
 # Kills, signals, damage, full disks, many runs at once: no test, and less than 20 minutes on two idle cores.
 attack: build

@@ -230,14 +230,29 @@ impl Work {
 
     /// Reads and plans it.
     pub fn load(&self, file: &PipelineFile) -> Result<Loaded, Failure> {
-        let loaded = Loaded::of(file, &self.parameters, &self.results, &self.selection, Purpose::Look)?;
+        let loaded = Loaded::of(
+            file,
+            &self.parameters,
+            &self.results,
+            &self.selection,
+            Purpose::Look,
+            None,
+        )?;
         own_name(file, &loaded)?;
         Ok(loaded)
     }
 
-    /// The same for a run: from before the plan to the end, nothing is removed from the store.
-    pub fn load_to_run(&self, file: &PipelineFile) -> Result<Loaded, Failure> {
-        let loaded = Loaded::of(file, &self.parameters, &self.results, &self.selection, Purpose::Run)?;
+    /// The same for a run: from before the plan to the end, nothing is removed from the store. `gpus` are those of other machines, where
+    /// it runs on these.
+    pub fn load_to_run(&self, file: &PipelineFile, gpus: Option<Vec<String>>) -> Result<Loaded, Failure> {
+        let loaded = Loaded::of(
+            file,
+            &self.parameters,
+            &self.results,
+            &self.selection,
+            Purpose::Run,
+            gpus,
+        )?;
         own_name(file, &loaded)?;
         Ok(loaded)
     }
@@ -330,7 +345,7 @@ impl Loaded {
     /// Reads and plans all stages.
     pub fn new(pipeline: &Path, parameters: &Parameters, results: &Results) -> Result<Self, Failure> {
         let file = PipelineFile::read(pipeline).map_err(invalid)?;
-        Self::of(&file, parameters, results, &Selection::default(), Purpose::Look)
+        Self::of(&file, parameters, results, &Selection::default(), Purpose::Look, None)
     }
 
     /// Resolves and plans some stages.
@@ -340,6 +355,7 @@ impl Loaded {
         results: &Results,
         selection: &Selection,
         purpose: Purpose,
+        gpus: Option<Vec<String>>,
     ) -> Result<Self, Failure> {
         // The store's index is read meanwhile: with thousands of stages that takes a while too.
         let (graph, store) = std::thread::scope(|scope| {
@@ -362,7 +378,7 @@ impl Loaded {
             None
         };
         let found = worker.clone().unwrap_or_default();
-        let gpus = found.gpus();
+        let gpus = gpus.unwrap_or_else(|| found.gpus());
         let options = plan::Options {
             to,
             force,

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod actions;
+mod cancel;
 mod common;
 mod compare;
 mod completions;
@@ -13,9 +14,11 @@ mod fmt;
 mod gc;
 mod graph;
 mod history;
+mod job;
 mod looks;
 mod manual;
 mod new;
+mod on;
 mod plan;
 mod predict;
 mod quick;
@@ -59,6 +62,8 @@ enum Command {
     Run(run::Args),
     /// Look on at a run that goes on, from any terminal: stages, losses, time left, best trials
     Watch(watch::Args),
+    /// End all jobs of a pipeline, and the runs that follow them
+    Cancel(cancel::Args),
     /// Show every stage, fresh or stale, and why; nothing is run or written
     Plan(plan::Args),
     /// Say which part of a stage's fingerprint changed since it last ran
@@ -102,6 +107,9 @@ enum Command {
     /// Write manual pages; used by `make dist`
     #[command(hide = true)]
     Manual(manual::Args),
+    /// Make one stage, as a task of a job; started by Slurm
+    #[command(hide = true)]
+    Job(job::Args),
     /// Run one stage; started by `run`
     #[command(hide = true)]
     Worker(worker::Args),
@@ -147,6 +155,7 @@ fn dispatch(command: Command) -> Result<Finished, Failure> {
     match command {
         Command::Run(args) => run::run(args),
         Command::Watch(args) => watch::run(args),
+        Command::Cancel(args) => cancel::run(args),
         Command::Plan(args) => plan::run(args),
         Command::Why(args) => why::run(args),
         Command::Status(args) => status::run(args),
@@ -168,6 +177,7 @@ fn dispatch(command: Command) -> Result<Finished, Failure> {
         Command::Fmt(args) => fmt::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),
         Command::Manual(args) => manual::run(args, Cli::command()),
+        Command::Job(args) => job::run(args),
         Command::Worker(args) => worker::run(args),
     }
 }

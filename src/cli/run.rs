@@ -11,11 +11,12 @@ use runner::live::Live;
 use runner::plan::Entry;
 use runner::seal::Answer;
 use runner::store::{SharedLock, Store};
-use runner::worker::{Processes, WorkerCommand};
+use runner::worker::Processes;
 
 use super::common::{Loaded, Work};
 use super::failure::{Failure, Finished, with_hint};
 use super::looks::Looks;
+use super::on::{self, On, Place};
 use super::record::Recorded;
 use super::stopping::Stopping;
 use crate::console::{Log, count, print, say, sink};
@@ -38,6 +39,8 @@ pub struct Args {
     /// Run again whenever the pipeline, a file that it uses, or one that a stage reads changes, until Ctrl-C
     #[arg(long, conflicts_with = "dry_run")]
     watch: bool,
+    #[command(flatten)]
+    on: On,
     /// How to show progress
     #[arg(long, value_enum, default_value = "auto")]
     log: Log,
@@ -63,6 +66,7 @@ impl Args {
             fail_fast: false,
             watch: false,
             threads,
+            on: On::default(),
             log,
         }
     }
@@ -88,7 +92,7 @@ fn again_and_again(args: &Args, stopping: &mut Stopping) -> Result<Finished, Fai
             Ok(_) => {}
             Err(failure) => say(&failure.to_string()),
         }
-        stopping.listen()?;
+        stopping.listen(Place::Here.when_stopping())?;
         let files = before.files().count();
         say(&format!("looking at {}; Ctrl-C ends it", count(files, "file")));
         match before.wait_for_change(|| stopping.is_asked()) {
@@ -101,8 +105,16 @@ fn again_and_again(args: &Args, stopping: &mut Stopping) -> Result<Finished, Fai
 /// Runs the pipeline, writes the report, prints the results.
 fn once(args: &Args, stopping: &mut Stopping) -> Result<Finished, Failure> {
     let file = args.work.read()?;
+    let place = args.on.place()?;
+    if args.on.detaches() {
+        let loaded = args.work.load(&file)?;
+        return on::detach(&loaded, &file);
+    }
     // JSON lines name every stage, a seal does not.
-    if let Some(answer) = args.work.sealed(&file).filter(|_| args.log != Log::Json)
+    if let Some(answer) = args
+        .work
+        .sealed(&file)
+        .filter(|_| args.log != Log::Json && place == Place::Here)
         && let Some(finished) = repeat(args, &answer)
     {
         return Ok(finished);
@@ -112,14 +124,14 @@ fn once(args: &Args, stopping: &mut Stopping) -> Result<Finished, Failure> {
         print(&crate::console::describe_plan(&loaded.graph, &loaded.plan));
         return Ok(Finished::Well);
     }
-    let mut loaded = args.work.load_to_run(&file)?;
-    stopping.listen()?;
+    let mut loaded = args.work.load_to_run(&file, place.gpus())?;
+    stopping.listen(place.when_stopping())?;
     let cancel = stopping.fresh();
     let hold = hold(&mut loaded)?;
     let asked = args.work.asked(&file, &loaded.graph);
     let journal = Journal::new(&loaded.store.pipeline_folder(&loaded.graph.pipeline));
     let mut record = Recorded::begin(&loaded, &file, asked, journal.run());
-    let (loaded, done) = rounds(args, loaded, journal, &cancel)?;
+    let (loaded, done) = rounds((args, &place), loaded, journal, &cancel)?;
     let recorded = record.end(&loaded, &done, args.work.asked(&file, &loaded.graph));
     for warning in &done.warnings {
         say(&format!("warning: {warning}"));
@@ -135,11 +147,12 @@ fn once(args: &Args, stopping: &mut Stopping) -> Result<Finished, Failure> {
         show(&results, written.as_ref().ok().map(|written| written.html.as_path()));
     }
     let stopped = args.fail_fast && !done.failures.is_empty();
+    let left = place.when_left();
     if done.interrupted && !stopped {
         for failure in [recorded.err(), written.err()].into_iter().flatten() {
             say(&failure.to_string());
         }
-        say("interrupted; finished stages are kept, and trainings go on from their last checkpoint");
+        say(&format!("interrupted; finished stages are kept, {left}"));
         return Ok(Finished::Interrupted);
     }
     if done.interrupted {
@@ -148,8 +161,11 @@ fn once(args: &Args, stopping: &mut Stopping) -> Result<Finished, Failure> {
     recorded?;
     written?;
     let verdict = verdict(&done);
-    args.work
-        .seal(&file, &loaded, &done.plan, results, !done.outside_tolerance.is_empty());
+    // A seal speaks of the GPUs of this machine.
+    if place == Place::Here {
+        args.work
+            .seal(&file, &loaded, &done.plan, results, !done.outside_tolerance.is_empty());
+    }
     drop(hold);
     // The program ends here; taking thousands of stages apart would only take time.
     if !args.watch {
@@ -194,10 +210,16 @@ fn report_of(
 }
 
 /// Runs all that is known; of a search then what is known by that, until there is nothing new.
-fn rounds(args: &Args, loaded: Loaded, journal: Journal, cancel: &Cancel) -> Result<(Loaded, RunSummary), Failure> {
+fn rounds(
+    asked: (&Args, &Place),
+    loaded: Loaded,
+    journal: Journal,
+    cancel: &Cancel,
+) -> Result<(Loaded, RunSummary), Failure> {
+    let args = asked.0;
     let live = Live::new(&loaded.store.pipeline_folder(&loaded.graph.pipeline), journal.run());
     let mut sinks: Vec<Box<dyn Sink>> = vec![sink(args.log), Box::new(journal), Box::new(live)];
-    let mut done = go(args, &loaded, &mut sinks, cancel)?;
+    let mut done = go(asked, &loaded, &mut sinks, cancel)?;
     let (mut loaded, mut more) = if done.interrupted {
         (loaded, false)
     } else {
@@ -213,7 +235,7 @@ fn rounds(args: &Args, loaded: Loaded, journal: Journal, cancel: &Cancel) -> Res
             say(&format!("search: {known} of {all} trials are known"));
         }
         sinks[0] = sink(args.log);
-        let next = go(args, &loaded, &mut sinks, cancel)?;
+        let next = go(asked, &loaded, &mut sinks, cancel)?;
         let before = std::mem::replace(&mut done, next);
         done.ran += before.ran;
         done.skipped += before.skipped;
@@ -228,7 +250,12 @@ fn rounds(args: &Args, loaded: Loaded, journal: Journal, cancel: &Cancel) -> Res
     Ok((loaded, done))
 }
 
-fn go(args: &Args, loaded: &Loaded, sinks: &mut [Box<dyn Sink>], cancel: &Cancel) -> Result<RunSummary, Failure> {
+fn go(
+    (args, place): (&Args, &Place),
+    loaded: &Loaded,
+    sinks: &mut [Box<dyn Sink>],
+    cancel: &Cancel,
+) -> Result<RunSummary, Failure> {
     let threads = args
         .threads
         .or_else(|| std::thread::available_parallelism().ok().map(Into::into));
@@ -236,13 +263,7 @@ fn go(args: &Args, loaded: &Loaded, sinks: &mut [Box<dyn Sink>], cancel: &Cancel
         cpu_threads: threads.unwrap_or(1),
         gpus: loaded.gpus.clone(),
     };
-    let worker = WorkerCommand {
-        program: std::env::current_exe().map_err(Failure::work)?,
-        arguments: vec!["worker".to_owned()],
-        environment: Vec::new(),
-    };
-    let most = budget.cpu_threads;
-    let run = Run {
+    let run = |by| Run {
         graph: &loaded.graph,
         plan: &loaded.plan,
         store: &loaded.store,
@@ -250,9 +271,19 @@ fn go(args: &Args, loaded: &Loaded, sinks: &mut [Box<dyn Sink>], cancel: &Cancel
         cancel,
         fail_fast: args.fail_fast,
         pauses: &loaded.pruning.pauses,
-        by: By::Executor(&Processes::new(worker, most)),
+        by,
     };
-    Ok(execute(run, sinks))
+    match place {
+        Place::Here => {
+            let processes = Processes::new(on::worker()?, budget.cpu_threads);
+            Ok(execute(run(By::Executor(&processes)), sinks))
+        }
+        Place::Slurm(profile) => {
+            let slurm = on::slurm(profile)?;
+            let jobs = on::jobs(profile, &slurm);
+            Ok(execute(run(By::Batch(&jobs)), sinks))
+        }
+    }
 }
 
 /// Says again what was sealed, if the run still has its record.

@@ -20,8 +20,8 @@ pub struct Stopping {
 }
 
 impl Stopping {
-    /// Hears signals from now on.
-    pub fn listen(&mut self) -> Result<(), Failure> {
+    /// Hears signals from now on; `what` is said of the first.
+    pub fn listen(&mut self, what: &'static str) -> Result<(), Failure> {
         if std::mem::replace(&mut self.listens, true) {
             return Ok(());
         }
@@ -38,7 +38,7 @@ impl Stopping {
                 }
                 asked.cancel();
                 run.lock().unwrap_or_else(PoisonError::into_inner).cancel();
-                say("stopping: running trainings save a checkpoint; press Ctrl-C again to stop at once");
+                say(&format!("{what}; press Ctrl-C again to stop at once"));
             }
         });
         Ok(())

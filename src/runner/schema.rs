@@ -283,6 +283,14 @@ fn resources() -> Value {
                 "description": "How often it is begun again where it crashed, or was ended for its memory or its time",
                 "anyOf": [{ "type": "integer", "minimum": 0, "maximum": 100 }, { "$ref": "#/$defs/reference" }],
             },
+            "partition": {
+                "description": "The partition of its job, for `run --executor slurm`",
+                "anyOf": [{ "type": "string", "pattern": "^[-A-Za-z0-9_.,+@:]+$" }, { "$ref": "#/$defs/reference" }],
+            },
+            "account": {
+                "description": "The account of its job, for `run --executor slurm`",
+                "anyOf": [{ "type": "string", "pattern": "^[-A-Za-z0-9_.,+@:]+$" }, { "$ref": "#/$defs/reference" }],
+            },
         },
         "additionalProperties": false,
     })

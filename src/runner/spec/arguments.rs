@@ -179,7 +179,15 @@ pub(super) fn resources(on: Option<&Value>, path: impl Fn() -> Vec<String>, mist
     }) else {
         return resources;
     };
-    let known = ["device", "threads", "memory", "timeout", "retries"];
+    let known = [
+        "device",
+        "threads",
+        "memory",
+        "timeout",
+        "retries",
+        "partition",
+        "account",
+    ];
     unknown_keys(on, &known, mistakes, || ("`on`".to_owned(), path()));
     let mut report = |key: &str, problem| mistakes.push(Mistake::at(below(&path(), key), Part::Value, problem));
     match on.get("device") {
@@ -214,7 +222,21 @@ pub(super) fn resources(on: Option<&Value>, path: impl Fn() -> Vec<String>, mist
             _ => report("retries", Problem::BadRetries { given: plain(value) }),
         }
     }
+    let queue = &mut resources.queue;
+    for (key, place) in [("partition", &mut queue.partition), ("account", &mut queue.account)] {
+        match on.get(key) {
+            None => {}
+            Some(Value::String(name)) if is_name(name) => *place = Some(name.clone()),
+            Some(value) => report(key, Problem::BadQueue { given: plain(value) }),
+        }
+    }
     resources
+}
+
+/// Whether a batch system may have such a name.
+fn is_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.,+@:".contains(&byte);
+    !name.is_empty() && name.bytes().all(fits)
 }
 
 /// What fails so often is not going to be well.

@@ -143,6 +143,7 @@ problems! {
     BadMemory { given: String } => "`{given}` is no size of memory",
     BadTimeout { given: String } => "`{given}` is no time to wait",
     BadRetries { given: String } => "the number of retries is {given}",
+    BadQueue { given: String } => "no batch system has a name such as {given}",
 }
 
 impl Problem {
@@ -272,6 +273,7 @@ impl Problem {
             Self::BadThreads { .. } => "write a whole number, 1 or more, or leave it out",
             Self::BadMemory { .. } => "write a number with MB, GB or TB: `memory: 4 GB`",
             Self::BadTimeout { .. } => "write a number with s, min, h or d: `timeout: 10 min`",
+            Self::BadQueue { .. } => "write the name that `sinfo` or `sacctmgr` shows, in quotes where it is a number",
             Self::BadRetries { .. } => "write a whole number up to 100, or leave it out",
         };
         Some(text.to_owned())
