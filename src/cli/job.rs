@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use runner::batch::job::{Surroundings, TaskEnded, perform};
-use runner::batch::slurm;
+use runner::batch::job::{self, Surroundings, TaskEnded};
+use runner::batch::{intents, pilot, slurm};
 use runner::context::Cancel;
 use runner::store::Store;
 use runner::worker::Processes;
@@ -16,12 +16,12 @@ use super::common::{ENDS_RUNS, program};
 use super::failure::{Failure, Finished};
 use super::on;
 
-/// Make one stage.
+/// Make one stage, or many.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The folder of the intent
     intent: PathBuf,
-    /// The number of the task
+    /// The number of the task, or of the pilot
     task: usize,
 }
 
@@ -40,6 +40,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         .ok_or_else(|| Failure::Usage(format!("{} is no folder of an intent", args.intent.display())))?;
     // Reading the index takes longer than looking at the one entry.
     let store = Store::at(results).of_program(program());
+    let shares = intents::read(&args.intent).is_some_and(|intent| intent.pilots.is_some());
     let gpu = std::env::var("CUDA_VISIBLE_DEVICES").ok();
     let around = Surroundings {
         store: &store,
@@ -47,8 +48,9 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         gpu: Some(gpu.unwrap_or_else(|| "0".to_owned())),
         cancel: &cancel,
         time_is_over: &|| time_is_over.load(Ordering::SeqCst),
-        requeue: &slurm::requeue,
+        requeue: &|| !shares && slurm::requeue(),
     };
+    let perform = if shares { pilot::perform } else { job::perform };
     let ended = perform(&args.intent, args.task, &around);
     Ok(match ended.map_err(|error| Failure::file(&args.intent, &error))? {
         TaskEnded::Well => Finished::Well,

@@ -40,6 +40,8 @@ enum Executor {
     Local,
     /// Each as a job of Slurm
     Slurm,
+    /// Many short ones by each job of Slurm
+    Pilot,
 }
 
 /// The place where stages are made, with what is known of it.
@@ -48,7 +50,16 @@ pub enum Place {
     /// This machine.
     Here,
     /// The machines of a Slurm.
-    Slurm(Box<Profile>),
+    Slurm(Box<Profile>, Each),
+}
+
+/// What one job makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Each {
+    /// One stage.
+    One,
+    /// Many.
+    Many,
 }
 
 impl On {
@@ -63,13 +74,18 @@ impl On {
             (Executor::Local, Some(_)) => Err(Failure::Usage(
                 "--profile says what jobs get: give --executor slurm too".to_owned(),
             )),
-            (Executor::Slurm, named) => {
+            (Executor::Slurm | Executor::Pilot, named) => {
                 let profile = match (named.clone(), standard_profile()) {
                     (Some(named), _) => Profile::read(&named),
                     (None, Some(standard)) if standard.exists() => Profile::read(&standard),
                     (None, _) => Ok(Profile::default()),
                 };
-                Ok(Place::Slurm(Box::new(profile.map_err(Failure::Invalid)?)))
+                let each = if self.executor == Executor::Pilot {
+                    Each::Many
+                } else {
+                    Each::One
+                };
+                Ok(Place::Slurm(Box::new(profile.map_err(Failure::Invalid)?), each))
             }
         }
     }
@@ -85,7 +101,7 @@ impl Place {
     pub fn gpus(&self) -> Option<Vec<String>> {
         match self {
             Self::Here => None,
-            Self::Slurm(profile) => Some(profile.gpu.iter().map(|_| "0".to_owned()).collect()),
+            Self::Slurm(profile, _) => Some(profile.gpu.iter().map(|_| "0".to_owned()).collect()),
         }
     }
 
@@ -93,7 +109,7 @@ impl Place {
     pub fn when_stopping(&self) -> &'static str {
         match self {
             Self::Here => "stopping: running trainings save a checkpoint",
-            Self::Slurm(_) => "leaving: jobs go on",
+            Self::Slurm(..) => "leaving: jobs go on",
         }
     }
 
@@ -101,7 +117,7 @@ impl Place {
     pub fn when_left(&self) -> &'static str {
         match self {
             Self::Here => "and trainings go on from their last checkpoint",
-            Self::Slurm(_) => "and jobs go on: run again to follow them, or end them by: actionfinder cancel",
+            Self::Slurm(..) => "and jobs go on: run again to follow them, or end them by: actionfinder cancel",
         }
     }
 }
@@ -135,12 +151,14 @@ pub fn slurm(profile: &Profile) -> Result<Slurm, Failure> {
 }
 
 /// Jobs of this Slurm.
-pub fn jobs<'a>(profile: &Profile, slurm: &'a Slurm) -> Jobs<'a> {
+pub fn jobs(slurm: &Slurm, each: Each) -> Jobs<'_> {
+    let profile = &slurm.profile;
     Jobs {
         scheduler: slurm,
         pace: Pace {
             array: profile.array,
             jobs: profile.jobs,
+            pilots: (each == Each::Many).then_some(profile.pilots),
             ..Pace::default()
         },
         threads: profile.threads,

@@ -278,9 +278,9 @@ fn go(
             let processes = Processes::new(on::worker()?, budget.cpu_threads);
             Ok(execute(run(By::Executor(&processes)), sinks))
         }
-        Place::Slurm(profile) => {
+        Place::Slurm(profile, each) => {
             let slurm = on::slurm(profile)?;
-            let jobs = on::jobs(profile, &slurm);
+            let jobs = on::jobs(&slurm, *each);
             Ok(execute(run(By::Batch(&jobs)), sinks))
         }
     }

@@ -1,5 +1,6 @@
 //! What became of the tasks of an intent.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::follow::{Flight, Follower, Piled};
@@ -40,6 +41,9 @@ impl Follower<'_> {
                 let _ = intents::keep_job(&known.folder, job);
             }
         }
+        if known.intent.pilots.is_some() {
+            return self.look_at_shared(name, states);
+        }
         let job = known.job.clone();
         let tasks: Vec<usize> = known.flights.keys().copied().collect();
         let mut changed = false;
@@ -51,6 +55,33 @@ impl Follower<'_> {
                 Some(state) if state.is_active() => self.goes_on(name, task, state),
                 ended => self.is_gone(name, task, ended),
             };
+        }
+        changed
+    }
+
+    /// The same where jobs share the tasks: how a task stands it says itself, as long as one of them is there.
+    fn look_at_shared(&mut self, name: &str, states: &States) -> bool {
+        let Some(known) = self.known.get_mut(name) else {
+            return false;
+        };
+        let is_active = known.is_active(states);
+        let job = known.job.clone().unwrap_or_default();
+        let state = states.tasks.get(&format!("{job}_0")).copied();
+        let folder = known.folder.clone();
+        let flights = known.flights.iter_mut();
+        let looks = flights.map(|(task, flight)| {
+            flight.seen |= is_active;
+            *task
+        });
+        let tasks: Vec<usize> = looks.collect();
+        let said: HashSet<usize> = intents::ended(&folder);
+        let mut changed = false;
+        for task in tasks {
+            if said.contains(&task) {
+                changed |= self.is_gone(name, task, None);
+            } else if !is_active {
+                changed |= self.is_gone(name, task, state);
+            }
         }
         changed
     }
@@ -158,7 +189,9 @@ impl Follower<'_> {
             message,
             hint: None,
         };
-        match State::rule(state) {
+        // Where jobs share tasks, how one of them ended says nothing of a task that none had begun.
+        let shared = known.intent.pilots.is_some() && state != Some(State::Cancelled);
+        match State::rule(state.filter(|_| !shared)) {
             Rule::Lost(why) if task.lost < MOST_LOST => {
                 self.again(name, number, &format!("{why}: it is submitted again"), Again::Lost);
             }

@@ -221,6 +221,7 @@ impl<'a> Follower<'a> {
             pipeline: self.run.pipeline.to_owned(),
             want: want.clone(),
             tasks: group.iter().map(Piled::task).collect(),
+            pilots: self.pace.pilots.map(|most| most.clamp(1, group.len())),
         };
         let write = || {
             let name = intents::begin(&self.jobs)?;
@@ -426,6 +427,6 @@ impl Known {
             return false;
         };
         let state = |task: usize| states.tasks.get(&format!("{job}_{task}"));
-        (0..self.intent.tasks.len()).any(|task| state(task).is_some_and(|state| state.is_active()))
+        (0..self.intent.jobs()).any(|task| state(task).is_some_and(|state| state.is_active()))
     }
 }

@@ -1,5 +1,6 @@
 //! What is written of jobs: intents, orders, words. See the module above for the layout.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,16 @@ pub struct Intent {
     pub want: Want,
     /// The tasks, in the order of their numbers.
     pub tasks: Vec<Task>,
+    /// So many jobs share the tasks; `None` where each task is a job of its own.
+    #[serde(default)]
+    pub pilots: Option<usize>,
+}
+
+impl Intent {
+    /// How many jobs it is.
+    pub fn jobs(&self) -> usize {
+        self.pilots.unwrap_or(self.tasks.len())
+    }
 }
 
 /// One stage to make.
@@ -177,6 +188,13 @@ pub(crate) fn keep_end(folder: &Path, task: usize, end: &TaskEnd) -> io::Result<
 /// How a task says that it ended.
 pub(crate) fn end(folder: &Path, task: usize) -> Option<TaskEnd> {
     json(&end_path(folder, task))
+}
+
+/// The tasks that say how they ended.
+pub(crate) fn ended(folder: &Path) -> HashSet<usize> {
+    let words = files::entries(&folder.join("words")).unwrap_or_default();
+    let number = |path: &PathBuf| path.file_name()?.to_str()?.strip_suffix(".json")?.parse().ok();
+    words.iter().filter_map(number).collect()
 }
 
 /// A task that begins again has not ended.

@@ -11,7 +11,7 @@ use crate::context::{Cancel, Teller};
 use crate::error::{Death, StageError};
 use crate::executor::Executor;
 use crate::order::{Done, Means, Order};
-use crate::store::{Store, files};
+use crate::store::{KeyLock, Store, files};
 use crate::worker::{WireError, lock_unless};
 
 /// What a task has to work with.
@@ -47,29 +47,22 @@ pub fn perform(folder: &Path, task: usize, around: &Surroundings<'_>) -> io::Res
     intents::forget_end(folder, task)?;
     around.store.prepare()?;
     let _hold = around.store.hold()?;
-    let before = saved(around.store, &order);
-    let (end, ended) = match make(&order, around) {
-        Ok(Done::Published { .. }) => (TaskEnd::Published, TaskEnded::Well),
-        Ok(Done::Paused { at, loss }) => (TaskEnd::Paused { at, loss }, TaskEnded::Well),
-        Ok(Done::Found(_)) => (TaskEnd::Found, TaskEnded::Well),
-        Ok(Done::Damaged(ports)) => (TaskEnd::Damaged(ports), TaskEnded::Failed),
-        Err(StageError::Cancelled) if !(around.time_is_over)() => return Ok(TaskEnded::Stopped),
-        Err(StageError::Cancelled) if saved(around.store, &order) == before => {
-            (TaskEnd::Failed(out_of_time(&order)), TaskEnded::Failed)
-        }
-        Err(StageError::Cancelled) if (around.requeue)() => return Ok(TaskEnded::Stopped),
-        Err(StageError::Cancelled) => (TaskEnd::Saved, TaskEnded::Stopped),
-        Err(error) => (TaskEnd::Failed(error.into()), TaskEnded::Failed),
-    };
-    intents::keep_end(folder, task, &end)?;
-    Ok(ended)
-}
-
-fn make(order: &Order, around: &Surroundings<'_>) -> Result<Done, StageError> {
     let path = around.store.lock_path(&order.fingerprint);
     // Someone else may be at it: then it is there when the lock is free.
-    let lock = lock_unless(around.cancel, &path).map_err(|error| StageError::io(&path, error))?;
-    let lock = lock.ok_or(StageError::Cancelled)?;
+    let Some(lock) = lock_unless(around.cancel, &path)? else {
+        return Ok(TaskEnded::Stopped);
+    };
+    make(folder, (task, &order), lock, around)
+}
+
+/// Makes what is ordered, and keeps how that ended.
+pub(super) fn make(
+    folder: &Path,
+    (task, order): (usize, &Order),
+    lock: KeyLock,
+    around: &Surroundings<'_>,
+) -> io::Result<TaskEnded> {
+    let before = saved(around.store, order);
     let silent: Teller = Arc::new(|_| {});
     let means = Means {
         store: around.store,
@@ -78,7 +71,21 @@ fn make(order: &Order, around: &Surroundings<'_>) -> Result<Done, StageError> {
         cancel: around.cancel.clone(),
         tell: silent,
     };
-    order.perform(&means, lock, &|_| {})
+    let (end, ended) = match order.perform(&means, lock, &|_| {}) {
+        Ok(Done::Published { .. }) => (TaskEnd::Published, TaskEnded::Well),
+        Ok(Done::Paused { at, loss }) => (TaskEnd::Paused { at, loss }, TaskEnded::Well),
+        Ok(Done::Found(_)) => (TaskEnd::Found, TaskEnded::Well),
+        Ok(Done::Damaged(ports)) => (TaskEnd::Damaged(ports), TaskEnded::Failed),
+        Err(StageError::Cancelled) if !(around.time_is_over)() => return Ok(TaskEnded::Stopped),
+        Err(StageError::Cancelled) if saved(around.store, order) == before => {
+            (TaskEnd::Failed(out_of_time(order)), TaskEnded::Failed)
+        }
+        Err(StageError::Cancelled) if (around.requeue)() => return Ok(TaskEnded::Stopped),
+        Err(StageError::Cancelled) => (TaskEnd::Saved, TaskEnded::Stopped),
+        Err(error) => (TaskEnd::Failed(error.into()), TaskEnded::Failed),
+    };
+    intents::keep_end(folder, task, &end)?;
+    Ok(ended)
 }
 
 fn out_of_time(order: &Order) -> WireError {

@@ -17,6 +17,7 @@ mod became;
 mod follow;
 pub mod intents;
 pub mod job;
+pub mod pilot;
 pub mod profile;
 pub mod slurm;
 mod states;
@@ -128,6 +129,8 @@ pub struct Pace {
     pub array: usize,
     /// Most tasks at a time.
     pub jobs: usize,
+    /// The most jobs that share the tasks of an array; `None` where each task is a job of its own.
+    pub pilots: Option<usize>,
 }
 
 impl Default for Pace {
@@ -138,6 +141,7 @@ impl Default for Pace {
             gather: Duration::from_millis(100),
             array: 1000,
             jobs: 1000,
+            pilots: None,
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Profile {
     pub jobs: usize,
     /// Most tasks of one array; less than the cluster's `MaxArraySize`.
     pub array: usize,
+    /// Most jobs that share the stages that are ready together, for `--executor pilot`.
+    pub pilots: usize,
     /// What stages on a GPU get; without it there are none.
     pub gpu: Option<Gpu>,
     /// Lines of shell that each job begins with.
@@ -54,6 +56,7 @@ impl Default for Profile {
             threads: 1,
             jobs: 1000,
             array: 1000,
+            pilots: 8,
             gpu: None,
             setup: String::new(),
             arguments: Vec::new(),
@@ -61,7 +64,7 @@ impl Default for Profile {
     }
 }
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "partition",
     "account",
     "time",
@@ -69,6 +72,7 @@ const KEYS: [&str; 10] = [
     "threads",
     "jobs",
     "array",
+    "pilots",
     "gpu",
     "setup",
     "arguments",
@@ -103,6 +107,7 @@ impl Profile {
             threads: count(&map, "threads")?.unwrap_or(standard.threads),
             jobs: count(&map, "jobs")?.unwrap_or(standard.jobs),
             array: count(&map, "array")?.unwrap_or(standard.array),
+            pilots: count(&map, "pilots")?.unwrap_or(standard.pilots),
             gpu: gpu(&map)?,
             setup: word(&map, "setup")?.unwrap_or_default(),
             arguments: words(&map, "arguments")?,

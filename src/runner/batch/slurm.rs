@@ -89,7 +89,7 @@ impl Slurm {
     }
 
     fn arguments(&self, intent: &Intent, name: &str, folder: &Path) -> Vec<String> {
-        let Intent { want, tasks, .. } = intent;
+        let want = &intent.want;
         let profile = &self.profile;
         let gpu = profile.gpu.as_ref().filter(|_| want.gpu);
         let of_gpu = |which: fn(&Gpu) -> &Option<String>| gpu.and_then(|gpu| which(gpu).as_ref());
@@ -97,7 +97,12 @@ impl Slurm {
         let account = want.account.as_ref().or(of_gpu(|gpu| &gpu.account));
         let partition = partition.or(profile.partition.as_ref());
         let account = account.or(profile.account.as_ref());
-        let time = self.time(want);
+        // A pilot makes many stages.
+        let time = if intent.pilots.is_some() {
+            profile.time
+        } else {
+            self.time(want)
+        };
         let warning = time.map_or(WARNING, |time| WARNING.min(time / 4)).as_secs();
         let logs = format!("{}/logs/%a.txt", folder.display());
         let mut arguments = vec![
@@ -106,7 +111,7 @@ impl Slurm {
             "--ntasks=1".to_owned(),
             "--open-mode=append".to_owned(),
             format!("--job-name={NAME}{name}"),
-            format!("--array=0-{}", tasks.len().saturating_sub(1)),
+            format!("--array=0-{}", intent.jobs().saturating_sub(1)),
             format!("--cpus-per-task={}", want.threads),
             format!("--output={logs}"),
             format!("--signal=B:USR1@{warning}"),
@@ -251,6 +256,7 @@ mod tests {
             pipeline: "p".to_owned(),
             want,
             tasks: vec![task.clone(), task],
+            pilots: None,
         }
     }
 

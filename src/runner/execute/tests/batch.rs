@@ -1,166 +1,15 @@
 //! Stages as jobs of a batch system that is made up here: whatever becomes of jobs and of those who submit them, every stage is
 //! published once, with the bytes that it has anywhere else.
 
-use std::collections::HashMap;
-use std::fs::File;
+mod made;
+mod many;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::batch::intents::{self, Intent};
-use crate::batch::job::{Surroundings, TaskEnded, perform};
-use crate::batch::{Jobs, Pace, Refused, Scheduler, State, States};
-
-/// What becomes of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// It runs.
-    Runs,
-    /// It never runs, and ends so; `None` where the system knows nothing of it any more.
-    Ends(Option<State>),
-    /// It runs, and hears after so many milliseconds that its time is over.
-    OutOfTime(u64),
-    /// It waits until another fate is given.
-    Waits,
-}
-
-/// The fate of a task, by its label and the number of times that it was submitted before.
-type Fates = dyn Fn(&str, usize) -> Fate + Send + Sync;
-
-/// What becomes of a submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
-    Given,
-    /// It was submitted, and the answer was lost.
-    Lost,
-    /// Nothing was submitted, and nobody answered.
-    Unheard,
-    Full,
-    Never,
-}
-
-#[derive(Default)]
-struct Known {
-    states: HashMap<String, State>,
-    names: HashMap<String, String>,
-    /// Labels as they were submitted.
-    submitted: Vec<String>,
-    cancelled: Vec<String>,
-    silent: usize,
-}
-
-/// A batch system. Its jobs are threads, which live on when the run that submitted them is gone.
-struct Made {
-    results: PathBuf,
-    known: Arc<Mutex<Known>>,
-    fate: Arc<Fates>,
-    answer: fn(usize) -> Answer,
-    submissions: AtomicUsize,
-}
-
-impl Made {
-    fn new(place: &Place, fate: impl Fn(&str, usize) -> Fate + Send + Sync + 'static) -> Self {
-        Self {
-            results: place.results(),
-            known: Arc::default(),
-            fate: Arc::new(fate),
-            answer: |_| Answer::Given,
-            submissions: AtomicUsize::new(0),
-        }
-    }
-
-    fn submitted(&self) -> String {
-        let mut labels = self.known.lock().unwrap().submitted.clone();
-        labels.sort();
-        labels.join(" ")
-    }
-}
-
-impl Scheduler for Made {
-    fn submit(&self, intent: &Intent, name: &str, folder: &Path, _: File) -> Result<String, Refused> {
-        let number = self.submissions.fetch_add(1, Ordering::SeqCst);
-        let answer = (self.answer)(number);
-        match answer {
-            Answer::Unheard => return Err(Refused::Unclear("nobody answers".into())),
-            Answer::Full => return Err(Refused::Full("too many jobs".into())),
-            Answer::Never => return Err(Refused::Never("no partition x".into())),
-            Answer::Given | Answer::Lost => {}
-        }
-        let job = (100 + number).to_string();
-        let mut known = self.known.lock().unwrap();
-        known.names.insert(name.to_owned(), job.clone());
-        for (index, task) in intent.tasks.iter().enumerate() {
-            let before = known.submitted.iter().filter(|label| **label == task.label).count();
-            known.submitted.push(task.label.clone());
-            let key = format!("{job}_{index}");
-            known.states.insert(key.clone(), State::Waiting);
-            let (shared, fate, label) = (self.known.clone(), self.fate.clone(), task.label.clone());
-            let (folder, results) = (folder.to_owned(), self.results.clone());
-            std::thread::spawn(move || task_thread(&shared, &key, &|| fate(&label, before), &folder, index, &results));
-        }
-        drop(known);
-        if answer == Answer::Lost {
-            return Err(Refused::Unclear("the answer is lost".into()));
-        }
-        Ok(job)
-    }
-
-    fn states(&self) -> Result<States, String> {
-        let mut known = self.known.lock().unwrap();
-        if known.silent > 0 {
-            known.silent -= 1;
-            return Err("nobody answers".into());
-        }
-        Ok(States {
-            tasks: known.states.clone(),
-            names: known.names.clone(),
-        })
-    }
-
-    fn cancel(&self, jobs: &[String]) -> Result<(), String> {
-        self.known.lock().unwrap().cancelled.extend(jobs.to_owned());
-        Ok(())
-    }
-}
-
-fn task_thread(known: &Mutex<Known>, key: &str, fate: &dyn Fn() -> Fate, folder: &Path, task: usize, results: &Path) {
-    let set = |state: Option<State>| {
-        let states = &mut known.lock().unwrap().states;
-        match state {
-            Some(state) => drop(states.insert(key.to_owned(), state)),
-            None => drop(states.remove(key)),
-        }
-    };
-    while fate() == Fate::Waits {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let time = match fate() {
-        Fate::Ends(state) => return set(state),
-        Fate::OutOfTime(milliseconds) => Some(milliseconds),
-        Fate::Runs | Fate::Waits => None,
-    };
-    set(Some(State::Running));
-    let cancel = Cancel::default();
-    let ends = cancel.clone();
-    if let Some(milliseconds) = time {
-        std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(milliseconds));
-            ends.cancel();
-        });
-    }
-    let around = Surroundings {
-        store: &Store::open(results),
-        executor: &OfAnyRevision(Threads::new(toy_bodies())),
-        gpu: None,
-        cancel: &cancel,
-        time_is_over: &|| time.is_some(),
-        requeue: &|| false,
-    };
-    let ended = perform(folder, task, &around);
-    set(Some(match ended {
-        Ok(TaskEnded::Well | TaskEnded::Stopped) => State::Completed,
-        Ok(TaskEnded::Failed) | Err(_) => State::Failed,
-    }));
-}
+use crate::batch::intents;
+use crate::batch::{Jobs, Pace, State};
+use made::{Answer, Fate, Made};
 
 const QUICK: Pace = Pace {
     least: Duration::from_millis(5),
@@ -168,6 +17,7 @@ const QUICK: Pace = Pace {
     gather: Duration::from_millis(10),
     array: 3,
     jobs: 100,
+    pilots: None,
 };
 
 impl Place {
@@ -490,6 +340,47 @@ fn two_runs_at_once_submit_every_stage_once() {
     });
     assert_eq!(made.known.lock().unwrap().submitted.len(), 20);
     assert_eq!(place.intents(), 0);
+}
+
+#[test]
+fn pilots_share_what_is_ready_together() {
+    let (here, there) = (Place::new(), Place::new());
+    let graph = toy_graph(|toys| {
+        for seed in 0..20 {
+            toys.add(&format!("s{seed}"), source(seed), &[]);
+        }
+        toys.add("sum", Join { add: 0.0 }, &[("a", "s1"), ("b", "s2")]);
+        toys.add(
+            "bad",
+            Fail {
+                panic: false,
+                crash: false,
+                forget: false,
+            },
+            &[("a", "s3")],
+        );
+    });
+    let by_pilots = |made: &Made| {
+        let pace = Pace {
+            gather: Duration::from_millis(300),
+            array: 100,
+            pilots: Some(3),
+            ..QUICK
+        };
+        there.by_batch_with(&graph, made, pace, Vec::new())
+    };
+    here.run(&graph);
+    // The first pilots are lost; others take what they left.
+    let made = Made::new(
+        &there,
+        |_, before| if before == 0 { Fate::Ends(None) } else { Fate::Runs },
+    );
+    let done = by_pilots(&made);
+    assert_eq!(done.summary.failures, here.run(&graph).summary.failures);
+    // One that two pilots came to at once was found by the second.
+    assert_eq!(done.summary.ran + done.summary.fresh, 21);
+    assert_eq!((there.held(), there.intents()), (here.held(), 0));
+    assert!(made.known.lock().unwrap().submitted.len() <= 12, "{}", made.submitted());
 }
 
 #[test]
