@@ -103,6 +103,16 @@ impl Drop for Live {
     }
 }
 
+/// Removes what a run that was killed left in a pipeline's folder.
+pub fn clear(folder: &Path) {
+    let lock = folder.join(LOCK);
+    if lock.exists()
+        && let Ok(TryLock::Held(_held)) = KeyLock::attempt(&lock)
+    {
+        let _ = std::fs::remove_file(folder.join(FILE));
+    }
+}
+
 /// Follows a run from elsewhere.
 pub struct Follower {
     folder: PathBuf,
@@ -282,5 +292,12 @@ mod tests {
         drop(next);
         second.take(&started(1));
         assert_eq!(Follower::attach(folder.path()).unwrap().run, "second");
+        clear(folder.path());
+        assert!(Follower::attach(folder.path()).is_some(), "it is at work");
+        // Killed: its lock is free, and its files are there.
+        drop(second.lock.take());
+        std::fs::write(folder.path().join(LOCK), "process 1 on x\n").unwrap();
+        clear(folder.path());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

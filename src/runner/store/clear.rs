@@ -21,6 +21,7 @@ impl Store {
         for folder in folders.iter().filter(|folder| folder.is_dir()) {
             files::clear_drafts(folder)?;
         }
+        crate::live::clear(&reports);
         // Last: the work above takes locks itself.
         for lock in files::entries(&self.locks())? {
             // Taking it removes it, unless someone holds it.
