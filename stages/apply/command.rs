@@ -5,10 +5,12 @@
 //! can read nothing else but the system's folders and write nowhere else, so that no input is left undeclared.
 
 mod folder;
+mod log;
 mod outputs;
 mod process;
 mod report;
 mod sandbox;
+mod strays;
 #[cfg(test)]
 mod tests;
 
@@ -50,7 +52,7 @@ pub struct Command {
     /// Parameters of the program, of any type; they are in the request.
     #[serde(default)]
     pub parameters: serde_json::Map<String, serde_json::Value>,
-    /// What it gives, by name; the first is meant where only the stage is named. What it prints is the output `log`.
+    /// What it gives, by name; the first is meant where only the stage is named. What it prints is the output `log`: its first and last 4 MiB.
     pub outputs: IndexMap<String, Output>,
     /// Columns that inputs must have, with their units: `{ stars: { x: kpc } }`.
     #[serde(default)]
@@ -162,7 +164,7 @@ impl Command {
 impl Stage for Command {
     const KIND: &'static str = "command";
     const ABOUT: &'static str = "Run a program of your own on tables, figures and files";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
     const ROLE: Role = Role::Apply;
     const PLACE: Place = Place::Command;
 

@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::io::{BufRead, BufReader, BufWriter, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -15,11 +14,13 @@ use std::time::Duration;
 
 use runner::context::StageContext;
 use runner::error::{Death, StageError};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::folder::WorkingFolder;
+use super::log::{KEPT, Log};
 use super::report::{Said, read};
 use super::sandbox::{Reach, enter, program_folders};
+use super::strays::Adoption;
 use super::{Command, LOG};
 
 /// How often it is asked whether it has ended, or is to end.
@@ -45,10 +46,7 @@ const THREADS: [&str; 6] = [
 ];
 
 /// The variable that names the request.
-const REQUEST: &str = "ACTIONFINDER_REQUEST";
-
-/// How often strays are looked for: what one of them starts meanwhile is found the next time.
-const LOOKS: usize = 100;
+pub(super) const REQUEST: &str = "ACTIONFINDER_REQUEST";
 
 /// Runs the command to its end. An error where it did not end well.
 pub(super) fn run(command: &Command, folder: &WorkingFolder, context: &StageContext) -> Result<(), StageError> {
@@ -72,9 +70,10 @@ pub(super) fn run(command: &Command, folder: &WorkingFolder, context: &StageCont
     };
     let to = context.output(LOG)?;
     let log = File::create(to).map_err(|error| StageError::io(to, error))?;
+    let adoption = Adoption::begin();
     let (mut child, notes) = start(command, &path, folder, &reach, context)?;
     notes.into_iter().for_each(|note| context.note(note));
-    let end = follow(&mut child, (name, &folder.request()), log, context)?;
+    let end = follow(&mut child, adoption, (name, &folder.request()), log, context)?;
     if end.status.success() {
         if end.garbled > 0 {
             context.note(format!(
@@ -150,18 +149,19 @@ struct End {
 /// Passes on what it says, keeps its log, and waits for its end.
 fn follow(
     child: &mut Child,
+    adoption: Adoption,
     (name, request): (&str, &Path),
     log: File,
     context: &StageContext,
 ) -> Result<End, StageError> {
-    let log = Mutex::new(BufWriter::new(log));
+    let log = Mutex::new(Log::new(BufWriter::new(log), KEPT));
     let tail = Mutex::new(VecDeque::new());
     let garbled = AtomicUsize::new(0);
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let write = |line: &str| {
         if let Ok(mut log) = log.lock() {
             // A full disk shows when the log is finished.
-            let _ = writeln!(log, "{line}");
+            let _ = log.line(line);
         }
     };
     let status = std::thread::scope(|scope| {
@@ -191,12 +191,17 @@ fn follow(
             });
         }
         // What the command started ends with it, and then the readers do.
-        wait(child, request, context)
+        wait(child, adoption, request, context)
     });
     let status = status.map_err(|error| StageError::io(name, error))?;
     context.check_cancelled()?;
-    let flushed = log.into_inner().map(|mut log| log.flush());
-    flushed.unwrap_or(Ok(())).map_err(|error| StageError::io(LOG, error))?;
+    let left_out = log.into_inner().map_or(Ok(0), Log::finish);
+    let left_out = left_out.map_err(|error| StageError::io(LOG, error))?;
+    if left_out > 0 {
+        context.note(format!(
+            "the output {LOG} has the beginning and the end of what it printed; {left_out} lines between are left out"
+        ));
+    }
     Ok(End {
         status,
         tail: tail.into_inner().unwrap_or_default(),
@@ -206,7 +211,7 @@ fn follow(
 
 /// Waits until it has ended, or ends it when the run is cancelled; then ends what is left of its group, before another can have its number, and
 /// what has left the group.
-fn wait(child: &mut Child, request: &Path, context: &StageContext) -> std::io::Result<ExitStatus> {
+fn wait(child: &mut Child, adoption: Adoption, request: &Path, context: &StageContext) -> std::io::Result<ExitStatus> {
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let end_group = || {
         if let Some(group) = group {
@@ -222,30 +227,8 @@ fn wait(child: &mut Child, request: &Path, context: &StageContext) -> std::io::R
     }
     end_group();
     let status = child.wait();
-    end_strays(request);
+    adoption.end(request);
     status
-}
-
-/// Ends what has begun a session of its own, and would keep its output open: all that the command started has its request in the environment.
-fn end_strays(request: &Path) {
-    let mark = [REQUEST.as_bytes(), b"=", request.as_os_str().as_bytes()].concat();
-    let is_stray = |process: &Pid| {
-        let environment = std::fs::read(format!("/proc/{}/environ", process.as_raw_nonzero())).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| variable == mark)
-    };
-    for _ in 0..LOOKS {
-        let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-        let numbers = all.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
-        let strays: Vec<Pid> = numbers.filter(is_stray).collect();
-        if strays.is_empty() {
-            return;
-        }
-        for stray in strays {
-            // One that is gone needs no signal.
-            let _ = kill_process(stray, Signal::KILL);
-        }
-        std::thread::sleep(PAUSE);
-    }
 }
 
 /// Each line, without its end.

@@ -254,7 +254,29 @@ fn a_command_ends_when_the_run_does() {
         "{stray} & while [ ! -s outputs/seen.txt ]; do sleep 0.01; done"
     ));
     assert_eq!(alive(), 0);
+    // And what has cleared its environment, too.
+    let stray =
+        format!("env -i PATH=$PATH setsid sh -c \"(echo a > outputs/seen.txt; exec >&- 2>&-; sleep 600; : {mark}) &\"");
+    ran_well(&format!(
+        "{stray} & while [ ! -s outputs/seen.txt ]; do sleep 0.01; done"
+    ));
+    assert_eq!(alive(), 0);
     assert!(begun.elapsed() < Duration::from_secs(60));
+}
+
+/// A program that prints without end keeps what it said first and last.
+#[test]
+fn a_long_log_keeps_its_beginning_and_its_end() {
+    let script = "i=0; while [ $i -lt 200 ]; do head -c 60000 /dev/zero | tr '\\0' x; echo; i=$((i+1)); done; echo the end; echo a > outputs/seen.txt";
+    let ran = ran(shell(
+        &format!("echo the beginning; {script}"),
+        json!({ "seen": { "file": {} } }),
+    ))
+    .completed();
+    let log = &ran.bytes["log"];
+    assert!(log.len() < 10 << 20, "{}", log.len());
+    assert!(log.starts_with(b"the beginning\n") && log.ends_with(b"the end\n"));
+    assert!(ran.notes().contains("lines between are left out"), "{}", ran.notes());
 }
 
 fn ran_well(script: &str) {
