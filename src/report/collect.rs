@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use runner::graph::{Graph, StageId, StageInstance};
+use runner::graph::{Graph, Searched, StageId, StageInstance};
 use runner::plan::{Entry, Plan, Reason};
+use runner::search::{Outcome, Trial, importance, key};
 use runner::stage::{Place, Role};
 use runner::store::{Cached, Manifest, Store};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::data::{self, Data, StageData, State};
+use super::data::{self, Data, Explained, StageData, State};
+use super::outcomes::outcomes;
 use super::results;
 use super::told::Remembered;
 use crate::console::duration;
@@ -57,7 +59,7 @@ pub fn collect(graph: &Graph, store: &Store, plan: &Plan, detail: Detail) -> Dat
         })
         .collect();
     remembered.keep();
-    Data {
+    let data = Data {
         pipeline: graph.pipeline.clone(),
         about: graph.about.clone(),
         points: graph.points.clone(),
@@ -68,8 +70,31 @@ pub fn collect(graph: &Graph, store: &Store, plan: &Plan, detail: Detail) -> Dat
             Vec::new()
         },
         stages,
+        search: Vec::new(),
         index: OnceLock::new(),
-    }
+    };
+    let searched = graph.search.as_ref().filter(|_| detail == Detail::Whole);
+    let search = searched.map_or_else(Vec::new, |searched| explained(&data, searched));
+    Data { search, ..data }
+}
+
+/// How much the parameters of a search matter. Where its numbers are not told, that is said elsewhere.
+fn explained(data: &Data, searched: &Searched) -> Vec<Explained> {
+    let found = outcomes(data, searched).unwrap_or_default();
+    let trials = searched.known.trials.iter();
+    let known: Vec<(&Trial, &Outcome)> = trials
+        .filter_map(|trial| Some((trial, found.get(&key(trial))?)))
+        .collect();
+    let has_objectives = |(_, outcome): &&(&Trial, &Outcome)| outcome.objectives.is_some();
+    let trials = known.iter().filter(has_objectives).count();
+    let objectives = searched.search.objectives.iter().enumerate();
+    objectives
+        .map(|(n, objective)| Explained {
+            objective: objective.of.clone(),
+            trials,
+            parameters: importance(&searched.search, n, &known),
+        })
+        .collect()
 }
 
 fn tells_results(stage: &StageInstance, cached: &Cached) -> bool {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use runner::graph::Point;
+use runner::search::Importance;
 use runner::stage::{Outcome, Role};
 use runner::store::Manifest;
 use serde_json::Value;
@@ -26,8 +27,20 @@ pub struct Data {
     pub stages: Vec<StageData>,
     /// Lines about the run for the provenance section: name and value.
     pub facts: Vec<(String, String)>,
+    /// What a search says of its parameters, for each objective.
+    pub search: Vec<Explained>,
     /// Made when it is first needed.
     pub index: OnceLock<Index>,
+}
+
+/// An objective of a search, and how much each parameter matters to it.
+pub struct Explained {
+    /// The objective.
+    pub objective: String,
+    /// Trials that have it.
+    pub trials: usize,
+    /// The parameters, the most important first.
+    pub parameters: Vec<Importance>,
 }
 
 /// What is found out once for all stages.

@@ -132,6 +132,7 @@ fn sample() -> Data {
         parameters: vec![("seed".to_owned(), json!(7))],
         stages,
         facts: vec![("program".to_owned(), "actionfinder 0.1.0".to_owned())],
+        search: Vec::new(),
         index: OnceLock::new(),
     }
 }

@@ -5,6 +5,7 @@ mod asked;
 mod believed;
 mod came_out;
 mod outputs;
+mod searched;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -31,6 +32,7 @@ pub fn body(data: &Data, here: &Here) -> String {
     believed::banner(&mut html, data);
     asked::asked(&mut html, data, here);
     came_out::came_out(&mut html, data);
+    searched::searched(&mut html, data);
     aggregated::aggregated(&mut html, data);
     believed::believed(&mut html, data);
     figures(&mut html, data);

@@ -7,6 +7,7 @@
 mod propose;
 mod prune;
 mod rank;
+mod slices;
 mod space;
 mod tpe;
 
@@ -17,6 +18,7 @@ use serde_json::Value;
 
 pub use prune::{Limit, Prune};
 pub use rank::{front, order};
+pub use slices::{Importance, Slice, importance};
 pub use space::{Axis, Condition, Values};
 
 /// A search over some parameters.

@@ -396,6 +396,51 @@ fn the_same_trials_are_given_up_however_they_come() {
     }
 }
 
+/// Of a cost that one parameter makes, that one has all importance; and one that does nothing has none, in the mean.
+#[test]
+fn importance_is_of_what_matters() {
+    let cost = |trial: &Trial| outcome(&[(number(trial, 0).log10() + 3.0).powi(2) + 0.2 * number(trial, 1).log2()]);
+    let search = search(Method::Random, three(), 120, 5);
+    let (trials, outcomes) = finish(&search, cost);
+    let known: Vec<(&Trial, &Outcome)> = trials.iter().map(|trial| (trial, &outcomes[&key(trial)])).collect();
+    let found = importance(&search, 0, &known);
+    let share = |name: &str| found.iter().find(|one| one.axis == name).unwrap().share.unwrap();
+    assert_eq!(found[0].axis, "rate");
+    assert!(
+        share("rate") > 0.5 && share("rate") > 3.0 * share("width") && share("kind") < 0.05,
+        "{found:?}"
+    );
+    let rates = &found[0].slices;
+    assert_eq!(
+        (rates.len(), rates.iter().map(|slice| slice.trials).sum::<usize>()),
+        (6, 120)
+    );
+    let medians: Vec<f64> = rates.iter().map(|slice| slice.median).collect();
+    assert!(
+        medians[0] > medians[2] && medians[5] > medians[3],
+        "a valley: {medians:?}"
+    );
+    let kinds = &found.iter().find(|one| one.axis == "kind").unwrap().slices;
+    let names: Vec<_> = kinds.iter().map(|slice| slice.values.clone().unwrap().0).collect();
+    assert_eq!(names, ["bad", "good", "worse"]);
+    let best = trials
+        .iter()
+        .map(|trial| cost(trial).objectives.unwrap()[0])
+        .fold(f64::INFINITY, f64::min);
+    assert!(
+        found
+            .iter()
+            .all(|one| one.slices.iter().any(|slice| slice.best == best))
+    );
+    // Few trials, or one value, say nothing.
+    assert!(
+        importance(&search, 0, &known[..5])
+            .iter()
+            .all(|one| one.share.is_none())
+    );
+    assert_eq!(importance(&search, 0, &[]).len(), 3);
+}
+
 #[test]
 fn trials_without_a_curve_are_not_waited_for() {
     let search = halving(8, Method::Sobol);
