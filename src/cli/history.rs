@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use runner::error::reason;
-use runner::store::runs::{KeptRun, Record};
+use runner::store::notes::Notes;
+use runner::store::runs::{How, KeptRun, Record};
 use runner::store::state::State;
 use runner::store::{Hash256, Manifest, Store};
 use serde_json::Value;
@@ -15,12 +16,21 @@ use super::results::Results;
 use crate::console::{align, duration, print};
 use crate::report::plain;
 
+mod records;
+mod restore;
+
 /// The recorded runs, newest first; where a file comes from; what differs between two runs.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
     #[command(subcommand)]
     what: Option<What>,
+    /// Only runs with this tag
+    #[arg(long, value_name = "TAG")]
+    tag: Option<String>,
+    /// Write them, with all parameters, to a file of this ending: .csv, .json or .parquet
+    #[arg(short = 'o', long, value_name = "FILE")]
+    output: Option<PathBuf>,
     #[command(flatten)]
     results: Results,
 }
@@ -31,6 +41,30 @@ enum What {
     Where {
         /// The file
         file: PathBuf,
+        #[command(flatten)]
+        results: Results,
+    },
+    /// Note something of a run, give it tags, or take them away
+    Note {
+        /// The run, as `runs` names it; the beginning will do
+        run: String,
+        /// A sentence
+        text: Option<String>,
+        /// Give it this tag (may be given several times)
+        #[arg(long, value_name = "TAG")]
+        tag: Vec<String>,
+        /// Take this tag away (may be given several times)
+        #[arg(long, value_name = "TAG")]
+        untag: Vec<String>,
+        #[command(flatten)]
+        results: Results,
+    },
+    /// Write the pipeline of a run, as it read it, into a folder, and say how it is run again; nothing there is overwritten
+    Restore {
+        /// The run, as `runs` names it; the beginning will do
+        run: String,
+        /// The folder
+        folder: PathBuf,
         #[command(flatten)]
         results: Results,
     },
@@ -48,7 +82,25 @@ enum What {
 /// Prints what was asked for.
 pub fn run(args: Args) -> Result<Finished, Failure> {
     let text = match &args.what {
-        None => list(&kept(&args.results.store_here())?),
+        None => {
+            let mut runs = kept(&args.results.store_here())?;
+            runs.retain(|run| args.tag.as_ref().is_none_or(|tag| run.notes.tags.contains(tag)));
+            match &args.output {
+                Some(file) => records::write(&runs, file)?,
+                None => list(&runs),
+            }
+        }
+        Some(What::Note {
+            run,
+            text,
+            tag,
+            untag,
+            results,
+        }) => note(named(&kept(&results.store_here())?, run)?, text.as_deref(), tag, untag)?,
+        Some(What::Restore { run, folder, results }) => {
+            let store = results.store_here();
+            restore::restore(&store, named(&kept(&store)?, run)?, folder)?
+        }
         Some(What::Where { file, results }) => origin(&results.store_here(), file)?,
         Some(What::Diff { left, right, results }) => {
             let store = results.store_here();
@@ -72,7 +124,16 @@ fn list(runs: &[KeptRun]) -> String {
     if runs.is_empty() {
         return "no run is recorded here\n".to_owned();
     }
-    let head = ["run", "began", "ended", "stages", "program", "parameters"];
+    let head = [
+        "run",
+        "began",
+        "ended",
+        "how",
+        "stages",
+        "program",
+        "parameters",
+        "tags and notes",
+    ];
     let mut lines = vec![head.map(str::to_owned).to_vec()];
     for run in runs {
         let record = &run.record;
@@ -83,12 +144,42 @@ fn list(runs: &[KeptRun]) -> String {
                 .ended
                 .as_deref()
                 .map_or_else(|| "not yet, or killed".to_owned(), minute),
+            record.how.map_or("", How::words).to_owned(),
             record.needs.len().to_string(),
             record.program.clone(),
             given(record),
+            noted(run),
         ]);
     }
-    align(&lines, &[3])
+    align(&lines, &[4])
+}
+
+/// Its tags, then its notes.
+fn noted(run: &KeptRun) -> String {
+    let tags = run.notes.tags.iter().map(|tag| format!("#{tag}"));
+    tags.chain(run.notes.notes.iter().cloned())
+        .collect::<Vec<_>>()
+        .join("  ")
+}
+
+/// Notes something of a run.
+fn note(run: &KeptRun, text: Option<&str>, tags: &[String], untag: &[String]) -> Result<String, Failure> {
+    if text.is_none() && tags.is_empty() && untag.is_empty() {
+        return Err(Failure::Usage(
+            "say what is to be noted: a sentence, --tag or --untag".to_owned(),
+        ));
+    }
+    let is_word = |tag: &&String| !tag.is_empty() && !tag.contains(char::is_whitespace);
+    if let Some(wrong) = tags.iter().find(|tag| !is_word(tag)) {
+        return Err(Failure::Usage(format!("a tag is one word, not \"{wrong}\"")));
+    }
+    let mut notes = Notes::beside(&run.file).map_err(Failure::work)?;
+    notes.notes.extend(text.map(str::to_owned));
+    notes.tags.extend(tags.iter().cloned());
+    notes.tags.retain(|tag| !untag.contains(tag));
+    notes.keep(&run.file).map_err(Failure::work)?;
+    let now = KeptRun { notes, ..run.clone() };
+    Ok(format!("{}  {}\n", now.name, noted(&now)))
 }
 
 /// A time without its seconds.

@@ -8,7 +8,7 @@ use runner::plan::Entry;
 use runner::spec::PipelineFile;
 use runner::store::Hash256;
 use runner::store::lock::host;
-use runner::store::runs::{Asked, Reached, Record};
+use runner::store::runs::{Asked, How, Reached, Record};
 
 use super::common::Loaded;
 use super::failure::{Failure, with_hint};
@@ -30,6 +30,7 @@ impl<'a> Recorded<'a> {
             host: host(),
             began: clock::now(),
             ended: None,
+            how: None,
             needs: hits(&loaded.plan.entries),
         };
         // A failure shows again at the end.
@@ -54,6 +55,7 @@ impl<'a> Recorded<'a> {
             ..self.record.clone()
         };
         record.ended = Some(clock::now());
+        record.how = Some(how(done));
         record.needs = hits(&done.plan.entries);
         record.needs.extend(&done.unfinished);
         record.needs.extend(&loaded.pruning.kept);
@@ -74,6 +76,18 @@ impl<'a> Recorded<'a> {
             Err(error) if self.begun || done.ran > 0 => Err(Failure::Work(with_hint("the record of this run", &error))),
             Ok(()) | Err(_) => Ok(()),
         }
+    }
+}
+
+fn how(done: &RunSummary) -> How {
+    if !done.failures.is_empty() {
+        How::Failed
+    } else if done.interrupted {
+        How::Interrupted
+    } else if !done.outside_tolerance.is_empty() {
+        How::OutsideTolerance
+    } else {
+        How::Well
     }
 }
 

@@ -52,6 +52,43 @@ fn runs_are_listed_compared_and_found_by_their_files() {
         );
         assert!(!origin.contains("whole-"), "{origin}");
     }
+    // Notes and tags stay, whoever asks for the same again.
+    place.well(&["runs", "note", "small/scale", "a larger scale", "--tag", "larger"]);
+    place.well(&["run", "p.yaml", "-p", "scale=5.8"]);
+    let tagged = place.well(&["runs", "--tag", "larger"]).out;
+    assert!(
+        tagged.lines().count() == 2 && tagged.contains("#larger  a larger scale"),
+        "{tagged}"
+    );
+    assert_eq!(
+        place.run(&["runs", "note", "small/scale", "--tag", "two words"]).code,
+        2
+    );
+    for file in ["runs.csv", "runs.json", "runs.parquet"] {
+        place.well(&["runs", "-o", file]);
+    }
+    let csv = std::fs::read_to_string(place.path("runs.csv")).unwrap();
+    assert!(
+        csv.lines().count() == 3 && csv.contains("larger") && csv.contains("5.8"),
+        "{csv}"
+    );
+    let json: serde_json::Value = serde_json::from_slice(&std::fs::read(place.path("runs.json")).unwrap()).unwrap();
+    assert_eq!(
+        (json[0]["how"].as_str(), json[1]["parameters"]["scale"].as_f64()),
+        (Some("well"), Some(5.5))
+    );
+    // The pipeline of a run, in another folder.
+    let restored = place.well(&["runs", "restore", "small/whole", "old"]).out;
+    assert!(
+        restored.contains("run it with: actionfinder run old/p.yaml --results"),
+        "{restored}"
+    );
+    assert_eq!(std::fs::read_to_string(place.path("old/p.yaml")).unwrap(), SMALL);
+    assert_eq!(
+        place.run(&["runs", "restore", "small/whole", "old"]).code,
+        2,
+        "it is there"
+    );
     std::fs::write(place.path("other"), "of something else").unwrap();
     assert_eq!(place.run(&["runs", "where", "other"]).code, 2);
     let index = place.path("results/cache/v1/index");

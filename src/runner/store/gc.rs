@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::notes;
 use super::runs::KeptRun;
 use super::state::State;
 use super::{Hash256, RESERVED, Store, files, named};
@@ -105,7 +106,11 @@ impl Store {
             let asked = &run.record.asked;
             let others = || survey.kept.iter().map(|kept| &kept.record.asked);
             let others = || others().filter(|other| other.pipeline == asked.pipeline);
-            for file in [run.file.clone(), run.file.with_extension("yaml")] {
+            for file in [
+                run.file.clone(),
+                run.file.with_extension("yaml"),
+                run.file.with_extension(notes::ENDING),
+            ] {
                 gone(fs::remove_file(&file), &file)?;
             }
             if let Some(part) = asked

@@ -24,6 +24,7 @@ pub mod index;
 pub mod lines;
 pub mod lock;
 pub mod manifest;
+pub mod notes;
 pub mod publish;
 pub mod rungs;
 pub mod runs;

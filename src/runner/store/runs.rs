@@ -9,6 +9,7 @@
 //!
 //! A run that asks for the same as one before takes its record over. The time of the file is when that was last asked.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::files::{self, Keep};
+use super::notes::{self, Notes};
 use super::{Hash256, Store, checked, named};
 
 /// What a run was asked to do.
@@ -92,8 +94,37 @@ pub struct Record {
     pub began: String,
     /// When it ended; `None` if it goes on or was killed. All that was published since it began may be its own.
     pub ended: Option<String>,
+    /// How it ended; `None` if it has not, or was killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub how: Option<How>,
     /// Fingerprints of all that it found, made, or left unfinished.
     pub needs: Vec<Hash256>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// With all that it was asked for.
+    Well,
+    /// With a comparison outside its tolerance.
+    OutsideTolerance,
+    /// A stage failed.
+    Failed,
+    /// It was interrupted.
+    Interrupted,
+}
+
+impl How {
+    /// The words for it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Well => "well",
+            Self::OutsideTolerance => "outside tolerance",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
 }
 
 impl Record {
@@ -106,9 +137,10 @@ impl Record {
             host: _,
             began: _,
             ended,
+            how,
             needs,
         } = self;
-        (asked, program, needs) == (&other.asked, &other.program, &other.needs)
+        (asked, program, how, needs) == (&other.asked, &other.program, &other.how, &other.needs)
             && ended.is_some() == other.ended.is_some()
     }
 }
@@ -133,6 +165,8 @@ pub struct KeptRun {
     pub asked: SystemTime,
     /// The record.
     pub record: Record,
+    /// What the user noted of it.
+    pub notes: Notes,
 }
 
 impl Store {
@@ -182,10 +216,10 @@ impl Store {
     pub fn kept_runs(&self) -> io::Result<Vec<KeptRun>> {
         let mut runs = Vec::new();
         for folder in files::entries(&self.runs())? {
-            for file in files::entries(&folder)? {
-                if file.extension().is_none_or(|ending| ending != "json") {
-                    continue;
-                }
+            let files = files::entries(&folder)?;
+            let ends = |file: &Path, ending: &str| file.extension().is_some_and(|own| own == ending);
+            let noted: HashSet<PathBuf> = files.iter().filter(|file| ends(file, notes::ENDING)).cloned().collect();
+            for file in files.into_iter().filter(|file| ends(file, "json")) {
                 let record = read(&file)?;
                 if self.run_file(&record.asked) != file {
                     return Err(io::Error::other(format!(
@@ -197,6 +231,11 @@ impl Store {
                 runs.push(KeptRun {
                     name: format!("{}/{}", record.asked.pipeline, record.asked.name()),
                     asked: asked.map_err(|error| named(&file, &error))?,
+                    notes: if noted.contains(&file.with_extension(notes::ENDING)) {
+                        Notes::beside(&file)?
+                    } else {
+                        Notes::default()
+                    },
                     file,
                     record,
                 });
@@ -266,6 +305,7 @@ mod tests {
             host: "here".to_owned(),
             began: "2026-01-02T03:04:05.000Z".to_owned(),
             ended: Some("2026-01-02T03:04:06.000Z".to_owned()),
+            how: Some(How::Well),
             needs: sorted(["a", "b"]),
         }
     }
@@ -307,6 +347,13 @@ mod tests {
             std::fs::read(runs[0].file.with_extension("yaml")).unwrap(),
             b"pipeline: toys"
         );
+        let noted = Notes {
+            notes: vec!["as in the paper".to_owned()],
+            tags: ["best".to_owned()].into(),
+        };
+        noted.keep(&runs[0].file).unwrap();
+        let kept = store.kept_runs().unwrap();
+        assert_eq!((&kept[0].notes, &kept[1].notes), (&noted, &Notes::default()));
         let old = SystemTime::UNIX_EPOCH;
         File::options()
             .append(true)

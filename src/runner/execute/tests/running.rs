@@ -251,6 +251,7 @@ fn keep(place: &Place, runs: &[(&str, &Graph)]) {
             host: String::new(),
             began: crate::clock::now(),
             ended: Some(crate::clock::now()),
+            how: None,
             needs: report.stages.iter().filter_map(|stage| stage.fingerprint).collect(),
         };
         place.store().keep_run(record, b"", Reached::All).unwrap();
