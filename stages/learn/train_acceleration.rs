@@ -139,7 +139,7 @@ pub const NETWORKS: [&str; 4] = ["network", "network.2", "network.3", "network.4
 impl Stage for TrainAcceleration {
     const KIND: &'static str = "train_acceleration";
     const ABOUT: &'static str = "Learn the acceleration from a trained action network: actions stay along orbits";
-    const REVISION: u32 = 7;
+    const REVISION: u32 = 8;
     const ROLE: Role = Role::Learn;
     const PLACE: Place = Place::Worker;
 

@@ -205,13 +205,13 @@ fn networks_learn_the_acceleration_from_every_term_of_the_loss() {
     ];
     for (form, losses) in losses {
         let equations = equations_of(&map, &train_set);
-        let held_out = equations_of(&map, &test);
+        let validation = equations_of(&map, &test);
         let options = Options { losses, ..quick(form) };
         let (none, watcher) = (&mut Checkpoint::none(), &mut Unwatched);
         let trained = train(
             &light,
             (equations, &train_set.v),
-            Some(held_out),
+            Some(validation),
             &options,
             none,
             watcher,

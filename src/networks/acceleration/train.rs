@@ -170,7 +170,7 @@ pub fn train(
         equations,
     };
     let learning = place(equations);
-    let held_out = validation.filter(|set| set.x.size()[0] > 0).map(place);
+    let validation = validation.filter(|set| set.x.size()[0] > 0).map(place);
     let optimiser = match options.form {
         Form::Paper { .. } => Optimiser::Adam,
         Form::Smooth { .. } | Form::Potential { .. } => Optimiser::Soap,
@@ -192,7 +192,7 @@ pub fn train(
     let mut task = Rates {
         model,
         learning,
-        held_out,
+        validation,
         losses: options.losses,
         streams,
     };
@@ -207,7 +207,7 @@ pub fn train(
 struct Rates {
     model: Model,
     learning: Set,
-    held_out: Option<Set>,
+    validation: Option<Set>,
     losses: Losses,
     streams: usize,
 }
@@ -228,7 +228,7 @@ impl Task for Rates {
     fn measure(&mut self, _epoch: usize, sum: f64) -> Result<(f64, Option<f64>), Error> {
         let unit = self.model.units.1.powi(2);
         let train_loss = sum / self.streams as f64 * unit;
-        let validation_loss = self.held_out.as_ref().map_or(train_loss, |set| {
+        let validation_loss = self.validation.as_ref().map_or(train_loss, |set| {
             tch::no_grad(|| self.loss_of(set, Dropout::Off)).double_value(&[]) * unit
         });
         Ok((train_loss, Some(validation_loss)))

@@ -284,7 +284,7 @@ pub fn train_mlp(
         weights: streams.weights.shallow_clone(),
     };
     let learning = place(train);
-    let held_out = validation.filter(|set| !set.is_empty()).map(place);
+    let validation = validation.filter(|set| !set.is_empty()).map(place);
 
     let size = Size {
         inputs: FEATURES as i64,
@@ -311,7 +311,7 @@ pub fn train_mlp(
     let mut task = Energy {
         network,
         learning,
-        held_out,
+        validation,
         unit: field.unit,
     };
     let history = learn(&mut task, &parameters, &plan, checkpoint, watcher)?;
@@ -326,7 +326,7 @@ pub fn train_mlp(
 struct Energy {
     network: Perceptron,
     learning: Set,
-    held_out: Option<Set>,
+    validation: Option<Set>,
     unit: f64,
 }
 
@@ -341,7 +341,7 @@ impl Task for Energy {
     fn measure(&mut self, _epoch: usize, sum: f64) -> Result<(f64, Option<f64>), Error> {
         let stars = self.learning.weights.sum(Kind::Double).double_value(&[]);
         let train_loss = sum / stars * self.unit;
-        let validation_loss = self.held_out.as_ref().map_or(train_loss, |set| {
+        let validation_loss = self.validation.as_ref().map_or(train_loss, |set| {
             let deviation = tch::no_grad(|| set.absolute_deviation(&self.network));
             (deviation / set.weights.sum(Kind::Double)).double_value(&[]) * self.unit
         });

@@ -48,22 +48,22 @@ fn errors(model: &InverseModel, pairs: &Pairs) -> (f64, f64) {
 
 #[test]
 fn a_short_training_brings_stars_nearer_than_the_toy_alone() {
-    let (learning, held_out) = (pairs(400, 1), pairs(200, 2));
+    let (learning, validation) = (pairs(400, 1), pairs(200, 2));
     for form in [Form::SMOOTH, PAPER] {
         let options = options(form, 40, 400);
         let trained = train(
             &toy(),
             &learning,
-            Some(&held_out),
+            Some(&validation),
             &options,
             &mut Checkpoint::none(),
             &mut Unwatched,
         )
         .unwrap();
-        let (x, v) = toy().to_cartesian(&held_out.theta, &held_out.action);
+        let (x, v) = toy().to_cartesian(&validation.theta, &validation.action);
         let mean = |a: &Tensor, b: &Tensor| (a - b).abs().mean(Kind::Double).double_value(&[]);
-        let alone = (mean(&x, &held_out.x), mean(&v, &held_out.v));
-        let found = errors(&trained.model, &held_out);
+        let alone = (mean(&x, &validation.x), mean(&v, &validation.v));
+        let found = errors(&trained.model, &validation);
         // A fifth for the smooth form; the paper's begins from nothing, and 40 short epochs only show that it learns.
         let (first, last) = (trained.history[0].validation_loss, trained.history[39].validation_loss);
         match form {
@@ -76,7 +76,7 @@ fn a_short_training_brings_stars_nearer_than_the_toy_alone() {
             Form::Paper { .. } => assert!(last < 0.5 * first, "{first} {last}"),
         }
         let weights = trained.model.to_weights().unwrap();
-        let again = errors(&InverseModel::from_weights(&weights, Device::Cpu).unwrap(), &held_out);
+        let again = errors(&InverseModel::from_weights(&weights, Device::Cpu).unwrap(), &validation);
         assert_eq!(found, again);
     }
 }

@@ -93,7 +93,7 @@ pub fn train(
     let model = InverseModel::new(toy.clone(), options.form, &train.theta, &train.action, options.seed);
     let examples = |pairs: &Pairs| model.examples(&pairs.theta, &pairs.action, &pairs.x, &pairs.v);
     let learning = examples(train)?;
-    let held_out = validation
+    let validation = validation
         .filter(|pairs| pairs.x.size()[0] > 0)
         .map(examples)
         .transpose()?;
@@ -119,7 +119,7 @@ pub fn train(
         stars,
         model,
         learning,
-        held_out,
+        validation,
     };
     let history = learn(&mut task, &parameters, &plan, checkpoint, watcher)?;
     Ok(Trained {
@@ -135,7 +135,7 @@ const ROBUST: f64 = 1e-4;
 struct Places {
     model: InverseModel,
     learning: Examples,
-    held_out: Option<Examples>,
+    validation: Option<Examples>,
     stars: usize,
 }
 
@@ -150,7 +150,7 @@ impl Task for Places {
 
     fn measure(&mut self, _epoch: usize, sum: f64) -> Result<(f64, Option<f64>), Error> {
         let train_loss = sum / self.stars as f64;
-        let validation_loss = self.held_out.as_ref().map_or(train_loss, |examples| {
+        let validation_loss = self.validation.as_ref().map_or(train_loss, |examples| {
             let error = tch::no_grad(|| self.model.answer(examples, Dropout::Off) - &examples.targets);
             error.abs().mean(Kind::Double).double_value(&[])
         });

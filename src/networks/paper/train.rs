@@ -160,7 +160,7 @@ pub fn train(
         return Err(Error::Data("training needs at least one stream".to_owned()));
     }
     let learning = Set::new(train, &start)?;
-    let held_out = validation
+    let validation = validation
         .filter(|set| !set.is_empty())
         .map(|set| Set::new(set, &start))
         .transpose()?;
@@ -181,7 +181,7 @@ pub fn train(
     let mut task = Images {
         model: start,
         learning,
-        held_out,
+        validation,
         options,
     };
     let history = learn(&mut task, &parameters, &plan, checkpoint, watcher)?;
@@ -195,7 +195,7 @@ pub fn train(
 struct Images<'a> {
     model: PaperModel,
     learning: Set<'a>,
-    held_out: Option<Set<'a>>,
+    validation: Option<Set<'a>>,
     options: &'a Options,
 }
 
@@ -212,21 +212,21 @@ impl Task for Images<'_> {
     }
 
     fn measure(&mut self, _epoch: usize, sum: f64) -> Result<(f64, Option<f64>), Error> {
-        let held_out = self.held_out.as_mut();
-        let measured = held_out.map(|set| measure(&self.model, set, self.options));
+        let validation = self.validation.as_mut();
+        let measured = validation.map(|set| measure(&self.model, set, self.options));
         Ok((sum, Some(measured.transpose()?.unwrap_or(sum))))
     }
 
     fn save(&self, checkpoint: &mut Weights) {
         checkpoint.insert("means.train", &self.learning.means);
-        if let Some(set) = &self.held_out {
+        if let Some(set) = &self.validation {
             checkpoint.insert("means.validation", &set.means);
         }
     }
 
     fn restore(&mut self, checkpoint: &Weights, _epochs: usize) -> Result<(), Error> {
         self.learning.restore(checkpoint.tensor("means.train")?);
-        if let Some(set) = &mut self.held_out {
+        if let Some(set) = &mut self.validation {
             set.restore(checkpoint.tensor("means.validation")?);
         }
         Ok(())

@@ -41,10 +41,10 @@ fn start(free: bool) -> PaperModel {
     PaperModel::new((1.1 * 3.334e11, 5.5), free, SMALL, 3, Device::Cpu)
 }
 
-fn run(streams: &Streams, held_out: Option<&Streams>, options: &Options, free: bool) -> Trained {
+fn run(streams: &Streams, validation: Option<&Streams>, options: &Options, free: bool) -> Trained {
     train(
         streams,
-        held_out,
+        validation,
         start(free),
         options,
         &mut Checkpoint::none(),
@@ -70,7 +70,7 @@ fn start_without_folds(free: bool) -> PaperModel {
 
 #[test]
 fn the_loss_falls_on_isochrone_streams() {
-    let (streams, held_out) = (arcs(64, 1), arcs(16, 2));
+    let (streams, validation) = (arcs(64, 1), arcs(16, 2));
     for (loss, free) in [(Loss::Full, false), (Loss::Spread, true)] {
         let options = Options {
             batch: 16,
@@ -79,7 +79,7 @@ fn the_loss_falls_on_isochrone_streams() {
         };
         let trained = train(
             &streams,
-            Some(&held_out),
+            Some(&validation),
             start_without_folds(free),
             &options,
             &mut Checkpoint::none(),
@@ -88,7 +88,7 @@ fn the_loss_falls_on_isochrone_streams() {
         .unwrap();
         assert_eq!(trained.history.len(), 30);
         let [first, last] = [0, 29].map(|epoch| trained.history[epoch]);
-        // Seeds 1 to 5 reach 0.008 to 0.03 of the first training loss, 0.02 to 0.1 of the held-out one.
+        // Seeds 1 to 5 reach 0.008 to 0.03 of the first training loss, 0.02 to 0.1 of the validation one.
         let losses = [
             (first.train_loss, last.train_loss),
             (first.validation_loss, last.validation_loss),
@@ -134,13 +134,13 @@ fn ten_points_are_overfitted() {
 
 #[test]
 fn an_interrupted_training_ends_with_the_same_bytes() {
-    let (streams, held_out) = (arcs(40, 5), arcs(8, 6));
+    let (streams, validation) = (arcs(40, 5), arcs(8, 6));
     let options = options(6, Loss::Full);
     let bytes = |trained: &Trained| trained.model.to_weights().unwrap().to_bytes().unwrap();
-    let whole = run(&streams, Some(&held_out), &options, true);
+    let whole = run(&streams, Some(&validation), &options, true);
     assert_eq!(
         bytes(&whole),
-        bytes(&run(&streams, Some(&held_out), &options, true)),
+        bytes(&run(&streams, Some(&validation), &options, true)),
         "two runs differ"
     );
 
@@ -149,7 +149,7 @@ fn an_interrupted_training_ends_with_the_same_bytes() {
         let mut checkpoint = Checkpoint::new(folder.path(), Duration::MAX);
         train(
             &streams,
-            Some(&held_out),
+            Some(&validation),
             start(true),
             &options,
             &mut checkpoint,

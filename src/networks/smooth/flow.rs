@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_known_field_teaches_more_than_the_spread_of_few_stars() {
-        let (streams, held_out) = (halo_streams(24, 3, 6), halo_streams(16, 6, 7));
+        let (streams, validation) = (halo_streams(24, 3, 6), halo_streams(16, 6, 7));
         let toy = Isochrone::new(1.1 * 3.334e11, 5.5, streams.x.device());
         let shape = Shape {
             width: 16,
@@ -143,7 +143,7 @@ mod tests {
             };
             let map = SmoothMap::new(toy.clone(), shape, &streams.x, &streams.v, 1).unwrap();
             let (none, watcher) = (&mut Checkpoint::none(), &mut Unwatched);
-            train_from(map, &streams, flow, Some(&held_out), &options, none, watcher).unwrap()
+            train_from(map, &streams, flow, Some(&validation), &options, none, watcher).unwrap()
         };
         let spread = |trained: &crate::smooth::Trained| trained.history.last().unwrap().validation_loss;
         let (with, without) = (train(Some(&flow)), train(None));

@@ -326,10 +326,10 @@ fn a_globular_cluster_is_learned_as_a_galaxy_is() {
 }
 
 fn assert_resumes(options: &Options) {
-    let (streams, held_out) = (halo_streams(24, 6, 6), halo_streams(8, 6, 7));
+    let (streams, validation) = (halo_streams(24, 6, 6), halo_streams(8, 6, 7));
     let folder = tempfile::tempdir().unwrap();
     let go = |checkpoint: &mut Checkpoint, watcher: &mut dyn Watcher| {
-        train(&streams, Some(&held_out), &wrong_toy(), options, checkpoint, watcher)
+        train(&streams, Some(&validation), &wrong_toy(), options, checkpoint, watcher)
     };
     let whole = go(&mut Checkpoint::none(), &mut Unwatched).unwrap();
     for epochs in [1, 4] {
@@ -368,10 +368,10 @@ fn so_does_one_in_single_precision_with_stars_drawn_anew() {
 
 #[test]
 fn single_precision_with_drawn_stars_finds_the_actions_too() {
-    let (streams, held_out) = (halo_streams(24, 12, 6), halo_streams(8, 6, 7));
+    let (streams, validation) = (halo_streams(24, 12, 6), halo_streams(8, 6, 7));
     let losses = |options: &Options| {
         let (none, watcher) = (&mut Checkpoint::none(), &mut Unwatched);
-        let trained = train(&streams, Some(&held_out), &wrong_toy(), options, none, watcher).unwrap();
+        let trained = train(&streams, Some(&validation), &wrong_toy(), options, none, watcher).unwrap();
         let losses = trained.history.iter().map(|r| r.validation_loss);
         (trained.history[0].validation_loss, losses.fold(f64::INFINITY, f64::min))
     };

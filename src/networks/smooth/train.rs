@@ -241,11 +241,11 @@ pub fn train_from(
     }
     let kind = if options.single { Kind::Float } else { Kind::Double };
     let mut learning = Set::new(train, flow, &map, kind)?;
-    let held_out = validation
+    let validation = validation
         .filter(|set| !set.is_empty())
         .map(|set| Set::new(set, None, &map, Kind::Double))
         .transpose()?;
-    let start_loss = held_out.as_ref().unwrap_or(&learning).spread(&map);
+    let start_loss = validation.as_ref().unwrap_or(&learning).spread(&map);
     let working = map.perceptron.working(kind);
     learning.draw(options.stars, options.seed, 0);
     learning.look(&map);
@@ -268,7 +268,7 @@ pub fn train_from(
         map,
         working,
         learning,
-        held_out,
+        validation,
         options,
     };
     let history = learn(&mut task, &parameters, &plan, checkpoint, watcher)?;
@@ -287,7 +287,7 @@ struct Spread<'a> {
     /// The steps' own weights; in double precision they are those of the map.
     working: Perceptron,
     learning: Set,
-    held_out: Option<Set>,
+    validation: Option<Set>,
     options: &'a Options,
     /// Unit of the loss, km/s kpc: actions of a globular cluster are ten thousand times smaller than those of a galaxy.
     unit: f64,
@@ -309,16 +309,16 @@ impl Task for Spread<'_> {
         self.map.perceptron.copy_from(&self.working);
         self.learning.draw(self.options.stars, self.options.seed, epoch);
         self.learning.refresh(&self.map, steps);
-        if let Some(set) = &mut self.held_out {
+        if let Some(set) = &mut self.validation {
             set.refresh(&self.map, steps);
         }
-        let spread = self.held_out.as_ref().unwrap_or(&self.learning).spread(&self.map);
+        let spread = self.validation.as_ref().unwrap_or(&self.learning).spread(&self.map);
         Ok((train_loss, Some(spread)))
     }
 
     fn save(&self, checkpoint: &mut Weights) {
         checkpoint.insert("refined.train", &self.learning.refined);
-        if let Some(set) = &self.held_out {
+        if let Some(set) = &self.validation {
             checkpoint.insert("refined.validation", &set.refined);
         }
     }
@@ -329,7 +329,7 @@ impl Task for Spread<'_> {
         self.learning.draw(self.options.stars, self.options.seed, drawn);
         self.learning.refined = checkpoint.tensor("refined.train")?.to_device(device);
         self.learning.look(&self.map);
-        if let Some(set) = &mut self.held_out {
+        if let Some(set) = &mut self.validation {
             set.refined = checkpoint.tensor("refined.validation")?.to_device(device);
         }
         Ok(())

@@ -11,25 +11,51 @@ use super::settings;
 use crate::console::{count, number};
 
 /// Metrics that speak for or against a stage, with what they say.
-const CHECKS: [(&str, &str); 27] = [
+const CHECKS: [(&str, &str); 35] = [
     (
         "spread_toy_validation",
-        "variation of actions along held-out streams, by the toy alone",
+        "variation of actions along validation streams, by the toy alone",
     ),
     (
         "spread_validation",
-        "variation of actions along held-out streams, by the network",
+        "variation of actions along validation streams, by the network",
     ),
     (
         "spread_training",
         "variation of actions along training streams, by the network",
     ),
-    ("held_out", "error along held-out streams"),
-    ("held_out_action_rate", "rate of the actions along held-out streams"),
-    ("held_out_chi", "χ of held-out streams: about 1 where errors are right"),
+    (
+        "validation_unexplained_variance",
+        "variance of ½v² along validation streams that the field leaves",
+    ),
+    (
+        "held_out_unexplained_variance",
+        "variance of ½v² along streams left out that the field leaves",
+    ),
+    (
+        "validation_unexplained_rates",
+        "squared rate of actions along validation streams that the field leaves",
+    ),
+    ("held_out_action_rate", "rate of the actions along streams left out"),
+    ("held_out_chi", "χ of streams left out: about 1 where errors are right"),
+    (
+        "acceleration_scatter",
+        "change of the acceleration when streams are left out",
+    ),
+    ("repelled_stars", "stars that the field pushes away from the centre"),
+    (
+        "negative_density_stars",
+        "stars at which the field's density is negative",
+    ),
+    ("rough_stars", "stars at which the field is rough"),
+    (
+        "expected_purity",
+        "share of likely members that are expected to be right",
+    ),
     ("misfit", "misfit of the model"),
     ("outside_stars", "stars outside the region of training"),
     ("unconverged_stars", "stars whose inversion did not converge"),
+    ("unconverged_streams", "streams whose inversion did not converge"),
     ("unphysical_stars", "stars with a negative J_r or J_z"),
     ("unbound_stars", "stars unbound in the toy or the field"),
     ("unbound_streams", "streams unbound in the toy or the field"),

@@ -157,7 +157,7 @@ impl Measured {
     }
 }
 
-/// Tells the spreads along training streams and, where there are any, along streams that were held out: in the output `spread`, as
+/// Tells the spreads along training streams and, where there are any, along validation streams: in the output `spread`, as
 /// metrics, and with a finding where the network is no better than its toy.
 pub fn report(context: &StageContext, training: &Measured, validation: Option<&Measured>) -> Result<(), StageError> {
     let sets = || std::iter::once(training).chain(validation);
@@ -186,8 +186,7 @@ pub fn report(context: &StageContext, training: &Measured, validation: Option<&M
             }
         }
     }
-    let held_out = validation.unwrap_or(training);
-    if let Some(text) = no_better(held_out) {
+    if let Some(text) = no_better(validation.unwrap_or(training)) {
         context.finding(text);
     }
     let both = validation

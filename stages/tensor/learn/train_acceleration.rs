@@ -39,16 +39,20 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let unsettled = train_set.unsettled + validation.as_ref().map_or(0, |set| set.unsettled);
     context.metric("unsettled_streams", unsettled as f64, "");
     let equations = train_set.equations(&maps)?;
-    let held_out = validation.as_ref().map(|set| set.equations(&maps)).transpose()?;
+    let validation_equations = validation.as_ref().map(|set| set.equations(&maps)).transpose()?;
     count_ill_conditioned(context, &equations[0], with.condition.0);
-    match (&validation, &held_out) {
+    match (&validation, &validation_equations) {
         (Some(set), Some(found)) => write_solved(context, &set.sample, &found[0], with.condition.0)?,
         _ => write_solved(context, &train_set.sample, &equations[0], with.condition.0)?,
     }
     let judges = Judges {
-        // Without streams held out, those that were learned from: they flatter, and the name says so.
-        set: if held_out.is_some() { "held_out" } else { "training" },
-        equations: Equations::joined(held_out.as_ref().unwrap_or(&equations)).evened(),
+        // Without validation streams, those that were learned from: they flatter, and the name says so.
+        set: if validation_equations.is_some() {
+            "validation"
+        } else {
+            "training"
+        },
+        equations: Equations::joined(validation_equations.as_ref().unwrap_or(&equations)).evened(),
         learned_from: equations[0].x.shallow_clone(),
     };
     let learned_from = LearnedFrom::of(&train_set.sample.streams);
@@ -58,7 +62,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
         Network::Smooth(_) | Network::Linear(_) => Equations::joined(parts).evened(),
     };
     let equations = ready(&equations);
-    let held_out = held_out.map(|parts| ready(&parts));
+    let validation_equations = validation_equations.map(|parts| ready(&parts));
     if let Network::Linear(own) = &with.network {
         let field = fit_potential(&equations, own.symmetry.is_axisymmetric()).map_err(failed)?;
         context.metric("held_out_action_rate", field.held_out_spread, "(km/s)^2");
@@ -75,7 +79,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let trained = train(
         &maps[0].1.toy(),
         (equations, &velocities),
-        held_out,
+        validation_equations,
         &options,
         &mut checkpoint(context),
         &mut watcher,

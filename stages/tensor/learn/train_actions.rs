@@ -69,7 +69,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     };
     lost.write(context, with.failures, of_stars, "stars")?;
     let train = train.ok_or_else(nothing_left)?;
-    let held_out_streams = validation.as_ref().map(|sample| &sample.streams);
+    let validation_streams = validation.as_ref().map(|sample| &sample.streams);
     let (network, history, region): (Box<dyn CanonicalMap>, _, _) = match &with.network {
         Network::Smooth(own) => {
             let field = field(context)?;
@@ -78,13 +78,13 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
                 .filter(|_| own.synthetic.train == Along::Orbits)
                 .map(|field| synthetic((own, with.seed), context, field, &train, &toy))
                 .transpose()?;
-            let orbits = match (own.synthetic.validation, &field, held_out_streams) {
+            let orbits = match (own.synthetic.validation, &field, validation_streams) {
                 (Along::Orbits, Some(field), Some(streams)) => {
-                    Some(held_out_orbits((own, with.seed), field, streams, &toy)?)
+                    Some(validation_orbits((own, with.seed), field, streams, &toy)?)
                 }
                 _ => None,
             };
-            let held_out = orbits.as_ref().or(held_out_streams);
+            let validation_set = orbits.as_ref().or(validation_streams);
             let learning = synthetic.as_ref().unwrap_or(&train.streams);
             let mut options = smooth_options(&with, own, learning.len(), synthetic.is_some());
             let map = match &start {
@@ -105,7 +105,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
                 map,
                 learning,
                 flow.as_ref(),
-                held_out,
+                validation_set,
                 &options,
                 &mut checkpoint(context),
                 &mut watcher,
@@ -129,7 +129,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
             };
             let trained = paper::train::train(
                 &train.streams,
-                held_out_streams,
+                validation_streams,
                 start,
                 &options,
                 &mut checkpoint(context),
@@ -149,7 +149,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     save(context, "network", weights, &with, LearnedFrom::of(&train.streams))?;
     write_history(context, &history)?;
     let training = Measured::of("training", network.as_ref(), &train.streams)?;
-    let validation = held_out_streams
+    let validation = validation_streams
         .map(|streams| Measured::of("validation", network.as_ref(), streams))
         .transpose()?;
     spread::report(context, &training, validation.as_ref())?;
@@ -236,17 +236,17 @@ fn synthetic(
     Ok(made.streams.on(train.streams.x.device()))
 }
 
-/// Orbits in a learned field through one star of each stream that is held out.
-fn held_out_orbits(
+/// Orbits in a learned field through one star of each stream of the validation set.
+fn validation_orbits(
     (own, seed): (&Smooth, u64),
     field: &Field,
-    held_out: &Streams,
+    validation_set: &Streams,
     toy: &Isochrone,
 ) -> Result<Streams, StageError> {
     // Not the random phases of the training orbits.
     let options = orbits_of(own, seed.wrapping_add(1));
-    let made = synthetic_streams(field, held_out, toy, &options).map_err(failed)?;
-    Ok(made.streams.on(held_out.x.device()))
+    let made = synthetic_streams(field, validation_set, toy, &options).map_err(failed)?;
+    Ok(made.streams.on(validation_set.x.device()))
 }
 
 fn orbits_of(own: &Smooth, seed: u64) -> SyntheticOptions {

@@ -30,10 +30,10 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let (weights, network) = load_map(context, "network", device)?;
     let mut lost = SetAside::default();
     let (mut stars, learning) = pairs(network.as_ref(), context, "train", device, &mut lost)?;
-    let held_out = if context.has_input("validation") {
-        let (more, held_out) = pairs(network.as_ref(), context, "validation", device, &mut lost)?;
+    let validation = if context.has_input("validation") {
+        let (more, validation) = pairs(network.as_ref(), context, "validation", device, &mut lost)?;
         stars += more;
-        held_out
+        validation
     } else {
         None
     };
@@ -50,7 +50,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let trained = train(
         &toy,
         &learning,
-        held_out.as_ref(),
+        validation.as_ref(),
         &options,
         &mut checkpoint(context),
         &mut watcher,

@@ -97,8 +97,8 @@ fn smooth(
     );
     let trained = trained.map_err(failed)?;
     write_history(context, &trained.history)?;
-    // Without streams held out, those that were learned from: they flatter, and the name says so.
-    let (name, streams) = validation.map_or(("training", &train.streams), |streams| ("held_out", streams));
+    // Without validation streams, those that were learned from: they flatter, and the name says so.
+    let (name, streams) = validation.map_or(("training", &train.streams), |streams| ("validation", streams));
     let mut energies = Energies::default();
     energies.add(&trained.field, &streams.points().map_err(failed)?, None);
     doubts::of_energies(context, &energies, name, false);
