@@ -10,7 +10,7 @@ use runner::spec::PipelineFile;
 use super::failure::{Failure, Finished};
 use super::on;
 use super::results::Results;
-use crate::console::print;
+use crate::console::{count, print};
 
 /// End all jobs of a pipeline, and the runs that follow them.
 #[derive(Debug, clap::Args)]
@@ -68,6 +68,6 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     for (_, folder) in &own {
         intents::remove(folder).map_err(|error| Failure::file(folder, &error))?;
     }
-    print(&format!("{name}: {tasks} jobs are ended\n"));
+    print(&format!("{name}: {} ended\n", count(tasks, "job")));
     Ok(Finished::Well)
 }
