@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 mod accelerations;
+mod aggregates;
 mod attacks;
 mod cases_dynamics;
 mod cases_fields;

@@ -371,3 +371,24 @@ fn mistakes_of_what_is_connected_over_parameters_are_reported() {
     );
     assert_eq!(messages(&one), ["input `table` takes one stage, not a list"]);
 }
+
+#[test]
+fn mistakes_of_pruning_are_reported_together() {
+    let text = "
+pipeline: p
+params: { width: 1 }
+stages: { one: { source: { with: { number: $width } } } }
+sweep: { search: { over: { width: { uniform: [1, 2] } }, minimize: one.x, trials: 8, prune: PRUNE } }
+";
+    let messages = |prune: &str| {
+        let wrong = parse(&text.replace("PRUNE", prune)).err().unwrap();
+        wrong.iter().map(|mistake| mistake.message.clone()).collect::<Vec<_>>()
+    };
+    assert!(parse(&text.replace("PRUNE", "{ stage: one, at: [1, 3], keep: 0.3 }")).is_ok());
+    let all = messages("{ stage: 3, at: [3, 3], keep: 1, every: 2 }");
+    assert_eq!(all.len(), 4, "{all:?}");
+    assert!(all.iter().any(|one| one.contains("a list of rising epochs")), "{all:?}");
+    assert_eq!(messages("{ stage: two, at: [3] }"), ["there is no stage `two`"]);
+    assert!(messages("{ stage: one, at: [] }")[0].contains("a list of rising epochs"));
+    assert!(messages("{ stage: one, at: [1], keep: 0 }")[0].contains("want a share between 0 and 1"));
+}
