@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -175,8 +175,6 @@ impl Follower {
         let Some(file) = &mut self.journal else {
             return Ok(found);
         };
-        // What was read to its end is read on only after a seek.
-        file.seek(SeekFrom::Current(0))?;
         while file.read_until(b'\n', &mut self.torn)? > 0 && self.torn.ends_with(b"\n") {
             let line = serde_json::from_slice::<Line>(&self.torn);
             self.torn.clear();

@@ -178,6 +178,9 @@ impl Places {
     }
 }
 
+/// The instances that are connected to each input of a stage; `None` for one that there is not.
+type Connected = Vec<Vec<Option<StageId>>>;
+
 /// What an instance of a stage writes.
 #[derive(Clone)]
 struct Written {
@@ -373,7 +376,7 @@ impl<'a> Resolver<'a, '_> {
     ) {
         let (nodes, scopes) = (self.nodes, self.scopes);
         let node = &nodes[index];
-        let mut known: HashMap<(usize, Vec<Vec<Option<StageId>>>), Option<StageId>> = HashMap::new();
+        let mut known: HashMap<(usize, Connected), Option<StageId>> = HashMap::new();
         let mut first = Vec::new();
         for (combination, variant) in chosen.iter().enumerate() {
             let Some(variant) = *variant else {
