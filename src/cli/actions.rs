@@ -49,7 +49,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         Method::Isochrone => potential,
     };
     let pipeline = name("actions", &args.file);
-    let stars = stars(&args.file)?;
+    let stars = stars(&args.file, &args.how)?;
     let errors = match stars.have_errors && args.samples > 0 {
         true => format!(", errors: {{ samples: {} }}", args.samples),
         false => String::new(),

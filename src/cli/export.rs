@@ -2,10 +2,11 @@
 
 mod drawn;
 mod kept;
+mod rows;
 
 use std::path::{Path, PathBuf};
 
-use formats::{FormatError, Written};
+use formats::{FormatError, Rows, Written};
 use runner::graph::StageId;
 use runner::ports::Artifact;
 
@@ -14,6 +15,7 @@ use super::failure::{Failure, Finished};
 use super::results::Results;
 use crate::console::say;
 use drawn::Form;
+use rows::{Beside, OfFile};
 
 /// Write an output for other programs: a table as Parquet, CSV, ECSV or FITS, with units; a figure as SVG, PDF or PNG, or what is drawn
 /// in it as a table. Columns that an import keeps (`keep`) are beside the
@@ -129,16 +131,28 @@ pub fn spare<'a>(to: &Path, mut read: impl Iterator<Item = &'a Path>) -> Result<
 /// Writes a table of the results to a file, with what was kept of the stars beside it, and says so.
 pub fn write(from: &Path, kept: Option<&Path>, to: &Path, format: Written) -> Result<(), Failure> {
     spare(to, std::iter::once(from).chain(kept))?;
-    let mut table = tables::read(from).map_err(Failure::work)?;
-    if let Some(kept) = kept {
-        table = kept::joined(table, &tables::read(kept).map_err(Failure::work)?).map_err(Failure::work)?;
-    }
-    formats::write(to, format, &table).map_err(|error| Failure::Work(said(&error)))?;
+    let beside = kept
+        .map(|kept| Beside::new(from, kept))
+        .transpose()
+        .map_err(Failure::work)?;
+    let joined;
+    let plain = OfFile(from);
+    let rows: &dyn Rows = match (kept, beside.as_ref().and_then(Option::as_ref)) {
+        (None, _) => &plain,
+        (Some(_), Some(beside)) => beside,
+        // Stars of streams are sorted by them, and no longer in the order of the file.
+        (Some(kept), None) => {
+            let tables = [from, kept].map(|path| tables::read(path).map_err(Failure::work));
+            let [table, kept] = tables;
+            joined = kept::joined(table?, &kept?).map_err(Failure::work)?;
+            &joined
+        }
+    };
+    let count = formats::write(to, format, rows).map_err(|error| Failure::Work(said(&error)))?;
     say(&format!(
-        "{}: {} rows, {} columns",
+        "{}: {count} rows, {} columns",
         to.display(),
-        table.num_rows(),
-        table.num_columns()
+        rows.schema().fields().len()
     ));
     Ok(())
 }

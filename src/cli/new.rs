@@ -19,6 +19,9 @@ pub struct Args {
     /// Your table: its columns, units, errors and streams are looked up in it, and the pipeline is ready to run
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
+    /// Which table of a file that has several: its name or number; which particles of a snapshot, such as `stars`
+    #[arg(long, value_name = "NAME", requires = "from")]
+    table: Option<String>,
 }
 
 const TEMPLATE: &str = include_str!("../../pipelines/your_data.yaml");
@@ -51,7 +54,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             )
         }
         Some(file) => {
-            let written = from::pipeline(TEMPLATE, file, &name(&args.path))?;
+            let written = from::pipeline(TEMPLATE, file, args.table.as_deref(), &name(&args.path))?;
             (
                 written.yaml,
                 [written.found, vec!["what it would do:".to_owned()]].concat(),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayBuilder, ArrayRef, Float64Array, Float64Builder};
 
-use crate::kept::Kept;
+use crate::kept::{Kept, Type, TypeFinder};
 
 /// Texts that stand for a missing value, in small letters.
 const MISSING: [&str; 10] = ["", "null", "none", "n/a", "na", "<na>", "--", "-", "nan", "masked"];
@@ -78,23 +78,26 @@ pub(crate) enum ColumnBuilder {
     Numbers(NumbersBuilder),
     Labels(Labels),
     Kept(Kept),
+    /// A column to keep, whose type is not known yet.
+    Unknown(TypeFinder),
 }
 
 impl ColumnBuilder {
-    pub fn new(role: Role, rows: usize) -> Self {
-        match role {
-            Role::Number => Self::Numbers(NumbersBuilder::with_capacity(rows)),
-            Role::Label => Self::Labels(Labels::with_capacity(rows)),
-            Role::Kept => Self::Kept(Kept::new(false)),
-        }
+    pub fn numbers() -> Self {
+        Self::Numbers(NumbersBuilder::default())
     }
 
-    /// The same where a file writes all as texts.
-    pub fn of_texts(role: Role) -> Self {
-        match role {
-            Role::Kept => Self::Kept(Kept::new(true)),
-            role => Self::new(role, 0),
-        }
+    pub fn labels() -> Self {
+        Self::Labels(Labels::default())
+    }
+
+    pub fn kept(of: Type) -> Self {
+        Self::Kept(Kept::new(of))
+    }
+
+    /// One whose type is to be found; of a file that writes all as texts, these may be numbers.
+    pub fn unknown(is_text: bool) -> Self {
+        Self::Unknown(TypeFinder::new(is_text))
     }
 
     pub fn push(&mut self, value: Value) {
@@ -102,14 +105,25 @@ impl ColumnBuilder {
             Self::Numbers(numbers) => numbers.push_value(value),
             Self::Labels(labels) => labels.push_value(value),
             Self::Kept(kept) => kept.push(value),
+            Self::Unknown(finder) => finder.push(value),
         }
     }
 
-    pub fn finish(self) -> Cells {
+    /// The column; none where only its type is found.
+    pub fn finish(self) -> Option<Cells> {
         match self {
-            Self::Numbers(numbers) => Cells::Numbers(numbers.finish()),
-            Self::Labels(labels) => Cells::Labels(labels),
-            Self::Kept(kept) => Cells::Kept(kept.finish()),
+            Self::Numbers(numbers) => Some(Cells::Numbers(numbers.finish())),
+            Self::Labels(labels) => Some(Cells::Labels(labels)),
+            Self::Kept(kept) => Some(Cells::Kept(kept.finish())),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// The type of a column to keep, once all its values were seen.
+    pub fn found_type(&self) -> Option<Type> {
+        match self {
+            Self::Unknown(finder) => Some(finder.found()),
+            _ => None,
         }
     }
 }
@@ -144,19 +158,13 @@ impl Numbers {
 }
 
 /// Makes a column of numbers.
+#[derive(Default)]
 pub(crate) struct NumbersBuilder {
     values: Float64Builder,
     odd: HashMap<usize, String>,
 }
 
 impl NumbersBuilder {
-    pub fn with_capacity(rows: usize) -> Self {
-        Self {
-            values: Float64Builder::with_capacity(rows),
-            odd: HashMap::new(),
-        }
-    }
-
     pub fn push(&mut self, value: Option<f64>) {
         self.values.append_option(value);
     }
@@ -182,7 +190,7 @@ impl NumbersBuilder {
             is_fortran.then(|| text.replace(['d', 'D'], "e").parse().ok()).flatten()
         });
         if number.is_none() && !is_missing(&text) && self.odd.len() < KEPT {
-            let reason = format!("\"{}\", not a number", clipped(&text));
+            let reason = format!("\"{}\", {}", clipped(&text), unlike_a_number(&text));
             self.odd.insert(self.values.len(), reason);
         }
         self.values.append_option(number);
@@ -193,6 +201,18 @@ impl NumbersBuilder {
             values: self.values.finish(),
             odd: self.odd,
         }
+    }
+}
+
+/// Why a text is no number.
+fn unlike_a_number(text: &str) -> &'static str {
+    let is_sexagesimal = text.split(':').count() == 3 && text.split(':').all(|part| part.parse::<f64>().is_ok());
+    if is_sexagesimal {
+        "not a number: write degrees"
+    } else if text.matches(',').count() == 1 && text.replace(',', ".").parse::<f64>().is_ok() {
+        "not a number: write a point for the comma"
+    } else {
+        "not a number"
     }
 }
 
@@ -246,17 +266,11 @@ const EXACT_SINGLE: f64 = 16_777_216.0;
 const LONGEST_NAME: usize = 255;
 
 impl Labels {
-    /// The numbers of `rows` rows, from 1.
-    pub fn counted(rows: usize) -> Self {
+    /// The numbers of `rows` rows, which come after the first `before`, from 1.
+    pub fn counted(before: usize, rows: usize) -> Self {
+        let before = before as i64;
         Self {
-            rows: (1..=rows as i64).map(Label::Number).collect(),
-            ..Self::default()
-        }
-    }
-
-    pub(crate) fn with_capacity(rows: usize) -> Self {
-        Self {
-            rows: Vec::with_capacity(rows),
+            rows: (1..=rows as i64).map(|row| Label::Number(before + row)).collect(),
             ..Self::default()
         }
     }

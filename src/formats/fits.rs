@@ -12,9 +12,10 @@ use std::path::Path;
 use self::column::Part;
 use self::header::Header;
 use crate::bytes;
-use crate::cells::{ColumnBuilder, clipped};
+use crate::cells::clipped;
 use crate::error::FormatError;
-use crate::table::{Column, Table, Wanted, places};
+use crate::pieces::Pieces;
+use crate::table::{Column, places};
 
 /// Bytes of rows read together.
 const PIECE: usize = 1 << 18;
@@ -113,7 +114,8 @@ pub(crate) fn columns(path: &Path, table: Option<&str>) -> Result<Vec<Column>, F
 }
 
 /// Reads columns of a table.
-pub(crate) fn read(path: &Path, table: Option<&str>, wanted: &[Wanted]) -> Result<Table, FormatError> {
+pub(crate) fn read(path: &Path, table: Option<&str>, pieces: &mut Pieces) -> Result<(), FormatError> {
+    let wanted = pieces.wanted;
     let Opened {
         mut file,
         row_bytes,
@@ -125,18 +127,13 @@ pub(crate) fn read(path: &Path, table: Option<&str>, wanted: &[Wanted]) -> Resul
         None => error.hinted("of several tables write `table: NAME`"),
         Some(_) => error,
     })?;
-    let mut columns: Vec<(&Part, ColumnBuilder)> = Vec::with_capacity(places.len());
     for ((_, role), &place) in wanted.iter().zip(&places) {
         parts[place].column.expect(path, *role)?;
-        columns.push((&parts[place], ColumnBuilder::new(*role, 0)));
     }
     let units = parts
         .iter()
         .filter_map(|part| Some((part.column.name.clone(), part.column.unit.clone()?)));
-    let mut found = Table {
-        units: units.collect(),
-        ..Table::default()
-    };
+    pieces.begin(vec![false; places.len()], units.collect());
     let rows_together = (PIECE / row_bytes.max(1)).max(1);
     let mut piece = vec![0; rows_together.checked_mul(row_bytes).unwrap_or_default()];
     let mut left = rows;
@@ -155,19 +152,17 @@ pub(crate) fn read(path: &Path, table: Option<&str>, wanted: &[Wanted]) -> Resul
             ));
         }
         for row in piece[..filled].chunks_exact(row_bytes) {
-            for (part, column) in &mut columns {
-                column.push(part.cell(row));
+            for (at, &place) in places.iter().enumerate() {
+                pieces.push(at, parts[place].cell(row));
+            }
+            if !pieces.end_row() {
+                return Ok(());
             }
         }
         left -= expected as u64;
     }
-    found.rows = usize::try_from(rows).unwrap_or_default();
-    found.columns = wanted
-        .iter()
-        .zip(columns)
-        .map(|((name, _), (_, column))| ((*name).to_owned(), column.finish()))
-        .collect();
-    Ok(found)
+    pieces.finish(Vec::new());
+    Ok(())
 }
 
 #[cfg(test)]

@@ -8,16 +8,17 @@ mod part;
 mod snapshot;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hdf5_reader::group::Group;
 use hdf5_reader::{Attribute, Dataset, Hdf5File};
 
 use self::part::{Part, Type};
-use crate::cells::{ColumnBuilder, Value, clipped};
+use crate::cells::{Value, clipped};
 use crate::ecsv;
 use crate::error::FormatError;
-use crate::table::{Column, Table, Wanted, places};
+use crate::pieces::Pieces;
+use crate::table::{Column, places};
 
 /// The most that deflate can pack, about: a dataset that says it is larger lies.
 const MOST_PACKED: u64 = 1100;
@@ -25,25 +26,65 @@ const MOST_PACKED: u64 = 1100;
 /// Groups within groups that are looked through for tables.
 const DEEPEST: usize = 4;
 
-/// A table that was found: its columns, and where their values are.
+/// A table that was found: in one file, or in those of a snapshot one after the other.
 struct Opened {
+    files: Vec<Opening>,
+    notes: Vec<String>,
+}
+
+/// What one file has of it: its columns, and where their values are.
+struct Opening {
+    path: PathBuf,
     parts: Vec<Part>,
     datasets: Vec<Dataset>,
     rows: usize,
-    notes: Vec<String>,
+}
+
+impl From<Opening> for Opened {
+    fn from(one: Opening) -> Self {
+        Self {
+            files: vec![one],
+            notes: Vec::new(),
+        }
+    }
 }
 
 /// The columns of a table.
 pub(crate) fn columns(path: &Path, table: Option<&str>) -> Result<Vec<Column>, FormatError> {
     guarded(path, || {
         let opened = open(path, table)?;
-        Ok(opened.parts.into_iter().map(|part| part.column).collect())
+        let first = opened.files.into_iter().next();
+        let parts = first.into_iter().flat_map(|file| file.parts);
+        Ok(parts.map(|part| part.column).collect())
     })
 }
 
-/// Reads columns of a table.
-pub(crate) fn read(path: &Path, table: Option<&str>, wanted: &[Wanted]) -> Result<Table, FormatError> {
-    guarded(path, || read_table(path, table, wanted))
+/// Reads columns of a table, those of each file of a snapshot together.
+pub(crate) fn read(path: &Path, table: Option<&str>, pieces: &mut Pieces) -> Result<(), FormatError> {
+    guarded(path, || {
+        let Opened { files, notes } = open(path, table)?;
+        for (number, file) in files.iter().enumerate() {
+            if number == 0 {
+                let units = file.parts.iter();
+                let units = units.filter_map(|part| Some((part.column.name.clone(), part.column.unit.clone()?)));
+                pieces.begin(vec![false; pieces.wanted.len()], units.collect());
+            }
+            read_file(file, pieces)?;
+            if !pieces.end_rows(file.rows) {
+                return Ok(());
+            }
+        }
+        pieces.finish(notes);
+        Ok(())
+    })
+}
+
+/// The files of the snapshot that a file is one of, in their order; the file alone where it is none of several.
+pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, FormatError> {
+    guarded(path, || match snapshot::Header::of(path, &root(path)?)? {
+        Some(header) => header.files(path),
+        None => Ok(vec![path.to_owned()]),
+    })
 }
 
 /// What the library does not foresee in a damaged file is an error, too.
@@ -74,19 +115,19 @@ fn failed(path: &Path, place: &str, error: &hdf5_reader::error::Error) -> Format
     }
 }
 
-fn read_table(path: &Path, table: Option<&str>, wanted: &[Wanted]) -> Result<Table, FormatError> {
-    let Opened {
+/// Adds the columns of one file.
+fn read_file(file: &Opening, pieces: &mut Pieces) -> Result<(), FormatError> {
+    let Opening {
+        path,
         parts,
         datasets,
         rows,
-        notes,
-    } = open(path, table)?;
+    } = file;
+    let (wanted, rows) = (pieces.wanted, *rows);
     let there: Vec<&str> = parts.iter().map(|part| part.column.name.as_str()).collect();
     let places = places(path, wanted, &there)?;
-    let mut columns: Vec<ColumnBuilder> = Vec::with_capacity(places.len());
     for ((_, role), &place) in wanted.iter().zip(&places) {
         parts[place].column.expect(path, *role)?;
-        columns.push(ColumnBuilder::new(*role, 0));
     }
     // One dataset at a time is in memory, besides what is wanted of it.
     for (number, dataset) in datasets.iter().enumerate() {
@@ -100,7 +141,7 @@ fn read_table(path: &Path, table: Option<&str>, wanted: &[Wanted]) -> Result<Tab
             for at in ats {
                 strings
                     .iter()
-                    .for_each(|text| columns[at].push(Value::Text(text.as_bytes())));
+                    .for_each(|text| pieces.push(at, Value::Text(text.as_bytes())));
             }
             continue;
         }
@@ -117,33 +158,21 @@ fn read_table(path: &Path, table: Option<&str>, wanted: &[Wanted]) -> Result<Tab
             let mask = mask_of(part);
             for row in 0..rows {
                 let is_masked = mask.is_some_and(|mask| mask.value(&bytes, row) == Value::Flag(true));
-                columns[at].push(if is_masked {
+                let value = if is_masked {
                     Value::Missing
                 } else {
                     part.value(&bytes, row)
-                });
+                };
+                pieces.push(at, value);
             }
         }
     }
     for (at, &place) in places.iter().enumerate() {
         if let Type::Constant(number) = parts[place].of {
-            (0..rows).for_each(|_| columns[at].push(Value::Double(number)));
+            (0..rows).for_each(|_| pieces.push(at, Value::Double(number)));
         }
     }
-    let units = parts
-        .iter()
-        .filter_map(|part| Some((part.column.name.clone(), part.column.unit.clone()?)));
-    let finished = wanted
-        .iter()
-        .zip(columns)
-        .map(|((name, _), column)| ((*name).to_owned(), column.finish()));
-    Ok(Table {
-        units: units.collect(),
-        columns: finished.collect(),
-        rows,
-        notes,
-        ..Table::default()
-    })
+    Ok(())
 }
 
 /// All bytes of a dataset, if the file can hold so many.
@@ -163,21 +192,26 @@ fn bytes_of(path: &Path, dataset: &Dataset) -> Result<Vec<u8>, FormatError> {
 }
 
 fn open(path: &Path, table: Option<&str>) -> Result<Opened, FormatError> {
-    // A file that is not there is said by the system.
-    std::fs::File::open(path).map_err(|error| FormatError::io(path, error))?;
-    let file = Hdf5File::open(path).map_err(|error| failed(path, "its head", &error))?;
-    let root = file.root_group().map_err(|error| failed(path, "its root", &error))?;
+    let root = root(path)?;
     if let Some(header) = snapshot::Header::of(path, &root)? {
         return header.open(path, &root, table);
     }
-    match table {
+    let opened = match table {
         Some(name) => named(path, &root, name),
         None => only(path, &root),
-    }
+    };
+    opened.map(Opened::from)
+}
+
+fn root(path: &Path) -> Result<Group, FormatError> {
+    // A file that is not there is said by the system.
+    std::fs::File::open(path).map_err(|error| FormatError::io(path, error))?;
+    let file = Hdf5File::open(path).map_err(|error| failed(path, "its head", &error))?;
+    file.root_group().map_err(|error| failed(path, "its root", &error))
 }
 
 /// The table of this name: a group, or a compound dataset.
-fn named(path: &Path, root: &Group, name: &str) -> Result<Opened, FormatError> {
+fn named(path: &Path, root: &Group, name: &str) -> Result<Opening, FormatError> {
     let mut group = root.clone();
     let words: Vec<&str> = name.split('/').filter(|word| !word.is_empty()).collect();
     for (at, word) in words.iter().enumerate() {
@@ -198,7 +232,7 @@ fn named(path: &Path, root: &Group, name: &str) -> Result<Opened, FormatError> {
 }
 
 /// The only table there is.
-fn only(path: &Path, root: &Group) -> Result<Opened, FormatError> {
+fn only(path: &Path, root: &Group) -> Result<Opening, FormatError> {
     let mut there = Vec::new();
     tables(root, "", 0, &mut there);
     match there.as_slice() {
@@ -252,7 +286,7 @@ fn is_meta(name: &str) -> bool {
 }
 
 /// A compound dataset, with the units that astropy keeps beside it.
-fn compound(path: &Path, group: &Group, dataset: Dataset) -> Result<Opened, FormatError> {
+fn compound(path: &Path, group: &Group, dataset: Dataset) -> Result<Opening, FormatError> {
     let mut parts = part::parts(&dataset, 0);
     let beside = group.dataset(&format!("{}.__table_column_meta__", dataset.name()));
     let lines = beside
@@ -275,16 +309,16 @@ fn compound(path: &Path, group: &Group, dataset: Dataset) -> Result<Opened, Form
         let message = format!("{}: {} is no table of columns", path.display(), clipped(dataset.name()));
         return Err(FormatError::unfit(message));
     }
-    Ok(Opened {
+    Ok(Opening {
+        path: path.to_owned(),
         rows: rows_of(&dataset),
         parts,
         datasets: vec![dataset],
-        notes: Vec::new(),
     })
 }
 
 /// The datasets of a group that have one length: most of them.
-fn of_group(path: &Path, group: &Group) -> Result<Opened, FormatError> {
+fn of_group(path: &Path, group: &Group) -> Result<Opening, FormatError> {
     let failed = |error| failed(path, group.name(), &error);
     let is_pandas = ["pandas_type", "pandas_version"]
         .iter()
@@ -318,11 +352,11 @@ fn of_group(path: &Path, group: &Group) -> Result<Opened, FormatError> {
         .iter()
         .enumerate()
         .flat_map(|(number, dataset)| part::parts(dataset, number));
-    Ok(Opened {
+    Ok(Opening {
+        path: path.to_owned(),
         parts: parts.collect(),
         rows,
         datasets,
-        notes: Vec::new(),
     })
 }
 

@@ -1,4 +1,7 @@
 //! Columns that are kept as the file has them, of whatever type: whole numbers, numbers, texts, truth values.
+//!
+//! A file is read twice where it has such columns: what type one has is known when its last value was seen, and by then the first rows
+//! have gone on.
 
 use std::sync::Arc;
 
@@ -6,146 +9,150 @@ use arrow::array::{ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, Strin
 
 use crate::cells::{Value, decoded, is_missing, whole};
 
-/// Makes a column of the type of its first value.
-pub(crate) struct Kept {
-    column: Typed,
+/// The type of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Type {
+    Whole,
+    Number,
+    Flag,
+    Text,
+}
+
+/// Finds the type of a column: that of its first value. Whole numbers among which there is something else are texts, which hold both.
+pub(crate) struct TypeFinder {
+    first: Option<Type>,
     /// Whether texts may be numbers, as all are in a text file.
     infers: bool,
+    are_whole: bool,
+    are_numbers: bool,
+    are_flags: bool,
 }
 
-enum Typed {
-    /// Nothing yet, in so many rows.
-    Unknown(usize),
-    Whole(Vec<Option<i64>>),
-    Number(Vec<Option<f64>>),
-    Flag(Vec<Option<bool>>),
-    Text(Vec<Option<String>>),
-}
-
-impl Kept {
+impl TypeFinder {
     pub fn new(infers: bool) -> Self {
         Self {
-            column: Typed::Unknown(0),
+            first: None,
             infers,
+            are_whole: true,
+            are_numbers: true,
+            are_flags: true,
         }
     }
 
     pub fn push(&mut self, value: Value) {
-        let text = match value {
-            Value::Text(bytes) => Some(decoded(bytes.trim_ascii()).into_owned()).filter(|text| !is_missing(text)),
-            Value::Unsigned(number) => Some(number.to_string()),
-            _ => None,
+        let own = match value {
+            Value::Missing => return,
+            Value::Whole(_) => Type::Whole,
+            Value::Double(_) | Value::Single(_) => Type::Number,
+            Value::Flag(_) => Type::Flag,
+            // 64 bits without sign: digits hold them.
+            Value::Unsigned(_) | Value::Text(_) => Type::Text,
         };
-        if let Typed::Unknown(rows) = self.column {
-            self.column = match value {
-                Value::Missing => Typed::Unknown(rows),
-                Value::Whole(_) => Typed::Whole(vec![None; rows]),
-                Value::Double(_) | Value::Single(_) => Typed::Number(vec![None; rows]),
-                Value::Flag(_) => Typed::Flag(vec![None; rows]),
-                Value::Unsigned(_) | Value::Text(_) => Typed::Text(vec![None; rows]),
-            };
+        match self.first {
+            None => self.first = Some(own),
+            Some(Type::Whole) if own != Type::Whole => self.first = Some(Type::Text),
+            Some(_) => {}
         }
-        match (&mut self.column, value) {
-            (Typed::Unknown(rows), _) => *rows += 1,
-            (Typed::Whole(rows), Value::Whole(number)) => rows.push(Some(number)),
-            (Typed::Whole(rows), Value::Missing) => rows.push(None),
-            (Typed::Number(rows), Value::Whole(number)) => rows.push(Some(number as f64)),
-            (Typed::Number(rows), Value::Double(number)) => rows.push(Some(number).filter(|number| number.is_finite())),
-            (Typed::Number(rows), Value::Single(number)) => {
-                rows.push(Some(f64::from(number)).filter(|number| number.is_finite()));
-            }
-            (Typed::Number(rows), Value::Missing) => rows.push(None),
-            (Typed::Flag(rows), Value::Flag(flag)) => rows.push(Some(flag)),
-            (Typed::Flag(rows), Value::Missing) => rows.push(None),
-            (Typed::Text(rows), Value::Missing) => rows.push(None),
-            (Typed::Text(rows), Value::Whole(number)) => rows.push(Some(number.to_string())),
-            (Typed::Text(rows), _) => rows.push(text),
-            // A whole number of 64 bits without sign among others: digits hold both.
-            (Typed::Whole(rows), _) => {
-                let mut texts: Vec<_> = rows
-                    .iter()
-                    .map(|number| number.map(|number| number.to_string()))
-                    .collect();
-                texts.push(text);
-                self.column = Typed::Text(texts);
-            }
-            // A column has one type; the readers give no other.
-            (Typed::Number(rows), _) => rows.push(None),
-            (Typed::Flag(rows), _) => rows.push(None),
+        if self.infers
+            && let Some(text) = text_of(value)
+        {
+            // 7.0 is a number, not a whole one.
+            self.are_whole = self.are_whole && whole_of(&text).is_some();
+            self.are_numbers = self.are_numbers && number_of(&text).is_some();
+            self.are_flags = self.are_flags && flag_of(&text).is_some();
         }
     }
 
-    /// The column, and nothing of the type where there is no value.
-    pub fn finish(self) -> ArrayRef {
-        match self.column {
-            Typed::Unknown(rows) => numbers(vec![None; rows]),
-            Typed::Whole(rows) => wholes(rows),
-            Typed::Number(rows) => numbers(rows),
-            Typed::Flag(rows) => flags(rows),
-            Typed::Text(rows) if self.infers => inferred(rows),
-            Typed::Text(rows) => texts(rows),
+    pub fn found(&self) -> Type {
+        match self.first {
+            None => Type::Number,
+            Some(Type::Text) if self.infers && self.are_whole => Type::Whole,
+            Some(Type::Text) if self.infers && self.are_numbers => Type::Number,
+            Some(Type::Text) if self.infers && self.are_flags => Type::Flag,
+            Some(found) => found,
         }
     }
 }
 
-fn wholes(rows: Vec<Option<i64>>) -> ArrayRef {
-    let mut builder = Int64Builder::with_capacity(rows.len());
-    builder.extend(rows);
-    Arc::new(builder.finish())
-}
-
-fn numbers(rows: Vec<Option<f64>>) -> ArrayRef {
-    let mut builder = Float64Builder::with_capacity(rows.len());
-    builder.extend(rows);
-    Arc::new(builder.finish())
-}
-
-fn flags(rows: Vec<Option<bool>>) -> ArrayRef {
-    let mut builder = BooleanBuilder::with_capacity(rows.len());
-    builder.extend(rows);
-    Arc::new(builder.finish())
-}
-
-fn texts(rows: Vec<Option<String>>) -> ArrayRef {
-    let mut builder = StringBuilder::new();
-    builder.extend(rows);
-    Arc::new(builder.finish())
-}
-
-/// All whole numbers, all numbers, all truth values, or texts. `007` is a text: as a number it would be another.
-fn inferred(rows: Vec<Option<String>>) -> ArrayRef {
-    /// All rows read by `read`, if all that are there can be.
-    fn all<T>(rows: &[Option<String>], read: impl Fn(&str) -> Option<T>) -> Option<Vec<Option<T>>> {
-        rows.iter()
-            .map(|row| match row {
-                Some(text) => read(text).map(Some),
-                None => Some(None),
-            })
-            .collect()
+/// A value that is not missing, as a text.
+fn text_of(value: Value) -> Option<String> {
+    match value {
+        Value::Text(bytes) => Some(decoded(bytes.trim_ascii()).into_owned()).filter(|text| !is_missing(text)),
+        Value::Unsigned(number) => Some(number.to_string()),
+        Value::Whole(number) => Some(number.to_string()),
+        _ => None,
     }
-    let is_padded = |text: &str| {
-        let digits = text.trim_start_matches(['+', '-']);
-        digits.starts_with('0') && digits[1..].starts_with(|c: char| c.is_ascii_digit())
-    };
-    let number = |text: &str| {
-        text.parse::<f64>()
-            .ok()
-            .filter(|number| number.is_finite() && !is_padded(text))
-    };
-    let flag = |text: &str| match text.to_ascii_lowercase().as_str() {
+}
+
+fn whole_of(text: &str) -> Option<i64> {
+    whole(text).filter(|_| !text.contains('.'))
+}
+
+/// `007` is a text: as a number it would be another.
+fn number_of(text: &str) -> Option<f64> {
+    let digits = text.trim_start_matches(['+', '-']);
+    let is_padded = digits.starts_with('0') && digits[1..].starts_with(|c: char| c.is_ascii_digit());
+    let number = text.parse().ok();
+    number.filter(|number: &f64| number.is_finite() && !is_padded)
+}
+
+fn flag_of(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
         "true" => Some(true),
         "false" => Some(false),
         _ => None,
-    };
-    // 7.0 is a number, not a whole one.
-    if let Some(rows) = all(&rows, |text| whole(text).filter(|_| !text.contains('.'))) {
-        wholes(rows)
-    } else if let Some(rows) = all(&rows, number) {
-        numbers(rows)
-    } else if let Some(rows) = all(&rows, flag) {
-        flags(rows)
-    } else {
-        texts(rows)
+    }
+}
+
+/// Makes a column of a type; what is of another type is missing in it.
+pub(crate) enum Kept {
+    Whole(Int64Builder),
+    Number(Float64Builder),
+    Flag(BooleanBuilder),
+    Text(StringBuilder),
+}
+
+impl Kept {
+    pub fn new(of: Type) -> Self {
+        match of {
+            Type::Whole => Self::Whole(Int64Builder::new()),
+            Type::Number => Self::Number(Float64Builder::new()),
+            Type::Flag => Self::Flag(BooleanBuilder::new()),
+            Type::Text => Self::Text(StringBuilder::new()),
+        }
+    }
+
+    pub fn push(&mut self, value: Value) {
+        match self {
+            Self::Whole(rows) => rows.append_option(match value {
+                Value::Whole(number) => Some(number),
+                value => text_of(value).and_then(|text| whole_of(&text)),
+            }),
+            Self::Number(rows) => {
+                let number = match value {
+                    Value::Whole(number) => Some(number as f64),
+                    Value::Double(number) => Some(number),
+                    Value::Single(number) => Some(number.into()),
+                    value => text_of(value).and_then(|text| number_of(&text)),
+                };
+                rows.append_option(number.filter(|number| number.is_finite()));
+            }
+            Self::Flag(rows) => rows.append_option(match value {
+                Value::Flag(flag) => Some(flag),
+                value => text_of(value).and_then(|text| flag_of(&text)),
+            }),
+            Self::Text(rows) => rows.append_option(text_of(value)),
+        }
+    }
+
+    /// The column.
+    pub fn finish(self) -> ArrayRef {
+        match self {
+            Self::Whole(mut rows) => Arc::new(rows.finish()),
+            Self::Number(mut rows) => Arc::new(rows.finish()),
+            Self::Flag(mut rows) => Arc::new(rows.finish()),
+            Self::Text(mut rows) => Arc::new(rows.finish()),
+        }
     }
 }
 
@@ -154,7 +161,9 @@ mod tests {
     use super::*;
 
     fn kept(infers: bool, values: &[Value]) -> String {
-        let mut kept = Kept::new(infers);
+        let mut finder = TypeFinder::new(infers);
+        values.iter().for_each(|value| finder.push(*value));
+        let mut kept = Kept::new(finder.found());
         values.iter().for_each(|value| kept.push(*value));
         let array = kept.finish();
         let shown = arrow::util::display::ArrayFormatter::try_new(

@@ -12,6 +12,7 @@ mod format;
 mod hdf5;
 mod kept;
 mod parquet;
+mod pieces;
 mod table;
 mod text;
 mod votable;
@@ -22,13 +23,15 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use pieces::{Each, Pieces};
 
 pub use cells::{Cells, Label, Labels, Numbers, Role, clipped};
 pub use error::FormatError;
 pub use format::{Ending, FORMATS, Format, NotRead};
 pub use table::{Column, Kind, Table, Wanted};
-pub use write::{Written, write, write_bytes};
+pub use write::{Rows, Written, write, write_bytes};
 
 /// How a file is to be read, where it does not tell itself.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,18 +46,68 @@ pub struct How<'a> {
 
 /// Reads columns of a file.
 pub fn read(path: &Path, how: How, wanted: &[Wanted]) -> Result<Table, FormatError> {
+    let mut whole = Table::default();
+    in_pieces(path, how, wanted, usize::MAX, &mut |table| {
+        whole = table;
+        true
+    })?;
+    Ok(whole)
+}
+
+/// Reads columns of a file, at least `most` rows at a time: what it needs of memory does not grow with the file, unless that is of HDF5.
+/// Every file gives one piece; notes on it come with the last.
+pub fn read_pieces<E: From<FormatError>>(
+    path: &Path,
+    how: How,
+    wanted: &[Wanted],
+    most: usize,
+    mut each: impl FnMut(Table) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut failed = None;
+    let read = in_pieces(path, how, wanted, most, &mut |table| match each(table) {
+        Ok(()) => true,
+        Err(error) => {
+            failed = Some(error);
+            false
+        }
+    });
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(read?),
+    }
+}
+
+fn in_pieces(path: &Path, how: How, wanted: &[Wanted], most: usize, each: &mut Each) -> Result<(), FormatError> {
     let mut unique: Vec<Wanted> = Vec::new();
     for want in wanted {
         if !unique.contains(want) {
             unique.push(*want);
         }
     }
+    let format = Format::find(path, how.format)?;
+    let into = |pieces: &mut Pieces| match format {
+        Format::Parquet => parquet::read(path, pieces),
+        Format::Csv => text::read(path, how.separator, pieces),
+        Format::Fits => fits::read(path, how.table, pieces),
+        Format::Votable => votable::read(path, how.table, pieces),
+        Format::Hdf5 => hdf5::read(path, how.table, pieces),
+    };
+    let kept: Vec<Wanted> = unique.iter().filter(|(_, role)| *role == Role::Kept).copied().collect();
+    let mut types = Vec::new();
+    if !kept.is_empty() {
+        let mut none = |_: Table| true;
+        let mut finding = Pieces::of_types(&kept, &mut none);
+        into(&mut finding)?;
+        types = finding.into_types();
+    }
+    into(&mut Pieces::new(&unique, types, most, each))
+}
+
+/// The files of the snapshot that a file is one of, in their order; the file alone where it is none of several.
+pub fn files(path: &Path, how: How) -> Result<Vec<PathBuf>, FormatError> {
     match Format::find(path, how.format)? {
-        Format::Parquet => parquet::read(path, &unique),
-        Format::Csv => text::read(path, how.separator, &unique),
-        Format::Fits => fits::read(path, how.table, &unique),
-        Format::Votable => votable::read(path, how.table, &unique),
-        Format::Hdf5 => hdf5::read(path, how.table, &unique),
+        Format::Hdf5 => hdf5::files(path),
+        _ => Ok(vec![path.to_owned()]),
     }
 }
 

@@ -10,66 +10,71 @@ use tables::TableError;
 use crate::cells::{ColumnBuilder, Label, Labels, NumbersBuilder, Role, Value};
 use crate::ecsv;
 use crate::error::FormatError;
-use crate::kept::Kept;
-use crate::table::{Column, Kind, Table, Wanted, places};
+use crate::pieces::Pieces;
+use crate::table::{Column, Kind, places};
 
 /// Rows converted together.
 const PIECE: usize = 1 << 16;
 
 /// Reads columns of a Parquet file.
-pub(crate) fn read(path: &Path, wanted: &[Wanted]) -> Result<Table, FormatError> {
+pub(crate) fn read(path: &Path, pieces: &mut Pieces) -> Result<(), FormatError> {
     let schema = tables::read_schema(path).map_err(failed)?;
     let there: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    let places = places(path, wanted, &there)?;
-    let rows = tables::count_rows(path).map_err(failed)?;
-    let mut table = Table {
-        rows,
-        units: units(&schema),
-        ..Table::default()
-    };
-    // One column at a time: the pieces that each is joined from are then never in memory together.
-    for ((name, role), place) in wanted.iter().zip(places) {
-        let found = schema.field(place).data_type();
-        let unfit = || {
-            let what = match role {
-                Role::Number => "numbers",
-                Role::Label => "numbers or names",
-                Role::Kept => "numbers, texts or truth values",
-            };
-            FormatError::unfit(format!(
-                "{}: column {name} holds {}, not {what}",
-                path.display(),
-                tables::noun(found)
-            ))
-        };
-        let mut column = ColumnBuilder::new(*role, rows);
-        // astropy keeps what is masked in a column beside it.
+    places(path, pieces.wanted, &there)?;
+    // astropy keeps what is masked in a column beside it.
+    let mask_of = |name: &str| {
         let mask = format!("{name}.mask");
-        let has_mask = schema
-            .field_with_name(&mask)
-            .is_ok_and(|field| *field.data_type() == DataType::Boolean);
-        let names = if has_mask {
-            vec![*name, mask.as_str()]
-        } else {
-            vec![*name]
-        };
-        for piece in tables::batches(path, &names, PIECE).map_err(failed)? {
-            let piece = piece.map_err(failed)?;
+        let field = schema.field_with_name(&mask);
+        field
+            .is_ok_and(|field| *field.data_type() == DataType::Boolean)
+            .then_some(mask)
+    };
+    let masks: Vec<Option<String>> = pieces.wanted.iter().map(|(name, _)| mask_of(name)).collect();
+    let wanted = pieces.wanted.iter().map(|(name, _)| *name);
+    let names: Vec<&str> = wanted.chain(masks.iter().flatten().map(String::as_str)).collect();
+    pieces.begin(vec![false; masks.len()], units(&schema));
+    if names.is_empty() {
+        pieces.end_rows(tables::count_rows(path).map_err(failed)?);
+        pieces.finish(Vec::new());
+        return Ok(());
+    }
+    for piece in tables::batches(path, &names, PIECE.min(pieces.most)).map_err(failed)? {
+        let piece = piece.map_err(failed)?;
+        for (at, ((name, role), mask)) in pieces.wanted.iter().zip(&masks).enumerate() {
+            let unfit = || {
+                let what = match role {
+                    Role::Number => "numbers",
+                    Role::Label => "numbers or names",
+                    Role::Kept => "numbers, texts or truth values",
+                };
+                let found = schema
+                    .field_with_name(name)
+                    .map_or(&DataType::Null, |field| field.data_type());
+                FormatError::unfit(format!(
+                    "{}: column {name} holds {}, not {what}",
+                    path.display(),
+                    tables::noun(found)
+                ))
+            };
             let array = piece.column_by_name(name).ok_or_else(unfit)?;
-            let array = &match piece.column_by_name(&mask) {
+            let array = &match mask.as_ref().and_then(|mask| piece.column_by_name(mask)) {
                 Some(mask) => nullif(array, mask.as_boolean()).map_err(|_| unfit())?,
                 None => array.clone(),
             };
-            match &mut column {
-                ColumnBuilder::Numbers(numbers) => push_numbers(numbers, array),
-                ColumnBuilder::Labels(labels) => push_labels(labels, array),
-                ColumnBuilder::Kept(kept) => push_kept(kept, array),
+            match pieces.column(at) {
+                Some(ColumnBuilder::Numbers(numbers)) => push_numbers(numbers, array),
+                Some(ColumnBuilder::Labels(labels)) => push_labels(labels, array),
+                Some(column) => push_kept(&mut |value| column.push(value), array),
+                None => None,
             }
             .ok_or_else(unfit)?;
         }
-        table.columns.push(((*name).to_owned(), column.finish()));
+        if !pieces.end_rows(piece.num_rows()) {
+            return Ok(());
+        }
     }
-    Ok(table)
+    pieces.finish(Vec::new());
+    Ok(())
 }
 
 /// The columns of a Parquet file.
@@ -238,9 +243,9 @@ fn push_labels(labels: &mut Labels, array: &ArrayRef) -> Option<()> {
     Some(())
 }
 
-fn push_kept(kept: &mut Kept, array: &ArrayRef) -> Option<()> {
+fn push_kept(push: &mut dyn FnMut(Value), array: &ArrayRef) -> Option<()> {
     let array = plain(array)?;
-    let mut push = |value: Option<Value>| kept.push(value.unwrap_or(Value::Missing));
+    let mut push = |value: Option<Value>| push(value.unwrap_or(Value::Missing));
     if let Some(texts) = texts(&array) {
         texts.into_iter().for_each(|text| push(text.map(Value::Text)));
         return Some(());

@@ -71,6 +71,8 @@ pub struct Table {
     pub columns: Vec<(String, Cells)>,
     /// Number of rows.
     pub rows: usize,
+    /// Rows of the file that come before them.
+    pub first: usize,
     /// Rows that are none, and why.
     pub odd_rows: Vec<(usize, String)>,
     /// Units that the file states, by column.

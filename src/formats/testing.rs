@@ -3,11 +3,27 @@
 use std::path::PathBuf;
 
 use crate::cells::{Cells, Label};
-use crate::table::Table;
+use crate::error::FormatError;
+use crate::pieces::Pieces;
+use crate::table::{Table, Wanted};
 
 /// A file of `tests/reference/formats/`.
 pub(crate) fn reference(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/formats")).join(name)
+}
+
+/// All that a reader of one format reads.
+pub(crate) fn whole(
+    wanted: &[Wanted],
+    read: impl FnOnce(&mut Pieces) -> Result<(), FormatError>,
+) -> Result<Table, FormatError> {
+    let mut whole = Table::default();
+    let mut take = |table| {
+        whole = table;
+        true
+    };
+    read(&mut Pieces::new(wanted, Vec::new(), usize::MAX, &mut take))?;
+    Ok(whole)
 }
 
 /// Rows as texts, with why a value is none.

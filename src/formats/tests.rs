@@ -1,9 +1,11 @@
 //! One table in every format, as Python's libraries write it (`tests/reference/formats/make.py`).
 #![allow(clippy::unwrap_used)]
 
-use crate::cells::Role;
+use crate::cells::{Cells, Role};
+use crate::error::FormatError;
+use crate::table::Wanted;
 use crate::testing::{reference, shown};
-use crate::{How, columns, read};
+use crate::{How, columns, read, read_pieces};
 
 /// Of the columns id, name, x, v, pm, count and mass.
 const ROWS: [&str; 5] = [
@@ -157,5 +159,45 @@ fn columns_are_kept_as_they_are_in_every_format() {
         assert_eq!(kept("good").data_type(), &DataType::Boolean, "{file}");
         let good: Vec<Option<bool>> = kept("good").as_boolean().iter().collect();
         assert_eq!(good, [true, false, true, true, false].map(Some), "{file}");
+    }
+}
+
+/// However many rows are read at a time, they are those of the file, and columns that are kept have one type throughout.
+#[test]
+fn pieces_of_a_file_are_the_whole() {
+    for file in [
+        "table.fits",
+        "table.fits.gz",
+        "pandas.csv",
+        "astropy.parquet",
+        "tabledata.vot",
+        "binary2.vot",
+    ] {
+        let path = reference(file);
+        let there = columns(&path, How::default()).unwrap();
+        let kept = there.iter().filter(|column| column.can_be_kept());
+        let kept: Vec<Wanted> = kept.map(|column| (column.name.as_str(), Role::Kept)).collect();
+        let values: [Wanted; 2] = [("x", Role::Number), ("id", Role::Label)];
+        let whole = read(&path, How::default(), &kept).unwrap();
+        let rows = shown(&read(&path, How::default(), &values).unwrap());
+        assert!(rows.len() == 5 && kept.len() > 5, "{file}");
+        for most in [1, 2, 5] {
+            let (mut first, mut found) = (0, Vec::new());
+            let wanted: Vec<Wanted> = values.iter().chain(&kept).copied().collect();
+            read_pieces(&path, How::default(), &wanted, most, |mut piece| {
+                assert!(piece.first == first && piece.rows <= most, "{file}");
+                assert_eq!(piece.units, whole.units, "{file}");
+                for (name, _) in &kept {
+                    let (part, of) = (piece.kept(name).unwrap(), whole.kept(name).unwrap());
+                    assert_eq!(part.as_ref(), of.slice(first, piece.rows).as_ref(), "{file} {name}");
+                }
+                first += piece.rows;
+                piece.columns.retain(|(_, cells)| !matches!(cells, Cells::Kept(_)));
+                found.extend(shown(&piece));
+                Ok::<(), FormatError>(())
+            })
+            .unwrap();
+            assert_eq!(found, rows, "{file}");
+        }
     }
 }

@@ -9,10 +9,11 @@ use std::path::Path;
 
 use self::lines::{Record, Separator, separator_of};
 use crate::bytes;
-use crate::cells::{ColumnBuilder, Value, clipped, decoded};
+use crate::cells::{Value, clipped, decoded};
 use crate::ecsv;
 use crate::error::FormatError;
-use crate::table::{Column, Kind, Table, Wanted, places};
+use crate::pieces::Pieces;
+use crate::table::{Column, Kind, places};
 
 /// Longest line, in bytes: a text without lines is no table.
 const LONGEST_LINE: usize = 1 << 22;
@@ -27,7 +28,8 @@ struct Top {
 }
 
 /// Reads columns of a text table.
-pub(crate) fn read(path: &Path, separator: Option<char>, wanted: &[Wanted]) -> Result<Table, FormatError> {
+pub(crate) fn read(path: &Path, separator: Option<char>, pieces: &mut Pieces) -> Result<(), FormatError> {
+    let wanted = pieces.wanted;
     let mut text = lines::open(path)?;
     let top = top(path, &mut text)?;
     // ECSV says itself what separates its columns.
@@ -55,25 +57,25 @@ pub(crate) fn read(path: &Path, separator: Option<char>, wanted: &[Wanted]) -> R
     let there: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     let places = places(path, wanted, &there)?;
 
+    pieces.begin(vec![true; places.len()], top.ecsv.units);
     let mut rows = Rows {
         places,
         fields: header.len(),
-        columns: wanted.iter().map(|(_, role)| ColumnBuilder::of_texts(*role)).collect(),
-        table: Table {
-            units: top.ecsv.units,
-            ..Table::default()
-        },
+        pieces,
     };
     let (mut record, mut line, mut comments) = (Record::default(), Vec::new(), 0_usize);
+    let (mut is_first, mut has_rows, mut notes) = (true, false, Vec::new());
     if !has_header {
         record.split(&top.first, separator);
-        rows.push(&record);
+        if !rows.push(&record) {
+            return Ok(());
+        }
     }
     while lines::next(&mut text, &mut line, LONGEST_LINE).map_err(|error| bytes::failed(path, error))? {
         if line.len() > LONGEST_LINE {
             let message = format!(
                 "row {} of {} has over {LONGEST_LINE} bytes",
-                rows.table.rows + 1,
+                rows.pieces.rows() + 1,
                 path.display()
             );
             return Err(FormatError::unfit(message));
@@ -91,22 +93,33 @@ pub(crate) fn read(path: &Path, separator: Option<char>, wanted: &[Wanted]) -> R
             .rposition(|byte| !b"\r\n".contains(byte))
             .map_or(0, |last| last + 1);
         record.split(&line[..end], separator);
-        rows.push(&record);
+        if is_first && has_header && states_units(&record, names.len()) {
+            let fields = record.iter().map(|unit| decoded(unit).into_owned());
+            let units = names.iter().map(|name| name.clone().into_owned()).zip(fields);
+            rows.pieces.state_units(units.collect());
+            notes.push(format!("the line below the header of {} states units", path.display()));
+            is_first = false;
+            continue;
+        }
+        // Below units VizieR draws a line.
+        let is_line = !is_first && !has_rows && record.iter().all(|field| field.iter().all(|sign| *sign == b'-'));
+        (is_first, has_rows) = (false, true);
+        if is_line && notes.len() == 1 {
+            continue;
+        }
+        if !rows.push(&record) {
+            return Ok(());
+        }
     }
-    let Rows { columns, mut table, .. } = rows;
     if comments > 0 {
         let noun = if comments == 1 { "line" } else { "lines" };
         let shown = path.display();
-        table.notes.push(format!(
+        notes.push(format!(
             "{comments} {noun} after the header of {shown} begin with #: comments, not read"
         ));
     }
-    let finished = wanted
-        .iter()
-        .zip(columns)
-        .map(|((name, _), column)| ((*name).to_owned(), column.finish()));
-    table.columns = finished.collect();
-    Ok(table)
+    pieces.finish(notes);
+    Ok(())
 }
 
 /// The columns of a text table.
@@ -157,17 +170,17 @@ fn fields(line: &[u8], separator: Separator) -> Vec<Vec<u8>> {
 }
 
 /// What has been read.
-struct Rows {
+struct Rows<'a, 'b> {
     /// Of the wanted columns, among the fields of a row.
     places: Vec<usize>,
     /// Fields of the header.
     fields: usize,
-    columns: Vec<ColumnBuilder>,
-    table: Table,
+    pieces: &'a mut Pieces<'b>,
 }
 
-impl Rows {
-    fn push(&mut self, record: &Record) {
+impl Rows<'_, '_> {
+    /// Adds a line, and says whether to go on.
+    fn push(&mut self, record: &Record) -> bool {
         let beyond = (self.fields..record.len()).any(|place| !record.field(place).is_empty());
         if record.is_open || record.len() < self.fields || beyond {
             let found = record.len();
@@ -176,15 +189,36 @@ impl Rows {
                 true => "has a quote that is not closed".to_owned(),
                 false => format!("has {found} {noun}, the header {}", self.fields),
             };
-            self.table.odd_rows.push((self.table.rows, reason));
-            self.columns.iter_mut().for_each(|column| column.push(Value::Missing));
+            self.pieces.push_odd(reason);
         } else {
-            for (column, &place) in self.columns.iter_mut().zip(&self.places) {
-                column.push(Value::Text(record.field(place)));
+            for (at, &place) in self.places.iter().enumerate() {
+                self.pieces.push(at, Value::Text(record.field(place)));
             }
         }
-        self.table.rows += 1;
+        self.pieces.end_row()
     }
+}
+
+/// Whether the line below a header states units, as tables of VizieR and spreadsheets do: some of its fields are the usual ones, and none is
+/// a number.
+fn states_units(record: &Record, fields: usize) -> bool {
+    const USUAL: [&[u8]; 12] = [
+        b"deg",
+        b"mas",
+        b"mas/yr",
+        b"mas.yr-1",
+        b"mas yr-1",
+        b"km/s",
+        b"km.s-1",
+        b"km s-1",
+        b"kpc",
+        b"pc",
+        b"arcsec",
+        b"mag",
+    ];
+    record.len() == fields
+        && record.iter().any(|field| USUAL.contains(&field))
+        && record.iter().all(|field| !is_number(field))
 }
 
 fn is_number(field: &[u8]) -> bool {

@@ -14,9 +14,10 @@ use quick_xml::{Reader, XmlVersion};
 
 use self::field::{Field, Part};
 use crate::bytes;
-use crate::cells::{ColumnBuilder, Value, clipped};
+use crate::cells::{Value, clipped};
 use crate::error::FormatError;
-use crate::table::{Column, Kind, Table, Wanted, places};
+use crate::pieces::Pieces;
+use crate::table::{Column, Kind, places};
 
 /// The events of a document.
 struct Document<'a> {
@@ -252,7 +253,8 @@ pub(crate) fn columns(path: &Path, table: Option<&str>) -> Result<Vec<Column>, F
 }
 
 /// Reads columns of a table.
-pub(crate) fn read(path: &Path, table: Option<&str>, wanted: &[Wanted]) -> Result<Table, FormatError> {
+pub(crate) fn read(path: &Path, table: Option<&str>, pieces: &mut Pieces) -> Result<(), FormatError> {
+    let wanted = pieces.wanted;
     let mut opened = open(path, table)?;
     let there: Vec<&str> = opened.parts.iter().map(|part| part.column.name.as_str()).collect();
     let places = places(path, wanted, &there)?;
@@ -260,20 +262,15 @@ pub(crate) fn read(path: &Path, table: Option<&str>, wanted: &[Wanted]) -> Resul
         opened.parts[place].column.expect(path, *role)?;
     }
     // Numbers are written as texts, and texts that look like some stay texts.
-    let builders = wanted
+    let are_texts = places
         .iter()
-        .zip(&places)
-        .map(|((_, role), &place)| match opened.parts[place].column.kind {
-            Kind::Texts => ColumnBuilder::new(*role, 0),
-            _ => ColumnBuilder::of_texts(*role),
-        });
+        .map(|&place| opened.parts[place].column.kind != Kind::Texts);
+    let units = opened.parts.iter();
+    let units = units.filter_map(|part| Some((part.column.name.clone(), part.column.unit.clone()?)));
+    pieces.begin(are_texts.collect(), units.collect());
     let mut rows = Rows {
         parts: places.iter().map(|&place| &opened.parts[place]).collect(),
-        columns: builders.collect(),
-        table: Table {
-            notes: opened.notes,
-            ..Table::default()
-        },
+        pieces,
     };
     match opened.data {
         Data::None => {}
@@ -284,25 +281,15 @@ pub(crate) fn read(path: &Path, table: Option<&str>, wanted: &[Wanted]) -> Resul
             binary::rows(path, &bytes, &opened.fields, has_flags, &mut rows)?;
         }
     }
-    let Rows { columns, mut table, .. } = rows;
-    let units = opened.parts.iter();
-    table.units = units
-        .filter_map(|part| Some((part.column.name.clone(), part.column.unit.clone()?)))
-        .collect();
-    let finished = wanted
-        .iter()
-        .zip(columns)
-        .map(|((name, _), column)| ((*name).to_owned(), column.finish()));
-    table.columns = finished.collect();
-    Ok(table)
+    pieces.finish(opened.notes);
+    Ok(())
 }
 
 /// What has been read.
-struct Rows<'a> {
+struct Rows<'a, 'b> {
     /// Of the wanted columns.
     parts: Vec<&'a Part>,
-    columns: Vec<ColumnBuilder>,
-    table: Table,
+    pieces: &'a mut Pieces<'b>,
 }
 
 /// Rows of TABLEDATA.
@@ -332,7 +319,9 @@ fn text_rows(document: &mut Document, count: usize, fields: &[Field], rows: &mut
                 match name {
                     "TD" => cell = None,
                     "TR" => {
-                        rows.push_texts(&cells, next, fields);
+                        if !rows.push_texts(&cells, next, fields) {
+                            return Ok(());
+                        }
                         cells.iter_mut().for_each(String::clear);
                         next = 0;
                     }
@@ -340,34 +329,35 @@ fn text_rows(document: &mut Document, count: usize, fields: &[Field], rows: &mut
                     _ => {}
                 }
             }
-            Event::Eof => return Err(cut_off(path, &format!(" in row {}", rows.table.rows + 1))),
+            Event::Eof => return Err(cut_off(path, &format!(" in row {}", rows.pieces.rows() + 1))),
             _ => {}
         }
     }
 }
 
-impl Rows<'_> {
-    fn push_texts(&mut self, cells: &[String], found: usize, fields: &[Field]) {
+impl Rows<'_, '_> {
+    /// Adds a row, and says whether to go on.
+    fn push_texts(&mut self, cells: &[String], found: usize, fields: &[Field]) -> bool {
         if found != cells.len() {
             let reason = format!("has {found} cells, the table {} fields", cells.len());
-            self.table.odd_rows.push((self.table.rows, reason));
-            self.columns.iter_mut().for_each(|column| column.push(Value::Missing));
+            self.pieces.push_odd(reason);
         } else {
-            for (part, column) in self.parts.iter().zip(&mut self.columns) {
+            for (at, part) in self.parts.iter().enumerate() {
                 let text = cells[part.field].trim();
                 let text = match part.element {
                     Some(element) => text.split_whitespace().nth(element).unwrap_or_default(),
                     None => text,
                 };
                 let is_null = fields[part.field].null.as_deref() == Some(text);
-                column.push(match fields[part.field].of {
+                let value = match fields[part.field].of {
                     _ if is_null => Value::Missing,
                     field::Type::Boolean | field::Type::Bit => field::flag(text.as_bytes()),
                     _ => Value::Text(text.as_bytes()),
-                });
+                };
+                self.pieces.push(at, value);
             }
         }
-        self.table.rows += 1;
+        self.pieces.end_row()
     }
 }
 

@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{Schema, SchemaRef};
 use tables::RecordBatch;
 
 use crate::error::FormatError;
@@ -47,14 +49,104 @@ impl Written {
     }
 }
 
-/// Writes a table. There is a whole file, or the one that was there before.
-pub fn write(path: &Path, format: Written, table: &RecordBatch) -> Result<(), FormatError> {
-    whole(path, |draft| match format {
-        Written::Parquet => parquet(draft, table),
-        Written::Csv => to_file(draft, |file| text::csv(file, table)),
-        Written::Ecsv => to_file(draft, |file| text::ecsv(file, table)),
-        Written::Fits => to_file(draft, |file| fits::write(file, table)),
-    })
+/// The rows of a table, which can be gone through more than once.
+pub trait Rows {
+    /// Their columns.
+    fn schema(&self) -> SchemaRef;
+
+    /// Hands them to `take` in order, some at a time.
+    fn each(&self, take: &mut dyn FnMut(&RecordBatch) -> Result<(), FormatError>) -> Result<(), FormatError>;
+}
+
+impl Rows for RecordBatch {
+    fn schema(&self) -> SchemaRef {
+        RecordBatch::schema(self)
+    }
+
+    fn each(&self, take: &mut dyn FnMut(&RecordBatch) -> Result<(), FormatError>) -> Result<(), FormatError> {
+        take(self)
+    }
+}
+
+/// Writes a table, and gives the number of its rows. There is a whole file, or the one that was there before. What it needs of memory does not
+/// grow with the table: its rows are gone through twice where a header stands before them that says how many they are.
+pub fn write(path: &Path, format: Written, rows: &dyn Rows) -> Result<usize, FormatError> {
+    let mut count = 0;
+    whole(path, |draft| {
+        let schema = rows.schema();
+        let extent = match format {
+            Written::Parquet | Written::Fits => Extent::of(rows)?,
+            Written::Csv | Written::Ecsv => Extent::new(&schema),
+        };
+        let mut each = |take: &mut dyn FnMut(&RecordBatch) -> Result<(), FormatError>| {
+            rows.each(&mut |piece| {
+                count += piece.num_rows();
+                take(piece)
+            })
+        };
+        if format == Written::Parquet {
+            return parquet(draft, &schema, &extent, &mut each);
+        }
+        let io = |error| FormatError::io(draft, error);
+        let mut file = BufWriter::new(File::create(draft).map_err(io)?);
+        match format {
+            Written::Fits => fits::begin(&mut file, &schema, &extent),
+            Written::Ecsv => text::ecsv_header(&mut file, &schema),
+            Written::Csv | Written::Parquet => Ok(()),
+        }
+        .map_err(io)?;
+        if format != Written::Fits {
+            text::names(&mut file, &schema).map_err(io)?;
+        }
+        each(&mut |piece| {
+            let written = match format {
+                Written::Fits => fits::rows(&mut file, piece, &extent),
+                _ => text::rows(&mut file, piece),
+            };
+            written.map_err(io)
+        })?;
+        if format == Written::Fits {
+            fits::end(&mut file, &schema, &extent).map_err(io)?;
+        }
+        let file = file.into_inner().map_err(|error| io(error.into_error()))?;
+        file.sync_all().map_err(io)
+    })?;
+    Ok(count)
+}
+
+/// What is known of a table only after all of its rows were seen.
+struct Extent {
+    rows: usize,
+    /// Letters of the longest text, by column.
+    longest: Vec<usize>,
+    /// Whether a value is missing, by column.
+    have_missing: Vec<bool>,
+}
+
+impl Extent {
+    fn new(schema: &Schema) -> Self {
+        Self {
+            rows: 0,
+            longest: vec![0; schema.fields().len()],
+            have_missing: vec![false; schema.fields().len()],
+        }
+    }
+
+    fn of(rows: &dyn Rows) -> Result<Self, FormatError> {
+        let mut extent = Self::new(&rows.schema());
+        rows.each(&mut |piece| {
+            extent.rows += piece.num_rows();
+            for (place, column) in piece.columns().iter().enumerate() {
+                extent.have_missing[place] |= column.null_count() > 0;
+                if let Some(texts) = column.as_string_opt::<i32>() {
+                    let longest = texts.iter().flatten().map(|text| text.chars().count()).max();
+                    extent.longest[place] = extent.longest[place].max(longest.unwrap_or(0));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(extent)
+    }
 }
 
 /// Writes bytes, in the same way.
@@ -93,11 +185,17 @@ fn to_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
     written().map_err(|error: io::Error| FormatError::io(path, error))
 }
 
-fn parquet(path: &Path, table: &RecordBatch) -> Result<(), FormatError> {
-    tables::export(path, table).map_err(|error| match error {
+/// Hands rows to whom takes them.
+type EachPiece<'a> = dyn FnMut(&mut dyn FnMut(&RecordBatch) -> Result<(), FormatError>) -> Result<(), FormatError> + 'a;
+
+fn parquet(path: &Path, schema: &Schema, extent: &Extent, each: &mut EachPiece) -> Result<(), FormatError> {
+    let failed = |error| match error {
         tables::TableError::Io { path, source } => FormatError::Io { path, source },
         error => FormatError::unfit(error),
-    })
+    };
+    let mut writer = tables::ExportWriter::create(path, schema, &extent.longest).map_err(failed)?;
+    each(&mut |piece| writer.append(piece).map_err(failed))?;
+    writer.finish().map_err(failed)
 }
 
 #[cfg(test)]

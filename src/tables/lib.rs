@@ -18,7 +18,7 @@ pub use column::{
 };
 pub use error::{TableError, reason};
 pub use make::{Values, build, check, join, take_rows};
-pub use parquet_file::{export, read, read_columns, read_schema, write};
+pub use parquet_file::{ExportWriter, read, read_columns, read_schema, write};
 pub use stream::{Batches, TableWriter, batches, count_rows};
 
 #[cfg(test)]

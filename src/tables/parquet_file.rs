@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, StringArray};
+use arrow::array::{AsArray, StringArray};
 use arrow::compute::concat_batches;
 use arrow::record_batch::RecordBatch;
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{DataType, Schema, SchemaRef};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
@@ -21,8 +21,8 @@ use crate::astropy;
 use crate::error::TableError;
 use crate::make::check;
 
-/// Rows kept together in a file; a reader holds one such group at a time.
-const ROW_GROUP: usize = 1 << 20;
+/// Rows kept together in a file; a writer holds one such group at a time.
+const ROW_GROUP: usize = 1 << 16;
 
 /// Reads a whole table. The metadata of its fields and its own is kept.
 pub fn read(path: &Path) -> Result<RecordBatch, TableError> {
@@ -70,13 +70,28 @@ pub fn write(path: &Path, table: &RecordBatch, declared: &Schema) -> Result<(), 
     written.map(|_| ()).map_err(|error| unwritable(path, error))
 }
 
-/// Writes any table, for other programs, with the header that astropy looks for. A missing text is empty:
+/// Writes any table piece by piece, for other programs, with the header that astropy looks for. A missing text is empty:
 /// astropy has no other.
-pub fn export(path: &Path, table: &RecordBatch) -> Result<(), TableError> {
-    let columns = table
-        .columns()
-        .iter()
-        .map(|column| match column.as_string_opt::<i32>() {
+pub struct ExportWriter {
+    path: PathBuf,
+    schema: SchemaRef,
+    writer: ArrowWriter<File>,
+}
+
+impl ExportWriter {
+    /// Begins a table whose texts have at most so many letters, by column; 0 for columns of no texts.
+    pub fn create(path: &Path, schema: &Schema, longest: &[usize]) -> Result<Self, TableError> {
+        let schema = outward(schema, longest);
+        Ok(Self {
+            path: path.to_owned(),
+            writer: create(path, &schema)?,
+            schema,
+        })
+    }
+
+    /// Adds rows.
+    pub fn append(&mut self, rows: &RecordBatch) -> Result<(), TableError> {
+        let columns = rows.columns().iter().map(|column| match column.as_string_opt::<i32>() {
             Some(texts) => Arc::new(
                 texts
                     .iter()
@@ -85,24 +100,23 @@ pub fn export(path: &Path, table: &RecordBatch) -> Result<(), TableError> {
             ),
             None => column.clone(),
         });
-    let columns: Vec<ArrayRef> = columns.collect();
-    let schema = outward(table.schema_ref(), &columns);
-    let table = RecordBatch::try_new(schema.clone(), columns).map_err(|_| TableError::Unfit)?;
-    let mut writer = create(path, &schema)?;
-    let written = writer.write(&table).and_then(|()| writer.close());
-    written.map(|_| ()).map_err(|error| unwritable(path, error))
+        let rows = RecordBatch::try_new(self.schema.clone(), columns.collect()).map_err(|_| TableError::Unfit)?;
+        self.writer.write(&rows).map_err(|error| unwritable(&self.path, error))
+    }
+
+    /// Writes the footer: without it there is no table.
+    pub fn finish(self) -> Result<(), TableError> {
+        let Self { path, writer, .. } = self;
+        writer.close().map(|_| ()).map_err(|error| unwritable(&path, error))
+    }
 }
 
 /// The schema as other programs read it.
-fn outward(schema: &Schema, columns: &[ArrayRef]) -> SchemaRef {
+fn outward(schema: &Schema, longest: &[usize]) -> SchemaRef {
     let mut header = HashMap::from([(astropy::HEADER.to_owned(), astropy::astropy_header(schema))]);
-    for (field, column) in schema.fields().iter().zip(columns) {
-        if let Some(texts) = column.as_string_opt::<i32>() {
-            let longest = texts.iter().flatten().map(|text| text.chars().count()).max();
-            header.insert(
-                astropy::length_key(field.name()),
-                longest.unwrap_or(0).max(1).to_string(),
-            );
+    for (field, longest) in schema.fields().iter().zip(longest) {
+        if *field.data_type() == DataType::Utf8 {
+            header.insert(astropy::length_key(field.name()), (*longest).max(1).to_string());
         }
     }
     Schema::new_with_metadata(schema.fields().clone(), header).into()

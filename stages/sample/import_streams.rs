@@ -41,10 +41,11 @@ pub use self::recognised::{STREAM_NAMES, misfit, recognised, unit_of};
 pub use self::source::{ColumnMap, Source};
 
 use self::identity::Place;
-use self::kept::KEPT;
+use self::kept::{KEPT, KeptWriter};
 use self::rows::Read;
 use self::source::COLUMNS;
 use self::values::{Reading, Recipe, V_LOS, is_error};
+use self::write::{SetAsideWriter, StarsWriter};
 use crate::common::columns::{self, CARTESIAN, TIME};
 use crate::common::parameters::{ANY, Gyr, Mas};
 use crate::common::sun::{self, SunParameters};
@@ -60,6 +61,10 @@ pub struct ImportStreams {
     /// a particle, are its stars 0, 1, 2, …; particles that are not in all of them are set aside.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub snapshots: Vec<PathBuf>,
+    /// The other files of snapshots that were written in several, as Gadget and Arepo do; left out, those beside each, by their numbers:
+    /// `snap_000.1.hdf5` and so on beside `snap_000.0.hdf5`, as many as its header says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PathBuf>,
     /// Times of the snapshots, Gyr.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub times: Vec<Gyr<ANY>>,
@@ -149,7 +154,7 @@ impl Stage for ImportStreams {
     const KIND: &'static str = "import_streams";
     const ABOUT: &'static str =
         "Import a table of streams (Parquet, CSV, ECSV, FITS, VOTable, HDF5), or snapshots, mapping columns and units";
-    const REVISION: u32 = 6;
+    const REVISION: u32 = 7;
     const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -306,40 +311,60 @@ impl Stage for ImportStreams {
             called: None,
             path: path.clone(),
         });
-        one.chain(many).collect()
+        let parts = self.parts.iter().enumerate().map(|(place, path)| FileParameter {
+            parameter: "parts".into(),
+            place: Some(place),
+            called: None,
+            path: path.clone(),
+        });
+        one.chain(many).chain(parts).collect()
     }
 
     fn settled(&self, at: &dyn Fn(&Path) -> PathBuf) -> Result<Option<Self>, Option<Fault>> {
-        if !self.columns.is_empty() {
-            return Ok(None);
-        }
         let files = self.files();
-        // What is wrong with the file itself is reported elsewhere.
+        // What is wrong with the files themselves is reported elsewhere.
         let file = files.first().ok_or(None)?;
+        let fault = |file: &FileParameter, error: StageError| match error {
+            StageError::Failed { message, hint } => {
+                let mut fault = Fault::new(&file.name(), message);
+                fault.hint = hint;
+                Some(fault)
+            }
+            error => Some(Fault::new(&file.name(), error.to_string())),
+        };
+        let mut parts = self.parts.clone();
+        if parts.is_empty() {
+            for file in files.iter().filter(|file| self.is_hdf5(&file.path)) {
+                let path = at(&file.path);
+                if !path.is_file() {
+                    return Err(None);
+                }
+                let all = file::parts(&path, self.how()).map_err(|error| fault(file, error))?;
+                let others = all.iter().filter(|part| **part != path);
+                parts.extend(others.filter_map(|part| Some(file.path.with_file_name(part.file_name()?))));
+            }
+        }
+        let with_parts = Self { parts, ..self.clone() };
+        if !self.columns.is_empty() {
+            return Ok((with_parts.parts != self.parts).then_some(with_parts));
+        }
         let path = at(&file.path);
         if !path.is_file() {
             return Err(None);
         }
-        let fault = |message: String, hint: Option<String>| {
-            let mut fault = Fault::new(&file.name(), message);
-            fault.hint = hint;
-            Some(fault)
-        };
-        let names = file::names(&path, self.how()).map_err(|error| match error {
-            StageError::Failed { message, hint } => fault(message, hint),
-            error => fault(error.to_string(), None),
-        })?;
-        let columns = recognised(&names).map_err(|reason| {
+        let names = file::names(&path, self.how()).map_err(|error| fault(file, error))?;
+        let mut columns = recognised(&names).map_err(|reason| {
             let there = names.iter().take(20).map(String::as_str).collect::<Vec<_>>().join(", ");
-            fault(
-                format!("{}: {reason}", file.path.display()),
-                Some(format!("map others by `columns`; columns there are: {there}")),
-            )
+            let mut fault = Fault::new(&file.name(), format!("{}: {reason}", file.path.display()));
+            fault.hint = Some(format!("map others by `columns`; columns there are: {there}"));
+            Some(fault)
         })?;
-        Ok(Some(Self {
-            columns,
-            ..self.clone()
-        }))
+        if self.path.is_none() {
+            // A star is a snapshot, and its time may be stated.
+            columns.star = None;
+            columns.t = columns.t.filter(|_| self.times.is_empty());
+        }
+        Ok(Some(Self { columns, ..with_parts }))
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
@@ -352,38 +377,103 @@ impl Stage for ImportStreams {
             _ => Vec::new(),
         };
         wanted.extend(kept.iter().map(|column| (column.name.as_str(), formats::Role::Kept)));
-        let mut tables = Vec::new();
-        for file in self.files() {
-            tables.push(file::read(context.file(&file.name())?, self.how(), &wanted)?);
+        self.expect_parts(context)?;
+        let mut import = Import::new(self, context, kept.clone());
+        match &self.path {
+            // Stars that belong to no stream stay in the order of the file.
+            Some(_) if self.columns.stream.is_none() && self.columns.star.is_none() => {
+                let path = context.file("path")?;
+                let rows = (TOGETHER / wanted.len().max(1)).max(1);
+                file::read_pieces(path, self.how(), &wanted, rows, |table| import.take(&[table]))?;
+            }
+            Some(_) => import.take(&[file::read(context.file("path")?, self.how(), &wanted)?])?,
+            None => {
+                let read = |place| file::read(context.file(&format!("snapshots.{place}"))?, self.how(), &wanted);
+                let tables = (0..self.snapshots.len()).map(read).collect::<Result<Vec<_>, _>>()?;
+                import.take(&tables)?;
+            }
         }
-        let files: Vec<String> = self
-            .files()
-            .iter()
-            .map(|file| file.path.display().to_string())
-            .collect();
+        import.finish()
+    }
+}
+
+/// Numbers read together, at least.
+const TOGETHER: usize = 1 << 19;
+
+/// An import at work: rows go from the file into the outputs.
+struct Import<'a> {
+    stage: &'a ImportStreams,
+    context: &'a StageContext,
+    /// What the files are called.
+    files: Vec<String>,
+    stars: StarsWriter,
+    set_aside: SetAsideWriter,
+    kept: Option<KeptWriter>,
+    said: write::Said,
+    rows: usize,
+    usable: usize,
+    incomplete: usize,
+}
+
+impl<'a> Import<'a> {
+    fn new(stage: &'a ImportStreams, context: &'a StageContext, kept: Vec<formats::Column>) -> Self {
+        let read = stage.path.iter().chain(&stage.snapshots);
+        Self {
+            stage,
+            context,
+            files: read.map(|path| path.display().to_string()).collect(),
+            stars: StarsWriter::new(stage),
+            set_aside: SetAsideWriter::new(stage),
+            kept: stage.keep.as_ref().map(|_| KeptWriter::new(kept)),
+            said: write::Said::default(),
+            rows: 0,
+            usable: 0,
+            incomplete: 0,
+        }
+    }
+
+    /// Takes the next rows of a file, or all of several.
+    fn take(&mut self, tables: &[formats::Table]) -> Result<(), StageError> {
+        let Self { stage, context, .. } = *self;
+        context.check_cancelled()?;
         let readings = tables
             .iter()
-            .zip(&files)
-            .map(|(table, file)| Reading::new(table, &self.columns, self.recipe(), file));
+            .zip(&self.files)
+            .map(|(table, file)| Reading::new(table, &stage.columns, stage.recipe(), file));
         let readings = readings.collect::<Result<Vec<_>, _>>()?;
-        let mut read = Read::new(&tables, &readings, &self.columns, self.ids, &|place| self.row(place))?;
-        if self.path.is_none() {
-            let incomplete = read.set_aside_incomplete(tables.len(), self.columns.stream_name());
-            context.metric("incomplete_streams", incomplete as f64, "");
+        let mut read = Read::new(tables, &readings, &stage.columns, stage.ids, &|place| stage.row(place))?;
+        if stage.path.is_none() {
+            self.incomplete += read.set_aside_incomplete(tables.len(), stage.columns.stream_name());
         }
-        let rows: usize = tables.iter().map(|table| table.rows).sum();
-        write::set_aside(self, context, &read.bad, rows)?;
-        if read.rows.is_empty() {
+        self.rows += tables.iter().map(|table| table.rows).sum::<usize>();
+        self.usable += read.rows.len();
+        self.said.add(stage, tables, &read);
+        self.stars.append(stage, context, &readings, &read)?;
+        if let (Some(kept), Some(table)) = (&mut self.kept, tables.first()) {
+            kept.append(context, table, &read)?;
+        }
+        self.set_aside.append(context, std::mem::take(&mut read.bad))
+    }
+
+    /// Ends the outputs, and says what was read.
+    fn finish(self) -> Result<Outcome, StageError> {
+        let (stage, context, rows) = (self.stage, self.context, self.rows);
+        if stage.path.is_none() {
+            context.metric("incomplete_streams", self.incomplete as f64, "");
+        }
+        let first = self.set_aside.finish(stage, context, rows)?;
+        if self.usable == 0 {
+            let files = &self.files;
             let more = if files.len() > 1 {
                 format!(" and {} more files", files.len() - 1)
             } else {
                 String::new()
             };
             let files = format!("{}{more}", files[0]);
-            return Err(StageError::failed(match read.bad.first() {
+            return Err(StageError::failed(match first {
                 None => format!("{files} has no rows"),
                 Some(bad) => {
-                    let row = self.row((bad.snapshot, bad.row));
+                    let row = stage.row((bad.snapshot, bad.row));
                     format!(
                         "none of the {rows} rows of {files} can be used; row {row}{}",
                         bad.shown()
@@ -391,11 +481,12 @@ impl Stage for ImportStreams {
                 }
             }));
         }
-        write::notes(self, context, &tables, &read);
-        if self.keep.is_some() {
-            kept::write(context, &kept, &tables[0], &read)?;
+        write::notes(stage, context, &self.said);
+        if let Some(kept) = self.kept {
+            kept.finish(context)?;
         }
-        write::stars(self, context, &readings, &read)
+        self.stars.finish(context)?;
+        Ok(Outcome::Complete)
     }
 }
 
@@ -406,6 +497,35 @@ impl ImportStreams {
             Some(_) => (row + 1).to_string(),
             None => format!("{} of snapshot {snapshot}", row + 1),
         }
+    }
+
+    /// Whether a file may be one of several of a snapshot.
+    fn is_hdf5(&self, path: &Path) -> bool {
+        match self.format {
+            Some(format) => format == Format::Hdf5,
+            None => Format::of(path) == Some(Ending::Read(Format::Hdf5)),
+        }
+    }
+
+    /// An error if a file of a snapshot is not among those that were looked at for changes.
+    fn expect_parts(&self, context: &StageContext) -> Result<(), StageError> {
+        let part = |place| context.file(&format!("parts.{place}"));
+        let known = (0..self.parts.len()).map(part).collect::<Result<Vec<_>, _>>()?;
+        let files = self.files().into_iter();
+        for file in files.filter(|file| file.parameter != "parts" && self.is_hdf5(&file.path)) {
+            let path = context.file(&file.name())?;
+            let all = file::parts(path, self.how())?;
+            if let Some(other) = all
+                .iter()
+                .find(|part| *part != path && !known.contains(&part.as_path()))
+            {
+                return Err(StageError::with_hint(
+                    format!("{} belongs to the snapshot, and is not in `parts`", other.display()),
+                    "leave `parts` out to take the files that are beside each other",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// How the files are read.

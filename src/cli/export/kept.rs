@@ -14,7 +14,7 @@ use tables::{RecordBatch, TableError};
 use crate::cli::common::Loaded;
 
 /// The column of names of streams.
-const NAME: &str = "name";
+pub(super) const NAME: &str = "name";
 
 /// The output of an import that has them.
 const KEPT: &str = "kept";
@@ -65,15 +65,33 @@ pub(super) fn joined(table: RecordBatch, kept: &RecordBatch) -> Result<RecordBat
     let ats: Vec<usize> = order.iter().map(|(at, _)| *at).collect();
     let places = UInt64Array::from_iter(order.iter().map(|(_, place)| *place));
     let sorted = tables::take_rows(&table, &ats)?;
-    // Streams without names leave the column to what the file has under it.
     let says = |column: &ArrayRef| column.null_count() < column.len() || column.is_empty();
-    let schema = sorted.schema();
-    let told = schema.fields().iter().zip(sorted.columns());
-    let told = told.filter(|(field, column)| field.name() != NAME || says(column));
+    let are_named = sorted.column_by_name(NAME).is_none_or(says);
+    let columns = kept.columns().iter();
+    let columns = columns.map(|column| take(column, &places, None).map_err(|_| TableError::Unfit));
+    beside(
+        &sorted,
+        are_named,
+        kept.schema_ref(),
+        columns.collect::<Result<_, _>>()?,
+    )
+}
+
+/// Columns that were kept beside those of a table, row by row. Where no stream has a name, the column of names is left to what the file has
+/// under it.
+pub(super) fn beside(
+    table: &RecordBatch,
+    are_named: bool,
+    kept: &Schema,
+    kept_columns: Vec<ArrayRef>,
+) -> Result<RecordBatch, TableError> {
+    let schema = table.schema_ref();
+    let told = schema.fields().iter().zip(table.columns());
+    let told = told.filter(|(field, _)| field.name() != NAME || are_named);
     let (mut fields, mut columns): (Vec<Field>, Vec<ArrayRef>) = told
         .map(|(field, column)| (field.as_ref().clone(), column.clone()))
         .unzip();
-    for (field, column) in kept.schema().fields().iter().zip(kept.columns()) {
+    for (field, column) in kept.fields().iter().zip(kept_columns) {
         if ["stream", "star"].contains(&field.name().as_str()) {
             continue;
         }
@@ -84,7 +102,7 @@ pub(super) fn joined(table: RecordBatch, kept: &RecordBatch) -> Result<RecordBat
             field.name().clone()
         };
         fields.push(field.as_ref().clone().with_name(name).with_nullable(true));
-        columns.push(take(column, &places, None).map_err(|_| TableError::Unfit)?);
+        columns.push(column);
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|_| TableError::Unfit)
 }

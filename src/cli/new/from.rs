@@ -28,6 +28,8 @@ pub struct Written {
 struct Found {
     /// Its path, the same from any folder.
     path: String,
+    /// Which table of several.
+    table: Option<String>,
     columns: Vec<Column>,
     /// Our columns, each with the file's.
     mapped: Pairs,
@@ -38,11 +40,15 @@ struct Found {
 /// Writes a pipeline called `name` for a file of stars.
 ///
 /// **Fails when** the columns that say where stars are are not known by their names.
-pub fn pipeline(template: &str, file: &Path, name: &str) -> Result<Written, Failure> {
-    let found = look(file)?;
+pub fn pipeline(template: &str, file: &Path, table: Option<&str>, name: &str) -> Result<Written, Failure> {
+    let how = How {
+        table,
+        ..How::default()
+    };
+    let found = look(file, how)?;
     // What was not measured is drawn only beside errors of what was.
     if !found.has("v_los", "vx") && !found.has_errors() {
-        columns::mapped(file)?;
+        columns::mapped(file, how)?;
     }
     let mut lines = vec![told(&found)];
     for (ours, theirs) in &found.mapped {
@@ -75,14 +81,15 @@ pub fn pipeline(template: &str, file: &Path, name: &str) -> Result<Written, Fail
     Ok(Written { yaml, found: lines })
 }
 
-fn look(file: &Path) -> Result<Found, Failure> {
+fn look(file: &Path, how: How) -> Result<Found, Failure> {
     let failed = |error: formats::FormatError| Failure::Work(said(&error));
-    let columns = formats::columns(file, How::default()).map_err(failed)?;
+    let columns = formats::columns(file, how).map_err(failed)?;
     let mut mapped = columns::sky_or_cartesian(file, &columns)?;
     mapped.retain(|(ours, _)| ours != "stream");
-    let read = |name: &str| formats::read(file, How::default(), &[(name, Role::Label)]).map_err(failed);
+    let read = |name: &str| formats::read(file, how, &[(name, Role::Label)]).map_err(failed);
     let mut found = Found {
         path: absolute(file)?,
+        table: how.table.map(str::to_owned),
         rows: 0,
         streams: 0,
         columns: Vec::new(),
@@ -157,6 +164,9 @@ impl Found {
     /// The parameters of `import_streams`, as YAML below `with`.
     fn parameters(&self) -> String {
         let mut yaml = format!("        path: {}\n", quoted(&self.path));
+        if let Some(table) = &self.table {
+            let _ = writeln!(yaml, "        table: {}", quoted(table));
+        }
         let others = self.others();
         if !others.is_empty() {
             yaml += "        keep: all # what is not mapped travels along, into exported files\n";

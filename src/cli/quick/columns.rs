@@ -13,8 +13,8 @@ use crate::cli::failure::Failure;
 pub type Pairs = Vec<(String, String)>;
 
 /// The columns of a file that say where stars are and how they move, along the line of sight as well.
-pub fn mapped(file: &Path) -> Result<Pairs, Failure> {
-    let columns = formats::columns(file, How::default()).map_err(|error| Failure::Work(said(&error)))?;
+pub fn mapped(file: &Path, how: How) -> Result<Pairs, Failure> {
+    let columns = formats::columns(file, how).map_err(|error| Failure::Work(said(&error)))?;
     once(file, &columns, choose)
 }
 
@@ -35,7 +35,7 @@ fn once(file: &Path, columns: &[Column], find: fn(&[String]) -> Result<Pairs, St
 fn lacks(file: &Path, columns: &[String], why: &str) -> Failure {
     let found = shortened(columns);
     Failure::Usage(format!(
-        "{}: {why}\n  its columns: {found}\n  needed: {}\n  other names are mapped in a pipeline: actionfinder new",
+        "{}: {why}\n  its columns: {found}\n  needed: {}\n  of a file with several tables, name one: --table\n  other names are mapped in a pipeline: actionfinder new",
         file.display(),
         "x y z vx vy vz; or ra dec pmra pmdec, or l b mu_l_cosb mu_b, with distance or parallax, and radial_velocity"
     ))

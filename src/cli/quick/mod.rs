@@ -18,6 +18,9 @@ pub struct How {
     /// Where to write the table: its ending, .parquet, .csv, .ecsv or .fits, tells the format
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Which table of a file that has several: its name or number; which particles of a snapshot, such as `stars`
+    #[arg(long, value_name = "NAME")]
+    table: Option<String>,
     /// Only print the pipeline
     #[arg(long)]
     explain: bool,
@@ -89,15 +92,24 @@ fn put(path: &Path, text: &str) -> Result<(), Failure> {
 /// The stage `stars` that brings in a file of stars, as YAML below `stages`.
 ///
 /// **Fails when** the file lacks columns that are needed.
-pub fn stars(file: &Path) -> Result<Stars, Failure> {
-    let mapped = columns::mapped(file)?;
+pub fn stars(file: &Path, with: &How) -> Result<Stars, Failure> {
+    let table = with.table.as_deref();
+    let mapped = columns::mapped(
+        file,
+        formats::How {
+            table,
+            ..formats::How::default()
+        },
+    )?;
+    let table = table.map(|name| format!("        table: {}\n", quoted(name)));
     let lines: Vec<String> = mapped
         .iter()
         .map(|(ours, theirs)| format!("          {ours}: {}\n", quoted(theirs)))
         .collect();
     let yaml = format!(
-        "  stars:\n    import_streams:\n      with:\n        path: {}\n        keep: all\n        columns:\n{}",
+        "  stars:\n    import_streams:\n      with:\n        path: {}\n{}        keep: all\n        columns:\n{}",
         quoted(&absolute(file)?),
+        table.unwrap_or_default(),
         lines.concat()
     );
     Ok(Stars {

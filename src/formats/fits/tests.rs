@@ -5,8 +5,13 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::cells::{Label, Role};
-use crate::table::Kind;
-use crate::testing::{reference, shown};
+use crate::table::{Kind, Table, Wanted};
+use crate::testing::{reference, shown, whole};
+
+/// Columns of a file, all rows at once.
+fn read(path: &Path, table: Option<&str>, wanted: &[Wanted]) -> Result<Table, FormatError> {
+    whole(wanted, |pieces| super::read(path, table, pieces))
+}
 
 fn kinds() -> PathBuf {
     reference("kinds.fits")

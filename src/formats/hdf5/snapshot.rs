@@ -4,18 +4,21 @@
 //! Lengths are in units of `UnitLength`/h, times a where coordinates are comoving; velocities are kept as v/√a there; masses in `UnitMass`/h
 //! (Springel 2005, MNRAS 364, 1105, section 3 and the users' guide of Gadget-2).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hdf5_reader::Attribute;
 use hdf5_reader::group::Group;
 
 use super::part::{self, Part};
-use super::{Opened, failed, of_group};
+use super::{Opened, damaged, failed, of_group};
 use crate::error::FormatError;
 use crate::table::Column;
 
 /// What the types of particles are called.
 const TYPES: [&str; 6] = ["gas", "dark", "disc", "bulge", "stars", "black_holes"];
+
+/// More files than any snapshot has.
+const MOST_FILES: f64 = 65536.0;
 
 /// What the header says.
 pub(super) struct Header {
@@ -94,22 +97,65 @@ impl Header {
         }))
     }
 
-    /// The particles of one type: the one that is wanted, or the only one.
+    /// All files of the snapshot that `path` is one of, in the order of their numbers.
+    pub fn files(&self, path: &Path) -> Result<Vec<PathBuf>, FormatError> {
+        if self.files <= 1.0 {
+            return Ok(vec![path.to_owned()]);
+        }
+        let (shown, count) = (path.display(), self.files);
+        if !(count < MOST_FILES && count.fract() == 0.0) {
+            return Err(damaged(path, &format!("it says it is one of {count} files")));
+        }
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let words: Vec<&str> = name.split('.').collect();
+        let is_number = |word: &&str| !word.is_empty() && word.parse::<f64>().is_ok_and(|number| number < count);
+        // Before the ending, and after the name.
+        let place = (1..words.len().saturating_sub(1)).rfind(|&place| is_number(&words[place]));
+        let Some(place) = place else {
+            return Err(FormatError::with_hint(
+                format!("{shown} is one of {count} files of a snapshot, and its name does not say which"),
+                "name them as they were written: snap_000.0.hdf5, snap_000.1.hdf5, …",
+            ));
+        };
+        let numbers = (0..count as usize).map(|number| number.to_string());
+        let files = numbers.map(|number| {
+            let mut words = words.clone();
+            words[place] = &number;
+            path.with_file_name(words.join("."))
+        });
+        let files: Vec<PathBuf> = files.collect();
+        match files.iter().find(|file| !file.is_file()) {
+            Some(missing) => {
+                let missing = missing.file_name().unwrap_or_default().to_string_lossy();
+                Err(FormatError::with_hint(
+                    format!("{shown} is one of {count} files of a snapshot, and {missing} is not beside it"),
+                    "copy all of them into one folder",
+                ))
+            }
+            None => Ok(files),
+        }
+    }
+
+    /// The particles of one type, in all files of the snapshot: the one that is wanted, or the only one.
     pub fn open(&self, path: &Path, root: &Group, table: Option<&str>) -> Result<Opened, FormatError> {
         let shown = path.display();
-        if self.files > 1.0 {
-            return Err(FormatError::with_hint(
-                format!(
-                    "{shown} is one of {} files of a snapshot: a part of one is not read",
-                    self.files
-                ),
-                "join them into one file",
-            ));
+        let mut files = Vec::new();
+        for file in self.files(path)? {
+            let root = if file == path {
+                root.clone()
+            } else {
+                super::root(&file)?
+            };
+            files.push((file, root));
         }
-        let (groups, _) = root.member_names().map_err(|error| failed(path, "its root", &error))?;
         let type_of = |name: &str| name.strip_prefix("PartType")?.parse::<usize>().ok();
-        let mut there: Vec<usize> = groups.iter().filter_map(|name| type_of(name)).collect();
+        let mut there: Vec<usize> = Vec::new();
+        for (file, root) in &files {
+            let (groups, _) = root.member_names().map_err(|error| failed(file, "its root", &error))?;
+            there.extend(groups.iter().filter_map(|name| type_of(name)));
+        }
         there.sort_unstable();
+        there.dedup();
         let called = |of: &usize| {
             TYPES
                 .get(*of)
@@ -133,10 +179,17 @@ impl Header {
             ));
         };
         let name = format!("PartType{wanted}");
-        let group = root.group(&name).map_err(|error| failed(path, &name, &error))?;
-        let mut opened = of_group(path, &group)?;
-        self.add(wanted, &mut opened.parts);
-        opened.notes.push(self.note(path));
+        let mut opened = Opened {
+            files: Vec::new(),
+            notes: vec![self.note(path)],
+        };
+        for (file, root) in files {
+            // A file without such particles has no group for them.
+            let Ok(group) = root.group(&name) else { continue };
+            let mut opening = of_group(&file, &group)?;
+            self.add(wanted, &mut opening.parts);
+            opened.files.push(opening);
+        }
         Ok(opened)
     }
 

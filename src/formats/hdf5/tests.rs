@@ -4,9 +4,14 @@ use std::fs;
 
 use super::*;
 use crate::cells::Role;
-use crate::table::Kind;
-use crate::testing::{reference, shown};
+use crate::table::{Kind, Table, Wanted};
+use crate::testing::{reference, shown, whole};
 use crate::{How, read as read_any};
+
+/// Columns of a file, all rows at once.
+fn read(path: &Path, table: Option<&str>, wanted: &[Wanted]) -> Result<Table, FormatError> {
+    whole(wanted, |pieces| super::read(path, table, pieces))
+}
 
 const PHASE_SPACE: [Wanted; 7] = [
     ("ParticleIDs", Role::Label),
@@ -16,6 +21,16 @@ const PHASE_SPACE: [Wanted; 7] = [
     ("Velocities[0]", Role::Number),
     ("Velocities[1]", Role::Number),
     ("Velocities[2]", Role::Number),
+];
+
+const SIX: [Wanted; 7] = [
+    ("id", Role::Label),
+    ("x", Role::Number),
+    ("y", Role::Number),
+    ("z", Role::Number),
+    ("vx", Role::Number),
+    ("vy", Role::Number),
+    ("vz", Role::Number),
 ];
 
 fn error(name: &str, table: Option<&str>) -> String {
@@ -28,9 +43,7 @@ fn error(name: &str, table: Option<&str>) -> String {
 #[test]
 fn snapshots_give_the_particles_that_were_written() {
     // The same particles as text, by the same script.
-    let wanted = ["id", "x", "y", "z", "vx", "vy", "vz"]
-        .map(|name| (name, if name == "id" { Role::Label } else { Role::Number }));
-    let all = shown(&read_any(&reference("snapshot.csv"), How::default(), &wanted).unwrap());
+    let all = shown(&read_any(&reference("snapshot.csv"), How::default(), &SIX).unwrap());
     for (file, table, rows) in [
         ("gizmo.hdf5", Some("dark"), &all[..4]),
         ("gizmo.hdf5", Some("stars"), &all[4..]),
@@ -103,8 +116,6 @@ fn what_is_not_read_says_what_to_do() {
         none.ends_with("has no particles gas | there are: dark, stars"),
         "{none}"
     );
-    let part = error("part.0.hdf5", None);
-    assert!(part.contains("is one of 2 files of a snapshot"), "{part}");
     for file in ["pandas_table.h5", "pandas_fixed.h5"] {
         let pandas = error(file, Some("stars"));
         assert!(
@@ -138,4 +149,55 @@ fn damaged_files_never_panic() {
             let _ = read(&path, Some("stars"), &PHASE_SPACE);
         }
     }
+}
+
+/// Gadget writes a snapshot in several files, of which some lack a type of particles.
+#[test]
+fn a_snapshot_in_several_files_is_one() {
+    let all = shown(&read_any(&reference("snapshot.csv"), How::default(), &SIX).unwrap());
+    for name in ["part.0.hdf5", "part.1.hdf5", "part.2.hdf5"] {
+        let table = read(&reference(name), Some("dark"), &PHASE_SPACE).unwrap();
+        assert_eq!(shown(&table), all[..4], "{name}");
+        let of_stars = read(&reference(name), Some("stars"), &PHASE_SPACE).unwrap();
+        assert_eq!(shown(&of_stars), all[4..], "{name}");
+    }
+    // Each file comes by itself.
+    let mut pieces = Vec::new();
+    let how = How {
+        table: Some("dark"),
+        ..How::default()
+    };
+    crate::read_pieces(&reference("part.2.hdf5"), how, &PHASE_SPACE, 1, |table| {
+        pieces.push((table.first, table.rows));
+        Ok::<(), FormatError>(())
+    })
+    .unwrap();
+    // What there is to say comes last.
+    assert_eq!(pieces, [(0, 3), (3, 1), (4, 0)]);
+    let three = crate::files(&reference("part.1.hdf5"), How::default()).unwrap();
+    assert_eq!(three, ["part.0.hdf5", "part.1.hdf5", "part.2.hdf5"].map(reference));
+    assert_eq!(crate::files(&reference("gizmo.hdf5"), How::default()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_snapshot_that_is_not_whole_says_which_file_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = |path: &Path| match read(path, Some("dark"), &PHASE_SPACE) {
+        Err(FormatError::Unfit { message, hint }) => format!("{message} | {}", hint.unwrap_or_default()),
+        _ => panic!("was read"),
+    };
+    for name in ["part.0.hdf5", "part.2.hdf5"] {
+        fs::copy(reference(name), folder.path().join(name)).unwrap();
+    }
+    let lacking = error(&folder.path().join("part.0.hdf5"));
+    assert!(
+        lacking.contains(
+            "is one of 3 files of a snapshot, and part.1.hdf5 is not beside it | copy all of them into one folder"
+        ),
+        "{lacking}"
+    );
+    let other = folder.path().join("part.hdf5");
+    fs::copy(reference("part.0.hdf5"), &other).unwrap();
+    let unnamed = error(&other);
+    assert!(unnamed.contains("its name does not say which | name them"), "{unnamed}");
 }

@@ -35,6 +35,11 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead>, FormatError> {
         _ => (0, None),
     };
     text.consume(mark);
+    let begin = text.fill_buf().map_err(|error| bytes::failed(path, error))?;
+    // Lines of old: each ends with a carriage return alone.
+    if wide.is_none() && begin.contains(&b'\r') && !begin.contains(&b'\n') {
+        return Ok(Box::new(BufReader::new(Returns(text))));
+    }
     Ok(match wide {
         Some(is_big) => Box::new(BufReader::new(Wide {
             text,
@@ -45,6 +50,18 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead>, FormatError> {
         })),
         None => text,
     })
+}
+
+/// Carriage returns as ends of lines.
+struct Returns(Box<dyn BufRead>);
+
+impl Read for Returns {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(into)?;
+        let returns = into[..count].iter_mut().filter(|byte| **byte == b'\r');
+        returns.for_each(|byte| *byte = b'\n');
+        Ok(count)
+    }
 }
 
 /// UTF-16 as UTF-8.

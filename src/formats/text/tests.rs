@@ -6,6 +6,13 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::cells::{Cells, Label, Role};
+use crate::table::{Table, Wanted};
+use crate::testing::whole;
+
+/// Columns of a file, all rows at once.
+fn read(path: &Path, separator: Option<char>, wanted: &[Wanted]) -> Result<Table, FormatError> {
+    whole(wanted, |pieces| super::read(path, separator, pieces))
+}
 
 const WANTED: [Wanted; 3] = [("id", Role::Label), ("x", Role::Number), ("y", Role::Number)];
 
@@ -205,4 +212,26 @@ fn damaged_texts_never_panic() {
             let _ = read(&path, Some(' '), &WANTED);
         }
     }
+}
+
+#[test]
+fn a_line_of_units_below_the_header_is_no_row() {
+    for (text, unit) in [
+        ("id;x;y\n;pc;---\n---;---;---\n1;2;3\n", Some("pc")),
+        ("id,x,y\n,km/s,\n1,2,3\n", Some("km/s")),
+        ("id,x,y\n1,2,3\n", None),
+        ("id,x,y\nkpc,2,3\n1,2,3\n", None),
+    ] {
+        let table = read_text(text);
+        assert_eq!(table.unit("x"), unit, "{text}");
+        assert_eq!(table.rows, if text.contains("kpc") { 2 } else { 1 }, "{text}");
+    }
+}
+
+#[test]
+fn lines_may_end_as_they_did_of_old() {
+    let rows_of = |text: &str| rows(&read_text(text));
+    let text = "id,x,y\n1,2,3\n2,3,4\n";
+    assert_eq!(rows_of(&text.replace('\n', "\r")), rows_of(text));
+    assert_eq!(rows_of(&text.replace('\n', "\r\n")), rows_of(text));
 }

@@ -22,9 +22,9 @@ pub(super) fn rows(
         let is_whole = row(&mut rest, fields, has_flags, &mut cells);
         // Fields without bytes would never end.
         if is_whole.is_none() || rest.len() == before {
-            return Err(cut_off(path, &format!(" in row {}", rows.table.rows + 1)));
+            return Err(cut_off(path, &format!(" in row {}", rows.pieces.rows() + 1)));
         }
-        for (part, column) in rows.parts.iter().zip(&mut rows.columns) {
+        for (at, part) in rows.parts.iter().enumerate() {
             let (field, cell) = (&fields[part.field], &cells[part.field]);
             let text;
             let value = if cell.is_missing {
@@ -41,9 +41,11 @@ pub(super) fn rows(
             } else {
                 value(field, cell, part.element.unwrap_or(0))
             };
-            column.push(value);
+            rows.pieces.push(at, value);
         }
-        rows.table.rows += 1;
+        if !rows.pieces.end_row() {
+            return Ok(());
+        }
     }
     Ok(())
 }

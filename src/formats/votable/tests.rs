@@ -4,8 +4,13 @@ use std::fs;
 
 use super::*;
 use crate::cells::Role;
-use crate::table::Kind;
-use crate::testing::{reference, shown};
+use crate::table::{Kind, Table, Wanted};
+use crate::testing::{reference, shown, whole};
+
+/// Columns of a file, all rows at once.
+fn read(path: &Path, table: Option<&str>, wanted: &[Wanted]) -> Result<Table, FormatError> {
+    whole(wanted, |pieces| super::read(path, table, pieces))
+}
 
 fn written(text: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();

@@ -3,52 +3,47 @@
 use std::io::{self, Write};
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Field, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, FieldRef, Float64Type, Int64Type, Schema};
 use tables::RecordBatch;
+
+use super::Extent;
 
 const BLOCK: usize = 2880;
 
 /// What stands for a missing whole number.
 const NULL: i64 = i64::MIN;
 
-/// Writes the table. Missing are NaN, [`NULL`], an empty text or a zero byte; letters beyond ASCII, which FITS has not, are `?`.
-pub(super) fn write(file: &mut dyn Write, table: &RecordBatch) -> io::Result<()> {
+/// Writes the headers. Missing are NaN, [`NULL`], an empty text or a zero byte; letters beyond ASCII, which FITS has not, are `?`.
+pub(super) fn begin(file: &mut dyn Write, schema: &Schema, extent: &Extent) -> io::Result<()> {
     let mut header = Header::default();
     header.plain("SIMPLE", "T");
     header.plain("BITPIX", "8");
     header.plain("NAXIS", "0");
     header.plain("EXTEND", "T");
     header.write(file)?;
-    let columns: Vec<(&Field, &ArrayRef, usize)> = table
-        .schema_ref()
-        .fields()
-        .iter()
-        .zip(table.columns())
-        .map(|(field, array)| Ok((field.as_ref(), array, width(array)?)))
-        .collect::<io::Result<_>>()?;
-    let row_bytes: usize = columns.iter().map(|(.., width)| width).sum();
+    let widths = widths(schema, extent)?;
     let mut header = Header::default();
     header.text("XTENSION", "BINTABLE");
     for (key, number) in [
         ("BITPIX", 8),
         ("NAXIS", 2),
-        ("NAXIS1", row_bytes),
-        ("NAXIS2", table.num_rows()),
+        ("NAXIS1", widths.iter().sum()),
+        ("NAXIS2", extent.rows),
         ("PCOUNT", 0),
         ("GCOUNT", 1),
-        ("TFIELDS", columns.len()),
+        ("TFIELDS", widths.len()),
     ] {
         header.plain(key, &number.to_string());
     }
-    for (place, (field, array, width)) in columns.iter().enumerate() {
+    for (place, (field, width)) in schema.fields().iter().zip(widths).enumerate() {
         let key = |word: &str| format!("{word}{}", place + 1);
         header.text(&key("TTYPE"), field.name());
-        header.text(&key("TFORM"), &form(array, *width));
+        header.text(&key("TFORM"), &form(field.data_type(), width));
         let unit = tables::unit_of(field);
         if !unit.is_empty() {
             header.text(&key("TUNIT"), unit);
         }
-        if *array.data_type() == DataType::Int64 && array.null_count() > 0 {
+        if *field.data_type() == DataType::Int64 && extent.have_missing[place] {
             header.plain(&key("TNULL"), &NULL.to_string());
         }
         if let Some(description) = field.metadata().get("description").filter(|text| !text.is_empty()) {
@@ -56,38 +51,44 @@ pub(super) fn write(file: &mut dyn Write, table: &RecordBatch) -> io::Result<()>
         }
     }
     header.text("EXTNAME", "stars");
-    header.write(file)?;
-    let mut row_of = Vec::with_capacity(row_bytes);
+    header.write(file)
+}
+
+/// Writes rows.
+pub(super) fn rows(file: &mut dyn Write, table: &RecordBatch, extent: &Extent) -> io::Result<()> {
+    let widths = widths(table.schema_ref(), extent)?;
+    let mut row_of = Vec::new();
     for row in 0..table.num_rows() {
         row_of.clear();
-        for (_, array, width) in &columns {
+        for (array, width) in table.columns().iter().zip(&widths) {
             cell(&mut row_of, array, row, *width);
         }
         file.write_all(&row_of)?;
     }
-    pad(file, row_bytes * table.num_rows(), 0)
+    Ok(())
 }
 
-/// Bytes of a value.
-fn width(array: &ArrayRef) -> io::Result<usize> {
-    Ok(match array.data_type() {
-        DataType::Float64 | DataType::Int64 => 8,
-        DataType::Boolean => 1,
+/// Fills the last block.
+pub(super) fn end(file: &mut dyn Write, schema: &Schema, extent: &Extent) -> io::Result<()> {
+    let row_bytes: usize = widths(schema, extent)?.iter().sum();
+    pad(file, row_bytes * extent.rows, 0)
+}
+
+/// Bytes of the values of each column.
+fn widths(schema: &Schema, extent: &Extent) -> io::Result<Vec<usize>> {
+    let fields = schema.fields().iter().zip(&extent.longest);
+    let width = |(field, longest): (&FieldRef, &usize)| match field.data_type() {
+        DataType::Float64 | DataType::Int64 => Ok(8),
+        DataType::Boolean => Ok(1),
         // At least one: some programs do not expect a text of no length.
-        DataType::Utf8 => array
-            .as_string::<i32>()
-            .iter()
-            .flatten()
-            .map(|text| text.chars().count())
-            .max()
-            .unwrap_or(0)
-            .max(1),
-        other => return Err(io::Error::other(format!("a column of {other} has no form in FITS"))),
-    })
+        DataType::Utf8 => Ok((*longest).max(1)),
+        other => Err(io::Error::other(format!("a column of {other} has no form in FITS"))),
+    };
+    fields.map(width).collect()
 }
 
-fn form(array: &ArrayRef, width: usize) -> String {
-    match array.data_type() {
+fn form(of: &DataType, width: usize) -> String {
+    match of {
         DataType::Float64 => "D".to_owned(),
         DataType::Int64 => "K".to_owned(),
         DataType::Boolean => "L".to_owned(),

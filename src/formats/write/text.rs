@@ -3,27 +3,26 @@
 use std::io::{self, Write};
 
 use arrow::array::{Array, AsArray};
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema};
 use tables::RecordBatch;
 
-/// Writes a CSV file: what is missing is empty.
-pub(super) fn csv(file: &mut dyn Write, table: &RecordBatch) -> io::Result<()> {
-    rows(file, table)
-}
-
-/// Writes an ECSV file (astropy proposal for enhancement 6), separated by commas.
-pub(super) fn ecsv(file: &mut dyn Write, table: &RecordBatch) -> io::Result<()> {
+/// Writes the header of an ECSV file (astropy proposal for enhancement 6), separated by commas.
+pub(super) fn ecsv_header(file: &mut dyn Write, schema: &Schema) -> io::Result<()> {
     write!(file, "# %ECSV 1.0\n# ---\n# delimiter: ','\n")?;
-    for line in tables::astropy_header(table.schema_ref()).lines() {
+    for line in tables::astropy_header(schema).lines() {
         writeln!(file, "# {line}")?;
     }
-    writeln!(file, "# schema: astropy-2.0")?;
-    rows(file, table)
+    writeln!(file, "# schema: astropy-2.0")
 }
 
-fn rows(file: &mut dyn Write, table: &RecordBatch) -> io::Result<()> {
-    let names = table.schema_ref().fields().iter().map(|field| quoted(field.name()));
-    writeln!(file, "{}", names.collect::<Vec<_>>().join(","))?;
+/// Writes the names of the columns.
+pub(super) fn names(file: &mut dyn Write, schema: &Schema) -> io::Result<()> {
+    let names = schema.fields().iter().map(|field| quoted(field.name()));
+    writeln!(file, "{}", names.collect::<Vec<_>>().join(","))
+}
+
+/// Writes rows: what is missing is empty.
+pub(super) fn rows(file: &mut dyn Write, table: &RecordBatch) -> io::Result<()> {
     for row in 0..table.num_rows() {
         for (place, column) in table.columns().iter().enumerate() {
             if place > 0 {

@@ -65,7 +65,7 @@ const LONG: &[Prefix] = &[
 ];
 const NONE: &[Prefix] = &[];
 
-const DEFINITIONS: [Definition; 26] = [
+const DEFINITIONS: [Definition; 27] = [
     (&["%"], NONE, 1.0, -2, NUMBER),
     (&["mag"], SMALL, 1.0, 0, NUMBER),
     (&["m"], METRIC, 1.0, 0, LENGTH),
@@ -93,6 +93,7 @@ const DEFINITIONS: [Definition; 26] = [
         ANGLE,
     ),
     (&["arcsec", "as", "asec"], SMALL, DEGREE / 3600.0, 0, ANGLE),
+    (&["arcsec"], LONG, DEGREE / 3600.0, 0, ANGLE),
     (&["arcsecond", "arcseconds", "″", "\""], LONG, DEGREE / 3600.0, 0, ANGLE),
     (&["hourangle"], NONE, 15.0 * DEGREE, 0, ANGLE),
     (&["cycle", "cycles", "rev", "turn"], NONE, 2.0 * PI, 0, ANGLE),

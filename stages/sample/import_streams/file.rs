@@ -1,6 +1,6 @@
 //! The columns of a user's file, and what is wrong with it as the error of a stage.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use formats::{Column, FormatError, How, Labels, Numbers, Table, Wanted};
 use runner::error::StageError;
@@ -8,6 +8,33 @@ use runner::error::StageError;
 /// Reads columns of a file.
 pub(super) fn read(path: &Path, how: How, wanted: &[Wanted]) -> Result<Table, StageError> {
     formats::read(path, how, wanted).map_err(failed)
+}
+
+/// Reads columns of a file some rows at a time.
+pub(super) fn read_pieces(
+    path: &Path,
+    how: How,
+    wanted: &[Wanted],
+    rows: usize,
+    mut each: impl FnMut(Table) -> Result<(), StageError>,
+) -> Result<(), StageError> {
+    let read = formats::read_pieces(path, how, wanted, rows, |table| each(table).map_err(Stop::Stage));
+    read.map_err(|stop| match stop {
+        Stop::Stage(error) => error,
+        Stop::File(error) => failed(error),
+    })
+}
+
+/// Why reading ends early.
+enum Stop {
+    File(FormatError),
+    Stage(StageError),
+}
+
+impl From<FormatError> for Stop {
+    fn from(error: FormatError) -> Self {
+        Self::File(error)
+    }
 }
 
 /// The columns of a file.
@@ -19,6 +46,11 @@ pub(super) fn columns(path: &Path, how: How) -> Result<Vec<Column>, StageError> 
 pub(super) fn names(path: &Path, how: How) -> Result<Vec<String>, StageError> {
     let columns = formats::columns(path, how).map_err(failed)?;
     Ok(columns.into_iter().map(|column| column.name).collect())
+}
+
+/// The files of the snapshot that a file is one of.
+pub(super) fn parts(path: &Path, how: How) -> Result<Vec<PathBuf>, StageError> {
+    formats::files(path, how).map_err(failed)
 }
 
 fn failed(error: FormatError) -> StageError {

@@ -12,7 +12,7 @@ use runner::error::StageError;
 use runner::ports::column;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tables::RecordBatch;
+use tables::{RecordBatch, TableWriter};
 
 use super::file;
 use super::rows::{Counter, Read};
@@ -78,14 +78,59 @@ pub(super) fn wanted(keep: &Keep, path: &Path, how: How, mapped: &[&str]) -> Res
     })
 }
 
-/// Writes the output: the rows of `read`, in their order.
-pub(super) fn write(context: &StageContext, kept: &[Column], table: &Table, read: &Read) -> Result<(), StageError> {
-    let failed = |error: &dyn std::fmt::Display| StageError::Bug(format!("output {KEPT}: {error}"));
+/// Writes the output.
+pub(super) struct KeptWriter {
+    columns: Vec<Column>,
+    counter: Counter,
+    writer: Option<TableWriter>,
+}
+
+impl KeptWriter {
+    pub fn new(columns: Vec<Column>) -> Self {
+        Self {
+            columns,
+            counter: Counter::default(),
+            writer: None,
+        }
+    }
+
+    /// Adds the rows of `read`, in their order.
+    pub fn append(&mut self, context: &StageContext, table: &Table, read: &Read) -> Result<(), StageError> {
+        let rows = rows(&self.columns, table, read, &mut self.counter)?;
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            // What types the columns have is known from the first rows on.
+            None => {
+                let writer = TableWriter::create(context.output(KEPT)?, &rows.schema());
+                self.writer.insert(writer.map_err(|error| failed(&error))?)
+            }
+        };
+        writer.append(&rows).map_err(|error| failed(&error))
+    }
+
+    /// Ends it, and says what is kept.
+    pub fn finish(self, context: &StageContext) -> Result<(), StageError> {
+        if let Some(writer) = self.writer {
+            writer.finish().map_err(|error| failed(&error))?;
+        }
+        let count = self.columns.len();
+        let noun = if count == 1 { "column is" } else { "columns are" };
+        context.note(format!("{count} {noun} kept beside the stars, in the output {KEPT}"));
+        Ok(())
+    }
+}
+
+fn failed(error: &dyn std::fmt::Display) -> StageError {
+    StageError::Bug(format!("output {KEPT}: {error}"))
+}
+
+/// The rows of the output.
+fn rows(kept: &[Column], table: &Table, read: &Read, counter: &mut Counter) -> Result<RecordBatch, StageError> {
     let schema = schema();
-    let mut counter = Counter::default();
     let stars: Vec<i64> = read.rows.iter().map(|row| counter.star(row).0).collect();
     let streams: Vec<i64> = read.rows.iter().map(|row| read.streams.number(row.stream)).collect();
-    let rows: Vec<i64> = read.rows.iter().map(|row| row.at() as i64 + 1).collect();
+    let rows = read.rows.iter().map(|row| (table.first + row.at()) as i64 + 1);
+    let rows: Vec<i64> = rows.collect();
     let places = UInt64Array::from_iter_values(read.rows.iter().map(|row| row.at() as u64));
     let mut arrays: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from(streams)),
@@ -109,13 +154,5 @@ pub(super) fn write(context: &StageContext, kept: &[Column], table: &Table, read
         fields.push(field.with_nullable(true));
         arrays.push(array);
     }
-    let schema = Arc::new(Schema::new(fields));
-    let batch = RecordBatch::try_new(schema.clone(), arrays).map_err(|error| failed(&error))?;
-    tables::write(context.output(KEPT)?, &batch, &schema).map_err(|error| failed(&error))?;
-    let noun = if kept.len() == 1 { "column is" } else { "columns are" };
-    context.note(format!(
-        "{} {noun} kept beside the stars, in the output {KEPT}",
-        kept.len()
-    ));
-    Ok(())
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(|error| failed(&error))
 }

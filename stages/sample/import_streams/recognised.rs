@@ -1,4 +1,4 @@
-//! Columns that are known by their names, as Gaia, galstreams, galpy, astropy and VizieR have them.
+//! Columns that are known by their names, as Gaia, galstreams, galpy, astropy, VizieR and snapshots of simulations have them.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,19 @@ use super::source::{COLUMNS, ColumnMap};
 use crate::common::units::factor;
 
 /// Other names for `stream`.
-pub const STREAM_NAMES: [&str; 4] = ["stream_id", "source_id", "name", "id"];
+pub const STREAM_NAMES: [&str; 5] = ["stream_id", "source_id", "name", "id", "particleids"];
 
 /// Our columns, and other names for them, in any case. A column's own name is always known.
-const OTHER_NAMES: [(&str, &[&str]); 19] = [
+const OTHER_NAMES: [(&str, &[&str]); 22] = [
     ("stream", &STREAM_NAMES),
     ("star", &[]),
     ("t", &["time"]),
-    ("vx", &["v_x"]),
-    ("vy", &["v_y"]),
-    ("vz", &["v_z"]),
+    ("x", &["coordinates[0]", "position[0]", "pos[0]"]),
+    ("y", &["coordinates[1]", "position[1]", "pos[1]"]),
+    ("z", &["coordinates[2]", "position[2]", "pos[2]"]),
+    ("vx", &["v_x", "velocities[0]", "velocity[0]", "vel[0]"]),
+    ("vy", &["v_y", "velocities[1]", "velocity[1]", "vel[1]"]),
+    ("vz", &["v_z", "velocities[2]", "velocity[2]", "vel[2]"]),
     ("distance", &["dist"]),
     ("distance_modulus", &["distmod", "dist_mod"]),
     ("parallax", &["plx"]),

@@ -12,6 +12,7 @@ use super::values::{NO_VALUES, Reading};
 pub(super) struct Bad {
     /// Place of the file, from 0.
     pub snapshot: usize,
+    /// Row in the file, from 0.
     pub row: usize,
     /// Column of the file; empty where it is the whole row.
     pub column: String,
@@ -43,7 +44,7 @@ impl Row {
         self.snapshot as usize
     }
 
-    /// Row in the file, from 0.
+    /// Row in the table that was read, from 0.
     pub fn at(&self) -> usize {
         self.at as usize
     }
@@ -101,7 +102,10 @@ impl Read {
     ) -> Result<Self, StageError> {
         // Stars of no stream are known by their rows.
         let counted: Vec<Labels> = match columns.stream {
-            None => tables.iter().map(|table| Labels::counted(table.rows)).collect(),
+            None => tables
+                .iter()
+                .map(|table| Labels::counted(table.first, table.rows))
+                .collect(),
             Some(_) => Vec::new(),
         };
         let labels = tables.iter().enumerate().map(|(at, table)| match counted.get(at) {
@@ -142,7 +146,7 @@ impl Read {
                 if let Err((column, reason)) = found {
                     bad.push(Bad {
                         snapshot,
-                        row,
+                        row: table.first + row,
                         column,
                         reason,
                     });

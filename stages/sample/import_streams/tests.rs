@@ -739,6 +739,30 @@ fn snapshots_of_simulations_are_read_in_their_units() {
     assert_eq!(faults::<ImportStreams>(twice).len(), 1);
 }
 
+/// All files of a snapshot are looked at for changes, and read as one; columns are known by their names.
+#[test]
+fn a_snapshot_in_several_files_is_found_by_one() {
+    let formats = |name: &str| reference("formats").join(name);
+    let path = formats("part.0.hdf5");
+    let import: ImportStreams = stage(json!({ "path": path, "particles": "dark" }));
+    let settled = Stage::settled(&import, &|path| path.to_owned()).unwrap().unwrap();
+    let (second, third) = (formats("part.1.hdf5"), formats("part.2.hdf5"));
+    assert_eq!(settled.parts, [second.clone(), third.clone()]);
+    assert_eq!(settled.files().len(), 3);
+    let files = [("path", path.clone()), ("parts.0", second), ("parts.1", third)];
+    let ran = run(&settled, &[], &files).completed();
+    assert_eq!(ran.i64("stars", "stream"), [3, 7, 12, (1 << 40) + 1]);
+    let without = ImportStreams {
+        parts: vec![formats("part.1.hdf5")],
+        ..settled
+    };
+    let error = run(&without, &[], &files[..2]).error();
+    assert!(
+        error.contains("part.2.hdf5 belongs to the snapshot, and is not in `parts`"),
+        "{error}"
+    );
+}
+
 #[test]
 fn stars_of_no_stream_are_known_by_their_rows() {
     let folder = tempfile::tempdir().unwrap();

@@ -165,9 +165,16 @@ def snapshots():
         p["UnitLength_in_cm"], p["UnitVelocity_in_cm_per_s"], p["UnitMass_in_g"] = kpc / 1000, km, msun
         p["ComovingIntegrationOn"] = np.int32(0)
         particles(f, 1, halo)
-    with h5py.File("part.0.hdf5", "w") as f:
-        header(f, [0, 4, 0, 0, 0, 0], NumFilesPerSnapshot=np.int32(2), NumPart_Total=np.array([0, 8, 0, 0, 0, 0], dtype="u4"))
-        particles(f, 1, halo)
+    # In three files, of which the second has stars only, and the last none.
+    for number, (dark, star) in enumerate([(slice(0, 3), None), (None, stars), (slice(3, 4), None)]):
+        with h5py.File(f"part.{number}.hdf5", "w") as f:
+            size = lambda rows: 0 if rows is None else rows.stop - rows.start
+            header(f, [0, size(dark), 0, 0, size(star), 0], NumFilesPerSnapshot=np.int32(3),
+                   NumPart_Total=np.array([0, 4, 0, 0, 2, 0], dtype="u4"),
+                   UnitLength_in_cm=kpc, UnitVelocity_in_cm_per_s=km, UnitMass_in_g=msun)
+            for kind, rows in [(1, dark), (4, star)]:
+                if rows is not None:
+                    particles(f, kind, rows)
     np.savetxt("snapshot.csv", np.column_stack([ids.astype("i8"), x, v.astype("f4")]), delimiter=",",
                header="id,x,y,z,vx,vy,vz", comments="", fmt=["%d"] + ["%.17g"] * 6)
 
