@@ -85,7 +85,10 @@ impl On {
                 } else {
                     Each::One
                 };
-                Ok(Place::Slurm(Box::new(profile.map_err(Failure::Invalid)?), each))
+                Ok(Place::Slurm(
+                    Box::new(profile.map_err(|problem| Failure::Invalid(format!("error: {problem}")))?),
+                    each,
+                ))
             }
         }
     }

@@ -32,6 +32,7 @@ mod schema;
 mod seals;
 mod searches;
 mod shipped;
+mod slurm;
 mod trainings;
 mod uses;
 mod walls;

@@ -31,11 +31,11 @@ class Work:
     def command(self, *arguments):
         return [PROGRAM, *arguments, self.pipeline, "--results", self.results]
 
-    def by_slurm(self):
-        return [*self.command("run", "--executor", "slurm", "--profile", f"{self.folder}/slurm.yaml"), "--log", "plain"]
+    def by_slurm(self, executor="slurm"):
+        return [*self.command("run", "--executor", executor, "--profile", f"{self.folder}/slurm.yaml"), "--log", "plain"]
 
-    def run(self):
-        done = subprocess.run(self.by_slurm(), capture_output=True, text=True, timeout=400)
+    def run(self, executor="slurm"):
+        done = subprocess.run(self.by_slurm(executor), capture_output=True, text=True, timeout=400)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -132,6 +132,15 @@ def kill_a_task(work):
     raise AssertionError("no task runs")
 
 
+def piloted(work, expected):
+    """Two jobs share all stages."""
+    with open(f"{work.folder}/slurm.yaml", "a") as profile:
+        profile.write("pilots: 2\n")
+    work.run("pilot")
+    expect(work.entries() == expected, "its bytes are others")
+    expect(work.intents() == [], "intents are left")
+
+
 def detached(work, expected):
     """A run in the background whose starter is gone; then all is cancelled, and made by whoever runs next."""
     started = subprocess.run([*work.by_slurm(), "--detach"], capture_output=True, text=True, timeout=60)
@@ -162,6 +171,7 @@ def main():
         for name, test in [
             ("undisturbed", lambda work: undisturbed(work, expected)),
             ("disturbed", lambda work: disturbed(work, expected, slurm)),
+            ("piloted", lambda work: piloted(work, expected)),
             ("detached", lambda work: detached(work, expected)),
         ]:
             begun = time.monotonic()
