@@ -41,21 +41,54 @@ impl Parameters {
     }
 
     /// A pipeline with them, as commands take it.
-    fn given(&self, pipeline: &Path, results: &Results) -> String {
-        let mut words = vec![quoted(&pipeline.display().to_string())];
+    fn given(&self, pipeline: &Path, results: &Results) -> Given {
+        let mut options = String::new();
         for (name, value) in &self.set {
-            words.push(format!("-p {}", quoted(&format!("{name}={value}"))));
+            options.push_str(&format!(" -p {}", quoted(&format!("{name}={value}"))));
         }
         if let Some(folder) = results.asked() {
-            words.push(format!("--results {}", quoted(&folder.display().to_string())));
+            options.push_str(&format!(" --results {}", quoted(&folder.display().to_string())));
         }
-        words.join(" ")
+        Given {
+            file: pipeline.display().to_string(),
+            options,
+        }
+    }
+}
+
+/// A pipeline as it was given to a command.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// Its file.
+    pub file: String,
+    /// What was set, each after a blank.
+    pub options: String,
+}
+
+impl Given {
+    /// The command that opens an output of it: `stage.port`.
+    pub fn opens(&self, output: &str, is_figure: bool) -> String {
+        let Self { file, options } = self;
+        if is_figure {
+            let to = output.split(['[', '.']).next().unwrap_or(output);
+            return format!(
+                "actionfinder export {} -o {to}.pdf{options}",
+                quoted(&format!("{file}:{output}"))
+            );
+        }
+        format!("actionfinder show {} {}{options}", quoted(file), quoted(output))
+    }
+}
+
+impl std::fmt::Display for Given {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", quoted(&self.file), self.options)
     }
 }
 
 /// A word as a shell takes it.
 pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-=/,".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-=/,:".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
     } else {
@@ -103,7 +136,7 @@ impl Pipeline {
     }
 
     /// As commands take it.
-    pub fn given(&self) -> String {
+    pub fn given(&self) -> Given {
         self.parameters.given(&self.pipeline, &self.results)
     }
 }
@@ -134,7 +167,7 @@ impl Work {
 
     /// Reads the pipeline file: once, for all that follows.
     pub fn read(&self) -> Result<PipelineFile, Failure> {
-        PipelineFile::read(&self.pipeline).map_err(invalid)
+        read(&self.pipeline)
     }
 
     /// What the run before sealed, if everything is done and nothing has changed since.
@@ -202,7 +235,7 @@ impl Work {
     }
 
     /// The pipeline as commands take it.
-    pub fn given(&self) -> String {
+    pub fn given(&self) -> Given {
         self.parameters.given(&self.pipeline, &self.results)
     }
 
@@ -293,7 +326,7 @@ enum Purpose {
 
 /// Reads a pipeline, or says all that is wrong with it.
 pub fn load(pipeline: &Path, parameters: &Parameters) -> Result<Graph, Failure> {
-    let file = PipelineFile::read(pipeline).map_err(invalid)?;
+    let file = read(pipeline)?;
     resolve(&file, parameters, &Outcomes::new())
 }
 
@@ -305,6 +338,19 @@ fn resolve(file: &PipelineFile, parameters: &Parameters, outcomes: &Outcomes) ->
         say(&format!("note: {note}"));
     }
     Ok(graph)
+}
+
+/// Reads a pipeline's file, once. A table in its place is a beginner's mistake, and its content would only confuse.
+fn read(pipeline: &Path) -> Result<PipelineFile, Failure> {
+    let is_table = matches!(formats::Format::of(pipeline), Some(formats::Ending::Read(_)));
+    if is_table && pipeline.is_file() {
+        let file = quoted(&pipeline.display().to_string());
+        return Err(Failure::Usage(format!(
+            "{} is a table, no pipeline\n  help: this writes a pipeline for it: actionfinder new --from {file} my_stars.yaml",
+            pipeline.display()
+        )));
+    }
+    PipelineFile::read(pipeline).map_err(invalid)
 }
 
 fn invalid(diagnostics: runner::spec::Diagnostics) -> Failure {
@@ -344,7 +390,7 @@ pub struct Loaded {
 impl Loaded {
     /// Reads and plans all stages.
     pub fn new(pipeline: &Path, parameters: &Parameters, results: &Results) -> Result<Self, Failure> {
-        let file = PipelineFile::read(pipeline).map_err(invalid)?;
+        let file = read(pipeline)?;
         Self::of(&file, parameters, results, &Selection::default(), Purpose::Look, None)
     }
 

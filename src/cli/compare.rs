@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use runner::graph::Point;
 
+use super::answers::{Compared, ComparedRow, finite};
 use super::common::{Loaded, Parameters};
 use super::failure::{Failure, Finished};
 use super::results::Results;
-use crate::console::{align, number, print};
+use crate::console::{align, answer, number};
 use crate::report::{Data, Detail, ErrorRow, plain, summary, symbol};
 
 /// Put the results of two pipelines, or of two sweep points, side by side.
@@ -46,6 +47,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         .map(str::to_owned)
         .to_vec(),
     ];
+    let mut rows = Vec::new();
     for (stage, row) in &left.rows {
         let same = |(other_stage, other): &&(String, ErrorRow)| {
             (other_stage, &other.measure, &other.component, &other.statistic)
@@ -57,18 +59,27 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             } else {
                 number(other.value / row.value)
             };
-            let (left, right) = (
+            let shown = (
                 summary::with_unit(row.value, &row.unit),
                 summary::with_unit(other.value, &other.unit),
             );
             let (measure, component) = (symbol(&row.measure).to_owned(), row.component.clone());
+            rows.push(ComparedRow {
+                stage: stage.clone(),
+                measure: row.measure.clone(),
+                component: row.component.clone(),
+                statistic: row.statistic.clone(),
+                unit: row.unit.clone(),
+                left: finite(row.value),
+                right: finite(other.value),
+            });
             lines.push(vec![
                 stage.clone(),
                 measure,
                 component,
                 row.statistic.replace('_', " "),
-                left,
-                right,
+                shown.0,
+                shown.1,
                 ratio,
             ]);
         }
@@ -78,12 +89,14 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             "the two sides have no comparison in common; run them first".to_owned(),
         ));
     }
-    print(&format!(
+    let words = format!(
         "left:  {}\nright: {}\n\n{}",
         left.title,
         right.title,
         align(&lines, &[4, 5, 6])
-    ));
+    );
+    let (left, right) = (left.title, right.title);
+    answer(|| Compared { left, right, rows }, || words);
     Ok(Finished::Well)
 }
 

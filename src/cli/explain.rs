@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::answers::{Explained, PageRow};
 use super::failure::{Failure, Finished};
-use crate::console::{align, print};
+use crate::console::{align, answer};
 use crate::reference::{self, Page};
 
 /// Explain a kind of stage, a potential or a measure: parameters, units, defaults, columns.
@@ -24,11 +25,15 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     }
     let Some(name) = args.name else {
         let rows = pages.iter().map(|page| vec![page.name.clone(), page.about.clone()]);
-        print(align(&rows.collect::<Vec<_>>(), &[]).trim_end());
+        let words = align(&rows.collect::<Vec<_>>(), &[]);
+        let listed = pages.iter().map(|page| row(page, None));
+        let listed = listed.collect();
+        answer(|| Explained { pages: listed }, || words);
         return Ok(Finished::Well);
     };
     if let Some(page) = pages.iter().find(|page| page.name == name) {
-        print(page.text.trim_end());
+        let pages = vec![row(page, Some(page.text.clone()))];
+        answer(|| Explained { pages }, || page.text.trim_end().to_owned());
         return Ok(Finished::Well);
     }
     let parts = pages
@@ -41,8 +46,22 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         let known = pages.iter().map(|page| page.name.as_str());
         return Err(Failure::Usage(unknown(&name, known)));
     }
-    print(parts.concat().trim_end());
+    let text = parts.concat().trim_end().to_owned();
+    let part = PageRow {
+        name,
+        about: String::new(),
+        text: Some(text.clone()),
+    };
+    answer(|| Explained { pages: vec![part] }, || text);
     Ok(Finished::Well)
+}
+
+fn row(page: &Page, text: Option<String>) -> PageRow {
+    PageRow {
+        name: page.name.clone(),
+        about: page.about.clone(),
+        text,
+    }
 }
 
 fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {

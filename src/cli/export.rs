@@ -10,10 +10,11 @@ use formats::{FormatError, Rows, Written};
 use runner::graph::StageId;
 use runner::ports::Artifact;
 
+use super::answers::Exported;
 use super::common::{Loaded, Parameters};
 use super::failure::{Failure, Finished};
 use super::results::Results;
-use crate::console::say;
+use crate::console::{answer, manners, say};
 use drawn::Form;
 use rows::{Beside, OfFile};
 
@@ -74,6 +75,10 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
                 path.display()
             )));
         }
+    }
+    if manners().json {
+        let file = args.to.display().to_string();
+        answer(|| Exported { file }, String::new);
     }
     Ok(Finished::Well)
 }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use runner::spec::{self, Change, Diagnostics, PipelineFile, apply, second_edition};
 use runner::store::files::{self, Keep};
 
+use super::answers::Rewritten;
 use super::failure::{Failure, Finished, with_hint};
 use crate::catalog::catalog;
-use crate::console::{count, one_line, print};
+use crate::console::{answer, count, one_line};
 
 /// Rewrite pipelines of an older edition of the language; comments and layout stay.
 #[derive(Debug, clap::Args)]
@@ -51,7 +52,8 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     if args.check && !changed {
         lines.push(format!("nothing to change in {}", count(args.files.len(), "file")));
     }
-    print(&lines.join("\n"));
+    let words = lines.join("\n");
+    answer(|| Rewritten { lines, changed }, || words);
     Ok(if args.check && changed {
         Finished::WouldRun
     } else {

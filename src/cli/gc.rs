@@ -6,10 +6,12 @@ use std::time::{Duration, SystemTime};
 use runner::clock::rfc3339;
 use runner::store::TryLock;
 use runner::store::gc::{Choice, Survey};
+use runner::store::runs::KeptRun;
 
+use super::answers::Collected;
 use super::failure::{Failure, Finished};
 use super::results::Results;
-use crate::console::{count, print};
+use crate::console::{answer, count};
 
 /// Remove cached outputs that no recorded run needs.
 #[derive(Debug, clap::Args)]
@@ -52,7 +54,8 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         checkpoints: args.checkpoints,
     };
     if args.list {
-        print(&list(&survey(&store, &Choice::default())?));
+        let found = survey(&store, &Choice::default())?;
+        answer(|| collected(&found, false), || list(&found));
         return Ok(Finished::Well);
     }
     // Held until the end: what a run finds in its plan must not go away while it runs.
@@ -107,8 +110,21 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             again(&args)
         );
     }
-    print(&text);
+    answer(|| collected(&found, args.remove), || text);
     Ok(Finished::Well)
+}
+
+fn collected(found: &Survey, removed: bool) -> Collected {
+    let names = |runs: &[KeptRun]| runs.iter().map(|run| run.name.clone()).collect();
+    let unused = found.unused.iter();
+    Collected {
+        kept: names(&found.kept),
+        dropped: names(&found.dropped),
+        unused: unused
+            .map(|entry| (entry.folder.display().to_string(), entry.bytes))
+            .collect(),
+        removed,
+    }
 }
 
 /// Keeps runs away; or says which go on.

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use runner::graph::{Graph, StageInstance};
 
+use super::answers::{Connection, Drawn};
 use super::common::{self, Parameters};
 use super::failure::{Failure, Finished};
-use crate::console::{one_line, print};
+use crate::console::{answer, one_line};
 
 /// Print the graph of stages.
 #[derive(Debug, clap::Args)]
@@ -35,23 +36,44 @@ enum Format {
 /// Prints the graph.
 pub fn run(args: Args) -> Result<Finished, Failure> {
     let graph = common::load(&args.pipeline, &args.parameters)?;
-    print(&draw(&graph, args.format, args.all));
+    answer(|| drawn(&graph, args.all), || draw(&graph, args.format, args.all));
     Ok(Finished::Well)
 }
 
-fn draw(graph: &Graph, format: Format, all: bool) -> String {
-    let name = |stage: &StageInstance| {
-        if all {
-            stage.label.to_string()
-        } else {
-            stage.name.to_string()
-        }
+/// A stage's name, with what is swept where all instances are wanted.
+fn name(stage: &StageInstance, all: bool) -> String {
+    if all {
+        stage.label.to_string()
+    } else {
+        stage.name.to_string()
+    }
+}
+
+fn drawn(graph: &Graph, all: bool) -> Drawn {
+    let stages = graph.stages.iter();
+    let of = |stage: &StageInstance| {
+        let to = name(stage, all);
+        let inputs = stage.inputs.iter().map(move |input| Connection {
+            from: name(&graph[input.from], all),
+            output: input.output.to_owned(),
+            to: to.clone(),
+            input: input.port.to_owned(),
+        });
+        inputs.collect::<Vec<_>>()
     };
+    let connections: BTreeSet<Connection> = stages.clone().flat_map(of).collect();
+    Drawn {
+        stages: stages.map(|stage| (name(stage, all), stage.kind.to_owned())).collect(),
+        connections: connections.into_iter().collect(),
+    }
+}
+
+fn draw(graph: &Graph, format: Format, all: bool) -> String {
     let mut nodes: Vec<(String, &str)> = Vec::new();
     let mut edges: BTreeSet<(usize, usize, &str)> = BTreeSet::new();
     let mut at: Vec<usize> = Vec::new();
     for stage in &graph.stages {
-        let own = name(stage);
+        let own = name(stage, all);
         let index = nodes.iter().position(|(name, _)| *name == own).unwrap_or_else(|| {
             nodes.push((own, stage.kind));
             nodes.len() - 1

@@ -11,9 +11,10 @@ use runner::store::state::State;
 use runner::store::{Hash256, Manifest, Store};
 use serde_json::Value;
 
+use super::answers::{Difference, Differences, Origin, Origins, Recorded, RunRow};
 use super::failure::{Failure, Finished};
 use super::results::Results;
-use crate::console::{align, duration, print};
+use crate::console::{align, answer, duration, print};
 use crate::report::plain;
 
 mod records;
@@ -81,13 +82,13 @@ enum What {
 
 /// Prints what was asked for.
 pub fn run(args: Args) -> Result<Finished, Failure> {
-    let text = match &args.what {
+    match &args.what {
         None => {
             let mut runs = kept(&args.results.store_here())?;
             runs.retain(|run| args.tag.as_ref().is_none_or(|tag| run.notes.tags.contains(tag)));
             match &args.output {
-                Some(file) => records::write(&runs, file)?,
-                None => list(&runs),
+                Some(file) => print(&records::write(&runs, file)?),
+                None => answer(|| recorded(&runs), || list(&runs)),
             }
         }
         Some(What::Note {
@@ -96,19 +97,35 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             tag,
             untag,
             results,
-        }) => note(named(&kept(&results.store_here())?, run)?, text.as_deref(), tag, untag)?,
+        }) => print(&note(
+            named(&kept(&results.store_here())?, run)?,
+            text.as_deref(),
+            tag,
+            untag,
+        )?),
         Some(What::Restore { run, folder, results }) => {
             let store = results.store_here();
-            restore::restore(&store, named(&kept(&store)?, run)?, folder)?
+            print(&restore::restore(&store, named(&kept(&store)?, run)?, folder)?);
         }
-        Some(What::Where { file, results }) => origin(&results.store_here(), file)?,
+        Some(What::Where { file, results }) => {
+            let store = results.store_here();
+            let found = entries_of(&store, file)?;
+            let runs = kept(&store)?;
+            answer(|| origins(&store, &found, &runs), || origin(&store, &found, &runs));
+        }
         Some(What::Diff { left, right, results }) => {
             let store = results.store_here();
             let runs = kept(&store)?;
-            difference(&store, named(&runs, left)?, named(&runs, right)?)
+            let (left, right) = (named(&runs, left)?, named(&runs, right)?);
+            let found = differences(&store, left, right);
+            answer(
+                || Differences {
+                    differences: found.clone(),
+                },
+                || told(&found, left, right),
+            );
         }
-    };
-    print(&text);
+    }
     Ok(Finished::Well)
 }
 
@@ -225,8 +242,47 @@ struct Entry {
     file: String,
 }
 
-/// Where a file comes from, in words.
-fn origin(store: &Store, file: &Path) -> Result<String, Failure> {
+/// The recorded runs.
+fn recorded(runs: &[KeptRun]) -> Recorded {
+    let rows = runs.iter().map(|run| {
+        let record = &run.record;
+        RunRow {
+            run: run.name.clone(),
+            file: record.asked.file.display().to_string(),
+            began: record.began.clone(),
+            ended: record.ended.clone(),
+            stages: record.needs.len(),
+            program: record.program.clone(),
+            set: record.asked.overrides.iter().cloned().collect(),
+            to: record.asked.to.clone(),
+        }
+    });
+    Recorded { runs: rows.collect() }
+}
+
+/// Where a file comes from.
+fn origins(store: &Store, found: &[Entry], runs: &[KeptRun]) -> Origins {
+    let origin = |entry: &Entry| {
+        let manifest = store.manifest(&entry.kind, &entry.fingerprint);
+        let json = store.fingerprint_of(&entry.kind, &entry.fingerprint);
+        let of = runs.iter().filter(|run| run.record.needs.contains(&entry.fingerprint));
+        Origin {
+            file: entry.file.clone(),
+            kind: entry.kind.clone(),
+            folder: store.folder(&entry.kind, &entry.fingerprint).display().to_string(),
+            made: manifest.as_ref().map(|manifest| manifest.when.clone()),
+            program: manifest.map(|manifest| manifest.version),
+            parameters: parameters(&json.unwrap_or_default()),
+            runs: of.map(|run| run.name.clone()).collect(),
+        }
+    };
+    Origins {
+        origins: found.iter().map(origin).collect(),
+    }
+}
+
+/// The entries of the cache that have the content of a file.
+fn entries_of(store: &Store, file: &Path) -> Result<Vec<Entry>, Failure> {
     let failed = |error: std::io::Error| Failure::Usage(format!("{}: {}", file.display(), reason(&error)));
     let hash = Hash256::of_file(file).map_err(failed)?;
     let found = entries(store, &hash);
@@ -237,9 +293,13 @@ fn origin(store: &Store, file: &Path) -> Result<String, Failure> {
             file.display()
         )));
     }
-    let runs = kept(store)?;
+    Ok(found)
+}
+
+/// Where a file comes from, in words.
+fn origin(store: &Store, found: &[Entry], runs: &[KeptRun]) -> String {
     let mut text = String::new();
-    for entry in &found {
+    for entry in found {
         let _ = writeln!(text, "{} of a stage {}", entry.file, entry.kind);
         let _ = writeln!(
             text,
@@ -280,7 +340,7 @@ fn origin(store: &Store, file: &Path) -> Result<String, Failure> {
             );
         }
     }
-    Ok(text)
+    text
 }
 
 /// The entries with an output of this content.
@@ -309,13 +369,17 @@ fn parameters(json: &str) -> BTreeMap<String, Value> {
     own.into_iter().filter(|(_, value)| !value.is_null()).collect()
 }
 
-/// What differs between two runs, in words.
-fn difference(store: &Store, left: &KeptRun, right: &KeptRun) -> String {
+/// What differs between two runs.
+fn differences(store: &Store, left: &KeptRun, right: &KeptRun) -> Vec<Difference> {
     let (a, b) = (&left.record, &right.record);
-    let mut lines: Vec<Vec<String>> = vec![["", "left", "right"].map(str::to_owned).to_vec()];
+    let mut lines: Vec<Difference> = Vec::new();
     let mut differ = |name: &str, left: String, right: String| {
         if left != right {
-            lines.push(vec![name.to_owned(), left, right]);
+            lines.push(Difference {
+                what: name.to_owned(),
+                left,
+                right,
+            });
         }
     };
     differ("run", left.name.clone(), right.name.clone());
@@ -373,9 +437,17 @@ fn difference(store: &Store, left: &KeptRun, right: &KeptRun) -> String {
             }
         }
     }
-    if lines.len() == 1 {
+    lines
+}
+
+/// The same in words.
+fn told(found: &[Difference], left: &KeptRun, right: &KeptRun) -> String {
+    if found.is_empty() {
         return format!("{} and {} do not differ\n", left.name, right.name);
     }
+    let mut lines: Vec<Vec<String>> = vec![["", "left", "right"].map(str::to_owned).to_vec()];
+    let line = |one: &Difference| vec![one.what.clone(), one.left.clone(), one.right.clone()];
+    lines.extend(found.iter().map(line));
     align(&lines, &[])
 }
 

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod actions;
+pub mod answers;
 mod cancel;
 mod common;
 mod compare;
@@ -39,14 +40,48 @@ mod worker;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::console::{keep, lost, say};
-pub use common::quoted;
+use crate::console::{Manners, alert, keep, lost};
+pub use common::Given;
 use failure::{Failure, Finished};
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 something would run or change (--check), 2 usage, 3 invalid pipeline, 4 a stage \
-                          failed, 5 a comparison is outside its tolerance, 70 a bug of this program, 130 interrupted.";
+/// The commands by what a person wants; a test holds that each is in one group.
+const GROUPS: [(&str, &[&str]); 5] = [
+    ("Run", &["run", "watch", "cancel", "plan", "why", "actions", "predict"]),
+    ("Look", &["status", "show", "sweep", "table", "report", "graph"]),
+    ("Compare", &["compare", "runs"]),
+    ("Share", &["export", "gc"]),
+    ("Set up", &["new", "explain", "doctor", "schema", "fmt", "completions"]),
+];
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 something would change (--check), 2 usage, 3 invalid pipeline,\n\
+                          4 a stage failed, 5 outside a tolerance, 70 a bug of this program, 130 interrupted.\n\
+                          Begin with: actionfinder new --from stars.fits my_stars.yaml";
+
+/// What is printed without a command: every command in its group, in a line.
+fn overview(command: &clap::Command) -> String {
+    let mut text = String::new();
+    for (group, names) in GROUPS {
+        text.push_str(&format!("{group}:\n"));
+        for name in names {
+            let about = command.find_subcommand(name).and_then(clap::Command::get_about);
+            let about = about.map(ToString::to_string).unwrap_or_default();
+            text.push_str(&format!("  {name:<12} {about}\n"));
+        }
+    }
+    text
+}
+
+/// The command line, whose help has the commands in groups.
+fn grouped() -> clap::Command {
+    let command = Cli::command();
+    let template = format!(
+        "{{about}}\n\nUsage: {{usage}}\n\n{}\nEverywhere:\n  --json  -q  -v  --color WHEN  -h  -V{{after-help}}",
+        overview(&command)
+    );
+    command.help_template(template)
+}
 
 /// Declarative experiment pipelines for action–angle dynamics.
 #[derive(Debug, Parser)]
@@ -54,13 +89,15 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 something would run or change (-
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    manners: Manners,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run what is stale, then print the results and write the report
     Run(run::Args),
-    /// Look on at a run that goes on, from any terminal: stages, losses, time left, best trials
+    /// Look on at a run that goes on: stages, losses, time left, best trials
     Watch(watch::Args),
     /// End all jobs of a pipeline, and the runs that follow them
     Cancel(cancel::Args),
@@ -68,11 +105,11 @@ enum Command {
     Plan(plan::Args),
     /// Say which part of a stage's fingerprint changed since it last ran
     Why(why::Args),
-    /// Show how the stages of a pipeline stand: results, findings, unfinished trainings
+    /// Show how a pipeline stands: stages, results, findings
     Status(status::Args),
-    /// Show a table: schema, units, first rows; or all outputs of a pipeline, with their files
+    /// Show a table: units, first rows; or all outputs of a pipeline, with their files
     Show(show::Args),
-    /// Write a table (Parquet, CSV, ECSV, FITS) or a figure (SVG, PDF, PNG) for other programs
+    /// Write a table (CSV, ECSV, FITS, …) or a figure (SVG, PDF, PNG) for other programs
     Export(export::Args),
     /// Print the graph of stages, for mermaid or graphviz
     Graph(graph::Args),
@@ -84,7 +121,7 @@ enum Command {
     Compare(compare::Args),
     /// Write the report again, from what is cached; nothing is run
     Report(report::Args),
-    /// List the recorded runs; where a file comes from (`where`), what differs between two runs (`diff`)
+    /// List the recorded runs; say where a file comes from, what differs between two
     Runs(history::Args),
     /// Remove cached outputs that no recorded run needs
     Gc(gc::Args),
@@ -118,9 +155,12 @@ enum Command {
 /// Reads the command line, does what it says, and gives the exit code.
 pub fn main() -> ExitCode {
     // A panic is a bug of ours: say so, and end with its code. What it says may hold words of a file.
-    std::panic::set_hook(Box::new(|panic| say(&panic.to_string())));
-    let ended = std::panic::catch_unwind(|| match Cli::try_parse() {
-        Ok(cli) => dispatch(cli.command),
+    std::panic::set_hook(Box::new(|panic| alert(&panic.to_string())));
+    let ended = std::panic::catch_unwind(|| match parsed() {
+        Ok(cli) => {
+            cli.manners.set();
+            dispatch(cli.command)
+        }
         // Help and versions are asked for, and go to standard output.
         Err(asked) if !asked.use_stderr() => {
             keep(asked.print());
@@ -135,20 +175,36 @@ pub fn main() -> ExitCode {
         Ok(Ok(finished)) => match lost() {
             Some(error) if finished.is_well() => {
                 let failure = Failure::Work(format!("standard output could not be written: {error}"));
-                say(&failure.to_string());
+                alert(&failure.to_string());
                 failure.code()
             }
             _ => finished.code(),
         },
         Ok(Err(failure)) => {
-            say(&failure.to_string());
+            alert(&failure.to_string());
             failure.code()
         }
         Err(_) => {
-            say("this is a bug of actionfinder; please report it with the lines above");
+            alert("this is a bug of actionfinder; please report it with the lines above");
             ExitCode::from(failure::BUG)
         }
     }
+}
+
+/// The command line as it was given. Its own help is in colour or not as it says itself.
+fn parsed() -> Result<Cli, clap::Error> {
+    let given: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let says = |value: &str| {
+        let pair = given.windows(2).any(|pair| pair[0] == "--color" && pair[1] == value);
+        pair || given.iter().any(|word| *word == *format!("--color={value}"))
+    };
+    let colour = match (says("always"), says("never")) {
+        (true, _) => clap::ColorChoice::Always,
+        (_, true) => clap::ColorChoice::Never,
+        _ => clap::ColorChoice::Auto,
+    };
+    let matches = grouped().color(colour).try_get_matches_from(&given)?;
+    Cli::from_arg_matches(&matches)
 }
 
 fn dispatch(command: Command) -> Result<Finished, Failure> {
@@ -175,9 +231,31 @@ fn dispatch(command: Command) -> Result<Finished, Failure> {
         Command::Predict(args) => predict::run(args),
         Command::New(args) => new::run(args),
         Command::Fmt(args) => fmt::run(args),
-        Command::Completions(args) => completions::run(args, Cli::command()),
-        Command::Manual(args) => manual::run(args, Cli::command()),
+        Command::Completions(args) => completions::run(args, grouped()),
+        Command::Manual(args) => manual::run(args, grouped()),
         Command::Job(args) => job::run(args),
         Command::Worker(args) => worker::run(args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_one_group_and_help_fits_a_screen() {
+        let command = grouped();
+        let mut known: Vec<&str> = command
+            .get_subcommands()
+            .filter(|own| !own.is_hide_set())
+            .map(clap::Command::get_name)
+            .collect();
+        let mut named: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
+        known.sort_unstable();
+        named.sort_unstable();
+        assert_eq!(known, named);
+        let help = grouped().render_help().to_string();
+        assert!(help.lines().count() <= 44, "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
     }
 }

@@ -6,9 +6,10 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::answers::Begun;
 use super::failure::{Failure, Finished};
 use super::quick::{absolute, quoted};
-use crate::console::print;
+use crate::console::answer;
 
 /// Write a commented pipeline for your own data.
 #[derive(Debug, clap::Args)]
@@ -62,7 +63,12 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         }
     };
     put(&args.path, yaml.as_bytes())?;
-    print(&format!("wrote {path}\n{} actionfinder plan {path}", found.join("\n")));
+    let words = format!("wrote {path}\n{} actionfinder plan {path}", found.join("\n"));
+    let begun = Begun {
+        file: path.to_string(),
+        found,
+    };
+    answer(|| begun, || words);
     Ok(Finished::Well)
 }
 

@@ -1,8 +1,9 @@
 //! `actionfinder report`
 
+use super::answers::Reported;
 use super::common::{Loaded, Pipeline};
 use super::failure::{Failure, Finished, with_hint};
-use crate::console::{count, print, say};
+use crate::console::{alert, answer, count, say};
 use crate::report::{self, Detail, State};
 
 /// Write the report of a pipeline again, from what is cached; nothing is run.
@@ -22,12 +23,20 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     let written = report::write(&data, &args.pipeline.given(), &sources, &folder, store);
     let written = written.map_err(|error| Failure::Work(with_hint("the report", &error)))?;
     for warning in &written.warnings {
-        say(&format!("warning: {warning}"));
+        alert(&format!("warning: {warning}"));
     }
     let missing = data.stages.iter().filter(|stage| stage.state != State::Done).count();
     if missing > 0 {
         say(&format!("{missing} of {} not done", count(data.stages.len(), "stage")));
     }
-    print(&written.html.display().to_string());
+    let report = written.html.display().to_string();
+    let words = report.clone();
+    answer(
+        || Reported {
+            report,
+            not_done: missing,
+        },
+        || words,
+    );
     Ok(Finished::Well)
 }

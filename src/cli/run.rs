@@ -13,13 +13,14 @@ use runner::seal::Answer;
 use runner::store::{SharedLock, Store};
 use runner::worker::Processes;
 
-use super::common::{Loaded, Work};
+use super::answers::{Ran, Status};
+use super::common::{Given, Loaded, Work};
 use super::failure::{Failure, Finished, with_hint};
 use super::looks::Looks;
 use super::on::{self, On, Place};
 use super::record::Recorded;
 use super::stopping::Stopping;
-use crate::console::{Log, count, print, say, sink};
+use crate::console::{Log, alert, answer, count, manners, print, say, sink};
 use crate::report::{self, Detail, summary};
 
 /// Run what is stale.
@@ -114,14 +115,14 @@ fn once(args: &Args, stopping: &mut Stopping) -> Result<Finished, Failure> {
     if let Some(answer) = args
         .work
         .sealed(&file)
-        .filter(|_| args.log != Log::Json && place == Place::Here)
+        .filter(|_| args.log != Log::Json && !manners().json && place == Place::Here)
         && let Some(finished) = repeat(args, &answer)
     {
         return Ok(finished);
     }
     if args.dry_run {
         let loaded = args.work.load(&file)?;
-        print(&crate::console::describe_plan(&loaded.graph, &loaded.plan));
+        super::plan::tell(&loaded);
         return Ok(Finished::Well);
     }
     let mut loaded = args.work.load_to_run(&file, place.gpus())?;
@@ -134,29 +135,39 @@ fn once(args: &Args, stopping: &mut Stopping) -> Result<Finished, Failure> {
     let (loaded, done) = rounds((args, &place), loaded, journal, &cancel)?;
     let recorded = record.end(&loaded, &done, args.work.asked(&file, &loaded.graph));
     for warning in &done.warnings {
-        say(&format!("warning: {warning}"));
+        alert(&format!("warning: {warning}"));
     }
     let part = record.part();
     let folder = loaded.store.report_folder(&loaded.graph.pipeline, part.as_deref());
     let (data, written) = report_of(&loaded, &done, &args.work.given(), &folder)?;
     let results = results(&data);
     for warning in written.iter().flat_map(|written| &written.warnings) {
-        say(&format!("warning: {warning}"));
+        alert(&format!("warning: {warning}"));
     }
-    if args.log != Log::Json {
-        show(&results, written.as_ref().ok().map(|written| written.html.as_path()));
+    let html = written.as_ref().ok().map(|written| written.html.as_path());
+    if manners().json {
+        let ran = || {
+            Ok(Ran {
+                status: Status::of(&loaded.data_in(Detail::Rows)?),
+                report: html.map(|html| html.display().to_string()),
+            })
+        };
+        let ran: Ran = ran()?;
+        answer(|| ran, String::new);
+    } else if args.log != Log::Json {
+        show(&results, html);
     }
     let stopped = args.fail_fast && !done.failures.is_empty();
     let left = place.when_left();
     if done.interrupted && !stopped {
         for failure in [recorded.err(), written.err()].into_iter().flatten() {
-            say(&failure.to_string());
+            alert(&failure.to_string());
         }
-        say(&format!("interrupted; finished stages are kept, {left}"));
+        alert(&format!("interrupted; finished stages are kept, {left}"));
         return Ok(Finished::Interrupted);
     }
     if done.interrupted {
-        say("stopped at the first failure; finished stages are kept, and trainings go on from their last checkpoint");
+        alert("stopped at the first failure; finished stages are kept, and trainings go on from their last checkpoint");
     }
     recorded?;
     written?;
@@ -189,7 +200,7 @@ fn hold(loaded: &mut Loaded) -> Result<Option<SharedLock>, Failure> {
 fn report_of(
     loaded: &Loaded,
     done: &RunSummary,
-    given: &str,
+    given: &Given,
     folder: &Path,
 ) -> Result<(report::Data, Result<report::Written, Failure>), Failure> {
     let Loaded { graph, store, .. } = loaded;

@@ -3,16 +3,18 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use arrow::array::{Array, Float64Array};
+use arrow::array::{Array, BooleanArray, Float64Array, Int64Array};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use runner::ports::unit_of;
+use serde_json::Value;
 use stages::common::sun;
 use tables::RecordBatch;
 
+use super::answers::{ColumnRow, OutputRow, Shown};
 use super::common::{Loaded, Output, Parameters};
 use super::failure::{Failure, Finished};
 use super::results::Results;
-use crate::console::{align, print, significant};
+use crate::console::{align, answer, manners, print, significant};
 
 /// Show a table: schema, units, first rows; or all outputs of a pipeline, with their files.
 #[derive(Debug, clap::Args)]
@@ -40,9 +42,8 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     let path = match (&args.output, is_pipeline) {
         (Some(output), true) => Loaded::new(&args.file, &args.parameters, &args.results)?.output_file(output)?,
         (None, true) => {
-            print(&listed(
-                &Loaded::new(&args.file, &args.parameters, &args.results)?.outputs(),
-            ));
+            let outputs = Loaded::new(&args.file, &args.parameters, &args.results)?.outputs();
+            answer(|| all(&outputs), || listed(&outputs));
             return Ok(Finished::Well);
         }
         (None, false) => args.file,
@@ -52,16 +53,106 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             )));
         }
     };
-    print(&describe(&path, args.rows)?);
+    if manners().json {
+        let shown = shown(&path, args.rows)?;
+        answer(|| shown, String::new);
+    } else {
+        print(&describe(&path, args.rows)?);
+    }
     Ok(Finished::Well)
+}
+
+fn rows(output: &Output) -> Option<u64> {
+    let file = output.file.as_ref().filter(|_| output.noun == "table")?;
+    tables::count_rows(file).ok().and_then(|rows| u64::try_from(rows).ok())
+}
+
+fn all(outputs: &[Output]) -> Shown {
+    let row = |output: &Output| OutputRow {
+        output: output.name.clone(),
+        what: output.noun.to_owned(),
+        rows: rows(output),
+        file: output.file.as_ref().map(|file| file.display().to_string()),
+    };
+    Shown {
+        outputs: outputs.iter().map(row).collect(),
+        ..Shown::default()
+    }
+}
+
+/// A file, with the first rows of a table.
+fn shown(path: &Path, rows: usize) -> Result<Shown, Failure> {
+    let size = std::fs::metadata(path).map_err(|error| Failure::file(path, &error))?;
+    let mut shown = Shown {
+        file: Some(path.display().to_string()),
+        bytes: Some(size.len()),
+        ..Shown::default()
+    };
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("parquet") => {
+            let table = tables::read(path).map_err(Failure::work)?;
+            let schema = table.schema();
+            shown.rows = Some(table.num_rows());
+            for field in schema.fields() {
+                let told = |key: &str| field.metadata().get(key).cloned().unwrap_or_default();
+                shown.columns.push(ColumnRow {
+                    name: field.name().clone(),
+                    of: field.data_type().to_string(),
+                    unit: unit_of(field),
+                    frame: told("frame"),
+                    description: told("description"),
+                });
+            }
+            for row in 0..rows.min(table.num_rows()) {
+                let cells = schema.fields().iter().zip(table.columns());
+                let cells = cells.map(|(field, array)| (field.name().clone(), value(array.as_ref(), row)));
+                shown.first.push(cells.collect());
+            }
+        }
+        Some("safetensors") => {
+            for (name, tensor) in header(path)? {
+                match tensor {
+                    Value::Object(about) if name == "__metadata__" => {
+                        let texts = about.into_iter();
+                        shown.about = texts
+                            .map(|(name, text)| (name, text.as_str().unwrap_or_default().to_owned()))
+                            .collect();
+                    }
+                    tensor => {
+                        let shape = tensor.get("shape").and_then(Value::as_array);
+                        let shape = shape.map(|shape| shape.iter().filter_map(Value::as_u64).collect());
+                        shown.tensors.insert(name, shape.unwrap_or_default());
+                    }
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(shown)
+}
+
+/// A cell: numbers as numbers, whatever else as text, null where there is none.
+fn value(array: &dyn Array, row: usize) -> Value {
+    if array.is_null(row) {
+        return Value::Null;
+    }
+    if let Some(numbers) = array.as_any().downcast_ref::<Float64Array>() {
+        return numbers.value(row).into();
+    }
+    if let Some(numbers) = array.as_any().downcast_ref::<Int64Array>() {
+        return numbers.value(row).into();
+    }
+    if let Some(answers) = array.as_any().downcast_ref::<BooleanArray>() {
+        return answers.value(row).into();
+    }
+    cell(array, row).into()
 }
 
 /// All outputs: name, what it is, rows, file.
 fn listed(outputs: &[Output]) -> String {
     let mut lines = vec![["output", "what", "rows", "file"].map(str::to_owned).to_vec()];
     for output in outputs {
-        let rows = output.file.as_ref().filter(|_| output.noun == "table");
-        let rows = rows.and_then(|file| tables::count_rows(file).ok());
+        let rows = rows(output);
         let file = output
             .file
             .as_ref()
@@ -148,8 +239,8 @@ fn cell(array: &dyn Array, row: usize) -> String {
         .unwrap_or_default()
 }
 
-/// The tensors of a safetensors file, from its header: eight bytes of length, then JSON.
-fn network(path: &Path) -> Result<String, Failure> {
+/// The header of a safetensors file: eight bytes of length, then JSON.
+fn header(path: &Path) -> Result<serde_json::Map<String, Value>, Failure> {
     let damaged = || Failure::Work(format!("{} is not a whole safetensors file", path.display()));
     let bytes = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
     let length = bytes
@@ -161,9 +252,14 @@ fn network(path: &Path) -> Result<String, Failure> {
         .and_then(|length| length.checked_add(8))
         .ok_or_else(damaged)?;
     let header = bytes.get(8..end).ok_or_else(damaged)?;
-    let header: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(header).map_err(|_| damaged())?;
+    serde_json::from_slice(header).map_err(|_| damaged())
+}
+
+/// The tensors of a network.
+fn network(path: &Path) -> Result<String, Failure> {
+    let header = header(path)?;
     let mut text = format!("{}\n", path.display());
-    if let Some(serde_json::Value::Object(about)) = header.get("__metadata__") {
+    if let Some(Value::Object(about)) = header.get("__metadata__") {
         for (name, value) in about {
             let _ = writeln!(text, "{name}: {}", value.as_str().unwrap_or_default());
         }

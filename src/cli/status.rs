@@ -1,9 +1,10 @@
 //! `actionfinder status`
 
+use super::answers::Status;
 use super::common::Pipeline;
 use super::failure::{Failure, Finished};
-use crate::console::{align, describe_search, duration, print};
-use crate::report::{State, summary};
+use crate::console::{align, answer, describe_search, duration, manners, print};
+use crate::report::{Detail, State, summary};
 
 /// Show how the stages of a pipeline stand.
 #[derive(Debug, clap::Args)]
@@ -15,6 +16,11 @@ pub struct Args {
 /// Prints the state of every stage, then findings and results.
 pub fn run(args: Args) -> Result<Finished, Failure> {
     let loaded = args.pipeline.load()?;
+    if manners().json {
+        let data = loaded.data_in(Detail::Rows)?;
+        answer(|| Status::of(&data), String::new);
+        return Ok(Finished::Well);
+    }
     let data = loaded.data()?;
     let mut lines = Vec::new();
     for stage in &data.stages {
@@ -36,6 +42,11 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             stage.kind.clone(),
             more,
         ]);
+        let told = stage.manifest.iter().flat_map(|manifest| &manifest.metrics);
+        for metric in told.filter(|_| manners().verbose) {
+            let number = summary::with_unit(metric.value, &metric.unit);
+            lines.push(vec![String::new(), format!("  {} = {number}", metric.name)]);
+        }
     }
     let search = loaded.graph.search.as_ref().map(describe_search).unwrap_or_default();
     let done = data.stages.iter().filter(|stage| stage.state == State::Done).count();

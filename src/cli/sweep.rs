@@ -1,12 +1,15 @@
 //! `actionfinder sweep`
 
+use std::collections::BTreeMap;
+
 use runner::graph::Searched;
 use runner::search::{Limit, front, order};
 
+use super::answers::{Swept, SweptPoint, finite};
 use super::common::{Loaded, Pipeline};
 use super::condition::Condition;
 use super::failure::{Failure, Finished};
-use crate::console::{align, number, print};
+use crate::console::{align, answer, number};
 use crate::report::{Column, Data, StageData, plain, summary, symbol};
 
 /// Show all points of a sweep with their results, best first.
@@ -33,7 +36,8 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     let most = args.top.unwrap_or(usize::MAX);
     match &loaded.graph.search {
         Some(searched) if args.by.is_none() && args.conditions.is_empty() => {
-            print(&trials(&loaded, &data, searched, most)?);
+            let (words, swept) = trials(&loaded, &data, searched, most)?;
+            answer(|| swept, || words);
             Ok(Finished::Well)
         }
         _ => points(&data, &args, most),
@@ -68,7 +72,7 @@ fn points(data: &Data, args: &Args, most: usize) -> Result<Finished, Failure> {
             findings[point].get_or_insert(title);
         }
     }
-    let mut rows: Vec<(f64, Vec<String>)> = Vec::new();
+    let mut rows: Vec<(f64, Vec<String>, SweptPoint)> = Vec::new();
     for (n, point) in data.points.iter().enumerate().filter(|(n, _)| is_wanted[*n]) {
         let cell = |name: &&str| {
             let value = point
@@ -79,15 +83,28 @@ fn points(data: &Data, args: &Args, most: usize) -> Result<Finished, Failure> {
         };
         let mut cells: Vec<String> = swept.iter().map(cell).collect();
         let mut key = f64::INFINITY;
+        let mut results = BTreeMap::new();
         for (place, column) in columns.iter().enumerate() {
             let found = found[place][n].and_then(|stage| column.value(stage));
+            let of = format!("{}.{}", column.stage, column.name);
+            results.insert(of, found.and_then(|(value, _)| finite(value)));
             if place == by {
                 key = found.map_or(f64::INFINITY, |(value, _)| value);
             }
             cells.push(found.map_or_else(|| "-".to_owned(), |(value, unit)| summary::with_unit(value, unit)));
         }
         cells.push(findings[n].unwrap_or_default().to_owned());
-        rows.push((key, cells));
+        let parameters = point.iter().map(|(name, value)| (name.to_string(), (**value).clone()));
+        let note = findings[n].unwrap_or_default().to_owned();
+        rows.push((
+            key,
+            cells,
+            SweptPoint {
+                parameters: parameters.collect(),
+                results,
+                note,
+            },
+        ));
     }
     rows.sort_by(|a, b| a.0.total_cmp(&b.0));
     let several = columns.iter().any(|column| column.stage != columns[0].stage);
@@ -105,9 +122,15 @@ fn points(data: &Data, args: &Args, most: usize) -> Result<Finished, Failure> {
             .chain(columns.iter().map(heading))
             .collect::<Vec<_>>(),
     ];
-    lines.extend(rows.into_iter().take(most).map(|(_, cells)| cells));
+    rows.truncate(most);
+    let (cells, points): (Vec<_>, Vec<_>) = rows.into_iter().map(|(_, cells, point)| (cells, point)).unzip();
+    lines.extend(cells);
     let right: Vec<usize> = (0..swept.len() + columns.len()).collect();
-    print(&align(&lines, &right));
+    let by = columns
+        .get(by)
+        .map(|column| format!("{}.{}", column.stage, column.name));
+    let by = by.into_iter().collect();
+    answer(|| Swept { by, points }, || align(&lines, &right));
     Ok(Finished::Well)
 }
 
@@ -140,7 +163,7 @@ fn wanted(data: &Data, conditions: &[Condition], swept: &[&str]) -> Result<Vec<b
 }
 
 /// The trials of a search, best first; those without results behind them.
-pub fn trials(loaded: &Loaded, data: &Data, searched: &Searched, most: usize) -> Result<String, Failure> {
+pub fn trials(loaded: &Loaded, data: &Data, searched: &Searched, most: usize) -> Result<(String, Swept), Failure> {
     let search = &searched.search;
     let found = loaded.outcomes(data, searched).map_err(Failure::Usage)?;
     let (mut done, mut open, mut results) = (Vec::new(), Vec::new(), Vec::new());
@@ -194,6 +217,20 @@ pub fn trials(loaded: &Loaded, data: &Data, searched: &Searched, most: usize) ->
         );
         cells
     };
+    let names = || search.axes.iter().map(|axis| axis.name.clone());
+    let by: Vec<String> = search.objectives.iter().map(|objective| objective.of.clone()).collect();
+    let point = |trial: &runner::search::Trial, values: Option<&Vec<f64>>, note: &str| SweptPoint {
+        parameters: names()
+            .zip(trial.iter().map(|value| value.clone().unwrap_or_default()))
+            .collect(),
+        results: by
+            .iter()
+            .enumerate()
+            .map(|(n, of)| (of.clone(), values.and_then(|values| finite(values[n]))))
+            .collect(),
+        note: note.to_owned(),
+    };
+    let mut points = Vec::new();
     for n in order(search, &results) {
         let (number_of, trial) = done[n];
         let mut line = cells(number_of, trial);
@@ -225,19 +262,27 @@ pub fn trials(loaded: &Loaded, data: &Data, searched: &Searched, most: usize) ->
                 );
             }
         }
+        points.push(point(
+            trial,
+            outcome.objectives.as_ref(),
+            line.last().map_or("", String::as_str),
+        ));
         lines.push(line);
     }
     for (number, trial) in open {
         let mut line = cells(number, trial);
         line.extend(search.objectives.iter().map(|_| "-".to_owned()));
-        line.push(match searched.known.limits.get(number) {
+        let note = match searched.known.limits.get(number) {
             Some(Limit::Until(epoch)) => format!("not done: to be compared after {epoch} epochs"),
             _ => "not done".to_owned(),
-        });
+        };
+        points.push(point(trial, None, &note));
+        line.push(note);
         lines.push(line);
     }
     lines.truncate(most.saturating_add(1));
-    Ok(align(&lines, &right))
+    points.truncate(most);
+    Ok((align(&lines, &right), Swept { by: by.clone(), points }))
 }
 
 fn nothing_called(by: &str, data: &Data) -> Failure {

@@ -1,14 +1,15 @@
 //! `actionfinder table`
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
 use runner::stage::Role;
 
+use super::answers::{TableRow, Tabulated, finite};
 use super::common::{Loaded, Parameters};
 use super::failure::{Failure, Finished};
 use super::results::Results;
-use crate::console::{count, duration, one_line, print, say, significant};
+use crate::console::{answer, count, duration, one_line, say, significant};
 use crate::report::{Data, ErrorRow, MEAN, MEAN_ABSOLUTE, StageData, State, summary, symbol};
 
 /// Print the results of pipelines beside the published figures, as a Markdown table.
@@ -33,6 +34,7 @@ pub struct Args {
 /// the findings.
 pub fn run(args: Args) -> Result<Finished, Failure> {
     let (mut found, mut open, mut findings) = (Lines::default(), String::new(), String::new());
+    let (mut not_done, mut sentences) = (BTreeMap::new(), Vec::new());
     let is_row = |title: &str| args.rows.is_empty() || args.rows.iter().any(|text| title.contains(text));
     for pipeline in &args.pipelines {
         let loaded = Loaded::new(pipeline, &args.parameters, &args.results)?;
@@ -43,12 +45,14 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         let missing: Vec<&StageData> = data.stages.iter().filter(|stage| stage.state != State::Done).collect();
         for (title, runs) in unfinished(&data, &missing) {
             if is_row(&title) {
+                *not_done.entry(title.clone()).or_insert(0) += runs;
                 let title = one_line(&title).replace('|', "\\|");
                 open.push_str(&format!("| {title}: {runs} not done{}\n", " |".repeat(COLUMNS.len())));
             }
         }
         for line in summary::findings(&data) {
             findings.push_str(&format!("\n{line}\n"));
+            sentences.push(line);
         }
         if !missing.is_empty() {
             let all = count(data.stages.len(), "stage");
@@ -61,11 +65,17 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         .lines
         .iter()
         .filter(|line| is_measure(&line.measure) && is_row(&line.title));
-    let lines: String = wanted.map(Line::markdown).collect();
-    print(&format!(
-        "| {} |\n|{rule}\n{lines}{open}{findings}",
-        COLUMNS.join(" | ")
-    ));
+    answer(
+        || Tabulated {
+            rows: wanted.clone().map(Line::row).collect(),
+            not_done,
+            findings: sentences,
+        },
+        || {
+            let lines: String = wanted.clone().map(Line::markdown).collect();
+            format!("| {} |\n|{rule}\n{lines}{open}{findings}", COLUMNS.join(" | "))
+        },
+    );
     Ok(Finished::Well)
 }
 
@@ -165,6 +175,25 @@ impl Line {
             set_aside: 0,
             seconds: Vec::new(),
             devices: BTreeSet::new(),
+        }
+    }
+
+    fn row(&self) -> TableRow {
+        let middle = |values: &[f64]| Range::of(values).and_then(|range| finite(range.middle));
+        let value = middle(&self.means);
+        TableRow {
+            row: self.title.clone(),
+            measure: self.measure.clone(),
+            unit: self.unit.clone(),
+            runs: self.means.iter().map(|mean| finite(*mean)).collect(),
+            value,
+            median: middle(&self.medians),
+            paper: self.paper,
+            ratio: value.zip(self.paper).map(|(value, paper)| value / paper),
+            stars: self.stars,
+            set_aside: self.set_aside,
+            seconds: middle(&self.seconds),
+            devices: self.devices.iter().cloned().collect(),
         }
     }
 

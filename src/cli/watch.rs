@@ -206,7 +206,7 @@ fn in_words(loaded: &Loaded) -> Option<String> {
     let found = loaded.outcomes(&data, searched).ok()?;
     let all = 0..searched.known.trials.len();
     let done = all.filter(|&n| searched.known.outcome(n, &found).is_some()).count();
-    let best = sweep::trials(loaded, &data, searched, TRIALS.min(done)).ok()?;
+    let (best, _) = sweep::trials(loaded, &data, searched, TRIALS.min(done)).ok()?;
     let head = format!("{done} of {} done, best first:", count(searched.search.trials, "trial"));
     (done > 0).then(|| format!("{head}\n{best}"))
 }

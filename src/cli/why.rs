@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use super::answers::Why;
 use super::common::Pipeline;
 use super::failure::{Failure, Finished};
-use crate::console::print;
+use crate::console::answer;
 
 /// Say which part of a stage's fingerprint changed since it last ran.
 #[derive(Debug, clap::Args)]
@@ -19,10 +20,12 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Finished, Failure> {
     let loaded = args.pipeline.load()?;
     let id = loaded.stage(&args.stage)?;
-    let mut text = format!("{}:", loaded.graph[id].label);
-    for sentence in runner::plan::why(&loaded.graph, &loaded.plan, &loaded.store, id) {
+    let stage = loaded.graph[id].label.to_string();
+    let reasons: Vec<String> = runner::plan::why(&loaded.graph, &loaded.plan, &loaded.store, id);
+    let mut text = format!("{stage}:");
+    for sentence in &reasons {
         let _ = write!(text, "\n  {sentence}");
     }
-    print(&text);
+    answer(|| Why { stage, reasons }, || text);
     Ok(Finished::Well)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use runner::event::{Event, Sink, Told};
 
-use super::{one_line, visible, words};
+use super::{one_line, words};
 
 /// All bars of the program, once there are any.
 static ALL: OnceLock<MultiProgress> = OnceLock::new();
@@ -75,8 +75,9 @@ fn columns() -> usize {
 fn template(columns: usize, unit: &str) -> String {
     let bar = (columns / 5).min(28);
     let unit = one_line(unit).replace(['{', '}'], "");
+    let colours = if super::manners::in_colour() { ".cyan/dim" } else { "" };
     format!(
-        "  {{spinner}} {{prefix}}  {{bar:{bar}.cyan/dim}} {{human_pos}}/{{human_len}} {unit}  {{eta}} left  {{wide_msg}}"
+        "  {{spinner}} {{prefix}}  {{bar:{bar}{colours}}} {{human_pos}}/{{human_len}} {unit}  {{eta}} left  {{wide_msg}}"
     )
 }
 
@@ -130,7 +131,7 @@ impl Sink for Bars {
         }
         if let Some(line) = words::line(event) {
             // Above the bars.
-            let _ = self.all.println(visible(&line));
+            super::alert(&line);
         }
     }
 }

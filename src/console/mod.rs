@@ -6,6 +6,7 @@
 mod align;
 mod bars;
 mod json;
+mod manners;
 mod plain;
 mod plan;
 mod visible;
@@ -18,7 +19,8 @@ use clap::ValueEnum;
 use runner::event::Sink;
 
 pub use align::align;
-pub use plan::{describe_plan, describe_search};
+pub use manners::{Manners, manners};
+pub use plan::{describe_plan, describe_search, plan_state};
 pub use visible::{one_line, visible};
 pub use words::{count, duration, number, significant};
 
@@ -39,6 +41,7 @@ pub enum Log {
 pub fn sink(log: Log) -> Box<dyn Sink> {
     match log {
         Log::Json => Box::new(json::JsonLines),
+        _ if manners().quiet => Box::new(plain::Failures),
         Log::Auto | Log::Bar if io::stderr().is_terminal() => Box::new(bars::Bars::new()),
         _ => Box::new(plain::Plain::new()),
     }
@@ -58,6 +61,17 @@ pub fn print(text: &str) {
     keep(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
+/// Prints an answer as JSON, where that was asked for, or else in words.
+pub fn answer<T: serde::Serialize>(value: impl FnOnce() -> T, words: impl FnOnce() -> String) {
+    if !manners().json {
+        return print(&words());
+    }
+    match serde_json::to_string_pretty(&value()) {
+        Ok(text) => print(&text),
+        Err(error) => keep(Err(io::Error::other(error))),
+    }
+}
+
 /// Remembers an error of standard output.
 pub fn keep(written: io::Result<()>) {
     if let Err(error) = written
@@ -72,9 +86,21 @@ pub fn lost() -> Option<&'static io::Error> {
     LOST.get()
 }
 
-/// Writes to standard error, above the bars if there are any.
+/// Writes to standard error, above the bars if there are any; where only the answer is wanted, nothing.
 pub fn say(text: &str) {
+    if !manners().quiet {
+        alert(text);
+    }
+}
+
+/// Says a warning or an error, whatever is wanted.
+pub fn alert(text: &str) {
     let text = visible(text.trim_end_matches('\n'));
+    let text = if manners::in_colour() {
+        manners::painted(&text).into()
+    } else {
+        text
+    };
     if !bars::above(&text) {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }

@@ -30,6 +30,19 @@ impl Plain {
     }
 }
 
+/// Says of a run only what failed.
+pub struct Failures;
+
+impl Sink for Failures {
+    fn take(&mut self, event: &Event) {
+        if let Event::StageFailed { .. } = event
+            && let Some(line) = words::line(event)
+        {
+            super::alert(&line);
+        }
+    }
+}
+
 impl Sink for Plain {
     fn take(&mut self, event: &Event) {
         if let Event::Stage {

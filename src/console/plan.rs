@@ -14,7 +14,7 @@ pub fn describe_plan(graph: &Graph, plan: &Plan) -> String {
         entries.filter(|(_, entry)| **entry != Entry::Unselected)
     };
     let widest = |cell: fn((&StageInstance, &Entry)) -> usize| shown().map(cell).max().unwrap_or(0);
-    let states = widest(|(_, entry)| state(entry).len());
+    let states = widest(|(_, entry)| plan_state(entry).len());
     let labels = widest(|(stage, _)| stage.label.chars().count());
     let kinds = widest(|(stage, _)| stage.kind.len());
     let mut lines = String::new();
@@ -34,7 +34,7 @@ pub fn describe_plan(graph: &Graph, plan: &Plan) -> String {
             Entry::Skipped { because } => Some(format!("because of {}", label(*because))),
             Entry::Unselected => None,
         };
-        let (state, label) = (state(entry), &stage.label);
+        let (state, label) = (plan_state(entry), &stage.label);
         let _ = match why {
             Some(why) => writeln!(
                 lines,
@@ -77,7 +77,8 @@ pub fn describe_search(searched: &Searched) -> String {
     }
 }
 
-fn state(entry: &Entry) -> &'static str {
+/// How a stage stands in a plan, in a word.
+pub fn plan_state(entry: &Entry) -> &'static str {
     match entry {
         Entry::Hit(_) => "fresh",
         Entry::Stale(_) => "run",

@@ -2,7 +2,11 @@
 
 use runner::event::{Event, Told};
 
-/// A line for an event that deserves one; progress does not.
+fn verbose() -> bool {
+    super::manners().verbose
+}
+
+/// A line for an event that deserves one; progress does not, and numbers only where more is wanted.
 pub fn line(event: &Event) -> Option<String> {
     let text = match event {
         Event::RunStarted {
@@ -21,6 +25,13 @@ pub fn line(event: &Event) -> Option<String> {
             let stages = count(*stages, "stage");
             format!("{pipeline}: {stages}{todo}; results in {results}")
         }
+        Event::StageFresh { stage } if verbose() => format!("  fresh {stage}"),
+        Event::Stage {
+            stage,
+            told: Told::Metric { name, value, unit },
+        } if verbose() => format!("  told  {stage}: {name} = {} {unit}", number(*value))
+            .trim_end()
+            .to_owned(),
         Event::StageFresh { .. }
         | Event::Stage {
             told: Told::Progress { .. } | Told::Metric { .. },

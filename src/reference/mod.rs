@@ -56,7 +56,40 @@ pub fn pages(catalog: &Catalog) -> Vec<Page> {
         about: kind.about.to_owned(),
         text: kind::page(kind),
     });
-    kinds.chain(shared).collect()
+    kinds.chain(shared).chain([answers_page()]).collect()
+}
+
+/// What commands print with `--json`.
+fn answers_page() -> Page {
+    let about = "What commands print with `--json`: one object, with these fields";
+    let mut text = format!(
+        "# answers\n\n{about}.\n\nA number that is not finite is null. Errors go to standard error, and the exit code is the same. \
+         `schema` prints JSON anyway.\n"
+    );
+    let all = crate::cli::answers::schemas();
+    for (n, (_, schema)) in all.iter().enumerate() {
+        let first = all.iter().position(|(_, other)| other == schema);
+        if first != Some(n) {
+            continue;
+        }
+        let same = all.iter().filter(|(_, other)| other == schema);
+        let names: Vec<&str> = same.map(|(command, _)| *command).collect();
+        text.push_str(&format!("\n## {}\n\n", names.join(", ")));
+        let (mut fields, schema) = (String::new(), schema.as_value());
+        schema::Walk::new(schema, "").inside(schema, 0, &mut fields);
+        // Of a parameter one says whether it is needed, of an answer whether it may be null.
+        text.push_str(
+            &fields
+                .replace("; needed)", ")")
+                .replace(" (needed)", "")
+                .replace("may be left out", "or null"),
+        );
+    }
+    Page {
+        name: "answers".to_owned(),
+        about: about.to_owned(),
+        text,
+    }
 }
 
 fn definition_page(shared: &Shared, kind: &Kind) -> Option<String> {

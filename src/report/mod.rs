@@ -26,10 +26,12 @@ use runner::plan::{Entry, Plan};
 use runner::store::files::{self as store_files, Keep};
 use runner::store::{Hash256, Store};
 
+use crate::cli::Given;
 pub use column::Column;
 pub use data::{Data, StageData, State, plain};
 pub use outcomes::outcomes;
 pub use results::{ErrorRow, MEAN, MEAN_ABSOLUTE, symbol};
+pub use summary::outside_tolerance;
 
 /// The report of a run: where it is, and what there was to say about it.
 pub struct Written {
@@ -95,7 +97,7 @@ fn hashes(folder: &Path) -> io::Result<String> {
 /// (every state that was reported) in the pipeline's.
 ///
 /// `given` is the pipeline as commands take it: its file, and what was set.
-pub fn write(data: &Data, given: &str, sources: &str, folder: &Path, store: &Store) -> io::Result<Written> {
+pub fn write(data: &Data, given: &Given, sources: &str, folder: &Path, store: &Store) -> io::Result<Written> {
     std::fs::create_dir_all(folder)
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", folder.display())))?;
     let html = page(folder);

@@ -1,6 +1,6 @@
 //! The results as text, for the end of a run.
 
-use super::data::Data;
+use super::data::{Data, StageData};
 use super::results::{self, MEAN, MEAN_ABSOLUTE};
 use crate::console::align;
 use crate::console::number;
@@ -69,9 +69,21 @@ pub fn findings(data: &Data) -> Vec<String> {
         .findings()
         .map(|(stage, title, _)| format!("finding: {}: {title}", stage.label));
     let mut lines: Vec<String> = findings.collect();
-    for stage in &data.stages {
-        let outside = stage.manifest.iter().flat_map(|manifest| &manifest.outside_tolerance);
-        lines.extend(outside.map(|text| format!("outside tolerance: {}: {text}", stage.label)));
-    }
+    let outside = outside_tolerance(data);
+    lines.extend(outside.map(|(stage, text)| format!("outside tolerance: {}: {text}", stage.label)));
     lines
+}
+
+/// Comparisons outside their tolerance, each in a sentence.
+pub fn outside_tolerance(data: &Data) -> impl Iterator<Item = (&StageData, &str)> {
+    let manifests = data
+        .stages
+        .iter()
+        .filter_map(|stage| Some((stage, stage.manifest.as_ref()?)));
+    manifests.flat_map(|(stage, manifest)| {
+        manifest
+            .outside_tolerance
+            .iter()
+            .map(move |text| (stage, text.as_str()))
+    })
 }

@@ -149,7 +149,7 @@ fn the_page_says_what_happened() {
         &sections::body(
             &data,
             &sections::Here {
-                given: "isochrone.yaml",
+                given: &Given::default(),
                 folder: Path::new("/nowhere"),
             },
         ),
@@ -211,7 +211,7 @@ impl Reports {
     }
 
     fn write(&self, data: &Data) -> Vec<String> {
-        write(data, "isochrone.yaml", "sources", &self.folder(), &self.store())
+        write(data, &Given::default(), "sources", &self.folder(), &self.store())
             .unwrap()
             .warnings
     }
@@ -390,7 +390,7 @@ fn no_text_of_a_results_folder_is_markup() {
         &sections::body(
             &data,
             &sections::Here {
-                given: "isochrone.yaml",
+                given: &Given::default(),
                 folder: Path::new("/nowhere"),
             },
         ),

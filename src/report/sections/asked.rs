@@ -23,7 +23,7 @@ pub fn asked(html: &mut String, data: &Data, here: &Here) {
         html,
         "<p>{} stages{swept}. Again: <code>actionfinder run {}</code></p>",
         data.stages.len(),
-        escape(here.given)
+        escape(&here.given.to_string())
     );
     let mut rows: Vec<Vec<String>> = Vec::new();
     for (name, values) in swept_values(data) {

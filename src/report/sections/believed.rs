@@ -9,6 +9,7 @@ use super::super::data::{Data, State};
 use super::super::html::{escape, table};
 use super::settings;
 use crate::console::{count, number};
+use crate::report::outside_tolerance;
 
 /// Metrics that speak for or against a stage, with what they say.
 const CHECKS: [(&str, &str); 35] = [
@@ -107,14 +108,8 @@ pub fn believed(html: &mut String, data: &Data) {
             settings(data, stage),
         );
     }
-    let outside: Vec<Vec<String>> = data
-        .stages
-        .iter()
-        .flat_map(|stage| {
-            let told = stage.manifest.iter().flat_map(|manifest| &manifest.outside_tolerance);
-            told.map(|text| vec![escape(&stage.label), escape(text)])
-        })
-        .collect();
+    let outside = outside_tolerance(data).map(|(stage, text)| vec![escape(&stage.label), escape(text)]);
+    let outside: Vec<Vec<String>> = outside.collect();
     if !outside.is_empty() {
         any = true;
         html.push_str("<div class=\"remark poor\"><strong>Outside tolerance</strong>\n");
@@ -135,8 +130,7 @@ pub fn believed(html: &mut String, data: &Data) {
 /// The findings and the comparisons outside their tolerance, counted, for the head of the page.
 pub fn banner(html: &mut String, data: &Data) {
     let findings = data.findings().count();
-    let manifests = data.stages.iter().filter_map(|stage| stage.manifest.as_ref());
-    let outside: usize = manifests.map(|manifest| manifest.outside_tolerance.len()).sum();
+    let outside = outside_tolerance(data).count();
     let mut parts = Vec::new();
     parts.extend((findings > 0).then(|| count(findings, "finding")));
     parts.extend((outside > 0).then(|| format!("{} outside tolerance", count(outside, "measure"))));

@@ -14,12 +14,13 @@ use super::data::{Data, StageData, State, plain};
 use super::graph;
 use super::html::{escape, table};
 use super::picture::{caption, picture};
+use crate::cli::Given;
 use crate::console::{duration, number};
 
 /// Where the report is written, and for whom.
 pub struct Here<'a> {
     /// The pipeline as commands take it: its file, and what was set.
-    pub given: &'a str,
+    pub given: &'a Given,
     /// The folder of the page.
     pub folder: &'a Path,
 }

@@ -6,7 +6,6 @@ use std::path::Path;
 use super::super::data::Data;
 use super::super::html::{escape, table};
 use super::Here;
-use crate::cli::quoted;
 
 /// More outputs than these are found by a command.
 const LISTED: usize = 200;
@@ -35,17 +34,7 @@ pub fn outputs(html: &mut String, data: &Data, here: &Here) {
             Some("svg") => "figure",
             _ => "file",
         };
-        let verb = if about == "figure" { "export" } else { "show" };
-        let file = if about == "figure" {
-            format!(" -o {}.pdf", stage.name.replace('.', "_"))
-        } else {
-            String::new()
-        };
-        let command = format!(
-            "actionfinder {verb} {} {}{file}",
-            here.given,
-            quoted(&format!("{}.{port}", stage.label))
-        );
+        let command = here.given.opens(&format!("{}.{port}", stage.label), about == "figure");
         vec![
             link,
             about.to_owned(),
@@ -68,7 +57,7 @@ pub fn outputs(html: &mut String, data: &Data, here: &Here) {
             html,
             "<p>And {} more: <code>actionfinder show {}</code> lists all.</p>",
             all - LISTED,
-            escape(here.given)
+            escape(&here.given.to_string())
         );
     }
     html.push_str("</div></details>\n");
