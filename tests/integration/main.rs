@@ -19,6 +19,7 @@ mod exports;
 mod golden;
 mod history;
 mod manners;
+mod measured;
 mod new;
 mod own_programs;
 mod pipelines;
