@@ -178,10 +178,7 @@ fn a_requirement_that_is_missed_is_told() {
         .notes()
     };
     assert_eq!(outside(3.0), "");
-    assert_eq!(
-        outside(2.0),
-        "this row: delta_J: 3.0000 km/s kpc, above the paper's 2"
-    );
+    assert_eq!(outside(2.0), "this row: delta_J: 3.0000 km/s kpc, above the paper's 2");
     assert_eq!(
         faults::<Compare>(json!({ "require": "at_most_paper", "paper": { "delta_x": null } })).len(),
         1

@@ -36,7 +36,10 @@ fn a_search_learns_and_goes_on() {
     assert!(errors.is_sorted(), "best first: {errors:?}");
     let report = std::fs::read_to_string(place.path("results/small/report.html")).unwrap();
     let said = "<h2>Search for errors.delta_J</h2>";
-    assert!(report.contains(said) && report.contains("12 trials with a result"), "how much each parameter matters");
+    assert!(
+        report.contains(said) && report.contains("12 trials with a result"),
+        "how much each parameter matters"
+    );
     assert_eq!(place.well(&["sweep", "p.yaml", "--top", "3"]).out.lines().count(), 4);
     assert!(
         place

@@ -236,8 +236,8 @@ impl Clump {
         let total: f64 = weights.iter().sum();
         let mut mean = [0.0; SIZE];
         for (said, weight) in said.iter().zip(weights) {
-            for i in 0..SIZE {
-                mean[i] += weight * said.place[i] / total;
+            for (mean, place) in mean.iter_mut().zip(&said.place) {
+                *mean += weight * place / total;
             }
         }
         let mut covariance = [[0.0; SIZE]; SIZE];

@@ -50,7 +50,10 @@ pub fn parameters<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> R
 pub fn failed(error: Error) -> StageError {
     match error {
         Error::Stopped { .. } => StageError::Cancelled,
-        Error::Paused { epochs, loss } => StageError::Paused { at: epochs as u64, loss },
+        Error::Paused { epochs, loss } => StageError::Paused {
+            at: epochs as u64,
+            loss,
+        },
         Error::Io { path, source } => StageError::Io { path, source },
         Error::NotFinite { .. } => StageError::with_hint(
             error,
