@@ -1,5 +1,6 @@
 """The attacks. Each gives the number of tries; what is wrong goes to the judge."""
 
+import concurrent.futures
 import os
 import pathlib
 import shutil
@@ -267,32 +268,37 @@ def orphans(ground, judge, tries, _seed):
 
 
 def calls(ground, judge, share, seed):
-    """Every call that changes a file fails (disk full, input/output error) or kills: one run each, for `share` of them."""
-    random = chance(seed)
-    with tempfile.TemporaryDirectory() as folder:
+    """Every call that changes a file fails (disk full, input/output error) or kills: one run each, for `share` of them. Those of the
+    parent and those of its workers side by side, each on a ground of its own: one run leaves a processor idle."""
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor() as pool:
         shim = pathlib.Path(folder) / "shim.so"
         subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-w", "-o", shim, HERE / "shim.c", "-ldl"], check=True)
-        tries = 0
-        for who in ("parent", "worker"):
-            count = pathlib.Path(folder) / "count"
-            base = {"LD_PRELOAD": str(shim), "ATTACK_BELOW": str(ground.results.resolve()), "ATTACK_WHO": who}
+        grounds = {"parent": ground, "worker": Ground(ground.program, ground.folder.with_name("beside"))}
+        jobs = [pool.submit(_calls_of, who, own, judge, share, shim, chance(f"{seed} {who}")) for who, own in grounds.items()]
+        return sum(job.result() for job in jobs)
+
+
+def _calls_of(who, ground, judge, share, shim, random):
+    tries = 0
+    count = shim.with_name(f"count of {who}")
+    base = {"LD_PRELOAD": str(shim), "ATTACK_BELOW": str(ground.results.resolve()), "ATTACK_WHO": who}
+    ground.clear()
+    ground.run(environment={**base, "ATTACK_COUNT": str(count)})
+    total = int(count.read_text())
+    print(f"  {total} calls of the {who}", flush=True)
+    for at in range(1, total + 1):
+        for act in ("full", "broken", "kill"):
+            if random.random() > share[act]:
+                continue
+            tries += 1
             ground.clear()
-            ground.run(environment={**base, "ATTACK_COUNT": str(count)})
-            total = int(count.read_text())
-            print(f"  {total} calls of the {who}", flush=True)
-            for at in range(1, total + 1):
-                for act in ("full", "broken", "kill"):
-                    if random.random() > share[act]:
-                        continue
-                    tries += 1
-                    ground.clear()
-                    later = {"ATTACK_ON": "1"} if act == "full" and random.random() < 0.5 else {}
-                    attack = f"{act} at call {at} of the {who}"
-                    code, said = ground.run(environment={**base, **later, "ATTACK_AT": str(at), "ATTACK_DO": act})
-                    judge.words(attack, said)
-                    if code is None or code not in (0, 4, -signal.SIGKILL):
-                        judge.fault(attack, f"ended with {code}: {said.strip()[-200:]}")
-                    if code == 4 and act == "full" and who == "parent" and "space" not in said and "full" not in said:
-                        judge.fault(attack, f"does not say that the disk is full: {said.strip()[-200:]}")
-                    judge.recovered(ground, attack)
+            later = {"ATTACK_ON": "1"} if act == "full" and random.random() < 0.5 else {}
+            attack = f"{act} at call {at} of the {who}"
+            code, said = ground.run(environment={**base, **later, "ATTACK_AT": str(at), "ATTACK_DO": act})
+            judge.words(attack, said)
+            if code is None or code not in (0, 4, -signal.SIGKILL):
+                judge.fault(attack, f"ended with {code}: {said.strip()[-200:]}")
+            if code == 4 and act == "full" and who == "parent" and "space" not in said and "full" not in said:
+                judge.fault(attack, f"does not say that the disk is full: {said.strip()[-200:]}")
+            judge.recovered(ground, attack)
     return tries

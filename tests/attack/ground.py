@@ -103,8 +103,9 @@ class Judge:
         self.same(ground, attack, right or self.right)
         if litter := ground.litter():
             self.fault(attack, f"left behind: {', '.join(litter[:4])}")
-        report = ground.results / "attack" / "report.html"
-        if not (report.is_file() and report.read_text(errors="replace").rstrip().endswith("</html>")):
+        # A run with other parameters has its own, below `parts`.
+        reports = [path.read_text(errors="replace") for path in (ground.results / "attack").rglob("report.html")]
+        if not reports or not all(report.rstrip().endswith("</html>") for report in reports):
             self.fault(attack, "the report is not whole")
         code, said = ground.run(*arguments)
         if code != 0 or "all fresh" not in said:
