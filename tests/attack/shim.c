@@ -1,7 +1,7 @@
 /* Loaded into the program by LD_PRELOAD: the n-th call that changes a file below a folder fails, or kills the process.
  *
  * ATTACK_BELOW  the folder     ATTACK_AT  n, from 1; 0 only counts     ATTACK_DO   full | broken | kill
- * ATTACK_WHO    parent | worker            ATTACK_COUNT  a file to which the number of calls is written at the end
+ * ATTACK_WHO    parent | worker            ATTACK_COUNT  a file to which the number of calls is written
  * ATTACK_ON     1: all later calls fail as well
  */
 #define _GNU_SOURCE
@@ -20,8 +20,10 @@
 
 static long calls;
 static int active = -1;
+static __thread int telling;
 
 static int concerned(void) {
+    if (telling) return 0;
     if (active >= 0) return active;
     char line[4096] = {0};
     int file = (int)syscall(257 /* openat */, AT_FDCWD, "/proc/self/cmdline", O_RDONLY);
@@ -34,9 +36,22 @@ static int concerned(void) {
     return active;
 }
 
+/* At every call, for workers are killed when they have nothing to do. Of several the greatest counts. */
+static void tell(long now) {
+    const char *name = getenv("ATTACK_COUNT");
+    if (!name) return;
+    telling = 1;
+    long most = 0;
+    FILE *file = fopen(name, "r");
+    if (file) { if (fscanf(file, "%ld", &most) != 1) most = 0; fclose(file); }
+    if (now > most && (file = fopen(name, "w"))) { fprintf(file, "%ld\n", now); fclose(file); }
+    telling = 0;
+}
+
 static int fails(void) {
     const char *at = getenv("ATTACK_AT"), *act = getenv("ATTACK_DO"), *on = getenv("ATTACK_ON");
     long now = __atomic_add_fetch(&calls, 1, __ATOMIC_SEQ_CST), when = at ? atol(at) : 0;
+    tell(now);
     if (when == 0 || !act || (now != when && !(on && now > when))) return 0;
     if (strcmp(act, "kill") == 0) raise(SIGKILL);
     errno = strcmp(act, "full") == 0 ? ENOSPC : EIO;
@@ -62,14 +77,6 @@ static int holds(int file) {
     char link[64], path[PATH_MAX] = {0};
     snprintf(link, sizeof link, "/proc/self/fd/%d", file);
     return readlink(link, path, sizeof path - 1) > 0 && below(path);
-}
-
-__attribute__((destructor)) static void end(void) {
-    const char *name = getenv("ATTACK_COUNT");
-    if (!name || !concerned()) return;
-    active = 0;
-    FILE *file = fopen(name, "w");
-    if (file) { fprintf(file, "%ld\n", calls); fclose(file); }
 }
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
