@@ -20,6 +20,7 @@ mod golden;
 mod history;
 mod manners;
 mod measured;
+mod memory;
 mod new;
 mod own_programs;
 mod pipelines;
