@@ -17,7 +17,7 @@ pub struct Args {
     /// The file to write
     #[arg(default_value = "pipeline.yaml")]
     path: PathBuf,
-    /// Your table: its columns, units, errors and streams are looked up in it, and the pipeline is ready to run
+    /// Your table: its columns, units, errors and streams are looked up in it, and gaps are left for those of other names
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     /// Which table of a file that has several: its name or number; which particles of a snapshot, such as `stars`
@@ -56,10 +56,11 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         }
         Some(file) => {
             let written = from::pipeline(TEMPLATE, file, args.table.as_deref(), &name(&args.path))?;
-            (
-                written.yaml,
-                [written.found, vec!["what it would do:".to_owned()]].concat(),
-            )
+            let next = match written.has_gaps {
+                true => "what is still to be named:",
+                false => "what it would do:",
+            };
+            (written.yaml, [written.found, vec![next.to_owned()]].concat())
         }
     };
     put(&args.path, yaml.as_bytes())?;

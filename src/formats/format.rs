@@ -159,6 +159,11 @@ impl Format {
         not_read.map(Ending::NotRead)
     }
 
+    /// Whether a file of it may have several tables, of which `table` names one.
+    pub fn has_tables(self) -> bool {
+        matches!(self, Self::Fits | Self::Votable | Self::Hdf5)
+    }
+
     /// The format of a file: `said`, or what its first bytes tell, or the ending of its name. Where its bytes are of another format than
     /// said, or of one that is not read, it is an error.
     pub(crate) fn find(path: &Path, said: Option<Self>) -> Result<Self, FormatError> {

@@ -37,8 +37,8 @@ pub use formats::Format;
 
 pub use self::identity::{Ids, number_of};
 pub use self::kept::{All, Keep};
-pub use self::recognised::{STREAM_NAMES, misfit, recognised, unit_of};
-pub use self::source::{ColumnMap, Source};
+pub use self::recognised::{Partial, STREAM_NAMES, as_far_as_known, misfit, recognised, unit_of};
+pub use self::source::{ColumnMap, GAP, Source};
 
 use self::identity::Place;
 use self::kept::{KEPT, KeptWriter};

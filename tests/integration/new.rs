@@ -164,11 +164,10 @@ fn what_cannot_be_learned_from_is_said() {
     place.well(&["plan", "few.yaml"]);
     let sky = "id,ra,dec,parallax,parallax_error,pmra,pmdec\n1,266.4,-28.9,0.5,0.02,-3.1,-5.5\n2,120.0,30.0,1.0,0.02,2.0,-4.0\n";
     place.write("sky.csv", &sky.replace("parallax_error", "other"));
-    let gave = place.run(&["new", "--from", "sky.csv", "sky.yaml"]);
+    let (yaml, said) = written(&place, "sky.csv", "gap.yaml");
     assert!(
-        gave.code == 2 && gave.err.contains("has no column radial_velocity"),
-        "{}",
-        gave.err
+        said.contains("not known by their names: v_los") && yaml.contains("v_los: ??? # the file's column, in km/s"),
+        "{said}{yaml}"
     );
     place.write("sky.csv", sky);
     let (yaml, said) = written(&place, "sky.csv", "sky.yaml");
@@ -194,4 +193,49 @@ fn what_cannot_be_learned_from_is_said() {
     let gave = place.run(&["new", "--from", "other.csv", "other.yaml"]);
     assert!(gave.code == 2 && gave.err.contains("its columns: a, b"), "{}", gave.err);
     assert!(!place.path("other.yaml").exists());
+}
+
+/// What has other names is a gap, which `plan` names at its line; filled in, the pipeline runs.
+#[test]
+fn columns_of_other_names_are_gaps() {
+    let place = Place::new();
+    place.write(
+        "mine.csv",
+        "x_kpc,y_kpc,z_kpc,vx_kms,vy,Vz,mag\n8,0,0.1,5,200,3,15\n7,1,0.2,5,210,3,15\n",
+    );
+    let refused = place.run(&["actions", "mine.csv", "--potential", "mcmillan_17", "-o", "o.csv"]);
+    assert!(
+        refused.code == 2 && refused.err.contains("actionfinder new --from mine.csv my_stars.yaml"),
+        "{}",
+        refused.err
+    );
+    let (yaml, said) = written(&place, "mine.csv", "mine.yaml");
+    assert!(said.contains("not known by their names: x, y, z, vx;"), "{said}");
+    let planned = place.run(&["plan", "mine.yaml"]);
+    assert_eq!(planned.code, 3, "{}", planned.err);
+    let line = 1 + yaml
+        .lines()
+        .position(|line| line.contains("x: ??? # the file's column, in kpc, perhaps x_kpc"))
+        .unwrap();
+    assert!(
+        planned.err.contains(&format!("mine.yaml:{line}:")) && planned.err.contains("4 mistakes"),
+        "{}",
+        planned.err
+    );
+    let mut filled = yaml;
+    for column in ["x_kpc", "y_kpc", "z_kpc", "vx_kms"] {
+        filled = filled.replacen("???", column, 1);
+    }
+    place.write("mine.yaml", &filled);
+    place.well(&["run", "mine.yaml"]);
+    place.write(
+        "gaia.csv",
+        "ra,dec,parallax,pm_RA_star,pmdec,radial_velocity\n10,20,1,3,2,5\n",
+    );
+    let (yaml, _) = written(&place, "gaia.csv", "gaia.yaml");
+    assert!(
+        yaml.contains("pmra: ??? # the file's column, in mas/yr, perhaps pm_RA_star"),
+        "{yaml}"
+    );
+    assert_eq!(yaml.matches("???").count(), 1, "{yaml}");
 }

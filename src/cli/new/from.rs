@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use formats::{Column, How, Label, Role};
-use stages::sample::import_streams::{STREAM_NAMES, misfit, unit_of};
+use stages::sample::import_streams::{GAP, Partial, STREAM_NAMES, misfit, unit_of};
 
 use crate::cli::export::said;
 use crate::cli::failure::Failure;
@@ -22,6 +22,8 @@ pub struct Written {
     pub yaml: String,
     /// Lines that say what was found.
     pub found: Vec<String>,
+    /// Whether its user has columns still to name.
+    pub has_gaps: bool,
 }
 
 /// What a file has.
@@ -33,24 +35,33 @@ struct Found {
     columns: Vec<Column>,
     /// Our columns, each with the file's.
     mapped: Pairs,
+    /// Ours that are not known by their names, each with what may be the file's.
+    gaps: Vec<(&'static str, Vec<String>)>,
     rows: usize,
     streams: usize,
 }
 
 /// Writes a pipeline called `name` for a file of stars.
 ///
-/// **Fails when** the columns that say where stars are are not known by their names.
+/// Where columns that say where stars are have other names, it has gaps.
 pub fn pipeline(template: &str, file: &Path, table: Option<&str>, name: &str) -> Result<Written, Failure> {
     let how = How {
         table,
         ..How::default()
     };
-    let found = look(file, how)?;
+    let mut found = look(file, how)?;
     // What was not measured is drawn only beside errors of what was.
     if !found.has("v_los", "vx") && !found.has_errors() {
-        columns::mapped(file, how)?;
+        found.gaps.push(("v_los", Vec::new()));
     }
     let mut lines = vec![told(&found)];
+    if !found.gaps.is_empty() {
+        let gaps: Vec<&str> = found.gaps.iter().map(|(ours, _)| *ours).collect();
+        let gaps = gaps.join(", ");
+        lines.push(format!(
+            "not known by their names: {gaps}; write the file's columns for them in place of {GAP}"
+        ));
+    }
     for (ours, theirs) in &found.mapped {
         let misfit = found
             .column(theirs)
@@ -78,14 +89,24 @@ pub fn pipeline(template: &str, file: &Path, table: Option<&str>, name: &str) ->
         true => learned(template, &found, file, name),
         false => known(&found, file, name, &why),
     };
-    Ok(Written { yaml, found: lines })
+    Ok(Written {
+        yaml,
+        found: lines,
+        has_gaps: !found.gaps.is_empty(),
+    })
 }
 
 fn look(file: &Path, how: How) -> Result<Found, Failure> {
     let failed = |error: formats::FormatError| Failure::Work(said(&error));
     let columns = formats::columns(file, how).map_err(failed)?;
-    let mut mapped = columns::sky_or_cartesian(file, &columns)?;
+    let Partial {
+        known: mut mapped,
+        mut gaps,
+    } = columns::with_gaps(file, &columns)?;
     mapped.retain(|(ours, _)| ours != "stream");
+    // What was not measured need not be there, beside errors.
+    let has_errors = mapped.iter().any(|(ours, _)| ours.ends_with("_error"));
+    gaps.retain(|(ours, like)| *ours != "v_los" || !has_errors || !like.is_empty());
     let read = |name: &str| formats::read(file, how, &[(name, Role::Label)]).map_err(failed);
     let mut found = Found {
         path: absolute(file)?,
@@ -94,6 +115,7 @@ fn look(file: &Path, how: How) -> Result<Found, Failure> {
         streams: 0,
         columns: Vec::new(),
         mapped: Vec::new(),
+        gaps,
     };
     // A label that hardly comes twice is that of a star.
     for column in columns.iter().filter(|column| is_label(&column.name)) {
@@ -114,8 +136,9 @@ fn look(file: &Path, how: How) -> Result<Found, Failure> {
     }
     if found.streams == 0 {
         mapped.retain(|(ours, _)| ours != "star");
-        if let Some((_, theirs)) = mapped.first() {
-            found.rows = read(theirs)?.rows;
+        let any = mapped.first().map(|(_, theirs)| theirs);
+        if let Some(any) = any.or(columns.first().map(|column| &column.name)) {
+            found.rows = read(any)?.rows;
         }
     }
     Ok(Found {
@@ -137,7 +160,8 @@ impl Found {
 
     /// Whether one of two of our columns is there.
     fn has(&self, one: &str, other: &str) -> bool {
-        self.mapped.iter().any(|(ours, _)| ours == one || ours == other)
+        let is_it = |ours: &str| ours == one || ours == other;
+        self.mapped.iter().any(|(ours, _)| is_it(ours)) || self.gaps.iter().any(|(ours, _)| is_it(ours))
     }
 
     fn has_errors(&self) -> bool {
@@ -184,6 +208,16 @@ impl Found {
                 (_, stated) => format!(" # {}", one_line(stated)),
             };
             let _ = writeln!(yaml, "          {ours}: {}{comment}", quoted(theirs));
+        }
+        for (ours, like) in &self.gaps {
+            let like = like.iter().map(|name| one_line(name)).collect::<Vec<_>>().join(", ");
+            let maybe = if like.is_empty() {
+                String::new()
+            } else {
+                format!(", perhaps {like}")
+            };
+            let unit = unit_of(ours);
+            let _ = writeln!(yaml, "          {ours}: {GAP} # the file's column, in {unit}{maybe}");
         }
         for line in others.chunks(8) {
             let _ = writeln!(yaml, "          # not mapped: {}", line.join(", "));

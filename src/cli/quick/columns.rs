@@ -4,8 +4,9 @@ use std::path::Path;
 
 use formats::{Column, How};
 use serde_json::Value;
-use stages::sample::import_streams::recognised;
+use stages::sample::import_streams::{Partial, as_far_as_known, recognised};
 
+use crate::cli::common::quoted;
 use crate::cli::export::said;
 use crate::cli::failure::Failure;
 
@@ -18,24 +19,56 @@ pub fn mapped(file: &Path, how: How) -> Result<Pairs, Failure> {
     once(file, &columns, choose)
 }
 
-/// The same, for which a column of velocities along the line of sight may be missing, and with what may be a stream.
-pub fn sky_or_cartesian(file: &Path, columns: &[Column]) -> Result<Pairs, Failure> {
-    once(file, columns, known)
+/// The same as far as it is known, with what may be a stream; ours that are not known are gaps.
+///
+/// **Fails when** the file has fewer columns than are needed.
+pub fn with_gaps(file: &Path, columns: &[Column]) -> Result<Partial, Failure> {
+    const FEWEST: usize = 6;
+    let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+    let partial = match known(&names) {
+        Ok(known) => Partial {
+            known,
+            gaps: Vec::new(),
+        },
+        Err(why) => {
+            let partial = as_far_as_known(&names);
+            if names.len() < FEWEST || partial.gaps.is_empty() {
+                return Err(lacks(file, &names, &why, ""));
+            }
+            partial
+        }
+    };
+    has_once(file, columns, &partial.known)?;
+    Ok(partial)
 }
 
 /// What `find` finds among the names; none of the file's columns that it takes may be there twice.
 fn once(file: &Path, columns: &[Column], find: fn(&[String]) -> Result<Pairs, String>) -> Result<Pairs, Failure> {
     let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
-    let pairs = find(&names).map_err(|why| lacks(file, &names, &why))?;
-    let wanted: Vec<&str> = pairs.iter().map(|(_, theirs)| theirs.as_str()).collect();
-    formats::has_once(file, columns, &wanted).map_err(|error| Failure::Work(said(&error)))?;
+    let pairs = find(&names).map_err(|why| {
+        let own = quoted(&file.display().to_string());
+        let help = "\n  help: map columns of other names in a pipeline: actionfinder new --from";
+        lacks(file, &names, &why, &format!("{help} {own} my_stars.yaml"))
+    })?;
+    has_once(file, columns, &pairs)?;
     Ok(pairs)
 }
 
-fn lacks(file: &Path, columns: &[String], why: &str) -> Failure {
+fn has_once(file: &Path, columns: &[Column], pairs: &Pairs) -> Result<(), Failure> {
+    let wanted: Vec<&str> = pairs.iter().map(|(_, theirs)| theirs.as_str()).collect();
+    formats::has_once(file, columns, &wanted).map_err(|error| Failure::Work(said(&error)))
+}
+
+fn lacks(file: &Path, columns: &[String], why: &str, help: &str) -> Failure {
     let found = shortened(columns);
+    let several = match formats::Format::of(file) {
+        Some(formats::Ending::Read(format)) if format.has_tables() => {
+            "\n  of a file with several tables, name one: --table"
+        }
+        _ => "",
+    };
     Failure::Usage(format!(
-        "{}: {why}\n  its columns: {found}\n  needed: {}\n  of a file with several tables, name one: --table\n  other names are mapped in a pipeline: actionfinder new",
+        "{}: {why}\n  its columns: {found}\n  needed: {}{several}{help}",
         file.display(),
         "x y z vx vy vz; or ra dec pmra pmdec, or l b mu_l_cosb mu_b, with distance or parallax, and radial_velocity"
     ))

@@ -64,33 +64,92 @@ const CARTESIAN: [&str; 6] = ["x", "y", "z", "vx", "vy", "vz"];
 /// Of these one is taken, the first that is there: whoever adds distances to a table of parallaxes prefers them.
 const DEPTHS: [&str; 3] = ["distance", "distance_modulus", "parallax"];
 
+/// Ours where stars are and how they move, as three kinds of tables have it; the sky's stand without what says how far stars are.
+const SETS: [&[&str]; 3] = [&EQUATORIAL, &GALACTIC, &CARTESIAN];
+
+/// A mapping that is not whole.
+pub struct Partial {
+    /// Our columns that are known, each with the file's.
+    pub known: Vec<(String, String)>,
+    /// Ours that are not, each with the columns of the file whose names are like it.
+    pub gaps: Vec<(&'static str, Vec<String>)>,
+}
+
+/// The mapping of a file some of whose columns have other names, as far as it is known: for the kind of table that it is most like.
+pub fn as_far_as_known(names: &[String]) -> Partial {
+    let found = by_names(names);
+    let like = |ours: &str| -> Vec<String> { names.iter().filter(|name| is_like(name, ours)).cloned().collect() };
+    // In thirds: what is known counts for more than what is only alike.
+    let nearness = |set: &[&str]| -> usize {
+        let of = |ours: &&str| match found.contains_key(*ours) {
+            true => 3,
+            false => 2 * usize::from(!like(ours).is_empty()),
+        };
+        set.iter().map(of).sum::<usize>() * 12 / set.len()
+    };
+    // Of those that are as near, the first.
+    let set = SETS
+        .into_iter()
+        .rev()
+        .max_by_key(|set| nearness(set))
+        .unwrap_or(&CARTESIAN);
+    let is_sky = set != CARTESIAN;
+    let depth = DEPTHS
+        .into_iter()
+        .find(|depth| found.contains_key(*depth))
+        .or_else(|| DEPTHS.into_iter().find(|depth| !like(depth).is_empty()))
+        .unwrap_or("distance");
+    let wanted = set
+        .iter()
+        .copied()
+        .chain([depth, "v_los"].into_iter().filter(|_| is_sky));
+    let wanted: Vec<&'static str> = wanted.collect();
+    let others = SETS.into_iter().flatten().chain(&DEPTHS).chain(&["v_los"]);
+    let others: Vec<&str> = others.copied().filter(|name| !wanted.contains(name)).collect();
+    let is_other = |ours: &str| {
+        others.iter().any(|name| is_of(ours, name)) || (ours == "parallax_zero_point" && !wanted.contains(&"parallax"))
+    };
+    let has_stream = found.contains_key("stream");
+    let is_missing = |ours: &&&str| !found.contains_key(**ours);
+    let gaps = wanted
+        .iter()
+        .filter(is_missing)
+        .map(|ours| (*ours, like(ours)))
+        .collect();
+    let mapped = found
+        .into_iter()
+        .filter(|(ours, _)| !is_other(ours) && (has_stream || ours != "star"));
+    Partial {
+        known: mapped.map(|(ours, theirs)| (ours, theirs.to_owned())).collect(),
+        gaps,
+    }
+}
+
+/// Whether a name begins as one that ours may have: `pm_RA_star` as `pmra`. Of short ones the whole first word is: `x_kpc` as `x`.
+fn is_like(name: &str, ours: &str) -> bool {
+    let letters = |text: &str| -> String {
+        let kept = text.chars().filter(|c| c.is_ascii_alphanumeric());
+        kept.map(|c| c.to_ascii_lowercase()).collect()
+    };
+    let is_error = ERRORS.iter().any(|(before, after)| {
+        (!before.is_empty() && name.starts_with(before)) || (!after.is_empty() && name.ends_with(after))
+    });
+    let first = name
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .next()
+        .unwrap_or_default();
+    let others = OTHER_NAMES.iter().find(|(own, _)| *own == ours);
+    let mut all = std::iter::once(ours).chain(others.into_iter().flat_map(|(_, others)| others.iter().copied()));
+    !is_error
+        && all.any(|known| match known.len() {
+            0..=3 => first.eq_ignore_ascii_case(known),
+            _ => letters(name).starts_with(&letters(known)),
+        })
+}
+
 /// The mapping of the columns of a file by their names, those of errors and correlations too; or what is missing.
 pub fn recognised(names: &[String]) -> Result<ColumnMap, String> {
-    let mut found: BTreeMap<String, &str> = BTreeMap::new();
-    let there = |name: &str| names.iter().find(|column| column.eq_ignore_ascii_case(name));
-    let known = COLUMNS.iter().map(|column| column.name).chain(["stream", "star"]);
-    for ours in known.filter(|ours| *ours != "radial_velocity" && *ours != "radial_velocity_error") {
-        let others = OTHER_NAMES.iter().find(|(name, _)| *name == ours);
-        let all = std::iter::once(&ours).chain(others.into_iter().flat_map(|(_, others)| others.iter()));
-        if let Some(column) = all.into_iter().find_map(|name| there(name)) {
-            found.insert(ours.to_owned(), column);
-        }
-    }
-    for ours in WITH_ERRORS {
-        let error = format!("{ours}_error");
-        let Some(column) = found.get(ours) else { continue };
-        if !found.contains_key(&error) {
-            let spelt = ERRORS
-                .iter()
-                .find_map(|(before, after)| there(&format!("{before}{column}{after}")));
-            found.extend(spelt.map(|spelt| (error, spelt.as_str())));
-        }
-    }
-    let (ours, theirs) = PROPER_MOTIONS;
-    if let Some(column) = there(theirs) {
-        found.entry(ours.to_owned()).or_insert(column);
-    }
-
+    let mut found = by_names(names);
     let has = |found: &BTreeMap<String, &str>, all: &[&str]| all.iter().all(|name| found.contains_key(*name));
     let depth = DEPTHS.into_iter().find(|depth| found.contains_key(*depth));
     let is_seen = |found: &BTreeMap<String, &str>, set: &[&str]| depth.is_some() && has(found, set);
@@ -133,6 +192,35 @@ pub fn recognised(names: &[String]) -> Result<ColumnMap, String> {
         Some(fault) => Err(fault.message),
         None => Ok(map),
     }
+}
+
+/// Our columns whose names are there, each with the file's.
+fn by_names(names: &[String]) -> BTreeMap<String, &str> {
+    let mut found: BTreeMap<String, &str> = BTreeMap::new();
+    let there = |name: &str| names.iter().find(|column| column.eq_ignore_ascii_case(name));
+    let known = COLUMNS.iter().map(|column| column.name).chain(["stream", "star"]);
+    for ours in known.filter(|ours| *ours != "radial_velocity" && *ours != "radial_velocity_error") {
+        let others = OTHER_NAMES.iter().find(|(name, _)| *name == ours);
+        let all = std::iter::once(&ours).chain(others.into_iter().flat_map(|(_, others)| others.iter()));
+        if let Some(column) = all.into_iter().find_map(|name| there(name)) {
+            found.insert(ours.to_owned(), column);
+        }
+    }
+    for ours in WITH_ERRORS {
+        let error = format!("{ours}_error");
+        let Some(column) = found.get(ours) else { continue };
+        if !found.contains_key(&error) {
+            let spelt = ERRORS
+                .iter()
+                .find_map(|(before, after)| there(&format!("{before}{column}{after}")));
+            found.extend(spelt.map(|spelt| (error, spelt.as_str())));
+        }
+    }
+    let (ours, theirs) = PROPER_MOTIONS;
+    if let Some(column) = there(theirs) {
+        found.entry(ours.to_owned()).or_insert(column);
+    }
+    found
 }
 
 /// The unit of our column of this name; none of names and pure numbers.
@@ -188,6 +276,25 @@ mod tests {
             .iter()
             .find(|(name, _)| name == ours)
             .map(|(_, theirs)| theirs.clone())
+    }
+
+    #[test]
+    fn other_names_leave_gaps_with_what_is_like_them() {
+        let of = |text: &str| as_far_as_known(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        let cartesian = of("id x_kpc y_kpc z_kpc vx_kms vy_kms vz_kms");
+        let gaps = |partial: &Partial| -> Vec<String> {
+            let gap = |(ours, like): &(&str, Vec<String>)| format!("{ours}:{}", like.join(","));
+            partial.gaps.iter().map(gap).collect()
+        };
+        assert_eq!(
+            gaps(&cartesian),
+            ["x:x_kpc", "y:y_kpc", "z:z_kpc", "vx:vx_kms", "vy:vy_kms", "vz:vz_kms"]
+        );
+        let sky = of("ra dec pm_RA_star pm_RA_star_error pmdec parallax parallax_error l b radial_velocity");
+        assert_eq!(gaps(&sky), ["pmra:pm_RA_star"]);
+        let known: Vec<&str> = sky.known.iter().map(|(ours, _)| ours.as_str()).collect();
+        assert_eq!(known, ["dec", "parallax", "parallax_error", "pmdec", "ra", "v_los"]);
+        assert_eq!(of("p q r s u w").gaps.len(), 6);
     }
 
     #[test]

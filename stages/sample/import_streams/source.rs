@@ -157,6 +157,9 @@ impl JsonSchema for Source {
     }
 }
 
+/// What stands in a pipeline for a column that its user is still to name.
+pub const GAP: &str = "???";
+
 /// Columns that ours follow from: of the sky in ICRS, as Gaia names them.
 const EQUATORIAL: [Column; 21] = [
     heliocentric("ra", "deg", "right ascension (ICRS)"),
@@ -342,6 +345,16 @@ impl ColumnMap {
 
     pub(super) fn faults(&self) -> Vec<Fault> {
         let mut faults: Vec<Fault> = Vec::new();
+        let labels = [("stream", self.stream.as_ref()), ("star", self.star.as_ref())];
+        let labels = labels.into_iter().filter_map(|(name, source)| Some((name, source?)));
+        let numbers = self
+            .numbers()
+            .into_iter()
+            .map(|(place, source)| (COLUMNS[place].name, source));
+        for (name, _) in numbers.chain(labels).filter(|(_, source)| source.0.column == GAP) {
+            let message = format!("is a gap: write the name of the file's column for {name}");
+            faults.push(Fault::new(&format!("columns.{name}"), message));
+        }
         for (place, source) in self.numbers() {
             faults.extend(source.faults(COLUMNS[place].name, COLUMNS[place].unit));
         }
