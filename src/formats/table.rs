@@ -22,6 +22,11 @@ pub enum Kind {
 pub(crate) const FLAGS: &str = "truth values";
 
 impl Column {
+    /// The unit that the file states, as [`Table::unit`].
+    pub fn stated_unit(&self) -> Option<&str> {
+        self.unit.as_deref().and_then(said)
+    }
+
     /// Whether it can be kept as it is.
     pub fn can_be_kept(&self) -> bool {
         matches!(self.kind, Kind::Numbers | Kind::Texts | Kind::Other(FLAGS))
@@ -109,9 +114,14 @@ impl Table {
     /// The unit that the file states for a column.
     pub fn unit(&self, name: &str) -> Option<&str> {
         let stated = self.units.iter().find(|(column, _)| column == name);
-        let is_said = |unit: &&str| !["", "-", "--", "---", "None", "none", "unitless", "dimensionless"].contains(unit);
-        stated.map(|(_, unit)| unit.trim()).filter(is_said)
+        stated.and_then(|(_, unit)| said(unit))
     }
+}
+
+/// A unit as it is written in a file, without the words for none.
+fn said(unit: &str) -> Option<&str> {
+    let is_none = ["", "-", "--", "---", "None", "none", "unitless", "dimensionless"].contains(&unit.trim());
+    (!is_none).then_some(unit.trim())
 }
 
 /// Places of the wanted columns among those there are. One that is not there, or is there twice, is an error.

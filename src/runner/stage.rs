@@ -204,8 +204,8 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     }
 
     /// The same stage, with parameters that were left out filled in by what its files say of themselves; nothing where none is. `at` says where
-    /// a file is. An error without a fault is of a file that cannot be found, which is reported by whoever looks for all files.
-    fn settled(&self, _at: &dyn Fn(&Path) -> PathBuf) -> Result<Option<Self>, Option<Fault>> {
+    /// a file is. An error without faults is of a file that cannot be found, which is reported by whoever looks for all files.
+    fn settled(&self, _at: &dyn Fn(&Path) -> PathBuf) -> Result<Option<Self>, Vec<Fault>> {
         Ok(None)
     }
 
@@ -233,7 +233,7 @@ pub trait AnyStage: Send + Sync {
     /// See [`Stage::files`].
     fn files(&self) -> Vec<FileParameter>;
     /// See [`Stage::settled`].
-    fn settled(&self, at: &dyn Fn(&Path) -> PathBuf) -> Result<Option<Arc<dyn AnyStage>>, Option<Fault>>;
+    fn settled(&self, at: &dyn Fn(&Path) -> PathBuf) -> Result<Option<Arc<dyn AnyStage>>, Vec<Fault>>;
     /// Parameters with defaults filled in.
     fn parameters(&self) -> serde_json::Value;
 }
@@ -263,7 +263,7 @@ impl<S: Stage> AnyStage for S {
         Stage::files(self)
     }
 
-    fn settled(&self, at: &dyn Fn(&Path) -> PathBuf) -> Result<Option<Arc<dyn AnyStage>>, Option<Fault>> {
+    fn settled(&self, at: &dyn Fn(&Path) -> PathBuf) -> Result<Option<Arc<dyn AnyStage>>, Vec<Fault>> {
         let settled = Stage::settled(self, at)?;
         Ok(settled.map(|settled| Arc::new(settled) as Arc<dyn AnyStage>))
     }

@@ -17,6 +17,7 @@ mod identity;
 mod kept;
 mod recognised;
 mod rows;
+mod settled;
 mod source;
 mod values;
 mod write;
@@ -320,51 +321,8 @@ impl Stage for ImportStreams {
         one.chain(many).chain(parts).collect()
     }
 
-    fn settled(&self, at: &dyn Fn(&Path) -> PathBuf) -> Result<Option<Self>, Option<Fault>> {
-        let files = self.files();
-        // What is wrong with the files themselves is reported elsewhere.
-        let file = files.first().ok_or(None)?;
-        let fault = |file: &FileParameter, error: StageError| match error {
-            StageError::Failed { message, hint } => {
-                let mut fault = Fault::new(&file.name(), message);
-                fault.hint = hint;
-                Some(fault)
-            }
-            error => Some(Fault::new(&file.name(), error.to_string())),
-        };
-        let mut parts = self.parts.clone();
-        if parts.is_empty() {
-            for file in files.iter().filter(|file| self.is_hdf5(&file.path)) {
-                let path = at(&file.path);
-                if !path.is_file() {
-                    return Err(None);
-                }
-                let all = file::parts(&path, self.how()).map_err(|error| fault(file, error))?;
-                let others = all.iter().filter(|part| **part != path);
-                parts.extend(others.filter_map(|part| Some(file.path.with_file_name(part.file_name()?))));
-            }
-        }
-        let with_parts = Self { parts, ..self.clone() };
-        if !self.columns.is_empty() {
-            return Ok((with_parts.parts != self.parts).then_some(with_parts));
-        }
-        let path = at(&file.path);
-        if !path.is_file() {
-            return Err(None);
-        }
-        let names = file::names(&path, self.how()).map_err(|error| fault(file, error))?;
-        let mut columns = recognised(&names).map_err(|reason| {
-            let there = names.iter().take(20).map(String::as_str).collect::<Vec<_>>().join(", ");
-            let mut fault = Fault::new(&file.name(), format!("{}: {reason}", file.path.display()));
-            fault.hint = Some(format!("map others by `columns`; columns there are: {there}"));
-            Some(fault)
-        })?;
-        if self.path.is_none() {
-            // A star is a snapshot, and its time may be stated.
-            columns.star = None;
-            columns.t = columns.t.filter(|_| self.times.is_empty());
-        }
-        Ok(Some(Self { columns, ..with_parts }))
+    fn settled(&self, at: &dyn Fn(&Path) -> PathBuf) -> Result<Option<Self>, Vec<Fault>> {
+        settled::settled(self, at)
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {

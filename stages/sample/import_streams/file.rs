@@ -42,10 +42,9 @@ pub(super) fn columns(path: &Path, how: How) -> Result<Vec<Column>, StageError> 
     formats::columns(path, how).map_err(failed)
 }
 
-/// The names of the columns of a file.
-pub(super) fn names(path: &Path, how: How) -> Result<Vec<String>, StageError> {
-    let columns = formats::columns(path, how).map_err(failed)?;
-    Ok(columns.into_iter().map(|column| column.name).collect())
+/// An error if a column is not among those of a file, or is there twice.
+pub(super) fn has_once(path: &Path, there: &[Column], name: &str) -> Result<(), StageError> {
+    formats::has_once(path, there, &[name]).map_err(failed)
 }
 
 /// The files of the snapshot that a file is one of.

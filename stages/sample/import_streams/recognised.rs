@@ -178,6 +178,11 @@ pub fn recognised(names: &[String]) -> Result<ColumnMap, String> {
     let other_depths = DEPTHS.into_iter().filter(|name| Some(*name) != depth);
     let dropped: Vec<&str> = dropped.iter().copied().chain(other_depths).collect();
     found.retain(|ours, _| !dropped.iter().any(|dropped| is_of(ours, dropped)));
+    let is_on_sky = is_seen(&found, &EQUATORIAL) || is_seen(&found, &GALACTIC);
+    if is_on_sky && !has(&found, &CARTESIAN) {
+        // Some x and y, such as a detector's, are no positions in the Galaxy.
+        found.retain(|ours, _| !CARTESIAN.contains(&ours.as_str()));
+    }
     if !found.contains_key("parallax") {
         found.remove("parallax_zero_point");
     }

@@ -12,7 +12,7 @@ use super::ImportStreams;
 use super::rows::{Bad, Counter, Read, Row};
 use super::source::COLUMNS;
 use super::values::{NO_VALUES, Reading, T, V_LOS, is_error};
-use crate::common::columns::{NAME, TIME};
+use crate::common::columns::{CARTESIAN, NAME, TIME};
 use crate::common::io::PieceWriter;
 
 /// Rows written together.
@@ -286,6 +286,14 @@ pub(super) fn notes(stage: &ImportStreams, context: &StageContext, said: &Said) 
             sun.v + sun.v_lsr
         ));
     } else if !stage.columns.has_cartesian() {
-        context.note("there are no x y z vx vy vz, for want of v_los; recover_velocities finds both");
+        let some: Vec<&str> = CARTESIAN.iter().map(|column| column.name).collect();
+        let some: Vec<&str> = some.into_iter().filter(|name| stage.columns.has(name)).collect();
+        context.note(match some.is_empty() {
+            true => "there are no x y z vx vy vz, for want of v_los; recover_velocities finds both".to_owned(),
+            false => format!(
+                "of x y z vx vy vz only {} are mapped: none follows from the sky while these are",
+                some.join(" ")
+            ),
+        });
     }
 }

@@ -192,8 +192,8 @@ impl<'a> Resolver<'a, '_> {
         let settled = match stage.settled(&|path| folder.join(path)) {
             Ok(None) => return Some(stage.clone()),
             Ok(Some(settled)) => Some(settled),
-            Err(fault) => {
-                arguments::report_faults(fault.as_slice(), &path, self.mistakes);
+            Err(faults) => {
+                arguments::report_faults(&faults, &path, self.mistakes);
                 None
             }
         };
