@@ -385,6 +385,7 @@ pub struct Loaded {
     options: plan::Options,
     file: PipelineFile,
     parameters: Parameters,
+    given: Given,
 }
 
 impl Loaded {
@@ -448,6 +449,7 @@ impl Loaded {
             pruning: search::prune(&graph, &store, &mut plan),
             file: file.clone(),
             parameters: parameters.clone(),
+            given: parameters.given(file.path(), results),
             graph,
             store,
             plan,
@@ -621,10 +623,13 @@ impl Loaded {
         };
         let record = cached.and_then(|cached| Some((cached, cached.output(port)?)));
         let Some((cached, record)) = record else {
-            let hint = "make it with: actionfinder run";
             return Err(Failure::Usage(format!(
-                "{}.{port} is not there yet; {hint} … --to {}",
-                stage.label, stage.name
+                "{}.{port} is not in the results folder {}\n  help: make it with: actionfinder run {} --to {}\n  help: or name the folder \
+                 that it is in, with --results",
+                stage.label,
+                self.store.results().display(),
+                self.given,
+                quoted(&stage.name)
             )));
         };
         Ok(self.store.folder(stage.kind, &cached.fingerprint).join(&record.file))

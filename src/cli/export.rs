@@ -37,12 +37,18 @@ pub struct Args {
 /// Writes it.
 pub fn run(args: Args) -> Result<Finished, Failure> {
     let form = Form::of(&args.to);
-    let format = form.map_or_else(|| format_of(&args.to).map(Some), |_| Ok(None))?;
     let (file, output) = split(&args.output);
     let is_pipeline = file
         .extension()
         .is_some_and(|ending| ending == "yaml" || ending == "yml");
-    let (path, kept) = if is_pipeline {
+    let format = |is_figure: bool| match (form, is_figure) {
+        (Some(_), _) => Ok(None),
+        (None, false) => format_of(&args.to).map(Some),
+        (None, true) => Written::of(&args.to)
+            .map(Some)
+            .map_err(|_| no_ending_of_figures(&args.to)),
+    };
+    let (path, kept, name, format) = if is_pipeline {
         let loaded = Loaded::new(&file, &args.parameters, &args.results)?;
         let read = loaded.graph.stages.iter().flat_map(|stage| stage.files.iter());
         spare(&args.to, read.map(|file| file.path.as_path()))?;
@@ -50,19 +56,30 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             Some(output) => loaded.output(output)?,
             None => loaded.last_table()?,
         };
+        let format = format(is_figure(&loaded, stage, port))?;
         let port = if form.is_none() {
             table_of(&loaded, stage, port)
         } else {
             port
         };
-        (loaded.file(stage, port)?, kept::file(&loaded, stage, port))
+        let name = format!("{}.{port}", loaded.graph[stage].label);
+        let path = loaded.file(stage, port)?;
+        if output.is_none() {
+            say(&format!(
+                "{name}: the last stage's table; PIPELINE:STAGE.PORT names another"
+            ));
+        }
+        (path, kept::file(&loaded, stage, port), name, format)
     } else {
-        (PathBuf::from(&args.output), None)
+        let name = file.file_stem().map(|name| name.to_string_lossy().into_owned());
+        let is_figure = file.extension().is_some_and(|ending| ending == "svg");
+        let format = format(is_figure)?;
+        (PathBuf::from(&args.output), None, name.unwrap_or_default(), format)
     };
     let is = |ending: &str| path.extension().is_some_and(|own| own == ending);
     match (form, format) {
         (Some(form), _) if is("svg") => draw(&path, &args.to, form)?,
-        (None, Some(format)) if is("parquet") => write(&path, kept.as_deref(), &args.to, format)?,
+        (None, Some(format)) if is("parquet") => write(&path, kept.as_deref(), &name, &args.to, format)?,
         (Some(_), _) => {
             return Err(Failure::Usage(format!(
                 "{} is no figure of the results: only those are written as .svg, .pdf and .png",
@@ -86,16 +103,27 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
 /// The table of what a figure shows, for the figure; the output itself for others.
 fn table_of(loaded: &Loaded, stage: StageId, port: &'static str) -> &'static str {
     let outputs = &loaded.graph[stage].outputs;
-    let is_figure = outputs
-        .iter()
-        .any(|output| output.name == port && output.artifact == Artifact::Figure);
     let table = outputs
         .iter()
         .find(|output| matches!(output.artifact, Artifact::Table(_)));
     match table {
-        Some(table) if is_figure => table.name,
+        Some(table) if is_figure(loaded, stage, port) => table.name,
         _ => port,
     }
+}
+
+fn is_figure(loaded: &Loaded, stage: StageId, port: &str) -> bool {
+    let outputs = &loaded.graph[stage].outputs;
+    let found = outputs.iter().find(|output| output.name == port);
+    found.is_some_and(|output| output.artifact == Artifact::Figure)
+}
+
+fn no_ending_of_figures(to: &Path) -> Failure {
+    Failure::Usage(format!(
+        "{} has no ending of a format that figures are written in\n  help: end it in .svg, .pdf or .png; what is drawn is a table: .csv, \
+         .ecsv, .fits or .parquet",
+        to.display()
+    ))
 }
 
 /// Writes a figure of the results to a file, and says so.
@@ -133,8 +161,8 @@ pub fn spare<'a>(to: &Path, mut read: impl Iterator<Item = &'a Path>) -> Result<
     }
 }
 
-/// Writes a table of the results to a file, with what was kept of the stars beside it, and says so.
-pub fn write(from: &Path, kept: Option<&Path>, to: &Path, format: Written) -> Result<(), Failure> {
+/// Writes a table of the results to a file, under the name of its output, with what was kept of the stars beside it, and says so.
+pub fn write(from: &Path, kept: Option<&Path>, name: &str, to: &Path, format: Written) -> Result<(), Failure> {
     spare(to, std::iter::once(from).chain(kept))?;
     let beside = kept
         .map(|kept| Beside::new(from, kept))
@@ -153,12 +181,19 @@ pub fn write(from: &Path, kept: Option<&Path>, to: &Path, format: Written) -> Re
             &joined
         }
     };
-    let count = formats::write(to, format, rows).map_err(|error| Failure::Work(said(&error)))?;
+    let written = formats::write(to, format, name, rows).map_err(|error| Failure::Work(said(&error)))?;
     say(&format!(
-        "{}: {count} rows, {} columns",
+        "{}: {} rows, {} columns",
         to.display(),
+        written.rows,
         rows.schema().fields().len()
     ));
+    if !written.respelled.is_empty() {
+        let columns = written.respelled.join(", ");
+        say(&format!(
+            "note: FITS has only ASCII: texts of {columns} are spelled in it, such as phi for φ; .ecsv and .parquet keep them"
+        ));
+    }
     Ok(())
 }
 

@@ -31,7 +31,7 @@ pub use cells::{Cells, Label, Labels, Numbers, Role, clipped};
 pub use error::FormatError;
 pub use format::{Ending, FORMATS, Format, NotRead};
 pub use table::{Column, Kind, Table, Wanted};
-pub use write::{Rows, Written, write, write_bytes};
+pub use write::{Outcome, Rows, Written, write, write_bytes};
 
 /// How a file is to be read, where it does not tell itself.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,5 +1,6 @@
 //! Tables written as other programs read them: Parquet, CSV, ECSV and FITS, with their units, which are in the spelling of astropy, FITS and VOUnit.
 
+mod ascii;
 mod fits;
 mod text;
 
@@ -68,19 +69,29 @@ impl Rows for RecordBatch {
     }
 }
 
-/// Writes a table, and gives the number of its rows. There is a whole file, or the one that was there before. What it needs of memory does not
+/// What was written of a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Number of its rows.
+    pub rows: usize,
+    /// Columns with texts that the format cannot hold as they are, and which are spelled in ASCII.
+    pub respelled: Vec<String>,
+}
+
+/// Writes a table, under a name where the format has one for it. There is a whole file, or the one that was there before. What it needs of memory does not
 /// grow with the table: its rows are gone through twice where a header stands before them that says how many they are.
-pub fn write(path: &Path, format: Written, rows: &dyn Rows) -> Result<usize, FormatError> {
-    let mut count = 0;
+pub fn write(path: &Path, format: Written, name: &str, rows: &dyn Rows) -> Result<Outcome, FormatError> {
+    let mut outcome = Outcome::default();
     whole(path, |draft| {
         let schema = rows.schema();
         let extent = match format {
-            Written::Parquet | Written::Fits => Extent::of(rows)?,
+            Written::Parquet => Extent::of(rows, |text| text.chars().count())?,
+            Written::Fits => Extent::of(rows, |text| ascii::ascii(text).len())?,
             Written::Csv | Written::Ecsv => Extent::new(&schema),
         };
         let mut each = |take: &mut dyn FnMut(&RecordBatch) -> Result<(), FormatError>| {
             rows.each(&mut |piece| {
-                count += piece.num_rows();
+                outcome.rows += piece.num_rows();
                 take(piece)
             })
         };
@@ -90,7 +101,7 @@ pub fn write(path: &Path, format: Written, rows: &dyn Rows) -> Result<usize, For
         let io = |error| FormatError::io(draft, error);
         let mut file = BufWriter::new(File::create(draft).map_err(io)?);
         match format {
-            Written::Fits => fits::begin(&mut file, &schema, &extent),
+            Written::Fits => fits::begin(&mut file, name, &schema, &extent),
             Written::Ecsv => text::ecsv_header(&mut file, &schema),
             Written::Csv | Written::Parquet => Ok(()),
         }
@@ -107,11 +118,12 @@ pub fn write(path: &Path, format: Written, rows: &dyn Rows) -> Result<usize, For
         })?;
         if format == Written::Fits {
             fits::end(&mut file, &schema, &extent).map_err(io)?;
+            outcome.respelled = extent.not_ascii(&schema);
         }
         let file = file.into_inner().map_err(|error| io(error.into_error()))?;
         file.sync_all().map_err(io)
     })?;
-    Ok(count)
+    Ok(outcome)
 }
 
 /// What is known of a table only after all of its rows were seen.
@@ -121,6 +133,8 @@ struct Extent {
     longest: Vec<usize>,
     /// Whether a value is missing, by column.
     have_missing: Vec<bool>,
+    /// Whether a text is not of printable ASCII, by column.
+    have_others: Vec<bool>,
 }
 
 impl Extent {
@@ -129,23 +143,32 @@ impl Extent {
             rows: 0,
             longest: vec![0; schema.fields().len()],
             have_missing: vec![false; schema.fields().len()],
+            have_others: vec![false; schema.fields().len()],
         }
     }
 
-    fn of(rows: &dyn Rows) -> Result<Self, FormatError> {
+    fn of(rows: &dyn Rows, letters: fn(&str) -> usize) -> Result<Self, FormatError> {
         let mut extent = Self::new(&rows.schema());
         rows.each(&mut |piece| {
             extent.rows += piece.num_rows();
             for (place, column) in piece.columns().iter().enumerate() {
                 extent.have_missing[place] |= column.null_count() > 0;
                 if let Some(texts) = column.as_string_opt::<i32>() {
-                    let longest = texts.iter().flatten().map(|text| text.chars().count()).max();
+                    let longest = texts.iter().flatten().map(letters).max();
                     extent.longest[place] = extent.longest[place].max(longest.unwrap_or(0));
+                    extent.have_others[place] |= texts.iter().flatten().any(|text| !ascii::is_plain(text));
                 }
             }
             Ok(())
         })?;
         Ok(extent)
+    }
+
+    /// Names of the columns with such texts.
+    fn not_ascii(&self, schema: &Schema) -> Vec<String> {
+        let columns = schema.fields().iter().zip(&self.have_others);
+        let others = columns.filter(|(_, have_others)| **have_others);
+        others.map(|(field, _)| field.name().clone()).collect()
     }
 }
 

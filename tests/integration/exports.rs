@@ -102,6 +102,34 @@ fn a_figure_is_written_for_papers_and_its_points_for_other_programs() {
         "{}",
         gave.err
     );
+    // What is missing in one folder may be in another.
+    let gave = place.run(&["export", "p.yaml:seen", "-o", "k.pdf", "--results", "other"]);
+    let command = "seen.figure is not in the results folder other\n  help: make it with: actionfinder run p.yaml --results other --to seen\n";
+    assert!(gave.code == 2 && gave.err.contains(command), "{}", gave.err);
+    let gave = place.run(&["export", "p.yaml:seen", "-o", "k.eps"]);
+    let help = "help: end it in .svg, .pdf or .png";
+    assert!(gave.code == 2 && gave.err.contains(help), "{}", gave.err);
+}
+
+#[test]
+fn without_an_output_the_one_that_is_taken_is_told_and_fits_has_its_name() {
+    let place = place();
+    place.well(&["run", "p.yaml"]);
+    let gave = place.run(&["export", "p.yaml", "-o", "k.fits"]);
+    assert!(
+        gave.code == 0 && gave.err.contains("known.stars: the last stage's table"),
+        "{}",
+        gave.err
+    );
+    let bytes = std::fs::read(place.path("k.fits")).unwrap();
+    let headers = String::from_utf8_lossy(&bytes);
+    assert!(headers.contains("EXTNAME = 'known.stars'"));
+    assert!(
+        !headers
+            .split("TCOMM")
+            .skip(1)
+            .any(|card| card[..70.min(card.len())].contains('?'))
+    );
 }
 
 #[test]
@@ -114,7 +142,7 @@ fn what_cannot_be_exported_says_why() {
         ),
         (
             ["export", "p.yaml:known", "-o", "k.fits"],
-            "known.stars is not there yet",
+            "known.stars is not in the results folder results\n  help: make it with: actionfinder run p.yaml --to known\n",
         ),
         (
             ["export", "p.yaml:no", "-o", "k.fits"],

@@ -71,7 +71,7 @@ pub fn write(runs: &[KeptRun], to: &Path) -> Result<String, Failure> {
         .map(|(name, values)| (name.as_str(), values.clone()))
         .collect();
     let table = tables::build(&schema, columns).map_err(Failure::work)?;
-    formats::write(to, format, &table).map_err(|error| Failure::Work(said(&error)))?;
+    formats::write(to, format, "runs", &table).map_err(|error| Failure::Work(said(&error)))?;
     Ok(done)
 }
 

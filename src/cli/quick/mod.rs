@@ -73,7 +73,7 @@ impl How {
             Failure::Work(why.to_owned())
         };
         let (table, kept) = export::files_of(&loaded, quick.wanted).map_err(none)?;
-        export::write(&table, kept.as_deref(), &self.output, format)?;
+        export::write(&table, kept.as_deref(), quick.wanted, &self.output, format)?;
         Ok(Finished::Well)
     }
 }

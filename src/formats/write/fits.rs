@@ -7,14 +7,16 @@ use arrow::datatypes::{DataType, FieldRef, Float64Type, Int64Type, Schema};
 use tables::RecordBatch;
 
 use super::Extent;
+use super::ascii::{ascii, cut};
 
 const BLOCK: usize = 2880;
 
 /// What stands for a missing whole number.
 const NULL: i64 = i64::MIN;
 
-/// Writes the headers. Missing are NaN, [`NULL`], an empty text or a zero byte; letters beyond ASCII, which FITS has not, are `?`.
-pub(super) fn begin(file: &mut dyn Write, schema: &Schema, extent: &Extent) -> io::Result<()> {
+/// Writes the headers of a table of some name. Missing are NaN, [`NULL`], an empty text or a zero byte; what is not ASCII, which FITS has
+/// not, is spelled in it.
+pub(super) fn begin(file: &mut dyn Write, name: &str, schema: &Schema, extent: &Extent) -> io::Result<()> {
     let mut header = Header::default();
     header.plain("SIMPLE", "T");
     header.plain("BITPIX", "8");
@@ -50,7 +52,7 @@ pub(super) fn begin(file: &mut dyn Write, schema: &Schema, extent: &Extent) -> i
             header.text(&key("TCOMM"), description);
         }
     }
-    header.text("EXTNAME", "stars");
+    header.text("EXTNAME", name);
     header.write(file)
 }
 
@@ -127,17 +129,10 @@ fn cell(bytes: &mut Vec<u8>, array: &ArrayRef, row: usize, width: usize) {
                 array.as_string::<i32>().value(row)
             };
             let end = bytes.len() + width;
-            bytes.extend(text.chars().map(ascii).take(width));
+            bytes.extend(ascii(text).bytes().take(width));
             bytes.resize(end, 0);
         }
     }
-}
-
-fn ascii(sign: char) -> u8 {
-    u8::try_from(sign)
-        .ok()
-        .filter(|byte| (b' '..=b'~').contains(byte))
-        .unwrap_or(b'?')
 }
 
 fn pad(file: &mut dyn Write, length: usize, with: u8) -> io::Result<()> {
@@ -154,7 +149,7 @@ struct Header {
 impl Header {
     fn card(&mut self, text: &str) {
         let end = self.cards.len() + 80;
-        self.cards.extend(text.chars().map(ascii).take(80));
+        self.cards.extend(text.bytes().take(80));
         self.cards.resize(end, b' ');
     }
 
@@ -162,19 +157,16 @@ impl Header {
         self.card(&format!("{key:<8}= {value:>20}"));
     }
 
-    /// A text; what is longer than a card is cut off.
+    /// A text; what is longer than a card is cut off after a word.
     fn text(&mut self, key: &str, value: &str) {
-        let mut quoted = String::new();
-        for sign in value.chars() {
-            let more = if sign == '\'' { 2 } else { 1 };
-            if quoted.chars().count() + more > 68 {
-                break;
-            }
-            quoted.push(sign);
-            if sign == '\'' {
-                quoted.push(sign);
-            }
-        }
+        // A quote is written twice.
+        const ROOM: usize = 68;
+        let value = ascii(value);
+        let fitting = (0..=ROOM).rev().map(|most| cut(&value, most).replace('\'', "''"));
+        let quoted = fitting
+            .into_iter()
+            .find(|quoted| quoted.len() <= ROOM)
+            .unwrap_or_default();
         self.card(&format!("{key:<8}= '{quoted:<8}'"));
     }
 

@@ -53,7 +53,7 @@ fn what_is_written_is_read_again() {
     ];
     for ending in ["parquet", "csv", "ecsv", "fits"] {
         let path = folder.path().join(format!("t.{ending}"));
-        write(&path, Written::of(&path).unwrap(), &table()).unwrap();
+        write(&path, Written::of(&path).unwrap(), "stars", &table()).unwrap();
         let found = read(&path, How::default(), &wanted).unwrap();
         let rows = shown(&found).join("\n").replace("NaN", "missing");
         let expected = format!(
@@ -96,8 +96,31 @@ fn what_cannot_be_written_leaves_what_was_there() {
     );
     let path = folder.path().join("no/such/t.csv");
     assert!(matches!(
-        write(&path, Written::Csv, &table()),
+        write(&path, Written::Csv, "stars", &table()),
         Err(FormatError::Io { .. })
     ));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn fits_is_spelled_in_ascii_and_cut_after_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fits");
+    let long = "the mean ± its error, of J_φ in km s⁻¹ kpc, over all stars whose don't-know flag isn't set";
+    let metadata: HashMap<String, String> = [("description".to_owned(), long.to_owned())].into();
+    let fields = ["name", "plain"].map(|name| Field::new(name, DataType::Utf8, true).with_metadata(metadata.clone()));
+    let texts: [ArrayRef; 2] =
+        [vec!["Jørgen φ", "θ−1"], vec!["a", "b"]].map(|texts| Arc::new(StringArray::from(texts)) as ArrayRef);
+    let table = RecordBatch::try_new(Arc::new(Schema::new(fields.to_vec())), texts.to_vec()).unwrap();
+    let outcome = write(&path, Written::Fits, "räume.data", &table).unwrap();
+    let respelled = vec!["name".to_owned()];
+    assert_eq!(outcome, Outcome { rows: 2, respelled });
+    let bytes = std::fs::read(&path).unwrap();
+    assert!(bytes.is_ascii());
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(text.contains("EXTNAME = 'raume.data'"), "{text}");
+    let expected = "TCOMM1  = 'the mean +- its error, of J_phi in km s^-1 kpc, over all stars...'";
+    assert!(text.contains(expected), "{text}");
+    let found = read(&path, How::default(), &[("name", Role::Label), ("plain", Role::Label)]).unwrap();
+    assert_eq!(shown(&found), ["'Jorgen phi' 'a'", "'theta-1' 'b'"]);
 }

@@ -98,7 +98,7 @@ impl WorkingFolder {
         let to = self.path.join(relative("inputs", name, &input.artifact, tables));
         if matches!(input.artifact, Artifact::Table(_)) && tables == TableFormat::Csv {
             let table = context.read_table(name)?;
-            let written = formats::write(&to, formats::Written::Csv, &table);
+            let written = formats::write(&to, formats::Written::Csv, "", &table);
             return written.map(drop).map_err(StageError::failed);
         }
         // A link, and not a second name of the file: what it leads to cannot be written.
