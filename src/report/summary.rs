@@ -5,7 +5,8 @@ use super::results::{self, MEAN, MEAN_ABSOLUTE};
 use crate::console::align;
 use crate::console::number;
 
-/// "measure | component | ours | paper | ratio" for one comparison; for several, a line of means for each.
+/// "measure | component | ours | paper | ratio" for one comparison; for several, a line of means for each. Columns that are empty
+/// throughout are left out; one comparison without a published figure is named, for it may be of something else than errors.
 pub fn table(data: &Data) -> String {
     let comparisons: Vec<_> = data.comparisons().collect();
     let several = comparisons.len() > 1;
@@ -14,7 +15,7 @@ pub fn table(data: &Data) -> String {
         head[1] = "row";
     }
     let mut lines = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
-    for stage in comparisons {
+    for stage in &comparisons {
         let shown = |row: &&results::ErrorRow| row.statistic == MEAN_ABSOLUTE && (!several || row.component == MEAN);
         for row in stage.errors.iter().filter(shown) {
             let component = results::component(&row.component).to_owned();
@@ -29,9 +30,18 @@ pub fn table(data: &Data) -> String {
         }
     }
     if lines.len() == 1 {
-        String::new()
-    } else {
-        align(&lines, &[2, 3, 4])
+        return String::new();
+    }
+    let is_filled = |column: usize| lines.iter().skip(1).any(|line| !line[column].is_empty());
+    // Without published figures there is no ratio to them either.
+    let published = is_filled(3) || is_filled(4);
+    if !published {
+        lines.iter_mut().for_each(|line| line.truncate(3));
+    }
+    let table = align(&lines, &[2, 3, 4]);
+    match comparisons.as_slice() {
+        [stage] if !published => format!("{}\n{table}", data.title(stage)),
+        _ => table,
     }
 }
 

@@ -320,6 +320,30 @@ fn runs_at_once_lose_nothing_from_the_history() {
 }
 
 #[test]
+fn a_comparison_without_published_figures_is_named_and_has_no_empty_columns() {
+    let mut data = sample();
+    let mut found = false;
+    data.stages
+        .retain(|stage| !stage.compares || !std::mem::replace(&mut found, true));
+    let stage = data.stages.iter_mut().find(|stage| stage.compares).unwrap();
+    stage.row = Some("spread along test streams".to_owned());
+    assert!(
+        summary::table(&data).starts_with("measure "),
+        "{}",
+        summary::table(&data)
+    );
+    let stage = data.stages.iter_mut().find(|stage| stage.compares).unwrap();
+    for row in &mut stage.errors {
+        (row.paper, row.ratio) = (None, None);
+    }
+    let table = summary::table(&data);
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].starts_with("spread along test streams"), "{table}");
+    let head: Vec<&str> = lines[1].split_whitespace().collect();
+    assert_eq!(head, ["measure", "component", "ours"]);
+}
+
+#[test]
 fn the_summary_has_a_line_for_each_point_and_measure() {
     let table = summary::table(&sample());
     assert_eq!(table.lines().count(), 1 + 3 * 2, "{table}");
