@@ -252,6 +252,10 @@ pub struct SweptPoint {
     pub parameters: BTreeMap<String, Value>,
     /// Numbers by measure, with the name of their stage: `errors.delta_J`.
     pub results: BTreeMap<String, Option<f64>>,
+    /// Standard deviations of the numbers over seeds, where there are several.
+    pub standard_deviations: BTreeMap<String, Option<f64>>,
+    /// Points that are one here, as they differ in nothing but seeds.
+    pub runs: usize,
     /// What was found, or how a trial stands.
     pub note: String,
 }

@@ -1,5 +1,7 @@
 //! `actionfinder sweep`
 
+mod seeds;
+
 use std::collections::BTreeMap;
 
 use runner::graph::Searched;
@@ -11,8 +13,11 @@ use super::condition::Condition;
 use super::failure::{Failure, Finished};
 use crate::console::{align, answer, number};
 use crate::report::{Column, Data, StageData, plain, summary, symbol};
+use seeds::Mean;
+use serde_json::Value;
 
-/// Show all points of a sweep with their results, best first.
+/// Show all settings of a sweep with their results, best first. Those that differ in nothing but seeds are one: mean ± standard deviation
+/// over the seeds, and their number n.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -24,6 +29,9 @@ pub struct Args {
     /// Only points with such a parameter, measure or metric: width=64, delta_J<5; may be repeated
     #[arg(long = "where", value_name = "CONDITION", value_parser = Condition::read)]
     conditions: Vec<Condition>,
+    /// Every point for itself, and no means over seeds
+    #[arg(long)]
+    each: bool,
     /// Only so many lines
     #[arg(long, value_name = "N")]
     top: Option<usize>,
@@ -35,7 +43,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     let data = loaded.data()?;
     let most = args.top.unwrap_or(usize::MAX);
     match &loaded.graph.search {
-        Some(searched) if args.by.is_none() && args.conditions.is_empty() => {
+        Some(searched) if args.by.is_none() && args.conditions.is_empty() && !args.each => {
             let (words, swept) = trials(&loaded, &data, searched, most)?;
             answer(|| swept, || words);
             Ok(Finished::Well)
@@ -72,36 +80,49 @@ fn points(data: &Data, args: &Args, most: usize) -> Result<Finished, Failure> {
             findings[point].get_or_insert(title);
         }
     }
+    let averaged = if args.each {
+        Vec::new()
+    } else {
+        seeds::averaged(data, &swept)
+    };
+    swept.retain(|name| !averaged.contains(name));
     let mut rows: Vec<(f64, Vec<String>, SweptPoint)> = Vec::new();
-    for (n, point) in data.points.iter().enumerate().filter(|(n, _)| is_wanted[*n]) {
-        let cell = |name: &&str| {
-            let value = point
-                .iter()
-                .find(|(own, _)| **own == **name)
-                .map(|(_, value)| plain(value));
-            value.unwrap_or_else(|| "-".to_owned())
-        };
-        let mut cells: Vec<String> = swept.iter().map(cell).collect();
-        let mut key = f64::INFINITY;
-        let mut results = BTreeMap::new();
+    for setting in seeds::settings(data, &swept, &is_wanted) {
+        let cell = |value: &Option<Value>| value.as_ref().map_or_else(|| "-".to_owned(), plain);
+        let mut cells: Vec<String> = setting.values.iter().map(cell).collect();
+        let (mut key, mut count) = (f64::INFINITY, 0);
+        let (mut results, mut standard_deviations) = (BTreeMap::new(), BTreeMap::new());
         for (place, column) in columns.iter().enumerate() {
-            let found = found[place][n].and_then(|stage| column.value(stage));
+            let found = Mean::of(column, &found[place], &setting.points);
             let of = format!("{}.{}", column.stage, column.name);
-            results.insert(of, found.and_then(|(value, _)| finite(value)));
-            if place == by {
-                key = found.map_or(f64::INFINITY, |(value, _)| value);
+            results.insert(of.clone(), found.as_ref().and_then(|found| finite(found.mean)));
+            if let Some(deviation) = found.as_ref().and_then(|found| found.deviation) {
+                standard_deviations.insert(of, finite(deviation));
             }
-            cells.push(found.map_or_else(|| "-".to_owned(), |(value, unit)| summary::with_unit(value, unit)));
+            if place == by {
+                (key, count) = found.as_ref().map_or((key, count), |found| (found.mean, found.count));
+            }
+            cells.push(found.map_or_else(|| "-".to_owned(), |found| found.shown()));
         }
-        cells.push(findings[n].unwrap_or_default().to_owned());
-        let parameters = point.iter().map(|(name, value)| (name.to_string(), (**value).clone()));
-        let note = findings[n].unwrap_or_default().to_owned();
+        if !averaged.is_empty() {
+            cells.push(count.to_string());
+        }
+        let mut said: Vec<&str> = setting.points.iter().filter_map(|&point| findings[point]).collect();
+        said.dedup();
+        let note = said.join("; ");
+        cells.push(note.clone());
+        let names = swept.iter().map(|name| (*name).to_owned());
+        let parameters = names
+            .zip(setting.values)
+            .filter_map(|(name, value)| Some((name, value?)));
         rows.push((
             key,
             cells,
             SweptPoint {
                 parameters: parameters.collect(),
                 results,
+                standard_deviations,
+                runs: setting.points.len(),
                 note,
             },
         ));
@@ -120,12 +141,13 @@ fn points(data: &Data, args: &Args, most: usize) -> Result<Finished, Failure> {
             .iter()
             .map(|name| (*name).to_owned())
             .chain(columns.iter().map(heading))
+            .chain((!averaged.is_empty()).then(|| "n".to_owned()))
             .collect::<Vec<_>>(),
     ];
     rows.truncate(most);
     let (cells, points): (Vec<_>, Vec<_>) = rows.into_iter().map(|(_, cells, point)| (cells, point)).unzip();
     lines.extend(cells);
-    let right: Vec<usize> = (0..swept.len() + columns.len()).collect();
+    let right: Vec<usize> = (0..swept.len() + columns.len() + usize::from(!averaged.is_empty())).collect();
     let by = columns
         .get(by)
         .map(|column| format!("{}.{}", column.stage, column.name));
@@ -228,6 +250,8 @@ pub fn trials(loaded: &Loaded, data: &Data, searched: &Searched, most: usize) ->
             .enumerate()
             .map(|(n, of)| (of.clone(), values.and_then(|values| finite(values[n]))))
             .collect(),
+        standard_deviations: BTreeMap::new(),
+        runs: 1,
         note: note.to_owned(),
     };
     let mut points = Vec::new();
@@ -285,9 +309,27 @@ pub fn trials(loaded: &Loaded, data: &Data, searched: &Searched, most: usize) ->
     Ok((align(&lines, &right), Swept { by: by.clone(), points }))
 }
 
+/// The nearest of what there is.
 fn nothing_called(by: &str, data: &Data) -> Failure {
+    const MOST: usize = 10;
+    let mut names = Column::names(data);
+    let distance = |name: &String| {
+        let bare = name.rsplit('.').next().unwrap_or(name);
+        [name, bare]
+            .map(|name| strsim::damerau_levenshtein(by, name))
+            .into_iter()
+            .min()
+    };
+    names.sort_by_cached_key(distance);
+    let more = names.len().saturating_sub(MOST);
+    names.truncate(MOST);
+    let others = if more > 0 {
+        format!(", and {more} more")
+    } else {
+        String::new()
+    };
     Failure::Usage(format!(
-        "there are no results for {by}; there are: {}",
-        Column::names(data).join(", ")
+        "there are no results for {by}; nearest: {}{others}",
+        names.join(", ")
     ))
 }

@@ -59,10 +59,14 @@ impl Column {
         columns
     }
 
-    /// Names of all measures and metrics that there are.
+    /// All measures and metrics that there are, as `stage.name`.
     pub fn names(data: &Data) -> Vec<String> {
-        let own = Self::measured(data).into_iter().map(|column| column.name);
-        let told = data.stages.iter().flat_map(metrics).map(|metric| metric.name.clone());
+        let own = Self::measured(data).into_iter();
+        let own = own.map(|column| format!("{}.{}", column.stage, column.name));
+        let told = data
+            .stages
+            .iter()
+            .flat_map(|stage| metrics(stage).map(move |metric| format!("{}.{}", stage.name, metric.name)));
         let mut known: Vec<String> = Vec::new();
         for name in own.chain(told) {
             if !known.contains(&name) {

@@ -20,6 +20,41 @@ fn means_over_seeds_are_a_stage() {
         report.contains("<h2>Means</h2>") && report.contains(" ± "),
         "the report shows them"
     );
+    // So points that differ in nothing but seeds are one setting.
+    let board = place.well(&["sweep", "p.yaml"]).out;
+    let rows: Vec<&str> = board.lines().collect();
+    assert_eq!(rows.len(), 3, "{board}");
+    assert!(rows[0].starts_with("scale") && !rows[0].contains("seed"), "{board}");
+    assert!(
+        rows[1].trim_start().starts_with("5.2") && rows[1].matches(" ± ").count() == 3,
+        "{board}"
+    );
+    assert!(
+        rows[1].split_whitespace().any(|word| word == "3"),
+        "of three seeds: {board}"
+    );
+    let each = place.well(&["sweep", "p.yaml", "--each"]).out;
+    assert_eq!(each.lines().count(), 7, "{each}");
+    assert!(!each.contains('±') && each.contains("seed"), "{each}");
+    let answer: serde_json::Value = serde_json::from_str(&place.well(&["sweep", "p.yaml", "--json"]).out).unwrap();
+    let best = &answer["points"][0];
+    assert_eq!(
+        (best["runs"].as_u64(), &best["parameters"]["seed"]),
+        (Some(3), &serde_json::Value::Null)
+    );
+    let alone: serde_json::Value =
+        serde_json::from_str(&place.well(&["sweep", "p.yaml", "--each", "--json"]).out).unwrap();
+    let of_best = alone["points"].as_array().unwrap().iter();
+    let of_best = of_best.filter(|point| point["parameters"]["scale"] == best["parameters"]["scale"]);
+    let values: Vec<f64> = of_best
+        .map(|point| point["results"]["errors.delta_J"].as_f64().unwrap())
+        .collect();
+    let mean = values.iter().sum::<f64>() / 3.0;
+    assert!((best["results"]["errors.delta_J"].as_f64().unwrap() - mean).abs() < 1e-12 * mean);
+    // What there is not is answered with what is nearest.
+    let gave = place.run(&["sweep", "p.yaml", "--by", "delta_j_s"]);
+    let nearest = "nearest: over_seeds.delta_J_sd, over_seeds.delta_J_se";
+    assert!(gave.code == 2 && gave.err.contains(nearest), "{}", gave.err);
     // Another seed is another table: only what is new runs.
     let yaml = std::fs::read_to_string(place.path("p.yaml")).unwrap();
     place.write("p.yaml", &yaml.replace("[1, 2, 3]", "[1, 2, 3, 4]"));

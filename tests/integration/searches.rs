@@ -116,7 +116,7 @@ fn trials_may_fail_or_be_out_of_bounds() {
     assert!(
         wrong
             .err
-            .contains("the search wants errors.delta_E, which no stage told; there are: delta_J"),
+            .contains("the search wants errors.delta_E, which no stage told; there are: errors.delta_J"),
         "{}",
         wrong.err
     );
