@@ -70,7 +70,7 @@ fn written(place: &Place, from: &str, to: &str) {
         .map(|(name, _)| (*name, table.kept(name).unwrap().clone(), true));
     let batch = RecordBatch::try_from_iter_with_nullable(of).unwrap();
     let to = place.path(to);
-    formats::write(&to, Written::of(&to).unwrap(), &batch).unwrap();
+    formats::write(&to, Written::of(&to).unwrap(), "stars", &batch).unwrap();
 }
 
 /// Three times as many stars, in and out. The shorter table fills what is held of one already. The longer has 45 MiB more in
