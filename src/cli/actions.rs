@@ -48,7 +48,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         Method::Spherical => format!("{{ spherical: {{ potential: {potential} }} }}"),
         Method::Isochrone => potential,
     };
-    let pipeline = name("actions", &args.file);
+    let pipeline = name("actions", &args.file, &args.potential);
     let stars = stars(&args.file, &args.how)?;
     let errors = match stars.have_errors && args.samples > 0 {
         true => format!(", errors: {{ samples: {} }}", args.samples),

@@ -41,7 +41,7 @@ impl Parameters {
     }
 
     /// A pipeline with them, as commands take it.
-    fn given(&self, pipeline: &Path, results: &Results) -> Given {
+    pub fn given(&self, pipeline: &Path, results: &Results) -> Given {
         let mut options = String::new();
         for (name, value) in &self.set {
             options.push_str(&format!(" -p {}", quoted(&format!("{name}={value}"))));

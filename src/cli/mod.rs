@@ -34,6 +34,7 @@ mod status;
 mod stopping;
 mod sweep;
 mod table;
+mod usage;
 mod watch;
 mod why;
 mod worker;
@@ -42,7 +43,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::console::{Manners, alert, keep, lost};
+use crate::console::{Color, Manners, alert, keep, lost};
 pub use common::Given;
 use failure::{Failure, Finished};
 
@@ -167,7 +168,17 @@ pub fn main() -> ExitCode {
             Ok(Finished::Well)
         }
         Err(wrong) => {
-            let _ = wrong.print();
+            let manners = Manners {
+                color: colours_asked(),
+                ..Manners::default()
+            };
+            manners.set();
+            match usage::said(&wrong) {
+                Some(text) => alert(&text),
+                None => {
+                    let _ = wrong.print();
+                }
+            }
             Ok(Finished::WrongUse)
         }
     });
@@ -191,19 +202,28 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The command line as it was given. Its own help is in colour or not as it says itself.
-fn parsed() -> Result<Cli, clap::Error> {
+/// The colours that a command line asks for, before it is understood.
+fn colours_asked() -> Color {
     let given: Vec<std::ffi::OsString> = std::env::args_os().collect();
     let says = |value: &str| {
         let pair = given.windows(2).any(|pair| pair[0] == "--color" && pair[1] == value);
         pair || given.iter().any(|word| *word == *format!("--color={value}"))
     };
-    let colour = match (says("always"), says("never")) {
-        (true, _) => clap::ColorChoice::Always,
-        (_, true) => clap::ColorChoice::Never,
-        _ => clap::ColorChoice::Auto,
+    match (says("always"), says("never")) {
+        (true, _) => Color::Always,
+        (_, true) => Color::Never,
+        _ => Color::Auto,
+    }
+}
+
+/// The command line as it was given. Its own help is in colour or not as it says itself.
+fn parsed() -> Result<Cli, clap::Error> {
+    let colour = match colours_asked() {
+        Color::Always => clap::ColorChoice::Always,
+        Color::Never => clap::ColorChoice::Never,
+        Color::Auto => clap::ColorChoice::Auto,
     };
-    let matches = grouped().color(colour).try_get_matches_from(&given)?;
+    let matches = grouped().color(colour).try_get_matches()?;
     Cli::from_arg_matches(&matches)
 }
 

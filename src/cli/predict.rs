@@ -26,7 +26,8 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Finished, Failure> {
     args.how.check(&args.file)?;
     let of = type_of(&args.network).map_err(Failure::work)?;
-    let pipeline = name("predict", &args.file);
+    let network = args.network.file_stem().unwrap_or_default().to_string_lossy();
+    let pipeline = name("predict", &args.file, &network);
     let stars = stars(&args.file, &args.how)?;
     let has_draws = stars.have_errors && args.samples > 0 && is_actions(of) && of != FOURIER;
     let errors = match has_draws {

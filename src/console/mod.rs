@@ -19,7 +19,7 @@ use clap::ValueEnum;
 use runner::event::Sink;
 
 pub use align::align;
-pub use manners::{Manners, manners};
+pub use manners::{Color, Manners, manners};
 pub use plan::{describe_plan, describe_search, plan_state};
 pub use visible::{one_line, visible};
 pub use words::{count, duration, number, significant};

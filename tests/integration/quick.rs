@@ -45,6 +45,16 @@ fn a_gaia_table_gives_actions_in_one_line_and_a_second_time_from_the_cache() {
         again.err
     );
     assert_eq!(std::fs::read_to_string(place.path("out.csv")).unwrap(), text);
+    // What is missing is said each time.
+    for gave in [first, again] {
+        assert!(
+            gave.err
+                .contains("3 of 4 rows; 1 set aside:\n  1: radial_velocity missing (row 3)")
+                && gave.err.contains("pipeline.yaml stars.set_aside_rows"),
+            "{}",
+            gave.err
+        );
+    }
 }
 
 #[test]
@@ -73,7 +83,7 @@ fn the_pipeline_can_be_seen_and_is_one_that_runs() {
         &explained
             .out
             .replace("[place]", &folder)
-            .replace("pipeline: actions_s", "pipeline: mine"),
+            .replace("pipeline: my_actions_s", "pipeline: mine"),
     );
     place.well(&["run", "p.yaml"]);
     place.well(&["export", "p.yaml:actions", "-o", "ini.csv"]);
@@ -140,7 +150,7 @@ fn what_is_read_is_never_written_over() {
         );
     }
     assert_eq!(run("out.csv").code, 0);
-    let pipeline = "results/actions_s/pipeline.yaml";
+    let pipeline = "results/actions_s_mw_potential_2014/pipeline.yaml";
     let gave = place.run(&["export", &format!("{pipeline}:actions"), "-o", "s.csv"]);
     assert!(gave.code == 2 && gave.err.contains("is left as it is"), "{}", gave.err);
     assert_eq!(std::fs::read_to_string(place.path("s.csv")).unwrap(), GAIA);
@@ -179,7 +189,14 @@ fn what_a_file_lacks_is_said_with_what_it_has() {
     assert!(format.code == 2 && format.err.contains("o.xls"), "{}", format.err);
     place.write("s.csv", GAIA);
     let name = place.run(&["actions", "s.csv", "--potential", "mcmilan_17", "-o", "o.csv"]);
-    assert!(name.code == 3 && name.err.contains("mcmillan_17"), "{}", name.err);
+    assert!(
+        name.code == 2
+            && name.err.contains("--potential: ")
+            && name.err.contains("did you mean `mcmillan_17`?")
+            && !name.err.contains("pipeline.yaml"),
+        "{}",
+        name.err
+    );
 }
 
 #[test]
@@ -202,4 +219,82 @@ fn a_network_that_was_given_away_is_applied_in_one_line() {
         "{}",
         wrong.err
     );
+}
+
+/// A line that fails says which option is wrong, before anything is written, and leaves what a good one made.
+#[test]
+fn a_wrong_line_is_said_by_its_option_and_harms_no_results() {
+    let place = Place::new();
+    let line = |more: &[&str]| {
+        let mut line = vec!["actions", "s.csv"];
+        line.extend(more);
+        place.run(&line)
+    };
+    let good = ["--potential", "mw_potential_2014", "-o", "o.csv", "--samples", "0"];
+    place.write("s.csv", GAIA);
+    assert_eq!(line(&good).code, 0);
+    let pipeline = "results/actions_s_mw_potential_2014/pipeline.yaml";
+    let before = std::fs::read_to_string(place.path(pipeline)).unwrap();
+    place.write(
+        "s.csv",
+        "ra,dec,parallax,parallax_error,pmra,pmdec,radial_velocity\n10,20,1,0.1,1,2,3\n",
+    );
+    for (more, said) in [
+        (
+            &["--potential", "mw_potential_2014", "-o", "o.csv", "--samples", "10"][..],
+            "--samples: must be at least 40, not 10",
+        ),
+        (
+            &["--potential", "mw_potential_2014", "-o", "nowhere/o.csv"],
+            "nowhere: there is no such folder",
+        ),
+        (
+            &["--potential", "mw_potential_2014", "-o", "o.csv", "--table", "foo"],
+            "s.csv: has one table",
+        ),
+        (&["-o", "o.csv"], "such as --potential mcmillan_17"),
+    ] {
+        let gave = line(more);
+        assert!(gave.code == 2 && gave.err.contains(said), "{more:?}: {}", gave.err);
+        assert!(
+            !gave.err.contains("For more information") && !gave.err.contains("pipeline.yaml"),
+            "{}",
+            gave.err
+        );
+    }
+    for (file, said) in [
+        ("none.fits", "none.fits: there is no such file"),
+        ("results", "results: is a folder"),
+    ] {
+        let gave = place.run(&["actions", file, "--potential", "mw_potential_2014", "-o", "o.csv"]);
+        assert!(gave.code == 2 && gave.err.contains(said), "{}", gave.err);
+    }
+    assert_eq!(std::fs::read_to_string(place.path(pipeline)).unwrap(), before);
+    place.write("s.csv", GAIA);
+    place.well(&["show", pipeline, "actions"]);
+}
+
+/// Mistakes on the command line are said in our words, whatever the command.
+#[test]
+fn usage_is_said_without_words_of_a_library() {
+    let place = Place::new();
+    for (line, said) in [
+        (&["run"][..], "error: <PIPELINE> is missing"),
+        (&["run", "p.yaml", "--foo"], "error: --foo is not known here"),
+        (&["runx"], "did you mean runs or run?"),
+        (&["run", "p.yaml", "--log", "x"], "help: one of auto, bar, plain, json"),
+        (&["run", "p.yaml", "--log"], "--log <LOG> lacks its value"),
+        (&["run", "p.yaml", "--watch", "--dry-run"], "exclude each other"),
+        (&["actions", "s.csv", "--samples", "p"], "want a whole number"),
+        (
+            &["run", "p.yaml", "--threads", "x"],
+            "want a whole number from 1 to 512",
+        ),
+    ] {
+        let gave = place.run(line);
+        assert!(gave.code == 2 && gave.err.contains(said), "{line:?}: {}", gave.err);
+        for theirs in ["For more information", "argument", "digit", "subcommand", "value for"] {
+            assert!(!gave.err.contains(theirs), "{line:?}: {}", gave.err);
+        }
+    }
 }

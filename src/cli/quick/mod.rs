@@ -2,15 +2,18 @@
 //! was asked for. What was made before is found again.
 
 pub mod columns;
+mod set_aside;
 
 use std::path::{Path, PathBuf};
+
+use runner::store::Hash256;
 
 use super::common::{Loaded, Parameters, Work};
 use super::export;
 use super::failure::{Failure, Finished};
 use super::results::Results;
 use super::run;
-use crate::console::{Log, print};
+use crate::console::{Log, print, say};
 
 /// What every such command takes.
 #[derive(Debug, clap::Args)]
@@ -48,6 +51,17 @@ impl How {
     /// Whether a table can be written to the file that is named, which must not be the one that is `read`.
     pub fn check(&self, read: &Path) -> Result<(), Failure> {
         export::format_of(&self.output)?;
+        is_file(read)?;
+        if self.table.is_some()
+            && let Some(formats::Ending::Read(format)) = formats::Format::of(read)
+            && !format.has_tables()
+        {
+            let why = "has one table, and takes no --table";
+            return Err(Failure::Usage(format!("{}: {why}", read.display())));
+        }
+        if !self.explain {
+            has_folder(&self.output)?;
+        }
         export::spare(&self.output, std::iter::once(read))
     }
 
@@ -55,9 +69,10 @@ impl How {
     pub fn run(self, quick: &Quick) -> Result<Finished, Failure> {
         let format = export::format_of(&self.output)?;
         if self.explain {
-            print(&quick.yaml);
+            print(&quick.explained());
             return Ok(Finished::Well);
         }
+        quick.check()?;
         let path = self.results.folder_here().join(&quick.name).join("pipeline.yaml");
         put(&path, &quick.yaml)?;
         // Its own file is below the results, which it would not find by itself if they are somewhere else.
@@ -68,6 +83,10 @@ impl How {
             return Ok(finished);
         }
         let loaded = Loaded::new(&path, &Parameters::default(), &results)?;
+        let given = Parameters::default().given(&path, &self.results);
+        if let Some(text) = set_aside::said(&loaded, &given) {
+            say(&text);
+        }
         let none = |_| {
             let why = "no star has a result, and nothing is written; the finding above says why";
             Failure::Work(why.to_owned())
@@ -76,6 +95,66 @@ impl How {
         export::write(&table, kept.as_deref(), quick.wanted, &self.output, format)?;
         Ok(Finished::Well)
     }
+}
+
+impl Quick {
+    /// What is wrong with it is wrong with an option of the command line.
+    ///
+    /// **Fails when** it is no pipeline that can be planned.
+    fn check(&self) -> Result<(), Failure> {
+        let catalog = crate::catalog::catalog();
+        let resolved = runner::spec::parse_str(&self.yaml, &self.name, Path::new("."), &[], &catalog);
+        let Err(mistakes) = resolved else {
+            return Ok(());
+        };
+        let said = |mistake: &runner::spec::Diagnostic| {
+            let option = option_of(&mistake.path).map_or_else(String::new, |option| format!("{option}: "));
+            let help = mistake.hint.as_ref().map(|hint| format!("\n  help: {hint}"));
+            format!("{option}{}{}", mistake.message, help.unwrap_or_default())
+        };
+        let all: Vec<String> = mistakes.iter().map(said).collect();
+        Err(Failure::Usage(all.join("\n")))
+    }
+
+    /// Its text for a file of the user's own, which has another name: results of one name are of one file.
+    fn explained(&self) -> String {
+        let line = format!("pipeline: {}\n", self.name);
+        self.yaml.replacen(&line, &format!("pipeline: my_{}\n", self.name), 1)
+    }
+}
+
+/// The option whose value stands at a path of the pipeline.
+fn option_of(path: &str) -> Option<&'static str> {
+    let has = |key: &str| path.split('.').any(|part| part == key);
+    match () {
+        () if has("samples") => Some("--samples"),
+        () if has("method") => Some("--potential"),
+        () => None,
+    }
+}
+
+/// Whether a file is there to be read.
+fn is_file(path: &Path) -> Result<(), Failure> {
+    let why = match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "there is no such file",
+        Ok(found) if found.is_dir() => "is a folder: name a file with a table in it",
+        _ => return Ok(()),
+    };
+    Err(Failure::Usage(format!("{}: {why}", path.display())))
+}
+
+/// Whether a file can be written where it is to be, before anything is computed for it.
+fn has_folder(file: &Path) -> Result<(), Failure> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let why = match std::fs::metadata(folder) {
+        Ok(found) if !found.is_dir() => "is no folder, and nothing can be written in it",
+        Ok(found) if found.permissions().readonly() => "may not be written in",
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "there is no such folder: make it first",
+        _ if file.is_dir() => return Err(Failure::Usage(format!("{}: is a folder: name a file", file.display()))),
+        _ => return Ok(()),
+    };
+    Err(Failure::Usage(format!("{}: {why}", folder.display())))
 }
 
 /// Writes a text, unless the file holds it already: what is unchanged keeps its time, and seals stay.
@@ -138,10 +217,17 @@ pub fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// The name of a pipeline for a file: letters, numbers, `-` and `_` of the file's own.
-pub fn name(command: &str, file: &Path) -> String {
+/// The name of a pipeline for a file and what it is given to: letters, numbers, `-` and `_` of their own. Where others are lost, a few
+/// digits tell them apart.
+pub fn name(command: &str, file: &Path, with: &str) -> String {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    format!("{command}_{}", clean(&stem))
+    let (cleaned, with_cleaned) = (clean(&stem), clean(with));
+    let name = format!("{command}_{cleaned}_{with_cleaned}");
+    if cleaned == stem && with_cleaned == with {
+        return name;
+    }
+    let hash = Hash256::of(format!("{stem}\n{with}").as_bytes()).to_string();
+    format!("{name}_{}", hash.get(..6).unwrap_or(&hash))
 }
 
 /// A text as a name of a pipeline.
@@ -153,7 +239,7 @@ pub fn clean(text: &str) -> String {
             '_'
         }
     };
-    text.chars().take(60).map(clean).collect()
+    text.chars().take(40).map(clean).collect()
 }
 
 #[cfg(test)]
@@ -162,7 +248,12 @@ mod tests {
 
     #[test]
     fn names_and_texts_fit_whatever_a_file_is_called() {
-        assert_eq!(name("actions", Path::new("a/Gaia DR3.v2.fits")), "actions_Gaia_DR3_v2");
+        let of = |file: &str, with: &str| name("actions", Path::new(file), with);
+        assert_eq!(of("a/Gaia-DR3.fits", "mcmillan_17"), "actions_Gaia-DR3_mcmillan_17");
+        assert!(of("a/Gaia DR3.v2.fits", "mcmillan_17").starts_with("actions_Gaia_DR3_v2_mcmillan_17_"));
+        let (beta, gamma) = ("Étoiles du halo β.csv", "Étoiles du halo γ.csv");
+        assert_ne!(of(beta, "mcmillan_17"), of(gamma, "mcmillan_17"));
+        assert_ne!(of("s.csv", "{ a: 1 }"), of("s.csv", "{ a: 2 }"));
         assert_eq!(quoted("it's \"x\": $a"), "\"it's \\\"x\\\": $a\"");
     }
 }
