@@ -282,6 +282,60 @@ fn a_gaia_table_gives_actions_with_errors() {
     assert!(ran.notes().contains("1 of 2 stars lack the error"), "{}", ran.notes());
 }
 
+/// A star without an error has no standard deviation that says it is known exactly, and one that lacks some says so.
+#[test]
+fn a_star_without_errors_is_not_known_exactly() {
+    let measured = measured(&population(4, 235.0, 8), |_| true);
+    let schema = measured.schema();
+    let without = |names: &[(&str, usize)]| {
+        let columns: Vec<arrow::array::ArrayRef> = (0..measured.num_columns())
+            .map(|at| {
+                let name = schema.field(at).name().clone();
+                if !name.ends_with("_error") {
+                    return measured.column(at).clone();
+                }
+                let values = tables::f64_column(&measured, &name).unwrap().iter().enumerate();
+                let lacks = |row: usize| {
+                    names
+                        .iter()
+                        .any(|(lacking, of)| *of == row && (lacking.is_empty() || *lacking == name))
+                };
+                let values: arrow::array::Float64Array = values
+                    .map(|(row, value)| Some(*value).filter(|_| !lacks(row)))
+                    .collect();
+                Arc::new(values) as arrow::array::ArrayRef
+            })
+            .collect();
+        let fields: Vec<_> = schema
+            .fields()
+            .iter()
+            .map(|field| field.as_ref().clone().with_nullable(true))
+            .collect();
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+    };
+    let table = without(&[("", 1), ("parallax_error", 2), ("l_error", 3)]);
+    let with = json!({ "method": { "isochrone": { "mass": 3.334e11, "scale": 5.0 } }, "errors": {} });
+    let ran = run(&stage::<EstimateActions>(with), &[("stars", &table)], &[]).completed();
+    let found = &ran.tables["stars"];
+    for name in ["J_r_sd", "J_phi_low_68", "J_phi_high_95", "J_z_J_r_corr"] {
+        let values = tables::optional_f64_column(found, name).unwrap().unwrap();
+        let known: Vec<bool> = values.iter().map(Option::is_some).collect();
+        assert_eq!(known, [true, false, true, true], "{name}");
+    }
+    let known = found.column_by_name("errors_known").unwrap();
+    let known: &arrow::array::BooleanArray = known.as_any().downcast_ref().unwrap();
+    assert_eq!(known.iter().flatten().collect::<Vec<_>>(), [true, false, false, true]);
+    let notes = ran.notes();
+    assert!(
+        notes.contains("1 of 4 stars lack the error") && notes.contains("first 2:0"),
+        "{notes}"
+    );
+    assert!(
+        notes.contains("1 of 4 stars have no errors") && notes.contains("first 1:0"),
+        "{notes}"
+    );
+}
+
 /// The estimate is that of the star as it was measured; draws belong to a star, whatever else is in the table, and to a seed.
 #[test]
 fn draws_of_a_star_are_its_own() {

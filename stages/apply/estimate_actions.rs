@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use tables::{RecordBatch, take_rows};
 
 use crate::common::columns::{self, CARTESIAN, J_ERROR, TIME};
+use crate::common::doubts::Doubts;
 use crate::common::io::{self, PieceWriter, TableContext, identity, quantity, star_ids};
 use crate::common::layout::Layout;
 use crate::common::measured::{ErrorParameters, MeasuredStars};
@@ -241,7 +242,7 @@ impl EstimateActions {
 impl Stage for EstimateActions {
     const KIND: &'static str = "estimate_actions";
     const ABOUT: &'static str = "Compute actions, angles and frequencies in a given potential";
-    const REVISION: u32 = 15;
+    const REVISION: u32 = 16;
     const ROLE: Role = Role::Apply;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -350,7 +351,7 @@ impl Stage for EstimateActions {
         let mut written = Output::default();
         for table in io::pieces(context, "stars", &[], at_once)? {
             let table = table?;
-            let found = at_work.estimate(&table, &mut written)?;
+            let found = at_work.estimate(&table)?;
             if let Some(left_out) = &mut left_out {
                 left_out.count(potential.as_ref(), &found.stars);
             }
@@ -382,7 +383,7 @@ struct Piece {
 }
 
 impl AtWork<'_> {
-    fn estimate(&self, table: &RecordBatch, written: &mut Output) -> Result<Piece, StageError> {
+    fn estimate(&self, table: &RecordBatch) -> Result<Piece, StageError> {
         let Self {
             with,
             context,
@@ -395,10 +396,11 @@ impl AtWork<'_> {
             let measured = MeasuredStars::new(table)?;
             let draws = Draws::new(context, errors, measured.sun);
             let rows: Vec<usize> = (0..stream.len()).collect();
-            written.without_an_error += rows.iter().filter(|&&row| measured.lacks_an_error(row)).count();
             let one = |&row: &usize| {
                 let key = (stream[row], star[row]);
-                draws.estimate(&measured.star(row), key, &|star| guard.estimate(star, find))
+                draws.estimate(&measured.star(row), measured.known_errors(row), key, &|star| {
+                    guard.estimate(star, find)
+                })
             };
             let estimates = methods::all(context, progress, &rows, |_| 1, one)?;
             let place = |row: usize| {
@@ -432,7 +434,7 @@ struct Output {
     writer: Option<PieceWriter>,
     without: SetAside,
     classes: Classes,
-    without_an_error: usize,
+    doubts: Doubts,
 }
 
 impl Output {
@@ -448,6 +450,9 @@ impl Output {
         for ((row, id), estimate) in star_ids(table)?.into_iter().enumerate().zip(estimates) {
             match estimate {
                 Ok(estimate) => {
+                    if let Some(spread) = &estimate.spread {
+                        self.doubts.add(id, spread);
+                    }
                     there.push(row);
                     found.push(estimate);
                 }
@@ -481,12 +486,7 @@ impl Output {
         if rows == 0 {
             self.append(with, context, &context.read_table("stars")?, &[])?;
         }
-        if self.without_an_error > 0 {
-            context.note(format!(
-                "{} of {rows} stars lack the error of something that was measured: there it counts as exact",
-                self.without_an_error
-            ));
-        }
+        self.doubts.tell(context)?;
         let is_written = self.writer.is_some();
         self.writer.map_or(Ok(()), PieceWriter::finish)?;
         self.without.write(context, with.failures, rows, "stars")?;

@@ -222,7 +222,7 @@ fn fits_errors(of: NetworkType, connected: &Connected) -> Result<(), String> {
 impl Stage for Predict {
     const KIND: &'static str = "predict";
     const ABOUT: &'static str = "Apply a trained network to a table of stars";
-    const REVISION: u32 = 12;
+    const REVISION: u32 = 13;
     const ROLE: Role = Role::Apply;
     const PLACE: Place = Place::Worker;
 

@@ -11,7 +11,7 @@ use tables::RecordBatch;
 
 use crate::common::columns::{Column, OBSERVABLES, heliocentric};
 use crate::common::parameters::{KmPerSecond, Kpc};
-use crate::common::spread::{Of, Written};
+use crate::common::spread::{KnownErrors, Of, Written};
 
 /// Parallax, where that was measured.
 pub const PARALLAX: Column = heliocentric(
@@ -260,11 +260,16 @@ impl<'a> MeasuredStars<'a> {
         }
     }
 
-    /// Whether an error that a column exists for is missing in a row.
-    pub fn lacks_an_error(&self, row: usize) -> bool {
-        let columns = self.errors[..4].iter().chain([&self.depth_error]);
-        let lacks = |column: &Option<&Float64Array>| column.is_some_and(|column| column.is_null(row));
-        let of_velocity = at(self.v_los, row).is_some() && lacks(&self.errors[4]);
-        of_velocity || columns.into_iter().any(lacks)
+    /// Which errors are known of what was measured of the star of a row.
+    pub fn known_errors(&self, row: usize) -> KnownErrors {
+        let [_, _, mu_l_cosb, mu_b, v_los] = self.errors;
+        let of_velocity = at(self.v_los, row).map(|_| v_los);
+        let needed = [self.depth_error, mu_l_cosb, mu_b].into_iter().chain(of_velocity);
+        let known: Vec<bool> = needed.map(|column| at(column, row).is_some()).collect();
+        match known.iter().filter(|known| **known).count() {
+            0 => KnownErrors::None,
+            count if count == known.len() => KnownErrors::All,
+            _ => KnownErrors::Some,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What several kinds share.
 
 pub mod columns;
+pub mod doubts;
 pub(crate) mod finder_file;
 pub mod io;
 pub mod layout;

@@ -67,6 +67,20 @@ pub struct Spread {
     pub intervals: [[f64; 4]; 9],
     /// The part of the draws that has no actions.
     pub set_aside: f64,
+    /// What is known of the errors by which they were drawn.
+    pub errors: KnownErrors,
+}
+
+/// Which errors are known of what was measured of a star: of its distance, proper motion and, where that was measured, line-of-sight velocity.
+/// Directions are measured so well beside these that their errors do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KnownErrors {
+    /// All.
+    All,
+    /// Some; the others count as nothing.
+    Some,
+    /// None: draws say nothing of how well the star is known.
+    None,
 }
 
 /// What lies below each of the bounds.
@@ -88,8 +102,8 @@ const PAIRS: [(usize, usize); 36] = {
 };
 
 impl Spread {
-    /// Of the draws that have actions, `all` of which there were; none of fewer than two.
-    pub fn of(draws: &[Nine], all: usize) -> Option<Self> {
+    /// Of the draws that have actions, `all` of which there were by these `errors`; none of fewer than two.
+    pub fn of(draws: &[Nine], all: usize, errors: KnownErrors) -> Option<Self> {
         if draws.len() < 2 {
             return None;
         }
@@ -129,6 +143,7 @@ impl Spread {
             correlation,
             intervals,
             set_aside: 1.0 - count / all as f64,
+            errors,
         })
     }
 }
@@ -186,6 +201,12 @@ pub const SET_ASIDE_DRAWS: Column = Column {
     frame: "",
     description: "part of the draws of this star that have no actions: unbound, or without a positive distance",
 };
+
+/// Whether all errors are known.
+pub const ERRORS_KNOWN: (&str, &str) = (
+    "errors_known",
+    "whether the errors of distance, proper motion and line-of-sight velocity are known, if these were measured; one that is not counts as nothing",
+);
 
 /// Standard deviations in the order of [`Nine`].
 fn deviations() -> impl Iterator<Item = &'static Column> {
@@ -303,29 +324,29 @@ impl Written {
 
     /// The columns of what is known of errors, of rows that have a spread.
     pub fn layout<R: 'static>(self, layout: Layout<R>, of: fn(&R) -> Option<&Spread>) -> Layout<R> {
-        let number = move |value: fn(&Spread, usize, usize) -> f64, place: usize, bound: usize| {
-            move |row: &R| of(row).map_or(0.0, |spread| value(spread, place, bound))
-        };
+        fn known_of<R>(of: fn(&R) -> Option<&Spread>, row: &R) -> Option<&Spread> {
+            of(row).filter(|spread| spread.errors != KnownErrors::None)
+        }
         let mut layout = layout;
         for (place, column) in deviations().take(self.known).enumerate() {
-            layout = layout.number(*column, number(|spread, place, _| spread.deviation[place], place, 0));
+            layout = layout.number_or_none(*column, move |row| Some(known_of(of, row)?.deviation[place]));
         }
         for (place, bound) in self.bounds() {
-            let column = INTERVALS[place][bound];
-            layout = layout.number(
-                column,
-                number(|spread, place, bound| spread.intervals[place][bound], place, bound),
-            );
-        }
-        layout = layout.number(SET_ASIDE_DRAWS, number(|spread, _, _| spread.set_aside, 0, 0));
-        for place in self.correlated() {
-            layout = layout.number_or_none(CORRELATIONS[place], move |row| {
-                of(row)
-                    .map(|spread| spread.correlation[place])
-                    .filter(|value| !value.is_nan())
+            layout = layout.number_or_none(INTERVALS[place][bound], move |row| {
+                Some(known_of(of, row)?.intervals[place][bound])
             });
         }
-        layout
+        layout = layout.number(SET_ASIDE_DRAWS, move |row| {
+            of(row).map_or(0.0, |spread| spread.set_aside)
+        });
+        for place in self.correlated() {
+            layout = layout.number_or_none(CORRELATIONS[place], move |row| {
+                Some(known_of(of, row)?.correlation[place]).filter(|value| !value.is_nan())
+            });
+        }
+        layout.flag(ERRORS_KNOWN.0, ERRORS_KNOWN.1, move |row| {
+            of(row).is_some_and(|spread| spread.errors == KnownErrors::All)
+        })
     }
 }
 
@@ -364,10 +385,13 @@ mod tests {
         };
         let actions = written(Of::Actions, 9);
         assert_eq!(actions[9..11], ["J_phi_low_68", "J_phi_high_68"]);
-        assert_eq!(actions[22..], ["J_phi_J_z_corr", "J_phi_J_r_corr", "J_z_J_r_corr"]);
+        assert_eq!(
+            actions[22..],
+            ["J_phi_J_z_corr", "J_phi_J_r_corr", "J_z_J_r_corr", "errors_known"]
+        );
         assert_eq!(
             (written(Of::All, 9).len(), written(Of::All, 6).len()),
-            (9 + 36 + 1 + 36, 6 + 24 + 1 + 15)
+            (9 + 36 + 1 + 36 + 1, 6 + 24 + 1 + 15 + 1)
         );
         for (name, bounds) in names.iter().zip(&INTERVALS) {
             assert!(bounds.iter().all(|bound| bound.name.starts_with(name)));
@@ -382,7 +406,7 @@ mod tests {
             (draw[0], draw[3], draw[1]) = (j, wrap_angle(phi), -2.0 * j);
             draw
         };
-        let spread = Spread::of(&[draw(1.0, -0.1), draw(2.0, 0.0), draw(3.0, 0.1)], 4).unwrap();
+        let spread = Spread::of(&[draw(1.0, -0.1), draw(2.0, 0.0), draw(3.0, 0.1)], 4, KnownErrors::All).unwrap();
         assert!((spread.mean[0] - 2.0).abs() < 1e-15 && (spread.deviation[0] - 1.0).abs() < 1e-15);
         assert!(spread.mean[3] < 1e-12 || spread.mean[3] > tau - 1e-12);
         assert!((spread.deviation[3] - 0.1).abs() < 1e-12);
@@ -394,7 +418,7 @@ mod tests {
         let sorted: Vec<f64> = (1..100).map(f64::from).collect();
         assert!((quantile(&sorted, 0.01) - 1.0).abs() < 1e-12 && (quantile(&sorted, 0.5) - 50.0).abs() < 1e-12);
         assert_eq!((quantile(&sorted, 1e-4), quantile(&sorted, 0.9999)), (1.0, 99.0));
-        assert_eq!(Spread::of(&[[0.0; 9]], 1), None);
+        assert_eq!(Spread::of(&[[0.0; 9]], 1, KnownErrors::All), None);
         assert_eq!(nine(&action_angle(spread.mean)), spread.mean);
     }
 }

@@ -8,7 +8,7 @@ use runner::context::StageContext;
 
 use super::methods::{Estimate, Found, Quality};
 use crate::common::measured::{ErrorParameters, key};
-use crate::common::spread::{Nine, Spread, action_angle, nine};
+use crate::common::spread::{KnownErrors, Nine, Spread, action_angle, nine};
 
 /// Draws stars and looks what actions they have.
 pub struct Draws {
@@ -34,6 +34,7 @@ impl Draws {
     pub fn estimate(
         &self,
         star: &Measured,
+        errors: KnownErrors,
         (stream, number): (i64, i64),
         find: &dyn Fn(&PhaseSpace) -> Found,
     ) -> Found {
@@ -58,7 +59,7 @@ impl Draws {
             let is_worse = |quality: &Quality| worst.is_none_or(|worst| quality.action_error > worst.action_error);
             worst = estimate.quality.filter(is_worse).or(worst);
         }
-        let spread = Spread::of(&found, self.samples as usize);
+        let spread = Spread::of(&found, self.samples as usize, errors);
         let spread = spread.ok_or("fewer than two of the stars drawn from its errors have actions")?;
         let estimate = measured.unwrap_or_else(|| Estimate {
             found: action_angle(spread.mean),

@@ -9,6 +9,7 @@ use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
 use stages::apply::predict::{By, Dropout, NETWORKS, Predict};
+use stages::common::doubts::Doubts;
 use stages::common::io::{self, PieceWriter};
 use stages::common::layout::StarId;
 use stages::common::potentials;
@@ -53,7 +54,6 @@ pub(super) struct Outcomes {
     pub set_aside: Vec<LeftOut>,
     pub unbound: usize,
     pub open: usize,
-    pub without_an_error: usize,
 }
 
 /// Actions and angles of the stars of a table. Stars that a toy does not bind are left out, counted and named; with
@@ -98,7 +98,7 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
     let mut means = StreamMeans::create(context, follow)?;
     let progress = context.progress(rows as u64, "stars");
     let (mut predicted, mut left, mut unbound, mut open, mut done) = (0, 0, 0, 0, 0);
-    let (mut doubtful, mut unphysical, mut without_an_error) = (Doubtful::default(), 0, 0);
+    let (mut doubtful, mut unphysical, mut doubts) = (Doubtful::default(), 0, Doubts::default());
     let mut pieces = pieces.enumerate();
     loop {
         context.check_cancelled()?;
@@ -121,7 +121,10 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
             left += found.set_aside.len();
             unbound += found.unbound;
             open += found.open;
-            without_an_error += found.without_an_error;
+            if let Some((_, spreads)) = &found.stars.spreads {
+                let stars = found.stars.ids.iter().zip(spreads);
+                stars.for_each(|(id, spread)| doubts.add(*id, spread));
+            }
             doubtful.count(&found.stars.inside);
             unphysical += found.stars.physical().iter().filter(|physical| !**physical).count();
             predictions.append(found.stars.columns())?;
@@ -144,11 +147,7 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
             "{left} of {rows} stars have no prediction; the output set_aside says why ({unbound} are unbound in the network's toy)"
         ));
     }
-    if without_an_error > 0 {
-        context.note(format!(
-            "{without_an_error} of {rows} stars lack the error of something that was measured: there it counts as exact"
-        ));
-    }
+    doubts.tell(context)?;
     context.metric("unbound_stars", unbound as f64, "");
     context.metric("set_aside", left as f64, "");
     let name = if together {

@@ -121,7 +121,7 @@ impl Predictor<'_> {
         let (mut kept, mut spreads) = (Vec::new(), Vec::new());
         for place in 0..found.stars.ids.len() {
             let row = found.stars.ids[place].stream as usize;
-            let Some(spread) = Spread::of(&answers[row], samples) else {
+            let Some(spread) = Spread::of(&answers[row], samples, columns.known_errors(row)) else {
                 set_aside.push((
                     row,
                     "fewer than two of the stars drawn from its errors have a prediction".into(),
@@ -135,7 +135,6 @@ impl Predictor<'_> {
             spreads.push(spread);
         }
         found.stars.keep(&kept);
-        found.without_an_error = (0..ids.len()).filter(|&row| columns.lacks_an_error(row)).count();
         found.stars.ids = found.stars.ids.iter().map(|id| ids[id.stream as usize]).collect();
         found.stars.spreads = Some((errors.with, spreads));
         set_aside.sort_unstable_by_key(|(row, _)| *row);
