@@ -223,15 +223,20 @@ fn the_results_folder_can_be_named() {
 
 #[test]
 fn a_failing_stage_ends_with_4_and_the_rest_goes_on() {
-    let import = "  mine:\n    import_streams: { with: { path: mine.csv, columns: { stream: stream, x: x, y: y, z: z, vx: vx, vy: vy, vz: vz } } }\n";
-    let place = Place::with(&(SMALL.to_owned() + import + "  sets:\n    split: { from: { stars: mine } }\n"));
-    place.write("mine.csv", "stream,x\n1,2\n");
+    let more = "  fast:\n    import_streams: { with: { path: mine.csv, columns: { stream: stream, x: x, y: y, z: z, vx: vx, vy: vy, vz: vz } } }
+  mine:
+    estimate_actions: { from: { stars: fast }, with: { method: { isochrone: { mass: 3.0e11, scale: 5.0 } }, failures: fail } }
+  sets:
+    split: { from: { stars: mine } }
+";
+    let place = Place::with(&(SMALL.to_owned() + more));
+    place.write("mine.csv", "stream,x,y,z,vx,vy,vz\n1,8,0,0,0,90000,0\n");
     let gave = place.run(&["run", "p.yaml"]);
     assert_eq!(gave.code, 4, "{}\n{}", gave.out, gave.err);
     for part in [
         "FAILED  mine",
         "skip  sets, because of mine",
-        "5 ran, 0 fresh, 1 failed, 1 skipped",
+        "6 ran, 0 fresh, 1 failed, 1 skipped",
     ] {
         assert!(gave.err.contains(part), "{part} is not in\n{}", gave.err);
     }

@@ -19,7 +19,7 @@ const MOST: usize = 4;
 pub fn said(loaded: &Loaded, given: &Given) -> Option<String> {
     let (rows, kept) = export::files_of(loaded, ROWS).ok()?;
     let aside = reasons(&tables::read(&rows).ok()?).ok()?;
-    let kept = tables::read(&kept?).ok()?.num_rows();
+    let kept = tables::count_rows(&kept?).ok()?;
     let text = line(&aside, kept)?;
     Some(format!("{text}\n  all of them: {}", given.opens(ROWS, false)))
 }
