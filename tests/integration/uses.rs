@@ -39,7 +39,9 @@ fn used_stages_run_and_are_shown_under_their_names() {
     }
     let table = place.well(&["table", "p.yaml"]).out;
     assert!(table.contains("| seed 1 |") && table.contains("toys.errors"), "{table}");
-    let sweep = place.well(&["sweep", "p.yaml", "--by", "toys.errors.delta_J", "--each"]).out;
+    let sweep = place
+        .well(&["sweep", "p.yaml", "--by", "toys.errors.delta_J", "--each"])
+        .out;
     let heading = sweep.lines().next().unwrap();
     assert!(heading.contains("seed") && heading.contains("toys.scale"), "{sweep}");
     assert_eq!(sweep.lines().count(), 5, "{sweep}");
