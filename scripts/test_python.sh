@@ -7,6 +7,9 @@ cd "$root/python"
 python=.venv/bin/python
 [ -x $python ] || python3 -m venv .venv || { echo "python3 makes no virtual environment (Debian: apt install python3-venv)" >&2; exit 1; }
 pip="$python -m pip --disable-pip-version-check"
+# maturin is looked for by its name.
+PATH=$PWD/.venv/bin:$PATH
+export PATH
 # Apart from the build, so that what failed is clear.
 $pip install --quiet 'maturin>=1.9,<2' || { echo "pip cannot fetch maturin: the Python tests need the package registry" >&2; exit 1; }
 # Less is optimised than in a wheel that one keeps: results are the same to the last bit.
