@@ -62,7 +62,7 @@ pub(crate) fn integrate_graded<const M: usize>(
     mut f: impl FnMut(f64) -> [f64; M],
 ) -> [f64; M] {
     let mut sum = [0.0; M];
-    let (mut from, mut edge) = (low, finest.max(1e-16 * high));
+    let (mut from, mut edge) = (low, finest.max(1e-32 * high));
     while from < high {
         if edge > from * 1.000_001 {
             let to = if edge * 1.5 > high { high } else { edge };

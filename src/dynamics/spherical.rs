@@ -21,6 +21,10 @@ const DEEP: f64 = 1e-5;
 /// (r v_r)² over the numbers of which it is a difference in f, above which its sign is beyond doubt.
 const CLEAR: f64 = 1e-10;
 
+/// Angular momentum that a radial orbit is given, over that of its farther turning point at the speed halfway: the radial action does not
+/// notice it, and a star that is not exactly radial has more.
+const LEAST: f64 = 1e-20;
+
 /// The rule for averages over short distances: exact to degree 9, so 1e-10 or better over a tenth.
 static RULE: LazyLock<[(f64, f64); 5]> = LazyLock::new(gauss_legendre);
 
@@ -147,8 +151,7 @@ impl<'a, P: Potential> RadialOrbit<'a, P> {
             (root(low, bracket, |u| orbit.f(u)) - u).max(0.0)
         });
         orbit.outer = u + above;
-        // A radial orbit is given the least angular momentum that leaves its radial action as it is.
-        orbit.l = l.max(1e-14 * orbit.outer.sqrt() * (2.0 * depth).sqrt());
+        orbit.l = l.max(LEAST * (2.0 * orbit.outer * orbit.kinetic(0.25 * orbit.outer)).sqrt());
         let (below, inner) = below.map(|below| (below, u - below)).unwrap_or_else(|| {
             let (low, high) = (orbit.l * orbit.l / (2.0 * depth), inside.min(u));
             let inner = if high > low && orbit.f(high) > 0.0 {

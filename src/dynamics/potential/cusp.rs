@@ -5,8 +5,9 @@ use super::SphericalProfile;
 use crate::units::GRAVITATIONAL_CONSTANT as G;
 use std::f64::consts::PI;
 
-/// Radius of the homogeneous core of every cusp, in units of its scale: no orbit notices it.
-pub(crate) const CORE: f64 = 1e-9;
+/// Radius of the homogeneous core of every cusp, in units of its scale. How far a nearly radial orbit is turned at the centre of a
+/// Jaffe sphere falls with the logarithm of its pericentre: at 1e-9 such orbits would notice the core.
+pub(crate) const CORE: f64 = 1e-30;
 
 /// A spherical mass distribution by the mass inside each radius, which may be infinitely dense at the origin.
 pub(crate) trait Cusp {
