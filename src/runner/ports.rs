@@ -61,6 +61,15 @@ impl Artifact {
         }
     }
 
+    /// Whether the two are the same without a look at their columns: tables share one schema.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Table(own), Self::Table(other)) => Arc::ptr_eq(own, other),
+            (Self::Table(_), _) | (_, Self::Table(_)) => false,
+            _ => self == other,
+        }
+    }
+
     /// A noun for messages.
     pub fn noun(&self) -> &'static str {
         match self {

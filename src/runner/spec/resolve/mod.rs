@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use self::place::Last;
 use self::variants::Variant;
 use super::arguments;
 use super::diagnostics::{At, Mistake};
@@ -24,7 +25,7 @@ use super::sources::Sources;
 use super::spans::Part;
 use super::sweep::{Combinations, Written as WrittenSweep};
 use crate::graph::{Graph, Searched, StageId, StageInstance};
-use crate::ports::{Counts, InputPort, OutputPort};
+use crate::ports::{Counts, InputPort};
 use crate::quantity::ReadQuantity;
 use crate::search::{Known, Outcomes, Search};
 
@@ -60,7 +61,7 @@ pub(super) fn resolve(
         used: BTreeSet::new(),
         places: Vec::new(),
         inputs: None,
-        last: vec![None; nodes.len()],
+        last: nodes.iter().map(|_| None).collect(),
         names: nodes.iter().map(|node| node.name.as_str().into()).collect(),
         instances: Vec::with_capacity(nodes.len()),
         counts: Vec::with_capacity(nodes.len()),
@@ -181,13 +182,6 @@ impl Places {
 /// The instances that are connected to each input of a stage; `None` for one that there is not.
 type Connected = Vec<Vec<Option<StageId>>>;
 
-/// What an instance of a stage writes.
-#[derive(Clone)]
-struct Written {
-    outputs: Arc<[OutputPort]>,
-    counts: Arc<Counts>,
-}
-
 struct Resolver<'a, 's> {
     sources: &'s Sources,
     scopes: &'s [Scope<'a>],
@@ -198,9 +192,9 @@ struct Resolver<'a, 's> {
     /// Columns of the sweep that some stage uses.
     used: BTreeSet<usize>,
     places: Vec<Places>,
-    /// The input ports of the last variant, and of each stage the outputs of its last instance: most have the same, and share them.
+    /// The input ports of the last variant, and the last instance of each stage: most are the same, and share what they have.
     inputs: Option<Arc<[InputPort]>>,
-    last: Vec<Option<Written>>,
+    last: Vec<Option<Last>>,
     /// The names of the stages.
     names: Vec<Arc<str>>,
     instances: Vec<StageInstance>,

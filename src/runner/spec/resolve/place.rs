@@ -8,9 +8,44 @@ use super::super::problem::Problem;
 use super::super::spans::Part;
 use super::super::{arguments, connect};
 use super::variants::Variant;
-use super::{Resolver, Written};
+use super::Resolver;
 use crate::graph::{Connection, StageId, StageInstance};
-use crate::ports::{Connected, Counts, NetworkType, OutputPort};
+use crate::ports::{Artifact, Connected, Counts, InputPort, NetworkType, OutputPort};
+use crate::stage::AnyStage;
+
+/// What an instance of a stage writes.
+#[derive(Clone)]
+pub(super) struct Written {
+    outputs: Arc<[OutputPort]>,
+    counts: Arc<Counts>,
+}
+
+/// The last instance of a stage: the next one is mostly the same but for its place in the sweep, and then need not be asked.
+pub(super) struct Last {
+    stage: Arc<dyn AnyStage>,
+    inputs: Arc<[InputPort]>,
+    connected: Connected,
+    /// What is known of what is connected.
+    counts: Counts,
+    written: Written,
+}
+
+impl Last {
+    /// Whether this is one with inputs of the same kind.
+    fn is_of(&self, variant: &Variant) -> bool {
+        Arc::ptr_eq(&self.inputs, &variant.inputs)
+    }
+
+    /// What it writes, if it is of the same stage with the same at its inputs.
+    fn again(&self, variant: &Variant, connected: &Connected, counts: &Counts) -> Option<Written> {
+        let is_same = |((port, own), (other_port, other)): ((&&str, &Artifact), (&&str, &Artifact))| port == other_port && own.is_same(other);
+        let same = Arc::ptr_eq(&self.stage, &variant.stage)
+            && self.counts == *counts
+            && self.connected.len() == connected.len()
+            && self.connected.iter().zip(connected).all(is_same);
+        same.then(|| self.written.clone())
+    }
+}
 
 impl<'a> Resolver<'a, '_> {
     /// Makes the instance of a stage with the rows that are set, if all is well with it and its inputs.
@@ -86,8 +121,10 @@ impl<'a> Resolver<'a, '_> {
                     let names = connect::fitting(types, &self.instances).into_iter();
                     names.map(|name| self.name_from(node, &name)).collect()
                 };
-                // Those over a swept parameter are alike.
-                if n == 0 {
+                // Those over a swept parameter are alike, and what the last instance had fits this one, too.
+                let last = self.last[index].as_ref().filter(|last| last.is_of(variant));
+                let fits = last.and_then(|last| last.connected.get(name));
+                if n == 0 && !fits.is_some_and(|fits| fits.is_same(&output.artifact)) {
                     for problem in connect::misfits(port, || self.name_from(node, &writer.name), output, fitting) {
                         report(self.mistakes, source, Part::Value, problem);
                     }
@@ -124,25 +161,39 @@ impl<'a> Resolver<'a, '_> {
         if !complete || variant.faulty || self.mistakes.len() > before {
             return None;
         }
-        let outputs = match variant.stage.outputs(&connected) {
-            Ok(outputs) => outputs,
-            Err(reason) => {
-                let (path, part) = self.place_of(node, &reason);
-                let kind = kind.name.to_owned();
-                self.mistakes
-                    .push(Mistake::at(path, part, Problem::Unfit { kind, reason }));
-                return None;
+        let known = self.last[index].as_ref().and_then(|last| last.again(variant, &connected, &counts));
+        let Written { outputs, counts } = match known {
+            Some(written) => written,
+            None => {
+                let outputs = match variant.stage.outputs(&connected) {
+                    Ok(outputs) => outputs,
+                    Err(reason) => {
+                        let (path, part) = self.place_of(node, &reason);
+                        let kind = kind.name.to_owned();
+                        self.mistakes
+                            .push(Mistake::at(path, part, Problem::Unfit { kind, reason }));
+                        return None;
+                    }
+                };
+                let known = match variant.stage.counts(&counts) {
+                    Ok(counts) => counts,
+                    Err(faults) => {
+                        let path = node.path_of_with(scopes);
+                        arguments::report_faults(&faults, &path, self.mistakes);
+                        return None;
+                    }
+                };
+                let written = self.written(index, outputs, known);
+                let last = Last {
+                    stage: variant.stage.clone(),
+                    inputs: variant.inputs.clone(),
+                    connected,
+                    counts,
+                    written,
+                };
+                self.last[index].insert(last).written.clone()
             }
         };
-        let counts = match variant.stage.counts(&counts) {
-            Ok(counts) => counts,
-            Err(faults) => {
-                let path = node.path_of_with(scopes);
-                arguments::report_faults(&faults, &path, self.mistakes);
-                return None;
-            }
-        };
-        let Written { outputs, counts } = self.written(index, outputs, counts);
         self.counts.push(counts);
         connections.sort_by_key(|connection| variant.inputs.iter().position(|port| port.is_called(connection.port)));
         let id = StageId::new(self.instances.len());
@@ -165,13 +216,13 @@ impl<'a> Resolver<'a, '_> {
     }
 
     /// What an instance of a stage writes, in the memory of the last one where that writes the same.
-    fn written(&mut self, stage: usize, outputs: Vec<OutputPort>, counts: Counts) -> Written {
-        match &self.last[stage] {
+    fn written(&self, stage: usize, outputs: Vec<OutputPort>, counts: Counts) -> Written {
+        match self.last[stage].as_ref().map(|last| &last.written) {
             Some(last) if *last.outputs == *outputs && *last.counts == counts => last.clone(),
-            _ => {
-                let (outputs, counts) = (outputs.into(), Arc::new(counts));
-                self.last[stage].insert(Written { outputs, counts }).clone()
-            }
+            _ => Written {
+                outputs: outputs.into(),
+                counts: Arc::new(counts),
+            },
         }
     }
 
