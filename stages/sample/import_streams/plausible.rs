@@ -8,7 +8,7 @@ use runner::stage::Stage;
 use super::ImportStreams;
 use super::source::{COLUMNS, Source};
 use super::values::{CARTESIAN, SKY, V_LOS, Values};
-use crate::common::units::examples;
+use crate::common::units::{examples, factor};
 
 /// Distances, kpc, between which the median of any table of stars lies: the nearest known are some parsecs away, and a megaparsec is beyond
 /// the Local Group's middle.
@@ -40,11 +40,11 @@ impl Default for Median {
 }
 
 impl Median {
+    /// Adds a number. What is 0 is so in every unit, and is passed over.
     fn add(&mut self, value: f64) {
-        if value.is_nan() {
+        if value.is_nan() || value == 0.0 {
             return;
         }
-        // Of what is 0 the logarithm is below all others.
         let place = (value.abs().log10() + DECADES as f64) * PARTS as f64;
         let place = place.clamp(0.0, (self.counts.len() - 1) as f64) as usize;
         self.counts[place] += 1;
@@ -57,10 +57,7 @@ impl Median {
             below += count;
             below > 0 && 2 * below >= self.all
         })?;
-        Some(match place {
-            0 => 0.0,
-            place => 10.0_f64.powf((place as f64 + 0.5) / PARTS as f64 - DECADES as f64),
-        })
+        Some(10.0_f64.powf((place as f64 + 0.5) / PARTS as f64 - DECADES as f64))
     }
 }
 
@@ -171,17 +168,26 @@ impl Medians {
             file.unwrap_or_default(),
             shown(median),
             names.join(" "),
-            examples(ours.unit),
+            others(ours.unit),
             ours.name,
             first.name(),
         )
     }
 }
 
+/// Other units than ours of what it measures.
+fn others(ours: &str) -> String {
+    let is_other = |unit: &&str| factor(unit, ours).is_ok_and(|factor| (factor - 1.0).abs() > 1e-9);
+    examples(ours)
+        .split(", ")
+        .filter(is_other)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 /// A number to two digits.
 fn shown(value: f64) -> String {
     match value {
-        0.0 => "0".to_owned(),
         value if !(1e-4..1e6).contains(&value) => format!("{value:.1e}"),
         value => {
             let digits = 1 - value.log10().floor() as i32;
@@ -203,17 +209,20 @@ mod tests {
             let found = median.get().unwrap_or_default() / (501.0 * scale);
             assert!((found - 1.0).abs() < 0.01, "{scale}: {found}");
         }
-        let mut zeros = Median::default();
-        assert_eq!(zeros.get(), None);
-        (0..3).for_each(|_| zeros.add(0.0));
-        zeros.add(f64::NAN);
-        zeros.add(1e300);
-        assert_eq!(zeros.get(), Some(0.0));
+        let mut odd = Median::default();
+        [0.0, f64::NAN, 0.0].into_iter().for_each(|value| odd.add(value));
+        assert_eq!(odd.get(), None);
+        [1e-300, 1e300, 1e300].into_iter().for_each(|value| odd.add(value));
+        assert!(odd.get().is_some_and(|median| median > 1e14));
     }
 
     #[test]
     fn numbers_have_two_digits() {
-        let of = [0.0012345, 0.0, 45_678.0, 7.9, 1234.0, 3e-7].map(shown);
-        assert_eq!(of, ["0.0012", "0", "46000", "7.9", "1200", "3.0e-7"]);
+        let of = [0.0012345, 45_678.0, 7.9, 1234.0, 3e-7].map(shown);
+        assert_eq!(
+            (others("mas").as_str(), others("kpc").as_str()),
+            ("arcsec, uas", "pc, Mpc")
+        );
+        assert_eq!(of, ["0.0012", "46000", "7.9", "1200", "3.0e-7"]);
     }
 }

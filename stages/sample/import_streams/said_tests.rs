@@ -320,9 +320,24 @@ fn tables_that_are_as_they_should_be_are_not_doubted() {
     );
     let clusters = fs::read_to_string(reference("clusters.csv")).unwrap();
     assert_eq!(import(&clusters, json!({})).findings(), [""; 0]);
-    let path = reference("orbits_dehnen_binney_98_1_halo.parquet");
-    let given: ImportStreams = stage(json!({ "path": path }));
-    let settled = Stage::settled(&given, &|path| path.to_owned()).unwrap().unwrap();
-    let ran = run(&settled, &[], &[("path", path.clone())]).completed();
-    assert_eq!(ran.findings(), [""; 0]);
+    let mut files = vec![
+        reference("orbits_dehnen_binney_98_1_halo.parquet"),
+        reference("clusters.csv"),
+    ];
+    for case in fs::read_dir(reference("../cases")).unwrap() {
+        let inside = fs::read_dir(case.unwrap().path()).into_iter().flatten();
+        files.extend(inside.map(|entry| entry.unwrap().path()));
+    }
+    let mut read = 0;
+    for path in files {
+        let given: ImportStreams = serde_json::from_value(json!({ "path": path })).unwrap();
+        // What has other names, or is wrong, is for other tests.
+        let Ok(Some(import)) = Stage::settled(&given, &|path| path.to_owned()) else {
+            continue;
+        };
+        let ran = run(&import, &[], &[("path", path.clone())]);
+        assert_eq!(ran.findings(), [""; 0], "{}", path.display());
+        read += usize::from(ran.result.is_ok());
+    }
+    assert!(read > 20, "{read} files");
 }
