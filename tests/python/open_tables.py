@@ -4,6 +4,7 @@ python tests/python/open_tables.py target/debug/actionfinder PIPELINE [DIRECTORY
 (needs astropy, pandas, polars and pyarrow; the pipeline must have been run)
 """
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -57,6 +58,16 @@ def same(found, expected):
     return np.array_equal(np.asarray(found), expected)
 
 
+def as_fits_has(values, found):
+    """Texts as expected of FITS, which has only ASCII: where one has other signs, what is found, if all the rest stands in it in its order."""
+    texts = []
+    for value, text in zip(values, np.asarray(found).astype(str), strict=True):
+        parts = [re.escape(part) for part in re.split(r"[^\x00-\x7f]+", value)]
+        is_spelled = len(parts) > 1 and text.isascii() and re.fullmatch(".+".join(parts), text)
+        texts.append(text if is_spelled else value)
+    return np.array(texts, dtype=object)
+
+
 def check(program, pipeline, output, path, folder):
     table = pq.read_table(path)
     expected = {name: table[name].to_pandas().to_numpy() for name in table.column_names}
@@ -91,6 +102,9 @@ def check(program, pipeline, output, path, folder):
                 if len(values) == 0:
                     assert len(column) == 0
                     continue
+                is_text = all(isinstance(value, str) for value in values)
+                if ending == "fits" and is_text:
+                    values = as_fits_has(values, column)
                 assert same(column, values), (output, ending, reader, name, column[:3], values[:3])
     return table.num_rows
 
@@ -106,6 +120,7 @@ def main():
             if words[1] == "table" and words[2].isdigit():
                 check(program, pipeline, words[0], words[3], folder)
                 count += 1
+    assert count > 0, f"no table of {pipeline} has been made: {listed}"
     print(f"{count} tables are the same in four formats, with equal units")
 
 
