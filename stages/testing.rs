@@ -52,6 +52,14 @@ impl Ran {
         self.told.iter().filter_map(note).collect::<Vec<_>>().join("\n")
     }
 
+    pub fn findings(&self) -> Vec<String> {
+        let finding = |told: &Told| match told {
+            Told::Finding { text } => Some(text.clone()),
+            _ => None,
+        };
+        self.told.iter().filter_map(finding).collect()
+    }
+
     /// The error's message and hint.
     pub fn error(&self) -> String {
         match &self.result {

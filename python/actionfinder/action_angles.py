@@ -75,6 +75,12 @@ def actions(
     * ``"torus"``: 1e-3, by tori iterated to the star (Binney & McMillan 2016);
     * ``"o2gf"``: 1e-4 and with an error of its own, from the star's orbit (Sanders & Binney 2014).
 
+    J_φ = x v_y − y v_x is below zero for what rotates with the Galaxy, where the Sun is at x < 0, as `Sun.locate` has it:
+
+    >>> point = Potential(isochrone=dict(mass=3.334e11, scale=5.0))
+    >>> float(actions(point, [-8.0, 0.0, 0.0, 10.0, 220.0, 5.0]).actions[0].round(6))
+    -1760.0
+
     **Fails when** the potential is not symmetric enough. Rows that have no actions, being unbound for one, are NaN and in
     ``reasons``, or with ``errors="raise"`` a `RowError`.
     """

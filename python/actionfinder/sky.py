@@ -81,6 +81,9 @@ class Sun:
         """Stars (…, 6), kpc and km/s, that the Sun sees so: the inverse of `observe`.
 
         Distance in kpc, l and b in degrees, v_los in km/s, proper motions in mas/yr.
+
+        >>> Sun().locate(1.0, 0.0, 0.0, 0.0, 0.0, 0.0).round(3).tolist()  # towards the centre, at rest beside the Sun
+        [-7.122, 0.0, 0.0, 11.1, 250.2, 7.25]
         """
         given = dict(distance=distance, l=l, b=b, v_los=v_los, mu_l_cosb=mu_l_cosb, mu_b=mu_b)
         parts = np.broadcast_arrays(*(numbers(value, _UNITS[name]) for name, value in given.items()))
@@ -89,7 +92,11 @@ class Sun:
 
 
 def icrs_to_galactic(ra: Numbers, dec: Numbers, mu_ra_cosdec: Numbers, mu_dec: Numbers) -> tuple[Array, Array, Array, Array]:
-    """l, b, μ_l cos b and μ_b of stars at ``ra``, ``dec`` in ICRS: degrees and mas/yr, in and out."""
+    """l, b, μ_l cos b and μ_b of stars at ``ra``, ``dec`` in ICRS: degrees and mas/yr, in and out.
+
+    >>> [float(part.round(4)) for part in icrs_to_galactic(285.0, 10.0, -3.0, -6.0)]
+    [42.8071, 2.662, -6.7079, -0.0609]
+    """
     units = ("deg", "deg", "mas/yr", "mas/yr")
     parts = np.broadcast_arrays(*map(numbers, (ra, dec, mu_ra_cosdec, mu_dec), units))
     rows = np.stack(parts, axis=-1)

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use runner::batch::profile::Profile;
 use runner::batch::{Scheduler, intents};
 use runner::clock;
-use runner::spec::PipelineFile;
 
+use super::common;
 use super::failure::{Failure, Finished};
 use super::on;
 use super::results::Results;
@@ -23,11 +23,7 @@ pub struct Args {
 
 /// Ends them.
 pub fn run(args: Args) -> Result<Finished, Failure> {
-    let invalid = |problem: runner::spec::Diagnostics| Failure::Invalid(problem.to_string());
-    let file = PipelineFile::read(&args.pipeline).map_err(invalid)?;
-    let name = file
-        .name()
-        .ok_or_else(|| Failure::Invalid(format!("{} has no name: `pipeline: NAME`", args.pipeline.display())))?;
+    let name = common::name(&args.pipeline)?;
     let store = args.results.store_of(&args.pipeline);
     // Runs that follow the jobs see it, and submit no more.
     let stop = intents::stop_path(&store, &name);

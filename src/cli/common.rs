@@ -341,7 +341,7 @@ fn resolve(file: &PipelineFile, parameters: &Parameters, outcomes: &Outcomes) ->
 }
 
 /// Reads a pipeline's file, once. A table in its place is a beginner's mistake, and its content would only confuse.
-fn read(pipeline: &Path) -> Result<PipelineFile, Failure> {
+pub fn read(pipeline: &Path) -> Result<PipelineFile, Failure> {
     let is_table = matches!(formats::Format::of(pipeline), Some(formats::Ending::Read(_)));
     if is_table && pipeline.is_file() {
         let file = quoted(&pipeline.display().to_string());
@@ -351,6 +351,21 @@ fn read(pipeline: &Path) -> Result<PipelineFile, Failure> {
         )));
     }
     PipelineFile::read(pipeline).map_err(invalid)
+}
+
+/// The name of a pipeline, whatever else is wrong with its file.
+pub fn name(pipeline: &Path) -> Result<String, Failure> {
+    let file = read(pipeline)?;
+    if file.own_text().trim().is_empty() {
+        return Err(Failure::Invalid(format!(
+            "error: {}: the file is empty",
+            pipeline.display()
+        )));
+    }
+    file.name().ok_or_else(|| {
+        let shown = pipeline.display();
+        Failure::Invalid(format!("error: {shown} has no name: `pipeline: NAME`\n  help: `actionfinder plan {shown}` says what is wrong with it"))
+    })
 }
 
 fn invalid(diagnostics: runner::spec::Diagnostics) -> Failure {

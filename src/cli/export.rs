@@ -13,6 +13,7 @@ use runner::ports::Artifact;
 use super::answers::Exported;
 use super::common::{Loaded, Parameters};
 use super::failure::{Failure, Finished};
+use super::output::can_be_written;
 use super::results::Results;
 use crate::console::{answer, manners, say};
 use drawn::Form;
@@ -36,6 +37,7 @@ pub struct Args {
 
 /// Writes it.
 pub fn run(args: Args) -> Result<Finished, Failure> {
+    can_be_written(&args.to)?;
     let form = Form::of(&args.to);
     let (file, output) = split(&args.output);
     let is_pipeline = file

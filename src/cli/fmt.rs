@@ -66,6 +66,9 @@ fn changes(file: &Path) -> Result<(String, Vec<Change>), Failure> {
     let shown = file.display();
     let pipeline = PipelineFile::read(file).map_err(|why| Failure::Work(format!("{shown}: {}", messages(&why))))?;
     let text = pipeline.own_text().to_owned();
+    if text.trim().is_empty() {
+        return Err(Failure::Work(format!("{shown}: the file is empty")));
+    }
     let changes = second_edition(&text);
     // One that is cut off has nothing to change either.
     if changes.is_empty() && pipeline.name().is_none() {

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::answers::{Difference, Differences, Origin, Origins, Recorded, RunRow};
 use super::failure::{Failure, Finished};
+use super::output::can_be_written;
 use super::results::Results;
 use crate::console::{align, answer, duration, print};
 use crate::report::plain;
@@ -84,6 +85,7 @@ enum What {
 pub fn run(args: Args) -> Result<Finished, Failure> {
     match &args.what {
         None => {
+            args.output.as_deref().map_or(Ok(()), can_be_written)?;
             let mut runs = kept(&args.results.store_here())?;
             runs.retain(|run| args.tag.as_ref().is_none_or(|tag| run.notes.tags.contains(tag)));
             match &args.output {

@@ -20,6 +20,7 @@ mod looks;
 mod manual;
 mod new;
 mod on;
+mod output;
 mod plan;
 mod predict;
 mod quick;

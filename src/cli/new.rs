@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::answers::Begun;
 use super::failure::{Failure, Finished};
+use super::output::can_be_written;
 use super::quick::{absolute, quoted};
 use crate::console::answer;
 
@@ -41,6 +42,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     if args.path.exists() {
         return Err(there(&args.path));
     }
+    can_be_written(&args.path)?;
     let (yaml, found) = match &args.from {
         None => {
             let sample = args.path.with_file_name(SAMPLE_NAME);

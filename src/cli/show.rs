@@ -46,6 +46,10 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             answer(|| all(&outputs), || listed(&outputs));
             return Ok(Finished::Well);
         }
+        (None, false) if args.file.is_dir() => {
+            let why = "is a folder: name a pipeline, or a file of the results";
+            return Err(Failure::Usage(format!("{}: {why}", args.file.display())));
+        }
         (None, false) => args.file,
         (Some(output), false) => {
             return Err(Failure::Usage(format!(

@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 use runner::event::{Event, Told};
 use runner::live::Follower;
 use runner::search::order;
-use runner::spec::PipelineFile;
 use serde_json::{Map, Value, json};
 
-use super::common::{Loaded, Pipeline};
+use super::common::{self, Loaded, Pipeline};
 use super::failure::{Failure, Finished};
 use super::sweep;
 use crate::console::{Log, count, print, say, sink};
@@ -36,10 +35,7 @@ pub struct Args {
 /// Follows the run to its end.
 pub fn run(args: Args) -> Result<Finished, Failure> {
     let path = &args.pipeline.pipeline;
-    let file = PipelineFile::read(path).map_err(|mistakes| Failure::Invalid(mistakes.to_string()))?;
-    let Some(name) = file.name() else {
-        return Err(Failure::Usage(format!("{} has no `pipeline:`", path.display())));
-    };
+    let name = common::name(path)?;
     let store = args.pipeline.results.store_of(path);
     let Some(mut follower) = Follower::attach(&store.pipeline_folder(&name)) else {
         say(&format!("no run of {name} is at work in {}", store.results().display()));

@@ -11,24 +11,45 @@ use crate::error::FormatError;
 /// Bytes read from the disk together.
 const PIECE: usize = 1 << 16;
 
+/// How what gzip packed begins.
+const GZIP: &[u8] = b"\x1f\x8b";
+
 /// Opens a file; gzip is taken off.
 pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead>, FormatError> {
     let file = File::open(path).map_err(|error| FormatError::io(path, error))?;
     let mut file = BufReader::with_capacity(PIECE, file);
     let begin = file.fill_buf().map_err(|error| FormatError::io(path, error))?;
-    Ok(if begin.starts_with(b"\x1f\x8b") {
+    Ok(if begin.starts_with(GZIP) {
         Box::new(BufReader::with_capacity(PIECE, MultiGzDecoder::new(file)))
     } else {
         Box::new(file)
     })
 }
 
-/// The first bytes of a file, unpacked: at most `most`. What cannot be unpacked is shown when it is read.
-pub(crate) fn begin(path: &Path, most: u64) -> Result<Vec<u8>, FormatError> {
-    let mut begin = Vec::new();
-    match open(path)?.take(most).read_to_end(&mut begin) {
-        Err(error) if !is_damage(&error) => Err(FormatError::io(path, error)),
-        _ => Ok(begin),
+/// The first bytes of a file.
+pub(crate) struct Begun {
+    /// Unpacked.
+    pub bytes: Vec<u8>,
+    /// Whether gzip packed them.
+    pub is_packed: bool,
+}
+
+/// The first bytes of a file, at most `most`. What cannot be unpacked behind some that can is shown when it is read.
+pub(crate) fn begin(path: &Path, most: u64) -> Result<Begun, FormatError> {
+    let io = |error| FormatError::io(path, error);
+    let mut first = Vec::new();
+    File::open(path)
+        .map_err(io)?
+        .take(2)
+        .read_to_end(&mut first)
+        .map_err(io)?;
+    let mut bytes = Vec::new();
+    match open(path)?.take(most).read_to_end(&mut bytes) {
+        Err(error) if bytes.is_empty() || !is_damage(&error) => Err(failed(path, error)),
+        _ => Ok(Begun {
+            bytes,
+            is_packed: first == GZIP,
+        }),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::bytes;
+use crate::beginning::Beginning;
 use crate::error::FormatError;
 
 /// Format of a file.
@@ -26,12 +26,14 @@ pub enum Format {
 }
 
 /// How a format that is read is told.
-struct Known {
-    format: Format,
-    what: &'static str,
+pub(crate) struct Known {
+    pub format: Format,
+    /// What a file of it is called.
+    pub what: &'static str,
     word: &'static str,
     endings: &'static [&'static str],
-    begins: &'static [&'static [u8]],
+    /// How such files begin; texts may begin with anything.
+    pub begins: &'static [&'static [u8]],
 }
 
 const KNOWN: [Known; 5] = [
@@ -106,7 +108,7 @@ const NOT_READ: [NotRead; 7] = [
     NotRead {
         what: "a ROOT file",
         endings: &["root"],
-        begins: &[b"root"],
+        begins: &[b"root\0"],
         hint: "in Python: uproot.open(FILE)[TREE].arrays(library=\"pd\").to_parquet(\"stars.parquet\")",
     },
     NotRead {
@@ -165,38 +167,44 @@ impl Format {
     }
 
     /// The format of a file: `said`, or what its first bytes tell, or the ending of its name. Where its bytes are of another format than
-    /// said, or of one that is not read, it is an error.
+    /// said, or of one that is not read, or cannot be of the one that its name tells, it is an error.
     pub(crate) fn find(path: &Path, said: Option<Self>) -> Result<Self, FormatError> {
-        let begin = bytes::begin(path, 512)?;
-        let starts = |begins: &[&[u8]]| begins.iter().any(|bytes| begin.starts_with(bytes));
-        if let Some(format) = NOT_READ.iter().find(|format| starts(format.begins)) {
+        let begin = Beginning::of(path)?;
+        if let Some(format) = NOT_READ.iter().find(|format| begin.starts_with(format.begins)) {
             return Err(FormatError::with_hint(format.message(path), format.hint));
         }
-        let found = KNOWN.iter().find(|known| starts(known.begins));
-        match (found, said) {
-            (Some(known), Some(said)) if known.format != said => {
-                let said = KNOWN.iter().find(|known| known.format == said);
-                Err(FormatError::with_hint(
-                    format!(
-                        "{} is {}, not {}",
-                        path.display(),
-                        known.what,
-                        said.map_or("that", |said| said.what)
-                    ),
+        let found = KNOWN.iter().find(|known| begin.starts_with(known.begins));
+        if let Some(known) = found {
+            let said = said.filter(|said| *said != known.format);
+            if let Some(said) = said.and_then(Self::known) {
+                return Err(FormatError::with_hint(
+                    format!("{} is {}, not {}", path.display(), known.what, said.what),
                     format!("write `format: {}`", known.word),
-                ))
+                ));
             }
-            (Some(known), _) => Ok(known.format),
-            (None, Some(said)) => Ok(said),
-            (None, None) => match Self::of(path) {
-                Some(Ending::Read(format)) => Ok(format),
-                Some(Ending::NotRead(format)) => Err(FormatError::with_hint(format.message(path), format.hint)),
-                None => Err(FormatError::with_hint(
+            begin.expect_unpacked(path, known)?;
+            return Ok(known.format);
+        }
+        let format = match (said, Self::of(path)) {
+            (Some(format), _) | (None, Some(Ending::Read(format))) => format,
+            (None, Some(Ending::NotRead(format))) => {
+                return Err(FormatError::with_hint(format.message(path), format.hint));
+            }
+            (None, None) => {
+                return Err(FormatError::with_hint(
                     format!("{} has no ending that tells its format", path.display()),
                     FORMATS,
-                )),
-            },
+                ));
+            }
+        };
+        if let Some(known) = format.known() {
+            begin.expect(path, known)?;
         }
+        Ok(format)
+    }
+
+    fn known(self) -> Option<&'static Known> {
+        KNOWN.iter().find(|known| known.format == self)
     }
 }
 

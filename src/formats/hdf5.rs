@@ -14,6 +14,7 @@ use hdf5_reader::group::Group;
 use hdf5_reader::{Attribute, Dataset, Hdf5File};
 
 use self::part::{Part, Type};
+use crate::bytes;
 use crate::cells::{Value, clipped};
 use crate::ecsv;
 use crate::error::FormatError;
@@ -205,9 +206,39 @@ fn open(path: &Path, table: Option<&str>) -> Result<Opened, FormatError> {
 
 fn root(path: &Path) -> Result<Group, FormatError> {
     // A file that is not there is said by the system.
-    std::fs::File::open(path).map_err(|error| FormatError::io(path, error))?;
+    let begin = bytes::begin(path, 64)?.bytes;
+    let held = std::fs::metadata(path)
+        .map_err(|error| FormatError::io(path, error))?
+        .len();
+    if end(&begin).is_none_or(|end| end > held) {
+        return Err(FormatError::with_hint(
+            format!(
+                "{} is cut off: its head says it goes on after {held} bytes",
+                path.display()
+            ),
+            "fetch or copy it again",
+        ));
+    }
     let file = Hdf5File::open(path).map_err(|error| failed(path, "its head", &error))?;
     file.root_group().map_err(|error| failed(path, "its root", &error))
+}
+
+/// Where a file that begins so ends, as its superblock says (HDF5 File Format Specification 3.0, II.A), where it does in 8 bytes; `None` if it ends before it says.
+fn end(begin: &[u8]) -> Option<u64> {
+    // Behind a block of the user's own it stands elsewhere.
+    if !begin.starts_with(b"\x89HDF") {
+        return Some(0);
+    }
+    let (size, at) = match *begin.get(8)? {
+        0 => (13, 40),
+        1 => (13, 44),
+        _ => (9, 28),
+    };
+    if *begin.get(size)? != 8 {
+        return Some(0);
+    }
+    let end = begin.get(at..)?.first_chunk()?;
+    Some(u64::from_le_bytes(*end))
 }
 
 /// The table of this name: a group, or a compound dataset.

@@ -3,6 +3,7 @@
 //! One file for each format; all give the same [`Table`]. What a user's file is can be anything: no length that it states is believed
 //! before the bytes are there, and what is wrong with it is said with its name and place.
 
+mod beginning;
 mod bytes;
 mod cells;
 mod ecsv;
@@ -22,6 +23,8 @@ mod write;
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wrong_files;
 
 use std::path::{Path, PathBuf};
 

@@ -115,7 +115,7 @@ pub(crate) fn read(path: &Path, separator: Option<char>, pieces: &mut Pieces) ->
         let noun = if comments == 1 { "line" } else { "lines" };
         let shown = path.display();
         notes.push(format!(
-            "{comments} {noun} after the header of {shown} begin with #: comments, not read"
+            "{comments} {noun} after the header of {shown} with #: comments, not read"
         ));
     }
     pieces.finish(notes);

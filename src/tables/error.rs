@@ -4,6 +4,20 @@ use std::path::PathBuf;
 
 /// Why the system refuses, in its words, without its number.
 pub fn reason(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    let own = match error.kind() {
+        ErrorKind::NotFound => "it does not exist",
+        ErrorKind::PermissionDenied => "this is not permitted",
+        ErrorKind::AlreadyExists => "there is something of this name already",
+        ErrorKind::IsADirectory => "it is a folder",
+        ErrorKind::NotADirectory => "its path leads through something that is no folder",
+        ErrorKind::ReadOnlyFilesystem => "its disk may only be read",
+        _ => "",
+    };
+    // What was said with an error of our own stays.
+    if !own.is_empty() && error.raw_os_error().is_some() {
+        return own.to_owned();
+    }
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
@@ -18,6 +32,18 @@ pub enum TableError {
         path: PathBuf,
         /// The system's reason.
         source: std::io::Error,
+    },
+    /// There is a folder in its place.
+    #[error("{path} is a folder", path = path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is nothing in the file.
+    #[error("{path} is empty (0 bytes)", path = path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
     },
     /// The file is another kind of file.
     #[error("{path} is not a Parquet file", path = path.display())]

@@ -146,10 +146,18 @@ pub(crate) fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, TableErro
 }
 
 pub(crate) fn open(path: &Path) -> Result<Builder, TableError> {
-    let file = File::open(path).map_err(|source| TableError::Io {
+    let io = |source| TableError::Io {
         path: path.to_owned(),
         source,
-    })?;
+    };
+    let file = File::open(path).map_err(io)?;
+    let about = file.metadata().map_err(io)?;
+    if about.is_dir() {
+        return Err(TableError::Folder { path: path.to_owned() });
+    }
+    if about.is_file() && about.len() == 0 {
+        return Err(TableError::Empty { path: path.to_owned() });
+    }
     let unreadable = |_| match kind(path) {
         Kind::Whole => damaged(path),
         Kind::CutOff => TableError::CutOff { path: path.to_owned() },

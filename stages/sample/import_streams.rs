@@ -15,10 +15,12 @@
 mod file;
 mod identity;
 mod kept;
+mod plausible;
 mod recognised;
 mod rows;
 mod settled;
 mod source;
+mod twice;
 mod values;
 mod write;
 
@@ -40,11 +42,14 @@ pub use self::identity::{Ids, number_of};
 pub use self::kept::{All, Keep};
 pub use self::recognised::{Partial, STREAM_NAMES, as_far_as_known, misfit, recognised, unit_of};
 pub use self::source::{ColumnMap, GAP, Source};
+pub use self::twice::not_used;
 
 use self::identity::Place;
 use self::kept::{KEPT, KeptWriter};
+use self::plausible::Medians;
 use self::rows::Read;
 use self::source::COLUMNS;
+use self::twice::Twice;
 use self::values::{Reading, Recipe, V_LOS, is_error};
 use self::write::{SetAsideWriter, StarsWriter};
 use crate::common::columns::{self, CARTESIAN, TIME};
@@ -83,7 +88,8 @@ pub struct ImportStreams {
     pub particles: Option<Particles>,
     /// Our columns, and where they come from. Needed are all of `x y z vx vy vz`, or `distance` (or `parallax`, `distance_modulus`) with
     /// `l b mu_l_cosb mu_b` or `ra dec pmra pmdec`; and `stream`, unless the stars belong to none. Left out, columns are known by their names, as
-    /// Gaia, galstreams, galpy, astropy and VizieR have them, errors and correlations too.
+    /// Gaia, galstreams, galpy, astropy and VizieR have them, errors and correlations too. Of a file with both, what is seen on the sky is used
+    /// where it has line-of-sight velocities; a note says so, and a finding where the two contradict each other.
     #[serde(default, skip_serializing_if = "ColumnMap::is_empty")]
     pub columns: ColumnMap,
     /// Columns of the file that travel with the stars as they are: a list of names, or `all` that are not mapped. The output `kept` has
@@ -336,7 +342,10 @@ impl Stage for ImportStreams {
         };
         wanted.extend(kept.iter().map(|column| (column.name.as_str(), formats::Role::Kept)));
         self.expect_parts(context)?;
-        let mut import = Import::new(self, context, kept.clone());
+        let twice = Twice::of_file(self, context, self.how())?;
+        let compared: Vec<String> = twice.wanted().into_iter().map(|(name, _)| name.to_owned()).collect();
+        wanted.extend(compared.iter().map(|name| (name.as_str(), formats::Role::Number)));
+        let mut import = Import::new(self, context, kept.clone(), twice);
         match &self.path {
             // Stars that belong to no stream stay in the order of the file.
             Some(_) if self.columns.stream.is_none() && self.columns.star.is_none() => {
@@ -368,13 +377,15 @@ struct Import<'a> {
     set_aside: SetAsideWriter,
     kept: Option<KeptWriter>,
     said: write::Said,
+    medians: Medians,
+    twice: Twice,
     rows: usize,
     usable: usize,
     incomplete: usize,
 }
 
 impl<'a> Import<'a> {
-    fn new(stage: &'a ImportStreams, context: &'a StageContext, kept: Vec<formats::Column>) -> Self {
+    fn new(stage: &'a ImportStreams, context: &'a StageContext, kept: Vec<formats::Column>, twice: Twice) -> Self {
         let read = stage.path.iter().chain(&stage.snapshots);
         Self {
             stage,
@@ -384,6 +395,8 @@ impl<'a> Import<'a> {
             set_aside: SetAsideWriter::new(stage),
             kept: stage.keep.as_ref().map(|_| KeptWriter::new(kept)),
             said: write::Said::default(),
+            medians: Medians::default(),
+            twice,
             rows: 0,
             usable: 0,
             incomplete: 0,
@@ -406,7 +419,16 @@ impl<'a> Import<'a> {
         self.rows += tables.iter().map(|table| table.rows).sum::<usize>();
         self.usable += read.rows.len();
         self.said.add(stage, tables, &read);
-        self.stars.append(stage, context, &readings, &read)?;
+        tables.iter().for_each(|table| self.medians.begin(table));
+        let (medians, twice) = (&mut self.medians, &mut self.twice);
+        self.stars
+            .append(stage, context, &readings, &read, &mut |row, values| {
+                medians.add(values);
+                // Of several files each has its own.
+                if let [table] = tables {
+                    twice.compare(table, row.at(), values);
+                }
+            })?;
         if let (Some(kept), Some(table)) = (&mut self.kept, tables.first()) {
             kept.append(context, table, &read)?;
         }
@@ -440,6 +462,8 @@ impl<'a> Import<'a> {
             }));
         }
         write::notes(stage, context, &self.said);
+        self.twice.tell(stage, context);
+        self.medians.tell(stage, context);
         if let Some(kept) = self.kept {
             kept.finish(context)?;
         }
@@ -509,5 +533,7 @@ impl ImportStreams {
     }
 }
 
+#[cfg(test)]
+mod said_tests;
 #[cfg(test)]
 mod tests;

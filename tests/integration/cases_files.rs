@@ -24,6 +24,8 @@ fn ran(name: &str) -> Ran {
     let place = case(name);
     let gave = place.well(&["run", "p.yaml", "--log", "plain"]);
     plain_words(&gave);
+    // Whatever is small, near or slow in them is so.
+    assert!(!gave.out.contains("the median "), "{}", gave.out);
     Ran {
         said: gave.err + &gave.out,
         place,

@@ -69,6 +69,139 @@ fn what_the_system_refuses_is_said_without_its_numbers() {
     }
 }
 
+/// Whatever is given for a pipeline, every command says what it is, in words of ours.
+#[test]
+fn what_is_no_pipeline_is_said_by_every_command() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("folder")).unwrap();
+    std::fs::create_dir(place.path("folder.yaml")).unwrap();
+    place.write("empty.yaml", "");
+    let bytes: Vec<u8> = (0..2000_u32).map(|number| (number * number % 251) as u8).collect();
+    std::fs::write(place.path("binary.yaml"), bytes).unwrap();
+    std::os::unix::fs::symlink("nowhere", place.path("dangling.yaml")).unwrap();
+    std::fs::write(place.path("stars.csv"), "x,y\n1,2\n").unwrap();
+    let files = [
+        ("none.yaml", "it does not exist"),
+        ("dangling.yaml", "it does not exist"),
+        ("folder.yaml", "is a folder"),
+        ("folder", "is a folder"),
+        ("empty.yaml", "is empty"),
+        ("binary.yaml", "is not a text file"),
+        ("stars.csv", "is a table, no pipeline"),
+    ];
+    let commands: [&[&str]; 17] = [
+        &["run", "FILE"],
+        &["run", "FILE", "--dry-run"],
+        &["plan", "FILE"],
+        &["plan", "FILE", "--json"],
+        &["why", "FILE", "stars"],
+        &["show", "FILE", "stars"],
+        &["show", "FILE"],
+        &["status", "FILE"],
+        &["sweep", "FILE"],
+        &["table", "FILE"],
+        &["graph", "FILE"],
+        &["report", "FILE"],
+        &["watch", "FILE"],
+        &["cancel", "FILE"],
+        &["compare", "FILE", "FILE"],
+        &["fmt", "--edition", "2", "FILE"],
+        &["export", "FILE", "-o", "o.csv"],
+    ];
+    let said = |words: &[&str], file: &str| {
+        let words: Vec<String> = words.iter().map(|word| word.replace("FILE", file)).collect();
+        place.run(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    for command in commands {
+        for (file, expected) in files {
+            // Those that also take tables of the results say what they take.
+            let of_results = ["show", "export"].contains(&command[0]);
+            if of_results && !file.ends_with(".yaml") {
+                continue;
+            }
+            let gave = said(command, file);
+            let text = gave.err.clone() + &gave.out;
+            assert!(
+                gave.code != 0 && gave.code < 10,
+                "{command:?} {file}: {} {text}",
+                gave.code
+            );
+            let is_table = command[0] == "fmt" && file == "stars.csv";
+            assert!(
+                text.contains(file) && (text.contains(expected) || is_table),
+                "{command:?} {file}: {text}"
+            );
+            for foreign in [
+                "os error",
+                "Is a directory",
+                "No such file",
+                "panic",
+                "utf-8 sequence",
+                "serde",
+                "YAMLError",
+            ] {
+                assert!(!text.contains(foreign), "{command:?} {file}: {text}");
+            }
+        }
+    }
+    let gave = place.run(&["show", "folder"]);
+    assert!(
+        gave.code == 2 && gave.err.contains("folder: is a folder: name a pipeline"),
+        "{}",
+        gave.err
+    );
+    assert!(!place.path("results").exists() && !place.path("o.csv").exists());
+}
+
+/// What is to be written is looked at before anything is made for it, by every command that writes a file.
+#[test]
+fn what_cannot_be_written_is_said_by_every_command() {
+    let place = Place::with(SMALL);
+    std::fs::create_dir(place.path("folder")).unwrap();
+    std::fs::create_dir(place.path("folder.csv")).unwrap();
+    for (folder, mode) in [("shut", 0o555), ("open", 0o755)] {
+        std::fs::create_dir(place.path(folder)).unwrap();
+        std::fs::set_permissions(place.path(folder), Permissions::from_mode(mode)).unwrap();
+    }
+    place.write("kept.csv", "mine\n");
+    std::fs::set_permissions(place.path("kept.csv"), Permissions::from_mode(0o444)).unwrap();
+    place.write("s.csv", "x,y,z,vx,vy,vz\n-8,0,0,0,220,0\n");
+    let commands: [&[&str]; 4] = [
+        &["export", "p.yaml:orbits"],
+        &["actions", "s.csv", "--potential", "mw_potential_2014"],
+        &["predict", "no.safetensors", "s.csv"],
+        &["runs"],
+    ];
+    for command in commands {
+        for (to, expected) in [
+            ("folder", "folder: is a folder: name a file in it"),
+            ("folder.csv", "folder.csv: is a folder: name a file in it"),
+            ("new.csv/", "new.csv/: is the name of a folder"),
+            ("nowhere/o.csv", "nowhere: there is no such folder: make it first"),
+            ("p.yaml/o.csv", "p.yaml: is no folder"),
+            ("shut/o.csv", "shut: may not be written in"),
+            ("kept.csv", "kept.csv: may only be read, and is left as it is"),
+            ("o.xyz", "o.xyz has no ending of a format that is written"),
+            ("open/o", "open/o has no ending of a format that is written"),
+        ] {
+            let gave = place.run(&[command, &["-o", to]].concat());
+            assert!(
+                gave.code == 2 && gave.err.contains(expected),
+                "{command:?} {to}: {} {}",
+                gave.code,
+                gave.err
+            );
+        }
+    }
+    assert_eq!(std::fs::read_to_string(place.path("kept.csv")).unwrap(), "mine\n");
+    let gave = place.run(&["new", "nowhere/p.yaml"]);
+    assert!(
+        gave.code == 2 && gave.err.contains("nowhere: there is no such folder"),
+        "{}",
+        gave.err
+    );
+}
+
 #[test]
 fn shells_and_man_know_every_command() {
     let place = Place::new();

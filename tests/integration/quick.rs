@@ -57,6 +57,84 @@ fn a_gaia_table_gives_actions_in_one_line_and_a_second_time_from_the_cache() {
     }
 }
 
+/// Of a file that says twice where stars are one is used, with errors and without, and it is said: by `actions`, `predict` and `new --from`.
+#[test]
+fn a_file_with_positions_and_sky_gives_one_answer() {
+    let place = Place::new();
+    let rows = [
+        "266.4,-28.9,0.5,-3.1,-5.5,20,",
+        "120,30,1,2,-4,-15,",
+        "200,5,2,-10,-8,40,",
+    ];
+    let wrong = ["1000,20,3,11,220,7", "900,21,4,12,230,8", "800,22,5,13,240,9"];
+    let both = rows.iter().zip(wrong);
+    let both: Vec<String> = both.map(|(sky, positions)| format!("{sky}{positions}")).collect();
+    let header = "ra,dec,parallax,pmra,pmdec,radial_velocity,x,y,z,vx,vy,vz";
+    place.write("plain.csv", &format!("{header}\n{}\n", both.join("\n")));
+    let with_errors: Vec<String> = both.iter().map(|row| format!("{row},0.02,0.03,0.03,1.5")).collect();
+    let errors = "parallax_error,pmra_error,pmdec_error,radial_velocity_error";
+    place.write(
+        "errors.csv",
+        &format!("{header},{errors}\n{}\n", with_errors.join("\n")),
+    );
+    let used = "`parallax ra dec pmra pmdec radial_velocity` are used, `x y z vx vy vz` are not";
+    let actions = |file: &str| -> Vec<String> {
+        let point = "{ isochrone: { mass: 3.0e11, scale: 4.0 } }";
+        let gave = place.well(&[
+            "actions",
+            file,
+            "--potential",
+            point,
+            "--method",
+            "isochrone",
+            "-o",
+            "o.csv",
+            "--log",
+            "plain",
+        ]);
+        let said = gave.err + &gave.out;
+        assert!(said.contains(used), "{said}");
+        assert!(
+            said.contains("contradict the sky in 3 of 3 rows; the first is row 1; there x is 1000.0000 kpc"),
+            "{said}"
+        );
+        let text = std::fs::read_to_string(place.path("o.csv")).unwrap();
+        let names: Vec<&str> = text.lines().next().unwrap().split(',').collect();
+        assert_eq!(names.contains(&"J_r_sd"), file == "errors.csv");
+        let wanted = ["x", "vz", "J_phi", "J_z", "J_r"].map(|name| names.iter().position(|own| *own == name).unwrap());
+        let row = |line: &str| {
+            let cells: Vec<&str> = line.split(',').collect();
+            wanted.map(|at| cells[at]).join(" ")
+        };
+        text.lines().skip(1).map(row).collect()
+    };
+    let plain = actions("plain.csv");
+    assert_eq!(plain.len(), 3);
+    assert_eq!(plain, actions("errors.csv"));
+    std::fs::copy(
+        project("tests/golden/field.safetensors"),
+        place.path("field.safetensors"),
+    )
+    .unwrap();
+    // What was brought in before is not said again; so another file.
+    let fewer = format!("{header},{errors}\n{}\n", with_errors[1..].join("\n"));
+    place.write("fewer.csv", &fewer);
+    let gave = place.well(&[
+        "predict",
+        "field.safetensors",
+        "fewer.csv",
+        "-o",
+        "a.csv",
+        "--log",
+        "plain",
+    ]);
+    assert!((gave.err + &gave.out).contains(used));
+    let gave = place.well(&["new", "--from", "errors.csv", "mine.yaml"]);
+    assert!((gave.err + &gave.out).contains(used));
+    let yaml = std::fs::read_to_string(place.path("mine.yaml")).unwrap();
+    assert!(yaml.contains("ra: \"ra\"") && !yaml.contains("x: \"x\""), "{yaml}");
+}
+
 #[test]
 fn the_pipeline_can_be_seen_and_is_one_that_runs() {
     let place = Place::new();

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use formats::{Column, How, Label, Role};
-use stages::sample::import_streams::{GAP, Partial, STREAM_NAMES, misfit, unit_of};
+use stages::sample::import_streams::{GAP, Partial, STREAM_NAMES, misfit, not_used, unit_of};
 
 use crate::cli::export::said;
 use crate::cli::failure::Failure;
@@ -62,6 +62,8 @@ pub fn pipeline(template: &str, file: &Path, table: Option<&str>, name: &str) ->
             "not known by their names: {gaps}; write the file's columns for them in place of {GAP}"
         ));
     }
+    let names: Vec<String> = found.columns.iter().map(|column| column.name.clone()).collect();
+    lines.extend(not_used(&names, &found.mapped));
     for (ours, theirs) in &found.mapped {
         let misfit = found
             .column(theirs)

@@ -11,6 +11,7 @@ use runner::store::Hash256;
 use super::common::{Loaded, Parameters, Work};
 use super::export;
 use super::failure::{Failure, Finished};
+use super::output::can_be_written;
 use super::results::Results;
 use super::run;
 use crate::console::{Log, print, say};
@@ -50,6 +51,9 @@ pub struct Quick {
 impl How {
     /// Whether a table can be written to the file that is named, which must not be the one that is `read`.
     pub fn check(&self, read: &Path) -> Result<(), Failure> {
+        if !self.explain {
+            can_be_written(&self.output)?;
+        }
         export::format_of(&self.output)?;
         is_file(read)?;
         if self.table.is_some()
@@ -58,9 +62,6 @@ impl How {
         {
             let why = "has one table, and takes no --table";
             return Err(Failure::Usage(format!("{}: {why}", read.display())));
-        }
-        if !self.explain {
-            has_folder(&self.output)?;
         }
         export::spare(&self.output, std::iter::once(read))
     }
@@ -137,24 +138,11 @@ fn option_of(path: &str) -> Option<&'static str> {
 fn is_file(path: &Path) -> Result<(), Failure> {
     let why = match std::fs::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => "there is no such file",
+        Err(error) => return Err(Failure::file(path, &error)),
         Ok(found) if found.is_dir() => "is a folder: name a file with a table in it",
         _ => return Ok(()),
     };
     Err(Failure::Usage(format!("{}: {why}", path.display())))
-}
-
-/// Whether a file can be written where it is to be, before anything is computed for it.
-fn has_folder(file: &Path) -> Result<(), Failure> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let why = match std::fs::metadata(folder) {
-        Ok(found) if !found.is_dir() => "is no folder, and nothing can be written in it",
-        Ok(found) if found.permissions().readonly() => "may not be written in",
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "there is no such folder: make it first",
-        _ if file.is_dir() => return Err(Failure::Usage(format!("{}: is a folder: name a file", file.display()))),
-        _ => return Ok(()),
-    };
-    Err(Failure::Usage(format!("{}: {why}", folder.display())))
 }
 
 /// Writes a text, unless the file holds it already: what is unchanged keeps its time, and seals stay.

@@ -115,7 +115,9 @@ impl KeptWriter {
         }
         let count = self.columns.len();
         let noun = if count == 1 { "column is" } else { "columns are" };
-        context.note(format!("{count} {noun} kept beside the stars, in the output {KEPT}"));
+        if count > 0 {
+            context.note(format!("{count} {noun} kept beside the stars, in the output {KEPT}"));
+        }
         Ok(())
     }
 }

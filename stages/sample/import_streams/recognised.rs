@@ -58,11 +58,11 @@ const ERRORS: [(&str, &str); 5] = [("", "_error"), ("", "_err"), ("", "_e"), ("e
 /// A name of galpy's for a correlation.
 const PROPER_MOTIONS: (&str, &str) = ("pmra_pmdec_corr", "pmcorr");
 
-const EQUATORIAL: [&str; 4] = ["ra", "dec", "pmra", "pmdec"];
-const GALACTIC: [&str; 4] = ["l", "b", "mu_l_cosb", "mu_b"];
-const CARTESIAN: [&str; 6] = ["x", "y", "z", "vx", "vy", "vz"];
+pub(super) const EQUATORIAL: [&str; 4] = ["ra", "dec", "pmra", "pmdec"];
+pub(super) const GALACTIC: [&str; 4] = ["l", "b", "mu_l_cosb", "mu_b"];
+pub(super) const CARTESIAN: [&str; 6] = ["x", "y", "z", "vx", "vy", "vz"];
 /// Of these one is taken, the first that is there: whoever adds distances to a table of parallaxes prefers them.
-const DEPTHS: [&str; 3] = ["distance", "distance_modulus", "parallax"];
+pub(super) const DEPTHS: [&str; 3] = ["distance", "distance_modulus", "parallax"];
 
 /// Ours where stars are and how they move, as three kinds of tables have it; the sky's stand without what says how far stars are.
 const SETS: [&[&str]; 3] = [&EQUATORIAL, &GALACTIC, &CARTESIAN];
@@ -150,39 +150,28 @@ fn is_like(name: &str, ours: &str) -> bool {
 /// The mapping of the columns of a file by their names, those of errors and correlations too; or what is missing.
 pub fn recognised(names: &[String]) -> Result<ColumnMap, String> {
     let mut found = by_names(names);
-    let has = |found: &BTreeMap<String, &str>, all: &[&str]| all.iter().all(|name| found.contains_key(*name));
     let depth = DEPTHS.into_iter().find(|depth| found.contains_key(*depth));
-    let is_seen = |found: &BTreeMap<String, &str>, set: &[&str]| depth.is_some() && has(found, set);
-    let dropped: &[&str] = if is_seen(&found, &EQUATORIAL) {
-        &GALACTIC
-    } else if is_seen(&found, &GALACTIC) {
-        &EQUATORIAL
-    } else if has(&found, &CARTESIAN) {
-        &[
-            "ra",
-            "dec",
-            "pmra",
-            "pmdec",
-            "l",
-            "b",
-            "mu_l_cosb",
-            "mu_b",
-            "distance",
-            "distance_modulus",
-            "parallax",
-            "v_los",
-        ]
-    } else {
-        &[]
+    let has = |all: &[&str]| all.iter().all(|name| found.contains_key(*name));
+    let seen = [&EQUATORIAL, &GALACTIC]
+        .into_iter()
+        .find(|set| depth.is_some() && has(*set));
+    // What was measured is used where it is whole: its axes are no one's choice, and errors are of it. Some x and y, such as a detector's, are
+    // no positions in the Galaxy.
+    let is_whole = has(&CARTESIAN);
+    let dropped: Vec<&str> = match seen {
+        Some(seen) if !is_whole || has(&["v_los"]) => {
+            let others = SETS
+                .into_iter()
+                .filter(|set| *set != seen.as_slice())
+                .flatten()
+                .copied();
+            let other_depths = DEPTHS.into_iter().filter(|name| Some(*name) != depth);
+            others.chain(other_depths).collect()
+        }
+        _ if is_whole => [&EQUATORIAL[..], &GALACTIC, &DEPTHS, &["v_los"]].concat(),
+        _ => DEPTHS.into_iter().filter(|name| Some(*name) != depth).collect(),
     };
-    let other_depths = DEPTHS.into_iter().filter(|name| Some(*name) != depth);
-    let dropped: Vec<&str> = dropped.iter().copied().chain(other_depths).collect();
     found.retain(|ours, _| !dropped.iter().any(|dropped| is_of(ours, dropped)));
-    let is_on_sky = is_seen(&found, &EQUATORIAL) || is_seen(&found, &GALACTIC);
-    if is_on_sky && !has(&found, &CARTESIAN) {
-        // Some x and y, such as a detector's, are no positions in the Galaxy.
-        found.retain(|ours, _| !CARTESIAN.contains(&ours.as_str()));
-    }
     if !found.contains_key("parallax") {
         found.remove("parallax_zero_point");
     }
@@ -200,7 +189,7 @@ pub fn recognised(names: &[String]) -> Result<ColumnMap, String> {
 }
 
 /// Our columns whose names are there, each with the file's.
-fn by_names(names: &[String]) -> BTreeMap<String, &str> {
+pub(super) fn by_names(names: &[String]) -> BTreeMap<String, &str> {
     let mut found: BTreeMap<String, &str> = BTreeMap::new();
     let there = |name: &str| names.iter().find(|column| column.eq_ignore_ascii_case(name));
     let known = COLUMNS.iter().map(|column| column.name).chain(["stream", "star"]);
@@ -331,6 +320,16 @@ mod tests {
         assert_eq!(theirs(&vizier, "parallax_error").unwrap(), "e_Plx");
         let astropy = of("id l b distance pm_l_cosb pm_b radial_velocity").unwrap();
         assert_eq!(theirs(&astropy, "mu_b").unwrap(), "pm_b");
+        let whole = "stream x y z vx vy vz ra dec parallax parallax_error pmra pmdec";
+        let twice = of(&format!("{whole} radial_velocity")).unwrap();
+        assert_eq!((theirs(&twice, "x"), theirs(&twice, "ra").is_some()), (None, true));
+        // Without a velocity along the line of sight the sky says less.
+        let without = of(whole).unwrap();
+        assert_eq!(
+            (theirs(&without, "ra"), theirs(&without, "parallax_error")),
+            (None, None)
+        );
+        assert_eq!(theirs(&without, "x").unwrap(), "x");
         let cartesian = of("stream star x y z vx vy vz J_r distance").unwrap();
         assert_eq!(theirs(&cartesian, "distance"), None);
         assert_eq!(theirs(&cartesian, "J_r").unwrap(), "J_r");

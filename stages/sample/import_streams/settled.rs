@@ -224,14 +224,13 @@ mod tests {
         let found = planned(header, "gaia.csv", json!({ "keep": "all" })).unwrap().unwrap();
         assert!(found.columns.x.is_none() && found.columns.y.is_none() && found.columns.vx.is_none());
         assert!(found.recipe().sun.is_some());
+        // Nor is a whole one used where the sky is whole; where it is not, that is.
         let whole = header.replace("x,y,vx", "x,y,vx,z,vy,vz");
-        assert!(
-            planned(&whole, "gaia.csv", json!({}))
-                .unwrap()
-                .unwrap()
-                .columns
-                .has_cartesian()
-        );
+        let found = planned(&whole, "gaia.csv", json!({})).unwrap().unwrap();
+        assert!(found.columns.x.is_none() && found.recipe().sun.is_some());
+        let without = whole.replace("radial_velocity", "rv_template");
+        let found = planned(&without, "gaia.csv", json!({})).unwrap().unwrap();
+        assert!(found.columns.has_cartesian() && !found.columns.has_sky());
         // Where there is nothing else, what lacks is said.
         assert!(planned("x,y,z,vx,vy\n", "a.csv", json!({})).unwrap_err()[0].contains("lacks vz"));
     }

@@ -44,6 +44,20 @@ impl Source {
         &self.0.column
     }
 
+    /// A column of this name in the unit that the file states, or ours.
+    pub(super) fn plain(name: &str) -> Self {
+        Self(Full {
+            column: name.to_owned(),
+            unit: None,
+            factor: one(),
+        })
+    }
+
+    /// The unit that the mapping says.
+    pub(super) fn unit(&self) -> Option<&str> {
+        self.0.unit.as_deref()
+    }
+
     /// The number by which values are multiplied to be in our unit, with the unit that the file states for the column. What is stated
     /// of another quantity, or another unit than that of the mapping, is an error.
     pub(super) fn scale(&self, column: &Column, stated: Option<&str>, file: &str) -> Result<f64, StageError> {
@@ -128,11 +142,7 @@ impl<'de> Deserialize<'de> for Source {
             }
 
             fn visit_str<E>(self, name: &str) -> Result<Source, E> {
-                Ok(Source(Full {
-                    column: name.to_owned(),
-                    unit: None,
-                    factor: 1.0,
-                }))
+                Ok(Source::plain(name))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Source, A::Error> {
@@ -399,6 +409,19 @@ impl ColumnMap {
                     format!("{other} is given already"),
                 ));
             }
+        }
+        let twice = SETS[0].iter().filter(|name| self.has_sky() && self.has(name));
+        let twice: Vec<&str> = twice.copied().collect();
+        if let Some(first) = twice.first() {
+            let sky = if self.has_equatorial() { SETS[2] } else { SETS[1] };
+            let sky: Vec<&str> = sky.iter().copied().filter(|name| self.has(name)).collect();
+            let message = format!("says twice where stars are: {} say it too", sky.join(" "));
+            let mut fault = Fault::new(&format!("columns.{first}"), message);
+            fault.hint = Some(format!(
+                "leave {} out, and x y z vx vy vz follow from the sky; or leave out what is seen on the sky",
+                twice.join(" ")
+            ));
+            faults.push(fault);
         }
         if self.has_equatorial() {
             let galactic = ["l", "b", "mu_l_cosb", "mu_b"].into_iter();

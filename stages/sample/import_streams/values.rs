@@ -19,12 +19,12 @@ pub(super) const NO_VALUES: Values = [f64::NAN; COLUMNS.len()];
 /// Places in [`COLUMNS`]: of t, of x y z vx vy vz, of distance l b v_los mu_l_cosb mu_b, of parallax and distance modulus, of errors and
 /// correlations as they are written, and of what these follow from: ra dec pmra pmdec radial_velocity, zero point, errors, correlations.
 pub(super) const T: usize = 0;
-const CARTESIAN: usize = 1;
-const SKY: usize = 7;
+pub(super) const CARTESIAN: usize = 1;
+pub(super) const SKY: usize = 7;
 pub(super) const V_LOS: usize = SKY + 3;
 const PARALLAX: usize = 22;
 const MODULUS: usize = 23;
-const ERRORS: usize = 24;
+pub(super) const ERRORS: usize = 24;
 const CORRELATIONS: usize = 32;
 const EQUATORIAL: usize = 42;
 const RADIAL_VELOCITY: usize = EQUATORIAL + 4;

@@ -11,8 +11,8 @@ use runner::units::standard;
 use super::ImportStreams;
 use super::rows::{Bad, Counter, Read, Row};
 use super::source::COLUMNS;
-use super::values::{NO_VALUES, Reading, T, V_LOS, is_error};
-use crate::common::columns::{CARTESIAN, NAME, TIME};
+use super::values::{NO_VALUES, Reading, T, V_LOS, Values, is_error};
+use crate::common::columns::{NAME, TIME};
 use crate::common::io::PieceWriter;
 
 /// Rows written together.
@@ -39,13 +39,14 @@ impl StarsWriter {
         }
     }
 
-    /// Adds the stars of the rows that can be used.
+    /// Adds the stars of the rows that can be used, which are shown to `seen`.
     pub fn append(
         &mut self,
         stage: &ImportStreams,
         context: &StageContext,
         readings: &[Reading],
         read: &Read,
+        seen: &mut dyn FnMut(&Row, &Values),
     ) -> Result<(), StageError> {
         let (rows, streams) = (&read.rows, &read.streams);
         let is_twice = |w: &&[Row]| w[0].star.is_some() && (w[0].stream, w[0].star) == (w[1].stream, w[1].star);
@@ -77,6 +78,7 @@ impl StarsWriter {
                 stars.push(star);
                 let filled = readings[row.snapshot()].fill(row.at(), &mut values);
                 filled.map_err(|(column, reason)| StageError::Bug(format!("{column} is {reason} now")))?;
+                seen(row, &values);
                 for (column, &place) in columns.iter_mut().zip(&self.written) {
                     column.push(values[place]);
                 }
@@ -286,14 +288,6 @@ pub(super) fn notes(stage: &ImportStreams, context: &StageContext, said: &Said) 
             sun.v + sun.v_lsr
         ));
     } else if !stage.columns.has_cartesian() {
-        let some: Vec<&str> = CARTESIAN.iter().map(|column| column.name).collect();
-        let some: Vec<&str> = some.into_iter().filter(|name| stage.columns.has(name)).collect();
-        context.note(match some.is_empty() {
-            true => "there are no x y z vx vy vz, for want of v_los; recover_velocities finds both".to_owned(),
-            false => format!(
-                "of x y z vx vy vz only {} are mapped: none follows from the sky while these are",
-                some.join(" ")
-            ),
-        });
+        context.note("there are no x y z vx vy vz, for want of v_los; recover_velocities finds both");
     }
 }
