@@ -1,5 +1,7 @@
 //! Reference pages, made from the types: what a kind of stage takes and gives, the potentials, the measures.
 
+mod choices;
+mod glossary;
 mod kind;
 mod schema;
 
@@ -105,6 +107,8 @@ fn page_of(definition: &str) -> Option<&'static str> {
     let shared = SHARED.iter().find(|shared| shared.definition == definition)?;
     Some(shared.page)
 }
+
+pub use glossary::{entries as glossary, entry as of_glossary};
 
 /// The words that choose something within a page, such as the names of potentials, each with its part of the page.
 pub fn entries(page: &Page) -> impl Iterator<Item = (&str, String)> {
