@@ -44,13 +44,13 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         answer(|| Explained { pages }, || page.text.trim_end().to_owned());
         return Ok(Finished::Well);
     }
-    let parts = pages
-        .iter()
-        .flat_map(reference::entries)
-        .filter(|(entry, _)| *entry == name);
-    let mut parts: Vec<String> = parts.map(|(_, part)| part).collect();
+    let term = reference::of_glossary(&name);
+    // Where the glossary says what a word means, ports and parameters of that name say no more.
+    let places = pages.iter().filter(|page| term.is_none() || reference::is_shared(page));
+    let found = places.flat_map(reference::entries).filter(|(entry, _)| *entry == name);
+    let mut parts: Vec<String> = term.iter().map(|entry| format!("{}\n", entry.text)).collect();
+    parts.extend(found.map(|(_, part)| part));
     parts.dedup();
-    parts.extend(reference::of_glossary(&name).map(|entry| format!("{}\n", entry.text)));
     if parts.is_empty() {
         return Err(Failure::Usage(unknown(&name, &pages)));
     }

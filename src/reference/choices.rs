@@ -55,6 +55,9 @@ fn of(least: &[String], variants: &[(Variant, Vec<String>)]) -> Told {
         }
     }
     for parameter in parameters {
+        if let Some(each) = each_choice(least, variants, parameter) {
+            return each;
+        }
         let own: Vec<&(Variant, Vec<String>)> = variants.iter().filter(|(of, _)| of.path[0] == parameter).collect();
         let choices: Vec<&(Variant, Vec<String>)> = own.iter().copied().filter(|(of, _)| of.path.len() < 3).collect();
         let mut lines: Vec<&String> = Vec::new();
@@ -83,6 +86,20 @@ fn of(least: &[String], variants: &[(Variant, Vec<String>)]) -> Told {
         }
     }
     told
+}
+
+/// What each choice of a parameter comes with, where it decides about all lines.
+fn each_choice(least: &[String], variants: &[(Variant, Vec<String>)], parameter: &str) -> Option<Told> {
+    let choices = || variants.iter().filter(|(of, _)| of.path.len() == 2 && of.path[0] == parameter && of.is_needed);
+    let is_always = |line: &String| choices().all(|(_, lines)| lines.contains(line));
+    if choices().count() < 2 || least.is_empty() || least.iter().any(is_always) {
+        return None;
+    }
+    let with = choices().map(|(of, lines)| (format!("With {}", named(&[of], 0)), lines.clone()));
+    Some(Told {
+        always: Vec::new(),
+        with: with.collect(),
+    })
 }
 
 impl Told {

@@ -25,14 +25,20 @@ pub fn entries() -> Vec<Entry> {
 /// What is said of a word.
 pub fn entry(word: &str) -> Option<Entry> {
     let word = plain(word);
-    let singular = word.strip_suffix('s').unwrap_or(&word);
     let all = entries();
     let first = all.iter().find(|entry| entry.words.contains(&word));
-    let found = first.or_else(|| {
-        let is_it = |own: &String| own == singular || own.strip_suffix('s').is_some_and(|own| own == word);
-        all.iter().find(|entry| entry.words.iter().any(is_it))
-    });
+    let is_it = |own: &String| singular(own) == singular(&word);
+    let found = first.or_else(|| all.iter().find(|entry| entry.words.iter().any(is_it)));
     found.cloned()
+}
+
+/// A noun without the ending of several.
+fn singular(word: &str) -> String {
+    match (word.strip_suffix("ies"), word.strip_suffix('s')) {
+        (Some(head), _) => format!("{head}y"),
+        (None, Some(head)) if !head.is_empty() => head.to_owned(),
+        _ => word.to_owned(),
+    }
 }
 
 /// The parts of a paragraph in bold.
@@ -66,7 +72,7 @@ mod tests {
         }
         let text = |word: &str| entry(word).unwrap().text;
         assert_eq!(text("actions"), text("frequencies"));
-        assert_eq!(text("action"), text("angles"));
+        assert_eq!((text("action"), text("frequency")), (text("angles"), text("angles")));
         assert!(text("staeckel_fudge").starts_with("**Stäckel fudge.**"));
         assert!(text("set_aside").starts_with("**Set aside.**") && text("kind").starts_with("**Stage.**"));
         assert_eq!(text("S"), text("s"));

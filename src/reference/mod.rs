@@ -110,6 +110,11 @@ fn page_of(definition: &str) -> Option<&'static str> {
 
 pub use glossary::{entries as glossary, entry as of_glossary};
 
+/// Whether a page is of what many kinds take.
+pub fn is_shared(page: &Page) -> bool {
+    SHARED.iter().any(|shared| shared.page == page.name)
+}
+
 /// The words that choose something within a page, such as the names of potentials, each with its part of the page.
 pub fn entries(page: &Page) -> impl Iterator<Item = (&str, String)> {
     let mut parts: Vec<(&str, String)> = Vec::new();

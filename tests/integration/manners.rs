@@ -119,9 +119,11 @@ fn json_tells_what_words_tell() {
     let here = place.path("").display().to_string();
     let command = restored["command"].as_str().unwrap().replace("[place]", here.trim_end_matches('/'));
     let command = command.strip_prefix("actionfinder ").unwrap();
+    // One name belongs to one file.
+    std::fs::remove_file(place.path("small.yaml")).unwrap();
     let again = place.well(&command.split_whitespace().collect::<Vec<_>>());
     assert!(again.err.contains("all fresh"), "{}", again.err);
-    let cancelled = json(&place.well(&["cancel", "small.yaml", "--json"]));
+    let cancelled = json(&place.well(&["cancel", "again/small.yaml", "--json"]));
     assert_eq!(cancelled, serde_json::json!({ "pipeline": "other", "jobs": 0 }));
     let answer = json(&place.well(&["status", "p.yaml", "--json"]));
     let stages = answer["stages"].as_array().unwrap();

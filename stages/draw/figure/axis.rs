@@ -1,5 +1,6 @@
 //! Axes: their range, what they show, and their ticks.
 
+use super::range::round;
 use super::text::Label;
 
 /// One axis.
@@ -17,6 +18,8 @@ pub struct Axis {
     pub unit: Label,
     /// The power of ten that its numbers are divided by, where it is not that of [`Axis::exponent`].
     pub power: Option<i32>,
+    /// What its numbers are counted from.
+    pub from: f64,
 }
 
 impl Axis {
@@ -35,6 +38,7 @@ impl Axis {
             quantity,
             unit: Label::unit(unit),
             power: None,
+            from: 0.0,
         }
     }
 
@@ -53,6 +57,7 @@ impl Axis {
             quantity,
             unit: Label::unit(unit),
             power: None,
+            from: 0.0,
         }
     }
 
@@ -86,11 +91,20 @@ impl Axis {
         Self::log(10f64.powf(top - below), 10f64.powf(top + after), quantity, unit)
     }
 
-    /// The same with its numbers divided by a power of ten, so that they are short.
-    pub fn divided(&self) -> Self {
-        let most = self.low.abs().max(self.high.abs());
-        let power = (!self.log && most > 0.0).then(|| most.log10().floor() as i32);
-        Self { power, ..self.clone() }
+    /// The same with shorter numbers: divided by a power of ten, or counted from a round one.
+    pub fn shorter(&self) -> Vec<Self> {
+        if self.log {
+            return Vec::new();
+        }
+        let most = self.low.abs().max(self.high.abs()).log10().floor() as i32;
+        let divided = [most, most - 1].map(|power| Self {
+            power: Some(power),
+            ..self.clone()
+        });
+        let step = 10f64.powf((self.high - self.low).log10().floor());
+        let from = (0.5 * (self.low + self.high) / step).round() * step;
+        let counted = Self { from, ..self.clone() };
+        divided.into_iter().chain([counted]).collect()
     }
 
     /// Whether a value lies between its ends.
@@ -111,7 +125,7 @@ impl Axis {
         if let Some(power) = self.power {
             return power;
         }
-        let most = self.low.abs().max(self.high.abs());
+        let most = (self.low - self.from).abs().max((self.high - self.from).abs());
         match self.log || most == 0.0 || (1e-2..1e5).contains(&most) {
             true => 0,
             false => most.log10().floor() as i32,
@@ -138,9 +152,19 @@ impl Axis {
     /// What is written along it.
     pub fn title(&self) -> Label {
         let unit = self.in_unit();
-        match unit.is_empty() || self.quantity.is_empty() {
-            true => self.quantity.clone().then(&unit),
-            false => self.quantity.clone().plus(" ").then(&unit),
+        let quantity = self.counted();
+        match unit.is_empty() || quantity.is_empty() {
+            true => quantity.then(&unit),
+            false => quantity.plus(" ").then(&unit),
+        }
+    }
+
+    /// The quantity, less what its numbers are counted from.
+    pub fn counted(&self) -> Label {
+        let quantity = self.quantity.clone();
+        match self.from {
+            0.0 => quantity,
+            from => quantity.plus(if from < 0.0 { " + " } else { " − " }).then(&Label::exact(round(from.abs(), 9))),
         }
     }
 
@@ -148,7 +172,7 @@ impl Axis {
     pub fn choices(&self) -> Vec<Ticks> {
         match self.log {
             true => logarithmic(self.low, self.high),
-            false => linear(self.low, self.high, 10f64.powi(self.exponent())),
+            false => linear((self.low, self.high), self.from, 10f64.powi(self.exponent())),
         }
     }
 }
@@ -192,18 +216,18 @@ const STEPS: [&[Step]; 2] = [
 /// More numbers than this no axis has.
 const MOST: usize = 12;
 
-fn linear(low: f64, high: f64, scale: f64) -> Vec<Ticks> {
+fn linear((low, high): (f64, f64), from: f64, scale: f64) -> Vec<Ticks> {
     let power = 10f64.powf((high - low).log10().floor() - 1.0);
     let of = |family: &'static [Step]| {
         let tens = [1.0, 10.0].into_iter();
         tens.flat_map(move |ten| family.iter().map(move |&(step, parts, more)| (step * power * ten, parts, more)))
     };
     let all = STEPS.into_iter().flat_map(of);
-    all.filter_map(|step| stepped(low, high, scale, step)).collect()
+    all.filter_map(|step| stepped((low, high), (from, scale), step)).collect()
 }
 
 /// The marks of a step, if there are any and not too many.
-fn stepped(low: f64, high: f64, scale: f64, (step, parts, more): Step) -> Option<Ticks> {
+fn stepped((low, high): (f64, f64), (from, scale): (f64, f64), (step, parts, more): Step) -> Option<Ticks> {
     let major = multiples(low, high, step);
     if !(1..=MOST).contains(&major.len()) {
         return None;
@@ -213,7 +237,7 @@ fn stepped(low: f64, high: f64, scale: f64, (step, parts, more): Step) -> Option
     let minor = minor.into_iter().filter(is_new).collect();
     // As many digits as tell the numbers apart.
     let digits = (f64::from(more) - (step / scale * 1.001).log10().floor()).max(0.0) as usize;
-    let number = |value: &f64| (*value, Label::fixed(value / scale, digits));
+    let number = |value: &f64| (*value, Label::fixed((value - from) / scale, digits));
     Some(Ticks {
         major: major.iter().map(number).collect(),
         minor,
@@ -233,7 +257,7 @@ const ALL: [f64; 9] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0];
 
 fn logarithmic(low: f64, high: f64) -> Vec<Ticks> {
     if high < 4.0 * low {
-        return linear(low, high, 1.0);
+        return linear((low, high), 0.0, 1.0);
     }
     let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
     let at = |multiples: &[f64], every: i32, from: i32| -> Vec<f64> {
@@ -289,6 +313,10 @@ mod tests {
         assert_eq!(numbers(&axis(-3e-6, 3e-6), 3), ["−2", "0", "2"]);
         assert_eq!(axis(-3e-6, 3e-6).title().text(), "x (10⁻⁶ km s⁻¹)");
         assert_eq!(axis(-3.0, 3.0).title().text(), "x (km s⁻¹)");
+        // Those of a narrow range may be counted from a round one.
+        let counted = axis(-1501.08, -1498.92).shorter().pop().unwrap();
+        assert_eq!(numbers(&counted, 3), ["−1", "0", "1"]);
+        assert_eq!(counted.title().text(), "x + 1500 (km s⁻¹)");
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub fn lines(axis: &Axis, room: f64) -> Vec<Label> {
     let title = axis.title();
     let unit = axis.in_unit();
     match title.width(TEXT) > room && !unit.is_empty() && !axis.quantity.is_empty() {
-        true => vec![axis.quantity.clone(), unit],
+        true => vec![axis.counted(), unit],
         false if title.is_empty() => Vec::new(),
         false => vec![title],
     }

@@ -12,7 +12,7 @@ const BEYOND: (f64, f64) = (6.0, 2.5);
 /// Most numbers below a frame.
 const ACROSS: usize = 6;
 
-/// Marks below a frame, with the axis that they number: where fewer than three numbers have room, they are divided by a power of ten.
+/// Marks below a frame, with the axis that they number: where fewer than three numbers have room, they are made shorter.
 pub fn across(width: f64, axis: &Axis) -> (Axis, Ticks) {
     let ticks = |axis: &Axis| {
         chosen(axis, ACROSS, GAP, |value, label| {
@@ -21,18 +21,17 @@ pub fn across(width: f64, axis: &Axis) -> (Axis, Ticks) {
             (left >= -BEYOND.0 && right <= width + BEYOND.1).then_some((left, right))
         })
     };
-    let plain = ticks(axis);
-    let divided = axis.divided();
-    match plain.written().count() >= LEAST || divided == *axis {
-        true => (axis.clone(), plain),
-        false => {
-            let short = ticks(&divided);
-            match short.written().count() > plain.written().count() {
-                true => (divided, short),
-                false => (axis.clone(), plain),
-            }
+    let mut best = (axis.clone(), ticks(axis));
+    for shorter in axis.shorter() {
+        if best.1.written().count() >= LEAST {
+            break;
+        }
+        let short = ticks(&shorter);
+        if short.written().count() > best.1.written().count() {
+            best = (shorter, short);
         }
     }
+    best
 }
 
 /// Marks beside a frame.
