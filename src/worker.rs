@@ -54,7 +54,9 @@ pub fn find() -> Result<PathBuf, String> {
     // Every build writes the one in deps/; `cargo test` leaves a copy beside the program as it was.
     let installed = folder.join("../lib/actionfinder");
     let built = BUILT.map(PathBuf::from);
-    let places = [folder.join("deps"), folder.to_owned(), installed].into_iter().chain(built.clone());
+    let places = [folder.join("deps"), folder.to_owned(), installed]
+        .into_iter()
+        .chain(built.clone());
     let mut places = places.map(|place| place.join(LIBRARY));
     places.find(|place| place.is_file()).ok_or_else(|| {
         let also = built.map(|built| format!(", nor where it was built, {}", built.display()));

@@ -161,10 +161,16 @@ fn a_method_says_which_potentials_it_can_do() {
     for method in ["staeckel_fudge", "torus", "o2gf", "finder"] {
         let told = messages(json!({ method: { "potential": lopsided } })).concat();
         let message = format!("{method} needs an axisymmetric potential, and this one is triaxial");
-        assert!(told.contains(&message) && told.contains("`train_actions` learns actions"), "{told}");
+        assert!(
+            told.contains(&message) && told.contains("`train_actions` learns actions"),
+            "{told}"
+        );
     }
     let told = messages(json!({ "spherical": { "potential": "piffl_14" } })).concat();
-    assert!(told.contains("needs a spherical potential, and this one is axisymmetric"), "{told}");
+    assert!(
+        told.contains("needs a spherical potential, and this one is axisymmetric"),
+        "{told}"
+    );
     assert!(told.contains("`o2gf` take an axisymmetric one"), "{told}");
     assert!(messages(json!({ "torus": { "potential": "piffl_14", "tolerance": 0 } }))[0].contains("between 0 and 1"));
     assert_eq!(faults::<MapTori>(json!({ "potential": lopsided })).len(), 2);

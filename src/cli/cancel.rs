@@ -47,7 +47,13 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     }
     if own.is_empty() {
         let words = format!("{name} has no jobs\n");
-        answer(|| Cancelled { pipeline: name, jobs: 0 }, || words);
+        answer(
+            || Cancelled {
+                pipeline: name,
+                jobs: 0,
+            },
+            || words,
+        );
         return Ok(Finished::Well);
     }
     let slurm = on::slurm(&Profile::default())?;

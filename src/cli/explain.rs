@@ -28,12 +28,18 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         let glossary = reference::glossary();
         let terms = glossary.iter().filter_map(|entry| entry.words.first().cloned());
         let terms = terms.collect::<Vec<_>>().join(", ");
-        let words = format!("{}words of the glossary: {terms}\n", align(&rows.collect::<Vec<_>>(), &[]));
-        let of_glossary = glossary.iter().flat_map(|entry| entry.words.first()).map(|word| PageRow {
-            name: word.clone(),
-            about: "a word of the glossary".to_owned(),
-            text: None,
-        });
+        let words = format!(
+            "{}words of the glossary: {terms}\n",
+            align(&rows.collect::<Vec<_>>(), &[])
+        );
+        let of_glossary = glossary
+            .iter()
+            .flat_map(|entry| entry.words.first())
+            .map(|word| PageRow {
+                name: word.clone(),
+                about: "a word of the glossary".to_owned(),
+                text: None,
+            });
         let listed = pages.iter().map(|page| row(page, None)).chain(of_glossary);
         let listed = listed.collect();
         answer(|| Explained { pages: listed }, || words);

@@ -122,11 +122,14 @@ fn all_points(
 ) -> Result<Finished, Failure> {
     let format = format_of(to)?;
     let port = table_of(loaded, stages[0], port);
-    let files = stages.iter().map(|&stage| -> Result<Files, Failure> {
-        Ok((loaded.file(stage, port)?, kept::file(loaded, stage, port)))
-    });
+    let files = stages
+        .iter()
+        .map(|&stage| -> Result<Files, Failure> { Ok((loaded.file(stage, port)?, kept::file(loaded, stage, port))) });
     let files: Vec<Files> = files.collect::<Result<_, _>>()?;
-    if files.iter().any(|(file, _)| file.extension().is_none_or(|ending| ending != "parquet")) {
+    if files
+        .iter()
+        .any(|(file, _)| file.extension().is_none_or(|ending| ending != "parquet"))
+    {
         // What is no table is of one point.
         loaded.stage(&loaded.graph[stages[0]].name)?;
     }

@@ -67,14 +67,22 @@ fn of(least: &[String], variants: &[(Variant, Vec<String>)]) -> Told {
             }
         }
         for line in lines {
-            let with: Vec<&Variant> = choices.iter().filter(|(_, own)| own.contains(line)).map(|(of, _)| of).collect();
+            let with: Vec<&Variant> = choices
+                .iter()
+                .filter(|(_, own)| own.contains(line))
+                .map(|(of, _)| of)
+                .collect();
             if with.len() == choices.len() && least.contains(line) {
                 continue;
             }
             // What one must choose decides; of what may be left out, what is there without it is.
             let is_needed = choices.first().is_some_and(|(of, _)| of.is_needed);
             if least.contains(line) && !is_needed {
-                let without: Vec<&Variant> = choices.iter().filter(|(_, own)| !own.contains(line)).map(|(of, _)| of).collect();
+                let without: Vec<&Variant> = choices
+                    .iter()
+                    .filter(|(_, own)| !own.contains(line))
+                    .map(|(of, _)| of)
+                    .collect();
                 let condition = format!("Without {}", named(&without, choices.len()));
                 told.always.retain(|other| other != line);
                 told.add(condition, line);
@@ -90,7 +98,11 @@ fn of(least: &[String], variants: &[(Variant, Vec<String>)]) -> Told {
 
 /// What each choice of a parameter comes with, where it decides about all lines.
 fn each_choice(least: &[String], variants: &[(Variant, Vec<String>)], parameter: &str) -> Option<Told> {
-    let choices = || variants.iter().filter(|(of, _)| of.path.len() == 2 && of.path[0] == parameter && of.is_needed);
+    let choices = || {
+        variants
+            .iter()
+            .filter(|(of, _)| of.path.len() == 2 && of.path[0] == parameter && of.is_needed)
+    };
     let is_always = |line: &String| choices().all(|(_, lines)| lines.contains(line));
     if choices().count() < 2 || least.is_empty() || least.iter().any(is_always) {
         return None;
@@ -113,11 +125,18 @@ impl Told {
 
 /// The choices as YAML has them; the parameter alone where it is all of its choices.
 fn named(choices: &[&Variant], of: usize) -> String {
-    let parameter = choices.first().map(|variant| variant.path[0].as_str()).unwrap_or_default();
+    let parameter = choices
+        .first()
+        .map(|variant| variant.path[0].as_str())
+        .unwrap_or_default();
     if choices.len() == of && !choices.iter().any(|variant| variant.is_needed) {
         return format!("`{parameter}`");
     }
-    let words: Vec<&str> = choices.iter().filter_map(|variant| variant.path.get(1)).map(String::as_str).collect();
+    let words: Vec<&str> = choices
+        .iter()
+        .filter_map(|variant| variant.path.get(1))
+        .map(String::as_str)
+        .collect();
     match words.split_last() {
         None => format!("`{parameter}`"),
         Some((last, [])) => format!("`{parameter}: {last}`"),
@@ -131,9 +150,9 @@ fn named(choices: &[&Variant], of: usize) -> String {
 /// A parameter of the choices with which the line is not there.
 fn unless(own: &[&(Variant, Vec<String>)], with: &[&Variant], line: &String) -> String {
     let within = |choice: &Variant| -> Vec<String> {
-        let deeper = own.iter().filter(|(of, lines)| {
-            of.path.len() == 3 && of.path[..2] == choice.path[..] && !lines.contains(line)
-        });
+        let deeper = own
+            .iter()
+            .filter(|(of, lines)| of.path.len() == 3 && of.path[..2] == choice.path[..] && !lines.contains(line));
         deeper.map(|(of, _)| of.path[2].clone()).collect()
     };
     let mut all: Vec<String> = with.iter().flat_map(|choice| within(choice)).collect();
@@ -143,7 +162,11 @@ fn unless(own: &[&(Variant, Vec<String>)], with: &[&Variant], line: &String) -> 
         [] => String::new(),
         names => format!(
             ", without its {}",
-            names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ")
+            names
+                .iter()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(" or ")
         ),
     }
 }

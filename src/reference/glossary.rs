@@ -67,7 +67,10 @@ mod tests {
         assert!(all.len() > 30, "{} entries", all.len());
         for entry in &all {
             for word in &entry.words {
-                assert!(super::entry(word).is_some_and(|found| found.words.contains(word)), "{word}");
+                assert!(
+                    super::entry(word).is_some_and(|found| found.words.contains(word)),
+                    "{word}"
+                );
             }
         }
         let text = |word: &str| entry(word).unwrap().text;

@@ -152,7 +152,10 @@ fn columns(schema: &Schema) -> String {
     let others: Vec<&Arc<Field>> = schema.fields().iter().filter(|field| is_other(field)).collect();
     match others.as_slice() {
         [] => {}
-        [one] => text.push_str(&format!("  - every other column of {} of the input\n", tables::noun(one.data_type()))),
+        [one] => text.push_str(&format!(
+            "  - every other column of {} of the input\n",
+            tables::noun(one.data_type())
+        )),
         _ => text.push_str("  - every other column of the input\n"),
     }
     text

@@ -66,7 +66,10 @@ pub fn misfit(found: Symmetry, at: &str, (method, needed): (&str, Symmetry)) -> 
             "no method takes such a potential; `train_actions` learns actions from orbits in it, as pipelines/triaxial.yaml does"
         }
     };
-    let fault = Fault::new(at, format!("{method} needs {wanted} potential, and this one is {found}"));
+    let fault = Fault::new(
+        at,
+        format!("{method} needs {wanted} potential, and this one is {found}"),
+    );
     Some(Fault {
         hint: Some(hint.to_owned()),
         ..fault

@@ -175,7 +175,8 @@ mod tests {
         assert!(of(json!({ "least_circularity": 0.0 }))[0].starts_with("least_circularity: must be from 0.001"));
         let bar = json!({ "logarithmic": { "velocity": 220.0, "core": 0.5, "axes": [1.0, 0.9, 0.8] } });
         let refused = of(json!({ "potential": bar }));
-        let told = "potential: the action finder needs an axisymmetric potential, and this one is triaxial | no method takes";
+        let told =
+            "potential: the action finder needs an axisymmetric potential, and this one is triaxial | no method takes";
         assert!(refused[0].starts_with(told), "{refused:?}");
     }
 

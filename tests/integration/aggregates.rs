@@ -78,8 +78,16 @@ fn an_output_at_several_points_is_exported_as_one_table() {
     assert!(alone.column_by_name("scale").is_none());
     for name in ["all.parquet", "all.csv", "all.fits", "all.ecsv"] {
         let gave = place.well(&["export", "p.yaml:over_seeds", "-o", name]);
-        assert!(gave.err.contains("over_seeds.means: at 3 points of the sweep"), "{}", gave.err);
-        let told = format!("{name}: {} rows, {} columns", 3 * alone.num_rows(), alone.num_columns() + 1);
+        assert!(
+            gave.err.contains("over_seeds.means: at 3 points of the sweep"),
+            "{}",
+            gave.err
+        );
+        let told = format!(
+            "{name}: {} rows, {} columns",
+            3 * alone.num_rows(),
+            alone.num_columns() + 1
+        );
         assert!(gave.err.contains(&told), "{}", gave.err);
     }
     let all = tables::read(&place.path("all.parquet")).unwrap();
@@ -96,12 +104,21 @@ fn an_output_at_several_points_is_exported_as_one_table() {
     place.well(&["export", "p.yaml:errors", "-o", "errors.parquet"]);
     let errors = tables::read(&place.path("errors.parquet")).unwrap();
     let schema = errors.schema();
-    let names: Vec<&str> = schema.fields().iter().take(2).map(|field| field.name().as_str()).collect();
+    let names: Vec<&str> = schema
+        .fields()
+        .iter()
+        .take(2)
+        .map(|field| field.name().as_str())
+        .collect();
     assert!(names.contains(&"seed") && names.contains(&"scale"), "{names:?}");
     assert!(tables::i64_column(&errors, "seed").unwrap().contains(&2));
     // A point that is not there is told; what is shown is one of them.
     let gave = place.run(&["export", "p.yaml:over_seeds", "-o", "more.csv", "-p", "scale=5.2,6.1"]);
     assert!(gave.code == 2 && gave.err.contains("--to over_seeds"), "{}", gave.err);
     let gave = place.run(&["show", "p.yaml", "over_seeds"]);
-    assert!(gave.code == 2 && gave.err.contains("over_seeds is swept; name one of"), "{}", gave.err);
+    assert!(
+        gave.code == 2 && gave.err.contains("over_seeds is swept; name one of"),
+        "{}",
+        gave.err
+    );
 }

@@ -86,7 +86,10 @@ fn every_command_answers_in_json_with_the_fields_that_are_documented() {
     // Nor is a command of the page, of commands within one.
     let documented = place.well(&["explain", "answers"]).out;
     let documented = documented.lines().filter_map(|line| line.strip_prefix("## "));
-    for command in documented.flat_map(|line| line.split(", ")).filter(|command| *command != "predict") {
+    for command in documented
+        .flat_map(|line| line.split(", "))
+        .filter(|command| *command != "predict")
+    {
         assert!(seen.contains(command), "{command} is not tried with --json");
     }
     let seen: BTreeSet<&str> = seen.iter().filter_map(|command| command.split(' ').next()).collect();
@@ -111,13 +114,25 @@ fn json_tells_what_words_tell() {
     let recorded = json(&place.well(&["runs", "--json"]));
     let run = recorded["runs"][0]["run"].as_str().unwrap();
     let noted = json(&place.well(&["runs", "note", run, "the one of the paper", "--tag", "best", "--json"]));
-    assert_eq!((&noted["notes"][0], &noted["tags"][0]), (&"the one of the paper".into(), &"best".into()));
+    assert_eq!(
+        (&noted["notes"][0], &noted["tags"][0]),
+        (&"the one of the paper".into(), &"best".into())
+    );
     let words = place.well(&["runs", "--tag", "best"]).out;
-    assert!(words.contains("#best") && words.contains("the one of the paper"), "{words}");
+    assert!(
+        words.contains("#best") && words.contains("the one of the paper"),
+        "{words}"
+    );
     let restored = json(&place.well(&["runs", "restore", run, "again", "--json"]));
-    assert!(std::path::Path::new(restored["files"][0].as_str().unwrap()).ends_with("small.yaml"), "{restored}");
+    assert!(
+        std::path::Path::new(restored["files"][0].as_str().unwrap()).ends_with("small.yaml"),
+        "{restored}"
+    );
     let here = place.path("").display().to_string();
-    let command = restored["command"].as_str().unwrap().replace("[place]", here.trim_end_matches('/'));
+    let command = restored["command"]
+        .as_str()
+        .unwrap()
+        .replace("[place]", here.trim_end_matches('/'));
     let command = command.strip_prefix("actionfinder ").unwrap();
     // One name belongs to one file.
     std::fs::remove_file(place.path("small.yaml")).unwrap();

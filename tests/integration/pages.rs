@@ -25,16 +25,19 @@ const SMALLER: [(&str, &[(&str, &str)]); 8] = [
         ],
     ),
     // What reads Parquet is no part of Python.
-    ("own_speeds", &[("with:\n        run", "with:\n        tables: csv\n        run")]),
     (
-        "own_limits",
-        &[("with: { run", "with: { tables: csv, run")],
+        "own_speeds",
+        &[("with:\n        run", "with:\n        tables: csv\n        run")],
     ),
+    ("own_limits", &[("with: { run", "with: { tables: csv, run")]),
     (
         "on_a_gpu",
         &[
             ("streams: 256", "streams: 16"),
-            ("network: paper", "network: { paper: { width: 8, depth: 2 } }, training: { epochs: 1 }"),
+            (
+                "network: paper",
+                "network: { paper: { width: 8, depth: 2 } }, training: { epochs: 1 }",
+            ),
         ],
     ),
     ("with_errors", &[("samples: 64", "samples: 40")]),
@@ -42,7 +45,10 @@ const SMALLER: [(&str, &[(&str, &str)]); 8] = [
         "noisy_streams",
         &[
             ("streams: 16, stars: 100", "streams: 6, stars: 24"),
-            ("galaxy: { from: { stars: seen }, with: { seed", "galaxy: { from: { stars: seen }, with: { releases: 20, scales: 0, seed"),
+            (
+                "galaxy: { from: { stars: seen }, with: { seed",
+                "galaxy: { from: { stars: seen }, with: { releases: 20, scales: 0, seed",
+            ),
         ],
     ),
     (
@@ -53,18 +59,26 @@ const SMALLER: [(&str, &[(&str, &str)]); 8] = [
 ];
 
 /// Pipelines that are planned and not run, and why.
-const PLANNED: [(&str, &str); 1] = [("from_snapshots", "the snapshots that are kept for tests are of one time")];
+const PLANNED: [(&str, &str); 1] = [(
+    "from_snapshots",
+    "the snapshots that are kept for tests are of one time",
+)];
 
 /// Commands that run elsewhere, and where.
-const ELSEWHERE: [(&str, &str); 9] = [
-    ("make ", "these two are the tests"),
+const ELSEWHERE: [(&str, &str); 11] = [
+    ("make ", "they build, pack, and run the tests"),
     ("alias ", "the tutorial has a test of its own"),
     ("cargo nextest", "they run the tests"),
+    ("cargo install", "it builds the program"),
+    ("actionfinder run share/actionfinder", "scripts/dist.sh try"),
     ("GOLDEN=write ", "it writes what tests compare with"),
     ("pip install", "make test-python"),
     ("actionfinder run sweep.yaml --executor", "make test-slurm"),
     ("actionfinder cancel sweep.yaml", "make test-slurm"),
-    ("actionfinder run example_sweep.yaml --watch", "watching.rs; it does not end"),
+    (
+        "actionfinder run example_sweep.yaml --watch",
+        "watching.rs; it does not end",
+    ),
     ("actionfinder watch example_sweep.yaml --json", "watching.rs"),
 ];
 
@@ -115,11 +129,18 @@ fn place() -> Place {
     place.well(&["run", "made.yaml", "--results", "of_made"]);
     place.well(&["export", "made.yaml:stars", "-o", "stars.fits", "--results", "of_made"]);
     let shown = place.well(&["show", "made.yaml", "--results", "of_made"]).out;
-    let network = shown.split_whitespace().find(|word| word.ends_with(".safetensors")).unwrap();
+    let network = shown
+        .split_whitespace()
+        .find(|word| word.ends_with(".safetensors"))
+        .unwrap();
     for name in ["actions.safetensors", "network.safetensors"] {
         std::fs::copy(place.path(network), place.path(name)).unwrap();
     }
-    std::fs::copy(project("tests/golden/field.safetensors"), place.path("given.safetensors")).unwrap();
+    std::fs::copy(
+        project("tests/golden/field.safetensors"),
+        place.path("given.safetensors"),
+    )
+    .unwrap();
     for name in ["snapshot_000.hdf5", "snapshot_001.hdf5"] {
         std::fs::copy(project("tests/reference/formats/arepo.hdf5"), place.path(name)).unwrap();
     }
@@ -151,14 +172,29 @@ fn pipeline(place: &Place, page: &Path, yaml: &str) {
     let name = yaml.lines().next().unwrap().trim_start_matches("pipeline: ").trim();
     let mut text = yaml.to_owned();
     for (from, to) in SMALLER.iter().filter(|(of, _)| *of == name).flat_map(|(_, all)| *all) {
-        assert!(text.contains(from), "{}: {name} has no \"{from}\" to make it small", page.display());
+        assert!(
+            text.contains(from),
+            "{}: {name} has no \"{from}\" to make it small",
+            page.display()
+        );
         text = text.replace(from, to);
     }
     let file = format!("{name}.yaml");
     place.write(&file, &text);
-    let verb = if PLANNED.iter().any(|(of, _)| *of == name) { "plan" } else { "run" };
+    let verb = if PLANNED.iter().any(|(of, _)| *of == name) {
+        "plan"
+    } else {
+        "run"
+    };
     let gave = place.run(&[verb, &file, "--results", "results"]);
-    assert_eq!(gave.code, 0, "{}: {verb} {name}\n{}\n{}", page.display(), gave.out, gave.err);
+    assert_eq!(
+        gave.code,
+        0,
+        "{}: {verb} {name}\n{}\n{}",
+        page.display(),
+        gave.out,
+        gave.err
+    );
 }
 
 /// Runs a command of a page.
@@ -176,10 +212,10 @@ fn command(place: &Place, page: &Path, line: &str) {
     }
     for (file, set) in SET {
         if all.iter().any(|word| word == file) {
-            for value in *set {
+            for &value in set {
                 let name = value.split('=').next();
                 match all.iter_mut().find(|word| word.split('=').next() == name) {
-                    Some(own) => *own = (*value).to_owned(),
+                    Some(own) => *own = value.to_owned(),
                     None => all.extend(["-p", value].map(str::to_owned)),
                 }
             }
@@ -227,7 +263,14 @@ fn the_page_of_a_sweep_runs() {
 #[test]
 fn the_readme_runs() {
     let place = place();
-    let small = ["run", "pipelines/quickstart.yaml", "--results", "results", "-p", "streams=16"];
+    let small = [
+        "run",
+        "pipelines/quickstart.yaml",
+        "--results",
+        "results",
+        "-p",
+        "streams=16",
+    ];
     place.well(&small);
     let text = std::fs::read_to_string(project("README.md")).unwrap();
     let mut commands = 0;
@@ -258,7 +301,10 @@ fn all_other_pages_run() {
             commands += found.1;
         }
     }
-    assert!(pipelines > 9 && commands > 10, "{pipelines} pipelines, {commands} commands");
+    assert!(
+        pipelines > 9 && commands > 10,
+        "{pipelines} pipelines, {commands} commands"
+    );
 }
 
 /// Blocks that are parts of pipelines, put where they belong, can be planned; the profile of a cluster can be read.
@@ -283,11 +329,23 @@ fn parts_of_pipelines_in_the_pages_can_be_planned() {
                     continue;
                 }
                 "stars" => format!("pipeline: part\nstages:\n{}", block.replace(".parquet", ".csv")),
+                "finder" => {
+                    let stars = "stars: { integrate_orbits: { with: { potential: piffl_14, streams: 2, seed: 1 } } }\n";
+                    let lines: Vec<String> = stars
+                        .lines()
+                        .chain(block.lines())
+                        .map(|line| format!("  {line}\n"))
+                        .collect();
+                    format!("pipeline: part\nstages:\n{}", lines.concat())
+                }
                 "spread_over_seeds" => example.replace("sweep:\n", &format!("{block}sweep:\n")),
                 "sweep" => {
                     let params = "params: { learning_rate: 1.0e-3, network: smooth, coefficients: 200, ";
                     let stages = example.split("sweep:\n").next().unwrap();
-                    format!("{}{block}", stages.replace("params: { ", params).replace("width: 32, ", ""))
+                    format!(
+                        "{}{block}",
+                        stages.replace("params: { ", params).replace("width: 32, ", "")
+                    )
                 }
                 other => panic!("{}: nobody says where the part {other} belongs", path.display()),
             };
@@ -302,5 +360,8 @@ fn parts_of_pipelines_in_the_pages_can_be_planned() {
 #[test]
 fn words_are_parted_as_by_a_shell() {
     assert_eq!(words("a 'b c' \"d e\" f"), ["a", "b c", "d e", "f"]);
-    assert_eq!(blocks("x\n```yaml\na: 1\n```\ny\n```console\n$ b\n```\n"), [("yaml", "a: 1\n"), ("console", "$ b\n")]);
+    assert_eq!(
+        blocks("x\n```yaml\na: 1\n```\ny\n```console\n$ b\n```\n"),
+        [("yaml", "a: 1\n"), ("console", "$ b\n")]
+    );
 }

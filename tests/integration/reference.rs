@@ -78,7 +78,13 @@ fn pages_say_what_depends_on_a_choice_and_on_the_input() {
     let of = |draw: &str| -> String {
         let part = figure.split(&format!("With `draw: {draw}`")).nth(1);
         let part = part.unwrap_or_else(|| panic!("{draw} has no inputs:\n{figure}"));
-        part.split("\nWith `").next().unwrap().split("\n## ").next().unwrap().to_owned()
+        part.split("\nWith `")
+            .next()
+            .unwrap()
+            .split("\n## ")
+            .next()
+            .unwrap()
+            .to_owned()
     };
     for (draw, ports) in [
         ("loss_curves", &["history"][..]),
@@ -90,16 +96,26 @@ fn pages_say_what_depends_on_a_choice_and_on_the_input() {
         ("field", &["meridian"]),
     ] {
         for port in ports {
-            assert!(of(draw).contains(&format!("- `{port}`: table with")), "{draw}: {}", of(draw));
+            assert!(
+                of(draw).contains(&format!("- `{port}`: table with")),
+                "{draw}: {}",
+                of(draw)
+            );
         }
     }
     let estimate = says("estimate_actions");
     assert!(estimate.contains("With `method: finder`"), "{estimate}");
-    assert!(estimate.contains("- `field`: network of type `field/linear`"), "{estimate}");
+    assert!(
+        estimate.contains("- `field`: network of type `field/linear`"),
+        "{estimate}"
+    );
     let tori = says("map_tori");
     assert!(tori.contains("With `sample: actions`:\n\n- `actions`: table"), "{tori}");
     let finder = says("build_finder");
-    assert!(finder.contains("Without `potential`:\n\n- `field`: network"), "{finder}");
+    assert!(
+        finder.contains("Without `potential`:\n\n- `field`: network"),
+        "{finder}"
+    );
     let means = says("aggregate");
     for line in [
         "`COLUMN`: mean over the tables of: a column of numbers of the input",
@@ -109,7 +125,11 @@ fn pages_say_what_depends_on_a_choice_and_on_the_input() {
         assert!(means.contains(line), "{line}:\n{means}");
     }
     assert!(!means.contains("`vx`"), "of no example:\n{means}");
-    assert!(says("split").contains("every other column of the input"), "{}", says("split"));
+    assert!(
+        says("split").contains("every other column of the input"),
+        "{}",
+        says("split")
+    );
 }
 
 #[test]
@@ -124,7 +144,17 @@ fn a_kind_a_potential_and_a_measure_can_be_explained() {
     );
     assert!(says("delta_theta").contains("degrees"), "{}", says("delta_theta"));
     // A word may be one of the glossary, too.
-    for word in ["actions", "angles", "frequencies", "frequency", "set_aside", "toy", "o2gf", "Stäckel fudge", "S"] {
+    for word in [
+        "actions",
+        "angles",
+        "frequencies",
+        "frequency",
+        "set_aside",
+        "toy",
+        "o2gf",
+        "Stäckel fudge",
+        "S",
+    ] {
         let said = says(word);
         assert!(said.starts_with("**"), "{word}: {said}");
     }

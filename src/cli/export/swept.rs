@@ -60,7 +60,11 @@ impl<'a> Swept<'a> {
         let taken = |name: &str| own.fields().iter().any(|field| field.name() == name);
         let parameters = names.iter().enumerate().map(|(n, name)| {
             let values: Vec<Option<&Value>> = parts.iter().map(|part| part.values[n].as_ref()).collect();
-            let name = if taken(name) { format!("swept_{name}") } else { (*name).clone() };
+            let name = if taken(name) {
+                format!("swept_{name}")
+            } else {
+                (*name).clone()
+            };
             let is_missing = values.iter().any(Option::is_none);
             column(&name, type_of(&values), "", "", "swept parameter").with_nullable(is_missing)
         });
@@ -137,7 +141,8 @@ impl Rows for Swept<'_> {
         for part in &self.parts {
             part.rows.each(&mut |piece| {
                 let parameters = self.schema.fields().iter().take(self.swept).zip(&part.values);
-                let parameters = parameters.map(|(field, value)| repeated(field.data_type(), value.as_ref(), piece.num_rows()));
+                let parameters =
+                    parameters.map(|(field, value)| repeated(field.data_type(), value.as_ref(), piece.num_rows()));
                 let columns = parameters.chain(piece.columns().iter().cloned()).collect();
                 let all = RecordBatch::try_new(self.schema.clone(), columns).map_err(|error| FormatError::Unfit {
                     message: format!("a table is not as its columns say: {error}"),

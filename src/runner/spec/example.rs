@@ -69,7 +69,10 @@ fn choices<'s>(schema: &'s Value, root: &'s Value) -> Vec<(String, Option<&'s Va
     for alternatives in ["anyOf", "oneOf"].iter().filter_map(|key| schema.get(*key)?.as_array()) {
         for one in alternatives {
             let properties = resolved(one, root).get("properties").and_then(Value::as_object);
-            match properties.filter(|all| all.len() == 1).and_then(|all| all.iter().next()) {
+            match properties
+                .filter(|all| all.len() == 1)
+                .and_then(|all| all.iter().next())
+            {
                 Some((name, inner)) if requires(resolved(one, root), name) => found.push((name.clone(), Some(inner))),
                 _ => found.extend(choices(one, root)),
             }

@@ -45,7 +45,11 @@ impl Drawing for ActionSpace {
     fn draw(&self, tables: &Tables) -> Result<Picture, StageError> {
         let sets = tables.iter().map(|(name, table)| {
             let [phi, z, r] = ACTIONS.map(|action| f64s(table, action.name));
-            let given = if *name == PORTS[0] { &self.names.stars } else { &self.names.beside };
+            let given = if *name == PORTS[0] {
+                &self.names.stars
+            } else {
+                &self.names.beside
+            };
             Ok(Set {
                 name: or_usual(given, name),
                 actions: [phi?, z?, r?],

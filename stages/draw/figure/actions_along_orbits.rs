@@ -87,21 +87,27 @@ pub fn actions_along_orbits(all: &[Track], along: Along, names: &StreamNames) ->
         .iter()
         .map(|curves| curves.iter().flatten().map(|point| point.1.abs()).collect())
         .collect();
-    let outside = stars_outside(stars, |star| flat.iter().zip(&reaches).any(|(sizes, reach)| sizes[star] > *reach));
-    let rows = ACTIONS.iter().zip(curves).zip(&reaches).map(|((action, curves), &reach)| {
-        let quantity = Label::plain("Δ").then(&Label::symbol(action.name));
-        let y = Axis::linear(-reach, reach, quantity, action.unit);
-        let panel = Panel::new(action.name, x.clone(), y).guide(Guide::Level(0.0));
-        let panel = tracks
-            .iter()
-            .zip(curves)
-            .enumerate()
-            .fold(panel, |panel, (n, (track, curve))| {
-                let (name, colour) = (names.call(track.stream), Colour::Series(n));
-                panel.with(Series::new(name, Mark::Dots(dot(curve.len())), colour, points(curve)))
-            });
-        Row::one(78.0, panel)
+    let outside = stars_outside(stars, |star| {
+        flat.iter().zip(&reaches).any(|(sizes, reach)| sizes[star] > *reach)
     });
+    let rows = ACTIONS
+        .iter()
+        .zip(curves)
+        .zip(&reaches)
+        .map(|((action, curves), &reach)| {
+            let quantity = Label::plain("Δ").then(&Label::symbol(action.name));
+            let y = Axis::linear(-reach, reach, quantity, action.unit);
+            let panel = Panel::new(action.name, x.clone(), y).guide(Guide::Level(0.0));
+            let panel = tracks
+                .iter()
+                .zip(curves)
+                .enumerate()
+                .fold(panel, |panel, (n, (track, curve))| {
+                    let (name, colour) = (names.call(track.stream), Colour::Series(n));
+                    panel.with(Series::new(name, Mark::Dots(dot(curve.len())), colour, points(curve)))
+                });
+            Row::one(78.0, panel)
+        });
     let of = if all.len() > tracks.len() {
         format!("the first {} of ", tracks.len())
     } else {

@@ -62,12 +62,8 @@ pub fn agreement(actions: &[Pairs; 3], streams: usize) -> Picture {
             difference.abs() > reaches[component] || !(low..=high).contains(&truth)
         })
     });
-    let rows = ACTIONS
-        .iter()
-        .zip(differences)
-        .zip(reaches)
-        .zip(across)
-        .map(|(((action, differences), reach), (low, high))| {
+    let rows = ACTIONS.iter().zip(differences).zip(reaches).zip(across).map(
+        |(((action, differences), reach), (low, high))| {
             let symbol = Label::symbol(action.name);
             let x = Axis::linear(low, high, Label::plain("true ").then(&symbol), action.unit);
             let y = Axis::linear(-reach, reach, Label::plain("Δ").then(&symbol), action.unit);
@@ -84,7 +80,8 @@ pub fn agreement(actions: &[Pairs; 3], streams: usize) -> Picture {
                 84.0,
                 panel.with(Series::new(name, Mark::Dots(1.2), Colour::Series(0), places)),
             )
-        });
+        },
+    );
     Picture {
         title: "Predicted minus true actions".to_owned(),
         caption: format!(

@@ -164,7 +164,9 @@ impl Axis {
         let quantity = self.quantity.clone();
         match self.from {
             0.0 => quantity,
-            from => quantity.plus(if from < 0.0 { " + " } else { " − " }).then(&Label::exact(round(from.abs(), 9))),
+            from => quantity
+                .plus(if from < 0.0 { " + " } else { " − " })
+                .then(&Label::exact(round(from.abs(), 9))),
         }
     }
 
@@ -211,7 +213,14 @@ type Step = (f64, i32, i32);
 /// Steps within a decade: the usual ones, and those for frames where of these too few or too many have room.
 const STEPS: [&[Step]; 2] = [
     &[(1.0, 5, 0), (2.0, 4, 0), (5.0, 5, 0)],
-    &[(4.0, 4, 0), (3.0, 3, 0), (6.0, 3, 0), (8.0, 4, 0), (2.5, 5, 1), (1.5, 3, 1)],
+    &[
+        (4.0, 4, 0),
+        (3.0, 3, 0),
+        (6.0, 3, 0),
+        (8.0, 4, 0),
+        (2.5, 5, 1),
+        (1.5, 3, 1),
+    ],
 ];
 /// More numbers than this no axis has.
 const MOST: usize = 12;
@@ -220,10 +229,15 @@ fn linear((low, high): (f64, f64), from: f64, scale: f64) -> Vec<Ticks> {
     let power = 10f64.powf((high - low).log10().floor() - 1.0);
     let of = |family: &'static [Step]| {
         let tens = [1.0, 10.0].into_iter();
-        tens.flat_map(move |ten| family.iter().map(move |&(step, parts, more)| (step * power * ten, parts, more)))
+        tens.flat_map(move |ten| {
+            family
+                .iter()
+                .map(move |&(step, parts, more)| (step * power * ten, parts, more))
+        })
     };
     let all = STEPS.into_iter().flat_map(of);
-    all.filter_map(|step| stepped((low, high), (from, scale), step)).collect()
+    all.filter_map(|step| stepped((low, high), (from, scale), step))
+        .collect()
 }
 
 /// The marks of a step, if there are any and not too many.

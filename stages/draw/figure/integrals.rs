@@ -23,7 +23,10 @@ const PORT: &str = "stars";
 impl Drawing for Integrals {
     fn ports(&self) -> Vec<InputPort> {
         // That the energy is missing is said in `fits`, with where to get it.
-        vec![InputPort::table(PORT, &[("stream", ""), (ACTIONS[0].name, ACTIONS[0].unit)])]
+        vec![InputPort::table(
+            PORT,
+            &[("stream", ""), (ACTIONS[0].name, ACTIONS[0].unit)],
+        )]
     }
 
     fn fits(&self, connected: &Connected) -> Result<(), String> {

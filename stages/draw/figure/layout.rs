@@ -111,7 +111,7 @@ const EDGE: f64 = 3.0;
 /// Room between a number and the title beyond it, which may have subscripts.
 const APART: f64 = 2.5;
 /// Room between frames that share an axis.
-const SEAM: f64 = 8.0;
+const SEAM: f64 = 9.5;
 /// Width of a colour bar, and its distance from the frame.
 const BAR: (f64, f64) = (7.0, 5.0);
 

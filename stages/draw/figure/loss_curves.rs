@@ -210,10 +210,18 @@ mod tests {
         assert_eq!(panels[0].y, panels[1].y, "one range for all");
         assert_eq!(panels[1].heading.text(), "S = 128");
         assert!(picture.caption.contains("measured 6 times"));
-        assert!(picture.caption.contains("(S = 16 at 3; S = 128 at 3)"), "{}", picture.caption);
+        assert!(
+            picture.caption.contains("(S = 16 at 3; S = 128 at 3)"),
+            "{}",
+            picture.caption
+        );
         let across = |count: usize| -> Vec<usize> {
             let histories: Vec<History> = (0..count).map(|_| history("")).collect();
-            loss_curves(&histories).rows.iter().map(|row| row.panels.len()).collect()
+            loss_curves(&histories)
+                .rows
+                .iter()
+                .map(|row| row.panels.len())
+                .collect()
         };
         assert_eq!([1, 2, 3, 4].map(across), [vec![1], vec![2], vec![3], vec![2, 2]]);
     }

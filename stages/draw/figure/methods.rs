@@ -160,7 +160,11 @@ pub fn methods(all: &[ByMethod], stream: &str) -> Picture {
 }
 
 /// How many of the points of all methods lie outside an axis of theirs.
-fn outside(all: &[ByMethod], axes: &[Axis; 3], values: &impl Fn(&ByMethod, usize) -> Vec<f64>) -> Option<(usize, usize)> {
+fn outside(
+    all: &[ByMethod],
+    axes: &[Axis; 3],
+    values: &impl Fn(&ByMethod, usize) -> Vec<f64>,
+) -> Option<(usize, usize)> {
     let of = |one: &ByMethod| {
         let values = [0, 1, 2].map(|component| values(one, component));
         stars_outside(one.track.along.len(), |star| {

@@ -47,7 +47,12 @@ impl CurveNames {
 const PORTS: [&str; 4] = ["free", "potential", "energy", "galaxy"];
 
 /// Their names in the legend.
-const SHOWN: [&str; 4] = ["free acceleration", "potential from a map", "potential from energies", "fitted galaxy"];
+const SHOWN: [&str; 4] = [
+    "free acceleration",
+    "potential from a map",
+    "potential from energies",
+    "fitted galaxy",
+];
 
 impl Drawing for RotationCurve {
     fn ports(&self) -> Vec<InputPort> {

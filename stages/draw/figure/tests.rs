@@ -9,9 +9,9 @@ use runner::ports::Artifact;
 use super::action_space::{ActionSpace, SetNames};
 use super::actions_along_orbits::{ActionsAlongOrbits, Along, tracks};
 use super::agreement::Agreement;
+use super::axis::{Axis, Ticks};
 use super::field::Field;
 use super::integrals::Integrals;
-use super::axis::{Axis, Ticks};
 use super::layout::{Item, Placed, Words, drawn as laid_out, numbers, placed};
 use super::loss_curves::LossCurves;
 use super::methods::Methods;
@@ -74,7 +74,10 @@ fn drawn() -> Vec<(Draw, Vec<(&'static str, RecordBatch)>)> {
             Draw::RotationCurve(RotationCurve::default()),
             vec![("free", curve_table()), ("galaxy", galaxy_table())],
         ),
-        (Draw::RotationCurve(RotationCurve::default()), vec![("galaxy", galaxy_table())]),
+        (
+            Draw::RotationCurve(RotationCurve::default()),
+            vec![("galaxy", galaxy_table())],
+        ),
         (Draw::Field(Field {}), vec![("meridian", meridian_table())]),
         (
             Draw::Methods(stream(3)),
@@ -214,9 +217,17 @@ fn every_axis_has_three_numbers_at_least() {
             let mut all = Vec::new();
             all.extend(written.x.then(|| of(&across.0, across.1)));
             all.extend(written.y.then(|| of(&panel.y, numbers::up(frame.height, &panel.y))));
-            all.extend(panel.colours.as_ref().map(|axis| of(axis, numbers::up(frame.height, axis))));
+            all.extend(
+                panel
+                    .colours
+                    .as_ref()
+                    .map(|axis| of(axis, numbers::up(frame.height, axis))),
+            );
             for (name, low, high, count) in all {
-                assert!((3..=7).contains(&count), "{draw:?}: {count} numbers at {name} from {low} to {high}");
+                assert!(
+                    (3..=7).contains(&count),
+                    "{draw:?}: {count} numbers at {name} from {low} to {high}"
+                );
             }
         }
     }
@@ -253,12 +264,18 @@ fn streams_and_tables_are_called_by_their_names() {
     let along = said(&ActionsAlongOrbits {}.draw(&[("stars", named_table())]).unwrap());
     assert!(along.iter().any(|said| said == "Orphan"), "{along:?}");
     let one = stream(1).draw(&[("torus", named_table())]).unwrap();
-    assert!(one.caption.starts_with("Actions of Orphan at 8 points"), "{}", one.caption);
+    assert!(
+        one.caption.starts_with("Actions of Orphan at 8 points"),
+        "{}",
+        one.caption
+    );
     let names = CurveNames {
         galaxy: Some("from eight streams".to_owned()),
         ..CurveNames::default()
     };
-    let curves = RotationCurve { names }.draw(&[("free", curve_table()), ("galaxy", galaxy_table())]).unwrap();
+    let curves = RotationCurve { names }
+        .draw(&[("free", curve_table()), ("galaxy", galaxy_table())])
+        .unwrap();
     let said = said(&curves);
     assert!(said.iter().any(|said| said == "from eight streams"), "{said:?}");
     assert!(said.iter().any(|said| said == "free acceleration"), "{said:?}");
@@ -270,7 +287,11 @@ fn outliers_do_not_rule_a_figure_of_actions() {
     let picture = ActionSpace::default().draw(&[("stars", spread_table())]).unwrap();
     let (outside, all) = picture.stars_outside.unwrap();
     assert_eq!((outside, all), (OUTLIERS, 300));
-    assert!(picture.full_caption().ends_with(&format!("{OUTLIERS} of 300 stars lie outside the axes.")));
+    assert!(
+        picture
+            .full_caption()
+            .ends_with(&format!("{OUTLIERS} of 300 stars lie outside the axes."))
+    );
     let across = &picture.panels().next().unwrap().x;
     assert!(across.high - across.low < 2.0e4, "{} {}", across.low, across.high);
 }
@@ -283,7 +304,11 @@ fn energies_that_are_missing_are_told_plainly() {
         refused.starts_with("stars: has no column energy; `map_tori` writes one"),
         "{refused}"
     );
-    assert!(Integrals {}.fits(&connected(columns::stars(&[&[ACTIONS[0], ENERGY]]))).is_ok());
+    assert!(
+        Integrals {}
+            .fits(&connected(columns::stars(&[&[ACTIONS[0], ENERGY]])))
+            .is_ok()
+    );
 }
 
 #[test]
@@ -302,7 +327,8 @@ fn every_series_is_in_the_legend_where_there_are_several() {
         names.dedup();
         if names.len() > 1 {
             for name in names {
-                let is_said = |said: &String| said == name || said.strip_suffix('…').is_some_and(|cut| name.starts_with(cut));
+                let is_said =
+                    |said: &String| said == name || said.strip_suffix('…').is_some_and(|cut| name.starts_with(cut));
                 assert!(said.iter().any(is_said), "{draw:?}: {name} among {said:?}");
             }
         }
@@ -322,9 +348,15 @@ fn the_table_has_every_point_and_the_caption_counts_those_outside() {
         assert_eq!(rows.len(), points, "{draw:?}");
         let (outside, _) = picture.outside();
         let caption = picture.full_caption();
-        assert!(outside == 0 || caption.contains("outside the axes"), "{draw:?}: {caption}");
+        assert!(
+            outside == 0 || caption.contains("outside the axes"),
+            "{draw:?}: {caption}"
+        );
         if let Some((stars, of)) = picture.stars_outside.filter(|stars| stars.0 > 1) {
-            assert!(caption.contains(&format!("{stars} of {of} stars")), "{draw:?}: {caption}");
+            assert!(
+                caption.contains(&format!("{stars} of {of} stars")),
+                "{draw:?}: {caption}"
+            );
         }
         // As the stage writes it.
         let layout = data::layout();

@@ -37,7 +37,10 @@ pub fn draw(items: &mut Vec<Item>, frame: Frame, panel: &Panel, written: Written
 /// What stands above a frame: in one line, or parted between words where it is wider.
 pub fn heading(panel: &Panel, width: f64) -> Vec<Label> {
     let [run] = panel.heading.0.as_slice() else {
-        return (!panel.heading.is_empty()).then(|| panel.heading.clone()).into_iter().collect();
+        return (!panel.heading.is_empty())
+            .then(|| panel.heading.clone())
+            .into_iter()
+            .collect();
     };
     let mut lines: Vec<String> = Vec::new();
     for word in run.text.split(' ') {

@@ -8,7 +8,7 @@ use crate::draw::figure::text::Label;
 /// Fewer tell too little of a scale.
 pub const LEAST: usize = 3;
 /// How far numbers may reach beyond the left and the right end of a frame.
-const BEYOND: (f64, f64) = (6.0, 2.5);
+const BEYOND: (f64, f64) = (5.5, 2.5);
 /// Most numbers below a frame.
 const ACROSS: usize = 6;
 

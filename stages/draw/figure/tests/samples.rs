@@ -98,11 +98,22 @@ pub fn named_table() -> RecordBatch {
     let stars = star_table();
     let names = ["GD-1", "Orphan"];
     let streams = tables::i64_column(&stars, "stream").unwrap();
-    let names: Vec<Option<&str>> = streams.iter().map(|stream| names.get(*stream as usize).copied()).collect();
-    let fields = stars.schema().fields().iter().cloned().chain([columns::name().into()]).collect::<Vec<_>>();
+    let names: Vec<Option<&str>> = streams
+        .iter()
+        .map(|stream| names.get(*stream as usize).copied())
+        .collect();
+    let fields = stars
+        .schema()
+        .fields()
+        .iter()
+        .cloned()
+        .chain([columns::name().into()])
+        .collect::<Vec<_>>();
     let schema = stars.schema();
     let own = schema.fields().iter().zip(stars.columns());
-    let mut columns: Vec<(&str, Values)> = own.map(|(field, values)| (field.name().as_str(), values.clone().into())).collect();
+    let mut columns: Vec<(&str, Values)> = own
+        .map(|(field, values)| (field.name().as_str(), values.clone().into()))
+        .collect();
     columns.push((columns::NAME, names.into()));
     table(Schema::new(fields), columns)
 }
