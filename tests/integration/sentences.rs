@@ -97,7 +97,10 @@ fn there_is_one_version() {
     let fields: serde_yaml::Value = serde_yaml::from_str(&citation).unwrap();
     assert_eq!(fields["version"].as_str(), Some(env!("CARGO_PKG_VERSION")));
     let python = std::fs::read_to_string(project("python/Cargo.toml")).unwrap();
-    assert!(python.contains(concat!("\nversion = \"", env!("CARGO_PKG_VERSION"), "\"\n")), "python/Cargo.toml");
+    assert!(
+        python.contains(concat!("\nversion = \"", env!("CARGO_PKG_VERSION"), "\"\n")),
+        "python/Cargo.toml"
+    );
     let date = fields["date-released"].as_str().unwrap();
     assert!(date.len() == 10 && date.starts_with("20"), "{date}");
 }

@@ -97,7 +97,7 @@ impl Axis {
             return Vec::new();
         }
         let most = self.low.abs().max(self.high.abs()).log10().floor() as i32;
-        let divided = [most, most - 1].map(|power| Self {
+        let divided = [most - most.rem_euclid(3), most, most - 1].map(|power| Self {
             power: Some(power),
             ..self.clone()
         });
@@ -291,7 +291,12 @@ fn logarithmic(low: f64, high: f64) -> Vec<Ticks> {
     let every = 1..=(last - first).max(1);
     let decades = every.flat_map(|every| (0..every).map(move |from| (every, from)));
     let decades = decades.map(|(every, from)| at(&ALL[..1], every, from)).filter(some);
-    let decades = decades.flat_map(|major| [ticks(&major, Label::number), ticks(&major, power)]);
+    let decades = decades.flat_map(|major| {
+        // Where one is written as a power, all are.
+        let plain = major.iter().all(|value| (0.99e-3..0.99e5).contains(value));
+        let plain = plain.then(|| ticks(&major, Label::number));
+        plain.into_iter().chain([ticks(&major, power)])
+    });
     let parts = PARTS.iter().map(|parts| at(parts, 1, 0)).filter(some);
     decades.chain(parts.map(|major| ticks(&major, Label::number))).collect()
 }
