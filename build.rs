@@ -1,18 +1,34 @@
 //! Links the program to a fixed address. Its 295,000 pointers (arrow, most of them) would otherwise be relocated at every
 //! start, which takes half of what a run with nothing to do costs.
 //!
+//! Tells the program where cargo puts the library of the tensor stages: `cargo install` takes the program alone.
+//!
 //! Tells the program which commit it is built from, for the records of runs. Only this crate, the command line, is
 //! compiled again after a commit.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-link-arg-bins=-no-pie");
+    println!("cargo::rerun-if-env-changed=ACTIONFINDER_DIST");
+    if let Some(folder) = libraries() {
+        println!("cargo::rustc-env=ACTIONFINDER_LIBRARIES={}", folder.display());
+    }
     if let Some(commit) = commit() {
         println!("cargo::rustc-env=ACTIONFINDER_COMMIT={commit}");
     }
+}
+
+/// The folder of this build's libraries; none for a program that is given away, which has its library with it.
+fn libraries() -> Option<PathBuf> {
+    if std::env::var_os("ACTIONFINDER_DIST").is_some() {
+        return None;
+    }
+    // Of target/PROFILE/build/NAME/out.
+    let out = PathBuf::from(std::env::var_os("OUT_DIR")?);
+    Some(out.ancestors().nth(3)?.join("deps"))
 }
 
 /// The commit, with a mark where the sources differ from it; `None` without git, or where these sources are no checkout.

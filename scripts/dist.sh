@@ -1,6 +1,7 @@
 #!/bin/sh
 # Packs a folder that runs wherever it is put, on a Linux of the same processor with glibc as new as here: program, tensor library, libtorch
-# for the CPU, pipelines, manual pages, completions. `scripts/dist.sh try` unpacks it elsewhere, hides this checkout, and runs the quick start.
+# for the CPU, pipelines, manual pages, completions. `scripts/dist.sh try` unpacks it elsewhere, hides this checkout, and runs the quick start;
+# `scripts/dist.sh bare` does so in a root folder with nothing but a minimal Debian, which debootstrap makes (as root).
 set -eu
 cd "$(dirname "$0")/.."
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
@@ -40,11 +41,30 @@ try() {
     ' sh "$PWD" "$place/$name"
 }
 
+# Debian 12 has glibc 2.36; DEBIAN names another release.
+bare() {
+    command -v debootstrap >/dev/null || { echo "debootstrap is missing (Debian: apt install debootstrap)" >&2; exit 1; }
+    root=$(mktemp -d)
+    trap 'rm -rf "$root"' EXIT
+    debootstrap --variant=minbase "${DEBIAN:-bookworm}" "$root" >/dev/null
+    tar -C "$root/opt" -xzf "$packed"
+    # Workers look at their processes there. What is mounted in a namespace of its own goes with it.
+    unshare --mount --pid --fork sh -euc '
+        mount -t proc proc "$1/proc"
+        chroot "$1" env -i PATH=/usr/bin:/bin HOME=/root sh -euc "
+            cd /opt/$2
+            ./bin/actionfinder doctor
+            ./bin/actionfinder run share/actionfinder/pipelines/quickstart.yaml --results /root/results --log plain
+        "
+    ' sh "$root" "$name"
+}
+
 case ${1:-pack} in
 pack) pack ;;
 try) try ;;
+bare) bare ;;
 *)
-    sed -n '2,3s/^# //p' "$0"
+    sed -n '2,4s/^# //p' "$0"
     exit 2
     ;;
 esac

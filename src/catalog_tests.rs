@@ -559,6 +559,30 @@ fn quantities(schema: Schema<'_>, path: &str, depth: usize, put: Put<'_>, visit:
     }
 }
 
+/// Whoever raises a revision says so.
+#[test]
+fn the_changelog_has_every_kind_at_its_revision() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("CHANGELOG.md")).unwrap();
+    // The newest release that names a kind comes first.
+    for kind in catalog().kinds() {
+        let heading = text
+            .lines()
+            .find(|line| line.starts_with(&format!("#### `{}`,", kind.name)));
+        let expected = format!("#### `{}`, revision {}", kind.name, kind.revision);
+        assert_eq!(heading, Some(expected.as_str()), "CHANGELOG.md");
+        if kind.revision > 1 {
+            let part = text.split(&expected).nth(1).unwrap().split("\n#").next().unwrap();
+            let line = format!("\n- {}: ", kind.revision);
+            assert!(
+                part.contains(&line),
+                "{}: what revision {} changes",
+                kind.name,
+                kind.revision
+            );
+        }
+    }
+}
+
 /// The tree shows the flow: a kind lies in the folder of its role, in the file of its name.
 #[test]
 fn every_kind_lies_in_the_folder_of_its_role() {

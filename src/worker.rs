@@ -34,7 +34,11 @@ pub fn probe() -> Result<(), String> {
     }
 }
 
-/// Where the library is: named by the environment, in the build's `deps/`, beside the program, or in the `lib/` of an installation.
+/// Where cargo puts the library; nothing in a program that is given away.
+const BUILT: Option<&str> = option_env!("ACTIONFINDER_LIBRARIES");
+
+/// Where the library is: named by the environment, in the build's `deps/`, beside the program, in the `lib/` of an installation, or where it
+/// was built: `cargo install` takes the program alone.
 pub fn find() -> Result<PathBuf, String> {
     if let Some(named) = env::var_os(LIBRARY_VARIABLE).filter(|named| !named.is_empty()) {
         // The loader searches for a name without a folder elsewhere, and a worker may be in another folder.
@@ -49,12 +53,18 @@ pub fn find() -> Result<PathBuf, String> {
     let folder = program.parent().unwrap_or(Path::new("."));
     // Every build writes the one in deps/; `cargo test` leaves a copy beside the program as it was.
     let installed = folder.join("../lib/actionfinder");
-    let places = [folder.join("deps"), folder.to_owned(), installed].map(|place| place.join(LIBRARY));
-    places.iter().find(|place| place.is_file()).cloned().ok_or_else(|| {
+    let built = BUILT.map(PathBuf::from);
+    let places = [folder.join("deps"), folder.to_owned(), installed]
+        .into_iter()
+        .chain(built.clone());
+    let mut places = places.map(|place| place.join(LIBRARY));
+    places.find(|place| place.is_file()).ok_or_else(|| {
+        let also = built.map(|built| format!(", nor where it was built, {}", built.display()));
         format!(
-            "the library of the network stages, {LIBRARY}, is neither in {} nor in its deps/; build the project: \
-             cargo build",
-            folder.display()
+            "the library of the network stages, {LIBRARY}, is neither in {} nor in its deps/{}; build the project again: cargo build, or cargo \
+             install --path . in the checkout, whose folder target/ must stay",
+            folder.display(),
+            also.unwrap_or_default()
         )
     })
 }

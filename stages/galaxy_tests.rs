@@ -157,8 +157,21 @@ fn o2gf_knows_its_errors_and_serves_a_stream_with_one_label() {
 fn a_method_says_which_potentials_it_can_do() {
     let messages = |method| faults::<EstimateActions>(json!({ "method": method }));
     let lopsided = json!({ "logarithmic": { "velocity": 220, "core": 1, "axes": [1, 0.8, 0.7] } });
-    assert!(messages(json!({ "o2gf": { "potential": lopsided } }))[0].contains("o2gf needs an axisymmetric potential"));
-    assert!(messages(json!({ "spherical": { "potential": "piffl_14" } }))[0].contains("needs a spherical potential"));
+    // Which says what can do it.
+    for method in ["staeckel_fudge", "torus", "o2gf", "finder"] {
+        let told = messages(json!({ method: { "potential": lopsided } })).concat();
+        let message = format!("{method} needs an axisymmetric potential, and this one is triaxial");
+        assert!(
+            told.contains(&message) && told.contains("`train_actions` learns actions"),
+            "{told}"
+        );
+    }
+    let told = messages(json!({ "spherical": { "potential": "piffl_14" } })).concat();
+    assert!(
+        told.contains("needs a spherical potential, and this one is axisymmetric"),
+        "{told}"
+    );
+    assert!(told.contains("`o2gf` take an axisymmetric one"), "{told}");
     assert!(messages(json!({ "torus": { "potential": "piffl_14", "tolerance": 0 } }))[0].contains("between 0 and 1"));
     assert_eq!(faults::<MapTori>(json!({ "potential": lopsided })).len(), 2);
     let refused = json!({ "potential": "piffl_14", "disc": { "J_r": -1 } });

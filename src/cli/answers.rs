@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::report::{Data, State, outside_tolerance};
 
-/// Commands with an answer, each with its schema; `runs` has three.
+/// Commands with an answer, each with its schema; `runs` has five.
 pub fn schemas() -> Vec<(&'static str, Schema)> {
     vec![
         ("run", schema_for!(Ran)),
@@ -26,6 +26,9 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("runs", schema_for!(Recorded)),
         ("runs where", schema_for!(Origins)),
         ("runs diff", schema_for!(Differences)),
+        ("runs note", schema_for!(RunRow)),
+        ("runs restore", schema_for!(Restored)),
+        ("cancel", schema_for!(Cancelled)),
         ("gc", schema_for!(Collected)),
         ("explain", schema_for!(Explained)),
         ("doctor", schema_for!(Examined)),
@@ -365,6 +368,32 @@ pub struct RunRow {
     pub set: BTreeMap<String, String>,
     /// Stages it was asked to run to.
     pub to: Vec<String>,
+    /// How it ended: well, outside tolerance, failed or interrupted; null where it has not.
+    pub how: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// What was noted of it.
+    pub notes: Vec<String>,
+}
+
+/// The pipeline of a run, written into a folder.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Restored {
+    /// The files; the first is the pipeline.
+    pub files: Vec<String>,
+    /// The command that runs it again.
+    pub command: String,
+    /// Whether names of files that it uses are others here.
+    pub renamed: bool,
+}
+
+/// Jobs of a pipeline that were ended.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Cancelled {
+    /// The pipeline.
+    pub pipeline: String,
+    /// How many waited or ran.
+    pub jobs: usize,
 }
 
 /// Where a file comes from.

@@ -6,11 +6,12 @@ use runner::batch::profile::Profile;
 use runner::batch::{Scheduler, intents};
 use runner::clock;
 
+use super::answers::Cancelled;
 use super::common;
 use super::failure::{Failure, Finished};
 use super::on;
 use super::results::Results;
-use crate::console::{count, print};
+use crate::console::{answer, count};
 
 /// End all jobs of a pipeline, and the runs that follow them.
 #[derive(Debug, clap::Args)]
@@ -41,7 +42,14 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         }
     }
     if own.is_empty() {
-        print(&format!("{name} has no jobs\n"));
+        let words = format!("{name} has no jobs\n");
+        answer(
+            || Cancelled {
+                pipeline: name,
+                jobs: 0,
+            },
+            || words,
+        );
         return Ok(Finished::Well);
     }
     let slurm = on::slurm(&Profile::default())?;
@@ -64,6 +72,11 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     for (_, folder) in &own {
         intents::remove(folder).map_err(|error| Failure::file(folder, &error))?;
     }
-    print(&format!("{name}: {} ended\n", count(tasks, "job")));
+    let words = format!("{name}: {} ended\n", count(tasks, "job"));
+    let told = Cancelled {
+        pipeline: name,
+        jobs: tasks,
+    };
+    answer(|| told, || words);
     Ok(Finished::Well)
 }

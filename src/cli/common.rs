@@ -536,6 +536,20 @@ impl Loaded {
 
     /// The only stage with this name or label.
     pub fn stage(&self, name: &str) -> Result<StageId, Failure> {
+        match self.instances(name)?.as_slice() {
+            [one] => Ok(*one),
+            several => {
+                let labels: Vec<&str> = several.iter().map(|id| &*self.graph[*id].label).collect();
+                Err(Failure::Usage(format!(
+                    "{name} is swept; name one of: {}",
+                    labels.join(", ")
+                )))
+            }
+        }
+    }
+
+    /// The stages with this name, at all points of the sweep, or the one with this label.
+    fn instances(&self, name: &str) -> Result<Vec<StageId>, Failure> {
         let named = |label: bool| {
             let stages = self.graph.stages.iter().enumerate();
             let fits = stages.filter(move |(_, stage)| {
@@ -549,7 +563,7 @@ impl Loaded {
         };
         let (labels, names) = (named(true), named(false));
         match (labels.as_slice(), names.as_slice()) {
-            ([index], _) | ([], [index]) => Ok(StageId::new(*index)),
+            ([index], _) => Ok(vec![StageId::new(*index)]),
             (_, []) => {
                 let mut known: Vec<&str> = self.graph.stages.iter().map(|stage| &*stage.name).collect();
                 known.dedup();
@@ -558,24 +572,18 @@ impl Loaded {
                     known.join(", ")
                 )))
             }
-            (_, several) => {
-                let labels: Vec<&str> = several.iter().map(|index| &*self.graph.stages[*index].label).collect();
-                Err(Failure::Usage(format!(
-                    "{name} is swept; name one of: {}",
-                    labels.join(", ")
-                )))
-            }
+            (_, several) => Ok(several.iter().map(|index| StageId::new(*index)).collect()),
         }
     }
 
-    /// The last stage that gives a table first, and its port.
-    pub fn last_table(&self) -> Result<(StageId, &'static str), Failure> {
+    /// The last stage that gives a table first, at all points of the sweep, and its port.
+    pub fn last_table(&self) -> Result<(Vec<StageId>, &'static str), Failure> {
         let gives_table = |stage: &&runner::graph::StageInstance| {
             let first = stage.outputs.first();
             first.is_some_and(|output| matches!(output.artifact, Artifact::Table(_)))
         };
         match self.graph.stages.iter().rfind(gives_table) {
-            Some(stage) => self.output(&stage.label),
+            Some(stage) => self.all_of(&stage.name),
             None => Err(Failure::Usage("no stage of it gives a table".to_owned())),
         }
     }
@@ -603,12 +611,22 @@ impl Loaded {
 
     /// The stage and port that `stage` or `stage.port` names.
     pub fn output(&self, output: &str) -> Result<(StageId, &'static str), Failure> {
-        let (id, port) = match (self.stage(output), output.rsplit_once('.')) {
-            (Ok(id), _) => (id, None),
-            (Err(_), Some((stage, port))) => (self.stage(stage)?, Some(port)),
+        let (_, port) = self.all_of(output)?;
+        let name = match self.instances(output) {
+            Ok(_) => output,
+            Err(_) => output.rsplit_once('.').map_or(output, |(stage, _)| stage),
+        };
+        Ok((self.stage(name)?, port))
+    }
+
+    /// The stages, at all points of the sweep, and the port that `stage` or `stage.port` names.
+    pub fn all_of(&self, output: &str) -> Result<(Vec<StageId>, &'static str), Failure> {
+        let (instances, port) = match (self.instances(output), output.rsplit_once('.')) {
+            (Ok(instances), _) => (instances, None),
+            (Err(_), Some((stage, port))) => (self.instances(stage)?, Some(port)),
             (Err(failure), None) => return Err(failure),
         };
-        let stage = &self.graph[id];
+        let stage = &self.graph[instances[0]];
         let first = stage.outputs.first().map(|output| output.name);
         let port = port.or(first).unwrap_or_default();
         let found = stage.outputs.iter().find(|output| output.name == port);
@@ -620,7 +638,7 @@ impl Loaded {
                 names.join(", ")
             )));
         };
-        Ok((id, found.name))
+        Ok((instances, found.name))
     }
 
     /// The file of `stage` or `stage.port`.

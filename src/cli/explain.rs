@@ -7,7 +7,7 @@ use super::failure::{Failure, Finished};
 use crate::console::{align, answer};
 use crate::reference::{self, Page};
 
-/// Explain a kind of stage, a potential or a measure: parameters, units, defaults, columns.
+/// Explain a kind of stage, a potential, a measure or a word of the glossary: parameters, units, defaults, columns.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What to explain; without it, all that can be is listed
@@ -25,8 +25,22 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     }
     let Some(name) = args.name else {
         let rows = pages.iter().map(|page| vec![page.name.clone(), page.about.clone()]);
-        let words = align(&rows.collect::<Vec<_>>(), &[]);
-        let listed = pages.iter().map(|page| row(page, None));
+        let glossary = reference::glossary();
+        let terms = glossary.iter().filter_map(|entry| entry.words.first().cloned());
+        let terms = terms.collect::<Vec<_>>().join(", ");
+        let words = format!(
+            "{}words of the glossary: {terms}\n",
+            align(&rows.collect::<Vec<_>>(), &[])
+        );
+        let of_glossary = glossary
+            .iter()
+            .flat_map(|entry| entry.words.first())
+            .map(|word| PageRow {
+                name: word.clone(),
+                about: "a word of the glossary".to_owned(),
+                text: None,
+            });
+        let listed = pages.iter().map(|page| row(page, None)).chain(of_glossary);
         let listed = listed.collect();
         answer(|| Explained { pages: listed }, || words);
         return Ok(Finished::Well);
@@ -36,15 +50,15 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         answer(|| Explained { pages }, || page.text.trim_end().to_owned());
         return Ok(Finished::Well);
     }
-    let parts = pages
-        .iter()
-        .flat_map(reference::entries)
-        .filter(|(entry, _)| *entry == name);
-    let mut parts: Vec<String> = parts.map(|(_, part)| part).collect();
+    let term = reference::of_glossary(&name);
+    // Where the glossary says what a word means, ports and parameters of that name say no more.
+    let places = pages.iter().filter(|page| term.is_none() || reference::is_shared(page));
+    let found = places.flat_map(reference::entries).filter(|(entry, _)| *entry == name);
+    let mut parts: Vec<String> = term.iter().map(|entry| format!("{}\n", entry.text)).collect();
+    parts.extend(found.map(|(_, part)| part));
     parts.dedup();
     if parts.is_empty() {
-        let known = pages.iter().map(|page| page.name.as_str());
-        return Err(Failure::Usage(unknown(&name, known)));
+        return Err(Failure::Usage(unknown(&name, &pages)));
     }
     let text = parts.concat().trim_end().to_owned();
     let part = PageRow {
@@ -64,9 +78,12 @@ fn row(page: &Page, text: Option<String>) -> PageRow {
     }
 }
 
-fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let known: Vec<&str> = known.collect();
-    format!("nothing is called {name}; there are {}", known.join(", "))
+fn unknown(name: &str, pages: &[Page]) -> String {
+    let known: Vec<&str> = pages.iter().map(|page| page.name.as_str()).collect();
+    format!(
+        "nothing is called {name}; there are {}, what these name, and the words of the glossary, which `actionfinder explain` lists",
+        known.join(", ")
+    )
 }
 
 fn write(folder: &std::path::Path, pages: &[Page]) -> Result<Finished, Failure> {

@@ -3,6 +3,7 @@
 mod drawn;
 mod kept;
 mod rows;
+mod swept;
 
 use std::path::{Path, PathBuf};
 
@@ -18,10 +19,12 @@ use super::results::Results;
 use crate::console::{answer, manners, say};
 use drawn::Form;
 use rows::{Beside, OfFile};
+use swept::{Files, Swept};
 
 /// Write an output for other programs: a table as Parquet, CSV, ECSV or FITS, with units; a figure as SVG, PDF or PNG, or what is drawn
 /// in it as a table. Columns that an import keeps (`keep`) are beside the
-/// results of its stars, which are then in the order of the file.
+/// results of its stars, which are then in the order of the file. Of a stage that is swept, the tables of all points are one, with the swept
+/// parameters as columns.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// PIPELINE, PIPELINE:STAGE or PIPELINE:STAGE.PORT; or a Parquet or SVG file of the results. Without a stage, the last that gives a table
@@ -54,9 +57,15 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         let loaded = Loaded::new(&file, &args.parameters, &args.results)?;
         let read = loaded.graph.stages.iter().flat_map(|stage| stage.files.iter());
         spare(&args.to, read.map(|file| file.path.as_path()))?;
-        let (stage, port) = match output {
-            Some(output) => loaded.output(output)?,
+        let (stages, port) = match output {
+            Some(output) => loaded.all_of(output)?,
             None => loaded.last_table()?,
+        };
+        let stage = match (form, stages.as_slice()) {
+            (None, [stage]) => *stage,
+            (None, several) => return all_points(&loaded, several, (port, output.is_none()), &args.to),
+            // A figure is of one point.
+            (Some(_), _) => loaded.stage(output.unwrap_or(&loaded.graph[stages[0]].name))?,
         };
         let format = format(is_figure(&loaded, stage, port))?;
         let port = if form.is_none() {
@@ -95,11 +104,46 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             )));
         }
     }
+    done(&args.to)
+}
+
+fn done(to: &Path) -> Result<Finished, Failure> {
     if manners().json {
-        let file = args.to.display().to_string();
+        let file = to.display().to_string();
         answer(|| Exported { file }, String::new);
     }
     Ok(Finished::Well)
+}
+
+/// Writes an output at several points of a sweep as one table.
+fn all_points(
+    loaded: &Loaded,
+    stages: &[StageId],
+    (port, is_last): (&'static str, bool),
+    to: &Path,
+) -> Result<Finished, Failure> {
+    let format = format_of(to)?;
+    let port = table_of(loaded, stages[0], port);
+    let files = stages
+        .iter()
+        .map(|&stage| -> Result<Files, Failure> { Ok((loaded.file(stage, port)?, kept::file(loaded, stage, port))) });
+    let files: Vec<Files> = files.collect::<Result<_, _>>()?;
+    if files
+        .iter()
+        .any(|(file, _)| file.extension().is_none_or(|ending| ending != "parquet"))
+    {
+        // What is no table is of one point.
+        loaded.stage(&loaded.graph[stages[0]].name)?;
+    }
+    let all = files.iter().flat_map(|(file, kept)| std::iter::once(file).chain(kept));
+    spare(to, all.map(PathBuf::as_path))?;
+    let rows = files.iter().map(|(file, kept)| table(file, kept.as_deref()));
+    let swept = Swept::new(&loaded.graph, stages, rows.collect::<Result<_, _>>()?)?;
+    let name = format!("{}.{port}", loaded.graph[stages[0]].name);
+    let last = if is_last { "the last stage's table, " } else { "" };
+    say(&format!("{name}: {last}at {} points of the sweep", stages.len()));
+    write_rows(&swept, &name, to, format)?;
+    done(to)
 }
 
 /// The table of what a figure shows, for the figure; the output itself for others.
@@ -166,23 +210,24 @@ pub fn spare<'a>(to: &Path, mut read: impl Iterator<Item = &'a Path>) -> Result<
 /// Writes a table of the results to a file, under the name of its output, with what was kept of the stars beside it, and says so.
 pub fn write(from: &Path, kept: Option<&Path>, name: &str, to: &Path, format: Written) -> Result<(), Failure> {
     spare(to, std::iter::once(from).chain(kept))?;
-    let beside = kept
-        .map(|kept| Beside::new(from, kept))
-        .transpose()
-        .map_err(Failure::work)?;
-    let joined;
-    let plain = OfFile(from);
-    let rows: &dyn Rows = match (kept, beside.as_ref().and_then(Option::as_ref)) {
-        (None, _) => &plain,
-        (Some(_), Some(beside)) => beside,
-        // Stars of streams are sorted by them, and no longer in the order of the file.
-        (Some(kept), None) => {
-            let tables = [from, kept].map(|path| tables::read(path).map_err(Failure::work));
-            let [table, kept] = tables;
-            joined = kept::joined(table?, &kept?).map_err(Failure::work)?;
-            &joined
-        }
+    write_rows(table(from, kept)?.as_ref(), name, to, format)
+}
+
+/// The rows of a table of the results, with what was kept of the stars beside them.
+fn table<'a>(from: &'a Path, kept: Option<&'a Path>) -> Result<Box<dyn Rows + 'a>, Failure> {
+    let Some(kept) = kept else {
+        return Ok(Box::new(OfFile(from)));
     };
+    if let Some(beside) = Beside::new(from, kept).map_err(Failure::work)? {
+        return Ok(Box::new(beside));
+    }
+    // Stars of streams are sorted by them, and no longer in the order of the file.
+    let [table, kept] = [from, kept].map(|path| tables::read(path).map_err(Failure::work));
+    Ok(Box::new(kept::joined(table?, &kept?).map_err(Failure::work)?))
+}
+
+/// Writes rows to a file, under the name of their output, and says so.
+fn write_rows(rows: &dyn Rows, name: &str, to: &Path, format: Written) -> Result<(), Failure> {
     let written = formats::write(to, format, name, rows).map_err(|error| Failure::Work(said(&error)))?;
     say(&format!(
         "{}: {} rows, {} columns",

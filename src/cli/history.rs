@@ -11,11 +11,11 @@ use runner::store::state::State;
 use runner::store::{Hash256, Manifest, Store};
 use serde_json::Value;
 
-use super::answers::{Difference, Differences, Origin, Origins, Recorded, RunRow};
+use super::answers::{Difference, Differences, Exported, Origin, Origins, Recorded, RunRow};
 use super::failure::{Failure, Finished};
 use super::output::can_be_written;
 use super::results::Results;
-use crate::console::{align, answer, duration, print};
+use crate::console::{align, answer, duration};
 use crate::report::plain;
 
 mod records;
@@ -89,7 +89,11 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             let mut runs = kept(&args.results.store_here())?;
             runs.retain(|run| args.tag.as_ref().is_none_or(|tag| run.notes.tags.contains(tag)));
             match &args.output {
-                Some(file) => print(&records::write(&runs, file)?),
+                Some(file) => {
+                    let words = records::write(&runs, file)?;
+                    let file = file.display().to_string();
+                    answer(|| Exported { file }, || words);
+                }
                 None => answer(|| recorded(&runs), || list(&runs)),
             }
         }
@@ -99,15 +103,16 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             tag,
             untag,
             results,
-        }) => print(&note(
-            named(&kept(&results.store_here())?, run)?,
-            text.as_deref(),
-            tag,
-            untag,
-        )?),
+        }) => {
+            let runs = kept(&results.store_here())?;
+            let noted = note(named(&runs, run)?, text.as_deref(), tag, untag)?;
+            answer(|| row(&noted), || format!("{}  {}\n", noted.name, words(&noted)));
+        }
         Some(What::Restore { run, folder, results }) => {
             let store = results.store_here();
-            print(&restore::restore(&store, named(&kept(&store)?, run)?, folder)?);
+            let restored = restore::restore(&store, named(&kept(&store)?, run)?, folder)?;
+            let words = restore::words(&restored);
+            answer(|| restored, || words);
         }
         Some(What::Where { file, results }) => {
             let store = results.store_here();
@@ -167,22 +172,22 @@ fn list(runs: &[KeptRun]) -> String {
             record.needs.len().to_string(),
             record.program.clone(),
             given(record),
-            noted(run),
+            words(run),
         ]);
     }
     align(&lines, &[4])
 }
 
 /// Its tags, then its notes.
-fn noted(run: &KeptRun) -> String {
+fn words(run: &KeptRun) -> String {
     let tags = run.notes.tags.iter().map(|tag| format!("#{tag}"));
     tags.chain(run.notes.notes.iter().cloned())
         .collect::<Vec<_>>()
         .join("  ")
 }
 
-/// Notes something of a run.
-fn note(run: &KeptRun, text: Option<&str>, tags: &[String], untag: &[String]) -> Result<String, Failure> {
+/// Notes something of a run, which then has it.
+fn note(run: &KeptRun, text: Option<&str>, tags: &[String], untag: &[String]) -> Result<KeptRun, Failure> {
     if text.is_none() && tags.is_empty() && untag.is_empty() {
         return Err(Failure::Usage(
             "say what is to be noted: a sentence, --tag or --untag".to_owned(),
@@ -197,8 +202,7 @@ fn note(run: &KeptRun, text: Option<&str>, tags: &[String], untag: &[String]) ->
     notes.tags.extend(tags.iter().cloned());
     notes.tags.retain(|tag| !untag.contains(tag));
     notes.keep(&run.file).map_err(Failure::work)?;
-    let now = KeptRun { notes, ..run.clone() };
-    Ok(format!("{}  {}\n", now.name, noted(&now)))
+    Ok(KeptRun { notes, ..run.clone() })
 }
 
 /// A time without its seconds.
@@ -246,20 +250,27 @@ struct Entry {
 
 /// The recorded runs.
 fn recorded(runs: &[KeptRun]) -> Recorded {
-    let rows = runs.iter().map(|run| {
-        let record = &run.record;
-        RunRow {
-            run: run.name.clone(),
-            file: record.asked.file.display().to_string(),
-            began: record.began.clone(),
-            ended: record.ended.clone(),
-            stages: record.needs.len(),
-            program: record.program.clone(),
-            set: record.asked.overrides.iter().cloned().collect(),
-            to: record.asked.to.clone(),
-        }
-    });
-    Recorded { runs: rows.collect() }
+    Recorded {
+        runs: runs.iter().map(row).collect(),
+    }
+}
+
+/// A recorded run.
+fn row(run: &KeptRun) -> RunRow {
+    let record = &run.record;
+    RunRow {
+        run: run.name.clone(),
+        file: record.asked.file.display().to_string(),
+        began: record.began.clone(),
+        ended: record.ended.clone(),
+        stages: record.needs.len(),
+        program: record.program.clone(),
+        set: record.asked.overrides.iter().cloned().collect(),
+        to: record.asked.to.clone(),
+        how: record.how.map(|how| how.words().to_owned()),
+        tags: run.notes.tags.iter().cloned().collect(),
+        notes: run.notes.notes.clone(),
+    }
 }
 
 /// Where a file comes from.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use runner::arrow_schema::{DataType, Schema};
+use runner::arrow_schema::{DataType, Field, Schema};
 use runner::catalog::Kind;
 use runner::ports::{Accepts, Artifact, Connected, InputPort, column, unit_of};
 use runner::stage::{AnyStage, Place};
 
+use super::choices::told;
 use super::schema::Walk;
 
 /// What it does, takes and gives.
@@ -25,14 +26,15 @@ pub fn page(kind: &Kind) -> String {
     );
     let example = kind.example();
     if let Some(stage) = &example {
-        let (inputs, others) = (stage.inputs(), stage.other_input("NAME"));
-        if !inputs.is_empty() || others.is_some() {
-            text.push_str("\n## Inputs (`from`)\n\n");
-            inputs.iter().for_each(|port| text.push_str(&input(port)));
+        let told = told(kind, stage.as_ref(), inputs);
+        let others = stage.other_input("NAME");
+        if !told.is_empty() || others.is_some() {
+            text.push_str("\n## Inputs (`from`)\n");
+            told.write(&mut text);
         }
         if let Some(port) = others {
             text.push_str(&format!(
-                "{}, any number of them by names of your choice\n",
+                "\n{}, any number of them by names of your choice\n",
                 input(&port).trim_end()
             ));
         }
@@ -74,6 +76,11 @@ fn input(port: &InputPort) -> String {
     format!("- `{}`: {what}{several}{optional}\n", port.name)
 }
 
+/// The lines of a stage's input ports.
+fn inputs(stage: &dyn AnyStage) -> Vec<String> {
+    stage.inputs().iter().map(input).collect()
+}
+
 /// Columns that a table has besides what it must, where a kind wants at least something to work on: none, those of positions and
 /// velocities, of actions, of a training, of the sky.
 const USUAL: [&[(&str, &str)]; 5] = [
@@ -96,12 +103,19 @@ const USUAL: [&[(&str, &str)]; 5] = [
     ],
 ];
 
+/// Columns that stand for all others of an input: what a stage makes of them stands for what it makes of each.
+const OTHERS: [(&str, DataType, &str); 2] = [
+    ("COLUMN", DataType::Float64, "a column of numbers of the input"),
+    ("TEXT", DataType::Utf8, "a column of texts of the input"),
+];
+
 /// With what must be connected, or else all, connected to tables and networks of the least that they accept, or of a little more.
 fn outputs(stage: &dyn AnyStage) -> Option<String> {
-    let made = |all: bool, usual: &&[_]| stage.outputs(&connected(stage, all, usual)?).ok();
-    let ports = [false, true]
+    let made = |all: bool, others: bool, usual: &&[_]| stage.outputs(&connected(stage, all, others, usual)?).ok();
+    let ways = [(false, true), (true, true), (false, false), (true, false)];
+    let ports = ways
         .into_iter()
-        .find_map(|all| USUAL.iter().find_map(|usual| made(all, usual)))?;
+        .find_map(|(all, others)| USUAL.iter().find_map(|usual| made(all, others, usual)))?;
     let mut text = String::new();
     for port in ports {
         let what = match &port.artifact {
@@ -111,29 +125,57 @@ fn outputs(stage: &dyn AnyStage) -> Option<String> {
             Artifact::File(ending) => format!("file (.{ending})"),
         };
         text.push_str(&format!("- `{}`: {what}\n", port.name));
-        let Artifact::Table(schema) = &port.artifact else {
-            continue;
-        };
-        for field in schema.fields() {
-            let unit = match unit_of(field).as_str() {
-                "" => String::new(),
-                unit => format!(" [{unit}]"),
-            };
-            let about = field.metadata().get("description").map(|about| format!(": {about}"));
-            text.push_str(&format!("  - `{}`{unit}{}\n", field.name(), about.unwrap_or_default()));
+        if let Artifact::Table(schema) = &port.artifact {
+            text.push_str(&columns(schema));
         }
     }
     Some(text)
 }
 
-fn connected(stage: &dyn AnyStage, all: bool, usual: &[(&str, &str)]) -> Option<Connected> {
+/// The columns of a table, a line each; those that stand for others as what they stand for.
+fn columns(schema: &Schema) -> String {
+    let about = |field: &Field| field.metadata().get("description").cloned().unwrap_or_default();
+    let is_other = |field: &Field| {
+        let same = |(name, _, told): &(&str, DataType, &str)| field.name() == name && about(field) == *told;
+        OTHERS.iter().any(same)
+    };
+    let mut text = String::new();
+    for field in schema.fields().iter().filter(|field| !is_other(field)) {
+        let unit = match unit_of(field).as_str() {
+            "" => String::new(),
+            unit => format!(" [{unit}]"),
+        };
+        let about = about(field);
+        let colon = if about.is_empty() { "" } else { ": " };
+        text.push_str(&format!("  - `{}`{unit}{colon}{about}\n", field.name()));
+    }
+    let others: Vec<&Arc<Field>> = schema.fields().iter().filter(|field| is_other(field)).collect();
+    match others.as_slice() {
+        [] => {}
+        [one] => text.push_str(&format!(
+            "  - every other column of {} of the input\n",
+            tables::noun(one.data_type())
+        )),
+        _ => text.push_str("  - every other column of the input\n"),
+    }
+    text
+}
+
+fn connected(stage: &dyn AnyStage, all: bool, others: bool, usual: &[(&str, &str)]) -> Option<Connected> {
     let inputs = stage.inputs().into_iter().filter(|port| all || !port.optional);
     let artifact = |port: &InputPort| match &port.accepts {
         Accepts::Table(needs) => {
             let needs = needs.iter().map(|need| (need.name, need.unit));
-            let fields = needs.chain(usual.iter().copied());
-            let fields = fields.map(|(name, unit)| column(name, DataType::Float64, unit, "", "as in the input"));
-            Some(Artifact::Table(Arc::new(Schema::new(fields.collect::<Vec<_>>()))))
+            let mut fields: Vec<Field> = Vec::new();
+            for (name, unit) in needs.chain(usual.iter().copied()) {
+                if !fields.iter().any(|field| field.name() == name) {
+                    fields.push(column(name, DataType::Float64, unit, "", "as in the input"));
+                }
+            }
+            if others {
+                fields.extend(OTHERS.map(|(name, of, about)| column(name, of, "", "", about)));
+            }
+            Some(Artifact::Table(Arc::new(Schema::new(fields))))
         }
         Accepts::Anything => Some(Artifact::Table(Arc::new(Schema::empty()))),
         Accepts::Network(of) => of.first().map(|of| Artifact::Network(*of)),

@@ -1,5 +1,7 @@
 //! Reference pages, made from the types: what a kind of stage takes and gives, the potentials, the measures.
 
+mod choices;
+mod glossary;
 mod kind;
 mod schema;
 
@@ -104,6 +106,13 @@ fn definition_page(shared: &Shared, kind: &Kind) -> Option<String> {
 fn page_of(definition: &str) -> Option<&'static str> {
     let shared = SHARED.iter().find(|shared| shared.definition == definition)?;
     Some(shared.page)
+}
+
+pub use glossary::{entries as glossary, entry as of_glossary};
+
+/// Whether a page is of what many kinds take.
+pub fn is_shared(page: &Page) -> bool {
+    SHARED.iter().any(|shared| shared.page == page.name)
 }
 
 /// The words that choose something within a page, such as the names of potentials, each with its part of the page.

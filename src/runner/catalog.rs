@@ -57,6 +57,26 @@ impl Kind {
             .find_map(|value| (self.parse)(&value).ok())
     }
 
+    /// The same with one parameter more, or with another choice of one, for each of them that its type allows.
+    pub fn variants(&self) -> Vec<Variant> {
+        let schema = self.parameters();
+        let stage = |value: &serde_json::Value| (self.parse)(value).ok();
+        let bases = [false, true].into_iter();
+        let mut bases = bases.filter_map(|second| crate::spec::example::of(schema, schema, second));
+        let Some(base) = bases.find(|base| stage(base).is_some()) else {
+            return Vec::new();
+        };
+        let all = crate::spec::example::variants(schema, &base).into_iter();
+        let parsed = all.filter_map(|(path, is_needed, value)| {
+            Some(Variant {
+                path,
+                is_needed,
+                stage: stage(&value)?,
+            })
+        });
+        parsed.collect()
+    }
+
     /// The body, for a worker that needs no libtorch.
     pub fn body(&self) -> Option<Body> {
         (self.place != Place::Worker).then_some(Body {
@@ -66,6 +86,16 @@ impl Kind {
             run: self.run,
         })
     }
+}
+
+/// A stage that sets what must be set, and one parameter besides.
+pub struct Variant {
+    /// The parameter, the choice that it makes if it is one, and a parameter of this choice.
+    pub path: Vec<String>,
+    /// Whether the parameter must be set.
+    pub is_needed: bool,
+    /// The stage.
+    pub stage: Arc<dyn AnyStage>,
 }
 
 /// Stage kinds by name, in the order they were added.

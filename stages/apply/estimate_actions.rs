@@ -295,10 +295,8 @@ impl Stage for EstimateActions {
             }
             None => Symmetry::Axisymmetric,
         };
-        if found > self.method.symmetry() {
-            let message = potentials::needs(self.method.name(), self.method.symmetry());
-            faults.push(Fault::new(&place, message));
-        }
+        let needs = (self.method.name(), self.method.symmetry());
+        faults.extend(potentials::misfit(found, &place, needs));
         faults.extend(self.errors.and_then(|errors| errors.fault()));
         if let Method::O2gf(with) = &self.method {
             if with.one_orbit_per_stream && self.errors.is_some() {

@@ -42,22 +42,38 @@ pub fn build_for(
     potential: &PotentialParameters,
     context: &StageContext,
     at: &str,
-    (method, needed): (&str, Symmetry),
+    needs: (&str, Symmetry),
 ) -> Result<Box<dyn Potential>, StageError> {
     let potential = build(potential, context, at)?;
-    if potential.symmetry() > needed {
-        return Err(StageError::failed(needs(method, needed)));
+    match misfit(potential.symmetry(), at, needs) {
+        Some(fault) => Err(StageError::with_hint(fault.message, fault.hint.unwrap_or_default())),
+        None => Ok(potential),
     }
-    Ok(potential)
 }
 
-/// That a method cannot do a potential of less symmetry than it needs.
-pub fn needs(method: &str, needed: Symmetry) -> String {
-    let needed = match needed {
+/// That a method cannot do a potential of less symmetry than it needs, and what can.
+pub fn misfit(found: Symmetry, at: &str, (method, needed): (&str, Symmetry)) -> Option<Fault> {
+    if found <= needed {
+        return None;
+    }
+    let wanted = match needed {
         Symmetry::Spherical => "a spherical",
         _ => "an axisymmetric",
     };
-    format!("{method} needs {needed} potential")
+    let hint = match found {
+        Symmetry::Spherical | Symmetry::Axisymmetric => "`staeckel_fudge`, `torus` and `o2gf` take an axisymmetric one",
+        Symmetry::Triaxial | Symmetry::Twofold => {
+            "no method takes such a potential; `train_actions` learns actions from orbits in it, as pipelines/triaxial.yaml does"
+        }
+    };
+    let fault = Fault::new(
+        at,
+        format!("{method} needs {wanted} potential, and this one is {found}"),
+    );
+    Some(Fault {
+        hint: Some(hint.to_owned()),
+        ..fault
+    })
 }
 
 #[cfg(test)]

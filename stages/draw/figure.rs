@@ -10,6 +10,7 @@ mod integrals;
 mod layout;
 mod loss_curves;
 mod methods;
+mod names;
 mod orbits;
 mod picture;
 mod range;
@@ -45,7 +46,7 @@ pub struct Figure {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Draw {
-    /// Training and validation loss against epoch, from `history`: one, or a list of up to four.
+    /// Training and validation loss against epoch, from `history`: one, or a list of up to four, side by side.
     LossCurves(loss_curves::LossCurves),
     /// Histograms of predicted − true, from `residuals`, the second output of `compare`.
     Residuals(residuals::Residuals),
@@ -53,7 +54,7 @@ pub enum Draw {
     Orbits(orbits::Orbits),
     /// Each action against each, from `stars` with actions, and from `beside`, the same stars otherwise.
     ActionSpace(action_space::ActionSpace),
-    /// Energy against J_phi, from `stars` with both, as the table `tori` of `map_tori` has them.
+    /// Energy against J_phi, from `stars` with both, as the output `tori` of `map_tori` has them.
     Integrals(integrals::Integrals),
     /// Deviations of the actions along each orbit, from `stars` with actions.
     ActionsAlongOrbits(actions_along_orbits::ActionsAlongOrbits),
@@ -106,7 +107,7 @@ impl Draw {
 impl Stage for Figure {
     const KIND: &'static str = "figure";
     const ABOUT: &'static str = "Draw loss curves, residuals, orbits, actions, actions along orbits or against the truth, energies, rotation curves, or a field";
-    const REVISION: u32 = 6;
+    const REVISION: u32 = 7;
     const ROLE: Role = Role::Draw;
 
     fn inputs(&self) -> Vec<InputPort> {

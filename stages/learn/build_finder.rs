@@ -106,9 +106,7 @@ impl Stage for BuildFinder {
         let mut faults = Vec::new();
         if let Some(potential) = &self.potential {
             faults.extend(potentials::faults(potential, "potential"));
-            if potential.symmetry() > FINDER.1 {
-                faults.push(Fault::new("potential", potentials::needs(FINDER.0, FINDER.1)));
-            }
+            faults.extend(potentials::misfit(potential.symmetry(), "potential", FINDER));
         }
         let [least, most] = self.radii.map(Kpc::get);
         if least >= most {
@@ -176,10 +174,10 @@ mod tests {
         assert_eq!(of(json!({ "tilts": 5, "momenta": 2 })).len(), 2);
         assert!(of(json!({ "least_circularity": 0.0 }))[0].starts_with("least_circularity: must be from 0.001"));
         let bar = json!({ "logarithmic": { "velocity": 220.0, "core": 0.5, "axes": [1.0, 0.9, 0.8] } });
-        assert_eq!(
-            of(json!({ "potential": bar })),
-            ["potential: the action finder needs an axisymmetric potential | "]
-        );
+        let refused = of(json!({ "potential": bar }));
+        let told =
+            "potential: the action finder needs an axisymmetric potential, and this one is triaxial | no method takes";
+        assert!(refused[0].starts_with(told), "{refused:?}");
     }
 
     #[test]

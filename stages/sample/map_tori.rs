@@ -146,9 +146,7 @@ impl Stage for MapTori {
 
     fn check(&self) -> Vec<Fault> {
         let mut faults = potentials::faults(&self.potential, "potential");
-        if self.potential.symmetry() > Symmetry::Axisymmetric {
-            faults.push(Fault::new("potential", potentials::needs(TORUS.0, TORUS.1)));
-        }
+        faults.extend(potentials::misfit(self.potential.symmetry(), "potential", TORUS));
         match (self.sample, self.streams) {
             (Sample::Halo | Sample::Disc, None) => {
                 faults.push(Fault::new("streams", "this sample needs the number of streams"));

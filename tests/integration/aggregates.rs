@@ -64,3 +64,61 @@ fn means_over_seeds_are_a_stage() {
     let table = place.well(&["show", "p.yaml", "over_seeds[scale=5.2]"]).out;
     assert!(table.contains("value_sd"), "{table}");
 }
+
+/// Means over seeds at every scale, as one table with the scale beside them.
+#[test]
+fn an_output_at_several_points_is_exported_as_one_table() {
+    let more = "  over_seeds:\n    aggregate: { from: { tables: { of: errors, over: seed } } }\n\
+                sweep: { axes: { seed: [1, 2], scale: [5.8, 5.2, 4.9] } }\n";
+    let place = Place::with(&(SMALL.to_owned() + more));
+    place.well(&["run", "p.yaml"]);
+    let alone = place.path("alone.parquet");
+    place.well(&["export", "p.yaml:over_seeds[scale=5.2]", "-o", alone.to_str().unwrap()]);
+    let alone = tables::read(&alone).unwrap();
+    assert!(alone.column_by_name("scale").is_none());
+    for name in ["all.parquet", "all.csv", "all.fits", "all.ecsv"] {
+        let gave = place.well(&["export", "p.yaml:over_seeds", "-o", name]);
+        assert!(
+            gave.err.contains("over_seeds.means: at 3 points of the sweep"),
+            "{}",
+            gave.err
+        );
+        let told = format!(
+            "{name}: {} rows, {} columns",
+            3 * alone.num_rows(),
+            alone.num_columns() + 1
+        );
+        assert!(gave.err.contains(&told), "{}", gave.err);
+    }
+    let all = tables::read(&place.path("all.parquet")).unwrap();
+    assert_eq!(all.schema().field(0).name(), "scale");
+    let scales = tables::f64_column(&all, "scale").unwrap();
+    let rows: Vec<usize> = (0..all.num_rows()).filter(|&row| scales[row] == 5.2).collect();
+    let values = |table, rows: &[usize]| -> Vec<f64> {
+        let values = tables::f64_column(table, "value").unwrap();
+        rows.iter().map(|&row| values[row]).collect()
+    };
+    let every: Vec<usize> = (0..alone.num_rows()).collect();
+    assert_eq!(values(&all, &rows), values(&alone, &every));
+    // Of two swept parameters both are columns.
+    place.well(&["export", "p.yaml:errors", "-o", "errors.parquet"]);
+    let errors = tables::read(&place.path("errors.parquet")).unwrap();
+    let schema = errors.schema();
+    let names: Vec<&str> = schema
+        .fields()
+        .iter()
+        .take(2)
+        .map(|field| field.name().as_str())
+        .collect();
+    assert!(names.contains(&"seed") && names.contains(&"scale"), "{names:?}");
+    assert!(tables::i64_column(&errors, "seed").unwrap().contains(&2));
+    // A point that is not there is told; what is shown is one of them.
+    let gave = place.run(&["export", "p.yaml:over_seeds", "-o", "more.csv", "-p", "scale=5.2,6.1"]);
+    assert!(gave.code == 2 && gave.err.contains("--to over_seeds"), "{}", gave.err);
+    let gave = place.run(&["show", "p.yaml", "over_seeds"]);
+    assert!(
+        gave.code == 2 && gave.err.contains("over_seeds is swept; name one of"),
+        "{}",
+        gave.err
+    );
+}

@@ -23,6 +23,7 @@ mod measured;
 mod memory;
 mod new;
 mod own_programs;
+mod pages;
 mod pipelines;
 mod plans;
 mod predictions;

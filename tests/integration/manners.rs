@@ -40,6 +40,10 @@ fn calls(place: &Place) -> Vec<(&'static str, Vec<String>)> {
         ("runs", of("runs")),
         ("runs where", [of("runs where"), vec![file]].concat()),
         ("runs diff", [of("runs diff"), vec![run(0), run(1)]].concat()),
+        ("runs note", [of("runs note"), vec![run(0)], of("--tag good")].concat()),
+        ("runs restore", [of("runs restore"), vec![run(0)], of("again")].concat()),
+        ("runs", of("runs --tag good")),
+        ("cancel", of("cancel small.yaml")),
         ("gc", of("gc")),
         ("gc", of("gc --list")),
         ("explain", of("explain isochrone")),
@@ -59,7 +63,7 @@ fn json(gave: &Gave) -> Value {
 }
 
 /// Commands whose answer is no object: JSON already, a shell's, a picture that moves, or none; `predict` is `actions` with a network.
-const OTHERS: [&str; 5] = ["schema", "completions", "predict", "watch", "cancel"];
+const OTHERS: [&str; 4] = ["schema", "completions", "predict", "watch"];
 
 #[test]
 fn every_command_answers_in_json_with_the_fields_that_are_documented() {
@@ -77,8 +81,18 @@ fn every_command_answers_in_json_with_the_fields_that_are_documented() {
         for field in answer.as_object().unwrap().keys() {
             assert!(known.contains_key(field), "{words:?}: {field} is not documented");
         }
-        seen.insert(command.split(' ').next().unwrap());
+        seen.insert(command);
     }
+    // Nor is a command of the page, of commands within one.
+    let documented = place.well(&["explain", "answers"]).out;
+    let documented = documented.lines().filter_map(|line| line.strip_prefix("## "));
+    for command in documented
+        .flat_map(|line| line.split(", "))
+        .filter(|command| *command != "predict")
+    {
+        assert!(seen.contains(command), "{command} is not tried with --json");
+    }
+    let seen: BTreeSet<&str> = seen.iter().filter_map(|command| command.split(' ').next()).collect();
     let help = place.well(&["--help"]).out;
     let commands = help
         .lines()
@@ -97,6 +111,35 @@ fn every_command_answers_in_json_with_the_fields_that_are_documented() {
 #[test]
 fn json_tells_what_words_tell() {
     let place = place();
+    let recorded = json(&place.well(&["runs", "--json"]));
+    let run = recorded["runs"][0]["run"].as_str().unwrap();
+    let noted = json(&place.well(&["runs", "note", run, "the one of the paper", "--tag", "best", "--json"]));
+    assert_eq!(
+        (&noted["notes"][0], &noted["tags"][0]),
+        (&"the one of the paper".into(), &"best".into())
+    );
+    let words = place.well(&["runs", "--tag", "best"]).out;
+    assert!(
+        words.contains("#best") && words.contains("the one of the paper"),
+        "{words}"
+    );
+    let restored = json(&place.well(&["runs", "restore", run, "again", "--json"]));
+    assert!(
+        std::path::Path::new(restored["files"][0].as_str().unwrap()).ends_with("small.yaml"),
+        "{restored}"
+    );
+    let here = place.path("").display().to_string();
+    let command = restored["command"]
+        .as_str()
+        .unwrap()
+        .replace("[place]", here.trim_end_matches('/'));
+    let command = command.strip_prefix("actionfinder ").unwrap();
+    // One name belongs to one file.
+    std::fs::remove_file(place.path("small.yaml")).unwrap();
+    let again = place.well(&command.split_whitespace().collect::<Vec<_>>());
+    assert!(again.err.contains("all fresh"), "{}", again.err);
+    let cancelled = json(&place.well(&["cancel", "again/small.yaml", "--json"]));
+    assert_eq!(cancelled, serde_json::json!({ "pipeline": "other", "jobs": 0 }));
     let answer = json(&place.well(&["status", "p.yaml", "--json"]));
     let stages = answer["stages"].as_array().unwrap();
     let words = place.well(&["status", "p.yaml"]).out;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::program::{Place, project};
 
 /// What readers are given: README.md, ARCHITECTURE.md and the Markdown below docs/, but for the notebook, which tells of what was.
-fn documents() -> Vec<PathBuf> {
+pub fn documents() -> Vec<PathBuf> {
     fn below(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

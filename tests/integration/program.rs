@@ -156,3 +156,25 @@ pub fn find(folder: &Path, file: &str) -> Option<PathBuf> {
     }
     None
 }
+
+/// As `cargo install` leaves it: the program alone, away from the libraries of its build.
+#[test]
+fn a_program_that_was_installed_finds_its_library() {
+    let place = Place::new();
+    let installed = place.path("actionfinder");
+    if std::fs::hard_link(PROGRAM, &installed).is_err() {
+        std::fs::copy(PROGRAM, &installed).unwrap();
+    }
+    let output = Command::new(&installed)
+        .arg("doctor")
+        .current_dir(place.path(""))
+        .output()
+        .unwrap();
+    let gave = place.gave(output);
+    let line = gave.out.lines().find(|line| line.contains("tensor library")).unwrap();
+    assert!(
+        !line.starts_with("BAD") && line.contains("deps/libtensor_stages"),
+        "{}",
+        gave.out
+    );
+}

@@ -69,6 +69,69 @@ fn every_page_of_a_kind_says_what_goes_in_and_out() {
     }
 }
 
+/// Of every drawing, and of every method, what it takes; of what is made of whatever columns there are, what is made of each.
+#[test]
+fn pages_say_what_depends_on_a_choice_and_on_the_input() {
+    let place = Place::new();
+    let says = |name: &str| place.well(&["explain", name]).out;
+    let figure = says("figure");
+    let of = |draw: &str| -> String {
+        let part = figure.split(&format!("With `draw: {draw}`")).nth(1);
+        let part = part.unwrap_or_else(|| panic!("{draw} has no inputs:\n{figure}"));
+        part.split("\nWith `")
+            .next()
+            .unwrap()
+            .split("\n## ")
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    for (draw, ports) in [
+        ("loss_curves", &["history"][..]),
+        ("residuals", &["residuals"]),
+        ("action_space", &["beside"]),
+        ("methods", &["staeckel_fudge", "torus", "o2gf", "network"]),
+        ("agreement", &["predicted", "truth"]),
+        ("rotation_curve", &["free", "potential", "energy", "galaxy"]),
+        ("field", &["meridian"]),
+    ] {
+        for port in ports {
+            assert!(
+                of(draw).contains(&format!("- `{port}`: table with")),
+                "{draw}: {}",
+                of(draw)
+            );
+        }
+    }
+    let estimate = says("estimate_actions");
+    assert!(estimate.contains("With `method: finder`"), "{estimate}");
+    assert!(
+        estimate.contains("- `field`: network of type `field/linear`"),
+        "{estimate}"
+    );
+    let tori = says("map_tori");
+    assert!(tori.contains("With `sample: actions`:\n\n- `actions`: table"), "{tori}");
+    let finder = says("build_finder");
+    assert!(
+        finder.contains("Without `potential`:\n\n- `field`: network"),
+        "{finder}"
+    );
+    let means = says("aggregate");
+    for line in [
+        "`COLUMN`: mean over the tables of: a column of numbers of the input",
+        "`COLUMN_sd`: standard deviation of COLUMN over the tables",
+        "every other column of texts of the input",
+    ] {
+        assert!(means.contains(line), "{line}:\n{means}");
+    }
+    assert!(!means.contains("`vx`"), "of no example:\n{means}");
+    assert!(
+        says("split").contains("every other column of the input"),
+        "{}",
+        says("split")
+    );
+}
+
 #[test]
 fn a_kind_a_potential_and_a_measure_can_be_explained() {
     let place = Place::new();
@@ -80,7 +143,23 @@ fn a_kind_a_potential_and_a_measure_can_be_explained() {
         says("isochrone")
     );
     assert!(says("delta_theta").contains("degrees"), "{}", says("delta_theta"));
+    // A word may be one of the glossary, too.
+    for word in [
+        "actions",
+        "angles",
+        "frequencies",
+        "frequency",
+        "set_aside",
+        "toy",
+        "o2gf",
+        "Stäckel fudge",
+        "S",
+    ] {
+        let said = says(word);
+        assert!(said.starts_with("**"), "{word}: {said}");
+    }
     let list = place.well(&["explain"]).out;
+    assert!(list.contains("words of the glossary: star, stream, s,"), "{list}");
     assert!(list.contains("train_actions") && list.contains("potentials"), "{list}");
     let unknown = place.run(&["explain", "nonsense"]);
     assert_eq!(unknown.code, 2);

@@ -92,6 +92,20 @@ fn sentences_are_short_and_have_few_numbers() {
 }
 
 #[test]
+fn there_is_one_version() {
+    let citation = std::fs::read_to_string(project("CITATION.cff")).unwrap();
+    let fields: serde_yaml::Value = serde_yaml::from_str(&citation).unwrap();
+    assert_eq!(fields["version"].as_str(), Some(env!("CARGO_PKG_VERSION")));
+    let python = std::fs::read_to_string(project("python/Cargo.toml")).unwrap();
+    assert!(
+        python.contains(concat!("\nversion = \"", env!("CARGO_PKG_VERSION"), "\"\n")),
+        "python/Cargo.toml"
+    );
+    let date = fields["date-released"].as_str().unwrap();
+    assert!(date.len() == 10 && date.starts_with("20"), "{date}");
+}
+
+#[test]
 fn a_sentence_is_told_from_code_and_lists() {
     let text = "# Title 1\n\nOne `a b` [two](x.md).\nThree 4\n```yaml\nno: 1\n```\n- Item (5). More\n| 1 | 2 |\n";
     let sentences = sentences(text);

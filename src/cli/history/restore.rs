@@ -7,13 +7,30 @@ use runner::spec::PipelineFile;
 use runner::store::Store;
 use runner::store::runs::KeptRun;
 
+use crate::cli::answers::Restored;
 use crate::cli::failure::Failure;
 
 /// What stands before each file that the pipeline uses: see `PipelineFile::text`.
 const NEXT: &str = "\n--- # ";
 
-/// Writes the files into a folder; says how they are run.
-pub fn restore(store: &Store, run: &KeptRun, folder: &Path) -> Result<String, Failure> {
+/// What was written, in words.
+pub fn words(restored: &Restored) -> String {
+    let mut said = String::new();
+    for file in &restored.files {
+        let _ = writeln!(said, "{file}");
+    }
+    let _ = writeln!(said, "run it with: {}", restored.command);
+    if restored.renamed {
+        let _ = writeln!(
+            said,
+            "note: names of files that it uses are others here, which changes no result"
+        );
+    }
+    said
+}
+
+/// Writes the files into a folder.
+pub fn restore(store: &Store, run: &KeptRun, folder: &Path) -> Result<Restored, Failure> {
     let copy = run.file.with_extension("yaml");
     let text = std::fs::read_to_string(&copy).map_err(|error| Failure::file(&copy, &error))?;
     let asked = &run.record.asked;
@@ -42,12 +59,10 @@ pub fn restore(store: &Store, run: &KeptRun, folder: &Path) -> Result<String, Fa
             there.display()
         )));
     }
-    let mut said = String::new();
     for (path, text) in &files {
         let parent = path.parent().unwrap_or(folder);
         std::fs::create_dir_all(parent).map_err(|error| Failure::file(parent, &error))?;
         std::fs::write(path, text).map_err(|error| Failure::file(path, &error))?;
-        let _ = writeln!(said, "{}", path.display());
     }
     let set = asked
         .overrides
@@ -56,18 +71,11 @@ pub fn restore(store: &Store, run: &KeptRun, folder: &Path) -> Result<String, Fa
     let to = asked.to.iter().map(|stage| format!(" --to {stage}"));
     let more: String = set.chain(to).collect();
     let results = store.results().display();
-    let _ = writeln!(
-        said,
-        "run it with: actionfinder run {}{more} --results {results}",
-        files[0].0.display()
-    );
-    if PipelineFile::read(&files[0].0).is_ok_and(|file| file.hash() != asked.yaml) {
-        let _ = writeln!(
-            said,
-            "note: names of files that it uses are others here, which changes no result"
-        );
-    }
-    Ok(said)
+    Ok(Restored {
+        command: format!("actionfinder run {}{more} --results {results}", files[0].0.display()),
+        renamed: PipelineFile::read(&files[0].0).is_ok_and(|file| file.hash() != asked.yaml),
+        files: files.iter().map(|(path, _)| path.display().to_string()).collect(),
+    })
 }
 
 /// Where a file that was used lies below the folder of the pipeline. Its path was from where the program was started, or absolute.

@@ -7,6 +7,80 @@ pub(crate) fn of(schema: &Value, root: &Value, second: bool) -> Option<Value> {
     example(schema, root, second, 0)
 }
 
+/// `base`, an example of all parameters, with one more of them, or with another choice of one: its path, whether it must be there, and all.
+/// Of a choice with parameters, each that may be left out is added, too.
+pub(crate) fn variants(root: &Value, base: &Value) -> Vec<(Vec<String>, bool, Value)> {
+    let mut all = Vec::new();
+    let Some(properties) = root.get("properties").and_then(Value::as_object) else {
+        return all;
+    };
+    for (name, schema) in properties {
+        let is_needed = requires(root, name);
+        let mut put = |path: Vec<String>, value: Value| {
+            let mut with = base.clone();
+            with[name.as_str()] = value;
+            all.push((path, is_needed, with));
+        };
+        let found = choices(schema, root);
+        if found.is_empty() {
+            let value = of(schema, root, false).filter(|value| !value.is_null());
+            value.into_iter().for_each(|value| put(vec![name.clone()], value));
+        }
+        for (choice, inner) in found {
+            let Some(inner) = inner else {
+                put(vec![name.clone(), choice.clone()], json!(choice));
+                continue;
+            };
+            let Some(value) = of(inner, root, false) else { continue };
+            put(vec![name.clone(), choice.clone()], json!({ choice.as_str(): value }));
+            let inner = resolved(inner, root);
+            for (more, schema) in inner.get("properties").and_then(Value::as_object).into_iter().flatten() {
+                let Some(added) = of(schema, root, false).filter(|_| !requires(inner, more)) else {
+                    continue;
+                };
+                let mut value = value.clone();
+                value[more.as_str()] = added;
+                let path = vec![name.clone(), choice.clone(), more.clone()];
+                put(path, json!({ choice.as_str(): value }));
+            }
+        }
+    }
+    all
+}
+
+fn requires(schema: &Value, name: &str) -> bool {
+    let required = schema.get("required").and_then(Value::as_array);
+    required.into_iter().flatten().any(|required| required == name)
+}
+
+fn resolved<'s>(schema: &'s Value, root: &'s Value) -> &'s Value {
+    let name = schema.get("$ref").and_then(Value::as_str);
+    let place = name.and_then(|name| root.pointer(name.strip_prefix('#')?));
+    place.unwrap_or(schema)
+}
+
+/// The words among which a schema lets choose, each with what is below it.
+fn choices<'s>(schema: &'s Value, root: &'s Value) -> Vec<(String, Option<&'s Value>)> {
+    let schema = resolved(schema, root);
+    let words = schema.get("enum").and_then(Value::as_array);
+    let word = |value: &Value| Some((value.as_str()?.to_owned(), None));
+    let mut found: Vec<(String, Option<&Value>)> = words.into_iter().flatten().filter_map(word).collect();
+    found.extend(schema.get("const").and_then(word));
+    for alternatives in ["anyOf", "oneOf"].iter().filter_map(|key| schema.get(*key)?.as_array()) {
+        for one in alternatives {
+            let properties = resolved(one, root).get("properties").and_then(Value::as_object);
+            match properties
+                .filter(|all| all.len() == 1)
+                .and_then(|all| all.iter().next())
+            {
+                Some((name, inner)) if requires(resolved(one, root), name) => found.push((name.clone(), Some(inner))),
+                _ => found.extend(choices(one, root)),
+            }
+        }
+    }
+    found
+}
+
 fn example(schema: &Value, root: &Value, second: bool, depth: usize) -> Option<Value> {
     // A type may hold itself.
     if depth > 12 {

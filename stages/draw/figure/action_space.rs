@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::axis::Axis;
-use super::picture::{Mark, Panel, Picture, Point, Row, Series, Shared, counted, points, thinned};
+use super::names::or_usual;
+use super::picture::{Mark, Panel, Picture, Point, Row, Series, Shared, counted, points, stars_outside, thinned};
+use super::range::all_shown;
 use super::residuals::bars;
 use super::style::Colour;
 use super::text::Label;
@@ -14,9 +16,22 @@ use super::{Drawing, Tables, count_streams, f64s, i64s};
 use crate::common::columns::{self, ACTIONS};
 
 /// `draw: action_space`
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct ActionSpace {}
+pub struct ActionSpace {
+    /// What the tables are called in the legend.
+    pub names: SetNames,
+}
+
+/// Names in the legend, by input.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SetNames {
+    /// Of `stars`.
+    pub stars: Option<String>,
+    /// Of `beside`.
+    pub beside: Option<String>,
+}
 
 /// The tables: a second one may have the same stars in another potential.
 const PORTS: [&str; 2] = ["stars", "beside"];
@@ -30,8 +45,13 @@ impl Drawing for ActionSpace {
     fn draw(&self, tables: &Tables) -> Result<Picture, StageError> {
         let sets = tables.iter().map(|(name, table)| {
             let [phi, z, r] = ACTIONS.map(|action| f64s(table, action.name));
+            let given = if *name == PORTS[0] {
+                &self.names.stars
+            } else {
+                &self.names.beside
+            };
             Ok(Set {
-                name,
+                name: or_usual(given, name),
                 actions: [phi?, z?, r?],
                 streams: count_streams(i64s(table, "stream")?),
             })
@@ -43,7 +63,7 @@ impl Drawing for ActionSpace {
 /// Stars of one table.
 pub struct Set {
     /// Name in the legend.
-    pub name: &'static str,
+    pub name: String,
     /// J_φ, J_z and J_r, km/s kpc.
     pub actions: [Vec<f64>; 3],
     /// Number of its streams.
@@ -52,18 +72,19 @@ pub struct Set {
 
 /// More dots than this say no more, and make the picture heavy.
 const MOST_DOTS: usize = 3000;
-/// How many decades below the greatest the least J_z and J_r are shown.
-const DECADES: i32 = 4;
 const BINS: usize = 24;
 
 /// Draws J_z and J_r, logarithmic, against J_φ and each other.
 pub fn action_space(sets: &[Set]) -> Picture {
     let axis = |component: usize| {
-        let values = || sets.iter().flat_map(|set| set.actions[component].iter().copied());
+        let values = sets.iter().map(|set| set.actions[component].iter().copied());
         let (symbol, unit) = (Label::symbol(ACTIONS[component].name), ACTIONS[component].unit);
         match component {
-            0 => Axis::over(values(), symbol, unit),
-            _ => Axis::log_over(values(), DECADES, symbol, unit),
+            0 => Axis::over(all_shown(values.map(Iterator::collect)).into_iter(), symbol, unit),
+            _ => {
+                let logs = values.map(|values| values.filter(|value| *value > 0.0).map(f64::ln).collect());
+                Axis::decades_over(all_shown(logs).map(f64::exp).into_iter(), symbol, unit)
+            }
         }
     };
     let axes = [axis(0), axis(1), axis(2)];
@@ -88,6 +109,12 @@ pub fn action_space(sets: &[Set]) -> Picture {
         let stars = counted(set.actions[0].len(), "star");
         format!("{stars} in {} ({})", counted(set.streams, "stream"), set.name)
     });
+    let outside = sets.iter().filter_map(|set| {
+        stars_outside(set.actions[0].len(), |star| {
+            (0..3).any(|component| !axes[component].within(set.actions[component][star]))
+        })
+    });
+    let outside = outside.fold((0, 0), |(outside, stars), (more, of)| (outside + more, stars + of));
     let most = sets.iter().map(|set| set.actions[0].len()).max().unwrap_or(0);
     Picture {
         title: "Stars in the space of actions".to_owned(),
@@ -96,6 +123,7 @@ pub fn action_space(sets: &[Set]) -> Picture {
             each.collect::<Vec<_>>().join(" and "),
             thinned(most, MOST_DOTS).1,
         ),
+        stars_outside: Some(outside),
         rows: rows.collect(),
         shared: Shared { x: true, y: true },
     }
@@ -110,7 +138,7 @@ fn plane(sets: &[Set], axes: &[Axis; 3], (across, up): (usize, usize)) -> Panel 
         let pairs = set.actions[across].iter().copied().zip(set.actions[up].iter().copied());
         let dots = Mark::Dots(if pairs.len() > 400 { 0.9 } else { 1.6 });
         panel.with(Series::new(
-            set.name,
+            set.name.clone(),
             dots,
             Colour::Series(n),
             points(pairs.step_by(every)),
@@ -154,7 +182,7 @@ fn along(sets: &[Set], axis: &Axis, (component, highest): (usize, f64)) -> Panel
         .zip(histograms)
         .enumerate()
         .fold(panel, |panel, (n, (set, (bars, beyond)))| {
-            let mut series = Series::new(set.name, Mark::Bars, Colour::Series(n), bars);
+            let mut series = Series::new(set.name.clone(), Mark::Bars, Colour::Series(n), bars);
             series.beyond = beyond;
             panel.with(series)
         })
@@ -166,8 +194,8 @@ mod tests {
 
     #[test]
     fn every_star_is_in_three_planes_and_three_histograms() {
-        let set = |name| Set {
-            name,
+        let set = |name: &str| Set {
+            name: name.to_owned(),
             actions: [vec![-1500.0, 0.0, 2000.0], vec![10.0, 0.0, 300.0], vec![0.0, 50.0, 1e4]],
             streams: 1,
         };
@@ -185,6 +213,8 @@ mod tests {
         assert_eq!(of(|mark| mark == Mark::Bars), [BINS; 6]);
         // An action of 0 has no place on a logarithmic axis: it is outside wherever it would stand.
         assert_eq!(picture.outside(), (2 * (1 + 1 + 2 + 1 + 1), 36));
+        assert_eq!(picture.stars_outside, Some((4, 6)));
+        assert!(picture.full_caption().ends_with("4 of 6 stars lie outside the axes."));
         assert!(action_space(&[]).panels().all(|panel| panel.series.is_empty()));
     }
 }

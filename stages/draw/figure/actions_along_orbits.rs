@@ -6,8 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tables::RecordBatch;
 
-use super::axis::{Axis, ends};
-use super::picture::{Guide, Mark, Panel, Picture, Row, Series, Shared, counted, points};
+use super::axis::Axis;
+use super::names::StreamNames;
+use super::picture::{Guide, Mark, Panel, Picture, Row, Series, Shared, counted, points, stars_outside};
+use super::range::all_shown;
 use super::style::{Colour, SERIES};
 use super::text::Label;
 use super::{Drawing, Tables, f64s, i64s, table};
@@ -28,7 +30,7 @@ impl Drawing for ActionsAlongOrbits {
     fn draw(&self, tables: &Tables) -> Result<Picture, StageError> {
         let stars = table(tables, PORT)?;
         let (tracks, along) = tracks(stars, times(stars)?)?;
-        Ok(actions_along_orbits(&tracks, along))
+        Ok(actions_along_orbits(&tracks, along, &StreamNames::of(stars)?))
     }
 }
 
@@ -72,28 +74,40 @@ pub struct Track {
 const MOST_STREAMS: usize = SERIES.len();
 
 /// Draws three panels over one axis, for the first streams.
-pub fn actions_along_orbits(all: &[Track], along: Along) -> Picture {
+pub fn actions_along_orbits(all: &[Track], along: Along, names: &StreamNames) -> Picture {
     let tracks = &all[..all.len().min(MOST_STREAMS)];
     let x = along.axis(tracks.iter().flat_map(|track| track.along.iter().copied()));
-    let rows = ACTIONS.iter().enumerate().map(|(component, action)| {
-        let curves: Vec<Vec<(f64, f64)>> = tracks.iter().map(|track| deviations(track, component)).collect();
-        let (low, high) = ends(curves.iter().flatten().map(|point| point.1));
-        let reach = 1.1 * low.abs().max(high.abs()).max(1e-12);
-        let reach = if reach.is_finite() { reach } else { 1.0 };
-        let quantity = Label::plain("Δ").then(&Label::symbol(action.name));
-        let y = Axis::linear(-reach, reach, quantity, action.unit);
-        let panel = Panel::new(action.name, x.clone(), y).guide(Guide::Level(0.0));
-        let panel = tracks
-            .iter()
-            .zip(curves)
-            .enumerate()
-            .fold(panel, |panel, (n, (track, curve))| {
-                let (name, colour) = (format!("stream {}", track.stream), Colour::Series(n));
-                panel.with(Series::new(name, Mark::Dots(dot(curve.len())), colour, points(curve)))
-            });
-        Row::one(78.0, panel)
-    });
+    let curves: Vec<Vec<Vec<(f64, f64)>>> = (0..ACTIONS.len())
+        .map(|component| tracks.iter().map(|track| deviations(track, component)).collect())
+        .collect();
+    let reaches: Vec<f64> = curves.iter().map(|curves| reach(curves)).collect();
     let stars: usize = tracks.iter().map(|track| track.along.len()).sum();
+    // All stars one after the other, by component.
+    let flat: Vec<Vec<f64>> = curves
+        .iter()
+        .map(|curves| curves.iter().flatten().map(|point| point.1.abs()).collect())
+        .collect();
+    let outside = stars_outside(stars, |star| {
+        flat.iter().zip(&reaches).any(|(sizes, reach)| sizes[star] > *reach)
+    });
+    let rows = ACTIONS
+        .iter()
+        .zip(curves)
+        .zip(&reaches)
+        .map(|((action, curves), &reach)| {
+            let quantity = Label::plain("Δ").then(&Label::symbol(action.name));
+            let y = Axis::linear(-reach, reach, quantity, action.unit);
+            let panel = Panel::new(action.name, x.clone(), y).guide(Guide::Level(0.0));
+            let panel = tracks
+                .iter()
+                .zip(curves)
+                .enumerate()
+                .fold(panel, |panel, (n, (track, curve))| {
+                    let (name, colour) = (names.call(track.stream), Colour::Series(n));
+                    panel.with(Series::new(name, Mark::Dots(dot(curve.len())), colour, points(curve)))
+                });
+            Row::one(78.0, panel)
+        });
     let of = if all.len() > tracks.len() {
         format!("the first {} of ", tracks.len())
     } else {
@@ -107,9 +121,18 @@ pub fn actions_along_orbits(all: &[Track], along: Along) -> Picture {
             counted(stars, "star"),
             counted(all.len(), "stream"),
         ),
+        stars_outside: outside,
         rows: rows.collect(),
         shared: Shared { x: true, y: false },
     }
+}
+
+/// The half-width of the axis of deviations.
+fn reach(curves: &[Vec<(f64, f64)>]) -> f64 {
+    let sizes = |curve: &Vec<(f64, f64)>| curve.iter().map(|point| point.1.abs()).collect();
+    let [_, reach] = all_shown(curves.iter().map(sizes));
+    let reach = 1.1 * reach.max(1e-12);
+    if reach.is_finite() { reach } else { 1.0 }
 }
 
 /// Diameter of dots, smaller where there are many.

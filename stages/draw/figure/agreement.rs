@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tables::RecordBatch;
 
 use super::axis::Axis;
-use super::picture::{Guide, Mark, Panel, Picture, Row, Series, Shared, counted, points, thinned};
+use super::picture::{Guide, Mark, Panel, Picture, Row, Series, Shared, counted, points, stars_outside, thinned};
 use super::range::{agreed, round};
 use super::style::Colour;
 use super::text::Label;
@@ -54,13 +54,17 @@ pub fn agreement(actions: &[Pairs; 3], streams: usize) -> Picture {
     let reaches = agreed(&differences.each_ref().map(reach));
     let stars = actions[0].len();
     let (every, drawn) = thinned(stars, MOST_DOTS);
-    let rows = ACTIONS
-        .iter()
-        .zip(differences)
-        .zip(reaches)
-        .map(|((action, differences), reach)| {
+    let across = differences.each_ref().map(ends);
+    let outside = stars_outside(stars, |star| {
+        (0..3).any(|component| {
+            let (truth, difference) = differences[component][star];
+            let (low, high) = across[component];
+            difference.abs() > reaches[component] || !(low..=high).contains(&truth)
+        })
+    });
+    let rows = ACTIONS.iter().zip(differences).zip(reaches).zip(across).map(
+        |(((action, differences), reach), (low, high))| {
             let symbol = Label::symbol(action.name);
-            let (low, high) = ends(&differences);
             let x = Axis::linear(low, high, Label::plain("true ").then(&symbol), action.unit);
             let y = Axis::linear(-reach, reach, Label::plain("Δ").then(&symbol), action.unit);
             let mean = differences.iter().map(|(_, d)| d.abs()).sum::<f64>() / differences.len().max(1) as f64;
@@ -76,7 +80,8 @@ pub fn agreement(actions: &[Pairs; 3], streams: usize) -> Picture {
                 84.0,
                 panel.with(Series::new(name, Mark::Dots(1.2), Colour::Series(0), places)),
             )
-        });
+        },
+    );
     Picture {
         title: "Predicted minus true actions".to_owned(),
         caption: format!(
@@ -85,6 +90,7 @@ pub fn agreement(actions: &[Pairs; 3], streams: usize) -> Picture {
             counted(stars, "star"),
             counted(streams, "stream"),
         ),
+        stars_outside: outside,
         rows: rows.collect(),
         shared: Shared::default(),
     }
@@ -153,7 +159,7 @@ mod tests {
         assert!(
             picture
                 .full_caption()
-                .ends_with("One point of 3000 lies outside the axes."),
+                .ends_with("One of 1000 stars lies outside the axes."),
             "{}",
             picture.full_caption()
         );

@@ -95,6 +95,7 @@ pub fn field(arrows: &[Arrow]) -> Picture {
             shown.len(),
             counted(arrows.len(), "place"),
         ),
+        stars_outside: None,
         rows,
         shared: Shared::default(),
     }

@@ -2,6 +2,7 @@
 
 mod frame;
 mod marks;
+pub mod numbers;
 
 use super::axis::{Axis, Ticks};
 use super::picture::{Mark, Panel, Picture, Row};
@@ -110,7 +111,7 @@ const EDGE: f64 = 3.0;
 /// Room between a number and the title beyond it, which may have subscripts.
 const APART: f64 = 2.5;
 /// Room between frames that share an axis.
-const SEAM: f64 = 8.0;
+const SEAM: f64 = 9.5;
 /// Width of a colour bar, and its distance from the frame.
 const BAR: (f64, f64) = (7.0, 5.0);
 
@@ -125,29 +126,45 @@ struct Margins {
 
 /// How much of a panel's surroundings is written.
 #[derive(Debug, Clone, Copy)]
-struct Written {
+pub struct Written {
     /// Numbers and title of the x axis.
-    x: bool,
+    pub x: bool,
     /// Numbers and title of the y axis.
-    y: bool,
+    pub y: bool,
     /// Whether the titles of x axes have their units beneath, as one of the row must.
     in_two: bool,
+}
+
+/// A panel with its frame.
+pub struct Placed<'p> {
+    /// Its frame.
+    pub frame: Frame,
+    /// The panel.
+    pub panel: &'p Panel,
+    /// What is written around it.
+    pub written: Written,
 }
 
 /// Draws a picture.
 pub fn drawn(picture: &Picture) -> Drawn {
     let mut items = Vec::new();
-    let mut top = EDGE + legend(picture, &mut items);
-    let columns = picture
-        .rows
-        .iter()
-        .map(|row| row.panels.len())
-        .max()
-        .unwrap_or(0)
-        .max(1);
+    let legend = legend(picture, &mut items);
+    let (panels, height) = placed(picture, legend);
+    for Placed { frame, panel, written } in panels {
+        frame::draw(&mut items, frame, panel, written);
+    }
+    Drawn { height, items }
+}
+
+/// Panels below a legend of some height, and the height of the picture.
+pub fn placed(picture: &Picture, legend: f64) -> (Vec<Placed<'_>>, f64) {
+    let mut top = EDGE + legend;
+    let columns = picture.rows.iter().map(|row| row.panels.len()).max();
+    let columns = columns.unwrap_or(0).max(1);
     let margins: Vec<Margins> = (0..columns).map(|column| column_margins(picture, column)).collect();
     let taken: f64 = margins.iter().map(|margins| margins.left + margins.right).sum();
     let width = (WIDTH - 2.0 * EDGE - taken) / columns as f64;
+    let mut panels = Vec::new();
     for (place, row) in picture.rows.iter().enumerate() {
         let height = row.height;
         let around = row_margins(picture, place, width);
@@ -157,30 +174,25 @@ pub fn drawn(picture: &Picture) -> Drawn {
         for (column, margins) in margins.iter().enumerate() {
             left += margins.left;
             if let Some(panel) = row.panels.get(column).and_then(Option::as_ref) {
-                let frame = Frame {
-                    left,
-                    top,
-                    width,
-                    height,
-                };
-                frame::draw(
-                    &mut items,
-                    frame,
+                panels.push(Placed {
+                    frame: Frame {
+                        left,
+                        top,
+                        width,
+                        height,
+                    },
                     panel,
-                    Written {
+                    written: Written {
                         in_two,
                         ..written(picture, place, column)
                     },
-                );
+                });
             }
             left += width + margins.right;
         }
         top += height + around.bottom;
     }
-    Drawn {
-        height: (top + EDGE).ceil(),
-        items,
-    }
+    (panels, (top + EDGE).ceil())
 }
 
 /// Whether a panel's axes are numbered: where they are shared, only the lowest and the leftmost are.
@@ -221,7 +233,7 @@ fn column_margins(picture: &Picture, column: usize) -> Margins {
             margins.left = margins.left.max(GAP + numbers + APART + LINE * lines);
         }
         if let Some(colours) = &panel.colours {
-            let numbers = frame::widest(&colours.ticks(frame::count(row.height)));
+            let numbers = frame::widest(&numbers::up(row.height, colours));
             margins.right = margins.right.max(BAR.0 + BAR.1 + GAP + numbers + APART + LINE);
         }
     }
@@ -229,7 +241,7 @@ fn column_margins(picture: &Picture, column: usize) -> Margins {
 }
 
 fn y_ticks(panel: &Panel, row: &Row) -> Ticks {
-    panel.y.ticks(frame::count(row.height))
+    numbers::up(row.height, &panel.y)
 }
 
 /// Room above and beneath the frames of a row.
@@ -241,11 +253,13 @@ fn row_margins(picture: &Picture, row: usize, width: f64) -> Margins {
     };
     for (column, panel) in picture.rows[row].panels.iter().enumerate() {
         let Some(panel) = panel else { continue };
-        if !panel.heading.is_empty() {
-            margins.top = margins.top.max(LINE + 1.0);
+        let lines = frame::heading(panel, width).len() as f64;
+        if lines > 0.0 {
+            margins.top = margins.top.max(LINE * lines + 1.0);
         }
         if written(picture, row, column).x {
-            let lines = frame::x_lines(panel, frame::in_two(&picture.rows[row], width)).len() as f64;
+            let axis = numbers::across(width, &panel.x).0;
+            let lines = frame::x_lines(&axis, frame::in_two(&picture.rows[row], width)).len() as f64;
             margins.bottom = margins.bottom.max(GAP + LINE * (1.0 + lines) + 1.0);
         }
     }
@@ -271,7 +285,7 @@ fn legend(picture: &Picture, items: &mut Vec<Item>) -> f64 {
     }
     let (mut left, mut line) = (EDGE, 0.0);
     for (name, marks) in entries {
-        let label = Label::plain(name);
+        let label = Label::plain(name).within(WIDTH - 2.0 * EDGE - KEY - GAP);
         let width = KEY + GAP + label.width(TEXT);
         if left > EDGE && left + width > WIDTH - EDGE {
             (left, line) = (EDGE, line + 1.0);

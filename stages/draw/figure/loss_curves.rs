@@ -1,4 +1,4 @@
-//! Loss against epoch, with the epoch whose weights were kept: figure 3 of Ibata et al. (2021), a panel for each training.
+//! Loss against epoch, with the epoch whose weights were kept: figure 3 of Ibata et al. (2021), trainings side by side.
 
 use runner::error::StageError;
 use runner::ports::{Connected, InputPort, connected_schema};
@@ -88,7 +88,15 @@ impl History {
     }
 }
 
-/// Draws both losses over a logarithmic axis, the same in all panels.
+/// How many panels stand in a row: four would be too narrow.
+fn across(panels: usize) -> usize {
+    match panels {
+        4 => 2,
+        few => few.clamp(1, 3),
+    }
+}
+
+/// Draws both losses over a logarithmic axis, the same in all panels, side by side.
 pub fn loss_curves(histories: &[History]) -> Picture {
     let losses = histories
         .iter()
@@ -97,15 +105,8 @@ pub fn loss_curves(histories: &[History]) -> Picture {
     let y = Axis::log_over(losses.copied(), 12, Label::plain("loss"), unit);
     let epochs = histories.iter().flat_map(|history| history.epoch.iter().copied());
     let x = Axis::over(epochs, Label::plain("epoch"), "");
-    let height = if histories.len() > 1 { 84.0 } else { 130.0 };
-    let rows = histories.iter().enumerate().map(|(n, history)| {
+    let panels = histories.iter().enumerate().map(|(n, history)| {
         let best = history.best();
-        let said = best.map(|(epoch, _)| format!("best epoch {epoch}")).unwrap_or_default();
-        let heading = match history.name.as_str() {
-            "" => said,
-            name if said.is_empty() => name.to_owned(),
-            name => format!("{name}: {said}"),
-        };
         let pairs =
             |values: &[f64]| -> Vec<Point> { points(history.epoch.iter().copied().zip(values.iter().copied())) };
         let name = if history.name.is_empty() {
@@ -114,7 +115,7 @@ pub fn loss_curves(histories: &[History]) -> Picture {
             history.name.clone()
         };
         let panel = Panel::new(name, x.clone(), y.clone())
-            .headed(Label::plain(heading))
+            .headed(heading(history))
             .with(Series::new(
                 "training",
                 Mark::Line,
@@ -131,10 +132,13 @@ pub fn loss_curves(histories: &[History]) -> Picture {
             Some((epoch, _)) => panel.guide(Guide::Upright(epoch)),
             None => panel,
         };
-        Row::one(
-            height,
-            panel.with(Series::new("best", Mark::Disc, Colour::Series(1), points(best))),
-        )
+        Some(panel.with(Series::new("best", Mark::Disc, Colour::Series(1), points(best))))
+    });
+    let mut panels = panels.collect::<Vec<_>>().into_iter();
+    let (columns, height) = (across(histories.len()), if histories.len() > 1 { 110.0 } else { 130.0 });
+    let rows = (0..histories.len().div_ceil(columns)).map(|_| Row {
+        panels: panels.by_ref().take(columns).collect(),
+        height,
     });
     let measured: usize = histories.iter().map(|history| history.measured().len()).sum();
     let trained = match histories.len() {
@@ -145,10 +149,32 @@ pub fn loss_curves(histories: &[History]) -> Picture {
         title: "Loss against epoch".to_owned(),
         caption: format!(
             "Loss over {trained}, against epoch. Validation was measured {measured} times; the disc marks the epoch whose weights \
-             were kept."
+             were kept{}.",
+            kept(histories),
         ),
+        stars_outside: None,
         rows: rows.collect(),
-        shared: Shared { x: true, y: false },
+        shared: Shared { x: true, y: true },
+    }
+}
+
+/// What stands above a panel; alone, the best epoch.
+fn heading(history: &History) -> Label {
+    match (history.name.as_str(), history.best()) {
+        ("", None) => Label::default(),
+        ("", Some((epoch, _))) => Label::plain(format!("best epoch {epoch}")),
+        (name, _) => Label::plain(name),
+    }
+}
+
+/// The best epochs of trainings with names, for the caption.
+fn kept(histories: &[History]) -> String {
+    let named = histories.iter().filter(|history| !history.name.is_empty());
+    let each = named.filter_map(|history| Some(format!("{} at {}", history.name, history.best()?.0)));
+    let each: Vec<String> = each.collect();
+    match each.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", each.join("; ")),
     }
 }
 
@@ -182,7 +208,21 @@ mod tests {
         assert_eq!(panels[0].series[1].points, points([(1.0, 8.0), (3.0, 6.0), (5.0, 7.0)]));
         assert_eq!(panels[0].series[2].points, [Point::at(3.0, 6.0)]);
         assert_eq!(panels[0].y, panels[1].y, "one range for all");
-        assert_eq!(panels[1].heading.text(), "S = 128: best epoch 3");
+        assert_eq!(panels[1].heading.text(), "S = 128");
         assert!(picture.caption.contains("measured 6 times"));
+        assert!(
+            picture.caption.contains("(S = 16 at 3; S = 128 at 3)"),
+            "{}",
+            picture.caption
+        );
+        let across = |count: usize| -> Vec<usize> {
+            let histories: Vec<History> = (0..count).map(|_| history("")).collect();
+            loss_curves(&histories)
+                .rows
+                .iter()
+                .map(|row| row.panels.len())
+                .collect()
+        };
+        assert_eq!([1, 2, 3, 4].map(across), [vec![1], vec![2], vec![3], vec![2, 2]]);
     }
 }

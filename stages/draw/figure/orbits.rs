@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use tables::RecordBatch;
 
 use super::axis::Axis;
-use super::picture::{Mark, Panel, Picture, Row, Series, Shared, counted, points, thinned};
+use super::names::StreamNames;
+use super::picture::{Mark, Panel, Picture, Row, Series, Shared, counted, points, stars_outside, thinned};
+use super::range::shown;
 use super::style::{Colour, SERIES};
 use super::text::Label;
 use super::{Drawing, Tables, count_streams, i64s, table};
@@ -36,6 +38,8 @@ pub struct Stars {
     pub stream: Vec<i64>,
     /// Positions, kpc.
     pub position: Vec<[f64; 3]>,
+    /// Names of streams.
+    pub names: StreamNames,
 }
 
 /// More dots than this say no more, and make the picture heavy.
@@ -47,7 +51,7 @@ const ROOM: f64 = 1.05;
 
 /// Draws x–y and R–z, with the first streams picked out.
 pub fn orbits(stars: &Stars) -> Picture {
-    let most = |of: fn(&[f64; 3]) -> f64| stars.position.iter().map(of).fold(1e-9, f64::max) * ROOM;
+    let most = |of: fn(&[f64; 3]) -> f64| shown(stars.position.iter().map(of)).1.max(1e-9) * ROOM;
     let wide = most(|p| p[0].abs().max(p[1].abs()));
     let (far, high) = (most(|p| p[0].hypot(p[1])), most(|p| p[2].abs()));
     let mut streams = stars.stream.clone();
@@ -70,7 +74,7 @@ pub fn orbits(stars: &Stars) -> Picture {
             let own = stars.stream.iter().zip(&stars.position).filter(|(of, _)| *of == stream);
             let places = points(own.map(|(_, place)| at(place)));
             panel.with(Series::new(
-                format!("stream {stream}"),
+                stars.names.call(*stream),
                 Mark::Dots(2.2),
                 Colour::Series(n),
                 places,
@@ -83,6 +87,10 @@ pub fn orbits(stars: &Stars) -> Picture {
     let beside = panel("meridional plane", axis(0.0, far, "R"), axis(-high, high, "z"), |p| {
         (p[0].hypot(p[1]), p[2])
     });
+    let is_outside = |p: &[f64; 3]| {
+        let radius = p[0].hypot(p[1]);
+        p[0].abs() > wide || p[1].abs() > wide || radius > far || p[2].abs() > high
+    };
     let meridional = (HEIGHT * 2.0 * high / far).clamp(0.35 * HEIGHT, 0.75 * HEIGHT);
     Picture {
         title: "Positions of the stars from above and in the meridional plane".to_owned(),
@@ -95,6 +103,7 @@ pub fn orbits(stars: &Stars) -> Picture {
                 count => format!("the first {count}"),
             },
         ),
+        stars_outside: stars_outside(stars.position.len(), |star| is_outside(&stars.position[star])),
         rows: vec![Row::one(HEIGHT, above), Row::one(meridional, beside)],
         shared: Shared::default(),
     }
@@ -106,5 +115,6 @@ fn stars(table: &RecordBatch) -> Result<Stars, StageError> {
     Ok(Stars {
         stream: i64s(table, "stream")?.to_vec(),
         position,
+        names: StreamNames::of(table)?,
     })
 }

@@ -10,6 +10,8 @@ pub struct Picture {
     pub title: String,
     /// The caption: what is shown, of how many, from where.
     pub caption: String,
+    /// How many stars of how many any panel leaves out, where its points are stars; a star is a point in several panels.
+    pub stars_outside: Option<(usize, usize)>,
     /// Panels in rows; a place without one is empty.
     pub rows: Vec<Row>,
     /// Whether the panels of a column have one x axis, and those of a row one y axis.
@@ -222,14 +224,22 @@ impl Picture {
 
     /// The caption, and how much of what could be drawn is not seen.
     pub fn full_caption(&self) -> String {
-        let (outside, all) = self.outside();
+        let ((outside, all), noun) = match self.stars_outside {
+            Some(stars) => (stars, "star"),
+            None => (self.outside(), "point"),
+        };
         let seen = match outside {
             0 => String::new(),
-            1 => format!(" One point of {all} lies outside the axes."),
-            _ => format!(" {outside} points of {all} lie outside the axes."),
+            1 => format!(" One of {} lies outside the axes.", counted(all, noun)),
+            _ => format!(" {outside} of {} lie outside the axes.", counted(all, noun)),
         };
         format!("{}{seen}", self.caption)
     }
+}
+
+/// How many of so many stars lie outside the axes.
+pub fn stars_outside(stars: usize, is_outside: impl Fn(usize) -> bool) -> Option<(usize, usize)> {
+    Some(((0..stars).filter(|&star| is_outside(star)).count(), stars))
 }
 
 /// At most so many of `rows`, evenly spread, and what a caption says of that.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tables::RecordBatch;
 
 use super::axis::Axis;
-use super::picture::{Guide, Mark, Panel, Picture, Point, Row, Series, Shared, counted};
+use super::picture::{Guide, Mark, Panel, Picture, Point, Row, Series, Shared, counted, stars_outside};
 use super::range::{agreed, round};
 use super::style::Colour;
 use super::text::Label;
@@ -60,8 +60,15 @@ const ACROSS: usize = 3;
 /// Draws the histograms, three in a row over one height.
 pub fn residuals(columns: &[Quantity], streams: usize) -> Picture {
     let mut shared = true;
-    let rows = columns.chunks(ACROSS).map(|row| {
-        let reaches = agreed(&row.iter().map(|column| reach(&column.values)).collect::<Vec<_>>());
+    let reaches: Vec<Vec<f64>> = columns
+        .chunks(ACROSS)
+        .map(|row| agreed(&row.iter().map(|column| reach(&column.values)).collect::<Vec<_>>()))
+        .collect();
+    let outside = stars_outside(columns.first().map_or(0, |column| column.values.len()), |star| {
+        let mut all = columns.iter().zip(reaches.iter().flatten());
+        all.any(|(column, reach)| !is_within(column.values[star], *reach))
+    });
+    let rows = columns.chunks(ACROSS).zip(reaches).map(|(row, reaches)| {
         shared &= reaches.windows(2).all(|pair| pair[0] == pair[1]);
         let histograms: Vec<_> = row
             .iter()
@@ -95,6 +102,7 @@ pub fn residuals(columns: &[Quantity], streams: usize) -> Picture {
             counted(stars, "star"),
             counted(streams, "stream"),
         ),
+        stars_outside: outside,
         rows,
         shared: Shared { x: false, y: true },
     }
@@ -130,13 +138,17 @@ fn reach(values: &[f64]) -> f64 {
     }
 }
 
+fn is_within(value: f64, reach: f64) -> bool {
+    value.abs() <= reach * (1.0 + 1e-12)
+}
+
 /// Bars over [−reach, reach], and how many values lie beyond.
 fn histogram(values: &[f64], reach: f64) -> (Vec<Point>, usize) {
     let width = 2.0 * reach / BINS as f64;
     let mut counts = vec![0usize; BINS];
     let mut beyond = 0;
     for value in values {
-        if value.abs() <= reach * (1.0 + 1e-12) {
+        if is_within(*value, reach) {
             let bin = ((value + reach) / width) as usize;
             counts[bin.min(BINS - 1)] += 1;
         } else {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tables::RecordBatch;
 
 use super::axis::{Axis, ends};
+use super::names::or_usual;
 use super::picture::{Guide, Mark, Panel, Picture, Point, Row, Series, Shared, points};
 use super::style::Colour;
 use super::text::Label;
@@ -14,12 +15,44 @@ use super::{Drawing, Tables, any_of, f64s};
 use dynamics::statistics::quantile;
 
 /// `draw: rotation_curve`
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RotationCurve {}
+pub struct RotationCurve {
+    /// What the curves are called in the legend.
+    pub names: CurveNames,
+}
+
+/// Names in the legend, by input.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CurveNames {
+    /// Of `free`.
+    pub free: Option<String>,
+    /// Of `potential`.
+    pub potential: Option<String>,
+    /// Of `energy`.
+    pub energy: Option<String>,
+    /// Of `galaxy`.
+    pub galaxy: Option<String>,
+}
+
+impl CurveNames {
+    /// In the order of the ports.
+    fn all(&self) -> [&Option<String>; 4] {
+        [&self.free, &self.potential, &self.energy, &self.galaxy]
+    }
+}
 
 /// The inputs, which name what is drawn.
 const PORTS: [&str; 4] = ["free", "potential", "energy", "galaxy"];
+
+/// Their names in the legend.
+const SHOWN: [&str; 4] = [
+    "free acceleration",
+    "potential from a map",
+    "potential from energies",
+    "fitted galaxy",
+];
 
 impl Drawing for RotationCurve {
     fn ports(&self) -> Vec<InputPort> {
@@ -32,7 +65,11 @@ impl Drawing for RotationCurve {
     }
 
     fn draw(&self, tables: &Tables) -> Result<Picture, StageError> {
-        let curves: Vec<_> = tables.iter().map(curve).collect::<Result<_, _>>()?;
+        let named = |(port, table): &(&'static str, RecordBatch)| {
+            let place = PORTS.iter().position(|known| known == port).unwrap_or(0);
+            curve(or_usual(self.names.all()[place], SHOWN[place]), table)
+        };
+        let curves: Vec<_> = tables.iter().map(named).collect::<Result<_, _>>()?;
         Ok(rotation_curve(&curves))
     }
 }
@@ -40,7 +77,7 @@ impl Drawing for RotationCurve {
 /// A field's circular speeds.
 pub struct Curve {
     /// Name in the legend.
-    pub name: &'static str,
+    pub name: String,
     /// Radii, kpc.
     pub radius: Vec<f64>,
     /// Circular speeds, km/s.
@@ -96,6 +133,7 @@ pub fn rotation_curve(curves: &[Curve]) -> Picture {
     Picture {
         title: "Circular speed against radius".to_owned(),
         caption: caption(curves, truth.is_some()),
+        stars_outside: None,
         rows,
         shared: Shared { x: true, y: false },
     }
@@ -134,8 +172,8 @@ fn drawn(curve: &Curve, n: usize, of: impl Fn(usize, f64) -> Option<f64>) -> (Se
     let places: Vec<Point> = rows.filter_map(point).collect();
     let line = places.iter().map(|place| Point::at(place.x, place.y)).collect();
     (
-        Series::new(curve.name, Mark::Band, colour, places),
-        Series::new(curve.name, Mark::Line, colour, line),
+        Series::new(curve.name.clone(), Mark::Band, colour, places),
+        Series::new(curve.name.clone(), Mark::Line, colour, line),
     )
 }
 
@@ -168,8 +206,8 @@ fn differences(curves: &[Curve], x: Axis) -> Panel {
     })
 }
 
-/// Circular speeds of the table of an input.
-fn curve((name, table): &(&'static str, RecordBatch)) -> Result<Curve, StageError> {
+/// Circular speeds of a table.
+fn curve(name: String, table: &RecordBatch) -> Result<Curve, StageError> {
     let truth = table.column_by_name("true_v_c").map(|_| f64s(table, "true_v_c"));
     let optional = |name: &str| tables::optional_f64_column(table, name).map_err(StageError::failed);
     let (band, band_is) = match optional("v_c_sd")? {
@@ -193,7 +231,7 @@ mod tests {
     #[test]
     fn a_curve_without_truth_has_one_panel_and_one_with_it_two() {
         let curve = |truth: Option<Vec<f64>>| Curve {
-            name: "free",
+            name: "free".to_owned(),
             radius: vec![1.0, 2.0, 3.0],
             speed: vec![200.0, 210.0, 220.0],
             band: vec![Some(2.0), None, Some(1.0)],

@@ -1,5 +1,7 @@
 //! Labels with italic letters, subscripts and superscripts, and how wide they are.
 
+use super::style::TEXT;
+
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Height {
@@ -150,6 +152,22 @@ impl Label {
         self.0.iter().map(of).sum()
     }
 
+    /// The same, cut off with an ellipsis where upright characters are wider than `room` at the size of all text.
+    pub fn within(self, room: f64) -> Self {
+        let [run] = self.0.as_slice() else { return self };
+        if self.width(TEXT) <= room {
+            return self;
+        }
+        let mut text = run.text.clone();
+        while text.pop().is_some() {
+            let cut = Self::plain(format!("{}…", text.trim_end()));
+            if cut.width(TEXT) <= room {
+                return cut;
+            }
+        }
+        Self::plain("…")
+    }
+
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -290,6 +308,14 @@ mod tests {
         assert_eq!(columns.map(|column| Label::symbol(column).text()), expected);
         let italic = |column: &str| Label::symbol(column).0.iter().map(|run| run.italic).collect::<Vec<_>>();
         assert_eq!((italic("J_r"), italic("v_los")), (vec![true, true], vec![true, false]));
+    }
+
+    #[test]
+    fn long_texts_are_cut_off() {
+        let long = Label::plain("a name that is much longer than the column of a journal is wide");
+        let cut = long.clone().within(100.0);
+        assert!(cut.text().ends_with('…') && cut.width(TEXT) <= 100.0 && cut.width(TEXT) > 80.0);
+        assert_eq!(long.clone().within(1000.0), long);
     }
 
     #[test]

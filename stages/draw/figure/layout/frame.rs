@@ -1,6 +1,6 @@
 //! A panel's frame: marks, ticks on all sides, numbers, titles, colour bar.
 
-use super::{APART, BAR, Frame, GAP, Item, LINE, Place, Words, Written, marks};
+use super::{APART, BAR, Frame, GAP, Item, LINE, Place, Words, Written, marks, numbers};
 use crate::draw::figure::axis::{Axis, Ticks};
 use crate::draw::figure::picture::{Guide, Panel, Row};
 use crate::draw::figure::style::{Colour, FRAME, TEXT, THIN, TICKS};
@@ -8,34 +8,51 @@ use crate::draw::figure::text::Label;
 
 /// Draws a panel.
 pub fn draw(items: &mut Vec<Item>, frame: Frame, panel: &Panel, written: Written) {
-    let ticks = (x_ticks(frame, &panel.x), panel.y.ticks(count(frame.height)));
+    let (x, across) = numbers::across(frame.width, &panel.x);
+    let up = numbers::up(frame.height, &panel.y);
     marks::areas(items, frame, panel);
     guides(items, frame, panel);
     outline(items, frame);
-    for (axis, ticks, along) in [(&panel.x, &ticks.0, true), (&panel.y, &ticks.1, false)] {
+    for (axis, ticks, along) in [(&x, &across, true), (&panel.y, &up, false)] {
         let major = ticks.major.iter().map(|(value, _)| *value);
         tick_marks(items, frame, axis, major, (along, TICKS.0));
         tick_marks(items, frame, axis, ticks.minor.iter().copied(), (along, TICKS.1));
     }
     marks::lines(items, frame, panel);
     if written.x {
-        numbers_below(items, frame, panel, &ticks.0, written.in_two);
+        numbers_below(items, frame, &x, &across, written.in_two);
     }
     if written.y {
-        numbers_beside(items, frame, panel, &ticks.1);
+        numbers_beside(items, frame, panel, &up);
     }
-    if !panel.heading.is_empty() {
-        let at = (frame.left, frame.top - 0.5 * LINE - 0.5);
-        words(items, panel.heading.clone(), at, 0.0);
+    for (n, line) in heading(panel, frame.width).into_iter().rev().enumerate() {
+        let at = (frame.left, frame.top - LINE * (n as f64 + 0.5) - 0.5);
+        words(items, line, at, 0.0);
     }
     if let Some(colours) = &panel.colours {
         colour_bar(items, frame, colours);
     }
 }
 
-/// About how many numbers fit beside a frame.
-pub fn count(height: f64) -> usize {
-    ((height / (1.8 * TEXT)) as usize).clamp(2, 7)
+/// What stands above a frame: in one line, or parted between words where it is wider.
+pub fn heading(panel: &Panel, width: f64) -> Vec<Label> {
+    let [run] = panel.heading.0.as_slice() else {
+        return (!panel.heading.is_empty())
+            .then(|| panel.heading.clone())
+            .into_iter()
+            .collect();
+    };
+    let mut lines: Vec<String> = Vec::new();
+    for word in run.text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if Label::plain(format!("{line} {word}")).width(TEXT) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.into_iter().map(|line| Label::plain(line).within(width)).collect()
 }
 
 /// The widest of an axis' numbers.
@@ -52,7 +69,7 @@ pub fn lines(axis: &Axis, room: f64) -> Vec<Label> {
     let title = axis.title();
     let unit = axis.in_unit();
     match title.width(TEXT) > room && !unit.is_empty() && !axis.quantity.is_empty() {
-        true => vec![axis.quantity.clone(), unit],
+        true => vec![axis.counted(), unit],
         false if title.is_empty() => Vec::new(),
         false => vec![title],
     }
@@ -60,27 +77,14 @@ pub fn lines(axis: &Axis, room: f64) -> Vec<Label> {
 
 /// Whether the title of any x axis of a row is wider than its frame.
 pub fn in_two(row: &Row, width: f64) -> bool {
-    let mut titles = row.panels.iter().flatten().map(|panel| panel.x.title());
+    let panels = row.panels.iter().flatten();
+    let mut titles = panels.map(|panel| numbers::across(width, &panel.x).0.title());
     titles.any(|title| title.width(TEXT) > width)
 }
 
 /// The title of an x axis, in one line or in two.
-pub fn x_lines(panel: &Panel, in_two: bool) -> Vec<Label> {
-    lines(&panel.x, if in_two { 0.0 } else { f64::INFINITY })
-}
-
-/// As many numbers as stand apart below a frame.
-fn x_ticks(frame: Frame, axis: &Axis) -> Ticks {
-    let apart = |ticks: &Ticks| {
-        let ends = ticks.major.iter().map(|(value, label)| {
-            let (at, half) = (frame.width * axis.place(*value), 0.5 * label.width(TEXT));
-            (at - half, at + half)
-        });
-        let ends: Vec<(f64, f64)> = ends.collect();
-        ends.windows(2).all(|pair| pair[0].1 + GAP < pair[1].0)
-    };
-    let fewer = (2..=6).rev().map(|count| axis.ticks(count));
-    fewer.into_iter().find(apart).unwrap_or_else(|| axis.ticks(2))
+pub fn x_lines(axis: &Axis, in_two: bool) -> Vec<Label> {
+    lines(axis, if in_two { 0.0 } else { f64::INFINITY })
 }
 
 fn words(items: &mut Vec<Item>, label: Label, at: Place, align: f64) {
@@ -192,20 +196,13 @@ fn tick_marks(
     line(items, values.flat_map(pair).collect(), THIN, Colour::Ink, false);
 }
 
-fn numbers_below(items: &mut Vec<Item>, frame: Frame, panel: &Panel, ticks: &Ticks, in_two: bool) {
+fn numbers_below(items: &mut Vec<Item>, frame: Frame, axis: &Axis, ticks: &Ticks, in_two: bool) {
     let bottom = frame.top + frame.height + GAP;
-    let mut last = f64::NEG_INFINITY;
-    for (value, label) in &ticks.major {
-        let at = frame.left + frame.width * panel.x.place(*value);
-        let half = 0.5 * label.width(TEXT);
-        // Beyond the frame by no more than there is room, and never into the number before.
-        let inside = at - half >= frame.left - 6.0 && at + half <= frame.left + frame.width + 2.5;
-        if inside && at - half > last + 1.0 {
-            words(items, label.clone(), (at, bottom + 0.5 * TEXT), 0.5);
-            last = at + half;
-        }
+    for (value, label) in ticks.written() {
+        let at = frame.left + frame.width * axis.place(*value);
+        words(items, label.clone(), (at, bottom + 0.5 * TEXT), 0.5);
     }
-    for (n, title) in x_lines(panel, in_two).into_iter().enumerate() {
+    for (n, title) in x_lines(axis, in_two).into_iter().enumerate() {
         let at = (frame.left + 0.5 * frame.width, bottom + LINE * (1.5 + n as f64));
         words(items, title, at, 0.5);
     }
@@ -213,13 +210,9 @@ fn numbers_below(items: &mut Vec<Item>, frame: Frame, panel: &Panel, ticks: &Tic
 
 fn numbers_beside(items: &mut Vec<Item>, frame: Frame, panel: &Panel, ticks: &Ticks) {
     let Frame { left, top, height, .. } = frame;
-    for (value, label) in &ticks.major {
-        let place = panel.y.place(*value);
-        let at = top + height * (1.0 - place);
-        // Numbers at the very ends would touch those of the frames above and beneath.
-        if at >= top + 0.35 * TEXT && at <= top + height - 0.35 * TEXT {
-            words(items, label.clone(), (left - GAP, at), 1.0);
-        }
+    for (value, label) in ticks.written() {
+        let at = top + height * (1.0 - panel.y.place(*value));
+        words(items, label.clone(), (left - GAP, at), 1.0);
     }
     let titles = lines(&panel.y, height);
     for (n, title) in titles.iter().rev().enumerate() {
@@ -255,11 +248,11 @@ fn colour_bar(items: &mut Vec<Item>, frame: Frame, colours: &Axis) {
         });
     }
     outline(items, bar);
-    let ticks = colours.ticks(count(frame.height));
+    let ticks = numbers::up(frame.height, colours);
     let major = ticks.major.iter().map(|(value, _)| *value);
     tick_marks(items, bar, colours, major, (false, TICKS.1));
     let right = left + BAR.0 + GAP;
-    for (value, label) in &ticks.major {
+    for (value, label) in ticks.written() {
         let at = bar.top + bar.height * (1.0 - colours.place(*value));
         words(items, label.clone(), (right, at), 0.0);
     }

@@ -72,6 +72,52 @@ pub fn star_table() -> RecordBatch {
     )
 }
 
+/// How many stars of [`spread_table`] are far out.
+pub const OUTLIERS: usize = 12;
+
+/// Actions of many orders of magnitude, and a few far out.
+pub fn spread_table() -> RecordBatch {
+    let count = 300;
+    let far = |n: usize, value: f64| if n < OUTLIERS { 1.0e5 + value } else { value };
+    let each = |f: &dyn Fn(usize) -> f64| -> Values { (0..count).map(f).collect::<Vec<_>>().into() };
+    let (around, up, radial) = (noise(count, 3.0e3), noise(count, 1.0), noise(count + 7, 1.0));
+    table(
+        columns::stars(&[&ACTIONS]),
+        vec![
+            ("stream", (0..count as i64).collect::<Vec<_>>().into()),
+            ("star", vec![0i64; count].into()),
+            ("J_phi", each(&|n| far(n, around[n]))),
+            ("J_z", each(&|n| 30.0 * (2.0 * up[n]).exp())),
+            ("J_r", each(&|n| 90.0 * (2.5 * radial[n + 7]).exp())),
+        ],
+    )
+}
+
+/// Stars of streams of which some have names.
+pub fn named_table() -> RecordBatch {
+    let stars = star_table();
+    let names = ["GD-1", "Orphan"];
+    let streams = tables::i64_column(&stars, "stream").unwrap();
+    let names: Vec<Option<&str>> = streams
+        .iter()
+        .map(|stream| names.get(*stream as usize).copied())
+        .collect();
+    let fields = stars
+        .schema()
+        .fields()
+        .iter()
+        .cloned()
+        .chain([columns::name().into()])
+        .collect::<Vec<_>>();
+    let schema = stars.schema();
+    let own = schema.fields().iter().zip(stars.columns());
+    let mut columns: Vec<(&str, Values)> = own
+        .map(|(field, values)| (field.name().as_str(), values.clone().into()))
+        .collect();
+    columns.push((columns::NAME, names.into()));
+    table(Schema::new(fields), columns)
+}
+
 pub fn residual_table() -> RecordBatch {
     let scales = [0.02, 0.01, 3.0, 0.001, 0.002, 0.003];
     let names = ["J_phi", "J_z", "J_r", "theta_phi", "theta_z", "theta_r"];
