@@ -1,6 +1,6 @@
 # Two commands: `make run` shows the isochrone experiment, `make test` passes the tests. Both do all set-up.
 
-.PHONY: run test test-python test-report test-slurm attack docs dist setup prerequisites build clean-results
+.PHONY: run test test-python test-report test-slurm test-cache attack docs dist setup prerequisites build clean-results
 
 # libgomp's threads spin between tensor operations unless told otherwise.
 export OMP_WAIT_POLICY ?= passive
@@ -22,6 +22,10 @@ test-report: build
 # A sweep by a real Slurm on loopback, disturbed in every way.
 test-slurm: build
 	scripts/test_slurm.sh
+
+# Two clones that share a sweep by an S3 server on loopback, which is damaged and killed; and a crate before a validator of others.
+test-cache: build
+	scripts/test_cache.sh
 
 # Kills, signals, damage, full disks, many runs at once: no test, and less than 20 minutes on two idle cores.
 attack: build

@@ -5,8 +5,10 @@ mod catalog;
 mod catalog_tests;
 mod cli;
 mod console;
+mod handover;
 mod libtorch;
 mod reference;
+mod remote;
 mod report;
 mod worker;
 

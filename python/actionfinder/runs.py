@@ -83,6 +83,9 @@ class Run(Mapping[str, Stage]):
             raise KeyError(f"{self.pipeline} has no stage {label} that ended well; it has {known}")
         last = self._last[label]
         folder = self.results / "cache" / STORE / last["kind"] / last["hash"]
+        away = self.results / "cache" / "away" / last["kind"] / f"{last['hash']}.json"
+        if away.exists() and not (folder / "manifest.json").exists():
+            raise ResultsError(f"the outputs of stage {label} are in the shared cache: actionfinder cache pull fetches them")
         manifest = _checked(folder / "manifest.json", f"the outputs of stage {label} are gone: run the pipeline again")
         return Stage(label, last["kind"], folder, manifest)
 

@@ -18,6 +18,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("status", schema_for!(Status)),
         ("show", schema_for!(Shown)),
         ("export", schema_for!(Exported)),
+        ("import", schema_for!(Imported)),
         ("graph", schema_for!(Drawn)),
         ("sweep", schema_for!(Swept)),
         ("table", schema_for!(Tabulated)),
@@ -29,7 +30,11 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("runs note", schema_for!(RunRow)),
         ("runs restore", schema_for!(Restored)),
         ("cancel", schema_for!(Cancelled)),
-        ("gc", schema_for!(Collected)),
+        ("cache status", schema_for!(CacheStatus)),
+        ("cache push", schema_for!(CachePushed)),
+        ("cache pull", schema_for!(CachePulled)),
+        ("cache gc", schema_for!(Collected)),
+        ("cache verify", schema_for!(CacheVerified)),
         ("explain", schema_for!(Explained)),
         ("doctor", schema_for!(Examined)),
         ("actions", schema_for!(Ran)),
@@ -438,6 +443,96 @@ pub struct Difference {
     pub left: String,
     /// On the right.
     pub right: String,
+}
+
+/// Results that were taken in.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Imported {
+    /// Stages whose outputs it has.
+    pub stages: usize,
+    /// Those that were not here before.
+    pub new: usize,
+    /// Bytes of all its files, unpacked.
+    pub bytes: u64,
+    /// The results folder.
+    pub results: String,
+    /// The pipeline's file, where it was unpacked.
+    pub pipeline: Option<String>,
+}
+
+/// Where a shared cache is, and what is there and here.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub struct CacheStatus {
+    /// The results folder.
+    pub results: String,
+    /// Entries here.
+    pub here: usize,
+    /// Entries that are known to be in the shared cache, and were not fetched.
+    pub away: usize,
+    /// The shared cache, if one is named.
+    pub remote: Option<String>,
+    /// read or read-write.
+    pub mode: Option<String>,
+    /// Why it does not answer.
+    pub problem: Option<String>,
+    /// Entries in it, by kind.
+    pub entries: BTreeMap<String, usize>,
+    /// Files of outputs in it.
+    pub files: usize,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// What was put into a shared cache.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct CachePushed {
+    /// Entries that were put there.
+    pub written: usize,
+    /// Bytes of their outputs, without those that were there.
+    pub bytes: u64,
+    /// Entries that were there.
+    pub there: usize,
+    /// Entries that are damaged here, and were left out.
+    pub damaged: usize,
+}
+
+/// What was fetched from a shared cache.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct CachePulled {
+    /// Entries that were fetched.
+    pub fetched: usize,
+    /// Bytes of their outputs.
+    pub bytes: u64,
+    /// Entries that were here.
+    pub here: usize,
+    /// Stages whose outputs are not to be had.
+    pub missing: usize,
+}
+
+/// What hashing all that is kept has shown.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct CacheVerified {
+    /// Entries that are as they were written.
+    pub whole: usize,
+    /// Files of outputs.
+    pub files: usize,
+    /// Bytes of those that are as they were written.
+    pub bytes: u64,
+    /// Entries that are not.
+    pub damaged: Vec<DamagedEntry>,
+    /// What lies among the entries and belongs to none.
+    pub unknown: Vec<String>,
+    /// Whether what is damaged was removed.
+    pub removed: bool,
+}
+
+/// An entry that is not as it was written.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DamagedEntry {
+    /// Its folder.
+    pub folder: String,
+    /// What is wrong with it.
+    pub problems: Vec<String>,
 }
 
 /// What no recorded run needs.

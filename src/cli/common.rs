@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use runner::graph::{Graph, Searched, StageId};
@@ -12,14 +13,14 @@ use runner::search::Outcomes;
 use runner::spec::PipelineFile;
 use runner::stage::Place;
 use runner::store::runs::Asked;
-use runner::store::{SharedLock, Store, nanoseconds};
+use runner::store::{Cached, Hash256, OutputRecord, SharedLock, Store, nanoseconds};
 use serde_json::Value;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::failure::Failure;
 use super::results::Results;
 use super::search;
-use crate::console::say;
+use crate::console::{alert, say};
 use crate::libtorch::{self, Libtorch};
 use crate::report::{self, Data, Detail};
 
@@ -40,15 +41,40 @@ impl Parameters {
         runner::store::runs::part(&self.set, &[])
     }
 
+    /// These `-p name=value`.
+    pub fn of(set: Vec<(String, String)>) -> Self {
+        Self { set }
+    }
+
+    /// What is asked of a pipeline with them, up to some stages.
+    pub fn asked(&self, file: &PipelineFile, graph: &Graph, to: &[String]) -> Asked {
+        let mut parameters: serde_json::Map<_, _> = graph.parameters.iter().cloned().collect();
+        let mut seen = HashSet::new();
+        for (name, value) in graph.points.iter().flatten() {
+            let values = parameters.entry(&**name).or_insert_with(|| Vec::<Value>::new().into());
+            if let Value::Array(values) = values
+                && seen.insert((name, value.to_string()))
+            {
+                values.push((**value).clone());
+            }
+        }
+        Asked {
+            pipeline: graph.pipeline.clone(),
+            file: std::path::absolute(file.path()).unwrap_or_else(|_| file.path().to_owned()),
+            yaml: file.hash(),
+            overrides: self.set.clone(),
+            to: to.to_vec(),
+            parameters,
+        }
+    }
+
     /// A pipeline with them, as commands take it.
     pub fn given(&self, pipeline: &Path, results: &Results) -> Given {
         let mut options = String::new();
         for (name, value) in &self.set {
             options.push_str(&format!(" -p {}", quoted(&format!("{name}={value}"))));
         }
-        if let Some(folder) = results.asked() {
-            options.push_str(&format!(" --results {}", quoted(&folder.display().to_string())));
-        }
+        options.push_str(&results.options());
         Given {
             file: pipeline.display().to_string(),
             options,
@@ -214,24 +240,7 @@ impl Work {
 
     /// What a run of it asks for, for its record.
     pub fn asked(&self, file: &PipelineFile, graph: &Graph) -> Asked {
-        let mut parameters: serde_json::Map<_, _> = graph.parameters.iter().cloned().collect();
-        let mut seen = HashSet::new();
-        for (name, value) in graph.points.iter().flatten() {
-            let values = parameters.entry(&**name).or_insert_with(|| Vec::<Value>::new().into());
-            if let Value::Array(values) = values
-                && seen.insert((name, value.to_string()))
-            {
-                values.push((**value).clone());
-            }
-        }
-        Asked {
-            pipeline: graph.pipeline.clone(),
-            file: std::path::absolute(file.path()).unwrap_or_else(|_| file.path().to_owned()),
-            yaml: file.hash(),
-            overrides: self.parameters.set.clone(),
-            to: self.selection.to.clone(),
-            parameters,
-        }
+        self.parameters.asked(file, graph, &self.selection.to)
     }
 
     /// The pipeline as commands take it.
@@ -410,6 +419,23 @@ impl Loaded {
         Self::of(&file, parameters, results, &Selection::default(), Purpose::Look, None)
     }
 
+    /// Reads and plans what these stages need, or all where none is named.
+    pub fn up_to(
+        pipeline: &Path,
+        parameters: &Parameters,
+        results: &Results,
+        to: Vec<String>,
+    ) -> Result<Self, Failure> {
+        let file = read(pipeline)?;
+        let selection = Selection { to, force: Vec::new() };
+        Self::of(&file, parameters, results, &selection, Purpose::Look, None)
+    }
+
+    /// The files that it was read from.
+    pub fn pipeline_file(&self) -> &PipelineFile {
+        &self.file
+    }
+
     /// Resolves and plans some stages.
     fn of(
         file: &PipelineFile,
@@ -421,11 +447,14 @@ impl Loaded {
     ) -> Result<Self, Failure> {
         // The store's index is read meanwhile: with thousands of stages that takes a while too.
         let (graph, store) = std::thread::scope(|scope| {
-            let store = scope.spawn(|| results.store_of(file.path()));
+            let store = scope.spawn(|| results.shared_store_of(file.path()));
             let graph = resolve(file, parameters, &Outcomes::new());
-            (graph, store.join().unwrap_or_else(|_| results.store_of(file.path())))
+            (
+                graph,
+                store.join().unwrap_or_else(|_| results.shared_store_of(file.path())),
+            )
         });
-        let graph = graph?;
+        let (graph, store) = (graph?, store?);
         store.check().map_err(Failure::work)?;
         // Where it cannot be had, nothing can be written, or removed.
         let hold = match purpose {
@@ -460,6 +489,7 @@ impl Loaded {
             (graph, _) = search::known(graph, &store, &of_all(&options), resolve)?;
         }
         let mut plan = plan::plan(&graph, &store, &options).map_err(|errors| plan_failure(file, errors))?;
+        tell(&store);
         Ok(Self {
             pruning: search::prune(&graph, &store, &mut plan),
             file: file.clone(),
@@ -473,6 +503,27 @@ impl Loaded {
             hold,
             worker,
         })
+    }
+
+    /// Has the files of all these entries here, from the shared cache; gives how many are not to be had.
+    pub fn bring(&self, entries: &[(&str, Hash256)]) -> usize {
+        self.store.bring_all(entries);
+        tell(&self.store);
+        let gone = |(kind, fingerprint): &&(&str, Hash256)| !self.store.has(kind, fingerprint);
+        entries.iter().filter(gone).count()
+    }
+
+    /// Kind and fingerprint of what the plan found.
+    pub fn entries(&self) -> Vec<(&'static str, Hash256)> {
+        let stages = self.graph.stages.iter().zip(&self.plan.entries);
+        let found = stages.filter_map(|(stage, entry)| match entry {
+            Entry::Hit(cached) => Some((stage.kind, cached.fingerprint)),
+            _ => None,
+        });
+        let mut found: Vec<(&str, Hash256)> = found.collect();
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
     /// The results as they were in the store when it was planned.
@@ -489,7 +540,9 @@ impl Loaded {
             made = self.whole_plan()?;
             &made
         };
-        Ok(report::collect(&self.graph, &self.store, plan, detail))
+        let data = report::collect(&self.graph, &self.store, plan, detail);
+        tell(&self.store);
+        Ok(data)
     }
 
     /// What came of the trials of its search until now.
@@ -593,16 +646,18 @@ impl Loaded {
         let mut all = Vec::new();
         for (index, stage) in self.graph.stages.iter().enumerate() {
             for output in stage.outputs.iter() {
-                let file = match &self.plan[StageId::new(index)] {
-                    Entry::Hit(cached) => cached
-                        .output(output.name)
-                        .map(|record| self.store.folder(stage.kind, &cached.fingerprint).join(&record.file)),
+                let cached = match &self.plan[StageId::new(index)] {
+                    Entry::Hit(cached) => cached.output(output.name).map(|record| (cached, record)),
                     _ => None,
+                };
+                let file = |(cached, record): (&Arc<Cached>, &OutputRecord)| {
+                    self.store.folder(stage.kind, &cached.fingerprint).join(&record.file)
                 };
                 all.push(Output {
                     name: format!("{}.{}", stage.label, output.name),
                     noun: output.artifact.noun(),
-                    file,
+                    file: cached.filter(|(cached, _)| cached.is_here).map(file),
+                    is_away: cached.is_some_and(|(cached, _)| !cached.is_here),
                 });
             }
         }
@@ -665,7 +720,25 @@ impl Loaded {
                 quoted(&stage.name)
             )));
         };
-        Ok(self.store.folder(stage.kind, &cached.fingerprint).join(&record.file))
+        let (kind, fingerprint) = (stage.kind, &cached.fingerprint);
+        let brought = self.store.bring(kind, fingerprint);
+        tell(&self.store);
+        brought.map_err(|damage| {
+            Failure::Work(format!(
+                "{}.{port}: {damage}\n  help: make it here with: actionfinder run {} --to {} --cache none",
+                stage.label,
+                self.given,
+                quoted(&stage.name)
+            ))
+        })?;
+        Ok(self.store.folder(kind, fingerprint).join(&record.file))
+    }
+}
+
+/// Says what there is to say of the shared cache.
+pub fn tell(store: &Store) {
+    for warning in store.warnings() {
+        alert(&format!("warning: {warning}"));
     }
 }
 
@@ -677,6 +750,8 @@ pub struct Output {
     pub noun: &'static str,
     /// Its file, where it is there.
     pub file: Option<PathBuf>,
+    /// Whether it is in the shared cache, and not here.
+    pub is_away: bool,
 }
 
 /// Version, GPUs, and which of them may be used.

@@ -244,7 +244,7 @@ fn disk(folder: &Path) -> Found {
     match gigabytes < LITTLE_DISK {
         true => Err((
             format!("{text}, which is little"),
-            "actionfinder gc frees what no run needs; --results may name a folder on another disk",
+            "actionfinder cache gc frees what no run needs; --results may name a folder on another disk",
         )),
         false => Ok(text),
     }

@@ -1,5 +1,6 @@
 //! `actionfinder export`
 
+mod crated;
 mod drawn;
 mod kept;
 mod rows;
@@ -22,16 +23,23 @@ use rows::{Beside, OfFile};
 use swept::{Files, Swept};
 
 /// Write an output for other programs: a table as Parquet, CSV, ECSV or FITS, with units; a figure as SVG, PDF or PNG, or what is drawn
-/// in it as a table. Columns that an import keeps (`keep`) are beside the
+/// in it as a table; or all of a pipeline or a recorded run as one .zip, to be handed over. Columns that an import keeps (`keep`) are beside the
 /// results of its stars, which are then in the order of the file. Of a stage that is swept, the tables of all points are one, with the swept
 /// parameters as columns.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// PIPELINE, PIPELINE:STAGE or PIPELINE:STAGE.PORT; or a Parquet or SVG file of the results. Without a stage, the last that gives a table
+    /// PIPELINE, PIPELINE:STAGE or PIPELINE:STAGE.PORT; or a Parquet or SVG file of the results; for a .zip also a run, as `runs` names it.
+    /// Without a stage, the last that gives a table
     output: String,
-    /// The file to write; its ending tells the format: .parquet, .csv, .ecsv, .fits; .svg, .pdf, .png
+    /// The file to write; its ending tells the format: .parquet, .csv, .ecsv, .fits; .svg, .pdf, .png; .zip for all (RO-Crate)
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     to: PathBuf,
+    /// Into a .zip: leave out the data that the pipeline reads
+    #[arg(long)]
+    without_data: bool,
+    /// Into a .zip: the licence of the results, by its SPDX identifier or its address [default: that of the project's CITATION.cff]
+    #[arg(long, value_name = "LICENCE")]
+    license: Option<String>,
     #[command(flatten)]
     parameters: Parameters,
     #[command(flatten)]
@@ -41,6 +49,15 @@ pub struct Args {
 /// Writes it.
 pub fn run(args: Args) -> Result<Finished, Failure> {
     can_be_written(&args.to)?;
+    if args.to.extension().is_some_and(|ending| ending == "zip") {
+        crated::write(&args)?;
+        return told(&args.to);
+    }
+    if args.without_data || args.license.is_some() {
+        return Err(Failure::Usage(
+            "--without-data and --license are for a .zip, which holds all of a pipeline".to_owned(),
+        ));
+    }
     let form = Form::of(&args.to);
     let (file, output) = split(&args.output);
     let is_pipeline = file
@@ -104,10 +121,11 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
             )));
         }
     }
-    done(&args.to)
+    told(&args.to)
 }
 
-fn done(to: &Path) -> Result<Finished, Failure> {
+/// The answer, where one is asked for.
+fn told(to: &Path) -> Result<Finished, Failure> {
     if manners().json {
         let file = to.display().to_string();
         answer(|| Exported { file }, String::new);

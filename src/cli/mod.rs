@@ -2,6 +2,7 @@
 
 mod actions;
 pub mod answers;
+mod cache;
 mod cancel;
 mod common;
 mod compare;
@@ -12,9 +13,9 @@ mod explain;
 mod export;
 mod failure;
 mod fmt;
-mod gc;
 mod graph;
 mod history;
+mod import;
 mod job;
 mod looks;
 mod manual;
@@ -53,7 +54,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Run", &["run", "watch", "cancel", "plan", "why", "actions", "predict"]),
     ("Look", &["status", "show", "sweep", "table", "report", "graph"]),
     ("Compare", &["compare", "runs"]),
-    ("Share", &["export", "gc"]),
+    ("Share", &["export", "import", "cache"]),
     ("Set up", &["new", "explain", "doctor", "schema", "fmt", "completions"]),
 ];
 
@@ -111,8 +112,10 @@ enum Command {
     Status(status::Args),
     /// Show a table: units, first rows; or all outputs of a pipeline, with their files
     Show(show::Args),
-    /// Write a table (CSV, ECSV, FITS, …) or a figure (SVG, PDF, PNG) for other programs
+    /// Write a table (CSV, FITS, …) or a figure (SVG, PDF, PNG) for other programs, or all as .zip
     Export(export::Args),
+    /// Take in results that someone exported as .zip, after checking every hash
+    Import(import::Args),
     /// Print the graph of stages, for mermaid or graphviz
     Graph(graph::Args),
     /// Show all points of a sweep with their results, best first
@@ -125,8 +128,11 @@ enum Command {
     Report(report::Args),
     /// List the recorded runs; say where a file comes from, what differs between two
     Runs(history::Args),
-    /// Remove cached outputs that no recorded run needs
-    Gc(gc::Args),
+    /// A cache shared with others: status, push, pull; gc removes what no run needs, verify hashes all
+    Cache(cache::Args),
+    /// The older name of `cache gc`
+    #[command(hide = true)]
+    Gc(cache::gc::Args),
     /// Explain a kind of stage, a potential or a measure
     Explain(explain::Args),
     /// Print the JSON Schema of pipelines, for editors
@@ -238,13 +244,15 @@ fn dispatch(command: Command) -> Result<Finished, Failure> {
         Command::Status(args) => status::run(args),
         Command::Show(args) => show::run(args),
         Command::Export(args) => export::run(args),
+        Command::Import(args) => import::run(args),
         Command::Graph(args) => graph::run(args),
         Command::Sweep(args) => sweep::run(args),
         Command::Table(args) => table::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Report(args) => report::run(args),
         Command::Runs(args) => history::run(args),
-        Command::Gc(args) => gc::run(args),
+        Command::Cache(args) => cache::run(args),
+        Command::Gc(args) => cache::gc::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Doctor(args) => doctor::run(args),

@@ -127,13 +127,18 @@ impl Place {
 
 /// The file with a user's profile.
 fn standard_profile() -> Option<PathBuf> {
+    Some(configuration()?.join("slurm.yaml"))
+}
+
+/// The folder of a user's settings.
+pub fn configuration() -> Option<PathBuf> {
     let folder = |name: &str| {
         std::env::var_os(name)
             .filter(|value| !value.is_empty())
             .map(PathBuf::from)
     };
     let configuration = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")))?;
-    Some(configuration.join("actionfinder").join("slurm.yaml"))
+    Some(configuration.join("actionfinder"))
 }
 
 /// How to start workers of this program.

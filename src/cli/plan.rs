@@ -5,7 +5,7 @@ use runner::plan::Entry;
 use super::answers::{Planned, PlannedStage};
 use super::common::{Loaded, Work};
 use super::failure::{Failure, Finished};
-use crate::console::{answer, describe_plan, manners, plan_state, print};
+use crate::console::{AWAY, answer, describe_plan, manners, plan_state, print};
 
 /// Show what would run, and why.
 #[derive(Debug, clap::Args)]
@@ -51,7 +51,10 @@ fn planned(loaded: &Loaded) -> Planned {
                 Entry::Stale(reason) => Some(reason.to_string()),
                 Entry::Waiting { on } => Some(graph[*on].label.to_string()),
                 Entry::Skipped { because } => Some(graph[*because].label.to_string()),
-                Entry::Hit(cached) => cached.finding.clone(),
+                Entry::Hit(cached) => {
+                    let place = (!cached.is_here).then(|| AWAY.to_owned());
+                    cached.finding.clone().or(place)
+                }
                 Entry::Unselected => None,
             },
         });

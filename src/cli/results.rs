@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use runner::store::Store;
 
-use super::common::program;
+use super::cache::Cache;
+use super::common::{program, quoted};
+use super::failure::Failure;
 
 /// The folder of results in a project.
 const FOLDER: &str = "results";
 
-/// An empty file that makes its folder a project.
+/// A file that makes its folder a project; it may be empty, or hold settings.
 pub const MARKER: &str = ".actionfinder";
 
 /// Where results are kept.
@@ -19,12 +21,48 @@ pub struct Results {
     /// above its file with results/, .git or a file .actionfinder, else the file's own]
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
+    #[command(flatten)]
+    cache: Cache,
 }
 
 impl Results {
-    /// This folder, whatever the environment says.
-    pub fn in_folder(folder: PathBuf) -> Self {
-        Self { results: Some(folder) }
+    /// The same in this folder, whatever the environment says.
+    pub fn in_folder(&self, folder: PathBuf) -> Self {
+        Self {
+            results: Some(folder),
+            ..self.clone()
+        }
+    }
+
+    /// The store for the results of a pipeline, above the shared cache that is named for it, if one is.
+    pub fn shared_store_of(&self, pipeline: &Path) -> Result<Store, Failure> {
+        let file = pipeline.canonicalize().ok().filter(|file| file.is_file());
+        let project = file.as_deref().and_then(Path::parent).map(project);
+        self.above(self.store_of(pipeline), project)
+    }
+
+    /// The same where no pipeline is named.
+    pub fn shared_store_here(&self) -> Result<Store, Failure> {
+        let here = std::env::current_dir().ok();
+        self.above(self.store_here(), here.as_deref().map(project))
+    }
+
+    fn above(&self, store: Store, project: Option<&Path>) -> Result<Store, Failure> {
+        let marker = project.map(|project| project.join(MARKER));
+        let shared = self.cache.open(marker.as_deref(), store.results())?;
+        Ok(store.above(shared))
+    }
+
+    /// Whether a folder is named, by the command line or by the environment.
+    pub fn is_named(&self) -> bool {
+        self.named().is_some()
+    }
+
+    /// The options that name it, each after a blank.
+    pub fn options(&self) -> String {
+        let folder = self.results.as_ref().map(|folder| folder.display().to_string());
+        let folder = folder.map(|folder| format!(" --results {}", quoted(&folder)));
+        folder.unwrap_or_default() + &self.cache.options()
     }
 
     /// The folder for the results of a pipeline.
@@ -54,11 +92,6 @@ impl Results {
         open(&self.folder_here())
     }
 
-    /// The folder that the command line says.
-    pub fn asked(&self) -> Option<&Path> {
-        self.results.as_deref()
-    }
-
     /// What the command line or the environment says.
     fn named(&self) -> Option<PathBuf> {
         let variable = || std::env::var_os("ACTIONFINDER_RESULTS").filter(|named| !named.is_empty());
@@ -84,7 +117,7 @@ fn in_project(folder: &Path) -> PathBuf {
 }
 
 /// The nearest folder upwards that is marked as a project, or the folder itself.
-fn project(folder: &Path) -> &Path {
+pub fn project(folder: &Path) -> &Path {
     let is_project =
         |folder: &&Path| folder.join(FOLDER).is_dir() || folder.join(".git").exists() || folder.join(MARKER).is_file();
     folder.ancestors().find(is_project).unwrap_or(folder)
@@ -133,6 +166,7 @@ mod tests {
         }
         let named = Results {
             results: Some("there".into()),
+            ..Results::default()
         };
         assert_eq!(named.folder_of(&top.join("project/p.yaml")), Path::new("there"));
     }

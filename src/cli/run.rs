@@ -188,12 +188,30 @@ fn once(args: &Args, stopping: &mut Stopping) -> Result<Finished, Failure> {
 /// Keeps `gc` away until the end. Before the first run of a results folder there was nothing to hold, or to remove.
 fn hold(loaded: &mut Loaded) -> Result<Option<SharedLock>, Failure> {
     let hold = loaded.hold.take();
-    if hold.is_some() || loaded.plan.is_fresh() {
+    let plan = &loaded.plan;
+    if plan.is_fresh() && plan.away() == 0 {
         return Ok(hold);
     }
-    let failed = |error| Failure::Work(with_hint("the results folder", &error));
-    loaded.store.prepare().map_err(failed)?;
-    loaded.store.hold().map_err(failed)
+    // Said once, and not by every stage.
+    if let Err(error) = loaded.store.can_write() {
+        let folder = loaded.store.results().display();
+        let elsewhere = match error.kind() {
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                format!(
+                    "\n  help: let --results name a folder of your own; --cache file://{folder} reads what is in this one"
+                )
+            }
+            _ => String::new(),
+        };
+        return Err(Failure::Work(with_hint("the results folder", &error) + &elsewhere));
+    }
+    match hold {
+        Some(hold) => Ok(Some(hold)),
+        None => loaded
+            .store
+            .hold()
+            .map_err(|error| Failure::Work(with_hint("the results folder", &error))),
+    }
 }
 
 /// The results, and the report; where nothing has changed since the report was made, it stays.

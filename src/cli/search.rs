@@ -89,6 +89,8 @@ struct Reached {
 /// The least validation loss until each of some epochs, of a training that has ended or was paused.
 fn reached_by(graph: &Graph, id: StageId, store: &Store, plan: &Plan, at: &[u64]) -> Reached {
     if let Entry::Hit(cached) = &plan[id] {
+        // Where it cannot be had, the training did not come far.
+        let _ = store.bring(graph[id].kind, &cached.fingerprint);
         let folder = store.folder(graph[id].kind, &cached.fingerprint);
         let table = tables::read(&folder.join(HISTORY)).ok();
         let least = |epoch: u64| {

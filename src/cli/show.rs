@@ -14,7 +14,7 @@ use super::answers::{ColumnRow, OutputRow, Shown};
 use super::common::{Loaded, Output, Parameters};
 use super::failure::{Failure, Finished};
 use super::results::Results;
-use crate::console::{align, answer, manners, print, significant};
+use crate::console::{AWAY, align, answer, manners, print, significant};
 
 /// Show a table: schema, units, first rows; or all outputs of a pipeline, with their files.
 #[derive(Debug, clap::Args)]
@@ -157,10 +157,11 @@ fn listed(outputs: &[Output]) -> String {
     let mut lines = vec![["output", "what", "rows", "file"].map(str::to_owned).to_vec()];
     for output in outputs {
         let rows = rows(output);
-        let file = output
-            .file
-            .as_ref()
-            .map_or_else(|| "not made yet".to_owned(), |file| file.display().to_string());
+        let file = match &output.file {
+            Some(file) => file.display().to_string(),
+            None if output.is_away => AWAY.to_owned(),
+            None => "not made yet".to_owned(),
+        };
         lines.push(vec![
             output.name.clone(),
             output.noun.to_owned(),

@@ -20,7 +20,7 @@ use runner::event::Sink;
 
 pub use align::align;
 pub use manners::{Color, Manners, manners};
-pub use plan::{describe_plan, describe_search, plan_state};
+pub use plan::{AWAY, describe_plan, describe_search, plan_state};
 pub use visible::{one_line, visible};
 pub use words::{count, duration, number, significant};
 

@@ -6,6 +6,9 @@ use runner::graph::{Graph, Searched, StageId, StageInstance};
 use runner::plan::{Entry, Plan};
 use runner::search::Limit;
 
+/// Where outputs are that are not here.
+pub const AWAY: &str = "in the shared cache";
+
 /// The sum, then one line for each stage.
 pub fn describe_plan(graph: &Graph, plan: &Plan) -> String {
     let label = |id: StageId| &*graph[id].label;
@@ -27,7 +30,10 @@ pub fn describe_plan(graph: &Graph, plan: &Plan) -> String {
                     .chain(&cached.findings)
                     .map(String::as_str)
                     .collect();
-                (!told.is_empty()).then(|| format!("finding: {}", told.join("; ")))
+                let place = (!cached.is_here).then(|| AWAY.to_owned());
+                let finding = (!told.is_empty()).then(|| format!("finding: {}", told.join("; ")));
+                let words: Vec<String> = place.into_iter().chain(finding).collect();
+                (!words.is_empty()).then(|| words.join("; "))
             }
             Entry::Stale(reason) => Some(reason.to_string()),
             Entry::Waiting { on } => Some(format!("waits for {}", label(*on))),
@@ -46,11 +52,14 @@ pub fn describe_plan(graph: &Graph, plan: &Plan) -> String {
     }
     let fresh = plan.count(|entry| matches!(entry, Entry::Hit(_)));
     let wait = plan.count(|entry| matches!(entry, Entry::Waiting { .. }));
-    let sum = match (plan.stale(), wait) {
+    let mut sum = match (plan.stale(), wait) {
         (0, 0) => format!("nothing to run: {fresh} fresh"),
         (run, 0) => format!("{run} would run, {fresh} fresh"),
         (run, wait) => format!("{run} would run, {wait} after them, {fresh} fresh"),
     };
+    if plan.away() > 0 {
+        let _ = write!(sum, ", {} of them {AWAY}", plan.away());
+    }
     let search = graph.search.as_ref().map(describe_search).unwrap_or_default();
     format!("{}: {sum}\n{search}{lines}", graph.pipeline)
 }

@@ -43,6 +43,7 @@ pub fn collect(graph: &Graph, store: &Store, plan: &Plan, detail: Detail) -> Dat
     let entries = || graph.stages.iter().zip(&plan.entries);
     let comparisons = entries().filter(|(stage, entry)| matches!(entry, Entry::Hit(_)) && compares(stage));
     let rows = matches!(detail, Detail::Whole | Detail::Rows) || comparisons.take(FEW + 1).count() <= FEW;
+    fetch(graph, store, plan, detail);
     let mut remembered = Remembered::of(store);
     let stages: Vec<StageData> = entries()
         .zip(states)
@@ -76,6 +77,17 @@ pub fn collect(graph: &Graph, store: &Store, plan: &Plan, detail: Detail) -> Dat
     let searched = graph.search.as_ref().filter(|_| detail == Detail::Whole);
     let search = searched.map_or_else(Vec::new, |searched| explained(&data, searched));
     Data { search, ..data }
+}
+
+/// Has what is read below here, from the shared cache. What cannot be had is told by the store.
+fn fetch(graph: &Graph, store: &Store, plan: &Plan, detail: Detail) {
+    let is_read = |stage: &StageInstance| compares(stage) || (detail == Detail::Whole && stage.role == Role::Draw);
+    let entries = graph.stages.iter().zip(&plan.entries);
+    let away = entries.filter_map(|(stage, entry)| match entry {
+        Entry::Hit(cached) if !cached.is_here && is_read(stage) => Some((stage.kind, cached.fingerprint)),
+        _ => None,
+    });
+    store.bring_all(&away.collect::<Vec<_>>());
 }
 
 /// How much the parameters of a search matter. Where its numbers are not told, that is said elsewhere.

@@ -1,6 +1,6 @@
 //! Dates and times as text.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A moment in UTC as RFC 3339 with milliseconds: `2021-03-05T12:00:00.123Z`.
 pub fn rfc3339(time: SystemTime) -> String {
@@ -12,6 +12,31 @@ pub fn rfc3339(time: SystemTime) -> String {
         "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z",
         since.subsec_millis()
     )
+}
+
+/// The moment that [`rfc3339`] wrote.
+pub fn parse(text: &str) -> Option<SystemTime> {
+    let digits = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
+    let marks = [
+        (4, b'-'),
+        (7, b'-'),
+        (10, b'T'),
+        (13, b':'),
+        (16, b':'),
+        (19, b'.'),
+        (23, b'Z'),
+    ];
+    let is_ours = text.len() == 24 && text.is_ascii() && marks.iter().all(|&(at, mark)| text.as_bytes()[at] == mark);
+    let (year, month, day) = (digits(0, 4)?, digits(5, 7)?, digits(8, 10)?);
+    if !is_ours || !(1970..=9999).contains(&year) {
+        return None;
+    }
+    // The day of the year is at most so far from the guess; the way back is known.
+    let guess = (year - 1970) * 365 + (month.max(1) - 1) * 28;
+    let wanted = (year, usize::try_from(month).ok()?, day);
+    let days = (guess..guess + 3000).find(|&days| civil(days) == wanted)?;
+    let seconds = days * 86_400 + digits(11, 13)? * 3600 + digits(14, 16)? * 60 + digits(17, 19)?;
+    UNIX_EPOCH.checked_add(Duration::from_millis(seconds * 1000 + digits(20, 23)?))
 }
 
 /// Now, as [`rfc3339`].
@@ -51,8 +76,6 @@ fn civil(mut days: u64) -> (u64, usize, u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     /// Expected values from GNU `date -u -d @SECONDS`.
@@ -66,6 +89,16 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00.000Z"),
         ] {
             assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_secs(seconds)), expected);
+            assert_eq!(parse(expected), Some(UNIX_EPOCH + Duration::from_secs(seconds)));
+        }
+        for wrong in [
+            "",
+            "2021-02-30T12:00:00.000Z",
+            "2021-03-05 12:00:00.000Z",
+            "2021-03-05T12:00:00Z",
+            "1969-12-31T00:00:00.000Z",
+        ] {
+            assert_eq!(parse(wrong), None, "{wrong}");
         }
     }
 }

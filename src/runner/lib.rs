@@ -11,6 +11,7 @@
 //! * [`event`]: what a run tells; sinks only draw.
 //! * [`executor`]: where bodies run.
 //! * [`batch`]: stages as jobs of a batch system.
+//! * [`shared`]: a cache that several results folders share.
 //! * [`order`]: all that is to be done for a stage, as plain data.
 //! * [`context`]: everything a stage body may touch.
 
@@ -35,6 +36,7 @@ pub mod quantity;
 pub mod schema;
 pub mod seal;
 pub mod search;
+pub mod shared;
 pub mod spec;
 pub mod stage;
 pub mod store;

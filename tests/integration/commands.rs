@@ -488,7 +488,7 @@ fn gc_only_says_what_it_would_remove() {
     place.well(&["run", "p.yaml", "-p", "seed=2"]);
     let dry = place.well(&["gc", "--run", "small"]).out;
     assert!(
-        dry.contains("integrate_orbits") && dry.contains("actionfinder gc --remove --run small"),
+        dry.contains("integrate_orbits") && dry.contains("actionfinder cache gc --remove --run small"),
         "{dry}"
     );
     assert_eq!(place.well(&["gc", "--run", "small"]).out, dry, "nothing was removed");

@@ -4,6 +4,7 @@
 mod accelerations;
 mod aggregates;
 mod attacks;
+mod caches;
 mod cases_dynamics;
 mod cases_fields;
 mod cases_files;
@@ -13,6 +14,7 @@ mod cases_runner;
 mod cases_trainings;
 mod catalog;
 mod commands;
+mod crates;
 mod data;
 mod diagnostics;
 mod exports;

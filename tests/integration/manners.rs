@@ -24,6 +24,7 @@ fn calls(place: &Place) -> Vec<(&'static str, Vec<String>)> {
     let shown = json(&place.well(&["show", "small.yaml", "--json"]));
     let file = shown["outputs"][0]["file"].as_str().unwrap().to_owned();
     let of = |words: &str| words.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let shared = format!("file://{}", place.path("shared").display());
     vec![
         ("run", of("run p.yaml")),
         ("plan", of("plan p.yaml -p seed=9")),
@@ -44,8 +45,35 @@ fn calls(place: &Place) -> Vec<(&'static str, Vec<String>)> {
         ("runs restore", [of("runs restore"), vec![run(0)], of("again")].concat()),
         ("runs", of("runs --tag good")),
         ("cancel", of("cancel small.yaml")),
-        ("gc", of("gc")),
-        ("gc", of("gc --list")),
+        ("cache gc", of("cache gc")),
+        ("cache gc", of("cache gc --list")),
+        (
+            "cache status",
+            of("cache status --cache file:///tmp/none-of-these --cache-mode read"),
+        ),
+        (
+            "cache push",
+            vec![
+                "cache".to_owned(),
+                "push".to_owned(),
+                "small.yaml".to_owned(),
+                "--cache".to_owned(),
+                shared.clone(),
+            ],
+        ),
+        (
+            "cache pull",
+            vec![
+                "cache".to_owned(),
+                "pull".to_owned(),
+                "small.yaml".to_owned(),
+                "--cache".to_owned(),
+                shared,
+            ],
+        ),
+        ("cache verify", of("cache verify")),
+        ("export", of("export small.yaml -o small.zip")),
+        ("import", of("import small.zip -o theirs")),
         ("explain", of("explain isochrone")),
         ("explain", of("explain")),
         ("doctor", of("doctor")),

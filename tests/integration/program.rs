@@ -76,7 +76,8 @@ impl Place {
         command
             .args(arguments)
             .current_dir(self.folder.path())
-            .env_remove("ACTIONFINDER_RESULTS");
+            .env_remove("ACTIONFINDER_RESULTS")
+            .env_remove("ACTIONFINDER_CACHE");
         command
             .env("NO_COLOR", "1")
             .env("COLUMNS", "100")

@@ -77,7 +77,7 @@ impl How {
         let path = self.results.folder_here().join(&quick.name).join("pipeline.yaml");
         put(&path, &quick.yaml)?;
         // Its own file is below the results, which it would not find by itself if they are somewhere else.
-        let results = Results::in_folder(self.results.folder_here());
+        let results = self.results.in_folder(self.results.folder_here());
         let work = Work::of(path.clone(), results.clone());
         let finished = run::run(run::Args::of(work, self.threads, self.log))?;
         if !finished.is_well() {

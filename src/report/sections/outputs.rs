@@ -24,7 +24,8 @@ pub fn outputs(html: &mut String, data: &Data, here: &Here) {
             _ => None,
         };
         let name = escape(&format!("{}.{port}", stage.label));
-        let link = match address(here.folder, file) {
+        // What is in the shared cache only has a command that fetches it.
+        let link = match address(here.folder, file).filter(|_| file.exists()) {
             Some(address) => format!("<a href=\"{}\">{name}</a>", escape(&address)),
             None => name,
         };

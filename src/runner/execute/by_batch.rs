@@ -48,7 +48,8 @@ impl<'a> Coordinator<'a, '_> {
 
     /// Orders what is ready, as far as the batch system takes it.
     pub(super) fn order_ready(&mut self, batch: &dyn Batch) {
-        while self.running.len() < batch.most()
+        let mut ready = Vec::new();
+        while self.running.len() + ready.len() < batch.most()
             && let Some(rank) = self.ready.pop_first()
         {
             let id = rank.id;
@@ -62,7 +63,12 @@ impl<'a> Coordinator<'a, '_> {
                 threads: self.run.graph[id].resources.threads.unwrap_or(batch.threads()),
                 device: self.batch_device(id).unwrap_or(Device::Cpu),
             };
-            let order = self.order(id, (fingerprint, json), share);
+            ready.push((id, self.order(id, (fingerprint, json), share)));
+        }
+        if ready.is_empty() {
+            return;
+        }
+        for (id, order) in self.settle_shared(ready) {
             self.nodes[id].status = Status::Running;
             self.running.insert(id);
             let asked = self.asks.as_ref().map(|asks| asks.send(Ask::Do(id, Box::new(order))));

@@ -9,7 +9,7 @@ use crate::fingerprint::{Hash256, Input};
 use crate::graph::StageId;
 use crate::plan::{Entry, Reason, Wanted, since_last};
 use crate::store::state::State;
-use crate::store::{Cached, Lookup};
+use crate::store::{Cached, Damage, Lookup};
 
 impl Coordinator<'_, '_> {
     /// Decides about a stage all of whose inputs have settled, and about those that thereby are all settled.
@@ -53,6 +53,7 @@ impl Coordinator<'_, '_> {
         if let Entry::Hit(cached) = &self.run.plan[id]
             && !forced
             && self.inputs_as_planned(id)
+            && self.is_where_wanted(id, cached)
         {
             return self.settle_fresh(id, cached.clone());
         }
@@ -65,9 +66,17 @@ impl Coordinator<'_, '_> {
             self.run.store.lookup(stage.kind, &fingerprint)
         };
         match lookup {
-            Lookup::Found(cached) => {
-                self.log.remember.push(id);
+            Lookup::Found(cached) if self.is_where_wanted(id, &cached) => {
+                if cached.is_here {
+                    self.log.remember.push(id);
+                }
                 return self.settle_fresh(id, cached);
+            }
+            Lookup::Found(_) => {
+                let why = "the shared cache did not give them".to_owned();
+                self.nodes[id]
+                    .reason
+                    .get_or_insert(Reason::Damaged(Damage::Unfetched(why)));
             }
             Lookup::Damaged(damage) => self.nodes[id].reason = Some(Reason::Damaged(damage)),
             Lookup::Absent if forced => {
@@ -125,7 +134,15 @@ impl Coordinator<'_, '_> {
         inputs.all(|input| self.nodes[input.from].status == Status::Fresh)
     }
 
+    /// Whether the files of an entry are where they are to be.
+    fn is_where_wanted(&self, id: StageId, cached: &Cached) -> bool {
+        cached.is_here || !self.run.plan.wanted[id]
+    }
+
     pub(super) fn settle_fresh(&mut self, id: StageId, cached: Arc<Cached>) {
+        if !cached.is_here {
+            self.run.store.keep_away(self.run.graph[id].kind, &cached.fingerprint);
+        }
         let node = &mut self.nodes[id];
         node.cached = Some(cached);
         node.status = Status::Fresh;

@@ -68,6 +68,7 @@ impl Coordinator<'_, '_> {
         match ended {
             Ok(Done::Published { cached, seconds }) => {
                 let finding = cached.finding.clone();
+                self.put_there(id, cached.fingerprint);
                 let node = &mut self.nodes[id];
                 // Written and hashed a moment ago.
                 node.verified = self.run.graph[id].outputs.iter().map(|port| port.name).collect();
@@ -102,7 +103,7 @@ impl Coordinator<'_, '_> {
         }
     }
 
-    fn settled(&mut self, id: StageId) {
+    pub(super) fn settled(&mut self, id: StageId) {
         let mut queue = Vec::new();
         self.release(id, &mut queue);
         for child in queue {

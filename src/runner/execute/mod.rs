@@ -9,6 +9,7 @@ mod decide;
 mod end;
 mod node;
 mod order;
+mod share;
 mod start;
 mod summary;
 #[cfg(test)]
@@ -30,8 +31,8 @@ use crate::executor::Executor;
 use crate::graph::{Graph, StageId, StageMap};
 use crate::order::{Done, Moment};
 use crate::plan::{Entry, Plan};
-use crate::store::Store;
 use crate::store::state::{State, Stopped, Unreadable};
+use crate::store::{Hash256, Store};
 use budget::{Free, Share};
 use node::{Node, Rank, Status};
 
@@ -79,6 +80,7 @@ pub fn execute(run: Run<'_>, sinks: &mut [Box<dyn Sink>]) -> RunSummary {
         results: run.store.results().display().to_string(),
     });
     coordinator.make_room();
+    coordinator.fetch_wanted();
     coordinator.begin();
     std::thread::scope(|scope| coordinator.run(scope, &receive));
     coordinator.keep_state();
@@ -100,6 +102,8 @@ struct Coordinator<'a, 's> {
     send: Sender<Message>,
     /// Where a batch system is asked.
     asks: Option<Sender<Ask>>,
+    /// Where it is said what was made, to be put into a shared cache.
+    made: Option<Sender<(&'static str, Hash256)>>,
     nodes: StageMap<Node>,
     ready: BTreeSet<Rank>,
     /// Ready stages whose lock another run holds.
@@ -162,6 +166,7 @@ impl<'a, 's> Coordinator<'a, 's> {
             sinks,
             send,
             asks: None,
+            made: None,
             nodes,
             ready: BTreeSet::new(),
             contended: BTreeSet::new(),
@@ -192,7 +197,7 @@ impl<'a, 's> Coordinator<'a, 's> {
             store.clear_up(&graph.pipeline)?;
             store.compact()
         };
-        if plan.is_fresh() {
+        if plan.is_fresh() && plan.away() == 0 {
             let _ = clear();
         } else if let Err(error) = store.prepare() {
             self.cannot_write = Some(error.to_string());
@@ -231,6 +236,7 @@ impl<'a, 's> Coordinator<'a, 's> {
         if let By::Batch(batch) = self.run.by {
             self.follow(scope, batch);
         }
+        self.share(scope);
         loop {
             if self.run.cancel.is_cancelled() {
                 self.interrupt();
@@ -241,7 +247,7 @@ impl<'a, 's> Coordinator<'a, 's> {
                 }
             }
             if self.running.is_empty() && self.ready.is_empty() {
-                self.asks = None;
+                (self.asks, self.made) = (None, None);
                 return;
             }
             // Locks that another run holds are tried again after a while.

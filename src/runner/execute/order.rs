@@ -35,6 +35,7 @@ impl Coordinator<'_, '_> {
             fingerprint,
             json,
             forced: self.nodes[id].forced,
+            wanted: self.run.plan.wanted[id],
             inputs: stage.inputs.iter().filter_map(|input| self.input(input)).collect(),
             outputs: stage.outputs.iter().map(output).collect(),
             files: stage.files.iter().filter_map(file).collect(),

@@ -136,6 +136,7 @@ impl Coordinator<'_, '_> {
             seconds,
         });
         let mut warnings = self.log.warnings;
+        warnings.extend(self.run.store.warnings());
         warnings.extend(self.sinks.iter_mut().filter_map(|sink| sink.problem()));
         RunSummary {
             plan,

@@ -37,6 +37,9 @@ pub struct Order {
     pub json: String,
     /// Whether it is made even if it is there.
     pub forced: bool,
+    /// Whether its outputs are to be here, where a shared cache has them.
+    #[serde(default)]
+    pub wanted: bool,
     /// What it reads of the store.
     pub inputs: Vec<Input>,
     /// What it writes.

@@ -13,7 +13,7 @@ use crate::executor::{Ended, Executor};
 use crate::fingerprint::STORE_VERSION;
 use crate::stage::Outcome;
 use crate::store::publish::Partial;
-use crate::store::{Damage, Hash256, Identity, KeyLock, Lookup, Manifest, Metric, OutputRecord, Store};
+use crate::store::{Cached, Damage, Hash256, Identity, KeyLock, Lookup, Manifest, Metric, OutputRecord, Store};
 use crate::worker::{Request, RequestFile, lock_unless};
 
 /// With what an order is done.
@@ -34,7 +34,7 @@ impl Order {
     /// Does it, holding the lock of its fingerprint.
     pub fn perform(&self, means: &Means<'_>, lock: KeyLock, at: &dyn Fn(Moment)) -> Result<Done, StageError> {
         if !self.forced
-            && let Lookup::Found(cached) = means.store.lookup(&self.kind, &self.fingerprint)
+            && let Some(cached) = self.found(means.store, &lock)
         {
             return Ok(Done::Found(cached));
         }
@@ -83,6 +83,23 @@ impl Order {
         Ok(Done::Published { cached, seconds })
     }
 
+    /// Its entry, here or in a shared cache.
+    fn found(&self, store: &Store, lock: &KeyLock) -> Option<Arc<Cached>> {
+        let (kind, fingerprint) = (&self.kind, &self.fingerprint);
+        match store.lookup(kind, fingerprint) {
+            Lookup::Found(cached) if cached.is_here || !self.wanted => return Some(cached),
+            Lookup::Absent if !self.wanted => {
+                store.ask(&[(kind, *fingerprint)]);
+                return match store.lookup(kind, fingerprint) {
+                    Lookup::Found(cached) => Some(cached),
+                    _ => None,
+                };
+            }
+            _ => {}
+        }
+        store.bring_holding(kind, fingerprint, lock).map(Arc::new)
+    }
+
     /// Runs the body, and again where its process died, as often as the stage asks for.
     fn attempts(&self, means: &Means<'_>, partial: &Partial<'_>, told: &Arc<Mutex<Kept>>) -> Result<Ended, StageError> {
         let request = self.request(means.store, partial);
@@ -115,10 +132,19 @@ impl Order {
         }
     }
 
+    /// What of its inputs is not here as it was written. What is in a shared cache is fetched.
     fn damaged_inputs(&self, store: &Store) -> Vec<(String, Damage)> {
         let damage = |input: &Input| {
-            let damage = store.verify(&input.kind, &input.fingerprint, &input.output).err()?;
-            Some((input.port.clone(), damage))
+            let Input {
+                kind,
+                fingerprint,
+                output,
+                ..
+            } = input;
+            let whole = || store.verify(kind, fingerprint, output);
+            let damage = store.bring(kind, fingerprint).and_then(|()| whole()).err()?;
+            let again = store.bring_again(kind, fingerprint).is_some() && whole().is_ok();
+            (!again).then(|| (input.port.clone(), damage))
         };
         let inputs = self.inputs.iter().filter(|input| !input.verified);
         inputs.filter_map(damage).collect()

@@ -85,16 +85,19 @@ impl<'a> Planner<'a> {
         let mut recalled = Vec::new();
         for level in &self.levels {
             let look = |id: &StageId| self.look(*id, &entries, verdicts);
-            let looks: Vec<Look> = if level.len() < MANY {
+            let mut looks: Vec<Look> = if level.len() < MANY {
                 level.iter().map(look).collect()
             } else {
                 level.par_iter().with_min_len(MANY / 4).map(look).collect()
             };
+            if self.store.shared().is_some() {
+                self.ask(level, &mut looks, &entries, verdicts);
+            }
             for (&id, look) in level.iter().zip(looks) {
                 entries[id] = look.entry;
                 recalled.extend(look.recalled);
                 if let Some((hash, lookup)) = look.verdict {
-                    if matches!(lookup, Lookup::Found(_)) {
+                    if matches!(&lookup, Lookup::Found(cached) if cached.is_here) {
                         self.remember.push(id);
                     }
                     verdicts.insert(hash, lookup);
@@ -102,6 +105,36 @@ impl<'a> Planner<'a> {
             }
         }
         (entries, recalled)
+    }
+
+    /// Asks the shared cache for what is not here, all stages of a level together, and looks at these again.
+    fn ask(
+        &self,
+        level: &[StageId],
+        looks: &mut [Look],
+        entries: &StageMap<Entry>,
+        verdicts: &HashMap<Hash256, Lookup>,
+    ) {
+        let is_absent = |look: &Look| match &look.verdict {
+            Some((hash, Lookup::Absent)) => Some(*hash),
+            _ => None,
+        };
+        let asked = level.iter().zip(looks.iter());
+        let mut wanted: Vec<(&str, Hash256)> = asked
+            .filter(|(id, _)| !self.forced[**id])
+            .filter_map(|(id, look)| Some((self.graph[*id].kind, is_absent(look)?)))
+            .collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        if wanted.is_empty() {
+            return;
+        }
+        self.store.ask(&wanted);
+        for (id, look) in level.iter().zip(looks) {
+            if is_absent(look).is_some() && !self.forced[*id] {
+                *look = self.look(*id, entries, verdicts);
+            }
+        }
     }
 
     /// Looks one stage up, given the entries of all that it needs.
@@ -193,7 +226,7 @@ impl<'a> Planner<'a> {
                 None => believed,
                 Some(found) => {
                     right &= found == believed;
-                    if matches!(found, Lookup::Found(_)) {
+                    if matches!(&found, Lookup::Found(cached) if cached.is_here) {
                         self.remember.push(id);
                     }
                     found

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use crate::error::reason;
 use crate::graph::{Graph, StageId, StageInstance, StageMap};
+use crate::stage::Role;
 use crate::store::state::Stop;
 use crate::store::{Cached, Damage, Identity, Store};
 
@@ -43,6 +44,8 @@ pub struct Plan {
     pub(crate) forced: StageMap<bool>,
     /// Whether the plan covers the whole graph.
     pub(crate) whole: bool,
+    /// Stages whose outputs are to be here when all is done; those of others may stay in a shared cache.
+    pub(crate) wanted: StageMap<bool>,
 }
 
 /// What is to be done about a stage instance.
@@ -220,6 +223,11 @@ impl Plan {
             .map(|(path, (identity, _))| (path.as_path(), *identity))
     }
 
+    /// Instances whose outputs are in a shared cache.
+    pub fn away(&self) -> usize {
+        self.count(|entry| matches!(entry, Entry::Hit(cached) if !cached.is_here))
+    }
+
     /// Whether nothing needs to run.
     pub fn is_fresh(&self) -> bool {
         !self
@@ -234,7 +242,7 @@ pub fn plan(graph: &Graph, store: &Store, options: &Options) -> Result<Plan, Vec
     let mut errors = Vec::new();
     let to = named(graph, &options.to, &mut errors);
     let forced = named(graph, &options.force, &mut errors);
-    let selected = if options.to.is_empty() {
+    let selected: StageMap<bool> = if options.to.is_empty() {
         graph.iter().map(|_| true).collect()
     } else {
         with_ancestors(graph, to)
@@ -252,7 +260,21 @@ pub fn plan(graph: &Graph, store: &Store, options: &Options) -> Result<Plan, Vec
         facts: Arc::new(facts),
         forced,
         whole,
+        wanted: wanted(graph, &selected),
     })
+}
+
+/// What someone looks at: figures and comparisons, and what no other stage needs.
+fn wanted(graph: &Graph, selected: &StageMap<bool>) -> StageMap<bool> {
+    let mut wanted = selected.clone();
+    for (_, stage) in graph.iter().filter(|(id, _)| selected[*id]) {
+        for input in &stage.inputs {
+            if !matches!(graph[input.from].role, Role::Judge | Role::Draw) {
+                wanted[input.from] = false;
+            }
+        }
+    }
+    wanted
 }
 
 /// Instances by name or label.

@@ -42,6 +42,25 @@ pub fn replace_with(path: &Path, keep: Keep, write: impl FnOnce(&Path) -> io::Re
     persist(draft, path, keep).map_err(|error| named(path, &error))
 }
 
+/// Makes `path` the file that `write` writes, durably; or only if there is none. Whether it was made.
+pub(crate) fn put(
+    path: &Path,
+    only_new: bool,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<bool> {
+    let mut draft = draft(path)?;
+    write(&mut draft)?;
+    if !only_new {
+        return persist(draft, path, Keep::Durable).map(|()| true);
+    }
+    draft.as_file().sync_all()?;
+    match draft.persist_noclobber(path) {
+        Ok(_) => Ok(true),
+        Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(failed) => Err(failed.error),
+    }
+}
+
 /// Writes a draft in a folder, and takes it away again.
 pub fn try_writing(folder: &Path) -> io::Result<()> {
     let mut draft = draft(&folder.join("probe"))?;

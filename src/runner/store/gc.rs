@@ -43,12 +43,12 @@ pub struct Survey {
     pub unknown: Vec<String>,
 }
 
-/// A cache entry that no recorded run needs, or a folder of checkpoints.
+/// A cache entry that no recorded run needs, here or away, or a folder of checkpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unused {
     /// Its fingerprint.
     pub fingerprint: Hash256,
-    /// Its folder.
+    /// Its folder; of one that is away, the file that tells of it.
     pub folder: PathBuf,
     /// Size of its files.
     pub bytes: u64,
@@ -84,6 +84,16 @@ impl Store {
             unused.extend(contents(&kind)?.into_iter().filter(|entry| {
                 !used.contains(&entry.fingerprint) && !unfinished.iter().any(|run| made_since(run, &entry.folder))
             }));
+        }
+        for (kind, fingerprint) in self.all_away() {
+            if !used.contains(&fingerprint) {
+                let folder = self.away_path(&kind, &fingerprint);
+                unused.push(Unused {
+                    fingerprint,
+                    folder,
+                    bytes: 0,
+                });
+            }
         }
         if choice.checkpoints {
             unused.extend(contents(&self.results.join("checkpoints"))?);
@@ -143,7 +153,11 @@ impl Store {
             };
             // The manifest goes first: a removal that is cut short leaves no entry that looks valid.
             let _ = fs::remove_file(entry.folder.join("manifest.json"));
-            gone(fs::remove_dir_all(&entry.folder), &entry.folder)?;
+            let removed = match entry.folder.is_file() {
+                true => fs::remove_file(&entry.folder),
+                false => fs::remove_dir_all(&entry.folder),
+            };
+            gone(removed, &entry.folder)?;
             freed += entry.bytes;
         }
         Ok(freed)
@@ -194,6 +208,9 @@ fn contents(parent: &Path) -> io::Result<Vec<Unused>> {
 
 fn size(folder: &Path) -> io::Result<u64> {
     let mut bytes = 0;
+    if folder.is_file() {
+        return Ok(fs::metadata(folder).map_err(|error| named(folder, &error))?.len());
+    }
     for path in files::entries(folder)? {
         let found = fs::symlink_metadata(&path).map_err(|error| named(&path, &error))?;
         bytes += if found.is_dir() { size(&path)? } else { found.len() };

@@ -73,6 +73,22 @@ impl Hash256 {
     }
 }
 
+/// Hashes a content that comes piece by piece.
+#[derive(Debug, Clone, Default)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    /// Takes the next piece.
+    pub fn take(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of all pieces.
+    pub fn end(self) -> Hash256 {
+        Hash256(self.0.finalize().into())
+    }
+}
+
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// Lower case only: one hash has one spelling.

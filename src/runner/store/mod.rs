@@ -4,6 +4,7 @@
 //! results/cache/v1/<kind>/<hash>/   outputs, fingerprint.json, manifest.json; appears by one rename, complete
 //! results/cache/v1/index            accelerator, see [`index`]
 //! results/cache/v1/told             accelerator of reports: what manifests and comparisons tell, see [`lines`]
+//! results/cache/away/<kind>/        entries whose files are in a shared cache, see [`away`]
 //! results/cache/partial/<hash>.*/   an entry being written, by one attempt; belongs to the holder of the lock
 //! results/cache/locks/<hash>        see [`lock`]
 //! results/cache/runs/<pipeline>/    records of runs, see [`runs`]
@@ -13,6 +14,7 @@
 //! results/<pipeline>/parts/<part>/  reports of parts
 //! ```
 
+pub mod away;
 pub mod checked;
 pub mod clear;
 pub(crate) mod commit;
@@ -29,6 +31,7 @@ pub mod publish;
 pub mod rungs;
 pub mod runs;
 pub mod state;
+pub mod verify;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -45,6 +48,7 @@ use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::STORE_VERSION;
+use away::Away;
 use commit::{Commit, DiskOf};
 use files::Keep;
 use index::{Description, Index, Record};
@@ -64,6 +68,7 @@ pub struct Store {
     index: Index,
     commit: Commit,
     program: String,
+    away: Away,
 }
 
 /// A valid cache entry.
@@ -81,6 +86,8 @@ pub struct Cached {
     pub outside_tolerance: bool,
     /// What a stat tells of its manifest.
     pub manifest: Identity,
+    /// Whether its files are here; if not, they are in a shared cache.
+    pub is_here: bool,
 }
 
 impl Cached {
@@ -104,6 +111,7 @@ impl Cached {
             findings,
             outside_tolerance,
             manifest: description.manifest,
+            is_here: true,
         }
     }
 }
@@ -118,6 +126,8 @@ pub enum Damage {
     Changed(String),
     /// A file could not be read: name, reason.
     Unreadable(String, String),
+    /// The files could not be had from a shared cache: why.
+    Unfetched(String),
 }
 
 impl std::fmt::Display for Damage {
@@ -126,6 +136,7 @@ impl std::fmt::Display for Damage {
             Self::Missing(file) => write!(f, "cached file {file} is gone"),
             Self::Changed(file) => write!(f, "cached file {file} is damaged: its content is not what was written"),
             Self::Unreadable(file, reason) => write!(f, "cached file {file} cannot be read: {reason}"),
+            Self::Unfetched(why) => write!(f, "cached outputs cannot be fetched: {why}"),
         }
     }
 }
@@ -158,6 +169,7 @@ impl Store {
             commit: Commit::new(DiskOf::new(entries.clone())),
             entries,
             program: env!("CARGO_PKG_VERSION").to_owned(),
+            away: Away::default(),
         }
     }
 
@@ -293,6 +305,24 @@ impl Store {
         Ok(())
     }
 
+    /// Creates these folders, and tries whether files may be made in them. Whether there is room for them is not asked.
+    pub fn can_write(&self) -> io::Result<()> {
+        self.prepare()?;
+        let refused = |error: &io::Error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+            )
+        };
+        for folder in [self.partial(), self.locks()] {
+            match files::try_writing(&folder) {
+                Err(error) if refused(&error) => return Err(named(&folder, &error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Keeps `gc` away as long as the lock is held; there is none before anything was ever written.
     pub fn hold(&self) -> io::Result<Option<SharedLock>> {
         let path = self.lock_named(RUNS);
@@ -342,11 +372,11 @@ impl Store {
     pub fn lookup(&self, kind: &str, fingerprint: &Hash256) -> Lookup {
         let folder = self.folder(kind, fingerprint);
         let Ok(manifest_now) = Identity::of(&folder.join("manifest.json")) else {
-            return Lookup::Absent;
+            return self.look_away(kind, fingerprint);
         };
         let record = match self.index.entry(fingerprint) {
             Some(record) if record.description.manifest == manifest_now => record,
-            _ => match self.manifest(kind, fingerprint) {
+            _ => match self.manifest_here(kind, fingerprint) {
                 Some(manifest) => record_of(&manifest, describe(&folder, manifest_now)),
                 None => return Lookup::Damaged(Damage::Changed("manifest.json".to_owned())),
             },
@@ -393,6 +423,11 @@ impl Store {
 
     /// The manifest of an entry, if it is one.
     pub fn manifest(&self, kind: &str, fingerprint: &Hash256) -> Option<Manifest> {
+        let away = || Some(self.away(kind, fingerprint)?.manifest.clone());
+        self.manifest_here(kind, fingerprint).or_else(away)
+    }
+
+    fn manifest_here(&self, kind: &str, fingerprint: &Hash256) -> Option<Manifest> {
         let text = std::fs::read(self.folder(kind, fingerprint).join("manifest.json")).ok()?;
         let manifest = Manifest::parse(&text)?;
         (manifest.fingerprint == *fingerprint && manifest.store == STORE_VERSION).then_some(manifest)
@@ -400,21 +435,31 @@ impl Store {
 
     /// The fingerprint that an entry was made with, as canonical JSON.
     pub fn fingerprint_of(&self, kind: &str, fingerprint: &Hash256) -> Option<String> {
+        let away = || Some(self.away(kind, fingerprint)?.fingerprint_text.clone());
+        self.fingerprint_here(kind, fingerprint).or_else(away)
+    }
+
+    fn fingerprint_here(&self, kind: &str, fingerprint: &Hash256) -> Option<String> {
         let text = std::fs::read_to_string(self.folder(kind, fingerprint).join("fingerprint.json")).ok()?;
         (Hash256::of(&text) == *fingerprint).then_some(text)
     }
 
     /// Kind and fingerprint of every entry.
     pub fn all(&self) -> Vec<(String, Hash256)> {
-        let mut all = Vec::new();
-        for kind in files::entries(&self.entries).unwrap_or_default() {
-            let name = kind.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            for entry in files::entries(&kind).unwrap_or_default() {
-                let hash = entry.file_name().and_then(|hash| Hash256::parse(hash.to_str()?));
-                all.extend(hash.map(|hash| (name.clone(), hash)));
-            }
-        }
-        all
+        all_below(&self.entries)
+    }
+
+    /// Kind and fingerprint of every entry that is known to be in a shared cache, and was not fetched.
+    pub fn all_away(&self) -> Vec<(String, Hash256)> {
+        all_below(&self.away_folder())
+    }
+
+    /// Bytes of the outputs of an entry that is here.
+    pub fn bytes_of(&self, kind: &str, fingerprint: &Hash256) -> u64 {
+        let manifest = self.manifest_here(kind, fingerprint);
+        manifest.map_or(0, |manifest| {
+            manifest.outputs.iter().map(|output| output.identity.bytes).sum()
+        })
     }
 
     /// The outputs of an entry, as they were written.
@@ -444,10 +489,10 @@ impl Store {
         json: impl FnOnce() -> Option<String>,
     ) -> io::Result<()> {
         let folder = self.folder(kind, fingerprint);
-        let Some(manifest) = self.manifest(kind, fingerprint) else {
+        let Some(manifest) = self.manifest_here(kind, fingerprint) else {
             return Ok(());
         };
-        if self.fingerprint_of(kind, fingerprint).is_none()
+        if self.fingerprint_here(kind, fingerprint).is_none()
             && let Some(json) = json().filter(|json| Hash256::of(json) == *fingerprint)
         {
             files::replace(&folder.join("fingerprint.json"), json.as_bytes(), Keep::Remakable)?;
@@ -482,6 +527,20 @@ impl Store {
     pub(crate) fn compact(&self) -> io::Result<()> {
         self.index.compact()
     }
+}
+
+/// What lies in folders of kinds under a fingerprint.
+fn all_below(folder: &Path) -> Vec<(String, Hash256)> {
+    let mut all = Vec::new();
+    for kind in files::entries(folder).unwrap_or_default() {
+        let name = kind.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        for entry in files::entries(&kind).unwrap_or_default() {
+            let hash = entry.file_name().and_then(|file| file.to_str());
+            let hash = hash.and_then(|file| Hash256::parse(file.strip_suffix(".json").unwrap_or(file)));
+            all.extend(hash.map(|hash| (name.clone(), hash)));
+        }
+    }
+    all
 }
 
 fn describe(folder: &Path, manifest: Identity) -> Description {

@@ -15,7 +15,8 @@ pub struct Partial<'a> {
     store: &'a Store,
     fingerprint: Hash256,
     folder: PathBuf,
-    _lock: KeyLock,
+    /// `None` where the caller holds it.
+    _lock: Option<KeyLock>,
 }
 
 impl Store {
@@ -28,6 +29,11 @@ impl Store {
     /// Begins an entry, in a folder of this attempt alone: whoever still writes for an earlier one writes elsewhere. What earlier
     /// attempts left goes: the lock says that their run is dead, and the caller has waited for its worker.
     pub fn begin(&self, fingerprint: Hash256, lock: KeyLock) -> Result<Partial<'_>, StageError> {
+        self.begin_with(fingerprint, Some(lock))
+    }
+
+    /// The same; the caller holds the lock as long as the entry is written, or gives it.
+    pub(super) fn begin_with(&self, fingerprint: Hash256, lock: Option<KeyLock>) -> Result<Partial<'_>, StageError> {
         let failed = |error| StageError::io(self.partial(), error);
         for earlier in files::entries(&self.partial()).map_err(failed)? {
             let name = earlier.file_name().unwrap_or_default().to_string_lossy();
@@ -67,7 +73,7 @@ impl Store {
                         store: self,
                         fingerprint,
                         folder,
-                        _lock: lock,
+                        _lock: Some(lock),
                     };
                     adopted += usize::from(partial.rename(&manifest).is_ok());
                 }
@@ -138,9 +144,14 @@ impl Partial<'_> {
     /// Publishes the entry: fingerprint, then manifest, then the rename that makes it visible. Returns when it will be there after a
     /// power failure.
     pub fn publish(self, fingerprint: &str, manifest: &Manifest) -> Result<Cached, StageError> {
+        let text = manifest.to_text().map_err(|error| StageError::Bug(error.to_string()))?;
+        self.publish_as(fingerprint, manifest, &text)
+    }
+
+    /// The same, with the manifest as it was written elsewhere.
+    pub(super) fn publish_as(self, fingerprint: &str, manifest: &Manifest, text: &str) -> Result<Cached, StageError> {
         debug_assert_eq!(Hash256::of(fingerprint), self.fingerprint);
         self.write("fingerprint.json", fingerprint.as_bytes())?;
-        let text = manifest.to_text().map_err(|error| StageError::Bug(error.to_string()))?;
         self.write("manifest.json", text.as_bytes())?;
         let outputs = manifest.outputs.iter().map(|output| output.file.as_str());
         let files = outputs.chain(["fingerprint.json", "manifest.json"]);

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::batch::intents;
 use crate::batch::{Jobs, Pace, State};
+use crate::shared::Mode;
 use made::{Answer, Fate, Made};
 
 const QUICK: Pace = Pace {
@@ -418,4 +419,22 @@ fn the_file_that_ends_all_jobs_of_a_pipeline_does() {
         assert!(run.join().unwrap().summary.interrupted);
     });
     assert_eq!(made.known.lock().unwrap().cancelled, ["100"]);
+}
+
+/// Jobs ask no cache: the run fetches what they read, and settles what is there.
+#[test]
+fn a_shared_cache_serves_jobs_too() {
+    let cache = tempfile::tempdir().unwrap();
+    let graph = diamond(|_| {});
+    let first = shared::above(cache.path(), Mode::ReadWrite);
+    well(&first.by_batch(&graph, &Made::new(&first, |_, _| Fate::Runs)));
+    let second = shared::above(cache.path(), Mode::ReadWrite);
+    let made = Made::new(&second, |_, _| Fate::Runs);
+    well(&second.by_batch(&graph, &made));
+    assert_eq!(made.submitted(), "");
+    let changed = diamond(|graph| stage(graph, "e").revision = 2);
+    let third = shared::above(cache.path(), Mode::ReadWrite);
+    let made = Made::new(&third, |_, _| Fate::Runs);
+    let done = third.by_batch(&changed, &made);
+    assert_eq!((done.summary.failures.len(), made.submitted().as_str()), (0, "e"));
 }

@@ -10,6 +10,7 @@ mod processes;
 mod report;
 mod running;
 mod sealed;
+mod shared;
 mod workers;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use crate::fingerprint::{Hash256, Input};
 use crate::graph::{Graph, StageId};
 use crate::plan::{Entry, Options, Plan, PlanError, plan, why};
 use crate::ports::{Artifact, column};
+use crate::shared::Shared;
 use crate::stage::Stage;
 use crate::store::gc::{Choice, Survey};
 use crate::store::runs::{Asked, Reached, Record};
@@ -45,6 +47,8 @@ struct Place {
     cancel: Cancel,
     fail_fast: bool,
     executor: Box<dyn Executor>,
+    /// The shared cache below it, as each process opens it.
+    shared: Option<Box<dyn Fn() -> Arc<Shared> + Sync>>,
 }
 
 /// Bodies that do not mind which revision a graph says they are of; those of another kind are joins.
@@ -164,6 +168,7 @@ impl Place {
             cancel: Cancel::default(),
             fail_fast: false,
             executor: Box::new(OfAnyRevision(Threads::new(toy_bodies()))),
+            shared: None,
         }
     }
 
@@ -172,7 +177,7 @@ impl Place {
     }
 
     fn store(&self) -> Store {
-        Store::open(&self.results())
+        Store::open(&self.results()).above(self.shared.as_ref().map(|open| open()))
     }
 
     fn plan(&self, graph: &Graph) -> Plan {

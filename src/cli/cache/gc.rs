@@ -1,4 +1,4 @@
-//! `actionfinder gc`
+//! `actionfinder cache gc`
 
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
@@ -8,9 +8,10 @@ use runner::store::TryLock;
 use runner::store::gc::{Choice, Survey};
 use runner::store::runs::KeptRun;
 
-use super::answers::Collected;
-use super::failure::{Failure, Finished};
-use super::results::Results;
+use super::super::answers::Collected;
+use super::super::failure::{Failure, Finished};
+use super::super::results::Results;
+use super::size;
 use crate::console::{answer, count};
 
 /// Remove cached outputs that no recorded run needs.
@@ -104,7 +105,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     } else {
         let _ = write!(
             text,
-            "{} in {}; to remove them: actionfinder gc --remove{}",
+            "{} in {}; to remove them: actionfinder cache gc --remove{}",
             size(total),
             count(found.unused.len(), "unused folder"),
             again(&args)
@@ -128,7 +129,7 @@ fn collected(found: &Survey, removed: bool) -> Collected {
 }
 
 /// Keeps runs away; or says which go on.
-fn alone(store: &runner::store::Store) -> Result<runner::store::KeyLock, Failure> {
+pub(super) fn alone(store: &runner::store::Store) -> Result<runner::store::KeyLock, Failure> {
     match store.hold_alone().map_err(Failure::work)? {
         TryLock::Held(lock) => Ok(lock),
         TryLock::Busy(who) => {
@@ -138,7 +139,7 @@ fn alone(store: &runner::store::Store) -> Result<runner::store::KeyLock, Failure
                 who
             };
             Err(Failure::Work(format!(
-                "a run goes on in this results folder ({who}); nothing is removed; run gc again when it has ended"
+                "a run goes on in this results folder ({who}); nothing is removed; try again when it has ended"
             )))
         }
     }
@@ -199,16 +200,6 @@ fn list(found: &Survey) -> String {
         ]);
     }
     crate::console::align(&lines, &[3])
-}
-
-/// A size in decimal units.
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1_000 => format!("{bytes} B"),
-        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
-        _ => format!("{:.1} GB", bytes as f64 / 1e9),
-    }
 }
 
 #[cfg(test)]
