@@ -264,7 +264,7 @@ pages! {
     the_page_on_one_line_runs: "howto/one_line.md", 0, 3;
     the_page_on_snapshots_runs: "howto/snapshots.md", 1, 0;
     the_page_on_errors_runs: "howto/errors.md", 1, 0;
-    the_page_on_sweeps_runs: "howto/sweep.md", 1, 16;
+    the_page_on_sweeps_runs: "howto/sweep.md", 1, 15;
     the_page_on_networks_runs: "howto/network.md", 1, 3;
     the_page_on_gpus_runs: "howto/gpu.md", 1, 1;
     the_page_on_clusters_runs: "howto/cluster.md", 1, 4;

@@ -10,13 +10,64 @@ use super::source::{COLUMNS, Source};
 use super::values::{CARTESIAN, SKY, V_LOS, Values};
 use crate::common::units::{examples, factor};
 
-/// Distances, kpc, between which the median of any table of stars lies: the nearest known are some parsecs away, and a megaparsec is beyond
-/// the Local Group's middle.
+/// What is known of stars by a median.
+struct Quantity {
+    what: &'static str,
+    unit: &'static str,
+    /// Between these the median of any table of stars lies.
+    bounds: (f64, f64),
+    /// Our columns that it follows from.
+    columns: &'static [&'static str],
+    /// Whether these are seen on the sky.
+    on_sky: bool,
+}
+
+/// kpc: the nearest stars are some parsecs away, and a megaparsec is beyond the middle of the Local Group.
 const DISTANCES: (f64, f64) = (0.005, 1000.0);
-/// Speeds across the line of sight, km/s: what moves by less stands still beside the Sun, what moves by more leaves any galaxy.
-const ACROSS: (f64, f64) = (0.5, 2000.0);
-/// The same along it, where a table may be of stars that turn around.
-const ALONG: (f64, f64) = (0.1, 2000.0);
+/// km/s: what moves by less stands still beside the Sun, what moves by more leaves any galaxy.
+const SPEEDS: (f64, f64) = (0.5, 2000.0);
+
+/// Place of the speed across the line of sight: it follows from distances, too, which stand before it.
+const ACROSS: usize = 1;
+
+const QUANTITIES: [Quantity; 5] = [
+    Quantity {
+        what: "distance",
+        unit: "kpc",
+        bounds: DISTANCES,
+        columns: &["distance", "parallax", "distance_modulus"],
+        on_sky: true,
+    },
+    Quantity {
+        what: "speed across the line of sight",
+        unit: "km/s",
+        bounds: SPEEDS,
+        columns: &["mu_l_cosb", "mu_b", "pmra", "pmdec"],
+        on_sky: true,
+    },
+    Quantity {
+        what: "speed along the line of sight",
+        unit: "km/s",
+        // Members of one stream may turn around there.
+        bounds: (0.1, 2000.0),
+        columns: &["v_los", "radial_velocity"],
+        on_sky: true,
+    },
+    Quantity {
+        what: "distance from the Galactic centre",
+        unit: "kpc",
+        bounds: DISTANCES,
+        columns: &["x", "y", "z"],
+        on_sky: false,
+    },
+    Quantity {
+        what: "speed",
+        unit: "km/s",
+        bounds: SPEEDS,
+        columns: &["vx", "vy", "vz"],
+        on_sky: false,
+    },
+];
 
 /// The median of positive numbers, to half a per cent, in memory that does not grow.
 #[derive(Debug, Clone)]
@@ -64,11 +115,8 @@ impl Median {
 /// What is known of the stars of a table.
 #[derive(Default)]
 pub(super) struct Medians {
-    distance: Median,
-    across: Median,
-    along: Median,
-    radius: Median,
-    speed: Median,
+    /// Of [`QUANTITIES`].
+    medians: [Median; QUANTITIES.len()],
     /// Units that the file states, by column.
     stated: Vec<(String, String)>,
 }
@@ -87,66 +135,45 @@ impl Medians {
     pub fn add(&mut self, values: &Values) {
         let norm = |at: usize| (values[at].powi(2) + values[at + 1].powi(2) + values[at + 2].powi(2)).sqrt();
         let distance = values[SKY];
-        self.distance.add(distance);
-        self.across
-            .add(KM_S_PER_KPC_MAS_YR * distance * values[SKY + 4].hypot(values[SKY + 5]));
-        self.along.add(values[V_LOS]);
-        self.radius.add(norm(CARTESIAN));
-        self.speed.add(norm(CARTESIAN + 3));
-    }
-
-    /// Says what cannot be.
-    pub fn tell(&self, stage: &ImportStreams, context: &StageContext) {
-        let is_seen = stage.columns.has_sky();
-        let (depth, motion) = (
-            ["distance", "parallax", "distance_modulus"],
-            ["mu_l_cosb", "mu_b", "pmra", "pmdec"],
-        );
-        let checks: [(&Median, (f64, f64), &str, &str, &[&str]); 5] = [
-            (&self.distance, DISTANCES, "distance", "kpc", &depth),
-            (&self.across, ACROSS, "speed across the line of sight", "km/s", &motion),
-            (
-                &self.along,
-                ALONG,
-                "speed along the line of sight",
-                "km/s",
-                &["v_los", "radial_velocity"],
-            ),
-            (
-                &self.radius,
-                DISTANCES,
-                "distance from the Galactic centre",
-                "kpc",
-                &["x", "y", "z"],
-            ),
-            (&self.speed, ACROSS, "speed", "km/s", &["vx", "vy", "vz"]),
+        let motion = values[SKY + 4].hypot(values[SKY + 5]);
+        let numbers = [
+            distance,
+            KM_S_PER_KPC_MAS_YR * distance * motion,
+            values[V_LOS],
+            norm(CARTESIAN),
+            norm(CARTESIAN + 3),
         ];
-        let mut is_far = false;
-        for (number, (median, (least, most), what, unit, ours)) in checks.into_iter().enumerate() {
-            // What follows from the sky is told of that.
-            let Some(median) = median.get().filter(|_| is_seen == (number < 3)) else {
-                continue;
-            };
-            // Where distances are wrong, so are speeds that follow from them.
-            if (least..=most).contains(&median) || (number == 1 && is_far) {
-                continue;
-            }
-            is_far |= number == 0;
-            context.finding(self.sentence(stage, (what, median, unit), ours, number == 1));
+        for (median, number) in self.medians.iter_mut().zip(numbers) {
+            median.add(number);
         }
     }
 
-    /// What is said of a median that cannot be, which follows from columns of ours.
-    fn sentence(
-        &self,
-        stage: &ImportStreams,
-        (what, median, unit): (&str, f64, &str),
-        ours: &[&str],
-        by_distance: bool,
-    ) -> String {
+    /// Says what cannot be. What follows from the sky is told of that.
+    pub fn tell(&self, stage: &ImportStreams, context: &StageContext) {
+        let is_seen = stage.columns.has_sky();
+        let mut is_far = false;
+        for (number, (quantity, median)) in QUANTITIES.iter().zip(&self.medians).enumerate() {
+            let (least, most) = quantity.bounds;
+            let Some(median) = median.get().filter(|_| is_seen == quantity.on_sky) else {
+                continue;
+            };
+            // Where distances are wrong, so are speeds that follow from them.
+            if (least..=most).contains(&median) || (number == ACROSS && is_far) {
+                continue;
+            }
+            is_far |= number + 1 == ACROSS;
+            context.finding(self.sentence(stage, quantity, median, number == ACROSS));
+        }
+    }
+
+    /// What is said of a median that cannot be.
+    fn sentence(&self, stage: &ImportStreams, quantity: &Quantity, median: f64, by_distance: bool) -> String {
+        let Quantity {
+            what, unit, columns, ..
+        } = quantity;
         let mapped = stage.columns.numbers().into_iter();
         let mapped: Vec<(usize, &Source)> = mapped
-            .filter(|(place, _)| ours.contains(&COLUMNS[*place].name))
+            .filter(|(place, _)| columns.contains(&COLUMNS[*place].name))
             .collect();
         let names: Vec<&str> = mapped.iter().map(|(_, source)| source.name()).collect();
         let files = stage.files();
