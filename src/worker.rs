@@ -62,7 +62,7 @@ pub fn find() -> Result<PathBuf, String> {
         let also = built.map(|built| format!(", nor where it was built, {}", built.display()));
         format!(
             "the library of the network stages, {LIBRARY}, is neither in {} nor in its deps/{}; build the project again: cargo build, or cargo \
-             install --path . in the checkout, whose folder target/ must stay",
+             install --path . --locked in the checkout, whose folder target/ must stay",
             folder.display(),
             also.unwrap_or_default()
         )

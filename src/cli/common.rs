@@ -198,6 +198,10 @@ impl Work {
 
     /// What the run before sealed, if everything is done and nothing has changed since.
     pub fn sealed(&self, file: &PipelineFile) -> Option<Answer> {
+        // What the command line says of a cache is looked at.
+        if self.results.names_cache() {
+            return None;
+        }
         let answer = seal::answer(&self.results_folder(), &self.key(file)?)?;
         let same = match &answer.worker {
             Some(worker) => libtorch::look().is_ok_and(|found| *worker == spelled(&found)),

@@ -112,7 +112,7 @@ enum Command {
     Status(status::Args),
     /// Show a table: units, first rows; or all outputs of a pipeline, with their files
     Show(show::Args),
-    /// Write a table (CSV, FITS, …) or a figure (SVG, PDF, PNG) for other programs, or all as .zip
+    /// Write a table (CSV, FITS, …) or a figure (SVG, PDF, …) for others, or all as .zip
     Export(export::Args),
     /// Take in results that someone exported as .zip, after checking every hash
     Import(import::Args),
@@ -128,7 +128,7 @@ enum Command {
     Report(report::Args),
     /// List the recorded runs; say where a file comes from, what differs between two
     Runs(history::Args),
-    /// A cache shared with others: status, push, pull; gc removes what no run needs, verify hashes all
+    /// Share cached outputs (push, pull), remove unneeded ones (gc), hash all (verify)
     Cache(cache::Args),
     /// The older name of `cache gc`
     #[command(hide = true)]

@@ -58,6 +58,11 @@ impl Results {
         self.named().is_some()
     }
 
+    /// Whether the command line names a shared cache.
+    pub fn names_cache(&self) -> bool {
+        self.cache.is_named()
+    }
+
     /// The options that name it, each after a blank.
     pub fn options(&self) -> String {
         let folder = self.results.as_ref().map(|folder| folder.display().to_string());

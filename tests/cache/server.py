@@ -8,6 +8,8 @@ import sys
 import time
 import urllib.request
 
+import boto3
+
 
 def free_port():
     with socket.socket() as probe:
@@ -25,18 +27,28 @@ class Server:
         until = time.monotonic() + 60
         while True:
             try:
-                self.call("PUT", "shared")
+                urllib.request.urlopen(f"{self.address}/moto-api/", timeout=20)
                 break
             except OSError:
                 if time.monotonic() > until or self.process.poll() is not None:
                     raise AssertionError(f"the S3 server does not answer: see {folder}/moto.log")
                 time.sleep(0.2)
 
-    def call(self, method, path, data=None):
-        """The bucket is open to all, as moto has it."""
-        request = urllib.request.Request(f"{self.address}/{path}", method=method, data=data)
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return answer.read()
+        self.client = boto3.client(
+            "s3", endpoint_url=self.address, region_name="us-east-1", aws_access_key_id="test-key", aws_secret_access_key="test-secret"
+        )
+        self.client.create_bucket(Bucket="shared")
+
+    def objects(self):
+        """Keys of the files of outputs."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket="shared", Prefix="a/prefix/")
+        return [found["Key"] for page in pages for found in page.get("Contents", []) if "/objects/" in found["Key"]]
+
+    def damage(self, key):
+        """Changes one byte."""
+        content = bytearray(self.client.get_object(Bucket="shared", Key=key)["Body"].read())
+        content[len(content) // 2] ^= 1
+        self.client.put_object(Bucket="shared", Key=key, Body=bytes(content))
 
     def requests(self):
         """How many questions of each method were answered."""

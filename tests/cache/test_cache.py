@@ -4,13 +4,13 @@ with the bytes of one without a cache."""
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
 from server import Server
 
@@ -103,12 +103,10 @@ def at_once(place, server, expected):
 def damaged(place, server, expected):
     one, two = Clone(f"{place}/one", server.environment()), Clone(f"{place}/two", server.environment())
     one.run()
-    keys = re.findall(r"<Key>([^<]*/objects/[^<]*)</Key>", server.call("GET", "shared?list-type=2&prefix=a/prefix/").decode())
+    keys = server.objects()
     expect(len(keys) > 10, f"{len(keys)} objects")
     for key in keys:
-        content = bytearray(server.call("GET", f"shared/{key}"))
-        content[len(content) // 2] ^= 1
-        server.call("PUT", f"shared/{key}", bytes(content))
+        server.damage(key)
     ran, warnings = two.run()
     expect(ran > 0 and 0 < len(warnings) <= 4, f"{ran} ran, {warnings}")
     expect(within(two.entries(), expected), "its bytes are others")
@@ -159,17 +157,32 @@ def crate(place, server, expected):
     clone = Clone(f"{place}/one", server.environment())
     clone.run()
     clone.call("export", "sweep.yaml", "-o", "x.zip", "--license", "CC-BY-4.0")
-    validator = os.path.join(os.path.dirname(sys.executable), "rocrate-validator")
-    for profile in ["ro-crate-1.1", "process-run-crate", "workflow-ro-crate", "workflow-run-crate"]:
-        command = [validator, "-y", "--disable-color", "validate", "--no-paging", "-p", profile, "-l", "required", "x.zip"]
-        done = subprocess.run(command, cwd=clone.folder, capture_output=True, text=True, timeout=600)
-        expect(done.returncode == 0, f"{profile}\n{done.stdout[-4000:]}\n{done.stderr[-2000:]}")
-        print(f"  {profile}: valid")
+    if validates():
+        validate(clone.folder)
     other = Clone(f"{place}/two", {})
     other.call("import", f"{clone.folder}/x.zip", "-o", "theirs")
     done = other.call("run", "theirs/sweep.yaml", "--log", "json", "--cache", "none")
     ended = json.loads([line for line in done.stdout.splitlines() if "run_finished" in line][0])
     expect(ended["ran"] == 0, f"{ended['ran']} ran after import")
+
+
+def validates():
+    """The validator fetches what the words of a description mean."""
+    try:
+        urllib.request.urlopen("https://w3id.org/ro/crate/1.1/context", timeout=20).close()
+        return True
+    except OSError:
+        print("  skipped: the validator needs https://w3id.org, which is not reached from here")
+        return False
+
+
+def validate(folder):
+    validator = os.path.join(os.path.dirname(sys.executable), "rocrate-validator")
+    for profile in ["ro-crate-1.1", "process-run-crate", "workflow-ro-crate", "workflow-run-crate"]:
+        command = [validator, "-y", "--disable-color", "validate", "--no-paging", "-p", profile, "-l", "required", "x.zip"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+        expect(done.returncode == 0, f"{profile}\n{done.stdout[-4000:]}\n{done.stderr[-2000:]}")
+        print(f"  {profile}: valid")
 
 
 # Two seeds, three scales: orbits, truth and figure for each seed; guess and comparison for each point.

@@ -96,6 +96,11 @@ impl Cache {
         Ok(None)
     }
 
+    /// Whether the command line says anything of it.
+    pub fn is_named(&self) -> bool {
+        self.cache.is_some() || self.cache_mode.is_some()
+    }
+
     /// The options that say it, each after a blank.
     pub fn options(&self) -> String {
         let cache = self.cache.as_ref().map(|cache| format!(" --cache {}", quoted(cache)));

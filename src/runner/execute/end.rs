@@ -126,13 +126,13 @@ impl Coordinator<'_, '_> {
                 self.nodes[input.from].verified.push(input.output);
             }
         }
-        let mut waits = 0;
         for (upstream, damage) in damaged {
             if self.nodes[upstream].status == Status::Fresh {
                 self.reopen(upstream, Reason::Damaged(damage));
             }
-            waits += usize::from(!self.nodes[upstream].status.is_settled());
         }
+        // Others may have had more of its inputs made again meanwhile.
+        let waits = self.waits_for(id);
         self.nodes[id].status = Status::Waiting(waits);
         // Another stage may have had the same input made again meanwhile.
         if waits == 0 {
@@ -140,8 +140,14 @@ impl Coordinator<'_, '_> {
         }
     }
 
-    /// A fresh stage turns out to be damaged: it runs again, and its children that have not begun wait for it. Its own
-    /// inputs have settled; if they are damaged too, its start will find out.
+    /// So many of its inputs have not settled.
+    fn waits_for(&self, id: StageId) -> usize {
+        let open = |from: &StageId| !self.nodes[*from].status.is_settled();
+        self.run.graph[id].needs().filter(open).count()
+    }
+
+    /// A fresh stage turns out to be damaged: it runs again, and its children that have not begun wait for it. If its own inputs
+    /// are damaged too, its start will find out, or another's has.
     fn reopen(&mut self, id: StageId, reason: Reason) {
         for at in 0..self.nodes[id].children.len() {
             let child = self.nodes[id].children[at];
@@ -160,7 +166,10 @@ impl Coordinator<'_, '_> {
         node.reason = Some(reason);
         node.forced = true;
         node.cached = None;
-        self.decide(id);
+        match self.waits_for(id) {
+            0 => self.decide(id),
+            waits => self.nodes[id].status = Status::Waiting(waits),
+        }
     }
 
     /// Remembers why a stage has no outputs.
