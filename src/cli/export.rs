@@ -161,7 +161,7 @@ fn all_points(
     let last = if is_last { "the last stage's table, " } else { "" };
     say(&format!("{name}: {last}at {} points of the sweep", stages.len()));
     write_rows(&swept, &name, to, format)?;
-    done(to)
+    told(to)
 }
 
 /// The table of what a figure shows, for the figure; the output itself for others.
