@@ -17,12 +17,13 @@ use serde_json::Value;
 use crate::program::{Place, project};
 
 /// Relative to a column's root mean square, on another machine: 1e-9 is what other roundings make of orbits of a few periods;
-/// trainings turn them into more.
+/// trainings turn them into more. Between processors of Intel and AMD the losses of a field's network of few epochs differ by 1.9 %, the
+/// spread of a map by 1.3 %; all else by less than a third of what stands here.
 const NEARLY: [(&str, f64); 9] = [
-    ("train_actions", 1e-3),
+    ("train_actions", 5e-2),
     ("train_acceleration", 1e-3),
     ("train_inverse", 1e-3),
-    ("train_potential", 1e-3),
+    ("train_potential", 5e-2),
     ("fit_galaxy", 1e-3),
     ("predict", 1e-2),
     ("recover_velocities", 1e-2),
