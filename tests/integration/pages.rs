@@ -149,6 +149,11 @@ fn place() -> Place {
         std::fs::copy(snapshot, place.path(&format!("{name}.csv"))).unwrap();
     }
     place.write("speeds.py", SPEEDS);
+    place.write(
+        "sweep.yaml",
+        "pipeline: sweep\nparams: { seed: 1 }\nstages:\n  orbits: { integrate_orbits: { with: { potential: { isochrone: { mass: \
+         9.0e+11, scale: 5 } }, streams: 2, stars: 2, seed: $seed } } }\nsweep: { axes: { seed: [1, 2] } }\n",
+    );
     place
 }
 
@@ -207,7 +212,8 @@ fn command(place: &Place, page: &Path, line: &str) {
         panic!("{}: {line}: says nobody where this runs", page.display());
     };
     let mut all = words(own);
-    if !["explain", "doctor", "new"].contains(&all[0].as_str()) {
+    let is_of_project = line.contains("theirs/") || ["cache", "import"].contains(&all[0].as_str());
+    if !is_of_project && !["explain", "doctor", "new"].contains(&all[0].as_str()) {
         all.extend(["--results", "results"].map(str::to_owned));
     }
     for (file, set) in SET {
@@ -234,6 +240,10 @@ fn page(path: &Path) -> (usize, usize) {
         if language == "yaml" && block.starts_with("pipeline:") {
             pipeline(&place, path, block);
             pipelines += 1;
+        }
+        if block.starts_with("cache:") {
+            let shared = format!("file://{}", place.path("shared").display());
+            place.write(".actionfinder", &block.replace("s3://my-bucket/galaxy", &shared));
         }
         if language == "console" {
             for line in block.lines().filter_map(|line| line.strip_prefix("$ ")) {
@@ -268,6 +278,7 @@ pages! {
     the_page_on_networks_runs: "howto/network.md", 1, 3;
     the_page_on_gpus_runs: "howto/gpu.md", 1, 1;
     the_page_on_clusters_runs: "howto/cluster.md", 1, 4;
+    the_page_on_sharing_runs: "howto/sharing.md", 0, 11;
     the_page_on_python_runs: "howto/python.md", 0, 1;
     the_page_on_streams_runs: "howto/streams.md", 1, 0;
     the_page_on_members_runs: "howto/members.md", 1, 0;
@@ -340,6 +351,8 @@ fn parts_of_pipelines_in_the_pages_can_be_planned() {
                     assert_eq!(profile.partition.as_deref(), Some("cpu"));
                     continue;
                 }
+                // Settings of a project are another file; the page's own test reads them.
+                "cache" => continue,
                 "stars" => format!("pipeline: part\nstages:\n{}", block.replace(".parquet", ".csv")),
                 "finder" => {
                     let stars = "stars: { integrate_orbits: { with: { potential: piffl_14, streams: 2, seed: 1 } } }\n";

@@ -40,6 +40,40 @@ small! {
     triaxial: ["orbits=128", "epochs=10"];
 }
 
+/// Rows of other pipelines, and the figure of trainings that several of them share.
+const FIGURES: [(&str, &[&str]); 2] = [("paper", &["few", "more", "many"]), ("paper_quick", &["few", "more"])];
+
+#[test]
+fn figures_of_several_trainings_run_small() {
+    for (name, trainings) in FIGURES {
+        let place = Place::new();
+        let yaml = project(&format!("pipelines/{name}.yaml"));
+        let mut arguments = vec![yaml.to_str().unwrap().to_owned(), "-p".to_owned(), "seed=1".to_owned()];
+        if name == "paper" {
+            arguments.extend(["-p".to_owned(), "symmetry=none".to_owned()]);
+        }
+        for training in trainings {
+            for small in [
+                "tori=48",
+                "streams=32",
+                "copies=1",
+                "epochs=2",
+                "validation_streams=8",
+                "test_streams=8",
+            ] {
+                arguments.extend(["-p".to_owned(), format!("{training}.{small}")]);
+            }
+        }
+        let all = ["run", "--to", "figure_3", "--results", "results"];
+        place.well(
+            &all.iter()
+                .copied()
+                .chain(arguments.iter().map(String::as_str))
+                .collect::<Vec<_>>(),
+        );
+    }
+}
+
 /// A file that is in none of the lists has no test.
 #[test]
 fn no_shipped_pipeline_is_forgotten() {
@@ -48,7 +82,9 @@ fn no_shipped_pipeline_is_forgotten() {
     for path in shipped() {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        let is_run = SMALL.contains(&name) || elsewhere.contains(&format!("project(\"pipelines/{name}.yaml\")"));
+        let is_figure = FIGURES.iter().any(|(of, _)| *of == name);
+        let is_run =
+            is_figure || SMALL.contains(&name) || elsewhere.contains(&format!("project(\"pipelines/{name}.yaml\")"));
         // One that has no stages of its own is rows of others.
         assert!(is_run || !text.contains("\nstages:"), "{name} is never run");
     }

@@ -7,8 +7,8 @@ use super::super::nodes::{Input, Node};
 use super::super::problem::Problem;
 use super::super::spans::Part;
 use super::super::{arguments, connect};
-use super::variants::Variant;
 use super::Resolver;
+use super::variants::Variant;
 use crate::graph::{Connection, StageId, StageInstance};
 use crate::ports::{Artifact, Connected, Counts, InputPort, NetworkType, OutputPort};
 use crate::stage::AnyStage;
@@ -38,7 +38,9 @@ impl Last {
 
     /// What it writes, if it is of the same stage with the same at its inputs.
     fn again(&self, variant: &Variant, connected: &Connected, counts: &Counts) -> Option<Written> {
-        let is_same = |((port, own), (other_port, other)): ((&&str, &Artifact), (&&str, &Artifact))| port == other_port && own.is_same(other);
+        let is_same = |((port, own), (other_port, other)): ((&&str, &Artifact), (&&str, &Artifact))| {
+            port == other_port && own.is_same(other)
+        };
         let same = Arc::ptr_eq(&self.stage, &variant.stage)
             && self.counts == *counts
             && self.connected.len() == connected.len()
@@ -161,7 +163,9 @@ impl<'a> Resolver<'a, '_> {
         if !complete || variant.faulty || self.mistakes.len() > before {
             return None;
         }
-        let known = self.last[index].as_ref().and_then(|last| last.again(variant, &connected, &counts));
+        let known = self.last[index]
+            .as_ref()
+            .and_then(|last| last.again(variant, &connected, &counts));
         let Written { outputs, counts } = match known {
             Some(written) => written,
             None => {
