@@ -15,7 +15,8 @@ impl Store {
         self.clear_checkpoints()?;
         let reports = self.pipeline_folder(pipeline);
         let cache = self.results().join("cache");
-        let mut folders = vec![reports.clone(), cache.join("seals"), self.entries.clone()];
+        let mut folders = vec![reports.clone(), cache.join("seals")];
+        folders.extend(self.own_folders());
         folders.extend(files::entries(&reports.join("parts"))?);
         folders.push(cache.join("runs").join(pipeline));
         for folder in folders.iter().filter(|folder| folder.is_dir()) {
@@ -59,5 +60,28 @@ impl Store {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Those that are written, and those by which it is tried whether files can be written.
+    #[test]
+    fn no_draft_of_a_dead_run_stays_in_any_folder_of_the_store() {
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::open(place.path());
+        store.prepare().unwrap();
+        let left: Vec<PathBuf> = store
+            .own_folders()
+            .iter()
+            .map(|folder| folder.join(".draft-probe-a1B2c3"))
+            .collect();
+        left.iter().for_each(|path| fs::write(path, "ok").unwrap());
+        store.clear_up("pipeline").unwrap();
+        let there: Vec<&PathBuf> = left.iter().filter(|path| path.exists()).collect();
+        assert_eq!(there, Vec::<&PathBuf>::new());
     }
 }
