@@ -33,6 +33,7 @@ pub mod order;
 pub mod plan;
 pub mod ports;
 pub mod quantity;
+mod refusal;
 pub mod schema;
 pub mod seal;
 pub mod search;

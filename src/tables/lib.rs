@@ -9,6 +9,8 @@ mod column;
 mod error;
 mod make;
 mod parquet_file;
+#[path = "../runner/refusal.rs"]
+mod refusal;
 mod stream;
 
 pub use arrow::record_batch::RecordBatch;

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Address, Content, Entry, Mode, Name, Put, Remote, Setting, Trouble, is_entry};
-use crate::store::hash::Hasher;
+use super::{Address, Checked, Content, Entry, Mode, Name, Put, Remote, Setting, Trouble, is_entry};
 use crate::store::{Damage, Hash256, Manifest, Store};
 
 /// An entry has at most so many bytes: some hundred metrics take a hundredth of that.
@@ -340,54 +339,4 @@ pub(crate) fn side_by_side<T: Sync, R: Send>(items: &[T], each: impl Fn(&T) -> R
     let mut done: Vec<(usize, R)> = done.into_iter().collect();
     done.sort_unstable_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, result)| result).collect()
-}
-
-/// A writer that hashes what it passes on, and takes no more than so many bytes.
-struct Checked<W> {
-    to: W,
-    hasher: Hasher,
-    left: u64,
-    too_long: bool,
-    failed: Option<io::Error>,
-}
-
-impl<W> Checked<W> {
-    fn new(to: W, most: u64) -> Self {
-        Self {
-            to,
-            hasher: Hasher::default(),
-            left: most,
-            too_long: false,
-            failed: None,
-        }
-    }
-
-    fn hash(&self) -> Hash256 {
-        self.hasher.clone().end()
-    }
-}
-
-impl<W: Write> Write for Checked<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = bytes.len() as u64;
-        if count > self.left {
-            self.too_long = true;
-            return Err(io::Error::other("it is longer than it says"));
-        }
-        match self.to.write(bytes) {
-            Ok(written) => {
-                self.hasher.take(&bytes[..written]);
-                self.left -= written as u64;
-                Ok(written)
-            }
-            Err(error) => {
-                self.failed = Some(io::Error::new(error.kind(), crate::error::reason(&error)));
-                Err(error)
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
-    }
 }

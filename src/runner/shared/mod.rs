@@ -11,6 +11,7 @@
 
 pub mod address;
 mod cache;
+mod checked;
 mod entry;
 mod folder;
 mod others;
@@ -22,6 +23,7 @@ use std::path::Path;
 pub use address::{Address, Mode, Setting};
 pub(crate) use cache::side_by_side;
 pub use cache::{Pushed, Shared, Stock};
+pub use checked::Checked;
 pub use entry::Entry;
 pub use folder::Folder;
 pub use others::OtherResults;
