@@ -8,7 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use runner::error::reason;
 use runner::fingerprint::STORE_VERSION;
-use runner::shared::{Content, Entry, Name, Put, Remote, Trouble};
+use runner::shared::{Checked, Content, Entry, Name, Put, Remote, Trouble};
+use runner::spec::is_pipeline_name;
 use runner::store::Hash256;
 use zip::ZipArchive;
 
@@ -75,6 +76,14 @@ impl Crate {
                 lock.format
             )));
         }
+        // Folders of results have these names.
+        let kinds = lock.stages.iter().map(|stage| &stage.kind);
+        if let Some(name) = kinds.chain([&lock.pipeline]).find(|name| !is_pipeline_name(name)) {
+            return Err(wrong(&format!(
+                "it has results of {}, which no pipeline and no kind of stage is called",
+                shown(name)
+            )));
+        }
         found.retain(|(name, _)| name != LOCK);
         let named: BTreeSet<(String, u64)> = lock
             .files
@@ -135,18 +144,15 @@ impl Crate {
             return Err(wrong("is not in it"));
         };
         let mut archive = self.archive();
-        let file = archive.by_name(name).map_err(|_| wrong("is damaged"))?;
+        let mut file = archive.by_name(name).map_err(|_| wrong("is damaged"))?;
         // However much is packed there: no more than was written is unpacked.
-        let mut file = file.take(bytes + 1);
-        let mut hashing = Hashing::new(to);
-        match io::copy(&mut file, &mut hashing) {
-            Ok(_) => {}
-            Err(error) if hashing.failed => return Err(wrong(&format!("cannot be unpacked: {}", reason(&error)))),
-            Err(_) => return Err(wrong("is damaged: it cannot be unpacked")),
-        }
-        match hashing.hash() == *sha256 {
-            true => Ok(()),
-            false => Err(wrong("is not what was written: it was changed, or is damaged")),
+        let mut checked = Checked::new(to, *bytes);
+        let copied = io::copy(&mut file, &mut checked);
+        match (copied, &checked.failed) {
+            (_, Some(error)) => Err(wrong(&format!("cannot be unpacked: {}", reason(error)))),
+            (Err(_), None) if !checked.too_long => Err(wrong("is damaged: it cannot be unpacked")),
+            _ if !checked.too_long && checked.hash() == *sha256 => Ok(()),
+            _ => Err(wrong("is not what was written: it was changed, or is damaged")),
         }
     }
 
@@ -220,38 +226,5 @@ impl Remote for Crate {
 
     fn list(&self, _: &mut dyn FnMut(&str, u64)) -> Result<(), Trouble> {
         Ok(())
-    }
-}
-
-/// A writer that hashes what it passes on, and remembers whether the other end failed.
-struct Hashing<'a> {
-    to: &'a mut dyn Write,
-    hasher: runner::store::hash::Hasher,
-    failed: bool,
-}
-
-impl<'a> Hashing<'a> {
-    fn new(to: &'a mut dyn Write) -> Self {
-        Self {
-            to,
-            hasher: runner::store::hash::Hasher::default(),
-            failed: false,
-        }
-    }
-
-    fn hash(self) -> Hash256 {
-        self.hasher.end()
-    }
-}
-
-impl Write for Hashing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.to.write(bytes).inspect_err(|_| self.failed = true)?;
-        self.hasher.take(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
     }
 }

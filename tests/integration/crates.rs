@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{Cursor, Read, Write};
 use std::path::Path;
 
+use runner::store::checked::{with_check, without_check};
 use serde_json::Value;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
@@ -234,4 +235,44 @@ fn what_was_changed_is_refused_by_its_name() {
     }
     refused(&twice, "twice");
     assert!(!Path::new("/tmp/out.txt").exists());
+}
+
+/// The lock's own checksum is no signature: whoever changes it can make it anew.
+#[test]
+fn results_of_what_is_no_name_are_refused() {
+    let place = exported(SMALL);
+    let whole = unpacked(&place.path("x.zip"));
+    let lock = without_check(&whole["lock.json"]).unwrap();
+    let other = Place::new();
+    fs::create_dir(other.path("deep")).unwrap();
+    let kind = "integrate_orbits";
+    for (was, harm) in [
+        ("small", "../../../out"),
+        ("small", "/tmp/actionfinder-out"),
+        ("small", "cache"),
+        ("small", "a/b"),
+        ("small", ""),
+        ("small", "\u{1b}[2Jsmall"),
+        (kind, "../../../out"),
+        (kind, "a/b"),
+    ] {
+        let mut value: Value = serde_json::from_str(&lock).unwrap();
+        match was == kind {
+            true => value["stages"][0]["kind"] = harm.into(),
+            false => value["pipeline"] = harm.into(),
+        }
+        let mut files = whole.clone();
+        files.insert("lock.json".to_owned(), with_check(&value.to_string()).into_bytes());
+        other.write("deep/bad.zip", "");
+        fs::write(other.path("deep/bad.zip"), packed(&files)).unwrap();
+        for more in [&["--results", "deep/results"][..], &["-o", "deep/out"]] {
+            let gave = other.run(&[&["import", "deep/bad.zip"], more].concat());
+            assert_eq!(gave.code, 4, "{harm}: {}{}", gave.out, gave.err);
+            assert!(gave.err.contains("it has results of"), "{harm}: {}", gave.err);
+            assert!(!gave.err.contains('\u{1b}'), "{}", gave.err);
+        }
+        let there: Vec<_> = fs::read_dir(other.path("deep")).unwrap().collect();
+        assert_eq!(there.len(), 1, "{harm}: something was written");
+        assert!(!other.path("out").exists() && !Path::new("/tmp/actionfinder-out").exists());
+    }
 }

@@ -183,6 +183,11 @@ fn is_name(name: &str) -> bool {
     first && characters.all(|next| next.is_ascii_alphanumeric() || next == '_' || next == '-')
 }
 
+/// Whether `name` can name a pipeline, and with it the folder of its results. Names from elsewhere are asked before anything is written.
+pub fn is_pipeline_name(name: &str) -> bool {
+    is_name(name) && name.len() <= LONGEST_NAME && !crate::store::RESERVED.contains(&name)
+}
+
 /// What a value is, for messages.
 fn noun(value: &Value) -> String {
     match value {
