@@ -88,12 +88,14 @@ fn whole_of(text: &str) -> Option<i64> {
     whole(text).filter(|_| !text.contains('.'))
 }
 
-/// `007` is a text: as a number it would be another.
+/// `007` is a text, and so is an identity with more digits than a number holds: as numbers they would be others.
 fn number_of(text: &str) -> Option<f64> {
     let digits = text.trim_start_matches(['+', '-']);
     let is_padded = digits.starts_with('0') && digits[1..].starts_with(|c: char| c.is_ascii_digit());
-    let number = text.parse().ok();
-    number.filter(|number: &f64| number.is_finite() && !is_padded)
+    let number: f64 = text.parse().ok()?;
+    let is_whole = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_exact = !is_whole || number.abs().to_string() == digits;
+    (number.is_finite() && !is_padded && is_exact).then_some(number)
 }
 
 fn flag_of(text: &str) -> Option<bool> {
@@ -211,6 +213,12 @@ mod tests {
             )
         };
         assert_eq!(of(&["9007199254740993", "", "-7"]), "Int64: 9007199254740993 - -7");
+        // Beyond 64 bits, or beside what is no whole number, identities stay what they are.
+        for other in ["18446744073709551615", "1.5", "340282366920938463463374607431768211457"] {
+            let kept = of(&["9007199254740993", other]);
+            assert_eq!(kept, format!("Utf8: 9007199254740993 {other}"));
+        }
+        assert_eq!(of(&["100000000000000000000", "1.5", "+7"]), "Float64: 1e20 1.5 7.0");
         assert_eq!(of(&["1", "2.5", "nan"]), "Float64: 1.0 2.5 -");
         assert_eq!(of(&["7.0", "8.0"]), "Float64: 7.0 8.0");
         assert_eq!(of(&["007", "8"]), "Utf8: 007 8");

@@ -161,7 +161,7 @@ impl Stage for ImportStreams {
     const KIND: &'static str = "import_streams";
     const ABOUT: &'static str =
         "Import a table of streams (Parquet, CSV, ECSV, FITS, VOTable, HDF5), or snapshots, mapping columns and units";
-    const REVISION: u32 = 8;
+    const REVISION: u32 = 9;
     const ROLE: Role = Role::Sample;
 
     fn inputs(&self) -> Vec<InputPort> {
