@@ -57,6 +57,27 @@ fn a_gaia_table_gives_actions_in_one_line_and_a_second_time_from_the_cache() {
     }
 }
 
+#[test]
+fn stars_without_a_result_are_said_each_time() {
+    let place = Place::new();
+    place.write(
+        "stars.csv",
+        "x,y,z,vx,vy,vz\n0,0,0,0,0,0\n8,0,0,0,220,10\n8,0,0,1000,0,0\n9,0,0,0,1200,0\n",
+    );
+    let line = ["actions", "stars.csv", "--potential", "mcmillan_17", "-o", "out.csv"];
+    for _ in 0..2 {
+        let gave = place.well(&line);
+        assert!(
+            gave.err.contains(
+                "1 of 4 stars; 3 set aside:\n  2: unbound (first star 0 of stream 3)\n  1: the star rests at the centre"
+            ) && gave.err.contains("(star 0 of stream 1)")
+                && gave.err.contains("pipeline.yaml actions.set_aside"),
+            "{}",
+            gave.err
+        );
+    }
+}
+
 /// Of a file that says twice where stars are one is used, with errors and without, and it is said: by `actions`, `predict` and `new --from`.
 #[test]
 fn a_file_with_positions_and_sky_gives_one_answer() {

@@ -85,7 +85,7 @@ impl How {
         }
         let loaded = Loaded::new(&path, &Parameters::default(), &results)?;
         let given = Parameters::default().given(&path, &self.results);
-        if let Some(text) = set_aside::said(&loaded, &given) {
+        for text in set_aside::said(&loaded, &given, quick.wanted) {
             say(&text);
         }
         let none = |_| {
