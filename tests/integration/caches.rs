@@ -209,6 +209,10 @@ fn verify_names_what_it_cannot_vouch_for() {
     assert!(removed.contains("was removed"), "{removed}");
     assert!(place.well(&["run", "p.yaml"]).err.contains("1 ran"));
     assert!(place.well(&["cache", "verify"]).out.contains("0 damaged"));
+    // A folder that is not there is not whole.
+    let gave = place.run(&["cache", "verify", "--results", "resutls"]);
+    assert_eq!(gave.code, 2, "{}{}", gave.out, gave.err);
+    assert!(gave.err.contains("no results folder resutls"), "{}", gave.err);
 }
 
 /// Written once, and not by each of five stages.

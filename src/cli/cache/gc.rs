@@ -60,12 +60,7 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
         return Ok(Finished::Well);
     }
     // Held until the end: what a run finds in its plan must not go away while it runs.
-    let _alone = if args.remove && store.results().is_dir() {
-        store.prepare().map_err(Failure::work)?;
-        Some(alone(&store)?)
-    } else {
-        None
-    };
+    let _alone = alone(&store, args.remove)?;
     let found = survey(&store, &choice)?;
     if let Some(name) = found.unknown.first() {
         let known: Vec<&str> = found
@@ -128,10 +123,14 @@ fn collected(found: &Survey, removed: bool) -> Collected {
     }
 }
 
-/// Keeps runs away; or says which go on.
-pub(super) fn alone(store: &runner::store::Store) -> Result<runner::store::KeyLock, Failure> {
+/// Keeps runs away from what is removed; or says which go on.
+pub(super) fn alone(store: &runner::store::Store, remove: bool) -> Result<Option<runner::store::KeyLock>, Failure> {
+    if !remove || !store.results().is_dir() {
+        return Ok(None);
+    }
+    store.prepare().map_err(Failure::work)?;
     match store.hold_alone().map_err(Failure::work)? {
-        TryLock::Held(lock) => Ok(lock),
+        TryLock::Held(lock) => Ok(Some(lock)),
         TryLock::Busy(who) => {
             let who = if who.is_empty() {
                 "another process".to_owned()

@@ -1,5 +1,6 @@
 //! Which shared cache is used: what the command line says, the environment, the project, or the user's settings.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -85,8 +86,15 @@ impl Cache {
             return Ok(Some(Setting { address, mode }));
         }
         for file in project.map(Path::to_owned).into_iter().chain(of_user()) {
-            let Ok(text) = std::fs::read_to_string(&file) else {
-                continue;
+            let text = match std::fs::read_to_string(&file) {
+                Ok(text) => text,
+                Err(error)
+                    if [ErrorKind::NotFound, ErrorKind::NotADirectory, ErrorKind::IsADirectory]
+                        .contains(&error.kind()) =>
+                {
+                    continue;
+                }
+                Err(error) => return Err(Failure::file(&file, &error)),
             };
             let invalid = |problem| Failure::Invalid(format!("error: {}: {problem}", file.display()));
             if let Some(setting) = Setting::of_settings(&text).map_err(invalid)? {

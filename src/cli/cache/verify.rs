@@ -25,12 +25,13 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Finished, Failure> {
     let store = args.results.store_here();
     store.check().map_err(Failure::work)?;
-    let _alone = if args.remove && store.results().is_dir() {
-        store.prepare().map_err(Failure::work)?;
-        Some(gc::alone(&store)?)
-    } else {
-        None
-    };
+    if !store.results().is_dir() {
+        let results = store.results().display();
+        return Err(Failure::Usage(format!(
+            "there is no results folder {results}, and so nothing to vouch for"
+        )));
+    }
+    let _alone = gc::alone(&store, args.remove)?;
     let verified = store.verify_all().map_err(Failure::work)?;
     let damaged: Vec<&Verdict> = verified
         .entries
