@@ -153,9 +153,33 @@ fn runs(label: &Label) -> String {
     text
 }
 
+/// Text made safe to stand in XML, which takes no control characters in any form.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
+    let is_none_of_xml = |c: char| c.is_control() || ['\u{fffe}', '\u{ffff}'].contains(&c);
+    text.replace(is_none_of_xml, "\u{fffd}")
+        .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn whatever_a_name_holds_is_a_text_of_xml() {
+        let all: String = (0..=0x100)
+            .chain([0xfffd, 0xfffe, 0xffff, 0x1f600])
+            .filter_map(char::from_u32)
+            .collect();
+        let xml = format!("<text>{}</text>", escaped(&all));
+        let read = roxmltree::Document::parse(&xml).unwrap();
+        let read = read.root_element().text().unwrap().to_owned();
+        assert_eq!(read.chars().count(), all.chars().count());
+        for (found, was) in read.chars().zip(all.chars()) {
+            assert!(found == was || found == '\u{fffd}', "{was:?}");
+        }
+    }
 }
