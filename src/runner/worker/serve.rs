@@ -16,7 +16,7 @@ use crate::stage::Place;
 const PARENT_GONE: i32 = 75;
 
 /// The whole life of a worker process: takes requests of `parent`, runs their bodies, writes lines. Gives the exit code: 0 when the
-/// parent heard how every body ended that it asked for, whatever was said.
+/// parent heard how every body ended that it asked for, whatever was said, and lives. One that dies may have asked for nothing yet.
 pub fn serve(parent: u32, bodies: &[Body]) -> i32 {
     match try_serve(parent, bodies) {
         Ok(true) => 0,
@@ -57,7 +57,7 @@ fn is_parent(process: u32) -> bool {
     parent.and_then(|parent| u32::try_from(parent).ok()) == Some(process)
 }
 
-/// Whether the parent heard how all bodies ended.
+/// Whether the parent heard how all bodies ended, and lives.
 fn try_serve(parent: u32, bodies: &[Body]) -> io::Result<bool> {
     note_panics();
     let cancel = Cancel::default();
@@ -78,7 +78,7 @@ fn try_serve(parent: u32, bodies: &[Body]) -> io::Result<bool> {
             break;
         }
     }
-    Ok(true)
+    Ok(is_parent(parent))
 }
 
 /// Runs the body of one request, when its lock is free and the parent gives the go-ahead; `None` where it does not.
