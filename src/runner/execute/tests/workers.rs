@@ -17,9 +17,7 @@ fn worker_child() {
     // As a worker that is long at loading its libraries: held while a file is there.
     let hold = PathBuf::from(variable("RUNNER_HOLD"));
     if hold.exists() {
-        let arrived = hold.with_extension("arriving");
-        fs::write(&arrived, std::process::id().to_string()).unwrap();
-        fs::rename(&arrived, hold.with_extension("arrived")).unwrap();
+        tell(&hold.with_extension("arrived"), std::process::id().to_string());
         while hold.exists() {
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -30,9 +28,16 @@ fn worker_child() {
     }
     let code = worker::serve(parent, &bodies);
     if hold.parent().is_some_and(|folder| folder.is_dir()) {
-        fs::write(hold.with_extension("left"), code.to_string()).unwrap();
+        tell(&hold.with_extension("left"), code.to_string());
     }
     std::process::exit(code);
+}
+
+/// Writes a file that others wait for: once it appears, it is whole.
+fn tell(path: &Path, text: String) {
+    let half = path.with_extension("half");
+    fs::write(&half, text).unwrap();
+    fs::rename(half, path).unwrap();
 }
 
 /// This test binary as a worker.
