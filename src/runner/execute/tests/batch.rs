@@ -190,11 +190,11 @@ fn a_failure_of_the_body_is_said_as_it_would_be_here() {
 #[test]
 fn a_training_whose_time_is_over_goes_on_in_another_job() {
     let place = Place::new();
-    let graph = one(slow(1, 40, 5));
-    let made = Made::new(
-        &place,
-        |_, before| if before == 0 { Fate::OutOfTime(80) } else { Fate::Runs },
-    );
+    let graph = one(slow(1, 20, 50));
+    let made = Made::new(&place, |_, before| match before {
+        0 => Fate::OutOfTime { saved: true },
+        _ => Fate::Runs,
+    });
     let done = place.by_batch(&graph, &made);
     well(&done);
     assert_eq!(made.submitted(), "a a");
@@ -202,7 +202,7 @@ fn a_training_whose_time_is_over_goes_on_in_another_job() {
     assert_eq!(notes[0], "its time was over; it goes on from its checkpoint");
     assert!(!notes.contains(&"from step 0".to_owned()), "{notes:?}");
     // One that saves nothing would begin from its beginning for ever.
-    let made = Made::new(&place, |_, _| Fate::OutOfTime(0));
+    let made = Made::new(&place, |_, _| Fate::OutOfTime { saved: false });
     let done = place.by_batch(&one(slow(2, 40, 5)), &made);
     assert!(done.summary.failures[0].message.contains("saved nothing before"));
     assert_eq!(made.submitted(), "a");

@@ -17,8 +17,8 @@ pub(super) enum Fate {
     Runs,
     /// It never runs, and ends so; `None` where the system knows nothing of it any more.
     Ends(Option<State>),
-    /// It runs, and hears after so many milliseconds that its time is over.
-    OutOfTime(u64),
+    /// It hears that its time is over: before it begins, or once it has saved something.
+    OutOfTime { saved: bool },
     /// It waits until another fate is given.
     Waits,
 }
@@ -145,15 +145,25 @@ fn task_thread(
     }
     let time = match fate() {
         Fate::Ends(state) => return set(state),
-        Fate::OutOfTime(milliseconds) => Some(milliseconds),
+        Fate::OutOfTime { saved } => Some(saved),
         Fate::Runs | Fate::Waits => None,
     };
     set(Some(State::Running));
     let cancel = Cancel::default();
     let ends = cancel.clone();
-    if let Some(milliseconds) = time {
+    if time == Some(false) {
+        cancel.cancel();
+    } else if time == Some(true) {
+        let checkpoints = results.join("checkpoints");
+        let saved = move || {
+            let stages = fs::read_dir(&checkpoints).into_iter().flatten().flatten();
+            let mut files = stages.flat_map(|stage| fs::read_dir(stage.path()).into_iter().flatten());
+            files.next().is_some()
+        };
         std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(milliseconds));
+            while !saved() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             ends.cancel();
         });
     }
