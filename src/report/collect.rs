@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
+use rayon::prelude::*;
 use runner::graph::{Graph, Searched, StageId, StageInstance};
 use runner::plan::{Entry, Plan, Reason};
 use runner::search::{Outcome, Trial, importance, key};
@@ -14,7 +15,7 @@ use serde_json::Value;
 use super::data::{self, Data, Explained, StageData, State};
 use super::outcomes::outcomes;
 use super::results;
-use super::told::Remembered;
+use super::told::{Note, Remembered};
 use crate::console::duration;
 
 /// How much is read from the store.
@@ -45,20 +46,19 @@ pub fn collect(graph: &Graph, store: &Store, plan: &Plan, detail: Detail) -> Dat
     let rows = matches!(detail, Detail::Whole | Detail::Rows) || comparisons.take(FEW + 1).count() <= FEW;
     fetch(graph, store, plan, detail);
     let mut remembered = Remembered::of(store);
-    let stages: Vec<StageData> = entries()
-        .zip(states)
-        .filter(|(pair, _)| told(*pair))
-        .map(|((stage, entry), state)| match entry {
-            Entry::Hit(cached) => {
-                let mut told = done(stage, store, cached, &mut remembered, rows);
-                if told.paper_streams.is_some() {
-                    told.learned_from = learned_from(graph, plan, store, &remembered, stage);
-                }
-                told
+    let asked: Vec<_> = entries().zip(states).filter(|(pair, _)| told(*pair)).collect();
+    let read = |((stage, entry), state): ((&StageInstance, &Entry), State)| match entry {
+        Entry::Hit(cached) => {
+            let (mut told, note) = done(stage, store, cached, &remembered, rows);
+            if told.paper_streams.is_some() {
+                told.learned_from = learned_from(graph, plan, store, &remembered, stage);
             }
-            _ => bare(stage, state),
-        })
-        .collect();
+            (told, note)
+        }
+        _ => (bare(stage, state), None),
+    };
+    let (stages, notes): (Vec<StageData>, Vec<_>) = asked.into_par_iter().with_min_len(64).map(read).unzip();
+    remembered.add(notes.into_iter().flatten());
     remembered.keep();
     let data = Data {
         pipeline: graph.pipeline.clone(),
@@ -151,7 +151,14 @@ fn bare(stage: &StageInstance, state: State) -> StageData {
     }
 }
 
-fn done(stage: &StageInstance, store: &Store, cached: &Cached, remembered: &mut Remembered, rows: bool) -> StageData {
+/// What is known of a stage that is done, and what to remember of it.
+fn done(
+    stage: &StageInstance,
+    store: &Store,
+    cached: &Cached,
+    remembered: &Remembered,
+    rows: bool,
+) -> (StageData, Option<Note>) {
     let folder = store.folder(stage.kind, &cached.fingerprint);
     let outputs = cached
         .outputs
@@ -170,18 +177,19 @@ fn done(stage: &StageInstance, store: &Store, cached: &Cached, remembered: &mut 
     if let Some(told) = remembered.recall(stage.kind, cached) {
         data.errors = if rows { read().unwrap_or_default() } else { told.means };
         data.manifest = Some(told.manifest);
-        return data;
+        return (data, None);
     }
     let errors = read();
     data.manifest = store.manifest(stage.kind, &cached.fingerprint);
-    if let (Some(manifest), Ok(errors)) = (&data.manifest, &errors) {
-        remembered.note(cached, manifest, errors);
-    }
+    let note = match (&data.manifest, &errors) {
+        (Some(manifest), Ok(errors)) => Note::of(cached, manifest, errors),
+        _ => None,
+    };
     data.errors = errors.unwrap_or_default();
     if !rows {
         data.errors.retain(|row| row.component == results::MEAN);
     }
-    data
+    (data, note)
 }
 
 /// What a stage that divides streams tells.

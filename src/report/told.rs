@@ -24,6 +24,39 @@ pub struct Remembered {
     new: Vec<(Hash256, String)>,
 }
 
+/// What a stage told, as a line to be kept.
+pub struct Note(Hash256, String);
+
+impl Note {
+    /// Nothing where a number has no form in JSON: such a stage is read again each time.
+    pub fn of(cached: &Cached, manifest: &Manifest, errors: &[ErrorRow]) -> Option<Self> {
+        let means = errors.iter().filter(|row| row.component == MEAN);
+        let line = Line {
+            file: cached.manifest,
+            how: manifest.outcome.clone(),
+            metrics: manifest.metrics.clone(),
+            notes: manifest.notes.clone(),
+            findings: manifest.findings.clone(),
+            outside_tolerance: manifest.outside_tolerance.clone(),
+            seconds: manifest.seconds,
+            device: manifest.device.clone(),
+            threads: manifest.threads,
+            when: manifest.when.clone(),
+            version: manifest.version.clone(),
+            means: means.cloned().collect(),
+        };
+        let optional = |value: Option<f64>| value.is_none_or(f64::is_finite);
+        let plain = |row: &ErrorRow| {
+            [row.value, row.relative].iter().all(|value| value.is_finite())
+                && optional(row.paper)
+                && optional(row.ratio)
+        };
+        let is_plain = line.seconds.is_finite() && line.means.iter().all(plain);
+        let text = serde_json::to_string(&line).ok().filter(|_| is_plain)?;
+        Some(Self(cached.fingerprint, text))
+    }
+}
+
 /// A line. Outputs are not in it: the index has them.
 #[derive(Serialize, Deserialize)]
 struct Line {
@@ -64,35 +97,10 @@ impl Remembered {
         (line.file == cached.manifest).then(|| line.told(kind, cached))
     }
 
-    /// Notes what a stage told, to be kept. Numbers that JSON has no form for are read again each time.
-    pub fn note(&mut self, cached: &Cached, manifest: &Manifest, errors: &[ErrorRow]) {
-        let means = errors.iter().filter(|row| row.component == MEAN);
-        let line = Line {
-            file: cached.manifest,
-            how: manifest.outcome.clone(),
-            metrics: manifest.metrics.clone(),
-            notes: manifest.notes.clone(),
-            findings: manifest.findings.clone(),
-            outside_tolerance: manifest.outside_tolerance.clone(),
-            seconds: manifest.seconds,
-            device: manifest.device.clone(),
-            threads: manifest.threads,
-            when: manifest.when.clone(),
-            version: manifest.version.clone(),
-            means: means.cloned().collect(),
-        };
-        let optional = |value: Option<f64>| value.is_none_or(f64::is_finite);
-        let plain = |row: &ErrorRow| {
-            [row.value, row.relative].iter().all(|value| value.is_finite())
-                && optional(row.paper)
-                && optional(row.ratio)
-        };
-        if line.seconds.is_finite()
-            && line.means.iter().all(plain)
-            && let Ok(text) = serde_json::to_string(&line)
-        {
-            self.new.push((cached.fingerprint, text));
-        }
+    /// Adds notes, to be kept.
+    pub fn add(&mut self, notes: impl IntoIterator<Item = Note>) {
+        self.new
+            .extend(notes.into_iter().map(|Note(fingerprint, text)| (fingerprint, text)));
     }
 
     /// Keeps what was noted. Where nothing can be written, it is only read again next time.

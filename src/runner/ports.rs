@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, SchemaRef};
 
 use crate::units;
 
@@ -92,10 +92,10 @@ pub struct OutputPort {
 
 impl OutputPort {
     /// A table output.
-    pub fn table(name: &'static str, schema: Schema) -> Self {
+    pub fn table(name: &'static str, schema: impl Into<SchemaRef>) -> Self {
         Self {
             name,
-            artifact: Artifact::Table(Arc::new(schema)),
+            artifact: Artifact::Table(schema.into()),
         }
     }
 

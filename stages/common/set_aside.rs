@@ -1,7 +1,9 @@
 //! Stars and orbits without a result: set aside under their own names, or by choice a failure of the stage.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
+use runner::arrow_schema::SchemaRef;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::ports::OutputPort;
@@ -28,7 +30,9 @@ pub const PORT: &str = "set_aside";
 
 /// That output as a port.
 pub fn port() -> OutputPort {
-    OutputPort::table(PORT, layout().schema())
+    // Every instance of a sweep has it.
+    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| layout().schema().into());
+    OutputPort::table(PORT, SCHEMA.clone())
 }
 
 /// A star or an orbit without a result.

@@ -16,6 +16,7 @@ mod picture;
 mod range;
 mod residuals;
 mod rotation_curve;
+mod sample;
 mod style;
 mod svg;
 mod text;
@@ -107,7 +108,7 @@ impl Draw {
 impl Stage for Figure {
     const KIND: &'static str = "figure";
     const ABOUT: &'static str = "Draw loss curves, residuals, orbits, actions, actions along orbits or against the truth, energies, rotation curves, or a field";
-    const REVISION: u32 = 7;
+    const REVISION: u32 = 8;
     const ROLE: Role = Role::Draw;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -129,10 +130,16 @@ impl Stage for Figure {
             .iter()
             .flat_map(InputPort::names)
             .filter(|name| context.has_input(name));
-        let tables: Vec<(&str, RecordBatch)> = names
-            .map(|name| Ok((name, context.read_table(name)?)))
-            .collect::<Result<_, StageError>>()?;
-        let picture = drawing.draw(&tables)?;
+        let names: Vec<&'static str> = names.collect();
+        let share = sample::share(context, &names)?;
+        let (mut tables, mut taken) = (Vec::new(), None);
+        for name in names {
+            let (table, part) = sample::read(context, name, share)?;
+            tables.push((name, table));
+            taken = taken.or(part);
+        }
+        let mut picture = drawing.draw(&tables)?;
+        picture.caption += &taken.map(sample::Taken::says).unwrap_or_default();
         let path = context.output("figure")?;
         std::fs::write(path, svg::svg(&picture)).map_err(|source| StageError::io(path, source))?;
         context.write_rows("data", &data::layout(), &data::rows(&picture))?;

@@ -1,15 +1,19 @@
 //! Compares predictions with the truth, or with their own mean along each stream, beside published figures.
 
-mod compared;
+mod blocks;
+mod comparison;
 mod errors;
+mod measures;
+mod pairs;
 mod published;
+mod tally;
 
 use std::collections::{HashMap, HashSet};
 
-use runner::arrow_schema::{DataType, Schema};
+use runner::arrow_schema::Schema;
 use runner::context::StageContext;
 use runner::error::StageError;
-use runner::ports::{Connected, Counts, InputPort, OutputPort, column, connected_schema, unit_of};
+use runner::ports::{Connected, Counts, InputPort, OutputPort, connected_schema};
 use runner::stage::{Fault, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,17 +21,15 @@ use tables::RecordBatch;
 
 pub use published::{PaperFigures, Published, Statistic};
 
-use compared::Compared;
+use comparison::Comparison;
 use errors::Row;
+use measures::{MEASURES, Measure, common, residuals_schema};
+use pairs::names;
 
-use crate::common::columns::{
-    self, ACCELERATION, ACTIONS, ANGLES, Column, FREQUENCIES, J_ERROR, NAME, POSITION, VELOCITY,
-};
-use crate::common::io::{self, TableContext, identity, rows_by_star, star_ids};
-use crate::common::layout::{Layout, StarId};
+use crate::common::columns::{self, ACTIONS, J_ERROR};
+use crate::common::io::{self, TableContext, identity};
 use crate::common::parameters::KmPerSecondKpc;
-use crate::common::quantities::Acceleration;
-use crate::common::set_aside::{self, OnFailure, SetAside};
+use crate::common::set_aside::{self, OnFailure};
 
 /// `compare`
 ///
@@ -137,89 +139,10 @@ pub enum Require {
     AtMostPaper,
 }
 
-/// A quantity with its components.
-#[derive(Clone, Copy)]
-struct Measure {
-    name: &'static str,
-    columns: &'static [Column],
-    components: &'static [&'static str],
-    unit: &'static str,
-    paper: fn(&PaperFigures) -> Option<f64>,
-}
-
-const CYLINDRICAL: &[&str] = &["phi", "z", "r"];
-const CARTESIAN: &[&str] = &["x", "y", "z"];
-
-/// The only component of a line-of-sight velocity.
-const V_LOS: [Column; 1] = [crate::apply::recover_velocities::V_LOS];
-
-const MEASURES: [Measure; 7] = [
-    Measure {
-        name: "delta_J",
-        columns: &ACTIONS,
-        components: CYLINDRICAL,
-        unit: "km/s kpc",
-        paper: |paper| paper.delta_J.map(f64::from),
-    },
-    Measure {
-        name: "delta_theta",
-        columns: &ANGLES,
-        components: CYLINDRICAL,
-        unit: "deg",
-        paper: |paper| paper.delta_theta.map(f64::from),
-    },
-    Measure {
-        name: "delta_x",
-        columns: &POSITION,
-        components: CARTESIAN,
-        unit: "kpc",
-        paper: |paper| paper.delta_x.map(f64::from),
-    },
-    Measure {
-        name: "delta_v",
-        columns: &VELOCITY,
-        components: CARTESIAN,
-        unit: "km/s",
-        paper: |paper| paper.delta_v.map(f64::from),
-    },
-    Measure {
-        name: "delta_a",
-        columns: &ACCELERATION,
-        components: CARTESIAN,
-        unit: "%",
-        paper: |paper| paper.delta_a.map(f64::from),
-    },
-    Measure {
-        name: "delta_Omega",
-        columns: &FREQUENCIES,
-        components: CYLINDRICAL,
-        unit: "km/s/kpc",
-        paper: |_| None,
-    },
-    Measure {
-        name: "delta_v_los",
-        columns: &V_LOS,
-        components: &["los"],
-        unit: "km/s",
-        paper: |_| None,
-    },
-];
-
-/// The measures whose columns are in both tables, in their unit.
-fn common(predicted: &Schema, truth: &Schema) -> Vec<Measure> {
-    let has = |schema: &Schema, column: &Column| {
-        schema
-            .column_with_name(column.name)
-            .is_some_and(|(_, field)| unit_of(field) == column.unit)
-    };
-    let in_both = |measure: &Measure| measure.columns.iter().all(|c| has(predicted, c) && has(truth, c));
-    MEASURES.into_iter().filter(in_both).collect()
-}
-
 impl Stage for Compare {
     const KIND: &'static str = "compare";
     const ABOUT: &'static str = "Compare predictions with the truth, or along streams, beside published figures";
-    const REVISION: u32 = 5;
+    const REVISION: u32 = 6;
     const ROLE: Role = Role::Judge;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -295,75 +218,7 @@ impl Stage for Compare {
     }
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
-        let predicted = context.read_table("predicted")?;
-        let (truth, which) = match &self.against {
-            Against::Truth(which) => (context.read_table("truth")?, which.clone()),
-            Against::StreamMean => (predicted.clone(), Truth::default()),
-        };
-        let measures = self.measures(predicted.schema_ref(), truth.schema_ref());
-        let asked = which.known(context, &truth, self.asked(&truth)?)?;
-        let asked = match which.of {
-            TruthOf::Star => which.of_stars(&truth, asked, |&row| row)?,
-            TruthOf::Stream => asked,
-        };
-        let pairs = match which.of {
-            TruthOf::Star => pair_rows(&predicted, &truth, &asked)?,
-            TruthOf::Stream => which.of_stars(&predicted, pair_streams(&predicted, &truth, &asked)?, |pair| pair.0)?,
-        };
-        if pairs.is_empty() {
-            return Err(no_pairs(&predicted, &truth)?);
-        }
-        names_agree(&predicted, &truth, &pairs)?;
-        let (pairs, resting) = self.with_errors(&measures, &truth, pairs)?;
-        let met: HashSet<usize> = pairs.iter().map(|&(_, row)| row).collect();
-        let ids = star_ids(&truth)?;
-        let mut without = SetAside::default();
-        for &row in asked.iter().filter(|row| !met.contains(row)) {
-            let reason = match resting.contains(&row) {
-                true => "its true acceleration vanishes: it has no relative error",
-                false => "it has no prediction",
-            };
-            without.push(ids[row], reason);
-        }
-        let left = without.len();
-        without.write(context, self.failures, asked.len(), "stars")?;
-        if pairs.is_empty() {
-            return Ok(set_aside::all_set_aside(left, "stars"));
-        }
-
-        let mut rows = Vec::new();
-        let mut residuals = Vec::new();
-        for measure in &measures {
-            let compared = match self.against {
-                Against::Truth(_) => Compared::with_truth(measure, &predicted, &truth, &pairs)?,
-                Against::StreamMean => Compared::along_streams(measure, &predicted, &pairs)?,
-            };
-            // Positions that were carried along are not a prediction.
-            let may_be_carried = ["delta_x", "delta_v", "delta_v_los"].contains(&measure.name);
-            let is_carried = may_be_carried && compared.is_identical();
-            let measured = if is_carried {
-                Vec::new()
-            } else {
-                compared.rows(measure, self, (pairs.len(), left))
-            };
-            self.judge(context, measure, &measured);
-            rows.extend(measured);
-            residuals.extend(
-                measure
-                    .columns
-                    .iter()
-                    .zip(compared.residuals)
-                    .map(|(column, values)| (column.name, values)),
-            );
-        }
-        context.write_rows("errors", &errors::layout(), &rows)?;
-
-        let ids = star_ids(&predicted)?;
-        let ids: Vec<StarId> = pairs.iter().map(|&(row, _)| ids[row]).collect();
-        let mut table = Layout::of_stars(|id: &StarId| *id).columns(&ids);
-        table.extend(residuals.into_iter().map(|(name, values)| (name, values.into())));
-        context.write_table("residuals", table)?;
-        Ok(Outcome::Complete)
+        Comparison::run(self, context)
     }
 }
 
@@ -371,23 +226,6 @@ impl Stage for Compare {
 type Pair = (usize, usize);
 
 impl Compare {
-    /// The pairs that have an error in every measure, and the rows of the truth that have not: where the true acceleration vanishes, at the
-    /// centre, there is no relative error.
-    fn with_errors(
-        &self,
-        measures: &[Measure],
-        truth: &RecordBatch,
-        pairs: Vec<Pair>,
-    ) -> Result<(Vec<Pair>, HashSet<usize>), StageError> {
-        if measures.iter().all(|measure| measure.name != "delta_a") {
-            return Ok((pairs, HashSet::new()));
-        }
-        let accelerations: Vec<Acceleration> = io::quantity(truth)?;
-        let rests = |row: usize| accelerations[row].0 == [0.0; 3];
-        let resting = pairs.iter().map(|&(_, row)| row).filter(|&row| rests(row)).collect();
-        Ok((pairs.into_iter().filter(|&(_, row)| !rests(row)).collect(), resting))
-    }
-
     /// What is compared.
     fn measures(&self, predicted: &Schema, truth: &Schema) -> Vec<Measure> {
         let mut measures = common(predicted, truth);
@@ -400,21 +238,29 @@ impl Compare {
         measures
     }
 
-    /// The rows of the truth that were asked for; a stream that is not there is an error.
-    fn asked(&self, truth: &RecordBatch) -> Result<Vec<usize>, StageError> {
+    /// The rows of the truth that were asked for; notes which of `streams` are `there`.
+    fn asked(&self, truth: &RecordBatch, there: &mut HashSet<usize>) -> Result<Vec<usize>, StageError> {
         let (stream, names) = (identity(truth)?.0, names(truth)?);
         if self.streams.is_empty() {
             return Ok((0..stream.len()).collect());
         }
-        let is = |wanted: &StreamName, row: usize| wanted.is(stream[row], names.get(row).copied().flatten());
-        let is_there = |wanted: &&StreamName| (0..stream.len()).any(|row| is(wanted, row));
-        if let Some(missing) = self.streams.iter().find(|wanted| !is_there(wanted)) {
-            return Err(StageError::failed(format!(
-                "streams: the table has no stream {missing}"
-            )));
+        let mut asked = Vec::new();
+        for (row, &stream) in stream.iter().enumerate() {
+            let name = names.get(row).copied().flatten();
+            let before = asked.len();
+            for (n, _) in self
+                .streams
+                .iter()
+                .enumerate()
+                .filter(|(_, wanted)| wanted.is(stream, name))
+            {
+                there.insert(n);
+                if asked.len() == before {
+                    asked.push(row);
+                }
+            }
         }
-        let asked = |row: &usize| self.streams.iter().any(|wanted| is(wanted, *row));
-        Ok((0..stream.len()).filter(asked).collect())
+        Ok(asked)
     }
 
     /// Keeps the mean as a metric, and records it if it is above the paper's figure and must not be.
@@ -441,126 +287,36 @@ impl Compare {
 }
 
 impl Truth {
-    /// Of the items, those whose row of `table` is a star that was asked for.
-    fn of_stars<T>(
-        &self,
-        table: &RecordBatch,
-        mut items: Vec<T>,
-        row: impl Fn(&T) -> usize,
-    ) -> Result<Vec<T>, StageError> {
-        let star = identity(table)?.1;
-        items.retain(|item| self.stars.is_empty() || self.stars.contains(&star[row(item)]));
-        Ok(items)
+    /// Whether a star with this number was asked for.
+    fn takes(&self, star: i64) -> bool {
+        self.stars.is_empty() || self.stars.contains(&star)
     }
 
-    /// Of the rows `asked`, those whose truth is known well enough.
-    fn known(&self, context: &StageContext, truth: &RecordBatch, asked: Vec<usize>) -> Result<Vec<usize>, StageError> {
+    /// The errors of the true actions by stream, where tori are connected.
+    fn tori(&self, context: &StageContext) -> Result<Option<HashMap<i64, f64>>, StageError> {
+        if self.known_to.is_none() || !context.has_input("tori") {
+            return Ok(None);
+        }
+        let tori = context.read_table("tori")?;
+        let streams = tables::i64_column(&tori, "stream").map_err(StageError::failed)?;
+        let errors = io::column(&tori, J_ERROR.name)?;
+        Ok(Some(streams.iter().copied().zip(errors.iter().copied()).collect()))
+    }
+
+    /// Says how many stars of the truth are not known well enough, beside those that were compared.
+    fn tell_uncertain(&self, context: &StageContext, uncertain: usize, known: usize) {
         let Some(limit) = self.known_to else {
-            return Ok(asked);
+            return;
         };
-        let error = if context.has_input("tori") {
-            let tori = context.read_table("tori")?;
-            let streams = tables::i64_column(&tori, "stream").map_err(StageError::failed)?;
-            let of_stream: HashMap<i64, f64> = streams
-                .iter()
-                .copied()
-                .zip(io::column(&tori, J_ERROR.name)?.iter().copied())
-                .collect();
-            // A stream without a torus is not known at all.
-            let error = |stream| of_stream.get(stream).copied().unwrap_or(f64::INFINITY);
-            identity(truth)?.0.iter().map(error).collect()
-        } else {
-            io::column(truth, J_ERROR.name)?.to_vec()
-        };
-        let known: Vec<usize> = asked.iter().copied().filter(|&row| error[row] <= limit.get()).collect();
-        context.metric("truth_uncertain", (asked.len() - known.len()) as f64, "");
-        if known.len() < asked.len() {
+        context.metric("truth_uncertain", uncertain as f64, "");
+        if uncertain > 0 {
             context.note(format!(
-                "{} of {} stars are not compared: their true actions are not known to {} km/s kpc",
-                asked.len() - known.len(),
-                asked.len(),
+                "{uncertain} of {} stars are not compared: their true actions are not known to {} km/s kpc",
+                uncertain + known,
                 limit.get()
             ));
         }
-        Ok(known)
     }
-}
-
-/// Rows (predicted, truth) of the same star, for the rows `asked` of the truth.
-fn pair_rows(predicted: &RecordBatch, truth: &RecordBatch, asked: &[usize]) -> Result<Vec<(usize, usize)>, StageError> {
-    let rows = rows_by_star("predicted", predicted)?;
-    let ids = star_ids(truth)?;
-    let pair = |&row: &usize| Some((*rows.get(&ids[row])?, row));
-    Ok(asked.iter().filter_map(pair).collect())
-}
-
-/// Rows (predicted, truth) of the same stream, of which the truth has one row, for the rows `asked` of the truth.
-fn pair_streams(
-    predicted: &RecordBatch,
-    truth: &RecordBatch,
-    asked: &[usize],
-) -> Result<Vec<(usize, usize)>, StageError> {
-    let stream = identity(truth)?.0;
-    let mut rows = HashMap::with_capacity(asked.len());
-    for &row in asked {
-        if rows.insert(stream[row], row).is_some() {
-            return Err(StageError::with_hint(
-                format!("input truth: stream {} has more than one row", stream[row]),
-                "`against: { truth: { of: stream } }` needs one row for each stream",
-            ));
-        }
-    }
-    let stream = identity(predicted)?.0.iter().enumerate();
-    Ok(stream
-        .filter_map(|(row, stream)| Some((row, *rows.get(stream)?)))
-        .collect())
-}
-
-/// The names of a table's streams, row by row; none where it has no such column.
-fn names(table: &RecordBatch) -> Result<Vec<Option<&str>>, StageError> {
-    let names = tables::optional_str_column(table, NAME).map_err(StageError::failed)?;
-    Ok(names.unwrap_or_default())
-}
-
-/// Why nothing can be compared.
-fn no_pairs(predicted: &RecordBatch, truth: &RecordBatch) -> Result<StageError, StageError> {
-    let message = "no star of the truth has a prediction (by stream and star)";
-    let have_names = |table| Ok::<_, StageError>(names(table)?.iter().any(Option::is_some));
-    Ok(match (have_names(predicted)?, have_names(truth)?) {
-        (true, false) | (false, true) => StageError::with_hint(
-            message,
-            "the streams of one table have names, those of the other numbers: write `ids: names` where both are imported",
-        ),
-        _ => StageError::failed(message),
-    })
-}
-
-/// Numbers of streams follow from their names, so the same number is the same name.
-fn names_agree(predicted: &RecordBatch, truth: &RecordBatch, pairs: &[(usize, usize)]) -> Result<(), StageError> {
-    let (of_predicted, of_truth) = (names(predicted)?, names(truth)?);
-    let stream = identity(predicted)?.0;
-    for &(row, other) in pairs {
-        let both = of_predicted.get(row).zip(of_truth.get(other));
-        if let Some((Some(name), Some(true_name))) = both
-            && name != true_name
-        {
-            return Err(StageError::failed(format!(
-                "stream {} is called {name} in predicted, and {true_name} in truth",
-                stream[row]
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn residuals_schema(measures: &[Measure]) -> Schema {
-    let fields = measures.iter().flat_map(|measure| {
-        measure.columns.iter().map(|c| {
-            let description = format!("predicted - true: {}", c.description);
-            column(c.name, DataType::Float64, measure.unit, c.frame, &description)
-        })
-    });
-    Schema::new(columns::identity().into_iter().chain(fields).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

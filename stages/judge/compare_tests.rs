@@ -352,3 +352,47 @@ fn a_stream_may_have_one_true_action_for_all_its_stars() {
     assert_eq!(by_star(&[0]).completed().f64("residuals", "J_phi"), [0.0, 0.0]);
     assert!(by_star(&[2]).error().contains("no star of the truth has a prediction"));
 }
+
+/// Actions of stars in order, or from the last to the first; every `every`-th star is left out.
+fn many(shift: f64, every: usize, backwards: bool) -> RecordBatch {
+    let mut stars: Vec<i64> = (0..150_000).collect();
+    stars.retain(|star| *star as usize % every != every - 1);
+    if backwards {
+        stars.reverse();
+    }
+    let streams: Vec<i64> = stars.iter().map(|star| star / 1000).collect();
+    let values: Vec<f64> = stars
+        .iter()
+        .map(|&star| star as f64 + shift * (star % 5) as f64)
+        .collect();
+    let mut columns = vec![("stream", streams.into()), ("star", Values::from(stars))];
+    columns.extend(ACTIONS.map(|column| (column.name, values.clone().into())));
+    table(columns::stars(&[&ACTIONS]), columns)
+}
+
+#[test]
+fn tables_in_order_are_compared_in_blocks_and_others_whole_with_one_result() {
+    let compared = |predicted: RecordBatch, truth: RecordBatch| {
+        run(
+            &stage::<Compare>(json!({})),
+            &[("predicted", &predicted), ("truth", &truth)],
+            &[],
+        )
+        .completed()
+    };
+    let in_order = compared(many(1.0, 7, false), many(0.0, 11, false));
+    let whole = compared(many(1.0, 7, true), many(0.0, 11, true));
+    let both = (0..150_000).filter(|star| star % 7 != 6 && star % 11 != 10).count();
+    let left = (0..150_000).filter(|star| star % 7 == 6 && star % 11 != 10).count();
+    for ran in [&in_order, &whole] {
+        let headline = row(ran, "delta_J", "mean", "mean_absolute");
+        assert_eq!(ran.tables["residuals"].num_rows(), both);
+        assert_eq!(ran.tables["set_aside"].num_rows(), left);
+        assert!((ran.f64("errors", "value")[headline] - 2.0).abs() < 1e-3);
+        let middle = row(ran, "delta_J", "mean", "median_absolute");
+        assert_eq!(ran.f64("errors", "value")[middle], 2.0);
+    }
+    let mut backwards = whole.f64("residuals", "J_z").to_vec();
+    backwards.reverse();
+    assert_eq!(in_order.f64("residuals", "J_z"), backwards);
+}

@@ -1,11 +1,14 @@
 //! Integrates a sample of orbits in a potential and takes stars from each: one orbit is one stream.
 
+use std::sync::LazyLock;
+
 use dynamics::orbit::{Orbit, OrbitError, dense, integrate_all};
 use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::Potential;
 use dynamics::sample;
 use dynamics::units;
 use rayon::prelude::*;
+use runner::arrow_schema::SchemaRef;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::ports::{Connected, Counts, InputPort, Most, OutputPort};
@@ -148,7 +151,9 @@ impl Stage for IntegrateOrbits {
     }
 
     fn outputs(&self, _connected: &Connected) -> Result<Vec<OutputPort>, String> {
-        Ok(vec![OutputPort::table("stars", stars().schema()), set_aside::port()])
+        // Asked at every seed of a sweep.
+        static STARS: LazyLock<SchemaRef> = LazyLock::new(|| stars().schema().into());
+        Ok(vec![OutputPort::table("stars", STARS.clone()), set_aside::port()])
     }
 
     fn files(&self) -> Vec<FileParameter> {

@@ -8,7 +8,7 @@ use tables::RecordBatch;
 
 use super::axis::Axis;
 use super::names::StreamNames;
-use super::picture::{Guide, Mark, Panel, Picture, Row, Series, Shared, counted, points, stars_outside};
+use super::picture::{Guide, Mark, Panel, Picture, Row, Series, Shared, counted, points, stars_outside, thinned};
 use super::range::all_shown;
 use super::style::{Colour, SERIES};
 use super::text::Label;
@@ -72,6 +72,8 @@ pub struct Track {
 }
 
 const MOST_STREAMS: usize = SERIES.len();
+/// More dots of a stream than this say no more, and make the picture heavy.
+const MOST_DOTS: usize = 6000;
 
 /// Draws three panels over one axis, for the first streams.
 pub fn actions_along_orbits(all: &[Track], along: Along, names: &StreamNames) -> Picture {
@@ -82,6 +84,8 @@ pub fn actions_along_orbits(all: &[Track], along: Along, names: &StreamNames) ->
         .collect();
     let reaches: Vec<f64> = curves.iter().map(|curves| reach(curves)).collect();
     let stars: usize = tracks.iter().map(|track| track.along.len()).sum();
+    let longest = tracks.iter().map(|track| track.along.len()).max().unwrap_or(0);
+    let (every, drawn) = thinned(longest, MOST_DOTS);
     // All stars one after the other, by component.
     let flat: Vec<Vec<f64>> = curves
         .iter()
@@ -104,7 +108,13 @@ pub fn actions_along_orbits(all: &[Track], along: Along, names: &StreamNames) ->
                 .enumerate()
                 .fold(panel, |panel, (n, (track, curve))| {
                     let (name, colour) = (names.call(track.stream), Colour::Series(n));
-                    panel.with(Series::new(name, Mark::Dots(dot(curve.len())), colour, points(curve)))
+                    let dots = Mark::Dots(dot(curve.len()));
+                    panel.with(Series::new(
+                        name,
+                        dots,
+                        colour,
+                        points(curve.into_iter().step_by(every)),
+                    ))
                 });
             Row::one(78.0, panel)
         });
@@ -116,7 +126,7 @@ pub fn actions_along_orbits(all: &[Track], along: Along, names: &StreamNames) ->
     Picture {
         title: "Actions along orbits".to_owned(),
         caption: format!(
-            "Actions minus their median over the stream, against {}: {} of {of}{}. Right actions are constant.",
+            "Actions minus their median over the stream, against {}: {} of {of}{}. Right actions are constant.{drawn}",
             along.noun(),
             counted(stars, "star"),
             counted(all.len(), "stream"),

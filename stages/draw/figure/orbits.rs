@@ -71,8 +71,9 @@ pub fn orbits(stars: &Stars) -> Picture {
             points(others),
         ));
         picked.iter().enumerate().fold(panel, |panel, (n, stream)| {
-            let own = stars.stream.iter().zip(&stars.position).filter(|(of, _)| *of == stream);
-            let places = points(own.map(|(_, place)| at(place)));
+            let own = || stars.stream.iter().zip(&stars.position).filter(|(of, _)| *of == stream);
+            let every = if own().count() > MOST_DOTS { every } else { 1 };
+            let places = points(own().step_by(every).map(|(_, place)| at(place)));
             panel.with(Series::new(
                 stars.names.call(*stream),
                 Mark::Dots(2.2),
