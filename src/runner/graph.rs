@@ -137,6 +137,10 @@ pub struct Resources {
     pub limits: Limits,
     /// How often it is begun again where it was ended for its limits, or crashed.
     pub retries: u32,
+    /// Those of higher priority begin first, with all that they need.
+    pub priority: i32,
+    /// What part of a GPU it takes, in thousandths; `None` for a whole one. Beside it others may run there.
+    pub gpu_share: Option<u32>,
     /// Where a batch system queues it.
     pub queue: Queue,
 }
@@ -259,6 +263,19 @@ impl Graph {
             depths.0.push(after.max().unwrap_or(0));
         }
         depths
+    }
+
+    /// The highest priority of each stage and of those that need it.
+    pub fn priorities(&self) -> StageMap<i32> {
+        let own = self.stages.iter().map(|stage| stage.resources.priority);
+        let mut priorities = StageMap(own.collect());
+        // A stage comes after all that it needs.
+        for (index, stage) in self.stages.iter().enumerate().rev() {
+            for input in &stage.inputs {
+                priorities.0[input.from.0] = priorities.0[input.from.0].max(priorities.0[index]);
+            }
+        }
+        priorities
     }
 }
 

@@ -283,6 +283,14 @@ fn resources() -> Value {
                 "description": "How often it is begun again where it crashed, or was ended for its memory or its time",
                 "anyOf": [{ "type": "integer", "minimum": 0, "maximum": 100 }, { "$ref": "#/$defs/reference" }],
             },
+            "priority": {
+                "description": "Stages of higher priority begin first, with all that they need; 0 where nothing is said",
+                "anyOf": [{ "type": "integer", "minimum": -100, "maximum": 100 }, { "$ref": "#/$defs/reference" }],
+            },
+            "gpu_share": {
+                "description": "What part of a GPU it takes, such as 0.25: others may run there beside it; a whole one where nothing is said",
+                "anyOf": [{ "type": "number", "minimum": 0.001, "maximum": 1 }, { "$ref": "#/$defs/reference" }],
+            },
             "partition": {
                 "description": "The partition of its job, for `run --executor slurm`",
                 "anyOf": [{ "type": "string", "pattern": "^[-A-Za-z0-9_.,+@:]+$" }, { "$ref": "#/$defs/reference" }],

@@ -62,6 +62,7 @@ impl<'a> Coordinator<'a, '_> {
             let share = Share {
                 threads: self.run.graph[id].resources.threads.unwrap_or(batch.threads()),
                 device: self.batch_device(id).unwrap_or(Device::Cpu),
+                of_gpu: 0,
             };
             ready.push((id, self.order(id, (fingerprint, json), share)));
         }

@@ -136,9 +136,11 @@ struct Log {
 impl<'a, 's> Coordinator<'a, 's> {
     fn new(run: Run<'a>, sinks: &'s mut [Box<dyn Sink>], send: Sender<Message>) -> Self {
         let depths = run.graph.depths();
+        let priorities = run.graph.priorities();
         let node = |(id, stage): (StageId, &crate::graph::StageInstance)| Node {
             status: Status::Unselected,
             rank: Rank {
+                priority: std::cmp::Reverse(priorities[id]),
                 point: stage.points.iter().copied().min().unwrap_or(0),
                 depth: std::cmp::Reverse(depths[id]),
                 id,

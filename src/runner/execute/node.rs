@@ -64,10 +64,12 @@ impl Status {
     }
 }
 
-/// The order in which ready stages begin: point by point, and at each what has come furthest first. So the first point of a sweep is
+/// The order in which ready stages begin: by priority; then point by point, and at each what has come furthest first. So the first point of a sweep is
 /// done, up to its comparisons, when its share of the time is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
+    /// The highest of its own and of those that need it.
+    pub priority: Reverse<i32>,
     /// The first sweep point that needs it.
     pub point: usize,
     /// Stages before it, at most.

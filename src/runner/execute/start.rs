@@ -39,8 +39,8 @@ impl<'a> Coordinator<'a, '_> {
             } else {
                 self.ready.len() - self.contended.len() - 1
             };
-            let wanted = self.run.graph[id].resources.threads;
-            if let Some(share) = self.free.take(choice, wanted, others) {
+            let resources = &self.run.graph[id].resources;
+            if let Some(share) = self.free.take(choice, resources, others) {
                 if self.start(scope, executor, (rank, share)) {
                     self.running.insert(id);
                     self.shares.insert(id, share);
@@ -53,14 +53,15 @@ impl<'a> Coordinator<'a, '_> {
         }
     }
 
-    /// Whether a stage might keep one of an earlier sweep point waiting, which can begin in some milliseconds: when what it needs is
+    /// Whether a stage might keep one that is more urgent, or of an earlier sweep point, waiting, which can begin in some milliseconds: when what it needs is
     /// on the disk. Stages whose bodies are short do not.
     fn would_delay(&self, rank: Rank) -> bool {
         let publishing = self.running.iter().filter(|id| !self.shares.contains_key(*id));
         let is_long = || !self.short.contains(&*self.run.graph[rank.id].name);
+        let place = |rank: Rank| (rank.priority, rank.point);
         publishing
-            .map(|id| self.nodes[*id].rank.point)
-            .any(|point| point < rank.point)
+            .map(|id| self.nodes[*id].rank)
+            .any(|before| place(before) < place(rank))
             && is_long()
     }
 

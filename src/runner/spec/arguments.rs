@@ -185,6 +185,8 @@ pub(super) fn resources(on: Option<&Value>, path: impl Fn() -> Vec<String>, mist
         "memory",
         "timeout",
         "retries",
+        "priority",
+        "gpu_share",
         "partition",
         "account",
     ];
@@ -222,6 +224,22 @@ pub(super) fn resources(on: Option<&Value>, path: impl Fn() -> Vec<String>, mist
             _ => report("retries", Problem::BadRetries { given: plain(value) }),
         }
     }
+    if let Some(value) = on.get("priority") {
+        match value
+            .as_number()
+            .and_then(whole)
+            .and_then(|given| i32::try_from(given).ok())
+        {
+            Some(priority) if priority.abs() <= MOST_PRIORITY => resources.priority = priority,
+            _ => report("priority", Problem::BadPriority { given: plain(value) }),
+        }
+    }
+    if let Some(value) = on.get("gpu_share") {
+        match value.as_f64().map(|share| (share * 1000.0).round()) {
+            Some(share) if (1.0..=1000.0).contains(&share) => resources.gpu_share = Some(share as u32),
+            _ => report("gpu_share", Problem::BadGpuShare { given: plain(value) }),
+        }
+    }
     let queue = &mut resources.queue;
     for (key, place) in [("partition", &mut queue.partition), ("account", &mut queue.account)] {
         match on.get(key) {
@@ -241,6 +259,9 @@ fn is_name(name: &str) -> bool {
 
 /// What fails so often is not going to be well.
 const MOST_RETRIES: u32 = 100;
+
+/// So many steps are told apart.
+const MOST_PRIORITY: i32 = 100;
 
 /// A count, however it is written.
 fn count(value: &Value) -> Option<usize> {

@@ -143,6 +143,8 @@ problems! {
     BadMemory { given: String } => "`{given}` is no size of memory",
     BadTimeout { given: String } => "`{given}` is no time to wait",
     BadRetries { given: String } => "the number of retries is {given}",
+    BadPriority { given: String } => "the priority is {given}",
+    BadGpuShare { given: String } => "the share of a GPU is {given}",
     BadQueue { given: String } => "no batch system has a name such as {given}",
 }
 
@@ -274,6 +276,10 @@ impl Problem {
             Self::BadMemory { .. } => "write a number with MB, GB or TB: `memory: 4 GB`",
             Self::BadTimeout { .. } => "write a number with s, min, h or d: `timeout: 10 min`",
             Self::BadQueue { .. } => "write the name that `sinfo` or `sacctmgr` shows, in quotes where it is a number",
+            Self::BadPriority { .. } => "write a whole number from -100 to 100, or leave it out, which is 0",
+            Self::BadGpuShare { .. } => {
+                "write a part such as 0.25, which lets four such stages run on one GPU, or leave it out"
+            }
             Self::BadRetries { .. } => "write a whole number up to 100, or leave it out",
         };
         Some(text.to_owned())

@@ -31,6 +31,39 @@ fn grid() -> Graph {
     graph
 }
 
+fn begun(done: &Done) -> Vec<&str> {
+    let begun = done.events.iter().filter_map(|event| match event {
+        Event::StageStarted { stage, .. } => Some(stage.as_str()),
+        _ => None,
+    });
+    begun.collect()
+}
+
+#[test]
+fn what_is_urgent_is_done_first_with_all_that_it_needs() {
+    let mut place = Place::new();
+    place.budget.cpu_threads = 1;
+    let mut graph = grid();
+    for stage in &mut graph.stages {
+        stage.resources.priority = match &*stage.label {
+            "compare[7]" => 2,
+            "predict[5]" => 1,
+            _ => 0,
+        };
+    }
+    let done = place.good(&graph);
+    let expected = [
+        "sample",
+        "train[7]",
+        "predict[7]",
+        "compare[7]",
+        "train[5]",
+        "predict[5]",
+        "train[0]",
+    ];
+    assert_eq!(begun(&done)[..7], expected);
+}
+
 /// What begins before the first comparison ends is what it needs, and what runs beside that.
 #[test]
 fn the_first_point_of_a_sweep_is_done_first() {
@@ -39,11 +72,7 @@ fn the_first_point_of_a_sweep_is_done_first() {
         place.budget.cpu_threads = threads;
         let graph = grid();
         let done = place.good(&graph);
-        let begun = done.events.iter().filter_map(|event| match event {
-            Event::StageStarted { stage, .. } => Some(stage.as_str()),
-            _ => None,
-        });
-        let begun: Vec<&str> = begun.collect();
+        let begun = begun(&done);
         let first = |what: &str| begun.iter().position(|stage| stage.starts_with(what)).unwrap();
         let trained = begun[..first("compare")]
             .iter()
