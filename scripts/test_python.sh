@@ -14,12 +14,14 @@ export PATH
 $pip install --quiet 'maturin>=1.9,<2' || { echo "pip cannot fetch maturin: the Python tests need the package registry" >&2; exit 1; }
 # Less is optimised than in a wheel that one keeps: results are the same to the last bit.
 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 $pip install --quiet --no-build-isolation '.[test]'
+program=$root/target/debug/actionfinder
+# Its results are read in examples.
+[ ! -x "$program" ] || (cd "$root" && "$program" run pipelines/quickstart.yaml --log plain >/dev/null)
 # What is installed is tested, not the folder beside the tests.
 cd tests
 ../$python -m pytest -q -p no:cacheprovider "$@" .
 cd ..
 $python -m mypy --strict --cache-dir .venv/mypy -p actionfinder
-program=$root/target/debug/actionfinder
 if [ -x "$program" ]; then
     cd "$root"
     "$program" run pipelines/clusters.yaml --log plain >/dev/null

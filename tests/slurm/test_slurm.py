@@ -68,8 +68,11 @@ class Work:
         """Labels of all tasks in intents that are there."""
         labels = []
         for name in self.intents():
-            with open(f"{self.results}/cache/jobs/{name}/intent.json") as intent:
-                labels += [task["label"] for task in json.load(intent)["tasks"]]
+            try:
+                with open(f"{self.results}/cache/jobs/{name}/intent.json") as intent:
+                    labels += [task["label"] for task in json.load(intent)["tasks"]]
+            except FileNotFoundError:
+                pass  # It went with its last stage.
         return labels
 
 
