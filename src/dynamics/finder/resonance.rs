@@ -1,0 +1,158 @@
+//! Resonances next to a star, by the modes that are tabulated.
+//!
+//! At fixed E and L_z a mode n of ψ = ψ̄ − a cos n·θ with a n·Ω = A Ω_r is a pendulum in φ = n·θ and ψ: φ̇ = n·Ω and ψ̇ = A Ω_r sin φ, with
+//! w(ψ) = n·Ω/Ω_r that vanishes at the resonance and w' = dw/dψ. Its energy w²/(2w') + A cos φ is known from where the star is, and the
+//! star is trapped where this is below that of the separatrix: |w| < 2 √(|A w'|) at most. The h_n and n·∂(n·Ω)/∂J of perturbation theory are in A and w',
+//! for a move along n at a resonance keeps E and L_z, and changes ψ alone. Multiples of n belong to the same pendulum.
+//!
+//! **Source**: Chirikov (1979), Phys. Rep. 52, 263; Binney & Tremaine (2008), section 3.7.2.
+
+use super::modes::{self, MODES, MOST_A, MOST_B, NUMBERS, Waves};
+use crate::o2gf::Class;
+use std::f64::consts::PI;
+
+/// A resonance a Ω_r + 2b Ω_z = 0 and a star's motion about it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Resonance {
+    /// a and b.
+    pub numbers: (i32, i32),
+    /// Of the star's pendulum: −1 at rest, 1 on the separatrix, more where it turns over.
+    pub energy: f64,
+    /// Half the greatest width of the island, in ψ.
+    pub half_width: f64,
+    /// ψ at its middle.
+    pub middle: f64,
+}
+
+impl Resonance {
+    /// Whether the star is in the island.
+    pub fn is_trapping(&self) -> bool {
+        self.energy < 1.0
+    }
+
+    /// The resonance as a class.
+    pub fn class(&self) -> Class {
+        let (a, b) = self.numbers;
+        Class::Resonant { n_r: -a, n_z: -2 * b }
+    }
+
+    /// Whether a star that is next to the island is where it and another overlap: by two thirds of what touches, from where on what is between
+    /// them is chaotic.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        const NEXT: f64 = 2.0;
+        const OVERLAP: f64 = 2.0 / 3.0;
+        self.energy < NEXT && self.half_width + other.half_width > OVERLAP * (self.middle - other.middle).abs()
+    }
+}
+
+/// Modes that no other is a multiple of, which can vanish.
+fn primitive(k: usize) -> bool {
+    let (a, b) = NUMBERS[k];
+    a < 0 && (2..=MOST_B as i32).all(|m| a % m != 0 || b % m != 0)
+}
+
+/// The place of a mode in the table.
+fn place(a: i32, b: i32) -> Option<usize> {
+    (a.unsigned_abs() as usize <= MOST_A && b as usize <= MOST_B)
+        .then(|| MOST_A + (b as usize - 1) * (2 * MOST_A + 1) + (a + MOST_A as i32) as usize)
+}
+
+/// What a star's pendulums are made from.
+pub(super) struct Here<'a> {
+    /// Coefficients of the modes of ψ, in parts of ψ̄ and 1/w, at ψ̄.
+    pub modes: &'a [f32],
+    pub waves: &'a Waves,
+    /// ψ of the star's coordinates, and ψ̄, nearly.
+    pub guess: f64,
+    pub psi: f64,
+    /// Ω_z/Ω_r at ψ̄, and its slope in ψ.
+    pub ratio: f64,
+    pub slope: f64,
+}
+
+/// Energies above which a pendulum is as good as free, and first order theory enough.
+const FREE: f64 = 30.0;
+
+/// Places in half a turn of a pendulum at which its speed is averaged.
+const PLACES: usize = 16;
+
+/// The least that is left of ψ when modes are taken off.
+const LEAST: f64 = 0.1;
+
+impl Here<'_> {
+    /// ψ̄: of a star that no resonance traps that of its torus, else that of the resonance. With the resonance whose separatrix is nearest, and the next.
+    pub fn solve(&self) -> (f64, [Option<Resonance>; 2]) {
+        let detuned = modes::detunings(self.ratio);
+        let mut total: f64 = (0..MODES)
+            .map(|k| f64::from(self.modes[k] * self.waves.cos[k]) / detuned[k])
+            .sum();
+        let mut best = [None::<Resonance>; 2];
+        for k in (0..MODES).filter(|&k| primitive(k)) {
+            let Some((found, change)) = self.at(k, total) else {
+                continue;
+            };
+            total += change;
+            let closer = |other: &Option<Resonance>| other.is_none_or(|other| found.energy < other.energy);
+            if closer(&best[0]) {
+                best = [Some(found), best[0]];
+            } else if closer(&best[1]) {
+                best[1] = Some(found);
+            }
+        }
+        ((self.guess / (1.0 - total).max(LEAST)).clamp(0.0, 1.0), best)
+    }
+
+    /// The pendulum of a mode and its multiples, and by what their sum differs from its softened terms in `total`.
+    fn at(&self, k: usize, total: f64) -> Option<(Resonance, f64)> {
+        let (a, b) = NUMBERS[k];
+        let steep = 2.0 * f64::from(b) * self.slope;
+        let here = f64::from(a) + 2.0 * f64::from(b) * self.ratio;
+        let soft = modes::softened(here);
+        let (mut own, mut free, mut high, mut depths) = (0.0, 0.0, 0.0, [0.0; MOST_B]);
+        for m in 1..=MOST_B as i32 / b {
+            let Some(k) = place(m * a, m * b) else { break };
+            let (mode, order) = (f64::from(self.modes[k]), f64::from(m));
+            let cos = f64::from(self.waves.cos[k]);
+            own += mode * cos / modes::softened(order * here);
+            free += mode * cos / (order * here);
+            let depth = mode * self.psi / order;
+            depths[m as usize - 1] = depth;
+            high += depth * cos;
+        }
+        // The torus without this resonance.
+        let others = 1.0 - (total - own);
+        let psi = (self.guess / others.max(LEAST)).clamp(0.0, 1.0);
+        let w = here + steep * (psi - self.psi);
+        let sign = steep.signum();
+        let [first, second, third] = depths;
+        let middle = sign * second;
+        let depth = (first + third).abs();
+        let kinetic = 0.5 * w * w / steep.abs();
+        let energy = (kinetic + sign * high - middle) / depth;
+        if !energy.is_finite() || soft == 0.0 {
+            return None;
+        }
+        let found = Resonance {
+            numbers: (a, b),
+            energy,
+            half_width: 2.0 * (depth / steep.abs()).sqrt(),
+            middle: psi - w / steep,
+        };
+        if energy > FREE {
+            return Some((found, free - own));
+        }
+        let rest = if energy < 1.0 {
+            0.0
+        } else {
+            let speed = (0..PLACES).map(|i| {
+                let c = (PI * (i as f64 + 0.5) / PLACES as f64).cos();
+                let level = first * c + second * (2.0 * c * c - 1.0) + third * (4.0 * c * c - 3.0) * c;
+                (2.0 * (kinetic + sign * (high - level)).max(0.0) * steep.abs()).sqrt()
+            });
+            speed.sum::<f64>() / PLACES as f64 * w.signum() / steep
+        };
+        let bar = (found.middle + rest).clamp(0.0, 1.0);
+        let change = if bar > 0.0 { others * (1.0 - psi / bar) } else { 0.0 };
+        Some((found, change - own))
+    }
+}
