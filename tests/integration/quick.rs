@@ -260,16 +260,25 @@ fn the_finder_has_its_table_built_and_says_its_errors() {
         let text = std::fs::read_to_string(place.path(file)).unwrap();
         let (header, rows) = text.split_once('\n').unwrap();
         let at = header.split(',').position(|own| own == name).unwrap();
-        rows.lines().map(|row| row.split(',').nth(at).unwrap().parse().unwrap()).collect()
+        rows.lines()
+            .map(|row| row.split(',').nth(at).unwrap().parse().unwrap())
+            .collect()
     };
     // The last has too little angular momentum.
     let (found, exact) = (column("found.csv", "J_r"), column("exact.csv", "J_r"));
     assert_eq!((found.len(), exact.len()), (3, 4));
     for ((found, exact), error) in found.iter().zip(exact).zip(column("found.csv", "J_error")) {
-        assert!(error > 0.0 && (found - exact).abs() < 5.0 * error + 1e-3, "{found} {exact} {error}");
+        assert!(
+            error > 0.0 && (found - exact).abs() < 5.0 * error + 1e-3,
+            "{found} {exact} {error}"
+        );
     }
     let wrong = by("fudge", &["--radii", "5,12", "-o", "o.csv"]);
-    assert!(wrong.err.contains("--radii: belongs to --method finder"), "{}", wrong.err);
+    assert!(
+        wrong.err.contains("--radii: belongs to --method finder"),
+        "{}",
+        wrong.err
+    );
     let wrong = by("finder", &["--radii", "12,5", "-o", "o.csv"]);
     assert!(wrong.err.contains("two radii in kpc that rise"), "{}", wrong.err);
 }

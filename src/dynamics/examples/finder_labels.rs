@@ -1,6 +1,6 @@
-//! Stars of a sample with labels by O2GF, as text: `finder_labels MODEL SAMPLE COUNT SEED [TARGET [R_MIN R_MAX LEAST_CIRCULARITY]]`, with the
-//! name of a galaxy, such as piffl_14, disc or halo, the error at which a label is good enough (0.05 km/s kpc), and what a table holds, where only stars of it are wanted; a line for every star with x … vz, J_r, J_z, J_φ, θ_r, θ_z, θ_φ, Ω_r, Ω_z, Ω_φ, the label's error and its class.
-//! `examples/finder.rs` reads it.
+//! Stars of a sample with labels by O2GF, as text: `finder_labels MODEL SAMPLE COUNT SEED [TARGET [R_MIN R_MAX LEAST_CIRCULARITY]]`, with the name of a
+//! galaxy, such as piffl_14, disc or halo, the error at which a label is good enough (0.05 km/s kpc), and what a table holds, where only stars in it are
+//! wanted; a line for every star with x … vz, J_r, J_z, J_φ, θ_r, θ_z, θ_φ, Ω_r, Ω_z, Ω_φ, the error of the label and its class. `examples/finder.rs` reads it.
 
 use dynamics::o2gf;
 use dynamics::orbit::circular::circular_speed;

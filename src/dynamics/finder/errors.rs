@@ -321,8 +321,9 @@ fn held_out<P: Potential>(finder: &Finder<P>, integrals: &Integrals, shell: f64,
     let scale = integrals.scale();
     let (mut points, mut y) = (Vec::with_capacity(POINTS), 0.0);
     for i in 0..POINTS {
-        // Equal steps would be whole periods.
-        let row = ((i as f64 + spread(i, 1)) * track.points.len() as f64 / POINTS as f64) as usize;
+        // Equal steps would be whole periods; the orbit's frequencies and phases are best known in its middle.
+        let part = (i as f64 + spread(i, 1)) / POINTS as f64;
+        let row = ((0.25 + 0.5 * part) * track.points.len() as f64) as usize;
         let star = finder.look_up(&track.points[row])?;
         let found = star.found;
         y += star.place[2] / POINTS as f64;

@@ -10,6 +10,9 @@
 //! `orbit`): so there are nodes too where tori do not exist or converge slowly, and each has its E and L_z exactly. By first-order perturbation
 //! theory a_n goes like 1/(n·Ω) and b_n like 1/(n·Ω)²: the table holds the smooth products, and a star divides by its own n·Ω.
 //!
+//! Next to a resonance a star is a pendulum, whose separatrix is known from the same coefficients (module `resonance`): it tells trapped stars, and ψ̄
+//! of others beyond first order. A trapped star has the actions of its resonance, about which its own swing.
+//!
 //! The error of a star is what the table misses of orbits that it was not made from (module `errors`).
 //!
 //! **Source**: Binney (2012) MNRAS 426, 1324, for the fudge's coordinates; Binney & Tremaine (2008), section 3.7.2, for the poles at resonances;
@@ -111,7 +114,8 @@ pub struct Found {
     pub angle_error: f64,
     /// The same of the frequencies, in Ω_r.
     pub frequency_error: f64,
-    /// The class of the nearest orbit in the table.
+    /// Resonant where the nearest resonance traps the star, chaotic where it is outside of two that overlap; else regular, if the nearest orbit in the
+    /// table is no worse.
     pub class: Class,
 }
 
@@ -202,12 +206,9 @@ impl<P: Potential> Finder<P> {
         let place = Fudged::new(&self.fudge, star, integrals, &column)?;
         let waves = Waves::new(place.u, place.v);
         // Coefficients belong to ψ̄, which is not known before they are.
-        let mut psi = place.psi;
-        for _ in 0..PASSES {
-            let stencils = [radius, sigma, table.alphas.cubic(table::y_of_psi(psi))];
-            psi = corrected(place.psi, &table.cubic::<HEAD>(&stencils), &waves);
-        }
-        let here = table.cubic::<HEAD>(&[radius, sigma, table.alphas.cubic(table::y_of_psi(psi))]);
+        let head = |psi: f64| table.cubic::<HEAD>(&[radius, sigma, table.alphas.cubic(table::y_of_psi(psi))]);
+        let psi = corrected(place.psi, &head(place.psi), &waves);
+        let here = head(psi);
         let (psi, resonances) = Here {
             modes: &here[..MODES],
             waves: &waves,
@@ -375,9 +376,6 @@ impl<P: Potential> Finder<P> {
 
 /// How far apart values of ψ are that slopes are taken from.
 const NEXT: f64 = 0.01;
-
-/// Times that modes of ψ are looked up at the ψ̄ that the last gave.
-const PASSES: usize = 2;
 
 /// |J_φ| below this part of J_r + J_z makes an orbit nearly vertical, as for O2GF.
 const NEAR_VERTICAL: f64 = 0.01;

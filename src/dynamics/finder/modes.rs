@@ -91,14 +91,3 @@ pub(super) fn detunings(ratio: f64) -> [f64; MODES] {
 pub(super) fn softened(w: f64) -> f64 {
     (w * w + SOFTENING * SOFTENING).sqrt().copysign(w)
 }
-
-/// n·Ω/Ω_r of every mode, at least [`CLEAR`], for Ω_z/Ω_r.
-pub(super) fn clear(ratio: f64) -> [f64; MODES] {
-    NUMBERS.map(|(a, b)| {
-        let w = f64::from(a) + 2.0 * f64::from(b) * ratio;
-        w.abs().max(CLEAR).copysign(w)
-    })
-}
-
-/// n·Ω/Ω_r from which a mode's orbit tells of others.
-pub(super) const CLEAR: f64 = 0.05;

@@ -71,7 +71,7 @@ pub(super) struct Here<'a> {
 }
 
 /// Energies above which a pendulum is as good as free, and first order theory enough.
-const FREE: f64 = 30.0;
+const FREE: f64 = 10.0;
 
 /// Places in half a turn of a pendulum at which its speed is averaged.
 const PLACES: usize = 16;
@@ -107,14 +107,12 @@ impl Here<'_> {
         let (a, b) = NUMBERS[k];
         let steep = 2.0 * f64::from(b) * self.slope;
         let here = f64::from(a) + 2.0 * f64::from(b) * self.ratio;
-        let soft = modes::softened(here);
-        let (mut own, mut free, mut high, mut depths) = (0.0, 0.0, 0.0, [0.0; MOST_B]);
+        let (mut own, mut high, mut depths) = (0.0, 0.0, [0.0; MOST_B]);
         for m in 1..=MOST_B as i32 / b {
             let Some(k) = place(m * a, m * b) else { break };
             let (mode, order) = (f64::from(self.modes[k]), f64::from(m));
             let cos = f64::from(self.waves.cos[k]);
             own += mode * cos / modes::softened(order * here);
-            free += mode * cos / (order * here);
             let depth = mode * self.psi / order;
             depths[m as usize - 1] = depth;
             high += depth * cos;
@@ -129,7 +127,7 @@ impl Here<'_> {
         let depth = (first + third).abs();
         let kinetic = 0.5 * w * w / steep.abs();
         let energy = (kinetic + sign * high - middle) / depth;
-        if !energy.is_finite() || soft == 0.0 {
+        if !energy.is_finite() {
             return None;
         }
         let found = Resonance {
@@ -139,7 +137,7 @@ impl Here<'_> {
             middle: psi - w / steep,
         };
         if energy > FREE {
-            return Some((found, free - own));
+            return Some((found, 0.0));
         }
         let rest = if energy < 1.0 {
             0.0
@@ -154,5 +152,94 @@ impl Here<'_> {
         let bar = (found.middle + rest).clamp(0.0, 1.0);
         let change = if bar > 0.0 { others * (1.0 - psi / bar) } else { 0.0 };
         Some((found, change - own))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// ψ at the resonance Ω_r = Ω_z, A, and the slope of Ω_z/Ω_r.
+    const MIDDLE: f64 = 0.5;
+    const DEPTH: f64 = 2e-3;
+    const SLOPE: f64 = -0.4;
+
+    /// What is found at one place of a pendulum's way.
+    fn solved([phi, psi]: [f64; 2]) -> (f64, Resonance) {
+        let k = place(-2, 1).unwrap_or_default();
+        // ψ̄ is known nearly.
+        let near = psi + 0.01;
+        let mut modes = [0.0f32; MODES];
+        modes[k] = (DEPTH / near) as f32;
+        let waves = Waves::new([1.0, 0.0], [(0.5 * phi).cos(), (0.5 * phi).sin()]);
+        let here = Here {
+            modes: &modes,
+            waves: &waves,
+            guess: psi,
+            psi: near,
+            ratio: 1.0 + SLOPE * (near - MIDDLE),
+            slope: SLOPE,
+        };
+        let (bar, [first, _]) = here.solve();
+        (bar, first.unwrap_or_else(|| panic!("a mode has no pendulum")))
+    }
+
+    /// φ̇ = w and ψ̇ = A sin φ for a time.
+    fn moved([phi, psi]: [f64; 2], time: f64) -> [f64; 2] {
+        let rate = |[phi, psi]: [f64; 2]| [2.0 * SLOPE * (psi - MIDDLE), DEPTH * phi.sin()];
+        let (mut at, steps) = ([phi, psi], 200);
+        let h = time / f64::from(steps);
+        for _ in 0..steps {
+            let a = rate(at);
+            let b = rate([at[0] + 0.5 * h * a[0], at[1] + 0.5 * h * a[1]]);
+            at = [at[0] + h * b[0], at[1] + h * b[1]];
+        }
+        at
+    }
+
+    /// Wherever on its way a star is met, it is trapped or not, and has one ψ̄: that of the resonance, or ψ in the mean over a turn.
+    #[test]
+    fn all_places_of_a_pendulums_way_tell_the_same() {
+        let half_width = 2.0 * (DEPTH / (2.0 * SLOPE).abs()).sqrt();
+        for part in [0.3, 0.9, 1.1, 1.5, 4.0] {
+            // From where the island is widest: φ = 0, for w' < 0.
+            let start = [0.0, MIDDLE + part * half_width];
+            let (mut at, mut bars, mut turned, mut mean) = (start, Vec::new(), 0.0, 0.0);
+            for _ in 0..400 {
+                let next = moved(at, 0.5);
+                mean += 0.5 * (at[1] + next[1]) * (next[0] - at[0]);
+                turned += next[0] - at[0];
+                at = next;
+                let (bar, found) = solved(at);
+                assert_eq!(found.is_trapping(), part < 1.0, "{part}: {found:?}");
+                assert_eq!(found.class(), Class::Resonant { n_r: 2, n_z: -2 });
+                assert!((found.half_width / half_width - 1.0).abs() < 1e-3);
+                bars.push(bar);
+                if part > 1.0 && turned.abs() > 2.0 * PI {
+                    break;
+                }
+            }
+            let expected = if part < 1.0 { MIDDLE } else { mean / turned };
+            for bar in bars {
+                assert!(
+                    (bar - expected).abs() < 0.03 * half_width,
+                    "{part}: {bar} for {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn two_islands_that_overlap_leave_chaos_between_them() {
+        let island = |energy: f64, middle: f64| Resonance {
+            numbers: (-1, 1),
+            energy,
+            half_width: 0.1,
+            middle,
+        };
+        let between = island(1.2, 0.3);
+        assert!(between.is_shared_with(&island(1.5, 0.55)));
+        assert!(!between.is_shared_with(&island(1.5, 0.65)));
+        assert!(!island(5.0, 0.3).is_shared_with(&island(6.0, 0.55)));
     }
 }

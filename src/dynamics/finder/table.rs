@@ -282,10 +282,8 @@ pub(super) fn regular(
             let detuned = modes::detunings(node.rates[1] / node.rates[0]);
             let psi = shape.mean;
             let mut numbers = vec![0.0; NUMBERS_OF_NODE];
-            let clear = modes::clear(node.rates[1] / node.rates[0]);
-            let scaled = if by == By::Fudge { &clear } else { &detuned };
             for k in 0..MODES {
-                numbers[k] = shape.modes[k] / psi * scaled[k];
+                numbers[k] = shape.modes[k] / psi * detuned[k];
                 for i in 0..3 {
                     let share = if vanishes(i, k) { flatness(psi) } else { 1.0 };
                     numbers[HEAD + i * PADDED + k] = node.b[i][k] * detuned[k] * detuned[k] / share;
