@@ -10,8 +10,8 @@
 //! `orbit`): so there are nodes too where tori do not exist or converge slowly, and each has its E and L_z exactly. By first-order perturbation
 //! theory a_n goes like 1/(n·Ω) and b_n like 1/(n·Ω)²: the table holds the smooth products, and a star divides by its own n·Ω.
 //!
-//! Next to a resonance a star is a pendulum, whose separatrix is known from the same coefficients (module `resonance`): it tells trapped stars, and ψ̄
-//! of others beyond first order. A trapped star has the actions of its resonance, about which its own swing.
+//! Next to a resonance a star is a pendulum, whose separatrix is known from the same coefficients (module `resonance`): it tells which
+//! stars are trapped. These have the actions of their resonance, about which their own swing.
 //!
 //! The error of a star is what the table misses of orbits that it was not made from (module `errors`).
 //!
@@ -207,17 +207,20 @@ impl<P: Potential> Finder<P> {
         let waves = Waves::new(place.u, place.v);
         // Coefficients belong to ψ̄, which is not known before they are.
         let head = |psi: f64| table.cubic::<HEAD>(&[radius, sigma, table.alphas.cubic(table::y_of_psi(psi))]);
-        let psi = corrected(place.psi, &head(place.psi), &waves);
-        let here = head(psi);
-        let (psi, resonances) = Here {
+        let near = corrected(place.psi, &head(place.psi), &waves);
+        let here = head(near);
+        let resonances = Here {
             modes: &here[..MODES],
             waves: &waves,
             guess: place.psi,
-            psi,
+            psi: near,
             ratio: f64::from(here[PADDED + 3] / here[PADDED + 2]),
-            slope: self.slope(&radius, &sigma, psi),
+            slope: self.slope(&radius, &sigma, near),
         }
-        .solve();
+        .nearest();
+        let psi = corrected(place.psi, &here, &waves);
+        let trap = resonances[0].filter(Resonance::is_trapping);
+        let psi = trap.map_or(psi, |trap| trap.middle.clamp(0.0, 1.0));
         let y = table::y_of_psi(psi);
         let numbers = table.cubic::<NUMBERS_OF_NODE>(&[radius, sigma, table.alphas.cubic(y)]);
         let detuned = detunings(&numbers);

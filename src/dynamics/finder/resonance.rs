@@ -9,7 +9,6 @@
 
 use super::modes::{self, MODES, MOST_A, MOST_B, NUMBERS, Waves};
 use crate::o2gf::Class;
-use std::f64::consts::PI;
 
 /// A resonance a Ω_r + 2b Ω_z = 0 and a star's motion about it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,28 +69,19 @@ pub(super) struct Here<'a> {
     pub slope: f64,
 }
 
-/// Energies above which a pendulum is as good as free, and first order theory enough.
-const FREE: f64 = 10.0;
-
-/// Places in half a turn of a pendulum at which its speed is averaged.
-const PLACES: usize = 16;
-
 /// The least that is left of ψ when modes are taken off.
 const LEAST: f64 = 0.1;
 
 impl Here<'_> {
-    /// ψ̄: of a star that no resonance traps that of its torus, else that of the resonance. With the resonance whose separatrix is nearest, and the next.
-    pub fn solve(&self) -> (f64, [Option<Resonance>; 2]) {
+    /// The resonance whose separatrix is nearest, and the next.
+    pub fn nearest(&self) -> [Option<Resonance>; 2] {
         let detuned = modes::detunings(self.ratio);
-        let mut total: f64 = (0..MODES)
+        let total: f64 = (0..MODES)
             .map(|k| f64::from(self.modes[k] * self.waves.cos[k]) / detuned[k])
             .sum();
         let mut best = [None::<Resonance>; 2];
         for k in (0..MODES).filter(|&k| primitive(k)) {
-            let Some((found, change)) = self.at(k, total) else {
-                continue;
-            };
-            total += change;
+            let Some(found) = self.at(k, total) else { continue };
             let closer = |other: &Option<Resonance>| other.is_none_or(|other| found.energy < other.energy);
             if closer(&best[0]) {
                 best = [Some(found), best[0]];
@@ -99,11 +89,11 @@ impl Here<'_> {
                 best[1] = Some(found);
             }
         }
-        ((self.guess / (1.0 - total).max(LEAST)).clamp(0.0, 1.0), best)
+        best
     }
 
-    /// The pendulum of a mode and its multiples, and by what their sum differs from its softened terms in `total`.
-    fn at(&self, k: usize, total: f64) -> Option<(Resonance, f64)> {
+    /// The pendulum of a mode and its multiples; `total` is the sum of all modes.
+    fn at(&self, k: usize, total: f64) -> Option<Resonance> {
         let (a, b) = NUMBERS[k];
         let steep = 2.0 * f64::from(b) * self.slope;
         let here = f64::from(a) + 2.0 * f64::from(b) * self.ratio;
@@ -127,31 +117,12 @@ impl Here<'_> {
         let depth = (first + third).abs();
         let kinetic = 0.5 * w * w / steep.abs();
         let energy = (kinetic + sign * high - middle) / depth;
-        if !energy.is_finite() {
-            return None;
-        }
-        let found = Resonance {
+        energy.is_finite().then(|| Resonance {
             numbers: (a, b),
             energy,
             half_width: 2.0 * (depth / steep.abs()).sqrt(),
             middle: psi - w / steep,
-        };
-        if energy > FREE {
-            return Some((found, 0.0));
-        }
-        let rest = if energy < 1.0 {
-            0.0
-        } else {
-            let speed = (0..PLACES).map(|i| {
-                let c = (PI * (i as f64 + 0.5) / PLACES as f64).cos();
-                let level = first * c + second * (2.0 * c * c - 1.0) + third * (4.0 * c * c - 3.0) * c;
-                (2.0 * (kinetic + sign * (high - level)).max(0.0) * steep.abs()).sqrt()
-            });
-            speed.sum::<f64>() / PLACES as f64 * w.signum() / steep
-        };
-        let bar = (found.middle + rest).clamp(0.0, 1.0);
-        let change = if bar > 0.0 { others * (1.0 - psi / bar) } else { 0.0 };
-        Some((found, change - own))
+        })
     }
 }
 
@@ -165,7 +136,7 @@ mod tests {
     const SLOPE: f64 = -0.4;
 
     /// What is found at one place of a pendulum's way.
-    fn solved([phi, psi]: [f64; 2]) -> (f64, Resonance) {
+    fn found([phi, psi]: [f64; 2]) -> Resonance {
         let k = place(-2, 1).unwrap_or_default();
         // ψ̄ is known nearly.
         let near = psi + 0.01;
@@ -180,8 +151,8 @@ mod tests {
             ratio: 1.0 + SLOPE * (near - MIDDLE),
             slope: SLOPE,
         };
-        let (bar, [first, _]) = here.solve();
-        (bar, first.unwrap_or_else(|| panic!("a mode has no pendulum")))
+        let [first, _] = here.nearest();
+        first.unwrap_or_else(|| panic!("a mode has no pendulum"))
     }
 
     /// φ̇ = w and ψ̇ = A sin φ for a time.
@@ -197,34 +168,25 @@ mod tests {
         at
     }
 
-    /// Wherever on its way a star is met, it is trapped or not, and has one ψ̄: that of the resonance, or ψ in the mean over a turn.
+    /// Wherever on its way a star is met, its pendulum is the same.
     #[test]
     fn all_places_of_a_pendulums_way_tell_the_same() {
         let half_width = 2.0 * (DEPTH / (2.0 * SLOPE).abs()).sqrt();
         for part in [0.3, 0.9, 1.1, 1.5, 4.0] {
             // From where the island is widest: φ = 0, for w' < 0.
-            let start = [0.0, MIDDLE + part * half_width];
-            let (mut at, mut bars, mut turned, mut mean) = (start, Vec::new(), 0.0, 0.0);
+            let mut at = [0.0, MIDDLE + part * half_width];
+            let energy = 2.0 * part * part - 1.0;
             for _ in 0..400 {
-                let next = moved(at, 0.5);
-                mean += 0.5 * (at[1] + next[1]) * (next[0] - at[0]);
-                turned += next[0] - at[0];
-                at = next;
-                let (bar, found) = solved(at);
-                assert_eq!(found.is_trapping(), part < 1.0, "{part}: {found:?}");
+                at = moved(at, 0.5);
+                let found = found(at);
+                assert!(
+                    (found.energy - energy).abs() < 1e-3 * (1.0 + energy),
+                    "{part}: {found:?}"
+                );
+                assert_eq!(found.is_trapping(), part < 1.0);
                 assert_eq!(found.class(), Class::Resonant { n_r: 2, n_z: -2 });
                 assert!((found.half_width / half_width - 1.0).abs() < 1e-3);
-                bars.push(bar);
-                if part > 1.0 && turned.abs() > 2.0 * PI {
-                    break;
-                }
-            }
-            let expected = if part < 1.0 { MIDDLE } else { mean / turned };
-            for bar in bars {
-                assert!(
-                    (bar - expected).abs() < 0.03 * half_width,
-                    "{part}: {bar} for {expected}"
-                );
+                assert!((found.middle - MIDDLE).abs() < 1e-6);
             }
         }
     }
