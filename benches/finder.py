@@ -2,9 +2,9 @@
 python benches/finder.py FOLDER_OF_THE_EXAMPLES [MODEL SAMPLE COUNT SEED R_MIN R_MAX ENERGIES LEAST_CIRCULARITY MOMENTA TILTS]
 
 The folder is `target/release/examples` after `cargo build --release -p dynamics --example finder --example finder_labels`. Ours: `finder` (all, with
-angles, errors and classes), `fast` (actions alone) and the Stäckel fudge. AGAMA (its fudge, and with `interp=True`) and galpy (actionAngleStaeckel with
-a Δ for every star, in its own MWPotential2014 only where that is the model) judge the same stars where they are installed as their documentation
-says. Labels worse than 0.15 km/s kpc are left out.
+angles, errors and classes), `fast` (actions alone) and the Stäckel fudge. AGAMA (its fudge, and with `interp=True`) and galpy (actionAngleStaeckel in C
+with a Δ for every star, where the model is its mw_potential_2014) judge the same stars where they are installed as their documentation says. Labels
+worse than 0.15 km/s kpc are left out.
 """
 import os
 
@@ -52,6 +52,32 @@ def peers(model):
             yield f"AGAMA, interp={interp}", lambda stars, finder=finder: finder(stars)[:, :2]
     except ImportError:
         print("AGAMA is not installed")
+    if model != "mw_potential_2014":
+        return
+    try:
+        yield "galpy, actionAngleStaeckel", galpy_staeckel()
+    except ImportError:
+        print("galpy is not installed")
+
+
+def galpy_staeckel():
+    """galpy's fudge in its MWPotential2014, in units of 8 kpc and 220 km/s as there."""
+    import numpy
+    from galpy.actionAngle import actionAngleStaeckel, estimateDeltaStaeckel
+    from galpy.potential import MWPotential2014
+    radius, speed = 8.0, 220.0
+    finder = actionAngleStaeckel(pot=MWPotential2014, delta=0.4, c=True)
+
+    def actions(stars):
+        x, y, z, vx, vy, vz = numpy.array(stars).T
+        r = numpy.hypot(x, y)
+        v_r, v_t = (x * vx + y * vy) / r, (x * vy - y * vx) / r
+        r, z, v_r, v_t, v_z = r / radius, z / radius, v_r / speed, v_t / speed, vz / speed
+        delta = estimateDeltaStaeckel(MWPotential2014, r, z, no_median=True)
+        j_r, _, j_z = finder(r, v_r, v_t, z, v_z, delta=delta)
+        return numpy.stack([j_r, j_z], axis=1) * radius * speed
+
+    return actions
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ pub fn write(path: &Path, stored: &Stored) -> Result<(), StageError> {
     let tensors: [(&str, Dtype, Vec<u8>); 8] = [
         ("settings", Dtype::F64, doubles(&settings)),
         ("columns", Dtype::F64, doubles(&stored.columns)),
-        ("factors", Dtype::F64, doubles(&stored.factors)),
+        ("factors", Dtype::F64, doubles(stored.factors.as_flattened())),
         ("witness", Dtype::F64, doubles(&stored.witness)),
         ("nodes", Dtype::F32, floats(&stored.nodes)),
         ("quick", Dtype::F32, floats(&stored.quick)),
@@ -93,7 +93,7 @@ pub fn read(path: &Path) -> Result<Stored, StageError> {
         quick: floats("quick")?,
         classes: classes.as_chunks::<3>().0.to_vec(),
         errors: floats("errors")?.as_chunks::<3>().0.to_vec(),
-        factors: doubles("factors")?.try_into().map_err(|_| damaged())?,
+        factors: doubles("factors")?.as_chunks::<3>().0.to_vec(),
         witness: doubles("witness")?,
     })
 }

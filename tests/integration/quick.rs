@@ -232,6 +232,57 @@ fn the_pipeline_can_be_seen_and_is_one_that_runs() {
     );
 }
 
+/// `--method finder` builds its table in the same pipeline; here a small one.
+#[test]
+fn the_finder_has_its_table_built_and_says_its_errors() {
+    let place = Place::new();
+    place.write(
+        "s.csv",
+        "x,y,z,vx,vy,vz\n8,0,0,50,200,20\n9,0,0.5,-40,190,30\n7,1,0,20,210,-10\n8,0,0,150,20,5\n",
+    );
+    let formula = "{ isochrone: { mass: 3.0e11, scale: 4.0 } }";
+    let by = |method: &str, more: &[&str]| {
+        let line = ["actions", "s.csv", "--potential", formula, "--method", method];
+        place.run(&[&line, more].concat())
+    };
+    let explained = by("finder", &["--radii", "5,12", "--explain", "-o", "o.csv"]).out;
+    assert!(explained.contains("radii: [5, 12], energies: 8 }"), "{explained}");
+    let folder = place.path("").to_string_lossy().trim_end_matches('/').to_owned();
+    let small = explained
+        .replace("[place]", &folder)
+        .replace("pipeline: my_actions_s", "pipeline: mine")
+        .replace("energies: 8 }", "energies: 4, momenta: 4, tilts: 6 }");
+    place.write("p.yaml", &small);
+    place.well(&["run", "p.yaml"]);
+    place.well(&["export", "p.yaml:actions", "-o", "found.csv"]);
+    assert_eq!(by("isochrone", &["-o", "exact.csv"]).code, 0);
+    let column = |file: &str, name: &str| -> Vec<f64> {
+        let text = std::fs::read_to_string(place.path(file)).unwrap();
+        let (header, rows) = text.split_once('\n').unwrap();
+        let at = header.split(',').position(|own| own == name).unwrap();
+        rows.lines()
+            .map(|row| row.split(',').nth(at).unwrap().parse().unwrap())
+            .collect()
+    };
+    // The last has too little angular momentum.
+    let (found, exact) = (column("found.csv", "J_r"), column("exact.csv", "J_r"));
+    assert_eq!((found.len(), exact.len()), (3, 4));
+    for ((found, exact), error) in found.iter().zip(exact).zip(column("found.csv", "J_error")) {
+        assert!(
+            error > 0.0 && (found - exact).abs() < 5.0 * error + 1e-3,
+            "{found} {exact} {error}"
+        );
+    }
+    let wrong = by("fudge", &["--radii", "5,12", "-o", "o.csv"]);
+    assert!(
+        wrong.err.contains("--radii: belongs to --method finder"),
+        "{}",
+        wrong.err
+    );
+    let wrong = by("finder", &["--radii", "12,5", "-o", "o.csv"]);
+    assert!(wrong.err.contains("two radii in kpc that rise"), "{}", wrong.err);
+}
+
 /// The file of the stars, and tables of the results, are never written over, under whatever name.
 #[test]
 fn what_is_read_is_never_written_over() {

@@ -113,7 +113,10 @@ impl Quick {
             let help = mistake.hint.as_ref().map(|hint| format!("\n  help: {hint}"));
             format!("{option}{}{}", mistake.message, help.unwrap_or_default())
         };
-        let all: Vec<String> = mistakes.iter().map(said).collect();
+        // What two stages are given is wrong in both.
+        let mut all: Vec<String> = mistakes.iter().map(said).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        all.retain(|text| seen.insert(text.clone()));
         Err(Failure::Usage(all.join("\n")))
     }
 
@@ -129,7 +132,8 @@ fn option_of(path: &str) -> Option<&'static str> {
     let has = |key: &str| path.split('.').any(|part| part == key);
     match () {
         () if has("samples") => Some("--samples"),
-        () if has("method") => Some("--potential"),
+        () if has("radii") => Some("--radii"),
+        () if has("method") || has("potential") => Some("--potential"),
         () => None,
     }
 }

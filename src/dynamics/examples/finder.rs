@@ -1,11 +1,11 @@
-//! The action finder beside the Stäckel fudge, one thread: `finder MODEL R_MIN R_MAX ENERGIES LEAST_CIRCULARITY MOMENTA TILTS FILE…` with piffl_14 or
-//! dehnen_binney_98_1 builds a table and judges it by every file of labels: lines of x … vz, J_r, J_z, J_φ, θ_r, θ_z, θ_φ, Ω_r, Ω_z, Ω_φ, the
+//! The action finder beside the Stäckel fudge, one thread: `finder MODEL R_MIN R_MAX ENERGIES LEAST_CIRCULARITY MOMENTA TILTS FILE…` with the name of a
+//! galaxy, such as piffl_14, builds a table and judges it by every file of labels: lines of x … vz, J_r, J_z, J_φ, θ_r, θ_z, θ_φ, Ω_r, Ω_z, Ω_φ, the
 //! label's error and its class, as `examples/finder_labels.rs` writes them. Labels worse than 0.15 km/s kpc are left out and counted.
 
 use dynamics::finder::{Finder, Settings};
 use dynamics::o2gf::Class;
 use dynamics::phase_space::{Actions, PhaseSpace};
-use dynamics::potential::Galaxy;
+use dynamics::potential::{MilkyWay, Potential};
 use dynamics::staeckel::StaeckelFudge;
 use dynamics::units::wrap_difference;
 use std::hint::black_box;
@@ -44,11 +44,7 @@ fn misses(actions: &Actions, label: &[f64]) -> [f64; 2] {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (model, rest) = arguments.split_first().ok_or("which model?")?;
-    let galaxy = match model.as_str() {
-        "piffl_14" => Galaxy::piffl_14()?,
-        "dehnen_binney_98_1" => Galaxy::dehnen_binney_98_1()?,
-        _ => return Err("piffl_14 or dehnen_binney_98_1".into()),
-    };
+    let galaxy = MilkyWay::named(model).ok_or("no such galaxy")?.build()?;
     let (numbers, files) = rest.split_at_checked(6).ok_or("which settings?")?;
     let settings = Settings {
         radii: (numbers[0].parse()?, numbers[1].parse()?),
@@ -58,9 +54,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         tilts: numbers[5].parse()?,
     };
     let start = Instant::now();
-    let finder = Finder::build(&galaxy, &settings, &|_| {})?;
+    let finder = Finder::build(galaxy.as_ref(), &settings, &|_| {})?;
     println!("{model}: built in {:.1} s", start.elapsed().as_secs_f64());
-    let fudge = StaeckelFudge::new(&galaxy)?;
+    let fudge = StaeckelFudge::new(galaxy.as_ref())?;
     for file in files {
         judge(file, &finder, &fudge)?;
     }
@@ -69,14 +65,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn judge(
     file: &str,
-    finder: &Finder<&Galaxy>,
-    fudge: &StaeckelFudge<&Galaxy>,
+    finder: &Finder<&dyn Potential>,
+    fudge: &StaeckelFudge<&dyn Potential>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let text = std::fs::read_to_string(file)?;
     let (mut found, mut quick, mut fudged) = (Vec::new(), Vec::new(), Vec::new());
     let (mut angles, mut frequencies, mut stars) = (Vec::new(), Vec::new(), Vec::new());
     let (mut covered, mut outside, mut blurred) = ([0usize; 2], 0, 0);
-    let mut rounds: Vec<f64> = Vec::new();
+    // |L_z|/L_c, and whether actions and angles are within their errors.
+    let mut rounds: Vec<(f64, [bool; 2])> = Vec::new();
     let mut classes = std::collections::BTreeMap::<(&str, &str), usize>::new();
     for line in text.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -104,9 +101,8 @@ fn judge(
         let now = answer.action_angle;
         let miss = misses(&now.actions, &label);
         // A label has an error of its own.
-        covered[0] += usize::from(miss[0].max(miss[1]) < answer.action_error.hypot(label[15]));
+        let within = miss[0].max(miss[1]) < answer.action_error.hypot(label[15]);
         found.push(miss);
-        rounds.push(label[8].abs() / (label[6] + label[7] + label[8].abs()));
         quick.push(misses(&finder.actions(&star)?, &label));
         fudged.push(misses(&fudge.actions(&star)?.actions, &label));
         let turned = [
@@ -115,7 +111,11 @@ fn judge(
             now.angles.phi - label[11],
         ]
         .map(|turn| wrap_difference(turn).abs());
-        covered[1] += usize::from(turned.iter().copied().fold(0.0, f64::max) < answer.angle_error);
+        let within = [within, turned.iter().copied().fold(0.0, f64::max) < answer.angle_error];
+        for (covered, within) in covered.iter_mut().zip(within) {
+            *covered += usize::from(within);
+        }
+        rounds.push((finder.circularity(&star).unwrap_or(0.0), within));
         angles.push(turned.map(f64::to_degrees));
         frequencies.push([
             (now.frequencies.r / label[12] - 1.0).abs(),
@@ -129,22 +129,22 @@ fn judge(
         let of = |k: usize| summary(misses.iter().map(|miss| miss[k]).collect());
         println!("  {name}: J_r {} J_z {}", of(0), of(1));
     }
-    for (low, high) in [(0.0, 0.1), (0.1, 0.3), (0.3, 0.5), (0.5, 1.0)] {
-        let of = |misses: &[[f64; 2]], k: usize| {
-            let inside = misses
-                .iter()
-                .zip(&rounds)
-                .filter(|(_, round)| (low..high).contains(*round));
-            summary(inside.map(|(miss, _)| miss[k]).collect())
-        };
-        let many = rounds.iter().filter(|round| (low..high).contains(*round)).count();
-        if many > 0 {
-            println!(
-                "  |J_φ| {low} to {high} of all: {many} stars, J_r {} J_z {}",
-                of(&found, 0),
-                of(&found, 1)
-            );
+    for (low, high) in [(0.1, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.7), (0.7, 0.95), (0.95, 1.1)] {
+        let inside = |(_, (round, _)): &(usize, &(f64, [bool; 2]))| (low..high).contains(round);
+        let rows: Vec<usize> = rounds.iter().enumerate().filter(inside).map(|(row, _)| row).collect();
+        if rows.is_empty() {
+            continue;
         }
+        let of = |k: usize| summary(rows.iter().map(|&row| found[row][k]).collect());
+        let share = |k: usize| 100 * rows.iter().filter(|&&row| rounds[row].1[k]).count() / rows.len();
+        println!(
+            "  |L_z|/L_c {low} to {high}: {} stars, J_r {} J_z {}, within {} %, angles {} %",
+            rows.len(),
+            of(0),
+            of(1),
+            share(0),
+            share(1)
+        );
     }
     for (k, name) in ["r", "z", "φ"].iter().enumerate() {
         println!(

@@ -1,15 +1,16 @@
 //! How good the table is: what it says of orbits that it was not made from.
 //!
 //! In every cell of the grid some orbits at places of a sequence without rhythm are followed as those of the table are, and looked up at points along
-//! their way. The root mean square of what is missed is their error; that of a star is between those around it, times one factor for all,
-//! for which 68 % of the points of regular orbits, each judged by its neighbours alone, have less.
+//! their way. What is missed of a star depends on its place, and on how near it is to a resonance, which is known by the energy of its pendulum
+//! (module `resonance`): logarithms of both add up. The second is chosen for each band of energies such that 68 % of the points in it, each judged by
+//! the cells around its own, have less. A trapped star's actions are missed by a part of the island's half width, and its angles by the same anywhere.
 
+use super::Finder;
 use super::column::{integrals, launch};
 use super::coordinates::Integrals;
 use super::orbit::{Node, PERIODS, Track};
+use super::resonance::Resonance;
 use super::table::{Axis, alpha_of, sigma_of};
-use super::{Finder, Star};
-use crate::o2gf::Class;
 use crate::orbit::circular::epicycle;
 use crate::potential::Potential;
 use crate::units::wrap_difference;
@@ -25,15 +26,53 @@ const COVERED: f64 = 0.68;
 /// Errors of J (in L_c sin²σ), of the angles (radians) and of the frequencies (in Ω_r): their logarithms.
 type Misses = [f64; 3];
 
+/// Errors where nothing could be told.
+const LARGE: f64 = 0.1;
+
 /// The least error stated of each.
 const LEAST: Misses = [1e-7, 1e-5, 1e-7];
+
+/// Energies of pendulums that part the bands: the first is that of trapped stars, the last that of stars far from any resonance.
+const EDGES: [f64; 8] = [1.0, 1.5, 2.0, 4.0, 10.0, 30.0, 100.0, 1000.0];
+pub(super) const BANDS: usize = EDGES.len() + 1;
+
+/// Points that tell what is missed in a band; of fewer the next band that has enough does.
+const ENOUGH: usize = 50;
+
+/// Times that bands and places are told apart, each by the other.
+const ROUNDS: usize = 4;
+
+/// A motion about a resonance: its band, and half the island's width in ψ.
+#[derive(Clone, Copy, Debug)]
+struct Near {
+    band: usize,
+    half_width: f64,
+}
+
+impl Near {
+    fn of(resonance: Option<&Resonance>) -> Self {
+        let (energy, half_width) = resonance.map_or((f64::INFINITY, 0.0), |one| (one.energy, one.half_width));
+        Self {
+            band: EDGES.partition_point(|edge| *edge <= energy),
+            half_width,
+        }
+    }
+
+    /// What is missed but for the factor of the band, with what is missed at a place.
+    fn base(&self, [actions, angles, frequencies]: Misses) -> Misses {
+        match self.band {
+            0 => [self.half_width.max(LEAST[0]).ln(), 0.0, frequencies],
+            _ => [actions, angles, frequencies],
+        }
+    }
+}
 
 /// Errors at the cells of a table.
 #[derive(Clone, Debug)]
 pub(super) struct Errors {
     pub axes: [Axis; 3],
     pub values: Vec<[f32; 3]>,
-    pub factors: Misses,
+    pub factors: [Misses; BANDS],
 }
 
 /// Numbers in [0, 1) that fill it evenly: the fractions of multiples of powers of a root (Roberts 2018).
@@ -46,11 +85,11 @@ fn spread(at: usize, of: usize) -> f64 {
     (0.5 + ROOTS[of] * (at + 1) as f64).fract()
 }
 
-/// What is missed of one orbit: for every point, and in the mean.
+/// What is missed along one orbit.
 struct Held {
-    points: Vec<Misses>,
-    mean: Misses,
-    is_regular: bool,
+    /// y of its ψ̄: that of its launch is up to a cell off.
+    y: f64,
+    points: Vec<(Misses, Near)>,
 }
 
 impl Errors {
@@ -84,7 +123,7 @@ impl Errors {
         Self {
             axes,
             values: vec![[0.0; 3]; cells],
-            factors: [0.0; 3],
+            factors: [[0.0; 3]; BANDS],
         }
     }
 
@@ -127,46 +166,107 @@ impl Errors {
                 orbits
             })
             .collect();
-        // An orbit that could not be told has the greatest error of its column, or a large one.
-        let values: Vec<[f32; 3]> = held
-            .iter()
-            .flat_map(|column| {
-                let greatest = column.iter().flatten().fold([0.1f64.ln(); 3], |most, held| {
-                    std::array::from_fn(|k| most[k].max(held.mean[k]))
-                });
-                column.iter().map(move |held| {
-                    held.as_ref()
-                        .map_or(greatest, |held| held.mean)
-                        .map(|value| value as f32)
-                })
-            })
-            .collect();
-        let mut ratios: [Vec<f64>; 3] = Default::default();
-        for (at, column) in held.iter().enumerate() {
-            for (k, one) in column.iter().enumerate() {
-                let Some(one) = one.as_ref().filter(|one| one.is_regular) else {
-                    continue;
-                };
-                let neighbours: Vec<usize> = [k.wrapping_sub(1), k + 1]
-                    .into_iter()
-                    .filter(|k| *k < cells[2])
-                    .collect();
-                for (of, ratios) in ratios.iter_mut().enumerate() {
-                    let by_others = neighbours
-                        .iter()
-                        .map(|k| f64::from(values[at * cells[2] + k][of]))
-                        .sum::<f64>();
-                    let own = by_others / neighbours.len().max(1) as f64;
-                    ratios.extend(one.points.iter().map(|miss| miss[of] - own));
+        let held: Vec<Option<Held>> = held.into_iter().flatten().collect();
+        let mut errors = Self {
+            axes,
+            values: Vec::new(),
+            factors: [[0.0; 3]; BANDS],
+        };
+        for _ in 0..ROUNDS {
+            errors.values = errors.by_place(&held);
+            errors.factors = errors.by_band(&held);
+        }
+        errors
+    }
+
+    /// The root mean squares of what is missed of orbits without their bands' factors, at the middles of the cells between those of a column.
+    fn by_place(&self, held: &[Option<Held>]) -> Vec<[f32; 3]> {
+        let mean = |held: &Held, of: usize| {
+            // What a trapped star misses of actions and angles tells nothing of its place.
+            let here = held.points.iter().filter(|(_, near)| near.band > 0 || of == 2);
+            let squares: Vec<f64> = here
+                .map(|(miss, near)| (2.0 * (miss[of] - self.factors[near.band][of])).exp())
+                .collect();
+            (!squares.is_empty()).then(|| 0.5 * (squares.iter().sum::<f64>() / squares.len() as f64).ln())
+        };
+        let tilts = self.axes[2];
+        let column = |column: &[Option<Held>]| {
+            let of = |of: usize| {
+                let mut known: Vec<(f64, f64)> = Vec::with_capacity(tilts.count);
+                for (k, held) in column.iter().enumerate() {
+                    match held {
+                        Some(held) => known.extend(mean(held, of).map(|mean| (held.y, mean))),
+                        // Of one that could not be told everything may be wrong.
+                        None => known.push((tilts.at(k), LARGE.ln())),
+                    }
+                }
+                known.sort_by(|a, b| a.0.total_cmp(&b.0));
+                (0..tilts.count).map(move |k| between(&known, tilts.at(k)) as f32)
+            };
+            let [actions, angles, frequencies] = [0, 1, 2].map(of);
+            actions
+                .zip(angles)
+                .zip(frequencies)
+                .map(|((a, b), c)| [a, b, c])
+                .collect::<Vec<_>>()
+        };
+        held.chunks(tilts.count).flat_map(column).collect()
+    }
+
+    /// The factor of every band: what 68 % of its points keep beside what the columns around theirs say.
+    fn by_band(&self, held: &[Option<Held>]) -> [Misses; BANDS] {
+        let mut ratios: [[Vec<f64>; 3]; BANDS] = Default::default();
+        for (at, held) in held.iter().enumerate() {
+            let Some(held) = held else { continue };
+            let around = self.around(at / self.axes[2].count, held.y);
+            for (miss, near) in &held.points {
+                let base = near.base(around);
+                for of in 0..3 {
+                    ratios[near.band][of].push(miss[of] - base[of]);
                 }
             }
         }
-        let factors = ratios.map(|mut ratios| {
-            ratios.sort_by(f64::total_cmp);
-            let at = (COVERED * ratios.len() as f64) as usize;
-            ratios.get(at).copied().unwrap_or(0.0)
+        let found = ratios.map(|band| {
+            let is_enough = band[0].len() >= ENOUGH;
+            is_enough.then(|| {
+                band.map(|mut ratios| {
+                    ratios.sort_by(f64::total_cmp);
+                    ratios[(COVERED * ratios.len() as f64) as usize]
+                })
+            })
         });
-        Self { axes, values, factors }
+        // The first is measured in something else.
+        let nearest = |band: usize| {
+            let known = (1..BANDS).filter(|&other| found[other].is_some());
+            known
+                .min_by_key(|other| other.abs_diff(band))
+                .and_then(|other| found[other])
+        };
+        std::array::from_fn(|band| match band {
+            0 => found[0].unwrap_or([0.0; 3]),
+            _ => nearest(band).unwrap_or([0.0; 3]),
+        })
+    }
+
+    /// The mean of the columns next to one, at a place in y.
+    fn around(&self, at: usize, y: f64) -> Misses {
+        let [radii, sigmas, tilts] = self.axes;
+        let (k, t) = tilts.cell(y);
+        let (mut sum, mut many) = ([0.0; 3], 0);
+        for (stride, count) in [(sigmas.count, radii.count), (1, sigmas.count)] {
+            let place = at / stride % count;
+            let below = (place > 0).then(|| at - stride);
+            let above = (place + 1 < count).then_some(at + stride);
+            for column in below.into_iter().chain(above) {
+                many += 1;
+                let first = column * tilts.count + k;
+                for (of, sum) in sum.iter_mut().enumerate() {
+                    let [low, high] = [first, first + 1].map(|at| f64::from(self.values[at][of]));
+                    *sum += low * (1.0 - t) + high * t;
+                }
+            }
+        }
+        sum.map(|sum| sum / f64::from(many.max(1)))
     }
 
     /// The middles of the cells.
@@ -177,15 +277,10 @@ impl Errors {
         })
     }
 
-    /// The errors of a star at a place of the table: between those of the orbits around it.
-    pub fn at(&self, place: [f64; 3]) -> Misses {
-        let cell = |axis: &Axis, value: f64| {
-            let place = ((value - axis.first) / axis.step).clamp(0.0, (axis.count - 1) as f64);
-            let i = (place as usize).min(axis.count.saturating_sub(2));
-            (i, place - i as f64)
-        };
-        let [(i, t), (j, s), (k, r)] = std::array::from_fn(|of| cell(&self.axes[of], place[of]));
-        let mut sum = self.factors;
+    /// The errors of a star at a place of the table, with the resonance that is next to it: between those of the orbits around it.
+    pub fn at(&self, place: [f64; 3], resonance: Option<&Resonance>) -> Misses {
+        let [(i, t), (j, s), (k, r)] = std::array::from_fn(|of| self.axes[of].cell(place[of]));
+        let mut sum = [0.0; 3];
         for (di, wi) in [(0, 1.0 - t), (1, t)] {
             for (dj, wj) in [(0, 1.0 - s), (1, s)] {
                 for (dk, wk) in [(0, 1.0 - r), (1, r)] {
@@ -199,7 +294,19 @@ impl Errors {
                 }
             }
         }
-        sum.map(f64::exp)
+        let near = Near::of(resonance);
+        let base = near.base(sum);
+        std::array::from_fn(|of| (base[of] + self.factors[near.band][of]).exp())
+    }
+}
+
+/// Linear between places that rise, constant beyond them.
+fn between(known: &[(f64, f64)], at: f64) -> f64 {
+    let above = known.partition_point(|(place, _)| *place <= at);
+    match (above.checked_sub(1).map(|below| known[below]), known.get(above)) {
+        (Some((low, a)), Some(&(high, b))) => a + (b - a) * (at - low) / (high - low),
+        (Some((_, value)), None) | (None, Some(&(_, value))) => value,
+        (None, None) => LARGE.ln(),
     }
 }
 
@@ -212,11 +319,14 @@ fn held_out<P: Potential>(finder: &Finder<P>, integrals: &Integrals, shell: f64,
     let column = finder.column(integrals);
     let node = Node::of(&finder.fudge, &finder.plane, &track, integrals, &column)?;
     let scale = integrals.scale();
-    let mut points = Vec::with_capacity(POINTS);
-    let mut mean = [0.0; 3];
+    let (mut points, mut y) = (Vec::with_capacity(POINTS), 0.0);
     for i in 0..POINTS {
-        let row = (i * 2 + 1) * track.points.len() / (2 * POINTS);
-        let Star { found, .. } = finder.look_up(&track.points[row])?;
+        // Equal steps would be whole periods; the orbit's frequencies and phases are best known in its middle.
+        let part = (i as f64 + spread(i, 1)) / POINTS as f64;
+        let row = ((0.25 + 0.5 * part) * track.points.len() as f64) as usize;
+        let star = finder.look_up(&track.points[row])?;
+        let found = star.found;
+        y += star.place[2] / POINTS as f64;
         let time = row as f64 * track.step;
         let angles = [found.angles.r, found.angles.z, found.angles.phi];
         let turned = |k: usize| wrap_difference(angles[k] - node.start[k] - node.rates[k] * time).abs();
@@ -230,14 +340,10 @@ fn held_out<P: Potential>(finder: &Finder<P>, integrals: &Integrals, shell: f64,
             (0..3).map(|k| (rates[k] - node.rates[k]).abs()).fold(0.0, f64::max) / node.rates[0],
         ];
         let miss: Misses = std::array::from_fn(|k| miss[k].max(LEAST[k]));
-        for k in 0..3 {
-            mean[k] += miss[k] * miss[k] / POINTS as f64;
+        if !miss.iter().all(|miss| miss.is_finite()) {
+            return None;
         }
-        points.push(miss.map(f64::ln));
+        points.push((miss.map(f64::ln), Near::of(star.resonances[0].as_ref())));
     }
-    mean.iter().all(|mean| mean.is_finite()).then_some(Held {
-        points,
-        mean: mean.map(|mean| 0.5 * mean.ln()),
-        is_regular: node.class() == Class::Regular,
-    })
+    Some(Held { y, points })
 }

@@ -10,6 +10,9 @@
 //! `orbit`): so there are nodes too where tori do not exist or converge slowly, and each has its E and L_z exactly. By first-order perturbation
 //! theory a_n goes like 1/(n·Ω) and b_n like 1/(n·Ω)²: the table holds the smooth products, and a star divides by its own n·Ω.
 //!
+//! Next to a resonance a star is a pendulum, whose separatrix is known from the same coefficients (module `resonance`): it tells which
+//! stars are trapped. These have the actions of their resonance, about which their own swing.
+//!
 //! The error of a star is what the table misses of orbits that it was not made from (module `errors`).
 //!
 //! **Source**: Binney (2012) MNRAS 426, 1324, for the fudge's coordinates; Binney & Tremaine (2008), section 3.7.2, for the poles at resonances;
@@ -23,6 +26,7 @@ mod fudged;
 mod modes;
 mod orbit;
 mod plane;
+mod resonance;
 mod shell;
 mod stored;
 mod table;
@@ -36,8 +40,9 @@ use errors::Errors;
 use fudged::Fudged;
 use modes::{MODES, PADDED, Waves};
 use plane::Plane;
+use resonance::{Here, Resonance};
 pub use stored::{RestoreError, Stored};
-use table::{Axis, GHOSTS, HEAD, NUMBERS_OF_NODE, Table};
+use table::{Axis, GHOSTS, HEAD, NUMBERS_OF_NODE, Stencil, Table};
 
 /// How fine a table is, and how far it reaches.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,7 +91,7 @@ pub enum NotFound {
         most: f64,
     },
     /// Its angular momentum is not in the table.
-    #[error("its L_z is {circularity:.3} of a circle's, and the table begins at {least:.3}")]
+    #[error("its L_z is below those of the table: {circularity:.3} of a circle's, and the least there is {least:.3}")]
     Momentum {
         /// |L_z|/L_c.
         circularity: f64,
@@ -109,7 +114,8 @@ pub struct Found {
     pub angle_error: f64,
     /// The same of the frequencies, in Ω_r.
     pub frequency_error: f64,
-    /// The class of the nearest orbit in the table.
+    /// Resonant where the nearest resonance traps the star, chaotic where it is outside of two that overlap; else regular, if the nearest orbit in the
+    /// table is no worse.
     pub class: Class,
 }
 
@@ -132,6 +138,8 @@ struct Star {
     place: [f64; 3],
     /// L_c − |L_z|, km/s kpc.
     scale: f64,
+    /// The resonances whose separatrices are nearest.
+    resonances: [Option<Resonance>; 2],
 }
 
 impl<P: Potential> Finder<P> {
@@ -198,11 +206,21 @@ impl<P: Potential> Finder<P> {
         let place = Fudged::new(&self.fudge, star, integrals, &column)?;
         let waves = Waves::new(place.u, place.v);
         // Coefficients belong to ψ̄, which is not known before they are.
-        let mut psi = place.psi;
-        for _ in 0..PASSES {
-            let stencils = [radius, sigma, table.alphas.cubic(table::y_of_psi(psi))];
-            psi = corrected(place.psi, &table.cubic::<HEAD>(&stencils), &waves);
+        let head = |psi: f64| table.cubic::<HEAD>(&[radius, sigma, table.alphas.cubic(table::y_of_psi(psi))]);
+        let near = corrected(place.psi, &head(place.psi), &waves);
+        let here = head(near);
+        let resonances = Here {
+            modes: &here[..MODES],
+            waves: &waves,
+            guess: place.psi,
+            psi: near,
+            ratio: f64::from(here[PADDED + 3] / here[PADDED + 2]),
+            slope: self.slope(&radius, &sigma, near),
         }
+        .nearest();
+        let psi = corrected(place.psi, &here, &waves);
+        let trap = resonances[0].filter(Resonance::is_trapping);
+        let psi = trap.map_or(psi, |trap| trap.middle.clamp(0.0, 1.0));
         let y = table::y_of_psi(psi);
         let numbers = table.cubic::<NUMBERS_OF_NODE>(&[radius, sigma, table.alphas.cubic(y)]);
         let detuned = detunings(&numbers);
@@ -230,7 +248,19 @@ impl<P: Potential> Finder<P> {
             },
             place: [integrals.circle.ln_radius, x, y],
             scale: integrals.scale(),
+            resonances,
         })
+    }
+
+    /// The slope of Ω_z/Ω_r in ψ̄.
+    fn slope(&self, radius: &Stencil, sigma: &Stencil, psi: f64) -> f64 {
+        let ends = [-NEXT, NEXT].map(|step| (psi + step).clamp(0.0, 1.0));
+        let ratios = ends.map(|psi| {
+            let alpha = self.table.alphas.cubic(table::y_of_psi(psi));
+            let [omega_r, omega_z] = self.table.rates(&[*radius, *sigma, alpha]);
+            f64::from(omega_z / omega_r)
+        });
+        (ratios[1] - ratios[0]) / (ends[1] - ends[0])
     }
 
     fn look_up(&self, star: &PhaseSpace) -> Option<Star> {
@@ -245,14 +275,20 @@ impl<P: Potential> Finder<P> {
     /// **Fails when** the star is unbound, or its energy or L_z is not in the table.
     pub fn find(&self, star: &PhaseSpace) -> Result<Found, NotFound> {
         let integrals = self.integrals(star)?;
-        let Star { found, place, scale } = self.look_up_at(star, &integrals).ok_or(NotFound::Rough)?;
+        let Star {
+            found,
+            place,
+            scale,
+            resonances,
+            ..
+        } = self.look_up_at(star, &integrals).ok_or(NotFound::Rough)?;
         let rates = found.frequencies;
         let turns = rates.r > 0.0 && rates.z > 0.0 && rates.phi * sense(found.actions.phi) > 0.0;
         // Next to the axis columns can be of different families, and nothing between them is.
         if !(found.is_finite() && turns) {
             return Err(NotFound::Rough);
         }
-        let [actions, angles, frequencies] = self.errors.at(place);
+        let [actions, angles, frequencies] = self.errors.at(place, resonances[0].as_ref());
         let J { r, z, phi } = J::of(&found.actions);
         Ok(Found {
             action_angle: found,
@@ -262,13 +298,30 @@ impl<P: Potential> Finder<P> {
             class: if phi < NEAR_VERTICAL * (r + z) {
                 Class::NearVertical
             } else {
-                self.class_at(place)
+                self.class_at(place, &resonances)
             },
         })
     }
 
+    /// The class of a star: trapped, between resonances that overlap, or that of the table's orbit nearest to its place where this is worse than regular.
+    fn class_at(&self, place: [f64; 3], resonances: &[Option<Resonance>; 2]) -> Class {
+        if let Some(first) = &resonances[0] {
+            if first.is_trapping() {
+                return first.class();
+            }
+            if resonances[1].is_some_and(|second| first.is_shared_with(&second)) {
+                return Class::Chaotic;
+            }
+        }
+        match self.nearest(place) {
+            // A neighbour's resonance is not the star's.
+            Class::Resonant { .. } => Class::Regular,
+            class => class,
+        }
+    }
+
     /// The class of the table's orbit nearest to a place.
-    fn class_at(&self, place: [f64; 3]) -> Class {
+    fn nearest(&self, place: [f64; 3]) -> Class {
         let (sigmas, tilts) = (self.sigmas(), self.settings.tilts);
         let step = std::f64::consts::FRAC_PI_2 / tilts as f64;
         let nearest = |value: f64, first: f64, step: f64, count: usize| {
@@ -285,6 +338,12 @@ impl<P: Potential> Finder<P> {
         self.classes[(i * sigmas.count + j) * tilts + k]
     }
 
+    /// |L_z| of a star in that of the circular orbit of its energy; nothing for one that is unbound.
+    pub fn circularity(&self, star: &PhaseSpace) -> Option<f64> {
+        let integrals = Integrals::new(self.potential(), &self.plane, star)?;
+        Some(integrals.lz.abs() / integrals.circle.momentum)
+    }
+
     /// The classes of the orbits of the table, as far as so short a window tells.
     pub fn classes(&self) -> &[Class] {
         &self.classes
@@ -297,7 +356,7 @@ impl<P: Potential> Finder<P> {
             let momentum = self.plane.momentum(ln_radius);
             momentum * table::sigma_of(x.max(0.0)).sin().powi(2)
         };
-        let errors: Vec<f64> = all.map(|place| self.errors.at(place)[0] * scale(place)).collect();
+        let errors: Vec<f64> = all.map(|place| self.errors.at(place, None)[0] * scale(place)).collect();
         crate::statistics::median(errors).unwrap_or(f64::NAN)
     }
 
@@ -318,8 +377,8 @@ impl<P: Potential> Finder<P> {
     }
 }
 
-/// Times that modes of ψ are looked up at the ψ̄ that the last gave.
-const PASSES: usize = 2;
+/// How far apart values of ψ are that slopes are taken from.
+const NEXT: f64 = 0.01;
 
 /// |J_φ| below this part of J_r + J_z makes an orbit nearly vertical, as for O2GF.
 const NEAR_VERTICAL: f64 = 0.01;

@@ -84,8 +84,10 @@ pub(super) const SOFTENING: f64 = 0.03;
 
 /// n·Ω/Ω_r of every mode, softened, for Ω_z/Ω_r.
 pub(super) fn detunings(ratio: f64) -> [f64; MODES] {
-    NUMBERS.map(|(a, b)| {
-        let w = f64::from(a) + 2.0 * f64::from(b) * ratio;
-        (w * w + SOFTENING * SOFTENING).sqrt().copysign(w)
-    })
+    NUMBERS.map(|(a, b)| softened(f64::from(a) + 2.0 * f64::from(b) * ratio))
+}
+
+/// n·Ω/Ω_r softened.
+pub(super) fn softened(w: f64) -> f64 {
+    (w * w + SOFTENING * SOFTENING).sqrt().copysign(w)
 }

@@ -24,8 +24,8 @@ pub struct Stored {
     pub classes: Vec<[i32; 3]>,
     /// Logarithms of the errors in every cell.
     pub errors: Vec<[f32; 3]>,
-    /// What these are multiplied by to be errors that 68 % keep: logarithms.
-    pub factors: [f64; 3],
+    /// What these are multiplied by, in each band of nearness to resonances, to be errors that 68 % keep: logarithms.
+    pub factors: Vec<[f64; 3]>,
     /// Φ at places where the table is, by which its potential is known again, (km/s)².
     pub witness: Vec<f64>,
 }
@@ -119,7 +119,7 @@ impl<P: Potential> Finder<P> {
             quick: self.table.nodes.quick.clone(),
             classes: self.classes.iter().map(|&class| code(class)).collect(),
             errors: self.errors.values.clone(),
-            factors: self.errors.factors,
+            factors: self.errors.factors.to_vec(),
             witness: self.settings.witness(self.potential()),
         }
     }
@@ -143,7 +143,7 @@ impl<P: Potential> Finder<P> {
         let finite = stored
             .columns
             .iter()
-            .chain(&stored.factors)
+            .chain(stored.factors.as_flattened())
             .chain(&stored.witness)
             .all(|x| x.is_finite())
             && stored
@@ -154,6 +154,7 @@ impl<P: Potential> Finder<P> {
                 .all(|x| x.is_finite());
         let classes: Option<Vec<Class>> = stored.classes.into_iter().map(class).collect();
         let classes = classes.filter(|_| whole && finite).ok_or(RestoreError::Damaged)?;
+        let factors = stored.factors.try_into().map_err(|_| RestoreError::Damaged)?;
         let here = settings.witness(&potential);
         for ((place, here), there) in settings.places().iter().zip(here).zip(&stored.witness) {
             let difference = (here - there).abs() / there.abs().max(f64::MIN_POSITIVE);
@@ -183,7 +184,7 @@ impl<P: Potential> Finder<P> {
             errors: Errors {
                 axes: errors,
                 values: stored.errors,
-                factors: stored.factors,
+                factors,
             },
         })
     }

@@ -26,6 +26,13 @@ impl Axis {
         self.first + self.step * i as f64
     }
 
+    /// The node below a place, or the last but one, and how far it is from there to the next; places beyond the ends are those of the ends.
+    pub fn cell(&self, value: f64) -> (usize, f64) {
+        let place = ((value - self.first) / self.step).clamp(0.0, (self.count - 1) as f64);
+        let i = (place as usize).min(self.count.saturating_sub(2));
+        (i, place - i as f64)
+    }
+
     /// Cubic, through the nodes; beyond them it extrapolates.
     pub fn cubic(&self, value: f64) -> Stencil {
         let place = (value - self.first) / self.step;
@@ -403,12 +410,17 @@ impl Table {
 
     /// The first `N` numbers of a place, between the 64 nodes around it.
     pub fn cubic<const N: usize>(&self, stencils: &[Stencil; 3]) -> [f32; N] {
-        self.between::<N, 4>(&self.nodes.full, NUMBERS_OF_NODE, stencils)
+        self.between::<N, 4>(&self.nodes.full, NUMBERS_OF_NODE, 0, stencils)
+    }
+
+    /// Ω_r and Ω_z of a place, in L_c/R_c².
+    pub fn rates(&self, stencils: &[Stencil; 3]) -> [f32; 2] {
+        self.between::<2, 4>(&self.nodes.full, NUMBERS_OF_NODE, PADDED + 2, stencils)
     }
 
     /// Those of the quick look-up, between the 8 nodes around it.
     pub fn linear(&self, stencils: &[Stencil; 3]) -> [f32; HEAD] {
-        self.between::<HEAD, 2>(&self.nodes.quick, HEAD, stencils)
+        self.between::<HEAD, 2>(&self.nodes.quick, HEAD, 0, stencils)
     }
 
     #[inline(always)]
@@ -416,6 +428,7 @@ impl Table {
         &self,
         nodes: &[f32],
         width: usize,
+        from: usize,
         [radius, sigma, alpha]: &[Stencil; 3],
     ) -> [f32; N] {
         let mut sum = [0.0f32; N];
@@ -425,7 +438,7 @@ impl Table {
                     ((radius.first + i) * self.sigmas.count + sigma.first + j) * self.alphas.count + alpha.first;
                 for k in 0..W {
                     let weight = (radius.weights[i] * sigma.weights[j] * alpha.weights[k]) as f32;
-                    let start = (place + k) * width;
+                    let start = (place + k) * width + from;
                     for (sum, value) in sum.iter_mut().zip(&nodes[start..start + N]) {
                         *sum += weight * value;
                     }

@@ -1,0 +1,207 @@
+//! Resonances next to a star, by the modes that are tabulated.
+//!
+//! At fixed E and L_z a mode n of ψ = ψ̄ − a cos n·θ with a n·Ω = A Ω_r is a pendulum in φ = n·θ and ψ: φ̇ = n·Ω and ψ̇ = A Ω_r sin φ, with
+//! w(ψ) = n·Ω/Ω_r that vanishes at the resonance and w' = dw/dψ. Its energy w²/(2w') + A cos φ is known from where the star is, and the
+//! star is trapped where this is below that of the separatrix: |w| < 2 √(|A w'|) at most. The h_n and n·∂(n·Ω)/∂J of perturbation theory are in A and w',
+//! for a move along n at a resonance keeps E and L_z, and changes ψ alone. Multiples of n belong to the same pendulum.
+//!
+//! **Source**: Chirikov (1979), Phys. Rep. 52, 263; Binney & Tremaine (2008), section 3.7.2.
+
+use super::modes::{self, MODES, MOST_A, MOST_B, NUMBERS, Waves};
+use crate::o2gf::Class;
+
+/// A resonance a Ω_r + 2b Ω_z = 0 and a star's motion about it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Resonance {
+    /// a and b.
+    pub numbers: (i32, i32),
+    /// Of the star's pendulum: −1 at rest, 1 on the separatrix, more where it turns over.
+    pub energy: f64,
+    /// Half the greatest width of the island, in ψ.
+    pub half_width: f64,
+    /// ψ at its middle.
+    pub middle: f64,
+}
+
+impl Resonance {
+    /// Whether the star is in the island.
+    pub fn is_trapping(&self) -> bool {
+        self.energy < 1.0
+    }
+
+    /// The resonance as a class.
+    pub fn class(&self) -> Class {
+        let (a, b) = self.numbers;
+        Class::Resonant { n_r: -a, n_z: -2 * b }
+    }
+
+    /// Whether a star that is next to the island is where it and another overlap: by two thirds of what touches, from where on what is between
+    /// them is chaotic.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        const NEXT: f64 = 2.0;
+        const OVERLAP: f64 = 2.0 / 3.0;
+        self.energy < NEXT && self.half_width + other.half_width > OVERLAP * (self.middle - other.middle).abs()
+    }
+}
+
+/// Modes that no other is a multiple of, which can vanish.
+fn primitive(k: usize) -> bool {
+    let (a, b) = NUMBERS[k];
+    a < 0 && (2..=MOST_B as i32).all(|m| a % m != 0 || b % m != 0)
+}
+
+/// The place of a mode in the table.
+fn place(a: i32, b: i32) -> Option<usize> {
+    (a.unsigned_abs() as usize <= MOST_A && b as usize <= MOST_B)
+        .then(|| MOST_A + (b as usize - 1) * (2 * MOST_A + 1) + (a + MOST_A as i32) as usize)
+}
+
+/// What a star's pendulums are made from.
+pub(super) struct Here<'a> {
+    /// Coefficients of the modes of ψ, in parts of ψ̄ and 1/w, at ψ̄.
+    pub modes: &'a [f32],
+    pub waves: &'a Waves,
+    /// ψ of the star's coordinates, and ψ̄, nearly.
+    pub guess: f64,
+    pub psi: f64,
+    /// Ω_z/Ω_r at ψ̄, and its slope in ψ.
+    pub ratio: f64,
+    pub slope: f64,
+}
+
+/// The least that is left of ψ when modes are taken off.
+const LEAST: f64 = 0.1;
+
+impl Here<'_> {
+    /// The resonance whose separatrix is nearest, and the next.
+    pub fn nearest(&self) -> [Option<Resonance>; 2] {
+        let detuned = modes::detunings(self.ratio);
+        let total: f64 = (0..MODES)
+            .map(|k| f64::from(self.modes[k] * self.waves.cos[k]) / detuned[k])
+            .sum();
+        let mut best = [None::<Resonance>; 2];
+        for k in (0..MODES).filter(|&k| primitive(k)) {
+            let Some(found) = self.at(k, total) else { continue };
+            let closer = |other: &Option<Resonance>| other.is_none_or(|other| found.energy < other.energy);
+            if closer(&best[0]) {
+                best = [Some(found), best[0]];
+            } else if closer(&best[1]) {
+                best[1] = Some(found);
+            }
+        }
+        best
+    }
+
+    /// The pendulum of a mode and its multiples; `total` is the sum of all modes.
+    fn at(&self, k: usize, total: f64) -> Option<Resonance> {
+        let (a, b) = NUMBERS[k];
+        let steep = 2.0 * f64::from(b) * self.slope;
+        let here = f64::from(a) + 2.0 * f64::from(b) * self.ratio;
+        let (mut own, mut high, mut depths) = (0.0, 0.0, [0.0; MOST_B]);
+        for m in 1..=MOST_B as i32 / b {
+            let Some(k) = place(m * a, m * b) else { break };
+            let (mode, order) = (f64::from(self.modes[k]), f64::from(m));
+            let cos = f64::from(self.waves.cos[k]);
+            own += mode * cos / modes::softened(order * here);
+            let depth = mode * self.psi / order;
+            depths[m as usize - 1] = depth;
+            high += depth * cos;
+        }
+        // The torus without this resonance.
+        let others = 1.0 - (total - own);
+        let psi = (self.guess / others.max(LEAST)).clamp(0.0, 1.0);
+        let w = here + steep * (psi - self.psi);
+        let sign = steep.signum();
+        let [first, second, third] = depths;
+        let middle = sign * second;
+        let depth = (first + third).abs();
+        let kinetic = 0.5 * w * w / steep.abs();
+        let energy = (kinetic + sign * high - middle) / depth;
+        energy.is_finite().then(|| Resonance {
+            numbers: (a, b),
+            energy,
+            half_width: 2.0 * (depth / steep.abs()).sqrt(),
+            middle: psi - w / steep,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// ψ at the resonance Ω_r = Ω_z, A, and the slope of Ω_z/Ω_r.
+    const MIDDLE: f64 = 0.5;
+    const DEPTH: f64 = 2e-3;
+    const SLOPE: f64 = -0.4;
+
+    /// What is found at one place of a pendulum's way.
+    fn found([phi, psi]: [f64; 2]) -> Resonance {
+        let k = place(-2, 1).unwrap_or_default();
+        // ψ̄ is known nearly.
+        let near = psi + 0.01;
+        let mut modes = [0.0f32; MODES];
+        modes[k] = (DEPTH / near) as f32;
+        let waves = Waves::new([1.0, 0.0], [(0.5 * phi).cos(), (0.5 * phi).sin()]);
+        let here = Here {
+            modes: &modes,
+            waves: &waves,
+            guess: psi,
+            psi: near,
+            ratio: 1.0 + SLOPE * (near - MIDDLE),
+            slope: SLOPE,
+        };
+        let [first, _] = here.nearest();
+        first.unwrap_or_else(|| panic!("a mode has no pendulum"))
+    }
+
+    /// φ̇ = w and ψ̇ = A sin φ for a time.
+    fn moved([phi, psi]: [f64; 2], time: f64) -> [f64; 2] {
+        let rate = |[phi, psi]: [f64; 2]| [2.0 * SLOPE * (psi - MIDDLE), DEPTH * phi.sin()];
+        let (mut at, steps) = ([phi, psi], 200);
+        let h = time / f64::from(steps);
+        for _ in 0..steps {
+            let a = rate(at);
+            let b = rate([at[0] + 0.5 * h * a[0], at[1] + 0.5 * h * a[1]]);
+            at = [at[0] + h * b[0], at[1] + h * b[1]];
+        }
+        at
+    }
+
+    /// Wherever on its way a star is met, its pendulum is the same.
+    #[test]
+    fn all_places_of_a_pendulums_way_tell_the_same() {
+        let half_width = 2.0 * (DEPTH / (2.0 * SLOPE).abs()).sqrt();
+        for part in [0.3, 0.9, 1.1, 1.5, 4.0] {
+            // From where the island is widest: φ = 0, for w' < 0.
+            let mut at = [0.0, MIDDLE + part * half_width];
+            let energy = 2.0 * part * part - 1.0;
+            for _ in 0..400 {
+                at = moved(at, 0.5);
+                let found = found(at);
+                assert!(
+                    (found.energy - energy).abs() < 1e-3 * (1.0 + energy),
+                    "{part}: {found:?}"
+                );
+                assert_eq!(found.is_trapping(), part < 1.0);
+                assert_eq!(found.class(), Class::Resonant { n_r: 2, n_z: -2 });
+                assert!((found.half_width / half_width - 1.0).abs() < 1e-3);
+                assert!((found.middle - MIDDLE).abs() < 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn two_islands_that_overlap_leave_chaos_between_them() {
+        let island = |energy: f64, middle: f64| Resonance {
+            numbers: (-1, 1),
+            energy,
+            half_width: 0.1,
+            middle,
+        };
+        let between = island(1.2, 0.3);
+        assert!(between.is_shared_with(&island(1.5, 0.55)));
+        assert!(!between.is_shared_with(&island(1.5, 0.65)));
+        assert!(!island(5.0, 0.3).is_shared_with(&island(6.0, 0.55)));
+    }
+}
