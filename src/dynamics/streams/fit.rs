@@ -10,7 +10,7 @@ use super::likelihood::Judged;
 use super::observed::{Observed, Stream};
 use super::particles::OWN;
 use super::posterior::Posterior;
-use super::problem::{KEPT, OWN_STEPS, Problem, STRIPPING, State, Tracks, burn_in, tempered};
+use super::problem::{KEPT, OWN_STEPS, Problem, STRIPPING, State, Tracks, burn_in, mean_tracks, tempered};
 use super::release::Kicks;
 use super::settings::{FitError, Settings, Source};
 use super::system::{Equations, Shares};
@@ -197,10 +197,15 @@ fn fit_model(
         let looks = problem.look(&values, &mut states, iteration)?;
         let heat = heat(settings.source, iteration);
         let mut equations = Vec::with_capacity(states.len());
+        let mut moving = Vec::with_capacity(states.len());
         for (stream, (state, look)) in states.iter_mut().zip(looks).enumerate() {
             let one = &problem.observed[stream];
-            state.learn(one, &look, problem.window(one), iteration);
+            state.learn(one, &look, iteration);
             let judged = problem.judged(stream, state, &look.tracks, heat);
+            if iteration < STEADY {
+                state.forget();
+            }
+            let stays = state.stays(&judged);
             let judged = if iteration > settled {
                 state.outliers = outlying(&judged);
                 tempered(&judged)
@@ -208,7 +213,8 @@ fn fit_model(
                 judged
             };
             // Later residuals meet slopes of other kicks than their own, which are not correlated with them.
-            let looked = iteration < settings.looks;
+            let looked = settings.looks_at(iteration);
+            let second = settings.second_looks();
             let apart = iteration > settled;
             if looked && !apart {
                 state.average(&look.slopes, iteration);
@@ -219,22 +225,40 @@ fn fit_model(
                 prior: (&one.start, &one.deviations),
                 own: &state.own,
             };
-            equations.push(Equations::new(&shares, &state.slopes, &judged));
-            if looked && apart {
+            // A stream that goes back to where it was says nothing this time.
+            let silent = || judged.iter().map(|_| None).collect::<Vec<_>>();
+            let judged = if stays { judged } else { silent() };
+            let mut one = Equations::new(&shares, &state.slopes, &judged);
+            one.damping = state.damping;
+            equations.push(one);
+            moving.push(stays);
+            if second.contains(&iteration) {
+                state.refresh(&look.slopes);
+            } else if looked && apart {
                 state.average(&look.slopes, iteration);
             }
-            if looked && iteration + KEPT >= settings.looks.min(iterations) {
+            let last_look = if second.is_empty() {
+                settings.looks.min(iterations)
+            } else {
+                second.end
+            };
+            if looked && iteration + KEPT >= last_look {
                 kept[stream].push(look.slopes);
             }
         }
         let steps = Equations::solve(&equations, &problem.parameters[..shared], &values)
             .ok_or(FitError::Singular { iteration })?;
-        let part = if iteration < settled { 1.0 } else { 0.5 };
+        let part = if iteration + last < iterations { 1.0 } else { 0.5 };
         let most = problem.step_factor().max(0.5);
         for ((value, step), parameter) in values.iter_mut().zip(&steps.shared).zip(&problem.parameters) {
             *value += part * step.clamp(-2.0 * most * parameter.step, 2.0 * most * parameter.step);
         }
-        for (state, step) in states.iter_mut().zip(&steps.own) {
+        for ((state, step), _) in states
+            .iter_mut()
+            .zip(&steps.own)
+            .zip(moving)
+            .filter(|(_, moving)| *moving)
+        {
             for ((value, step), size) in state.own.iter_mut().zip(step).zip(OWN_STEPS) {
                 *value += part * step.clamp(-6.0 * size, 6.0 * size);
             }
@@ -257,6 +281,9 @@ fn fit_model(
     finish(&problem, values, &states, &kept, radii)
 }
 
+/// From this iteration on a step that makes a stream much less likely is taken back; before it the scatter still falls too fast.
+const STEADY: usize = 3;
+
 /// A stream whose χ is above this after the first iterations may be stuck in a place where it does not belong.
 const STUCK: f64 = 1.6;
 
@@ -273,6 +300,7 @@ fn rescue(
     let settings = Settings {
         iterations: RESCUE,
         looks: RESCUE,
+        again: 0,
         averaged: 2,
         ..problem.settings.clone()
     };
@@ -297,6 +325,7 @@ fn rescue(
                 if let Some(found) = again.streams.first() {
                     state.own = found.own;
                     state.slopes.clear();
+                    state.forget();
                 }
             }
             Err(FitError::Stopped) => return Err(FitError::Stopped),
@@ -310,7 +339,7 @@ fn rescue(
 const RESCUE: usize = 9;
 
 /// Sets of kicks that the last tracks are the mean of.
-const LAST_DRAWS: usize = 4;
+const LAST_DRAWS: usize = 16;
 
 /// Likelihood, streams and uncertainty at the end of a fit.
 fn finish(
@@ -335,11 +364,8 @@ fn finish(
                     problem.tracks(stream, made.as_ref())
                 })
                 .collect();
-            let mean = (0..problem.observed[stream].seen.len()).map(|star| {
-                let of: Option<Vec<[f64; OBSERVED]>> = draws.iter().map(|draw| draw[star]).collect();
-                of.map(|of| std::array::from_fn(|k| of.iter().map(|track| track[k]).sum::<f64>() / of.len() as f64))
-            });
-            problem.judged(stream, state, &mean.collect::<Vec<_>>(), 1.0)
+            let mean = mean_tracks(&draws.iter().collect::<Vec<_>>());
+            problem.judged(stream, state, &mean, 1.0)
         })
         .collect();
     let mut streams = Vec::with_capacity(states.len());

@@ -20,6 +20,7 @@ mod frame;
 mod galaxy;
 mod lanes;
 mod likelihood;
+mod made;
 mod members;
 mod observed;
 mod particles;
