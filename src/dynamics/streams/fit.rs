@@ -4,6 +4,7 @@
 //! the galaxy and each stream's own seven numbers move by a Gauss–Newton step. Each iteration draws new kicks, which residuals and
 //! differences share; slopes are averaged over iterations.
 
+use super::disc_form::alike;
 use super::frame::OBSERVED;
 use super::galaxy::{Model, Parameter};
 use super::likelihood::Judged;
@@ -55,6 +56,8 @@ pub struct Fit {
     pub values: Vec<f64>,
     /// The galaxy.
     pub galaxy: Expansion,
+    /// The same with an exponential disc, as far as accelerations where the streams are tell them apart; none where it was held.
+    pub other: Option<Expansion>,
     /// Its uncertainty; none where it was held.
     pub posterior: Option<Posterior>,
     /// Every stream, in the order given.
@@ -352,7 +355,9 @@ fn finish(
     let iteration = problem.settings.iterations;
     let trial = problem.trial(&values).ok_or(FitError::Singular { iteration })?;
     let columns = problem.shared + problem.own_columns();
-    let all: Vec<Vec<Option<Judged>>> = (states.par_iter().enumerate())
+    // What the stars are judged to be, and where they would be on their track.
+    type Seen = (Vec<Option<Judged>>, Vec<[f64; 3]>);
+    let all: Vec<Seen> = (states.par_iter().enumerate())
         .map(|(stream, state)| {
             let draws: Vec<Tracks> = (0..LAST_DRAWS)
                 .map(|draw| {
@@ -365,12 +370,16 @@ fn finish(
                 })
                 .collect();
             let mean = mean_tracks(&draws.iter().collect::<Vec<_>>());
-            problem.judged(stream, state, &mean, 1.0)
+            let observed = &problem.observed[stream];
+            let places = observed.seen.iter().zip(&mean);
+            let places = places.filter_map(|(star, track)| Some(observed.frame.locate(star.along, (*track)?).x));
+            let places = places.collect();
+            (problem.judged(stream, state, &mean, 1.0), places)
         })
         .collect();
     let mut streams = Vec::with_capacity(states.len());
     let mut equations = Vec::new();
-    for (stream, (state, judged)) in states.iter().zip(&all).enumerate() {
+    for (stream, (state, (judged, _))) in states.iter().zip(&all).enumerate() {
         let one = &problem.observed[stream];
         let known = judged.iter().flatten();
         // A star without a prediction is as likely as one of the field.
@@ -399,9 +408,18 @@ fn finish(
         equations.push(Equations::of_draws(&shares, &kept[stream], &tempered(judged)));
     }
     let posterior = (problem.shared > 0)
-        .then(|| Posterior::new(equations, &problem.parameters[..problem.shared]))
+        .then(|| {
+            let drawn = problem.settings.source == Source::Spray;
+            Posterior::new(equations, &problem.parameters[..problem.shared], drawn)
+        })
+        .flatten();
+    let places: Vec<[f64; 3]> = all.iter().flat_map(|(_, places)| places.iter().copied()).collect();
+    let base = &values[..problem.model.parameters.len()];
+    let other = (posterior.is_some())
+        .then(|| alike(&problem.model.with_exponential_disc(), &trial.galaxy, &places, base))
         .flatten();
     Ok(Fit {
+        other,
         galaxy: trial.galaxy,
         ln_likelihood: streams.iter().map(|stream| stream.ln_likelihood).sum(),
         model: problem.model.clone(),

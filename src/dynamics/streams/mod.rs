@@ -15,6 +15,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod disc_form;
 mod fit;
 mod frame;
 mod galaxy;

@@ -32,7 +32,8 @@ pub struct Posterior {
 const NOISE_STEP: f64 = 0.25;
 
 impl Posterior {
-    pub(crate) fn new(mut equations: Vec<Equations>, parameters: &[Parameter]) -> Option<Self> {
+    /// `drawn` says whether slopes are of finitely many particles, whose noise adds to the uncertainty.
+    pub(crate) fn new(mut equations: Vec<Equations>, parameters: &[Parameter], drawn: bool) -> Option<Self> {
         let n = parameters.len();
         // Products of independent draws need not be positive in directions that the streams do not see: of the noise no more is given back than
         // makes them so, first for each stream's own parameters, then for what they share.
@@ -88,7 +89,7 @@ impl Posterior {
         }
         // Slopes J̄ of finitely many particles solve J̄ᵀ W r = 0, whose left side has the covariance H + N, N that of their noise.
         let mut noise = vec![0.0; n * n];
-        for one in &equations {
+        for one in equations.iter().filter(|_| drawn) {
             for (sum, value) in noise.iter_mut().zip(one.reduced_noise(1e-6)?) {
                 *sum += value;
             }
@@ -195,7 +196,7 @@ pub fn enclosed_mass<P: Potential + ?Sized>(potential: &P, r: f64) -> f64 {
 pub struct Known {
     /// At the values of the fit.
     pub value: f64,
-    /// Standard deviation; not finite where the galaxy was held.
+    /// Standard deviation, with what a disc of another form, which the streams do not tell from it, would change; not finite where the galaxy was held.
     pub error: f64,
     /// The bound of Cramér and Rao on it, were the streams of the model, their errors as stated and particles without number.
     pub bound: f64,
@@ -244,9 +245,12 @@ impl Fit {
                 let drawn: Vec<f64> = galaxies.iter().filter_map(of).collect();
                 scatter(&drawn).unwrap_or(f64::NAN)
             };
+            let value = of(&self.galaxy).unwrap_or(f64::NAN);
+            // What a disc of another form changes.
+            let form = self.other.as_ref().and_then(of).map_or(0.0, |other| other - value);
             Known {
-                value: of(&self.galaxy).unwrap_or(f64::NAN),
-                error: spread(&draws),
+                value,
+                error: spread(&draws).hypot(form),
                 bound: spread(&within),
             }
         };

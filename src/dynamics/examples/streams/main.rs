@@ -3,13 +3,12 @@
 //! `streams FILE exact|errors [KEY=VALUE...]`: a CSV file with the columns stream, x y z, ax ay az (the truth), l b, distance v_los mu_l_cosb
 //! mu_b, and of the last four also `_observed` and `_error`. `streams GALAXY [KEY=VALUE...]`: streams of our own in `milky_way_like`,
 //! `dehnen_binney_98_1`, `piffl_14`, `flattened` (q = 0.7) or `triaxial`. Keys: source, correction, scales, shrinkage, discs, releases, looks,
-//! iterations, seed (of the kicks), progenitor, age, independent, held (folds that are held out); across (deg) for a file; parallax (an error in mas, in place of distances); for our own also sample (its seed), recipe, window (deg), stars,
+//! again, draws, width (of the track's window), iterations, seed (of the kicks), progenitor, age, independent, held (folds that are held out); across (deg) for a file; parallax (an error in mas, in place of distances); for our own also sample (its seed), recipe, window (deg), stars,
 //! interlopers (a part), errors (a factor), lead (deg).
 //!
 //! `streams coverage GALAXY [seeds=20] [first=1] [KEY=VALUE...]` fits as many samples of our own and says how often the error bars hold; a fit
 //! takes about a minute of one thread: `RAYON_NUM_THREADS=2 cargo run --release -p dynamics --example streams -- coverage piffl_14 seeds=20`.
 
-mod base;
 mod sample;
 
 use std::collections::BTreeMap;
@@ -87,7 +86,7 @@ fn settings(with: &Options) -> Settings {
         discs: with.number("discs", usual.discs),
         independent: with.text("independent").and_then(|text| text.parse().ok()),
         age: Gyr(with.number("age", usual.age.0)),
-        window: with.number("window_part", usual.window),
+        window: with.number("width", usual.window),
         releases: with.number("releases", usual.releases as f64) as usize,
         iterations: with.number("iterations", usual.iterations as f64) as usize,
         looks: with.number("looks", usual.looks as f64) as usize,
@@ -192,17 +191,6 @@ fn main() -> Result<(), Failure> {
     if what == "coverage" {
         return coverage(rest.first().ok_or("coverage of which galaxy?")?, &with);
     }
-    if what == "base" {
-        let potential = galaxy(rest.first().ok_or("which galaxy?")?)?;
-        let (_, places) = made(potential.as_ref(), with.number("sample", 1.0) as u64, &with)?;
-        base::base(
-            potential.as_ref(),
-            &places,
-            &settings(&with),
-            with.number("error", 0.05),
-        )?;
-        return Ok(());
-    }
     let own = galaxy(&what).ok();
     let (streams, places) = match &own {
         Some(potential) => made(potential.as_ref(), with.number("sample", 1.0) as u64, &with)?,
@@ -215,23 +203,6 @@ fn main() -> Result<(), Failure> {
     };
     let (settings, sun) = (settings(&with), Sun::default());
     let start = std::time::Instant::now();
-    if let (Some(potential), Some(from)) = (&own, with.text("from")) {
-        let mut values = base::base(potential.as_ref(), &places, &settings, 0.02)?;
-        values.extend([2.0, 0.3, settings.age.0.ln()]);
-        let held = fit(&streams, &sun, &settings, Some(&values), from == "held", &|_| true)?;
-        println!(
-            "from the truth, {from}: lnL {:.0} force {:?}",
-            held.ln_likelihood,
-            force_errors(&held.galaxy, &places)
-        );
-        for stream in &held.streams {
-            print!(
-                "  [{} chi {:.2} lnL {:.0}]",
-                stream.stream, stream.chi, stream.ln_likelihood
-            );
-        }
-        println!();
-    }
     let found = fit(&streams, &sun, &settings, None, false, &|_| true)?;
     let seconds = start.elapsed().as_secs_f64();
     let (force, radial) = force_errors(&found.galaxy, &places);
