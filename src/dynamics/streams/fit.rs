@@ -56,8 +56,9 @@ pub struct Fit {
     pub values: Vec<f64>,
     /// The galaxy.
     pub galaxy: Expansion,
-    /// The same with an exponential disc, as far as accelerations where the streams are tell them apart; none where it was held.
-    pub other: Option<Expansion>,
+    /// Two galaxies whose accelerations where the streams are are alike: of the model, and of one with an exponential disc; none for orbits
+    /// and where it was held.
+    pub alike: Option<[Expansion; 2]>,
     /// Its uncertainty; none where it was held.
     pub posterior: Option<Posterior>,
     /// Every stream, in the order given.
@@ -245,13 +246,18 @@ fn fit_model(
             } else {
                 second.end
             };
-            if looked && iteration + KEPT >= last_look {
+            let kept_looks = if second.is_empty() { KEPT / 2 } else { KEPT };
+            if looked && iteration + kept_looks >= last_look {
                 kept[stream].push(look.slopes);
             }
         }
         let steps = Equations::solve(&equations, &problem.parameters[..shared], &values)
             .ok_or(FitError::Singular { iteration })?;
-        let part = if iteration + last < iterations { 1.0 } else { 0.5 };
+        let full = match settings.source {
+            Source::Spray => iterations.saturating_sub(last),
+            Source::Orbit => settled,
+        };
+        let part = if iteration < full { 1.0 } else { 0.5 };
         let most = problem.step_factor().max(0.5);
         for ((value, step), parameter) in values.iter_mut().zip(&steps.shared).zip(&problem.parameters) {
             *value += part * step.clamp(-2.0 * most * parameter.step, 2.0 * most * parameter.step);
@@ -415,11 +421,14 @@ fn finish(
         .flatten();
     let places: Vec<[f64; 3]> = all.iter().flat_map(|(_, places)| places.iter().copied()).collect();
     let base = &values[..problem.model.parameters.len()];
-    let other = (posterior.is_some())
-        .then(|| alike(&problem.model.with_exponential_disc(), &trial.galaxy, &places, base))
+    let like = |model: &Model| alike(model, &trial.galaxy, &places, base);
+    let pair = || Some([like(&problem.model)?, like(&problem.model.with_exponential_disc())?]);
+    // Orbits are few and told too well for the comparison to be one of discs alone.
+    let alike = (posterior.is_some() && problem.settings.source == Source::Spray)
+        .then(pair)
         .flatten();
     Ok(Fit {
-        other,
+        alike,
         galaxy: trial.galaxy,
         ln_likelihood: streams.iter().map(|stream| stream.ln_likelihood).sum(),
         model: problem.model.clone(),

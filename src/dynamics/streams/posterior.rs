@@ -247,7 +247,9 @@ impl Fit {
             };
             let value = of(&self.galaxy).unwrap_or(f64::NAN);
             // What a disc of another form changes.
-            let form = self.other.as_ref().and_then(of).map_or(0.0, |other| other - value);
+            let form = self.alike.as_ref().map_or(0.0, |[one, other]| {
+                of(one).zip(of(other)).map_or(0.0, |(one, other)| other - one)
+            });
             Known {
                 value,
                 error: spread(&draws).hypot(form),
