@@ -162,12 +162,9 @@ fn mw_potential_2014() -> Result<Vec<Arc<dyn Potential>>, InvalidParameter> {
     ])
 }
 
-/// The exponential disc of 4.7717e10 M_sun, R_d = 2.6 kpc and z_d = 0.3 kpc is the sum of three discs of one height b, by the
-/// polynomials of Smith et al. (2015), table 1, for positive densities.
-fn milky_way_potential_2022() -> Result<Vec<Arc<dyn Potential>>, InvalidParameter> {
-    const MASS: f64 = 4.7717e10;
-    const LENGTH: f64 = 2.6;
-    const HEIGHT: f64 = 0.3;
+/// Masses and scale lengths a, relative to its own, of three Miyamoto–Nagai discs of one height b, `ratio` scale lengths, whose sum is nearly
+/// an exponential disc: the polynomials of Smith et al. (2015), table 1, for positive densities.
+pub(crate) fn three_discs(ratio: f64) -> [(f64, f64); 3] {
     /// m₁ m₂ m₃ (of the disc's mass) and a₁ a₂ a₃ (of R_d), as polynomials of b/R_d from the fourth power down.
     const SMITH: [[f64; 5]; 6] = [
         [0.0036, -0.0330, 0.1117, -0.1335, 0.1749],
@@ -177,14 +174,25 @@ fn milky_way_potential_2022() -> Result<Vec<Arc<dyn Potential>>, InvalidParamete
         [-0.0319, 0.1514, -0.1279, -0.9325, 2.6836],
         [-0.0326, 0.1816, -0.2943, -0.6329, 2.3193],
     ];
+    let value = |row: &[f64; 5]| row.iter().fold(0.0, |sum, coefficient| sum * ratio + coefficient);
+    std::array::from_fn(|k| (value(&SMITH[k]), value(&SMITH[k + 3])))
+}
+
+/// The exponential disc of 4.7717e10 M_sun, R_d = 2.6 kpc and z_d = 0.3 kpc is the sum of [`three_discs`].
+fn milky_way_potential_2022() -> Result<Vec<Arc<dyn Potential>>, InvalidParameter> {
+    const MASS: f64 = 4.7717e10;
+    const LENGTH: f64 = 2.6;
+    const HEIGHT: f64 = 0.3;
     // b/R_d for a profile sech²(z/z_d): their Eq. 10.
     let ratio: f64 = HEIGHT / LENGTH;
     let ratio = -0.033 * ratio.powi(3) + 0.262 * ratio * ratio + 0.659 * ratio;
-    let value = |row: &[f64; 5]| row.iter().fold(0.0, |sum, coefficient| sum * ratio + coefficient);
     let mut parts: Vec<Arc<dyn Potential>> = Vec::new();
-    for k in 0..3 {
-        let (mass, a) = (MASS * value(&SMITH[k]), LENGTH * value(&SMITH[k + 3]));
-        parts.push(Arc::new(MiyamotoNagai::of_any_mass(mass, a, ratio * LENGTH)?));
+    for (mass, a) in three_discs(ratio) {
+        parts.push(Arc::new(MiyamotoNagai::of_any_mass(
+            MASS * mass,
+            LENGTH * a,
+            ratio * LENGTH,
+        )?));
     }
     parts.push(Arc::new(Dehnen::hernquist(5e9, 1.0)?));
     parts.push(Arc::new(Dehnen::hernquist(1.8142e9, 0.068_886_7)?));

@@ -37,6 +37,7 @@ pub use galaxy::Galaxy;
 pub use isochrone::Isochrone;
 pub use kepler::Kepler;
 pub use logarithmic::Logarithmic;
+pub(crate) use milky_way::three_discs;
 pub use milky_way::{MilkyWay, dehnen_binney_98_1, mcmillan_17, piffl_14};
 pub use miyamoto_nagai::MiyamotoNagai;
 pub use multipole::Resolution;

@@ -4,13 +4,14 @@
 //! the galaxy and each stream's own seven numbers move by a Gauss–Newton step. Each iteration draws new kicks, which residuals and
 //! differences share; slopes are averaged over iterations.
 
+use super::disc_form::alike;
 use super::frame::OBSERVED;
 use super::galaxy::{Model, Parameter};
 use super::likelihood::Judged;
 use super::observed::{Observed, Stream};
 use super::particles::OWN;
 use super::posterior::Posterior;
-use super::problem::{KEPT, OWN_STEPS, Problem, STRIPPING, State, Tracks, burn_in, tempered};
+use super::problem::{KEPT, OWN_STEPS, Problem, STRIPPING, State, Tracks, burn_in, mean_tracks, tempered};
 use super::release::Kicks;
 use super::settings::{FitError, Settings, Source};
 use super::system::{Equations, Shares};
@@ -55,6 +56,9 @@ pub struct Fit {
     pub values: Vec<f64>,
     /// The galaxy.
     pub galaxy: Expansion,
+    /// Two galaxies whose accelerations where the streams are are alike: of the model, and of one with an exponential disc; none for orbits
+    /// and where it was held.
+    pub alike: Option<[Expansion; 2]>,
     /// Its uncertainty; none where it was held.
     pub posterior: Option<Posterior>,
     /// Every stream, in the order given.
@@ -197,10 +201,15 @@ fn fit_model(
         let looks = problem.look(&values, &mut states, iteration)?;
         let heat = heat(settings.source, iteration);
         let mut equations = Vec::with_capacity(states.len());
+        let mut moving = Vec::with_capacity(states.len());
         for (stream, (state, look)) in states.iter_mut().zip(looks).enumerate() {
             let one = &problem.observed[stream];
-            state.learn(one, &look, problem.window(one), iteration);
+            state.learn(one, &look, iteration);
             let judged = problem.judged(stream, state, &look.tracks, heat);
+            if iteration < STEADY {
+                state.forget();
+            }
+            let stays = state.stays(&judged);
             let judged = if iteration > settled {
                 state.outliers = outlying(&judged);
                 tempered(&judged)
@@ -208,7 +217,8 @@ fn fit_model(
                 judged
             };
             // Later residuals meet slopes of other kicks than their own, which are not correlated with them.
-            let looked = iteration < settings.looks;
+            let looked = settings.looks_at(iteration);
+            let second = settings.second_looks();
             let apart = iteration > settled;
             if looked && !apart {
                 state.average(&look.slopes, iteration);
@@ -219,22 +229,45 @@ fn fit_model(
                 prior: (&one.start, &one.deviations),
                 own: &state.own,
             };
-            equations.push(Equations::new(&shares, &state.slopes, &judged));
-            if looked && apart {
+            // A stream that goes back to where it was says nothing this time.
+            let silent = || judged.iter().map(|_| None).collect::<Vec<_>>();
+            let judged = if stays { judged } else { silent() };
+            let mut one = Equations::new(&shares, &state.slopes, &judged);
+            one.damping = state.damping;
+            equations.push(one);
+            moving.push(stays);
+            if second.contains(&iteration) {
+                state.refresh(&look.slopes);
+            } else if looked && apart {
                 state.average(&look.slopes, iteration);
             }
-            if looked && iteration + KEPT >= settings.looks.min(iterations) {
+            let last_look = if second.is_empty() {
+                settings.looks.min(iterations)
+            } else {
+                second.end
+            };
+            let kept_looks = if second.is_empty() { KEPT / 2 } else { KEPT };
+            if looked && iteration + kept_looks >= last_look {
                 kept[stream].push(look.slopes);
             }
         }
         let steps = Equations::solve(&equations, &problem.parameters[..shared], &values)
             .ok_or(FitError::Singular { iteration })?;
-        let part = if iteration < settled { 1.0 } else { 0.5 };
+        let full = match settings.source {
+            Source::Spray => iterations.saturating_sub(last),
+            Source::Orbit => settled,
+        };
+        let part = if iteration < full { 1.0 } else { 0.5 };
         let most = problem.step_factor().max(0.5);
         for ((value, step), parameter) in values.iter_mut().zip(&steps.shared).zip(&problem.parameters) {
             *value += part * step.clamp(-2.0 * most * parameter.step, 2.0 * most * parameter.step);
         }
-        for (state, step) in states.iter_mut().zip(&steps.own) {
+        for ((state, step), _) in states
+            .iter_mut()
+            .zip(&steps.own)
+            .zip(moving)
+            .filter(|(_, moving)| *moving)
+        {
             for ((value, step), size) in state.own.iter_mut().zip(step).zip(OWN_STEPS) {
                 *value += part * step.clamp(-6.0 * size, 6.0 * size);
             }
@@ -257,6 +290,9 @@ fn fit_model(
     finish(&problem, values, &states, &kept, radii)
 }
 
+/// From this iteration on a step that makes a stream much less likely is taken back; before it the scatter still falls too fast.
+const STEADY: usize = 3;
+
 /// A stream whose χ is above this after the first iterations may be stuck in a place where it does not belong.
 const STUCK: f64 = 1.6;
 
@@ -273,6 +309,7 @@ fn rescue(
     let settings = Settings {
         iterations: RESCUE,
         looks: RESCUE,
+        again: 0,
         averaged: 2,
         ..problem.settings.clone()
     };
@@ -297,6 +334,7 @@ fn rescue(
                 if let Some(found) = again.streams.first() {
                     state.own = found.own;
                     state.slopes.clear();
+                    state.forget();
                 }
             }
             Err(FitError::Stopped) => return Err(FitError::Stopped),
@@ -310,7 +348,7 @@ fn rescue(
 const RESCUE: usize = 9;
 
 /// Sets of kicks that the last tracks are the mean of.
-const LAST_DRAWS: usize = 4;
+const LAST_DRAWS: usize = 16;
 
 /// Likelihood, streams and uncertainty at the end of a fit.
 fn finish(
@@ -323,7 +361,9 @@ fn finish(
     let iteration = problem.settings.iterations;
     let trial = problem.trial(&values).ok_or(FitError::Singular { iteration })?;
     let columns = problem.shared + problem.own_columns();
-    let all: Vec<Vec<Option<Judged>>> = (states.par_iter().enumerate())
+    // What the stars are judged to be, and where they would be on their track.
+    type Seen = (Vec<Option<Judged>>, Vec<[f64; 3]>);
+    let all: Vec<Seen> = (states.par_iter().enumerate())
         .map(|(stream, state)| {
             let draws: Vec<Tracks> = (0..LAST_DRAWS)
                 .map(|draw| {
@@ -335,16 +375,17 @@ fn finish(
                     problem.tracks(stream, made.as_ref())
                 })
                 .collect();
-            let mean = (0..problem.observed[stream].seen.len()).map(|star| {
-                let of: Option<Vec<[f64; OBSERVED]>> = draws.iter().map(|draw| draw[star]).collect();
-                of.map(|of| std::array::from_fn(|k| of.iter().map(|track| track[k]).sum::<f64>() / of.len() as f64))
-            });
-            problem.judged(stream, state, &mean.collect::<Vec<_>>(), 1.0)
+            let mean = mean_tracks(&draws.iter().collect::<Vec<_>>());
+            let observed = &problem.observed[stream];
+            let places = observed.seen.iter().zip(&mean);
+            let places = places.filter_map(|(star, track)| Some(observed.frame.locate(star.along, (*track)?).x));
+            let places = places.collect();
+            (problem.judged(stream, state, &mean, 1.0), places)
         })
         .collect();
     let mut streams = Vec::with_capacity(states.len());
     let mut equations = Vec::new();
-    for (stream, (state, judged)) in states.iter().zip(&all).enumerate() {
+    for (stream, (state, (judged, _))) in states.iter().zip(&all).enumerate() {
         let one = &problem.observed[stream];
         let known = judged.iter().flatten();
         // A star without a prediction is as likely as one of the field.
@@ -373,9 +414,21 @@ fn finish(
         equations.push(Equations::of_draws(&shares, &kept[stream], &tempered(judged)));
     }
     let posterior = (problem.shared > 0)
-        .then(|| Posterior::new(equations, &problem.parameters[..problem.shared]))
+        .then(|| {
+            let drawn = problem.settings.source == Source::Spray;
+            Posterior::new(equations, &problem.parameters[..problem.shared], drawn)
+        })
+        .flatten();
+    let places: Vec<[f64; 3]> = all.iter().flat_map(|(_, places)| places.iter().copied()).collect();
+    let base = &values[..problem.model.parameters.len()];
+    let like = |model: &Model| alike(model, &trial.galaxy, &places, base);
+    let pair = || Some([like(&problem.model)?, like(&problem.model.with_exponential_disc())?]);
+    // Orbits are few and told too well for the comparison to be one of discs alone.
+    let alike = (posterior.is_some() && problem.settings.source == Source::Spray)
+        .then(pair)
         .flatten();
     Ok(Fit {
+        alike,
         galaxy: trial.galaxy,
         ln_likelihood: streams.iter().map(|stream| stream.ln_likelihood).sum(),
         model: problem.model.clone(),

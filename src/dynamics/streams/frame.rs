@@ -70,6 +70,9 @@ impl Star {
 /// The observables that are predicted, in this order: φ2 (rad), ln d or the parallax (mas), v_los (km/s), μ_φ1 cos φ2 and μ_φ2 (mas/yr).
 pub(crate) const OBSERVED: usize = 5;
 
+/// What is seen of a point of phase space without angles: direction and proper motion (mas/yr) as vectors in a frame's axes, ln d, v_los.
+pub(crate) const SIGHT: usize = 8;
+
 /// A star in its stream's frame.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
@@ -81,6 +84,14 @@ pub(crate) struct Seen {
     pub errors: [[f64; OBSERVED]; OBSERVED],
     /// Whether the second is a parallax.
     pub is_parallax: bool,
+}
+
+impl Seen {
+    /// Its direction, in the frame's axes.
+    pub fn towards(&self) -> [f64; 3] {
+        let ((sin_1, cos_1), (sin_2, cos_2)) = (self.along.sin_cos(), self.values[0].sin_cos());
+        [cos_1 * cos_2, sin_1 * cos_2, sin_2]
+    }
 }
 
 /// A frame whose equator is a stream's great circle, as the Sun sees it.
@@ -212,6 +223,22 @@ impl Frame {
             (across * w - z * outwards) / distance * turning,
         ];
         (y.atan2(x), observables)
+    }
+
+    /// What is seen of a point of phase space, without angles.
+    #[inline]
+    pub fn sight(&self, star: &PhaseSpace) -> [f64; SIGHT] {
+        let (sun, motion) = (self.sun.position(), self.sun.velocity());
+        let away = [0, 1, 2].map(|i| star.x[i] - sun[i]);
+        let velocity = [0, 1, 2].map(|i| star.v[i] - motion[i]);
+        let n = self.axes.map(|axis| dot(axis, away));
+        let velocity = self.axes.map(|axis| dot(axis, velocity));
+        let distance = dot(n, n).sqrt().max(1e-12);
+        let n = n.map(|n| n / distance);
+        let v_los = dot(n, velocity);
+        let turning = 1.0 / (distance * KM_S_PER_KPC_MAS_YR);
+        let m = [0, 1, 2].map(|i| (velocity[i] - v_los * n[i]) * turning);
+        [n[0], n[1], n[2], m[0], m[1], m[2], distance.ln(), v_los]
     }
 
     /// The point of phase space that is seen so; the inverse of [`Self::observe`].

@@ -3,6 +3,7 @@
 use super::settings::Settings;
 use crate::potential::Expansion;
 use crate::potential::expansion::{HARMONICS, Term};
+use crate::potential::three_discs;
 use crate::units::GRAVITATIONAL_CONSTANT;
 
 /// One parameter: what is known of it beforehand, and how far it is moved to see what changes.
@@ -42,6 +43,7 @@ pub enum Correction {
 pub struct Model {
     /// ln M_d, ln a, ln b, ln v₀, ln r_s, ln q, then coefficients in units of `UNIT`: of the discs, spheres and other multipoles.
     pub parameters: Vec<Parameter>,
+    exponential: bool,
     discs: Vec<f64>,
     scales: Vec<f64>,
     orders: Vec<usize>,
@@ -52,6 +54,9 @@ pub const UNIT: f64 = 1e4;
 
 /// Scale radii of the other discs, kpc: with the base they have the freedom of an exponential disc in Smith et al. (2015).
 const DISCS: [f64; 3] = [2.0, 5.0, 12.0];
+
+/// Middle of the prior of an exponential disc's scale length, kpc.
+const EXPONENTIAL_LENGTH: f64 = 2.6;
 
 /// Parameters without the correction.
 const BASE: usize = 6;
@@ -93,24 +98,41 @@ impl Model {
         }
         Self {
             parameters,
+            exponential: false,
             discs,
             scales,
             orders,
         }
     }
 
+    /// The same with an exponential disc, whose scale length takes the place of a.
+    pub(crate) fn with_exponential_disc(&self) -> Self {
+        let mut other = self.clone();
+        other.exponential = true;
+        if let Some(length) = other.parameters.get_mut(1) {
+            length.mean = EXPONENTIAL_LENGTH.ln();
+        }
+        other
+    }
+
     /// The galaxy of these values of the parameters; none if one of them is not finite.
     pub fn galaxy(&self, values: &[f64]) -> Option<Expansion> {
         let (&[mass, a, b, velocity, core, flattening], rest) = values.split_first_chunk::<BASE>()?;
         let (a, b) = (a.exp(), b.exp());
-        let mut terms = vec![
-            Term::Disc { a, b },
-            Term::Halo {
-                core: core.exp(),
-                flattening: flattening.exp(),
-            },
-        ];
-        let mut coefficients = vec![GRAVITATIONAL_CONSTANT * mass.exp() / (a + b), (2.0 * velocity).exp()];
+        let parts = match self.exponential {
+            true => three_discs(b / a).map(|(part, length)| (part, length * a)).to_vec(),
+            false => vec![(1.0, a)],
+        };
+        let (mut terms, mut coefficients) = (Vec::new(), Vec::new());
+        for (part, a) in parts {
+            terms.push(Term::Disc { a, b });
+            coefficients.push(GRAVITATIONAL_CONSTANT * mass.exp() * part / (a + b));
+        }
+        terms.push(Term::Halo {
+            core: core.exp(),
+            flattening: flattening.exp(),
+        });
+        coefficients.push((2.0 * velocity).exp());
         terms.extend(self.discs.iter().map(|&a| Term::Disc { a, b }));
         terms.extend(self.scales.iter().map(|&scale| Term::Disc { a: 0.0, b: scale }));
         for &order in &self.orders {

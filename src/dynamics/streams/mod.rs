@@ -15,11 +15,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod disc_form;
 mod fit;
 mod frame;
 mod galaxy;
 mod lanes;
 mod likelihood;
+mod made;
 mod members;
 mod observed;
 mod particles;

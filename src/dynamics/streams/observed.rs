@@ -94,8 +94,6 @@ pub(crate) struct Observed {
     pub stream: i64,
     pub frame: Frame,
     pub seen: Vec<Seen>,
-    /// φ1 of all but a few of the stars.
-    pub range: (f64, f64),
     /// Where the search for the stream's own parameters begins.
     pub start: [f64; OWN],
     pub deviations: [f64; OWN],
@@ -209,8 +207,7 @@ impl Observed {
         let frame = Frame::new(&stream.stars, towards, sun);
         let seen: Vec<Seen> = stream.stars.iter().map(|star| frame.seen(star)).collect();
         let along = |fraction: f64| quantile(seen.iter().map(|star| star.along).collect(), fraction).unwrap_or(0.0);
-        let range = (along(0.02), along(0.98));
-        let reach = (0.6 * (range.1 - range.0)).max(1e-3);
+        let reach = (0.6 * (along(0.98) - along(0.02))).max(1e-3);
         let mut start = [0.0; OWN];
         let mut deviations = OWN_DEVIATION;
         let at_rest = frame.observe(&crate::phase_space::PhaseSpace::new(
@@ -262,7 +259,6 @@ impl Observed {
             stream: stream.stream,
             frame,
             seen,
-            range,
             start,
             deviations,
             field,

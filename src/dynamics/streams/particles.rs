@@ -2,12 +2,15 @@
 
 use super::frame::{Frame, OBSERVED};
 use super::lanes::{Batch, LANES, Pull};
+use super::made::Made;
+use super::observed::Observed;
 use super::release::{DEVIATES, Kicks, Tail, Tide};
 use super::spray::advance;
-use super::track::{Curve, Made};
+use super::track::{Curve, Particle, Plane, Range};
 use crate::phase_space::PhaseSpace;
 use crate::potential::{Expansion, Potential};
 use crate::sample::generator;
+use crate::statistics::quantile;
 use crate::vector::{dot, norm};
 use rand::Rng;
 use std::f64::consts::TAU;
@@ -34,6 +37,10 @@ pub(crate) struct Plan {
     pub periods: f64,
     /// Steps a radial period.
     pub steps: f64,
+    /// Where the stars are along the orbit.
+    pub range: Range,
+    /// Standard deviation of the track's window, rad of ψ.
+    pub width: f64,
 }
 
 /// One release: when, as a part of the age, and how, of both tails.
@@ -148,7 +155,21 @@ impl Path {
 }
 
 /// The first guess of a plan: the radial period of the orbit through φ1 = 0, and steps short enough for its pericentre.
-pub(crate) fn plan(galaxy: &Expansion, start: PhaseSpace, before: Option<Plan>, age: f64) -> Option<Plan> {
+pub(crate) fn plan(
+    galaxy: &Expansion,
+    observed: &Observed,
+    own: &[f64; OWN],
+    before: Option<Plan>,
+    age: f64,
+    window: f64,
+) -> Option<Plan> {
+    let start = through(&observed.frame, own);
+    let orbit = on_orbit(galaxy, &observed.frame, own)?;
+    let angles: Vec<f64> = observed.seen.iter().filter_map(|star| orbit.angle(star)).collect();
+    let of = |part: f64| quantile(angles.clone(), part);
+    let range = (of(0.0)?, of(1.0)?);
+    let length = of(0.98)? - of(0.02)?;
+
     let step = before.map_or(0.02 * norm(start.x) / norm(start.v).max(1.0), |plan| {
         plan.period / plan.steps
     });
@@ -163,6 +184,8 @@ pub(crate) fn plan(galaxy: &Expansion, start: PhaseSpace, before: Option<Plan>, 
         period,
         periods: age / period,
         steps: (period / (0.15 * nearest)).clamp(64.0, 400.0).ceil(),
+        range,
+        width: window * length.max(1e-3),
     })
 }
 
@@ -174,9 +197,13 @@ pub(crate) fn stripped(
     plan: &Plan,
     releases: &[Release],
 ) -> Option<Made> {
-    let [latitude, ln_d, v_los, mu_1, mu_2, lead, ln_mass] = *own;
-    let Made { orbit, .. } = on_orbit(&trial.galaxy, frame, own)?;
-    let start = frame.locate(0.0, [latitude, ln_d, v_los, mu_1, mu_2]);
+    let [.., lead, ln_mass] = *own;
+    let start = through(frame, own);
+    let plane = Plane::new(&start);
+    let points: Vec<Particle> = (around(&trial.galaxy, start).iter())
+        .map(|point| plane.coordinates(point))
+        .collect();
+    let orbit = Curve::new(&points, ORBIT_POINTS)?;
     let periods = plan.periods * trial.age_factor;
     let path = Path::new(&trial.galaxy, start, plan.period / plan.steps, |period| {
         (((periods - lead) * period).max(0.0), (lead * period).max(0.0))
@@ -207,21 +234,27 @@ pub(crate) fn stripped(
             trial.pull.advance(&mut batch, &step, steps as usize);
             particles.extend((0..chunk.len()).map(|i| {
                 let star = PhaseSpace::new([0, 1, 2].map(|k| batch.x[k][i]), [0, 1, 2].map(|k| batch.v[k][i]));
-                orbit.relative(frame.observe(&star))
+                orbit.relative(plane.coordinates(&star))
             }));
         }
     }
-    Some(Made { orbit, particles })
+    let ends = orbit.ends();
+    particles.retain(|(angle, _)| (ends.0..=ends.1).contains(angle));
+    Made::of_particles(frame, plane, &orbit, &particles, plan.range, plan.width)
 }
 
 /// Points of an orbit on the sky, to each side.
 const ORBIT_POINTS: usize = 300;
 
-/// The orbit through φ1 = 0, over 2.2 rad about the galaxy's centre to both sides, as it is seen.
-pub(crate) fn on_orbit(galaxy: &Expansion, frame: &Frame, own: &[f64; OWN]) -> Option<Made> {
-    const REACH: f64 = 2.2;
+/// The point of the progenitor's orbit at φ1 = 0.
+fn through(frame: &Frame, own: &[f64; OWN]) -> PhaseSpace {
     let [latitude, ln_d, v_los, mu_1, mu_2, ..] = *own;
-    let start = frame.locate(0.0, [latitude, ln_d, v_los, mu_1, mu_2]);
+    frame.locate(0.0, [latitude, ln_d, v_los, mu_1, mu_2])
+}
+
+/// The orbit through `start`, over 2.2 rad about the galaxy's centre to both sides.
+pub(crate) fn around(galaxy: &Expansion, start: PhaseSpace) -> Vec<PhaseSpace> {
+    const REACH: f64 = 2.2;
     let side = |sign: f64| {
         let (mut point, mut a) = (start, galaxy.acceleration(start.x));
         (0..ORBIT_POINTS)
@@ -230,18 +263,21 @@ pub(crate) fn on_orbit(galaxy: &Expansion, frame: &Frame, own: &[f64; OWN]) -> O
                 let rate = norm(point.angular_momentum()) / dot(point.x, point.x);
                 let rate = rate.max(0.1 * norm(point.v) / norm(point.x));
                 advance(galaxy, &mut point, &mut a, sign * REACH / ORBIT_POINTS as f64 / rate);
-                frame.observe(&point)
+                point
             })
             .collect::<Vec<_>>()
     };
     let mut points = side(-1.0);
     points.reverse();
-    points.push(frame.observe(&start));
+    points.push(start);
     points.extend(side(1.0));
-    Some(Made {
-        orbit: Curve::new(&points, ORBIT_POINTS)?,
-        particles: Vec::new(),
-    })
+    points
+}
+
+/// The same as it is seen.
+pub(crate) fn on_orbit(galaxy: &Expansion, frame: &Frame, own: &[f64; OWN]) -> Option<Made> {
+    let start = through(frame, own);
+    Made::of_orbit(frame, &Plane::new(&start), &around(galaxy, start))
 }
 
 #[cfg(test)]

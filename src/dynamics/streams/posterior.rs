@@ -8,7 +8,7 @@ use crate::numerics::{gauss_legendre_of, root};
 use crate::orbit::circular::circular_speed;
 use crate::potential::{Expansion, Potential};
 use crate::sample::generator;
-use crate::statistics::{mean, scatter};
+use crate::statistics::scatter;
 use crate::units::GRAVITATIONAL_CONSTANT;
 use rand::Rng;
 use rand_distr::StandardNormal;
@@ -17,25 +17,28 @@ use std::f64::consts::TAU;
 /// The Gaussian about the values of a fit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Posterior {
-    /// Covariance of the shared parameters, row-major.
+    /// Covariance of the shared parameters, row-major: that of the bound, and what the noise of finitely many particles in the slopes adds to it.
     pub covariance: Vec<f64>,
-    /// By how much the streams disagree more than their own errors let them, in standard deviations: 1 where they agree. The covariance
-    /// holds its square where it is above 1.
+    /// By how much the streams disagree more than their own errors and that noise let them, in standard deviations: 1 where they agree. The
+    /// covariance holds its square where it is above 1.
     pub misfit: f64,
     /// Lower triangle of the covariance's root, row-major.
     root: Vec<f64>,
+    /// The same of the bound of Cramér and Rao.
+    bound: Vec<f64>,
 }
 
 /// Part of the noise that is given back at a time.
 const NOISE_STEP: f64 = 0.25;
 
 impl Posterior {
-    pub(crate) fn new(mut equations: Vec<Equations>, parameters: &[Parameter]) -> Option<Self> {
+    /// `drawn` says whether slopes are of finitely many particles, whose noise adds to the uncertainty.
+    pub(crate) fn new(mut equations: Vec<Equations>, parameters: &[Parameter], drawn: bool) -> Option<Self> {
         let n = parameters.len();
         // Products of independent draws need not be positive in directions that the streams do not see: of the noise no more is given back than
         // makes them so, first for each stream's own parameters, then for what they share.
         let mut given = vec![0.0; equations.len()];
-        let (factor, total, reduced) = loop {
+        let (factor, mut total, reduced) = loop {
             let mut reduced: Vec<Reduced> = Vec::with_capacity(equations.len());
             for (one, given) in equations.iter_mut().zip(&mut given) {
                 let found = loop {
@@ -84,7 +87,15 @@ impl Posterior {
                 covariance[i * n + j] = column[i];
             }
         }
-        // Σ_s g_sᵀ Σ g_s is tr(Σ H) where scores have the variance that the likelihood says.
+        // Slopes J̄ of finitely many particles solve J̄ᵀ W r = 0, whose left side has the covariance H + N, N that of their noise.
+        let mut noise = vec![0.0; n * n];
+        for one in equations.iter().filter(|_| drawn) {
+            for (sum, value) in noise.iter_mut().zip(one.reduced_noise(1e-6)?) {
+                *sum += value;
+            }
+        }
+        total.iter_mut().zip(&noise).for_each(|(sum, value)| *sum += value);
+        // Σ_s g_sᵀ Σ g_s is tr(Σ (H + N)) where scores have the variance that the likelihood and that noise say.
         let mut sum = 0.0;
         for one in &reduced {
             let mut solved = one.gradient.clone();
@@ -99,23 +110,35 @@ impl Posterior {
         } else {
             1.0
         };
+        let bound = cholesky(&covariance, n)?;
+        let product = |a: &[f64], b: &[f64]| -> Vec<f64> {
+            let entry = |place: usize| (0..n).map(|k| a[place / n * n + k] * b[k * n + place % n]).sum();
+            (0..n * n).map(entry).collect()
+        };
+        let added = product(&product(&covariance, &noise), &covariance);
         let factor = misfit.max(1.0).powi(2);
-        covariance.iter_mut().for_each(|value| *value *= factor);
-        let root = cholesky(&covariance, n)?;
+        for (value, added) in covariance.iter_mut().zip(added) {
+            *value = factor * (*value + added);
+        }
         Some(Self {
+            root: cholesky(&covariance, n)?,
             covariance,
             misfit,
-            root,
+            bound,
         })
     }
 
     /// Values of the shared parameters drawn about `values`.
     pub fn draw<R: Rng + ?Sized>(&self, values: &[f64], random: &mut R) -> Vec<f64> {
-        let n = self.covariance.len().isqrt();
+        Self::drawn(&self.root, values, random)
+    }
+
+    fn drawn<R: Rng + ?Sized>(root: &[f64], values: &[f64], random: &mut R) -> Vec<f64> {
+        let n = root.len().isqrt();
         let deviates: Vec<f64> = (0..n).map(|_| random.sample(StandardNormal)).collect();
         let mut drawn = values.to_vec();
         for (i, drawn) in drawn.iter_mut().enumerate().take(n) {
-            *drawn += (0..=i).map(|j| self.root[i * n + j] * deviates[j]).sum::<f64>();
+            *drawn += (0..=i).map(|j| root[i * n + j] * deviates[j]).sum::<f64>();
         }
         drawn
     }
@@ -173,9 +196,9 @@ pub fn enclosed_mass<P: Potential + ?Sized>(potential: &P, r: f64) -> f64 {
 pub struct Known {
     /// At the values of the fit.
     pub value: f64,
-    /// Standard deviation; not finite where the galaxy was held.
+    /// Standard deviation, with what a disc of another form, which the streams do not tell from it, would change; not finite where the galaxy was held.
     pub error: f64,
-    /// The bound of Cramér and Rao on it, were the streams of the model and their errors as stated: the error without the misfit.
+    /// The bound of Cramér and Rao on it, were the streams of the model, their errors as stated and particles without number.
     pub bound: f64,
 }
 
@@ -198,34 +221,39 @@ const DRAWS: usize = 200;
 impl Fit {
     /// Galaxies drawn from the posterior; none where the galaxy was held.
     pub fn draws(&self, count: usize, seed: u64) -> Vec<Expansion> {
+        self.drawn(count, seed, |posterior| &posterior.root)
+    }
+
+    fn drawn(&self, count: usize, seed: u64, root: impl Fn(&Posterior) -> &Vec<f64>) -> Vec<Expansion> {
         let Some(posterior) = &self.posterior else {
             return Vec::new();
         };
         let mut random = generator(seed, 0);
         let model = self.model.parameters.len();
+        let mut values = || Posterior::drawn(root(posterior), &self.values, &mut random);
         (0..count)
-            .filter_map(|_| self.model.galaxy(&posterior.draw(&self.values, &mut random)[..model]))
+            .filter_map(|_| self.model.galaxy(&values()[..model]))
             .collect()
     }
 
     /// Circular speed, flattening and mass at each of `radii`, with errors.
     pub fn at_radii(&self, radii: &[f64], seed: u64) -> Vec<AtRadius> {
         let draws = self.draws(DRAWS, seed);
-        let widened = self
-            .posterior
-            .as_ref()
-            .map_or(1.0, |posterior| posterior.misfit.max(1.0));
+        let within = self.drawn(DRAWS, seed, |posterior| &posterior.bound);
         let known = |of: &dyn Fn(&Expansion) -> Option<f64>| {
-            let drawn: Vec<f64> = draws.iter().filter_map(of).collect();
-            let error = if mean(drawn.iter().copied()).is_some() {
+            let spread = |galaxies: &[Expansion]| {
+                let drawn: Vec<f64> = galaxies.iter().filter_map(of).collect();
                 scatter(&drawn).unwrap_or(f64::NAN)
-            } else {
-                f64::NAN
             };
+            let value = of(&self.galaxy).unwrap_or(f64::NAN);
+            // What a disc of another form changes.
+            let form = self.alike.as_ref().map_or(0.0, |[one, other]| {
+                of(one).zip(of(other)).map_or(0.0, |(one, other)| other - one)
+            });
             Known {
-                value: of(&self.galaxy).unwrap_or(f64::NAN),
-                error,
-                bound: error / widened,
+                value,
+                error: spread(&draws).hypot(form),
+                bound: spread(&within),
             }
         };
         radii
@@ -274,6 +302,7 @@ mod tests {
         let covariance = vec![4.0, 1.0, 1.0, 2.0];
         let posterior = Posterior {
             root: cholesky(&covariance, 2).unwrap(),
+            bound: cholesky(&covariance, 2).unwrap(),
             covariance,
             misfit: 1.0,
         };

@@ -3,11 +3,13 @@
 use super::frame::OBSERVED;
 use super::galaxy::{Model, Parameter};
 use super::likelihood::{Judged, judge, predicted};
+use super::made::Made;
 use super::observed::Observed;
 use super::particles::{OWN, Plan, Trial, on_orbit, plan, releases, stripped};
 use super::release::Kicks;
 use super::settings::{FitError, Settings, Source};
-use super::track::{Made, floor, scatter};
+use super::system::DAMPING;
+use super::track::{Square, floor};
 use crate::units::Natural;
 use rayon::prelude::*;
 
@@ -18,10 +20,17 @@ pub(crate) const STRIPPING: usize = 3;
 pub(crate) struct State {
     pub own: [f64; OWN],
     pub plan: Option<Plan>,
-    pub scatter: [[f64; OBSERVED]; OBSERVED],
+    /// The stream's own covariance where each star is.
+    pub scatter: Vec<Square>,
     pub outliers: f64,
     /// Means over iterations of the slopes, a row for each star and column.
     pub slopes: Vec<[f64; OBSERVED]>,
+    /// Where it was likeliest, and how likely; not yet known again where it has gone back there.
+    best: ([f64; OWN], Option<f64>),
+    /// Marquardt's addition to the diagonal.
+    pub damping: f64,
+    /// Means of the second looks, until there are enough, and how many they are.
+    pub fresh: (Vec<[f64; OBSERVED]>, usize),
 }
 
 pub(crate) struct Problem<'a> {
@@ -65,15 +74,6 @@ impl Problem<'_> {
         }
     }
 
-    /// Standard deviation of the regression's window, relative to the stream's length.
-    pub fn window(&self, observed: &Observed) -> f64 {
-        let part = match self.settings.source {
-            Source::Spray => 0.07,
-            Source::Orbit => 0.03,
-        };
-        part * (observed.range.1 - observed.range.0).max(1e-3)
-    }
-
     pub fn trial(&self, values: &[f64]) -> Option<Trial> {
         let (galaxy, stripping) = values.split_at(values.len() - STRIPPING);
         let galaxy = self.model.galaxy(galaxy)?;
@@ -102,11 +102,8 @@ impl Problem<'_> {
 
     /// The track at every star.
     pub fn tracks(&self, stream: usize, made: Option<&Made>) -> Tracks {
-        let observed = &self.observed[stream];
-        let width = self.window(observed);
-        let seen = observed.seen.iter();
-        seen.map(|star| made?.track(star.along, star.values[0], width))
-            .collect()
+        let seen = self.observed[stream].seen.iter();
+        seen.map(|star| made?.predicted(star)).collect()
     }
 
     pub fn judged(
@@ -117,17 +114,19 @@ impl Problem<'_> {
         heat: f64,
     ) -> Vec<Option<Judged>> {
         let observed = &self.observed[stream];
-        let scatter = state.scatter.map(|row| row.map(|c| heat * c));
         let count = observed.seen.len();
         let part = self
             .settings
             .independent
             .map_or(1.0, |independent| (independent as f64 / count as f64).min(1.0));
-        let one = |(star, track): (&super::frame::Seen, &Option<[f64; OBSERVED]>)| {
-            let judged = judge(star, track.as_ref()?, &scatter, state.outliers, &observed.field)?;
-            Some(judged.share(part))
-        };
-        observed.seen.iter().zip(tracks).map(one).collect()
+        let stars = observed.seen.iter().zip(tracks).zip(&state.scatter);
+        stars
+            .map(|((star, track), scatter)| {
+                let scatter = scatter.map(|row| row.map(|c| heat * c));
+                let judged = judge(star, track.as_ref()?, &scatter, state.outliers, &observed.field)?;
+                Some(judged.share(part))
+            })
+            .collect()
     }
 
     /// One iteration's tracks: for every stream the base, and where slopes are looked for one for each column.
@@ -135,14 +134,15 @@ impl Problem<'_> {
         let base = self.trial(values).ok_or(FitError::Singular { iteration })?;
         let age = Natural::from(self.settings.age).0;
         for (stream, state) in states.iter_mut().enumerate() {
-            let observables = std::array::from_fn(|k| state.own[k]);
-            let start = self.observed[stream].frame.locate(0.0, observables);
+            let (observed, window) = (&self.observed[stream], self.settings.window);
             state.plan = match self.settings.source {
-                Source::Spray => plan(&base.galaxy, start, state.plan, age).or(state.plan),
+                Source::Spray => plan(&base.galaxy, observed, &state.own, state.plan, age, window).or(state.plan),
                 Source::Orbit => Some(Plan {
                     period: 1.0,
                     periods: 1.0,
                     steps: 1.0,
+                    range: (0.0, 0.0),
+                    width: 0.0,
                 }),
             };
             if state.plan.is_none() {
@@ -152,31 +152,27 @@ impl Problem<'_> {
         }
         // Differences forwards and backwards in turn, so that their means are central.
         let sign = if iteration.is_multiple_of(2) { 1.0 } else { -1.0 } * self.step_factor();
-        let moved = (0..if iteration < self.settings.looks {
-            self.shared
-        } else {
-            0
-        })
-            .map(|column| {
-                let mut moved = values.to_vec();
-                moved[column] += sign * self.parameters[column].step;
-                self.trial(&moved)
-            });
+        let looks = self.settings.looks_at(iteration);
+        let moved = (0..if looks { self.shared } else { 0 }).map(|column| {
+            let mut moved = values.to_vec();
+            moved[column] += sign * self.parameters[column].step;
+            self.trial(&moved)
+        });
         let trials: Vec<Option<Trial>> = moved.collect();
-        let columns = if iteration < self.settings.looks {
-            self.shared + self.own_columns()
-        } else {
-            0
+        let columns = if looks { self.shared + self.own_columns() } else { 0 };
+        // The base and each column share one draw of kicks; the base has some more.
+        let draws = match self.settings.source {
+            Source::Spray => self.settings.draws.max(1),
+            Source::Orbit => 1,
         };
-        let tasks: Vec<(usize, Option<usize>)> = (0..states.len())
-            .flat_map(|stream| {
-                std::iter::once((stream, None)).chain((0..columns).map(move |column| (stream, Some(column))))
-            })
+        let tasks: Vec<(usize, usize)> = (0..states.len())
+            .flat_map(|stream| (0..draws + columns).map(move |task| (stream, task)))
             .collect();
         let states = &*states;
         let mut found: Vec<(Option<Made>, Tracks)> = tasks
             .into_par_iter()
-            .map(|(stream, column)| {
+            .map(|(stream, task)| {
+                let column = task.checked_sub(draws);
                 let state = &states[stream];
                 let mut own = state.own;
                 let trial = match column {
@@ -187,17 +183,21 @@ impl Problem<'_> {
                         Some(&base)
                     }
                 };
-                let made = trial
-                    .zip(state.plan.as_ref())
-                    .and_then(|(trial, plan)| self.made(trial, stream, &own, plan, iteration as u64));
+                let made = trial.zip(state.plan.as_ref()).and_then(|(trial, plan)| {
+                    let draw = if column.is_none() { task } else { 0 };
+                    self.made(trial, stream, &own, plan, (iteration + draw * DRAWS_APART) as u64)
+                });
                 let tracks = self.tracks(stream, made.as_ref());
-                (made.filter(|_| column.is_none()), tracks)
+                (made.filter(|_| task == 0), tracks)
             })
             .collect();
         let mut looks = Vec::with_capacity(states.len());
         for stream in (0..states.len()).rev() {
-            let moved = found.split_off(stream * (columns + 1) + 1);
-            let Some((made, tracks)) = found.pop() else {
+            let moved = found.split_off(stream * (columns + draws) + draws);
+            let bases = found.split_off(stream * (columns + draws));
+            let all: Vec<&Tracks> = bases.iter().map(|(_, tracks)| tracks).collect();
+            let mean = mean_tracks(&all);
+            let Some((made, tracks)) = bases.into_iter().next() else {
                 continue;
             };
             let seen = &self.observed[stream].seen;
@@ -214,11 +214,34 @@ impl Problem<'_> {
                     }
                 }
             }
-            looks.push(Look { made, tracks, slopes });
+            looks.push(Look {
+                made,
+                tracks: mean,
+                slopes,
+            });
         }
         looks.reverse();
         Ok(looks)
     }
+}
+
+/// Between the seeds of the draws of one iteration; there are fewer iterations.
+const DRAWS_APART: usize = 1 << 12;
+
+/// The mean of tracks of several draws; none where one of them is not there.
+pub(crate) fn mean_tracks(draws: &[&Tracks]) -> Tracks {
+    let stars = draws.first().map_or(0, |first| first.len());
+    (0..stars)
+        .map(|star| {
+            let of = draws
+                .iter()
+                .map(|draw| draw[star])
+                .collect::<Option<Vec<[f64; OBSERVED]>>>()?;
+            Some(std::array::from_fn(|k| {
+                of.iter().map(|track| track[k]).sum::<f64>() / of.len() as f64
+            }))
+        })
+        .collect()
 }
 
 /// The same stars with errors as many times as large as the stream's χ says where that is above 1: a stream that no galaxy fits tells little of it.
@@ -230,8 +253,17 @@ pub(crate) fn tempered(judged: &[Option<Judged>]) -> Vec<Option<Judged>> {
         .collect()
 }
 
+/// By how much ln L of a star, in the mean over a stream, may fall with a step.
+const WORSE: f64 = 0.5;
+
+/// By how much Marquardt's addition grows after a step that is taken back.
+const SHORTER: f64 = 10.0;
+
+/// Second looks that are enough to use.
+const ENOUGH: usize = 2;
+
 /// Looks whose slopes are kept apart for the uncertainty.
-pub(crate) const KEPT: usize = 6;
+pub(crate) const KEPT: usize = 12;
 
 /// What an iteration sees of a stream.
 pub(crate) struct Look {
@@ -254,25 +286,64 @@ impl State {
         Self {
             own: observed.start,
             plan: None,
-            scatter,
+            scatter: vec![scatter; observed.seen.len()],
             outliers: 0.0,
             slopes: Vec::new(),
+            best: (observed.start, None),
+            damping: DAMPING,
+            fresh: (Vec::new(), 0),
         }
     }
 
     /// Takes the scatter of new particles into account, while it still may change.
-    pub fn learn(&mut self, observed: &Observed, look: &Look, width: f64, iteration: usize) {
-        let found = look
-            .made
-            .as_ref()
-            .and_then(|made| scatter(&made.particles, observed.range, width));
-        if let (Some(found), true) = (found, iteration < burn_in(Source::Spray) + 2) {
-            let old = if iteration == 0 { 0.0 } else { 0.6 };
-            for (row, found) in self.scatter.iter_mut().zip(found) {
-                for (value, found) in row.iter_mut().zip(found) {
-                    *value = old * *value + (1.0 - old) * found;
-                }
+    pub fn learn(&mut self, observed: &Observed, look: &Look, iteration: usize) {
+        if iteration >= burn_in(Source::Spray) + 2 {
+            return;
+        }
+        let old = if iteration == 0 { 0.0 } else { 0.6 };
+        let made = look.made.as_ref();
+        let found = made.and_then(|made| made.scatter(&observed.frame, &observed.seen));
+        for (scatter, found) in self.scatter.iter_mut().zip(found.into_iter().flatten()) {
+            for (value, found) in scatter.iter_mut().flatten().zip(found.iter().flatten().flatten()) {
+                *value = old * *value + (1.0 - old) * found;
             }
+        }
+    }
+
+    /// Whether the stream is about as likely as at its likeliest place; if it is not, it goes back there, and its next steps are shorter.
+    pub fn stays(&mut self, judged: &[Option<Judged>]) -> bool {
+        let now = judged.iter().flatten().map(|star| star.ln_likelihood).sum::<f64>();
+        match self.best.1 {
+            Some(best) if now < best - WORSE * judged.len() as f64 => {
+                (self.own, self.best.1) = (self.best.0, None);
+                self.damping = (SHORTER * self.damping).min(10.0);
+                false
+            }
+            best => {
+                self.damping = (self.damping / SHORTER.sqrt()).max(DAMPING);
+                if best.is_none_or(|best| now > best) {
+                    self.best = (self.own, Some(now));
+                }
+                true
+            }
+        }
+    }
+
+    /// Forgets where it was likeliest.
+    pub fn forget(&mut self) {
+        self.best = (self.own, None);
+    }
+
+    /// Adds a second look's slopes to their mean, which takes the place of the first ones when it is of [`ENOUGH`].
+    pub fn refresh(&mut self, slopes: &[[f64; OBSERVED]]) {
+        let (mean, count) = &mut self.fresh;
+        mean.resize(slopes.len(), [0.0; OBSERVED]);
+        *count += 1;
+        for (mean, new) in mean.iter_mut().flatten().zip(slopes.iter().flatten()) {
+            *mean += (new - *mean) / *count as f64;
+        }
+        if *count >= ENOUGH {
+            self.slopes.clone_from(mean);
         }
     }
 

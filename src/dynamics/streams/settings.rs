@@ -29,12 +29,18 @@ pub struct Settings {
     pub discs: f64,
     /// How many of a stream's stars are independent: fewer than there are where they are points of one curve.
     pub independent: Option<usize>,
+    /// Standard deviation of the window in which a track is the mean of its particles, relative to the stream's length.
+    pub window: f64,
     /// Releases into each tail.
     pub releases: usize,
     /// Iterations.
     pub iterations: usize,
     /// How many of them, the first, look for slopes; the others use the mean of those, and cost little.
     pub looks: usize,
+    /// Draws of kicks that residuals are the mean of.
+    pub draws: usize,
+    /// How many iterations, halfway between those and the averaged ones, look for slopes anew; 0 for none.
+    pub again: usize,
     /// How many of the last iterations the result is the mean of.
     pub averaged: usize,
     /// Middle of the prior of the time since stripping began.
@@ -57,16 +63,22 @@ impl Settings {
             shrinkage: 0.18,
             discs: 0.0,
             independent: None,
+            window: 0.07,
             releases: 150,
             iterations: match source {
-                Source::Spray => 20,
+                Source::Spray => 60,
                 Source::Orbit => 30,
             },
             looks: match source {
                 Source::Spray => 8,
                 Source::Orbit => 30,
             },
-            averaged: 10,
+            draws: 2,
+            again: 12,
+            averaged: match source {
+                Source::Spray => 20,
+                Source::Orbit => 10,
+            },
             age: Gyr(3.0),
             progenitor: 0.03,
             mass: 2e4,
@@ -74,6 +86,22 @@ impl Settings {
         }
     }
 }
+
+impl Settings {
+    /// Iterations that look for slopes anew.
+    pub(crate) fn second_looks(&self) -> std::ops::Range<usize> {
+        let first = self.looks + AGAIN_AFTER;
+        first..(first + self.again).min(self.iterations)
+    }
+
+    /// Whether an iteration looks for slopes.
+    pub(crate) fn looks_at(&self, iteration: usize) -> bool {
+        iteration < self.looks || self.second_looks().contains(&iteration)
+    }
+}
+
+/// Iterations between the first looks and the second ones.
+const AGAIN_AFTER: usize = 5;
 
 /// Why a galaxy cannot be fitted.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -6,8 +6,8 @@ use super::likelihood::Judged;
 use super::particles::OWN;
 use crate::linear_algebra::{Factor, Symmetric};
 
-/// Marquardt's addition to the diagonal, relative.
-const DAMPING: f64 = 1e-3;
+/// Marquardt's addition to the diagonal, relative, where nothing goes wrong.
+pub(crate) const DAMPING: f64 = 1e-3;
 
 /// Which columns there are, and what a stream's own parameters were expected to be.
 pub(crate) struct Shares<'a> {
@@ -30,6 +30,8 @@ pub(crate) struct Equations {
     /// What the noise of the draws adds to it where it is that of their mean slopes; zero where there is one draw.
     noise: Vec<f64>,
     gradient: Vec<f64>,
+    /// Marquardt's addition to the diagonal of the stream's own block, relative.
+    pub damping: f64,
 }
 
 /// What to add to the parameters.
@@ -102,6 +104,7 @@ impl Equations {
             hessian: vec![0.0; shares.columns * shares.columns],
             noise: vec![0.0; shares.columns * shares.columns],
             gradient: vec![0.0; shares.columns],
+            damping: DAMPING,
         }
     }
 
@@ -181,6 +184,33 @@ impl Equations {
         Some((coupled, side))
     }
 
+    /// Covariance that the noise of the draws gives the gradient that is left for the shared parameters: T N Tᵀ, T = (1, −H_pq H_qq⁻¹).
+    pub fn reduced_noise(&self, damping: f64) -> Option<Vec<f64>> {
+        let (n, shared) = (self.columns, self.shared);
+        let (coupled, _) = self.eliminate(damping)?;
+        let row = |i: usize| (0..n).map(move |k| if k == i { 1.0 } else { 0.0 });
+        let project = |i: usize| -> Vec<f64> {
+            let own = coupled[i].iter().map(|value| -value);
+            row(i).take(shared).chain(own).collect()
+        };
+        let rows: Vec<Vec<f64>> = (0..shared).map(project).collect();
+        let mut reduced = vec![0.0; shared * shared];
+        for (i, left) in rows.iter().enumerate() {
+            let times: Vec<f64> = (0..n)
+                .map(|k| {
+                    left.iter()
+                        .enumerate()
+                        .map(|(l, value)| value * self.noise[l * n + k])
+                        .sum()
+                })
+                .collect();
+            for (j, right) in rows.iter().enumerate() {
+                reduced[i * shared + j] = times.iter().zip(right).map(|(a, b)| a * b).sum();
+            }
+        }
+        Some(reduced)
+    }
+
     /// What is left for the shared parameters.
     pub fn reduce(&self, damping: f64) -> Option<Reduced> {
         let (n, shared) = (self.columns, self.shared);
@@ -210,7 +240,7 @@ impl Equations {
                 step[i] += weight * (parameter.mean - values[i]);
             }
             for one in all {
-                let reduced = one.reduce(DAMPING)?;
+                let reduced = one.reduce(one.damping)?;
                 for (i, step) in step.iter_mut().enumerate() {
                     *step += reduced.gradient[i];
                     for j in 0..=i {
@@ -221,7 +251,7 @@ impl Equations {
             matrix.factor(|_| DAMPING)?.solve(&mut step);
         }
         let own = all.iter().map(|one| {
-            let (coupled, side) = one.eliminate(DAMPING)?;
+            let (coupled, side) = one.eliminate(one.damping)?;
             Some(std::array::from_fn(|k| {
                 let back = |step: &f64, column: &Vec<f64>| step * column.get(k).copied().unwrap_or(0.0);
                 side.get(k).copied().unwrap_or(0.0)

@@ -3,7 +3,7 @@
 //! `streams FILE exact|errors [KEY=VALUE...]`: a CSV file with the columns stream, x y z, ax ay az (the truth), l b, distance v_los mu_l_cosb
 //! mu_b, and of the last four also `_observed` and `_error`. `streams GALAXY [KEY=VALUE...]`: streams of our own in `milky_way_like`,
 //! `dehnen_binney_98_1`, `piffl_14`, `flattened` (q = 0.7) or `triaxial`. Keys: source, correction, scales, shrinkage, discs, releases, looks,
-//! iterations, seed (of the kicks), progenitor, age, independent, held (folds that are held out); across (deg) for a file; for our own also sample (its seed), recipe, window (deg), stars,
+//! again, draws, width (of the track's window), iterations, seed (of the kicks), progenitor, age, independent, held (folds that are held out); across (deg) for a file; parallax (an error in mas, in place of distances); for our own also sample (its seed), recipe, window (deg), stars,
 //! interlopers (a part), errors (a factor), lead (deg).
 //!
 //! `streams coverage GALAXY [seeds=20] [first=1] [KEY=VALUE...]` fits as many samples of our own and says how often the error bars hold; a fit
@@ -86,9 +86,12 @@ fn settings(with: &Options) -> Settings {
         discs: with.number("discs", usual.discs),
         independent: with.text("independent").and_then(|text| text.parse().ok()),
         age: Gyr(with.number("age", usual.age.0)),
+        window: with.number("width", usual.window),
         releases: with.number("releases", usual.releases as f64) as usize,
         iterations: with.number("iterations", usual.iterations as f64) as usize,
         looks: with.number("looks", usual.looks as f64) as usize,
+        draws: with.number("draws", usual.draws as f64) as usize,
+        again: with.number("again", usual.again as f64) as usize,
         averaged: with.number("averaged", usual.averaged as f64) as usize,
         progenitor: with.number("progenitor", usual.progenitor),
         seed: with.number("seed", 0.0) as u64,
@@ -195,6 +198,7 @@ fn main() -> Result<(), Failure> {
             &what,
             rest.iter().any(|text| text == "errors"),
             with.number("across", 0.0),
+            with.text("parallax").and_then(|text| text.parse().ok()),
         )?,
     };
     let (settings, sun) = (settings(&with), Sun::default());
@@ -229,8 +233,8 @@ fn main() -> Result<(), Failure> {
     println!();
     for stream in &found.streams {
         print!(
-            "  [{} chi {:.2} out {:.2} lead {:+.3} M {:.0}]",
-            stream.stream, stream.chi, stream.outliers, stream.lead, stream.mass
+            "  [{} chi {:.2} lnL {:.0} out {:.2} lead {:+.3} M {:.0}]",
+            stream.stream, stream.chi, stream.ln_likelihood, stream.outliers, stream.lead, stream.mass
         );
     }
     println!();

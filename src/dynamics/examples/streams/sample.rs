@@ -19,8 +19,8 @@ use crate::{Failure, Options};
 /// Streams, the places of their stars, and the accelerations there.
 pub type Sample = (Vec<Stream>, Vec<([f64; 3], [f64; 3])>);
 
-/// The streams of a file.
-pub fn read(path: &str, observed: bool, across: f64) -> Result<Sample, Failure> {
+/// The streams of a file; with `parallax` errors of that many mas in place of distances.
+pub fn read(path: &str, observed: bool, across: f64, parallax: Option<f64>) -> Result<Sample, Failure> {
     let text = std::fs::read_to_string(path)?;
     let mut lines = text.lines();
     let names: Vec<&str> = lines.next().ok_or("an empty file")?.split(',').collect();
@@ -44,11 +44,21 @@ pub fn read(path: &str, observed: bool, across: f64) -> Result<Sample, Failure> 
                 error: 0.0,
             },
         };
+        let distance = match parallax {
+            Some(error) => {
+                let deviate = (of("distance_observed") - of("distance")) / of("distance_error");
+                Distance::Parallax(Measured {
+                    value: 1.0 / of("distance") + if observed { error * deviate } else { 0.0 },
+                    error: if observed { error } else { 0.0 },
+                })
+            }
+            None => Distance::Kpc(measured("distance")),
+        };
         streams.entry(of("stream") as i64).or_default().push(Star {
             l: of("l"),
             b: of("b"),
             across,
-            distance: Some(Distance::Kpc(measured("distance"))),
+            distance: Some(distance),
             v_los: Some(measured("v_los")),
             proper_motion: Some([measured("mu_l_cosb"), measured("mu_b")]),
             correlation: 0.0,
@@ -106,6 +116,7 @@ pub fn made(potential: &dyn Potential, seed: u64, with: &Options) -> Result<Samp
     );
     let (factor, interlopers) = (with.number("errors", 1.0), with.number("interlopers", 0.0));
     let lead = with.number("lead", 0.0).to_radians();
+    let parallax = with.text("parallax").and_then(|text| text.parse().ok());
     let chen = with.text("recipe") == Some("chen");
     let (mut streams, mut truth) = (Vec::new(), Vec::new());
     for stream in 0..16_i64 {
@@ -149,7 +160,10 @@ pub fn made(potential: &dyn Potential, seed: u64, with: &Options) -> Result<Samp
                 l: at.l,
                 b: at.b,
                 across: 0.0,
-                distance: Some(Distance::Kpc(with_error(at.distance, 0.03 * at.distance))),
+                distance: Some(match parallax {
+                    Some(error) => Distance::Parallax(with_error(1.0 / at.distance, error)),
+                    None => Distance::Kpc(with_error(at.distance, 0.03 * at.distance)),
+                }),
                 v_los: Some(with_error(at.v_los, 1.0)),
                 proper_motion: Some([with_error(at.mu_l_cosb, 0.02), with_error(at.mu_b, 0.02)]),
                 correlation: 0.0,
@@ -176,7 +190,10 @@ pub fn made(potential: &dyn Potential, seed: u64, with: &Options) -> Result<Samp
                 error: factor * error,
             };
             seen[place] = Star {
-                distance: Some(Distance::Kpc(with_error(field.distance, 0.03 * field.distance))),
+                distance: Some(match parallax {
+                    Some(error) => Distance::Parallax(with_error(1.0 / field.distance, error)),
+                    None => Distance::Kpc(with_error(field.distance, 0.03 * field.distance)),
+                }),
                 v_los: Some(with_error(field.v_los, 1.0)),
                 proper_motion: Some([with_error(field.mu_l_cosb, 0.02), with_error(field.mu_b, 0.02)]),
                 ..star
