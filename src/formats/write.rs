@@ -3,6 +3,7 @@
 mod ascii;
 mod fits;
 mod text;
+mod widened;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -13,6 +14,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use tables::RecordBatch;
 
 use crate::error::FormatError;
+use widened::Widened;
 
 /// A format that is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +84,14 @@ pub struct Outcome {
 /// grow with the table: its rows are gone through twice where a header stands before them that says how many they are.
 pub fn write(path: &Path, format: Written, name: &str, rows: &dyn Rows) -> Result<Outcome, FormatError> {
     let mut outcome = Outcome::default();
+    let widened;
+    let rows: &dyn Rows = match format {
+        Written::Parquet => rows,
+        Written::Csv | Written::Ecsv | Written::Fits => {
+            widened = Widened::of(rows)?;
+            &widened
+        }
+    };
     whole(path, |draft| {
         let schema = rows.schema();
         let extent = match format {

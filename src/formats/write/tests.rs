@@ -124,3 +124,37 @@ fn fits_is_spelled_in_ascii_and_cut_after_words() {
     let found = read(&path, How::default(), &[("name", Role::Label), ("plain", Role::Label)]).unwrap();
     assert_eq!(shown(&found), ["'Jorgen phi' 'a'", "'theta-1' 'b'"]);
 }
+
+#[test]
+fn columns_of_others_are_written_and_what_has_no_form_is_named() {
+    use arrow::array::{Float32Array, Int16Array, LargeStringArray, ListArray, UInt64Array};
+    use arrow::datatypes::Int32Type;
+    let folder = tempfile::tempdir().unwrap();
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("r", Arc::new(Float32Array::from(vec![Some(0.1), None, Some(f32::MAX)]))),
+        ("n", Arc::new(Int16Array::from(vec![-3, 0, 7]))),
+        ("id", Arc::new(UInt64Array::from(vec![u64::MAX, 1, 2]))),
+        ("name", Arc::new(LargeStringArray::from(vec!["a", "b", "c,d"]))),
+    ];
+    let others = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)));
+    let others = others.unwrap();
+    let csv = folder.path().join("o.csv");
+    write(&csv, Written::Csv, "", &others).unwrap();
+    let expected = "r,n,id,name\n0.1,-3,18446744073709551615,a\n,0,1,b\n3.4028235e38,7,2,\"c,d\"\n";
+    assert_eq!(std::fs::read_to_string(&csv).unwrap(), expected);
+    for ending in ["fits", "ecsv"] {
+        let path = folder.path().join(format!("o.{ending}"));
+        write(&path, Written::of(&path).unwrap(), "stars", &others).unwrap();
+        let found = read(&path, How::default(), &[("r", Role::Number), ("n", Role::Number)]).unwrap();
+        let rows = shown(&found).join(", ").replace("(NaN)", "NaN");
+        assert_eq!(
+            rows, "0.1 -3, NaN 0, 340282350000000000000000000000000000000 7",
+            "{ending}"
+        );
+    }
+    let lists = ListArray::from_iter_primitive::<Int32Type, _, _>([Some([Some(1)])]);
+    let lists = RecordBatch::try_from_iter([("times", Arc::new(lists) as ArrayRef)]).unwrap();
+    let refused = write(&csv, Written::Csv, "", &lists).unwrap_err().to_string();
+    assert!(refused.contains("column times holds lists"), "{refused}");
+    assert_eq!(std::fs::read_to_string(&csv).unwrap(), expected, "it is left as it was");
+}
