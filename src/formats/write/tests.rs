@@ -146,7 +146,10 @@ fn columns_of_others_are_written_and_what_has_no_form_is_named() {
         let path = folder.path().join(format!("o.{ending}"));
         write(&path, Written::of(&path).unwrap(), "stars", &others).unwrap();
         let found = read(&path, How::default(), &[("r", Role::Number), ("n", Role::Number)]).unwrap();
-        let rows = shown(&found).join(", ").replace("(NaN)", "NaN");
+        let rows = shown(&found)
+            .join(", ")
+            .replace("(NaN)", "NaN")
+            .replace("(missing)", "NaN");
         assert_eq!(
             rows, "0.1 -3, NaN 0, 340282350000000000000000000000000000000 7",
             "{ending}"
