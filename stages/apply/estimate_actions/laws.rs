@@ -142,7 +142,7 @@ fn stars_that_the_table_does_not_know_are_set_aside_or_have_the_fallbacks_action
     assert_eq!(alone.i64("stars", "stream"), [0]);
     let reasons = alone.texts("set_aside", "reason");
     assert!(
-        reasons[0].contains("L_z is 0.") && reasons[1].contains("no circle between"),
+        reasons[0].contains("L_z is below those of the table: 0.0") && reasons[1].contains("no circle between"),
         "{reasons:?}"
     );
     let o2gf: EstimateActions = stage(json!({ "method": { "o2gf": { "potential": potential } } }));
