@@ -109,6 +109,14 @@ impl StageContext {
         }
     }
 
+    /// The schema of the table at a connected input.
+    pub fn input_schema(&self, port: &str) -> Result<SchemaRef, StageError> {
+        match self.inputs.get(port).map(|file| &file.artifact) {
+            Some(Artifact::Table(schema)) => Ok(schema.clone()),
+            _ => Err(StageError::Bug(format!("no table at the input {port}"))),
+        }
+    }
+
     /// The file to write an output to.
     pub fn output(&self, port: &str) -> Result<&Path, StageError> {
         let file = self

@@ -3,7 +3,6 @@
 use runner::arrow_schema::Schema;
 use runner::context::StageContext;
 use runner::error::StageError;
-use runner::ports::Artifact;
 use tables::RecordBatch;
 
 use crate::common::io::{self, star_ids};
@@ -100,10 +99,7 @@ struct Rows {
 
 impl Rows {
     fn read(context: &StageContext, (port, columns): Read<'_>, most: usize) -> Result<Self, StageError> {
-        let artifact = context.inputs.get(port).map(|input| &input.artifact);
-        let Some(Artifact::Table(schema)) = artifact else {
-            return Err(StageError::Bug(format!("no table at {port}")));
-        };
+        let schema = context.input_schema(port)?;
         let fields = schema
             .fields()
             .iter()

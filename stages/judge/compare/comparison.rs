@@ -5,13 +5,12 @@ use std::collections::{HashMap, HashSet};
 use runner::arrow_schema::Schema;
 use runner::context::{Progress, StageContext};
 use runner::error::StageError;
-use runner::ports::Artifact;
 use runner::stage::Outcome;
 use tables::RecordBatch;
 
 use super::blocks::{Block, Cuts, ROWS, Read};
 use super::measures::Measure;
-use super::pairs::{Names, names_agree, no_pairs, pair_rows, pair_streams};
+use super::pairs::{Names, names_agree, no_pairs, pair_rows, rows_by_stream};
 use super::tally::{StreamMeans, Tally};
 use super::{Against, Compare, Pair, Truth, TruthOf, errors};
 use crate::common::columns::{J_ERROR, NAME};
@@ -53,11 +52,7 @@ impl<'a> Comparison<'a> {
             Against::Truth(which) => ("truth", which.clone()),
             Against::StreamMean => ("predicted", Truth::default()),
         };
-        let schema = |port: &str| match context.inputs.get(port).map(|input| &input.artifact) {
-            Some(Artifact::Table(schema)) => Ok(schema.clone()),
-            _ => Err(StageError::Bug(format!("no table at {port}"))),
-        };
-        let (of_predicted, of_truth) = (schema("predicted")?, schema(truth)?);
+        let (of_predicted, of_truth) = (context.input_schema("predicted")?, context.input_schema(truth)?);
         let measures = with.measures(&of_predicted, &of_truth);
         let columns = |schema: &Schema| -> Vec<&'static str> {
             let values = measures
@@ -115,15 +110,16 @@ impl<'a> Comparison<'a> {
         let path = self.context.input(port)?;
         let truth = tables::read_columns(path, columns).map_err(StageError::failed)?;
         let asked = self.asked(&truth)?;
+        let rows = rows_by_stream(&truth, &asked)?;
         let mut met = Met::default();
         for piece in io::pieces(self.context, predicted.0, predicted.1, ROWS)? {
             let block = Block {
                 predicted: piece?,
                 truth: truth.clone(),
             };
-            let mut pairs = pair_streams(&block.predicted, &truth, &asked)?;
-            let star = identity(&block.predicted)?.1;
-            pairs.retain(|&(row, _)| self.which.takes(star[row]));
+            let (stream, star) = identity(&block.predicted)?;
+            let taken = (0..stream.len()).filter(|&row| self.which.takes(star[row]));
+            let pairs = taken.filter_map(|row| Some((row, *rows.get(&stream[row])?))).collect();
             met.0.extend(self.add(&block, pairs)?.0);
         }
         self.set_aside(&truth, &asked, &met)

@@ -17,8 +17,8 @@ pub fn pair_rows(predicted: &RecordBatch, truth: &RecordBatch, asked: &[usize]) 
     Ok(asked.iter().filter_map(pair).collect())
 }
 
-/// Rows (predicted, truth) of the same stream, of which the truth has one row, for the rows `asked` of the truth.
-pub fn pair_streams(predicted: &RecordBatch, truth: &RecordBatch, asked: &[usize]) -> Result<Vec<Pair>, StageError> {
+/// The rows `asked` of the truth by their streams, of which each has one.
+pub fn rows_by_stream(truth: &RecordBatch, asked: &[usize]) -> Result<HashMap<i64, usize>, StageError> {
     let stream = identity(truth)?.0;
     let mut rows = HashMap::with_capacity(asked.len());
     for &row in asked {
@@ -29,10 +29,7 @@ pub fn pair_streams(predicted: &RecordBatch, truth: &RecordBatch, asked: &[usize
             ));
         }
     }
-    let stream = identity(predicted)?.0.iter().enumerate();
-    Ok(stream
-        .filter_map(|(row, stream)| Some((row, *rows.get(stream)?)))
-        .collect())
+    Ok(rows)
 }
 
 /// The names of a table's streams, row by row; none where it has no such column.
