@@ -47,11 +47,18 @@ measure() {
         # Ten thousand streams first: a figure to go by, should the many take too long.
         for many in ${FEW:-10000} ${MANY:-1250000}; do
             say "the orbits of the crowd" $program run benches/gpu.yaml $parameters -p many=$many --to crowd --log plain
-            say "predict of 8 x $many stars, $which" \
+            LIMIT=${PREDICT_LIMIT:-150} say "predict of 8 x $many stars, $which" \
                 $program run benches/gpu.yaml $parameters -p many=$many --to predicted --log plain
             [ "$which" = "$device" ] || break
         done
         [ "$which" != cpu ] || break
+    done
+    prepared=$ACTIONFINDER_RESULTS/sample
+    say "the sample of the trainings that share" $program run benches/gpu_share.yaml --results "$prepared" -p device=$device --to sets --log plain
+    for share in 1 0.5 0.25 0.125; do
+        cp -r "$prepared" "$prepared-$share"
+        say "eight trainings, $share of the GPU each" $program run benches/gpu_share.yaml --results "$prepared-$share" \
+            -p device=$device -p share=$share --log plain
     done
 }
 

@@ -771,7 +771,7 @@ fn plan_failure(file: &PipelineFile, errors: Vec<PlanError>) -> Failure {
         };
         let place = file.place(stage, &[kind, "on", "device"]);
         let place = place.unwrap_or_else(|| file.path().display().to_string());
-        format!("{place}: {error}\n  hint: `device: auto` takes a GPU where there is one")
+        format!("{place}: {error}\n  hint: `device: auto` takes a processor where there is no GPU")
     };
     let lines: Vec<String> = errors.iter().map(line).collect();
     let text = lines.join("\nerror: ");

@@ -1,37 +1,53 @@
 //! Columns of text.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 
 use super::one_line;
 
 /// Columns of equal width; those in `right` are set to the right. A cell never leaves its line.
 pub fn align(lines: &[Vec<String>], right: &[usize]) -> String {
-    let cells = |line: &Vec<String>| line.iter().map(|cell| one_line(cell).into_owned()).collect();
-    let lines: Vec<Vec<String>> = lines.iter().map(cells).collect();
-    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |n: usize| {
-        lines
-            .iter()
-            .filter_map(|line| line.get(n))
-            .map(|cell| cell.chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
+    let cells = lines
+        .iter()
+        .map(|line| line.iter().map(|cell| Cell::of(cell)).collect());
+    let lines: Vec<Vec<Cell>> = cells.collect();
+    let mut widths: Vec<usize> = Vec::new();
     for line in &lines {
-        let mut out = String::new();
-        for (n, cell) in line.iter().enumerate() {
-            let room = " ".repeat(widths[n] - cell.chars().count());
-            let _ = if right.contains(&n) {
-                write!(out, "{room}{cell}  ")
-            } else {
-                write!(out, "{cell}{room}  ")
-            };
+        widths.resize(widths.len().max(line.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = cell.width.max(*width);
         }
-        let _ = writeln!(text, "{}", out.trim_end());
+    }
+    let mut text = String::with_capacity(lines.len() * (widths.iter().sum::<usize>() + 2 * widths.len() + 1));
+    for line in &lines {
+        for ((n, cell), width) in line.iter().enumerate().zip(&widths) {
+            let room = width - cell.width;
+            let (before, after) = if right.contains(&n) { (room, 0) } else { (0, room) };
+            text.extend(std::iter::repeat_n(' ', before));
+            text.push_str(&cell.text);
+            text.extend(std::iter::repeat_n(' ', after + 2));
+        }
+        text.truncate(text.trim_end_matches(' ').len());
+        text.push('\n');
     }
     text
+}
+
+/// What is shown of a cell, and how wide that is.
+struct Cell<'a> {
+    text: Cow<'a, str>,
+    width: usize,
+}
+
+impl<'a> Cell<'a> {
+    fn of(text: &'a str) -> Self {
+        let text = one_line(text);
+        let width = if text.is_ascii() {
+            text.len()
+        } else {
+            text.chars().count()
+        };
+        Self { text, width }
+    }
 }
 
 #[cfg(test)]
@@ -45,5 +61,6 @@ mod tests {
             vec!["φφ".to_owned(), "22".to_owned()],
         ];
         assert_eq!(align(&lines, &[1]), "a    1\nφφ  22\n");
+        assert_eq!(align(&[Vec::new(), vec!["a".to_owned(), String::new()]], &[]), "\na\n");
     }
 }

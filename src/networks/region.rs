@@ -49,21 +49,21 @@ fn place([phi, z, r]: [f64; 3]) -> Place {
     ]
 }
 
-fn distance(a: &Place, b: &Place) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+fn square_of_distance(a: &Place, b: &Place) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()
 }
 
 /// The distance of `star` from the third nearest of `streams`; infinite where there are fewer, or the star is nowhere.
 fn third<'a>(star: &Place, streams: impl Iterator<Item = &'a Place>) -> f64 {
     let mut nearest = [f64::INFINITY; 3];
     for stream in streams {
-        let away = distance(star, stream);
+        let away = square_of_distance(star, stream);
         if away < nearest[2] {
             nearest[2] = away;
             nearest.sort_by(f64::total_cmp);
         }
     }
-    nearest[2]
+    nearest[2].sqrt()
 }
 
 impl Region {

@@ -89,7 +89,7 @@ pub struct Connection {
 /// The device that a stage asks for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DeviceWish {
-    /// `auto`: a GPU where there is one.
+    /// `auto`: a GPU where there is one and the stage gains by it; see [`Stage::gains_by_gpu`](crate::stage::Stage::gains_by_gpu).
     #[default]
     Auto,
     /// `cpu`

@@ -187,6 +187,11 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     /// Output ports, given what is connected; `Err` says why these inputs do not fit, naming the input port.
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String>;
 
+    /// Whether `device: auto` takes a GPU where there is one; a GPU only waits for a small network.
+    fn gains_by_gpu(&self, _connected: &Connected) -> bool {
+        false
+    }
+
     /// Checks beyond types: ranges, exclusive parameters. All faults, not only the first.
     fn check(&self) -> Vec<Fault> {
         Vec::new()
@@ -226,6 +231,8 @@ pub trait AnyStage: Send + Sync {
     fn other_input(&self, name: &str) -> Option<InputPort>;
     /// See [`Stage::outputs`].
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String>;
+    /// See [`Stage::gains_by_gpu`].
+    fn gains_by_gpu(&self, connected: &Connected) -> bool;
     /// See [`Stage::check`].
     fn check(&self) -> Vec<Fault>;
     /// See [`Stage::counts`].
@@ -249,6 +256,10 @@ impl<S: Stage> AnyStage for S {
 
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         Stage::outputs(self, connected)
+    }
+
+    fn gains_by_gpu(&self, connected: &Connected) -> bool {
+        Stage::gains_by_gpu(self, connected)
     }
 
     fn check(&self) -> Vec<Fault> {

@@ -372,6 +372,10 @@ impl Stage for Remote {
     fn outputs(&self, _: &Connected) -> Result<Vec<OutputPort>, String> {
         Ok(vec![number_port("sum")])
     }
+
+    fn gains_by_gpu(&self, _: &Connected) -> bool {
+        self.act != "small"
+    }
 }
 
 /// The bodies of a worker for toys.

@@ -242,6 +242,10 @@ impl Stage for Predict {
         ports
     }
 
+    fn gains_by_gpu(&self, connected: &Connected) -> bool {
+        connected_network(connected, "network") == Some(networks::PAPER)
+    }
+
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         let of = connected_network(connected, NETWORKS[0]).unwrap_or(networks::SMOOTH);
         if let Some(stars) = connected_schema(connected, "stars") {

@@ -153,6 +153,10 @@ impl Stage for TrainAcceleration {
         ]
     }
 
+    fn gains_by_gpu(&self, _: &Connected) -> bool {
+        matches!(self.network, Network::Paper(_))
+    }
+
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         for port in ["train", "validation"] {
             let Some(schema) = connected_schema(connected, port) else {

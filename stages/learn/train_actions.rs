@@ -288,6 +288,10 @@ impl Stage for TrainActions {
         ports
     }
 
+    fn gains_by_gpu(&self, _: &Connected) -> bool {
+        matches!(self.network, Network::Paper(_))
+    }
+
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         let [of] = *self.network.types();
         for port in ["train", "validation"] {

@@ -47,6 +47,10 @@ impl Stage for TrainInverse {
         ]
     }
 
+    fn gains_by_gpu(&self, connected: &Connected) -> bool {
+        connected_network(connected, "network") == Some(networks::PAPER)
+    }
+
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         let of = connected_network(connected, "network");
         if let Some(of) = of.filter(|of| self.dropout.is_some() && *of != networks::PAPER) {

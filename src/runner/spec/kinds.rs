@@ -335,6 +335,10 @@ impl Stage for Train {
         Ok(vec![OutputPort::network("network", of), table("history", "loss", "")])
     }
 
+    fn gains_by_gpu(&self, _: &Connected) -> bool {
+        self.field
+    }
+
     fn run(&self, _: &mut StageContext) -> Result<Outcome, StageError> {
         never()
     }

@@ -493,6 +493,21 @@ fn whole_numbers_in_every_form() {
     assert_eq!(labels(&graph), ["a[seed=1000]", "a[seed=2]"]);
 }
 
+/// `auto` asks for a GPU only where the stage gains by one; what is asked for by name stands.
+#[test]
+fn a_gpu_is_for_who_gains_by_it() {
+    let device = |gains: bool, device: &str| {
+        let text = format!(
+            "pipeline: p\nstages:\n  a: {{ source: {{}} }}\n  b: {{ train: {{ from: {{ train: a }}, with: {{ field: {gains} }}, on: {{ device: {device} }} }} }}\n"
+        );
+        parse(&text).unwrap().stages[1].resources.device
+    };
+    assert_eq!(device(true, "auto"), DeviceWish::Auto);
+    assert_eq!(device(false, "auto"), DeviceWish::Cpu);
+    assert_eq!(device(false, "cuda"), DeviceWish::Cuda);
+    assert_eq!(device(true, "cpu"), DeviceWish::Cpu);
+}
+
 /// Lines of any length, and many mistakes on them, are drawn in part.
 #[test]
 fn long_lines_and_keys_are_drawn() {

@@ -29,6 +29,9 @@ use crate::common::stretch::{Stretch, Three, mean_and_deviation, spread_within, 
 use crate::common::{failed, load, load_map};
 use crate::learn::train_actions::inputs_of;
 
+/// Most pieces at a time on a GPU, which waits for a processor that launches small kernels one by one.
+const ON_A_GPU: usize = 4;
+
 /// Where accelerations come from.
 enum Source<'a> {
     Known(&'a dyn Potential),
@@ -72,12 +75,15 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
     };
     // A piece for each thread, with a predictor of its own: the operations of one are too small to share. Masks of dropout come from
     // libtorch's one generator, which pieces cannot share.
-    let side_by_side = if device == Device::Cpu && !matches!(with.by, By::Dropout(_)) {
-        tch::set_num_threads(1);
-        context.threads.clamp(1, rows.div_ceil(at_once).max(1))
-    } else {
-        1
+    let most = match (&with.by, device) {
+        (By::Dropout(_), _) => 1,
+        (_, Device::Cpu) => context.threads,
+        _ => context.threads.min(ON_A_GPU),
     };
+    let side_by_side = most.clamp(1, rows.div_ceil(at_once).max(1));
+    if device == Device::Cpu && !matches!(with.by, By::Dropout(_)) {
+        tch::set_num_threads(1);
+    }
     let known = with
         .potential
         .as_ref()

@@ -9,7 +9,7 @@ use super::super::spans::Part;
 use super::super::{arguments, connect};
 use super::Resolver;
 use super::variants::Variant;
-use crate::graph::{Connection, StageId, StageInstance};
+use crate::graph::{Connection, DeviceWish, StageId, StageInstance};
 use crate::ports::{Artifact, Connected, Counts, InputPort, NetworkType, OutputPort};
 use crate::stage::AnyStage;
 
@@ -163,6 +163,7 @@ impl<'a> Resolver<'a, '_> {
         if !complete || variant.faulty || self.mistakes.len() > before {
             return None;
         }
+        let gains_by_gpu = variant.stage.gains_by_gpu(&connected);
         let known = self.last[index]
             .as_ref()
             .and_then(|last| last.again(variant, &connected, &counts));
@@ -198,6 +199,10 @@ impl<'a> Resolver<'a, '_> {
                 self.last[index].insert(last).written.clone()
             }
         };
+        let mut resources = variant.resources.clone();
+        if resources.device == DeviceWish::Auto && !gains_by_gpu {
+            resources.device = DeviceWish::Cpu;
+        }
         self.counts.push(counts);
         connections.sort_by_key(|connection| variant.inputs.iter().position(|port| port.is_called(connection.port)));
         let id = StageId::new(self.instances.len());
@@ -213,7 +218,7 @@ impl<'a> Resolver<'a, '_> {
             inputs: connections.into(),
             outputs,
             files: variant.files.clone(),
-            resources: variant.resources.clone(),
+            resources,
             points: Vec::new(),
         });
         Some(id)
