@@ -23,7 +23,7 @@ test-report: build
 test-slurm: build
 	scripts/test_slurm.sh
 
-# Two clones that share a sweep by an S3 server on loopback, which is damaged and killed; and a crate before a validator of others.
+# Two clones that share a sweep by an S3 server on loopback, once as Google Cloud, which is damaged and killed; and a crate before a validator of others.
 test-cache: build
 	scripts/test_cache.sh
 

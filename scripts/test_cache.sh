@@ -1,5 +1,5 @@
 #!/bin/sh
-# Two clones share a sweep by an S3 server on loopback (moto), which is damaged and killed; then a crate is validated by rocrate-validator.
+# Two clones share a sweep by an S3 server on loopback (moto), once as Google Cloud, which is damaged and killed; then a crate is validated by rocrate-validator.
 # Both programs are fetched from PyPI into tests/cache/.venv.
 set -eu
 cd "$(dirname "$0")/.."

@@ -1,4 +1,4 @@
-"""Two clones share a sweep by an S3 server that is damaged, killed and stopped: what the one made the other has, and every run ends
+"""Two clones share a sweep by an S3 server, and by what looks like Google Cloud, that is damaged, killed and stopped: what the one made the other has, and every run ends
 with the bytes of one without a cache."""
 
 import hashlib
@@ -12,11 +12,10 @@ import threading
 import time
 import urllib.request
 
-from server import Server
+from server import Google, Server
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAM = os.path.abspath(os.path.join(HERE, "../../target/debug/actionfinder"))
-CACHE = "s3://shared/a/prefix"
 
 
 def expect(holds, what):
@@ -25,16 +24,18 @@ def expect(holds, what):
 
 
 class Clone:
-    """A clone of the project, whose settings name the cache."""
+    """A clone of the project, whose settings name the cache, if there is one."""
 
-    def __init__(self, folder, environment):
+    def __init__(self, folder, server=None):
         os.makedirs(folder)
         self.folder = folder
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ACTIONFINDER_"))}
-        self.environment |= environment
-        shutil.copy(f"{HERE}/sweep.yaml", f"{folder}/sweep.yaml")
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "GOOGLE_", "ACTIONFINDER_"))}
+        for name in ["sweep.yaml", "large.yaml"]:
+            shutil.copy(f"{HERE}/{name}", f"{folder}/{name}")
         with open(f"{folder}/.actionfinder", "w") as settings:
-            settings.write(f"cache: {{ remote: {CACHE}, mode: read-write }}\n")
+            if server:
+                self.environment |= server.environment()
+                settings.write(f"cache: {{ remote: {server.cache}, mode: read-write }}\n")
 
     def call(self, *arguments, code=0, seconds=300):
         done = subprocess.run([PROGRAM, *arguments], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=seconds)
@@ -65,7 +66,7 @@ def within(ours, theirs):
 
 
 def shares(place, server, expected):
-    one, two = Clone(f"{place}/one", server.environment()), Clone(f"{place}/two", server.environment())
+    one, two = Clone(f"{place}/one", server), Clone(f"{place}/two", server)
     ran, warnings = one.run()
     expect(ran == EXPECTED_STAGES and warnings == [], f"{ran} ran, {warnings}")
     expect(one.entries() == expected, "its bytes are others")
@@ -87,13 +88,13 @@ def shares(place, server, expected):
 
 def at_once(place, server, expected):
     """Both begin with nothing at the same time."""
-    clones = [Clone(f"{place}/{name}", server.environment()) for name in ["one", "two"]]
+    clones = [Clone(f"{place}/{name}", server) for name in ["one", "two"]]
     threads = [threading.Thread(target=clone.run) for clone in clones]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    third = Clone(f"{place}/three", server.environment())
+    third = Clone(f"{place}/three", server)
     expect(third.run() == (0, []), "not all is there")
     for clone in clones + [third]:
         clone.call("cache", "pull", "sweep.yaml")
@@ -101,7 +102,7 @@ def at_once(place, server, expected):
 
 
 def damaged(place, server, expected):
-    one, two = Clone(f"{place}/one", server.environment()), Clone(f"{place}/two", server.environment())
+    one, two = Clone(f"{place}/one", server), Clone(f"{place}/two", server)
     one.run()
     keys = server.objects()
     expect(len(keys) > 10, f"{len(keys)} objects")
@@ -112,19 +113,19 @@ def damaged(place, server, expected):
     expect(within(two.entries(), expected), "its bytes are others")
     for _ in range(2):
         two.call("cache", "push")
-        again = Clone(tempfile.mkdtemp(dir=place) + "/again", server.environment())
+        again = Clone(tempfile.mkdtemp(dir=place) + "/again", server)
         ran, _ = again.run()
         again.call("cache", "pull", "sweep.yaml")
         expect(again.entries() == expected, "its bytes are others")
     # Those who found the damage have mended it.
-    expect(Clone(f"{place}/last", server.environment()).run() == (0, []), "it was not mended")
+    expect(Clone(f"{place}/last", server).run() == (0, []), "it was not mended")
 
 
 def dies(place, server, expected, how):
     """After a while the server is gone, or silent."""
-    half = Clone(f"{place}/half", server.environment())
+    half = Clone(f"{place}/half", server)
     half.call("run", "sweep.yaml", "--to", "truth")
-    clone = Clone(f"{place}/one", server.environment())
+    clone = Clone(f"{place}/one", server)
     done = []
     thread = threading.Thread(target=lambda: done.append(clone.run()))
     begun = time.monotonic()
@@ -139,27 +140,38 @@ def dies(place, server, expected, how):
     expect(within(clone.entries(), expected), "its bytes are others")
     # And from the beginning.
     begun = time.monotonic()
-    ran, warnings = Clone(f"{place}/two", server.environment()).run()
+    ran, warnings = Clone(f"{place}/two", server).run()
     expect(ran == EXPECTED_STAGES and len(warnings) == 1, f"{ran} ran, {warnings}")
     print(f"  {time.monotonic() - begun:.1f} s without it from the beginning")
 
 
 def refused(place, server, expected):
     """A bucket that is not there, and an address that says too much."""
-    clone = Clone(f"{place}/one", server.environment())
-    ran, warnings = clone.run("--cache", "s3://no-such-bucket/x")
+    clone = Clone(f"{place}/one", server)
+    scheme = server.cache.split(":")[0]
+    ran, warnings = clone.run("--cache", f"{scheme}://no-such-bucket/x")
     expect(ran == EXPECTED_STAGES and len(warnings) == 1, f"{ran} ran, {warnings}")
-    clone.call("plan", "sweep.yaml", "--cache", "s3://key:test-secret@shared", code=2)
+    clone.call("plan", "sweep.yaml", "--cache", f"{scheme}://key:test-secret@shared", code=2)
+
+
+def large(place, server, expected):
+    """A table of 87 MB goes there in parts, and comes back whole."""
+    one, two = Clone(f"{place}/one", server), Clone(f"{place}/two", server)
+    one.call("run", "large.yaml")
+    expect(any("uploadId" in line for line in server.lines()), "it was not put there in parts")
+    two.call("cache", "pull", "large.yaml")
+    expect(two.entries() == one.entries() and len(one.entries()) > 0, "its bytes are others")
+    two.call("cache", "verify")
 
 
 def crate(place, server, expected):
     """A crate is what its profile says, as others see it."""
-    clone = Clone(f"{place}/one", server.environment())
+    clone = Clone(f"{place}/one", server)
     clone.run()
     clone.call("export", "sweep.yaml", "-o", "x.zip", "--license", "CC-BY-4.0")
     if validates():
         validate(clone.folder)
-    other = Clone(f"{place}/two", {})
+    other = Clone(f"{place}/two")
     other.call("import", f"{clone.folder}/x.zip", "-o", "theirs")
     done = other.call("run", "theirs/sweep.yaml", "--log", "json", "--cache", "none")
     ended = json.loads([line for line in done.stdout.splitlines() if "run_finished" in line][0])
@@ -191,7 +203,7 @@ EXPECTED_STAGES = 2 * 3 + 6 * 2
 
 def main():
     root = tempfile.mkdtemp(prefix="cache-")
-    plain = Clone(f"{root}/plain", {})
+    plain = Clone(f"{root}/plain")
     plain.run("--cache", "none")
     expected = plain.entries()
     tests = [
@@ -201,15 +213,18 @@ def main():
         ("killed", lambda *given: dies(*given, how=given[1].close)),
         ("silent", lambda *given: dies(*given, how=given[1].pause)),
         ("refused", refused),
+        ("large", large),
         ("crate", crate),
     ]
+    tests = [(name, Server, test) for name, test in tests]
+    tests += [(f"google_{name}", Google, test) for name, _, test in tests if name != "crate"]
     wanted = sys.argv[1:]
     try:
-        for name, test in tests:
+        for name, kind, test in tests:
             if wanted and name not in wanted:
                 continue
             os.makedirs(f"{root}/{name}")
-            server = Server(f"{root}/{name}")
+            server = kind(f"{root}/{name}")
             begun = time.monotonic()
             try:
                 test(f"{root}/{name}", server, expected)
