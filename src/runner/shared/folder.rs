@@ -1,8 +1,9 @@
 //! A folder as the place of a shared cache: one that all users see, such as on a file server.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{Content, Name, Put, Remote, Trouble};
 use crate::fingerprint::STORE_VERSION;
@@ -50,6 +51,15 @@ impl Folder {
     }
 }
 
+/// How long a draft may lie untouched. Not every file server tells one machine of the locks of another.
+const LONG: Duration = Duration::from_secs(24 * 3600);
+
+/// Whether a file has long not been written to. A clock that is ahead of ours makes nothing old.
+fn is_old(about: &Metadata) -> bool {
+    let age = about.modified().ok().and_then(|at| at.elapsed().ok());
+    age.is_some_and(|age| age > LONG)
+}
+
 impl Remote for Folder {
     fn get(&self, name: &Name<'_>, to: &mut dyn Write) -> Result<bool, Trouble> {
         let mut file = match File::open(self.path(name)) {
@@ -76,6 +86,7 @@ impl Remote for Folder {
         }
     }
 
+    /// Drafts of those who died go by the way.
     fn list(&self, each: &mut dyn FnMut(&str, u64)) -> Result<(), Trouble> {
         let mut open = vec![self.path.join(format!("v{STORE_VERSION}"))];
         while let Some(folder) = open.pop() {
@@ -84,9 +95,11 @@ impl Remote for Folder {
                 let Ok(about) = fs::symlink_metadata(&path) else {
                     continue;
                 };
-                let is_draft = path
-                    .file_name()
-                    .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+                let is_draft = files::is_draft(&path);
+                if is_draft && self.is_made && is_old(&about) {
+                    // It takes room and nothing else: who may not remove it leaves it there.
+                    let _ = files::clear_draft(&path);
+                }
                 match path.strip_prefix(&self.path).ok().and_then(Path::to_str) {
                     _ if about.is_dir() => open.push(path),
                     Some(key) if about.is_file() && !is_draft => each(key, about.len()),

@@ -87,6 +87,41 @@ fn one_of_many_is_first() {
     assert_eq!(get(&place, &name).unwrap(), contents[first]);
 }
 
+/// What a process that died has left there goes when the place is listed; what is young, or held, stays.
+#[test]
+fn drafts_of_the_dead_go_after_a_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Folder::new(folder.path().to_owned(), true);
+    let fingerprint = Hash256::of("f");
+    let name = Name::Entry {
+        kind: "source",
+        fingerprint: &fingerprint,
+    };
+    place.put(&name, Content::Bytes(b"whole"), Put::New).unwrap();
+    let entry = folder.path().join(name.key());
+    let draft = |name: &str, hours: u64| {
+        let path = entry.with_file_name(format!(".draft-{name}"));
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(3600 * hours))
+            .unwrap();
+        (path, file)
+    };
+    let (young, _) = draft("young", 23);
+    let (old, _) = draft("old", 25);
+    let (held, file) = draft("held", 25);
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let mut keys = Vec::new();
+    place.list(&mut |key, _| keys.push(key.to_owned())).unwrap();
+    assert_eq!(keys, [name.key()]);
+    assert!(young.exists() && held.exists() && !old.exists());
+    // Who may only read removes nothing.
+    drop(file);
+    Folder::new(folder.path().to_owned(), false)
+        .list(&mut |_, _| ())
+        .unwrap();
+    assert!(held.exists());
+}
+
 #[test]
 fn troubles_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();

@@ -106,16 +106,26 @@ pub fn is_at(file: &File, path: &Path) -> bool {
 /// Removes the drafts in a folder that nobody writes any more.
 pub fn clear_drafts(folder: &Path) -> io::Result<()> {
     for path in entries(folder)? {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if !name.starts_with(DRAFT) {
-            continue;
+        if is_draft(&path) {
+            clear_draft(&path)?;
         }
-        let Ok(file) = open(OpenOptions::new().read(true), &path) else {
-            continue;
-        };
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && is_at(&file, &path) {
-            std::fs::remove_file(&path)?;
-        }
+    }
+    Ok(())
+}
+
+/// Whether a file is a draft, by its name.
+pub fn is_draft(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with(DRAFT)
+}
+
+/// Removes a draft if nobody holds it.
+pub fn clear_draft(path: &Path) -> io::Result<()> {
+    let Ok(file) = open(OpenOptions::new().read(true), path) else {
+        return Ok(());
+    };
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && is_at(&file, path) {
+        std::fs::remove_file(path)?;
     }
     Ok(())
 }
