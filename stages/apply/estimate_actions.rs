@@ -242,7 +242,7 @@ impl EstimateActions {
 impl Stage for EstimateActions {
     const KIND: &'static str = "estimate_actions";
     const ABOUT: &'static str = "Compute actions, angles and frequencies in a given potential";
-    const REVISION: u32 = 18;
+    const REVISION: u32 = 19;
     const ROLE: Role = Role::Apply;
 
     fn inputs(&self) -> Vec<InputPort> {

@@ -33,6 +33,7 @@ small! {
     isochrone: ["seed=1", "orbits=80", "streams=32", "validation_streams=8", "test_streams=40"];
     milky_way: ["streams=orbits"];
     missing_velocities: ["streams=32", "validation_streams=8", "test_streams=8", "epochs=2"];
+    noisy_streams: ["streams=2", "stars=20", "probes=1", "copies=4", "epochs=2"];
     own_program: [];
     plummer: ["particles=2000", "step=0.01", "train_streams=64", "validation_streams=16", "test_streams=64", "epochs=10"];
     quickstart: ["streams=32"];

@@ -29,6 +29,7 @@ mod shell;
 mod spectrum;
 pub(crate) mod toy;
 mod track;
+mod trapped;
 mod winding;
 pub(crate) mod window;
 
@@ -84,7 +85,8 @@ pub enum Class {
         /// n_z.
         n_z: i32,
     },
-    /// The frequencies of the two halves of the longest window differ: the actions are averages over one window.
+    /// The frequencies of the two halves of the longest window differ, and the orbit librates about no resonance: the actions are averages
+    /// over one window.
     Chaotic,
     /// Outside tolerance, with next to no angular momentum about the axis.
     NearVertical,
@@ -303,8 +305,14 @@ fn followed<P: Potential + ?Sized>(potential: &P, track: &mut Track, settings: &
         label.modes = average.modes;
     }
     let actions = label.action_angle.actions;
+    let near_vertical = NEAR_VERTICAL * (actions.r + actions.z);
+    // Halves of a window that is no whole number of librations differ, and the orbit is not chaotic for that.
+    let resonance = match resonance {
+        None => trapped::libration(&track.samples()?),
+        found => found,
+    };
     label.class = match resonance {
-        _ if actions.phi.abs() < NEAR_VERTICAL * (actions.r + actions.z) => Class::NearVertical,
+        _ if actions.phi.abs() < near_vertical => Class::NearVertical,
         Some((n_r, n_z)) => Class::Resonant { n_r, n_z },
         None if label.frequency_error > DRIFT => Class::Chaotic,
         None => Class::Unconverged,

@@ -1,0 +1,109 @@
+//! Whether an orbit librates about a resonance, by the resonance's own angle.
+//!
+//! Frequencies over a window tell that only where the window holds many librations, or is a whole number of them. The angle n·θ of a trapped
+//! orbit swings about one place, however slowly; that of any other orbit runs on, one way.
+
+use std::f64::consts::{PI, TAU};
+
+use super::spectrum::Samples;
+
+/// Length of the pieces over which an angle is averaged, radial periods: what is faster is no libration.
+const PIECE: f64 = 8.0;
+
+/// Turns back that make a libration of it: there and back again.
+const TURNS: usize = 2;
+
+/// Highest |n_r| and |n_z|.
+const HIGHEST: i32 = 16;
+
+/// The resonance n_r Ω_r + n_z Ω_z = 0 of the lowest order, n_z even, about which the orbit librates: in the mean over pieces, n·θ stays within
+/// a turn over the whole window, and turns back at least twice.
+pub(super) fn libration(samples: &Samples) -> Option<(i32, i32)> {
+    let theta = &samples.theta;
+    let turns = (theta.last()?[0] - theta.first()?[0]) / TAU;
+    let per_piece = (PIECE * theta.len() as f64 / turns) as usize;
+    let means = means(theta, per_piece);
+    let resonances = (1..=HIGHEST).flat_map(|n_r| (-HIGHEST..=HIGHEST).step_by(2).map(move |n_z| (n_r, n_z)));
+    let librates = |&(n_r, n_z): &(i32, i32)| {
+        let angle: Vec<f64> = means
+            .iter()
+            .map(|[r, z]| f64::from(n_r) * r + f64::from(n_z) * z)
+            .collect();
+        swings(&angle)
+    };
+    resonances
+        .filter(librates)
+        .min_by_key(|&(n_r, n_z): &(i32, i32)| n_r + n_z.abs())
+}
+
+/// Means of θ_r and θ_z over pieces that overlap by half, with weights that vanish at the ends of each.
+fn means(theta: &[[f64; 3]], length: usize) -> Vec<[f64; 2]> {
+    if length < 2 {
+        return Vec::new();
+    }
+    let weights: Vec<f64> = (0..length)
+        .map(|i| (PI * (i as f64 + 0.5) / length as f64).sin().powi(4))
+        .collect();
+    let sum: f64 = weights.iter().sum();
+    theta
+        .windows(length)
+        .step_by(length / 2)
+        .map(|piece| {
+            [0, 1].map(|k| {
+                let weighted = piece.iter().zip(&weights).map(|(theta, w)| w * theta[k]);
+                weighted.sum::<f64>() / sum
+            })
+        })
+        .collect()
+}
+
+/// Whether an angle stays within a turn and turns back, each time by a quarter of its range at least.
+fn swings(angle: &[f64]) -> bool {
+    let range = |values: &[f64]| {
+        let ends = values
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| {
+                (value.min(low), value.max(high))
+            });
+        ends.1 - ends.0
+    };
+    let all = range(angle);
+    if angle.len() < 8 || all >= TAU || all.is_nan() {
+        return false;
+    }
+    let least = 0.25 * all;
+    // The extreme since the last turn, and which way it goes.
+    let (mut extreme, mut way, mut turns) = (angle[0], 0.0, 0);
+    for &now in angle {
+        if way == 0.0 {
+            if (now - extreme).abs() > least {
+                (way, extreme) = ((now - extreme).signum(), now);
+            }
+        } else if (now - extreme) * way > 0.0 {
+            extreme = now;
+        } else if (extreme - now) * way > least {
+            (way, extreme) = (-way, now);
+            turns += 1;
+        }
+    }
+    turns >= TURNS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_swings_is_told_from_what_runs_on() {
+        let of = |f: &dyn Fn(f64) -> f64| swings(&(0..120).map(|i| f(f64::from(i) / 120.0)).collect::<Vec<_>>());
+        // A libration and a third, of any width.
+        assert!(of(&|t| 1.0 + 2.5 * (TAU * 1.34 * t).sin()));
+        assert!(of(&|t| 1e-3 * (TAU * 1.34 * t).cos()));
+        // Past the top of a pendulum, and slowly by.
+        assert!(!of(&|t| 3.0 * TAU * t + 0.9 * (3.0 * TAU * t).sin()));
+        assert!(!of(&|t| 5.0 * t + 0.3 * (40.0 * t).sin()));
+        // Half a libration tells nothing.
+        assert!(!of(&|t| (0.5 * TAU * t).cos()));
+        assert!(!of(&|_| f64::NAN));
+    }
+}
