@@ -1,6 +1,6 @@
 # Two commands: `make run` shows the isochrone experiment, `make test` passes the tests. Both do all set-up.
 
-.PHONY: run test test-python test-report test-slurm test-cache attack docs dist setup prerequisites build clean-results
+.PHONY: run test test-python test-report test-slurm test-cache test-network attack docs dist setup prerequisites build clean-results
 
 # libgomp's threads spin between tensor operations unless told otherwise.
 export OMP_WAIT_POLICY ?= passive
@@ -26,6 +26,10 @@ test-slurm: build
 # Two clones that share a sweep by an S3 server on loopback, once as Google Cloud, which is damaged and killed; and a crate before a validator of others.
 test-cache: build
 	scripts/test_cache.sh
+
+# Two runs share a results folder on a network file system, each by a mount of its own. Skipped where GlusterFS is not installed.
+test-network: build
+	scripts/test_network.sh
 
 # Kills, signals, damage, full disks, many runs at once: no test, and less than 20 minutes on two idle cores.
 attack: build

@@ -114,9 +114,10 @@ pub fn write(data: &Data, given: &Given, sources: &str, folder: &Path, store: &S
     }
     let text = html::page(&data.pipeline, &sections::body(data, &sections::Here { given, folder }));
     store_files::replace(&html, text.as_bytes(), Keep::Remakable)?;
-    history::write_metrics(data, folder)?;
-    warnings.extend(history::add_to_history(data, store)?);
-    let sources = format!("{sources}{}", hashes(folder)?);
+    // Another run may write the same files.
+    store_files::again(|| history::write_metrics(data, folder))?;
+    warnings.extend(store_files::again(|| history::add_to_history(data, store))?);
+    let sources = format!("{sources}{}", store_files::again(|| hashes(folder))?);
     store_files::replace(&folder.join(SOURCES), sources.as_bytes(), Keep::Remakable)?;
     Ok(Written { html, warnings })
 }

@@ -7,8 +7,10 @@ use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use super::named;
@@ -79,7 +81,7 @@ fn draft(path: &Path) -> io::Result<NamedTempFile> {
             .tempfile_in(folder)?;
         // Where there are no locks, nobody clears up either; where it is held, someone who does was quicker, and removes it.
         let locked = flock(draft.as_file(), FlockOperation::NonBlockingLockExclusive);
-        if locked == Err(rustix::io::Errno::WOULDBLOCK) {
+        if locked == Err(Errno::WOULDBLOCK) {
             continue;
         }
         if is_at(draft.as_file(), draft.path()) {
@@ -141,7 +143,29 @@ pub fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Opens a file that must be one: not a symbolic link, whose target would be written to, and not a pipe, which would wait.
+///
+/// On a network file system the name may still stand for a file that another machine has removed: it is then looked up anew.
 pub fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    again(|| open_once(options, path))
+}
+
+/// How long is waited before a stale name is looked up anew: machines remember names for about a second.
+pub(super) fn pauses() -> impl Iterator<Item = Duration> {
+    (0..10).map(|again| Duration::from_millis(5 << again))
+}
+
+/// Does what must be done anew where another machine has removed or replaced a file meanwhile, which only a network file system tells.
+pub fn again<T>(mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for pause in pauses() {
+        match work() {
+            Err(error) if error.kind() == io::ErrorKind::StaleNetworkFileHandle => std::thread::sleep(pause),
+            done => return done,
+        }
+    }
+    work()
+}
+
+fn open_once(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY)
         .bits()
         .cast_signed();

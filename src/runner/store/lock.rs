@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use super::files::{self, is_at};
 
@@ -25,23 +26,38 @@ pub enum TryLock {
     Busy(String),
 }
 
+/// What came of one call of the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tried {
+    Locked,
+    Busy,
+    /// It was interrupted; or the file is on a network file system, and was removed by another machine while this one waited.
+    Again,
+}
+
+fn lock(file: &File, how: FlockOperation) -> io::Result<Tried> {
+    match flock(file, how) {
+        Ok(()) => Ok(Tried::Locked),
+        Err(Errno::WOULDBLOCK) => Ok(Tried::Busy),
+        Err(Errno::INTR | Errno::STALE | Errno::NOENT) => Ok(Tried::Again),
+        Err(error) => Err(error.into()),
+    }
+}
+
 impl KeyLock {
     /// Locks the file at `path` if nobody holds it.
     pub fn attempt(path: &Path) -> io::Result<TryLock> {
         loop {
             let mut file = open(path)?;
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => {}
-                Err(rustix::io::Errno::WOULDBLOCK) => {
+            match lock(&file, FlockOperation::NonBlockingLockExclusive)? {
+                Tried::Locked if is_at(&file, path) => return Ok(TryLock::Held(Self::sign(file, path))),
+                Tried::Locked | Tried::Again => {}
+                Tried::Busy => {
                     let mut holder = String::new();
                     // Who holds it is only for a message.
                     let _ = file.read_to_string(&mut holder);
                     return Ok(TryLock::Busy(holder.trim().to_owned()));
                 }
-                Err(error) => return Err(error.into()),
-            }
-            if is_at(&file, path) {
-                return Ok(TryLock::Held(Self::sign(file, path)));
             }
         }
     }
@@ -50,10 +66,10 @@ impl KeyLock {
     pub fn wait(path: &Path) -> io::Result<Self> {
         loop {
             let file = open(path)?;
-            match flock(&file, FlockOperation::LockExclusive) {
-                Ok(()) if is_at(&file, path) => return Ok(Self::sign(file, path)),
-                Ok(()) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+            if let Tried::Locked = lock(&file, FlockOperation::LockExclusive)?
+                && is_at(&file, path)
+            {
+                return Ok(Self::sign(file, path));
             }
         }
     }
@@ -97,20 +113,22 @@ impl SharedLock {
         loop {
             let mut file = open(path)?;
             // With nobody else here, what dead holders wrote goes.
-            if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && is_at(&file, path) {
-                let _ = file.set_len(0);
-            }
-            match flock(&file, FlockOperation::LockShared) {
-                Ok(()) if is_at(&file, path) => {
-                    // Only for messages. One short write at the end of the file: lines of two processes stay apart.
-                    let _ = file
-                        .seek(io::SeekFrom::End(0))
-                        .and_then(|_| file.write_all(format!("{}\n", this_process()).as_bytes()));
-                    let path = path.to_owned();
-                    return Ok(Self { file, path });
+            if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                if is_at(&file, path) {
+                    let _ = file.set_len(0);
                 }
-                Ok(()) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+                // Not every network file system lets those in who wait when a lock becomes a shared one; all do when it is given back.
+                let _ = flock(&file, FlockOperation::Unlock);
+            }
+            if let Tried::Locked = lock(&file, FlockOperation::LockShared)?
+                && is_at(&file, path)
+            {
+                // Only for messages. One short write at the end of the file: lines of two processes stay apart.
+                let _ = file
+                    .seek(io::SeekFrom::End(0))
+                    .and_then(|_| file.write_all(format!("{}\n", this_process()).as_bytes()));
+                let path = path.to_owned();
+                return Ok(Self { file, path });
             }
         }
     }
@@ -148,7 +166,7 @@ fn living(holders: &str) -> String {
 pub fn is_held(path: &Path) -> bool {
     let mut options = OpenOptions::new();
     let file = files::open(options.read(true), path);
-    file.is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK))
+    file.is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK))
 }
 
 /// The name of this machine.
@@ -162,7 +180,17 @@ fn this_process() -> String {
 
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    files::open(options.read(true).write(true).create(true).truncate(false), path)
+    options.read(true).write(true).create(true).truncate(false);
+    // Neither there nor made: on a network file system another machine removed it in between.
+    for pause in files::pauses() {
+        match files::open(&mut options, path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path.parent().is_some_and(Path::is_dir) => {
+                std::thread::sleep(pause);
+            }
+            opened => return opened,
+        }
+    }
+    files::open(&mut options, path)
 }
 
 #[cfg(test)]
