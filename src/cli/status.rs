@@ -74,6 +74,6 @@ pub fn run(args: Args) -> Result<Finished, Failure> {
     }
     print(&text);
     // The process ends here. To give back the memory of ten thousand stages one by one takes a fifteenth of the time.
-    std::mem::forget((loaded, data, lines));
+    std::mem::forget((data, lines));
     Ok(Finished::Well)
 }

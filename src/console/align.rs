@@ -17,7 +17,7 @@ pub fn align(lines: &[Vec<String>], right: &[usize]) -> String {
             *width = cell.width.max(*width);
         }
     }
-    let mut text = String::with_capacity(lines.len() * (widths.iter().sum::<usize>() + 2 * widths.len() + 1));
+    let mut text = String::new();
     for line in &lines {
         for ((n, cell), width) in line.iter().enumerate().zip(&widths) {
             let room = width - cell.width;

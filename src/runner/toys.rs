@@ -374,7 +374,7 @@ impl Stage for Remote {
     }
 
     fn gains_by_gpu(&self, _: &Connected) -> bool {
-        self.act != "small"
+        true
     }
 }
 

@@ -243,7 +243,7 @@ impl Stage for Predict {
     }
 
     fn gains_by_gpu(&self, connected: &Connected) -> bool {
-        connected_network(connected, "network") == Some(networks::PAPER)
+        connected_network(connected, NETWORKS[0]) == Some(networks::PAPER)
     }
 
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {

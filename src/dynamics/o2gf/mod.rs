@@ -305,14 +305,14 @@ fn followed<P: Potential + ?Sized>(potential: &P, track: &mut Track, settings: &
         label.modes = average.modes;
     }
     let actions = label.action_angle.actions;
-    let near_vertical = NEAR_VERTICAL * (actions.r + actions.z);
+    let is_near_vertical = actions.phi.abs() < NEAR_VERTICAL * (actions.r + actions.z);
     // Halves of a window that is no whole number of librations differ, and the orbit is not chaotic for that.
     let resonance = match resonance {
-        None => trapped::libration(&track.samples()?),
+        None if !is_near_vertical => trapped::libration(&track.samples()?),
         found => found,
     };
     label.class = match resonance {
-        _ if actions.phi.abs() < near_vertical => Class::NearVertical,
+        _ if is_near_vertical => Class::NearVertical,
         Some((n_r, n_z)) => Class::Resonant { n_r, n_z },
         None if label.frequency_error > DRIFT => Class::Chaotic,
         None => Class::Unconverged,
@@ -478,10 +478,7 @@ fn spectral(samples: &Samples, extent: Extent) -> Label {
 fn locked(label: &Label, samples: &Samples) -> Option<(i32, i32)> {
     let rates = label.action_angle.frequencies;
     let length = samples.step * samples.x.len() as f64;
-    (1..=16)
-        .flat_map(|n_r| (-16..=16).map(move |n_z| (n_r, 2 * (n_z / 2))))
-        .filter(|&(n_r, n_z)| ((f64::from(n_r) * rates.r + f64::from(n_z) * rates.z) * length).abs() < 0.1)
-        .min_by_key(|&(n_r, n_z): &(i32, i32)| n_r + n_z.abs())
+    trapped::lowest(|n_r, n_z| ((n_r * rates.r + n_z * rates.z) * length).abs() < 0.1)
 }
 
 /// How many labels are in each class, and how many points have none.

@@ -23,22 +23,23 @@ pub(super) fn libration(samples: &Samples) -> Option<(i32, i32)> {
     let turns = (theta.last()?[0] - theta.first()?[0]) / TAU;
     let per_piece = (PIECE * theta.len() as f64 / turns) as usize;
     let means = means(theta, per_piece);
-    let resonances = (1..=HIGHEST).flat_map(|n_r| (-HIGHEST..=HIGHEST).step_by(2).map(move |n_z| (n_r, n_z)));
-    let librates = |&(n_r, n_z): &(i32, i32)| {
-        let angle: Vec<f64> = means
-            .iter()
-            .map(|[r, z]| f64::from(n_r) * r + f64::from(n_z) * z)
-            .collect();
+    lowest(|n_r, n_z| {
+        let angle: Vec<f64> = means.iter().map(|[r, z]| n_r * r + n_z * z).collect();
         swings(&angle)
-    };
-    resonances
-        .filter(librates)
+    })
+}
+
+/// The resonance (n_r, n_z) of the lowest order, n_z even, of which something holds.
+pub(super) fn lowest(holds: impl Fn(f64, f64) -> bool) -> Option<(i32, i32)> {
+    (1..=HIGHEST)
+        .flat_map(|n_r| (-HIGHEST..=HIGHEST).step_by(2).map(move |n_z| (n_r, n_z)))
+        .filter(|&(n_r, n_z)| holds(n_r.into(), n_z.into()))
         .min_by_key(|&(n_r, n_z): &(i32, i32)| n_r + n_z.abs())
 }
 
 /// Means of θ_r and θ_z over pieces that overlap by half, with weights that vanish at the ends of each.
 fn means(theta: &[[f64; 3]], length: usize) -> Vec<[f64; 2]> {
-    if length < 2 {
+    if !(2..=theta.len()).contains(&length) {
         return Vec::new();
     }
     let weights: Vec<f64> = (0..length)
@@ -68,7 +69,7 @@ fn swings(angle: &[f64]) -> bool {
         ends.1 - ends.0
     };
     let all = range(angle);
-    if angle.len() < 8 || all >= TAU || all.is_nan() {
+    if angle.len() < 8 || !(0.0..TAU).contains(&all) {
         return false;
     }
     let least = 0.25 * all;
@@ -102,6 +103,8 @@ mod tests {
         // Past the top of a pendulum, and slowly by.
         assert!(!of(&|t| 3.0 * TAU * t + 0.9 * (3.0 * TAU * t).sin()));
         assert!(!of(&|t| 5.0 * t + 0.3 * (40.0 * t).sin()));
+        // Nor is there anything to be told of an orbit that does not go round, or hardly.
+        assert!(means(&[[0.0; 3]; 100], usize::MAX).is_empty() && means(&[[0.0; 3]; 100], 101).is_empty());
         // Half a libration tells nothing.
         assert!(!of(&|t| (0.5 * TAU * t).cos()));
         assert!(!of(&|_| f64::NAN));

@@ -68,16 +68,25 @@ fn what_is_put_there_is_there() {
     assert_eq!(same.key(), object.key());
 }
 
+/// A place with nothing in it, and a fingerprint.
+fn empty() -> (tempfile::TempDir, Folder, Hash256) {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Folder::new(folder.path().to_owned(), true);
+    (folder, place, Hash256::of("f"))
+}
+
+fn entry(fingerprint: &Hash256) -> Name<'_> {
+    Name::Entry {
+        kind: "source",
+        fingerprint,
+    }
+}
+
 /// Of many who write at once one is first, and all see it whole.
 #[test]
 fn one_of_many_is_first() {
-    let folder = tempfile::tempdir().unwrap();
-    let place = Folder::new(folder.path().to_owned(), true);
-    let fingerprint = Hash256::of("f");
-    let name = Name::Entry {
-        kind: "source",
-        fingerprint: &fingerprint,
-    };
+    let (_folder, place, fingerprint) = empty();
+    let name = entry(&fingerprint);
     let contents: Vec<Vec<u8>> = (0..8_u8).map(|n| vec![n; 100_000]).collect();
     let written = side_by_side(&contents, |content| {
         place.put(&name, Content::Bytes(content), Put::New).unwrap()
@@ -90,17 +99,12 @@ fn one_of_many_is_first() {
 /// What a process that died has left there goes when the place is listed; what is young, or held, stays.
 #[test]
 fn drafts_of_the_dead_go_after_a_day() {
-    let folder = tempfile::tempdir().unwrap();
-    let place = Folder::new(folder.path().to_owned(), true);
-    let fingerprint = Hash256::of("f");
-    let name = Name::Entry {
-        kind: "source",
-        fingerprint: &fingerprint,
-    };
+    let (folder, place, fingerprint) = empty();
+    let name = entry(&fingerprint);
     place.put(&name, Content::Bytes(b"whole"), Put::New).unwrap();
-    let entry = folder.path().join(name.key());
+    let path = folder.path().join(name.key());
     let draft = |name: &str, hours: u64| {
-        let path = entry.with_file_name(format!(".draft-{name}"));
+        let path = path.with_file_name(format!(".draft-{name}"));
         let file = std::fs::File::create(&path).unwrap();
         file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(3600 * hours))
             .unwrap();

@@ -149,16 +149,19 @@ pub fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     again(|| open_once(options, path))
 }
 
-/// How long is waited before a stale name is looked up anew: machines remember names for about a second.
-pub(super) fn pauses() -> impl Iterator<Item = Duration> {
-    (0..10).map(|again| Duration::from_millis(5 << again))
+/// Does what must be done anew where another machine has removed or replaced a file meanwhile, which only a network file system tells.
+pub fn again<T>(work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    again_where(|error| error.kind() == io::ErrorKind::StaleNetworkFileHandle, work)
 }
 
-/// Does what must be done anew where another machine has removed or replaced a file meanwhile, which only a network file system tells.
-pub fn again<T>(mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    for pause in pauses() {
+/// Does what must be done anew where an error will pass, for five seconds: machines remember names of a network file system for about one.
+pub(super) fn again_where<T>(
+    passes: impl Fn(&io::Error) -> bool,
+    mut work: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
+    for pause in (0..10).map(|again| Duration::from_millis(5 << again)) {
         match work() {
-            Err(error) if error.kind() == io::ErrorKind::StaleNetworkFileHandle => std::thread::sleep(pause),
+            Err(error) if passes(&error) => std::thread::sleep(pause),
             done => return done,
         }
     }

@@ -182,15 +182,8 @@ fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     // Neither there nor made: on a network file system another machine removed it in between.
-    for pause in files::pauses() {
-        match files::open(&mut options, path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && path.parent().is_some_and(Path::is_dir) => {
-                std::thread::sleep(pause);
-            }
-            opened => return opened,
-        }
-    }
-    files::open(&mut options, path)
+    let passes = |error: &io::Error| error.kind() == io::ErrorKind::NotFound && path.parent().is_some_and(Path::is_dir);
+    files::again_where(passes, || files::open(&mut options, path))
 }
 
 #[cfg(test)]

@@ -77,13 +77,13 @@ pub fn run(with: &Predict, context: &StageContext, device: Device) -> Result<Out
     // libtorch's one generator, which pieces cannot share.
     let most = match (&with.by, device) {
         (By::Dropout(_), _) => 1,
-        (_, Device::Cpu) => context.threads,
+        (_, Device::Cpu) => {
+            tch::set_num_threads(1);
+            context.threads
+        }
         _ => context.threads.min(ON_A_GPU),
     };
     let side_by_side = most.clamp(1, rows.div_ceil(at_once).max(1));
-    if device == Device::Cpu && !matches!(with.by, By::Dropout(_)) {
-        tch::set_num_threads(1);
-    }
     let known = with
         .potential
         .as_ref()

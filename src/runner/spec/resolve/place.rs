@@ -163,7 +163,10 @@ impl<'a> Resolver<'a, '_> {
         if !complete || variant.faulty || self.mistakes.len() > before {
             return None;
         }
-        let gains_by_gpu = variant.stage.gains_by_gpu(&connected);
+        let mut resources = variant.resources.clone();
+        if resources.device == DeviceWish::Auto && !variant.stage.gains_by_gpu(&connected) {
+            resources.device = DeviceWish::Cpu;
+        }
         let known = self.last[index]
             .as_ref()
             .and_then(|last| last.again(variant, &connected, &counts));
@@ -199,10 +202,6 @@ impl<'a> Resolver<'a, '_> {
                 self.last[index].insert(last).written.clone()
             }
         };
-        let mut resources = variant.resources.clone();
-        if resources.device == DeviceWish::Auto && !gains_by_gpu {
-            resources.device = DeviceWish::Cpu;
-        }
         self.counts.push(counts);
         connections.sort_by_key(|connection| variant.inputs.iter().position(|port| port.is_called(connection.port)));
         let id = StageId::new(self.instances.len());
