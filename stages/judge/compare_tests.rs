@@ -248,6 +248,12 @@ fn stars_whose_truth_is_uncertain_can_be_left_out() {
     assert_eq!(ran.i64("residuals", "stream"), [0, 2]);
     assert_eq!(ran.metric("truth_uncertain"), 2.0);
     assert!(ran.notes().contains("2 of 4 stars are not compared"));
+    let of_none: Compare = stage(json!({ "against": { "truth": { "known_to": 0.001 } } }));
+    let error = run(&of_none, &[("predicted", &predicted), ("truth", &truth)], &[]).error();
+    assert!(
+        error.contains("of no star are the true actions known to 0.001 km/s kpc"),
+        "{error}"
+    );
     // Or by stream, from the table of the tori, which knows nothing of stream 1.
     let schema = Schema::new(vec![
         runner::ports::column("stream", DataType::Int64, "", "", "stream"),

@@ -228,6 +228,10 @@ impl<'a> Comparison<'a> {
             )));
         }
         self.which.tell_uncertain(context, self.uncertain, self.known);
+        if let Some(limit) = self.which.known_to.filter(|_| self.known == 0 && self.uncertain > 0) {
+            let message = format!("of no star are the true actions known to {} km/s kpc", limit.get());
+            return Err(StageError::with_hint(message, "allow more: `known_to`"));
+        }
         if !self.paired {
             return Err(no_pairs(&self.names));
         }
