@@ -163,7 +163,7 @@ const OBSERVABLES: [(&str, &str); 5] = [
 impl Stage for FitGalaxy {
     const KIND: &'static str = "fit_galaxy";
     const ABOUT: &'static str = "Fit a galaxy to tidal streams, with error bars";
-    const REVISION: u32 = 3;
+    const REVISION: u32 = 4;
     const ROLE: Role = Role::Learn;
 
     fn inputs(&self) -> Vec<InputPort> {

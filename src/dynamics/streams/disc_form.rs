@@ -98,7 +98,7 @@ mod tests {
         let places: Vec<[f64; 3]> = (0..600)
             .map(|i| isotropic(&mut random).map(|n| n * (9.0 + 0.03 * f64::from(i))))
             .collect();
-        let other = alike(&model.with_exponential_disc(), &galaxy, &places, &model.means()).unwrap();
+        let other = alike(&model.with_another_disc(), &galaxy, &places, &model.means()).unwrap();
         let off = |x: [f64; 3]| {
             let (one, two) = (galaxy.acceleration(x), other.acceleration(x));
             norm([0, 1, 2].map(|k| one[k] - two[k])) / norm(one)

@@ -11,7 +11,7 @@ use super::likelihood::Judged;
 use super::observed::{Observed, Stream};
 use super::particles::OWN;
 use super::posterior::Posterior;
-use super::problem::{KEPT, OWN_STEPS, Problem, STRIPPING, State, Tracks, burn_in, mean_tracks, tempered};
+use super::problem::{Mean, OWN_STEPS, Problem, STRIPPING, State, Tracks, burn_in, mean_tracks, tempered};
 use super::release::Kicks;
 use super::settings::{FitError, Settings, Source};
 use super::system::{Equations, Shares};
@@ -56,7 +56,7 @@ pub struct Fit {
     pub values: Vec<f64>,
     /// The galaxy.
     pub galaxy: Expansion,
-    /// Two galaxies whose accelerations where the streams are are alike: of the model, and of one with an exponential disc; none for orbits
+    /// Two galaxies whose accelerations where the streams are are alike: of the model, and of one with a disc of another form; none for orbits
     /// and where it was held.
     pub alike: Option<[Expansion; 2]>,
     /// Its uncertainty; none where it was held.
@@ -188,14 +188,15 @@ fn fit_model(
     let last = settings.averaged.clamp(1, settings.iterations.max(1));
     let mut sums = vec![0.0; values.len()];
     let mut own_sums = vec![[0.0; OWN]; states.len()];
-    let mut kept: Vec<Vec<Vec<[f64; OBSERVED]>>> = vec![Vec::new(); states.len()];
+    let mut kept: Vec<Vec<Mean>> = vec![Vec::new(); states.len()];
     let iterations = settings.iterations.max(1);
     let settled = burn_in(settings.source);
     for iteration in 0..iterations {
         if !go_on(iteration) {
             return Err(FitError::Stopped);
         }
-        if iteration == settled && !hold {
+        let second = settings.second_looks();
+        if !hold && iteration == settled {
             rescue(&problem, &values, &mut states, radii, go_on)?;
         }
         let looks = problem.look(&values, &mut states, iteration)?;
@@ -204,9 +205,11 @@ fn fit_model(
         let mut moving = Vec::with_capacity(states.len());
         for (stream, (state, look)) in states.iter_mut().zip(looks).enumerate() {
             let one = &problem.observed[stream];
-            state.learn(one, &look, iteration);
+            if settings.learns_at(iteration) {
+                state.learn(one, &look, iteration);
+            }
             let judged = problem.judged(stream, state, &look.tracks, heat);
-            if iteration < STEADY {
+            if iteration < STEADY || settings.learns_anew(iteration) {
                 state.forget();
             }
             let stays = state.stays(&judged);
@@ -218,7 +221,6 @@ fn fit_model(
             };
             // Later residuals meet slopes of other kicks than their own, which are not correlated with them.
             let looked = settings.looks_at(iteration);
-            let second = settings.second_looks();
             let apart = iteration > settled;
             if looked && !apart {
                 state.average(&look.slopes, iteration);
@@ -241,14 +243,10 @@ fn fit_model(
             } else if looked && apart {
                 state.average(&look.slopes, iteration);
             }
-            let last_look = if second.is_empty() {
-                settings.looks.min(iterations)
-            } else {
-                second.end
-            };
-            let kept_looks = if second.is_empty() { KEPT / 2 } else { KEPT };
-            if looked && iteration + kept_looks >= last_look {
-                kept[stream].push(look.slopes);
+            if let Some(batch) = settings.batch(iteration) {
+                let batches = &mut kept[stream];
+                batches.resize_with(batches.len().max(batch + 1), Mean::default);
+                batches[batch].add(&look.slopes);
             }
         }
         let steps = Equations::solve(&equations, &problem.parameters[..shared], &values)
@@ -315,9 +313,8 @@ fn rescue(
     };
     // To the caller all this is part of one iteration.
     let go_on = |_| go_on(burn_in(problem.settings.source));
-    let stuck = |stream: &FittedStream| stream.chi.is_nan() || stream.chi > STUCK;
     for ((state, observed), stream) in states.iter_mut().zip(&problem.observed).zip(&now.streams) {
-        if !stuck(stream) {
+        if stream.chi <= STUCK {
             continue;
         }
         let again = fit_model(
@@ -355,7 +352,7 @@ fn finish(
     problem: &Problem,
     values: Vec<f64>,
     states: &[State],
-    kept: &[Vec<Vec<[f64; OBSERVED]>>],
+    kept: &[Vec<Mean>],
     radii: (f64, f64),
 ) -> Result<Fit, FitError> {
     let iteration = problem.settings.iterations;
@@ -422,7 +419,7 @@ fn finish(
     let places: Vec<[f64; 3]> = all.iter().flat_map(|(_, places)| places.iter().copied()).collect();
     let base = &values[..problem.model.parameters.len()];
     let like = |model: &Model| alike(model, &trial.galaxy, &places, base);
-    let pair = || Some([like(&problem.model)?, like(&problem.model.with_exponential_disc())?]);
+    let pair = || Some([like(&problem.model)?, like(&problem.model.with_another_disc())?]);
     // Orbits are few and told too well for the comparison to be one of discs alone.
     let alike = (posterior.is_some() && problem.settings.source == Source::Spray)
         .then(pair)

@@ -38,12 +38,21 @@ pub enum Correction {
     Free,
 }
 
-/// A Miyamoto–Nagai disc in a flattened logarithmic halo; discs of other scales and multipoles of several, which are shrunk to nothing.
+/// The form of a galaxy's disc.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Disc {
+    /// Exponential in R, as discs of galaxies are (Freeman 1970), made of three of Miyamoto & Nagai (Smith et al. 2015).
+    Exponential,
+    /// One of Miyamoto & Nagai (1975).
+    MiyamotoNagai,
+}
+
+/// An exponential disc in a flattened logarithmic halo; discs of other scales and multipoles of several, which are shrunk to nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
-    /// ln M_d, ln a, ln b, ln v₀, ln r_s, ln q, then coefficients in units of `UNIT`: of the discs, spheres and other multipoles.
+    /// ln M_d, ln of the disc's length (or a), ln b, ln v₀, ln r_s, ln q, then coefficients in units of `UNIT`: of the discs, spheres and other multipoles.
     pub parameters: Vec<Parameter>,
-    exponential: bool,
+    disc: Disc,
     discs: Vec<f64>,
     scales: Vec<f64>,
     orders: Vec<usize>,
@@ -52,11 +61,15 @@ pub struct Model {
 /// Unit of the correction's coefficients, (km/s)². One of l = 0 changes v_c² by at most 0.385 of it, at √2 times its scale.
 pub const UNIT: f64 = 1e4;
 
-/// Scale radii of the other discs, kpc: with the base they have the freedom of an exponential disc in Smith et al. (2015).
+/// Scale radii of the other discs, kpc.
 const DISCS: [f64; 3] = [2.0, 5.0, 12.0];
 
-/// Middle of the prior of an exponential disc's scale length, kpc.
-const EXPONENTIAL_LENGTH: f64 = 2.6;
+/// Middle of the prior of the disc's scale length, kpc; and of a in Miyamoto & Nagai (1975).
+const LENGTH: f64 = 2.6;
+const MIYAMOTO_NAGAI_LENGTH: f64 = 3.0;
+
+/// Up to which b/R_d the polynomials of Smith et al. (2015) hold.
+const WIDEST: f64 = 3.0;
 
 /// Parameters without the correction.
 const BASE: usize = 6;
@@ -67,7 +80,7 @@ impl Model {
         let (count, shrinkage) = (settings.scales, settings.shrinkage);
         let mut parameters = vec![
             parameter("ln_disc_mass", 5e10_f64.ln(), 1.0, 0.15),
-            parameter("ln_disc_radius", 3.0_f64.ln(), 0.4, 0.1),
+            parameter("ln_disc_radius", LENGTH.ln(), 0.4, 0.1),
             parameter("ln_disc_height", 0.3_f64.ln(), 0.5, 0.3),
             parameter("ln_halo_velocity", 180.0_f64.ln(), 0.4, 0.03),
             parameter("ln_halo_core", 5.0_f64.ln(), 0.8, 0.12),
@@ -98,19 +111,19 @@ impl Model {
         }
         Self {
             parameters,
-            exponential: false,
+            disc: Disc::Exponential,
             discs,
             scales,
             orders,
         }
     }
 
-    /// The same with an exponential disc, whose scale length takes the place of a.
-    pub(crate) fn with_exponential_disc(&self) -> Self {
+    /// The same with a disc of another form, one of Miyamoto & Nagai (1975), whose a takes the place of the scale length.
+    pub(crate) fn with_another_disc(&self) -> Self {
         let mut other = self.clone();
-        other.exponential = true;
+        other.disc = Disc::MiyamotoNagai;
         if let Some(length) = other.parameters.get_mut(1) {
-            length.mean = EXPONENTIAL_LENGTH.ln();
+            length.mean = MIYAMOTO_NAGAI_LENGTH.ln();
         }
         other
     }
@@ -119,9 +132,11 @@ impl Model {
     pub fn galaxy(&self, values: &[f64]) -> Option<Expansion> {
         let (&[mass, a, b, velocity, core, flattening], rest) = values.split_first_chunk::<BASE>()?;
         let (a, b) = (a.exp(), b.exp());
-        let parts = match self.exponential {
-            true => three_discs(b / a).map(|(part, length)| (part, length * a)).to_vec(),
-            false => vec![(1.0, a)],
+        let parts = match self.disc {
+            Disc::Exponential => three_discs((b / a).min(WIDEST))
+                .map(|(part, length)| (part, length * a))
+                .to_vec(),
+            Disc::MiyamotoNagai => vec![(1.0, a)],
         };
         let (mut terms, mut coefficients) = (Vec::new(), Vec::new());
         for (part, a) in parts {
@@ -168,13 +183,30 @@ mod tests {
 
     #[test]
     fn without_a_correction_it_is_disc_and_halo() {
-        let model = model_of(0, 0.0, Correction::Axisymmetric);
+        let model = model_of(0, 0.0, Correction::Axisymmetric).with_another_disc();
         let galaxy = model.galaxy(&model.means()).unwrap();
         let disc = MiyamotoNagai::new(5e10, 3.0, 0.3).unwrap();
         let halo = Logarithmic::axisymmetric(180.0, 5.0, 0.95).unwrap();
         for x in [[8.0, 1.0, 2.0], [-3.0, 14.0, -9.0]] {
             let (one, two, found) = (disc.acceleration(x), halo.acceleration(x), galaxy.acceleration(x));
             assert!((0..3).all(|i| (one[i] + two[i] - found[i]).abs() < 1e-9 * found[i].abs()));
+        }
+    }
+
+    /// An exponential disc without height has v² = 4πGΣ₀R_d y² [I₀K₀ − I₁K₁], y = R/2R_d (Freeman 1970); at its greatest, R = 2.15 R_d, it is
+    /// 0.387 G M/R_d. Three discs keep it to two per cent.
+    #[test]
+    fn the_disc_is_exponential() {
+        let model = model_of(0, 0.0, Correction::Axisymmetric);
+        let mut values = model.means();
+        (values[1], values[2], values[3]) = (2.6_f64.ln(), 0.01_f64.ln(), 1e-3_f64.ln());
+        let galaxy = model.galaxy(&values).unwrap();
+        let unit = GRAVITATIONAL_CONSTANT * values[0].exp() / 2.6;
+        // v² R_d/(G M) = 2 y² [I₀K₀ − I₁K₁] at y = 0.5, 1.075 and 2.
+        for (y, expected) in [(0.5, 0.278_0), (1.075, 0.387_0), (2.0, 0.297_2)] {
+            let found = circular_speed(&galaxy, 2.0 * y * 2.6).powi(2) / unit;
+            println!("{y} {found} {expected}");
+            assert!((found / expected - 1.0).abs() < 0.03, "{y}: {found}");
         }
     }
 

@@ -29,8 +29,8 @@ pub(crate) struct State {
     best: ([f64; OWN], Option<f64>),
     /// Marquardt's addition to the diagonal.
     pub damping: f64,
-    /// Means of the second looks, until there are enough, and how many they are.
-    pub fresh: (Vec<[f64; OBSERVED]>, usize),
+    /// Mean of the second looks.
+    fresh: Mean,
 }
 
 pub(crate) struct Problem<'a> {
@@ -262,8 +262,22 @@ const SHORTER: f64 = 10.0;
 /// Second looks that are enough to use.
 const ENOUGH: usize = 2;
 
-/// Looks whose slopes are kept apart for the uncertainty.
-pub(crate) const KEPT: usize = 12;
+/// A mean of slopes, row by row, as it grows.
+#[derive(Clone, Default)]
+pub(crate) struct Mean {
+    pub rows: Vec<[f64; OBSERVED]>,
+    count: usize,
+}
+
+impl Mean {
+    pub fn add(&mut self, slopes: &[[f64; OBSERVED]]) {
+        self.rows.resize(slopes.len(), [0.0; OBSERVED]);
+        self.count += 1;
+        for (mean, new) in self.rows.iter_mut().flatten().zip(slopes.iter().flatten()) {
+            *mean += (new - *mean) / self.count as f64;
+        }
+    }
+}
 
 /// What an iteration sees of a stream.
 pub(crate) struct Look {
@@ -291,15 +305,12 @@ impl State {
             slopes: Vec::new(),
             best: (observed.start, None),
             damping: DAMPING,
-            fresh: (Vec::new(), 0),
+            fresh: Mean::default(),
         }
     }
 
-    /// Takes the scatter of new particles into account, while it still may change.
+    /// Takes the scatter of new particles into account.
     pub fn learn(&mut self, observed: &Observed, look: &Look, iteration: usize) {
-        if iteration >= burn_in(Source::Spray) + 2 {
-            return;
-        }
         let old = if iteration == 0 { 0.0 } else { 0.6 };
         let made = look.made.as_ref();
         let found = made.and_then(|made| made.scatter(&observed.frame, &observed.seen));
@@ -336,14 +347,9 @@ impl State {
 
     /// Adds a second look's slopes to their mean, which takes the place of the first ones when it is of [`ENOUGH`].
     pub fn refresh(&mut self, slopes: &[[f64; OBSERVED]]) {
-        let (mean, count) = &mut self.fresh;
-        mean.resize(slopes.len(), [0.0; OBSERVED]);
-        *count += 1;
-        for (mean, new) in mean.iter_mut().flatten().zip(slopes.iter().flatten()) {
-            *mean += (new - *mean) / *count as f64;
-        }
-        if *count >= ENOUGH {
-            self.slopes.clone_from(mean);
+        self.fresh.add(slopes);
+        if self.fresh.count >= ENOUGH {
+            self.slopes.clone_from(&self.fresh.rows);
         }
     }
 

@@ -74,7 +74,7 @@ impl Settings {
                 Source::Orbit => 30,
             },
             draws: 2,
-            again: 12,
+            again: 24,
             averaged: match source {
                 Source::Spray => 20,
                 Source::Orbit => 10,
@@ -98,7 +98,40 @@ impl Settings {
     pub(crate) fn looks_at(&self, iteration: usize) -> bool {
         iteration < self.looks || self.second_looks().contains(&iteration)
     }
+
+    /// Whether the second looks have begun and the streams' own scatter is learned anew: it was that of a search on its way.
+    pub(crate) fn learns_anew(&self, iteration: usize) -> bool {
+        let second = self.second_looks();
+        (second.start..second.end.min(second.start + LEARNING)).contains(&iteration)
+    }
+
+    /// Whether an iteration learns the streams' own scatter.
+    pub(crate) fn learns_at(&self, iteration: usize) -> bool {
+        iteration < LEARNING || self.learns_anew(iteration)
+    }
+
+    /// Iterations whose slopes the uncertainty is told by: the second looks, or where there are none the last of the first ones.
+    pub(crate) fn kept(&self) -> std::ops::Range<usize> {
+        let (second, first) = (self.second_looks(), self.looks.min(self.iterations));
+        match second.is_empty() {
+            true => first.saturating_sub(BATCHES / 2)..first,
+            false => second,
+        }
+    }
+
+    /// Which of the independent means of slopes an iteration belongs to; none where its slopes are not kept.
+    pub(crate) fn batch(&self, iteration: usize) -> Option<usize> {
+        let kept = self.kept();
+        let place = iteration.checked_sub(kept.start).filter(|_| iteration < kept.end)?;
+        Some(place * kept.len().min(BATCHES) / kept.len())
+    }
 }
+
+/// Iterations in which the streams' own scatter is learned, at the beginning and with the second looks.
+const LEARNING: usize = 8;
+
+/// Most means of slopes that are kept apart for the uncertainty.
+const BATCHES: usize = 12;
 
 /// Iterations between the first looks and the second ones.
 const AGAIN_AFTER: usize = 5;

@@ -4,6 +4,7 @@ use super::frame::OBSERVED;
 use super::galaxy::Parameter;
 use super::likelihood::Judged;
 use super::particles::OWN;
+use super::problem::Mean;
 use crate::linear_algebra::{Factor, Symmetric};
 
 /// Marquardt's addition to the diagonal, relative, where nothing goes wrong.
@@ -57,13 +58,13 @@ impl Equations {
     }
 
     /// Fisher's information from slopes of several independent draws: products of two different ones only, whose noise has no mean.
-    pub fn of_draws(shares: &Shares, draws: &[Vec<[f64; OBSERVED]>], judged: &[Option<Judged>]) -> Self {
+    pub fn of_draws(shares: &Shares, draws: &[Mean], judged: &[Option<Judged>]) -> Self {
         let mut equations = Self::empty(shares);
         let count = draws.len() as f64;
         let Some(first) = draws.first() else { return equations };
-        let mut mean = vec![[0.0; OBSERVED]; first.len()];
+        let mut mean = vec![[0.0; OBSERVED]; first.rows.len()];
         for draw in draws {
-            for (mean, row) in mean.iter_mut().zip(draw) {
+            for (mean, row) in mean.iter_mut().zip(&draw.rows) {
                 mean.iter_mut()
                     .zip(row)
                     .for_each(|(mean, value)| *mean += value / count);
@@ -74,7 +75,7 @@ impl Equations {
             for draw in draws {
                 let off = mean
                     .iter()
-                    .zip(draw)
+                    .zip(&draw.rows)
                     .map(|(mean, row)| std::array::from_fn(|k| row[k] - mean[k]));
                 let off = off.collect::<Vec<_>>();
                 equations.add(&off, judged, 1.0 / (count * (count - 1.0)), |star| star.information);
@@ -334,8 +335,10 @@ mod tests {
                         own: &own[s],
                     };
                     let one = Equations::new(&shares, &slopes[s], &judged);
+                    let mut mean = Mean::default();
+                    mean.add(&slopes[s]);
                     // Two equal draws have the same products as one.
-                    let two = Equations::of_draws(&shares, &[slopes[s].clone(), slopes[s].clone()], &judged);
+                    let two = Equations::of_draws(&shares, &[mean.clone(), mean.clone()], &judged);
                     assert!(
                         one.hessian
                             .iter()

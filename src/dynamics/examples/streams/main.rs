@@ -140,7 +140,8 @@ fn coverage(name: &str, with: &Options) -> Result<(), Failure> {
                 let off = known.value - truth;
                 of.push([off / truth, off / known.error, off / known.bound]);
             }
-            print!(" {:+.2}", of[0].last().map_or(f64::NAN, |last| last[1]));
+            let [off, bars, _] = of[0].last().copied().unwrap_or([f64::NAN; 3]);
+            print!(" {bars:+.2} ({:+.2} %)", 100.0 * off);
         }
         println!();
     }
