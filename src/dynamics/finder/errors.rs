@@ -314,7 +314,7 @@ fn between(known: &[(f64, f64)], at: f64) -> f64 {
 fn held_out<P: Potential>(finder: &Finder<P>, integrals: &Integrals, shell: f64, alpha: f64) -> Option<Held> {
     let potential = finder.potential();
     let start = launch(potential, integrals, shell, alpha);
-    let rate = epicycle(potential, integrals.circle.ln_radius.exp()).radial;
+    let rate = epicycle(potential, integrals.circle.radius).radial;
     let track = Track::follow(potential, &start, rate, PERIODS)?;
     let column = finder.column(integrals);
     let node = Node::of(&finder.fudge, &finder.plane, &track, integrals, &column)?;
