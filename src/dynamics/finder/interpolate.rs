@@ -53,7 +53,7 @@ const LANES: usize = 16;
 /// The sum of `N` numbers from each of these places, with their weights, by so many times [`LANES`] as registers hold.
 #[inline(always)]
 fn sum<const N: usize, const BLOCK: usize, const M: usize>(numbers: &[f32], places: &[(usize, f32); M]) -> [f32; N] {
-    const { assert!(N % (BLOCK * LANES) == 0) };
+    const { assert!(N.is_multiple_of(BLOCK * LANES)) };
     let mut all = [0.0; N];
     let (lanes, _) = all.as_chunks_mut::<LANES>();
     let (blocks, _) = lanes.as_chunks_mut::<BLOCK>();
@@ -124,17 +124,17 @@ impl<'a> Line<'a> {
         all
     }
 
-    /// Ω_z/Ω_r at a place in α.
+    /// J_r, J_z, Ω_r, Ω_z and |Ω_φ| at a place in α, in the units of a node.
     #[inline(always)]
-    pub fn ratio(&mut self, alpha: &Stencil) -> f64 {
-        let mut rates = [0.0; 2];
+    pub fn numbers(&mut self, alpha: &Stencil) -> [f64; 5] {
+        let mut numbers = [0.0; 5];
         for (k, weight) in alpha.weights.iter().enumerate() {
             let node = self.node(alpha.first + k);
-            for (sum, value) in rates.iter_mut().zip(&node[PADDED + 2..]) {
+            for (sum, value) in numbers.iter_mut().zip(&node[PADDED..]) {
                 *sum += weight * f64::from(*value);
             }
         }
-        rates[1] / rates[0]
+        numbers
     }
 
     /// The modes of θ_r, θ_z and θ_φ at a place in α: between the 64 nodes around.

@@ -1,5 +1,6 @@
-//! Actions, angles and frequencies of stars from a table of orbits of their potential, with an error and a class, at about the cost of the Stäckel fudge,
-//! or actions alone at an eighth of it. Most median errors are below a tenth of the fudge's; next to resonances they are like its own, and say so.
+//! Actions, angles and frequencies of stars from a table of orbits of their potential, with an error and a class, at one and a half times the cost of
+//! the Stäckel fudge, or actions alone at less than a tenth of it. Most median errors are below a tenth of the fudge's; next to resonances they are like
+//! its own, and say so.
 //!
 //! E and L_z of a star are known exactly. What is left is a third integral and two angles; the table corrects guesses ψ and ϑ of these, the fudge's (module
 //! `fudged`) or cheap ones (module `coordinates`: two evaluations of the potential and no quadrature), by Fourier series along the torus,
@@ -11,7 +12,7 @@
 //! theory a_n goes like 1/(n·Ω) and b_n like 1/(n·Ω)²: the table holds the smooth products, and a star divides by its own n·Ω.
 //!
 //! Next to a resonance a star is a pendulum, whose separatrix is known from the same coefficients (module `resonance`): it tells which
-//! stars are trapped. These have the actions of their resonance, about which their own swing.
+//! stars are trapped. These have the actions of their resonance, about which their own swing, and the action of that libration.
 //!
 //! The error of a star is what the table misses of orbits that it was not made from (module `errors`).
 //!
@@ -121,6 +122,20 @@ pub struct Found {
     /// Resonant where the nearest resonance traps the star, chaotic where it is outside of two that overlap; else regular, if the nearest orbit in the
     /// table is no worse.
     pub class: Class,
+    /// Of a star whose class is resonant: how it swings about its resonance, whose actions are in `action_angle`.
+    pub libration: Option<Libration>,
+}
+
+/// How a trapped star swings about the resonance n_r Ω_r + n_z Ω_z = 0 of its class, at fixed E and L_z.
+///
+/// Its J_r and J_z move along (n_r, n_z), back and forth, and so two other actions are its own: that of the libration, and what stays of J_r and J_z.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Libration {
+    /// J_l = ∮ (J_r dθ_r + J_z dθ_z)/2π around the island's middle, km/s kpc: 0 in the middle, greatest on the separatrix. By the resonance's pendulum, whose
+    /// energy and half width are known: the area of an island on the surface of section z = 0, v_z > 0 in R and v_R, over 2π, is the same.
+    pub action: f64,
+    /// J_s = J_z + |n_z|/n_r J_r, km/s kpc, which does not swing.
+    pub sharp: f64,
 }
 
 /// An action finder.
@@ -145,6 +160,8 @@ struct Star {
     scale: f64,
     /// The resonances whose separatrices are nearest.
     resonances: [Option<Resonance>; 2],
+    /// About the first, if it is trapped.
+    libration: Option<Libration>,
 }
 
 impl<P: Potential> Finder<P> {
@@ -226,14 +243,15 @@ impl<P: Potential> Finder<P> {
         let near = corrected(place.psi, &line.head(&at(place.psi)), &waves);
         let here = line.head(&at(near));
         let ends = [-NEXT, NEXT].map(|step| (near + step).clamp(0.0, 1.0));
-        let ratios = ends.map(|psi| line.ratio(&at(psi)));
+        let [below, above] = ends.map(|psi| line.numbers(&at(psi)));
+        let width = ends[1] - ends[0];
         let resonances = Here {
             modes: modes_of(&here),
             waves: &waves,
             guess: place.psi,
             psi: near,
             ratio: f64::from(here[PADDED + 3] / here[PADDED + 2]),
-            slope: (ratios[1] - ratios[0]) / (ends[1] - ends[0]),
+            slope: (above[3] / above[2] - below[3] / below[2]) / width,
         }
         .nearest();
         let psi = corrected(place.psi, &here, &waves);
@@ -254,18 +272,29 @@ impl<P: Potential> Finder<P> {
             });
         }
         let [theta_r, theta_z, theta_phi] = theta;
+        let actions = actions(integrals, psi, &head);
+        let libration = trap.map(|trap| {
+            let (n_r, n_z) = trap.order();
+            // dJ_z/dψ.
+            let climb = integrals.scale() * (above[1] * ends[1] - below[1] * ends[0]) / width;
+            Libration {
+                action: climb.abs() / n_z * trap.swing(),
+                sharp: actions.z + n_z / n_r * actions.r,
+            }
+        });
         let rate = integrals.circle.momentum / integrals.circle.radius.powi(2);
         let [omega_r, omega_z, omega_phi] = [2, 3, 4].map(|i| f64::from(head[PADDED + i]) * rate);
         let turning = sense(integrals.lz);
         Star {
             found: ActionAngle {
-                actions: actions(integrals, psi, &head),
+                actions,
                 angles: Angles::from_rzphi([theta_r, theta_z, turning * theta_phi]),
                 frequencies: Frequencies::from_rzphi([omega_r, omega_z, turning * omega_phi]),
             },
             place: [integrals.circle.ln_radius, integrals.x, y],
             scale: integrals.scale(),
             resonances,
+            libration,
         }
     }
 
@@ -286,7 +315,7 @@ impl<P: Potential> Finder<P> {
             place,
             scale,
             resonances,
-            ..
+            libration,
         } = self.look_up_at(star, &integrals).ok_or(NotFound::Rough)?;
         let rates = found.frequencies;
         let turns = rates.r > 0.0 && rates.z > 0.0 && rates.phi * sense(found.actions.phi) > 0.0;
@@ -296,16 +325,18 @@ impl<P: Potential> Finder<P> {
         }
         let [actions, angles, frequencies] = self.errors.at(place, resonances[0].as_ref());
         let J { r, z, phi } = J::of(&found.actions);
+        let class = if phi < NEAR_VERTICAL * (r + z) {
+            Class::NearVertical
+        } else {
+            self.class_at(place, &resonances)
+        };
         Ok(Found {
             action_angle: found,
             action_error: actions * scale,
             angle_error: angles,
             frequency_error: frequencies,
-            class: if phi < NEAR_VERTICAL * (r + z) {
-                Class::NearVertical
-            } else {
-                self.class_at(place, &resonances)
-            },
+            class,
+            libration: libration.filter(|_| matches!(class, Class::Resonant { .. })),
         })
     }
 

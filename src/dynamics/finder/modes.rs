@@ -131,11 +131,12 @@ impl Detuned {
             square: [0.0; PADDED],
             root: [0.0; PADDED],
         };
-        for k in 0..PADDED {
-            let w = FACTORS[0][k] + FACTORS[1][k] * ratio;
-            let square = w * w + (SOFTENING * SOFTENING) as f32;
-            detuned.square[k] = square;
-            detuned.root[k] = square.sqrt().copysign(w);
+        let [of_r, of_z] = &FACTORS;
+        let both = detuned.square.iter_mut().zip(&mut detuned.root);
+        for ((square, root), (a, b)) in both.zip(of_r.iter().zip(of_z)) {
+            let w = a + b * ratio;
+            *square = w * w + (SOFTENING * SOFTENING) as f32;
+            *root = square.sqrt().copysign(w);
         }
         detuned
     }

@@ -9,6 +9,7 @@
 
 use super::modes::{self, Detuned, MODES, MOST_A, MOST_B, NUMBERS, PADDED, Waves};
 use crate::o2gf::Class;
+use std::f64::consts::{FRAC_PI_2, PI};
 
 /// A resonance a Ω_r + 2b Ω_z = 0 and a star's motion about it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,6 +36,19 @@ impl Resonance {
         Class::Resonant { n_r: -a, n_z: -2 * b }
     }
 
+    /// n_r and |n_z|.
+    pub fn order(&self) -> (f64, f64) {
+        let (a, b) = self.numbers;
+        (f64::from(-a), f64::from(2 * b))
+    }
+
+    /// ∮ ψ dφ/2π around the island's middle, of a trapped star: with half width W and k² = (1 + energy)/2 it is (4W/π) [E(k) − (1 − k²) K(k)],
+    /// W k² in the middle and 4W/π on the separatrix.
+    pub fn swing(&self) -> f64 {
+        let square = (0.5 * (1.0 + self.energy)).clamp(0.0, 1.0);
+        4.0 * self.half_width / PI * swing(square)
+    }
+
     /// Whether a star that is next to the island is where it and another overlap: by two thirds of what touches, from where on what is between
     /// them is chaotic.
     pub fn is_shared_with(&self, other: &Self) -> bool {
@@ -42,6 +56,23 @@ impl Resonance {
         const OVERLAP: f64 = 2.0 / 3.0;
         self.energy < NEXT && self.half_width + other.half_width > OVERLAP * (self.middle - other.middle).abs()
     }
+}
+
+/// E(k) − (1 − k²) K(k) for k² by means of arithmetic and geometric means.
+fn swing(square: f64) -> f64 {
+    if square >= 1.0 {
+        return 1.0;
+    }
+    // E = K (1 − Σ 2^(n−1) c_n²) with c₀ = k.
+    let (mut a, mut b) = (1.0, (1.0 - square).sqrt());
+    let (mut sum, mut power) = (0.5 * square, 0.5);
+    while a - b > 1e-9 * a {
+        let c = 0.5 * (a - b);
+        (a, b) = (0.5 * (a + b), (a * b).sqrt());
+        power *= 2.0;
+        sum += power * c * c;
+    }
+    FRAC_PI_2 / (0.5 * (a + b)) * (square - sum)
 }
 
 /// Whether a mode can vanish, and is no multiple of another.
@@ -220,6 +251,35 @@ mod tests {
                 assert!((found.half_width / half_width - 1.0).abs() < 1e-3);
                 assert!((found.middle - MIDDLE).abs() < 1e-6);
             }
+        }
+    }
+
+    /// What a star of any energy swings is the area that it goes around.
+    #[test]
+    fn the_swing_is_the_area_of_a_pendulums_way() {
+        for energy in [-0.999_f64, -0.5, 0.0, 0.6, 0.95, 0.9999] {
+            let resonance = Resonance {
+                numbers: (-1, 1),
+                energy,
+                half_width: 0.1,
+                middle: 0.5,
+            };
+            // ψ² = W² (energy + cos φ)/2 up to where it vanishes, in φ = most · sin t.
+            let most = (-energy).acos();
+            let steps = 20_000;
+            let sum: f64 = (0..steps)
+                .map(|i| {
+                    let t = FRAC_PI_2 * (f64::from(i) + 0.5) / f64::from(steps);
+                    let height = (0.5 * (energy + (most * t.sin()).cos())).max(0.0);
+                    0.1 * height.sqrt() * most * t.cos()
+                })
+                .sum();
+            let area = 4.0 * sum * FRAC_PI_2 / f64::from(steps) / (2.0 * PI);
+            assert!(
+                (resonance.swing() / area - 1.0).abs() < 1e-5,
+                "{energy}: {area}, {}",
+                resonance.swing()
+            );
         }
     }
 
