@@ -8,6 +8,7 @@ use super::{BuildError, Finder, Settings};
 use crate::o2gf::Class;
 use crate::potential::{Potential, Symmetry, WrongSymmetry};
 use crate::staeckel::StaeckelFudge;
+use fearless_simd::Level;
 use rayon::prelude::*;
 
 /// The least |L_z|/L_c of a table: with less an orbit passes so close to the axis that no series follows it.
@@ -92,6 +93,7 @@ impl<P: Potential> Finder<P> {
             table,
             classes: made.into_iter().flat_map(|made| made.classes).collect(),
             errors: Errors::none(&radii, &sigmas, settings.tilts),
+            level: Level::new(),
         };
         let shells: Vec<f64> = seeds.iter().flatten().map(|seed| seed.shell).collect();
         finder.errors = Errors::measure(&finder, &shells, settings.tilts, progress);
@@ -114,7 +116,7 @@ impl Made {
         let column = orbits.and_then(|orbits| {
             let circle = orbits.integrals.circle;
             let scale = orbits.integrals.scale();
-            let radius2 = (2.0 * circle.ln_radius).exp();
+            let radius2 = circle.radius.powi(2);
             let nodes = |by: By| {
                 table::regular(
                     by,

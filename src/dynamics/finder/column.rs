@@ -1,10 +1,10 @@
 //! All orbits of one energy and L_z, from planar to shell.
 
-use super::coordinates::{Column, Integrals, Place, sigma};
+use super::coordinates::{Column, Integrals, Place};
 use super::orbit::{Node, PERIODS, Track, unexplained};
 use super::plane::Plane;
 use super::shell;
-use super::table::alpha_of;
+use super::table::{alpha_of, x_of_circularity};
 use crate::orbit::circular::epicycle;
 use crate::phase_space::PhaseSpace;
 use crate::potential::Potential;
@@ -28,7 +28,7 @@ pub(super) fn integrals<P: Potential + ?Sized>(
         lz,
         phi,
         circle,
-        sigma: sigma(lz / circle.momentum),
+        x: x_of_circularity(lz / circle.momentum),
     })
 }
 

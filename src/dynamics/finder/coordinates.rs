@@ -9,6 +9,7 @@
 //! on E, L_z and ψ smoothly. Both are smooth along every orbit and wind with it: the angles differ from them by sine series.
 
 use super::plane::{Circle, Plane};
+use super::table::x_of_circularity;
 use crate::phase_space::PhaseSpace;
 use crate::potential::Potential;
 
@@ -58,8 +59,8 @@ pub(super) struct Integrals {
     pub lz: f64,
     pub phi: f64,
     pub circle: Circle,
-    /// σ: |L_z| = L_c cos²σ.
-    pub sigma: f64,
+    /// x of σ: |L_z| = L_c cos²σ.
+    pub x: f64,
 }
 
 impl Integrals {
@@ -74,7 +75,7 @@ impl Integrals {
             lz,
             phi,
             circle,
-            sigma: sigma(lz / circle.momentum),
+            x: x_of_circularity(lz / circle.momentum),
         })
     }
 
@@ -82,14 +83,6 @@ impl Integrals {
     pub fn scale(&self) -> f64 {
         (self.circle.momentum - self.lz.abs()).max(0.0)
     }
-}
-
-/// σ of L_z/L_c.
-pub(super) fn sigma(circularity: f64) -> f64 {
-    (1.0 - circularity.abs())
-        .max(0.0)
-        .sqrt()
-        .atan2(circularity.abs().sqrt())
 }
 
 /// A star in these coordinates.
@@ -125,7 +118,7 @@ impl Place {
     ) -> Self {
         let [x, y, z] = point.x;
         let [vx, vy, vz] = point.v;
-        let radius_c = integrals.circle.ln_radius.exp();
+        let radius_c = integrals.circle.radius;
         let focus2 = column.focus2 * radius_c * radius_c;
         let ring = x * x + y * y;
         let radius = ring.sqrt();

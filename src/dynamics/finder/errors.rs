@@ -3,7 +3,8 @@
 //! In every cell of the grid some orbits at places of a sequence without rhythm are followed as those of the table are, and looked up at points along
 //! their way. What is missed of a star depends on its place, and on how near it is to a resonance, which is known by the energy of its pendulum
 //! (module `resonance`): logarithms of both add up. The second is chosen for each band of energies such that 68 % of the points in it, each judged by
-//! the cells around its own, have less. A trapped star's actions are missed by a part of the island's half width, and its angles by the same anywhere.
+//! the cells around its own, have less; and so is a part of the first for each layer of cells of the same α. A trapped star's actions are missed by a
+//! part of the island's half width, and its angles by the same anywhere.
 
 use super::Finder;
 use super::column::{integrals, launch};
@@ -58,6 +59,11 @@ impl Near {
         }
     }
 
+    /// Whether what is missed tells of the place: of a trapped star's actions and angles it does not.
+    fn tells_of_place(&self, of: usize) -> bool {
+        self.band > 0 || of == 2
+    }
+
     /// What is missed but for the factor of the band, with what is missed at a place.
     fn base(&self, [actions, angles, frequencies]: Misses) -> Misses {
         match self.band {
@@ -65,6 +71,12 @@ impl Near {
             _ => [actions, angles, frequencies],
         }
     }
+}
+
+/// What 68 % are below.
+fn covering(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get((COVERED * values.len() as f64) as usize).copied()
 }
 
 /// Errors at the cells of a table.
@@ -172,36 +184,49 @@ impl Errors {
             values: Vec::new(),
             factors: [[0.0; 3]; BANDS],
         };
+        let mut layers = vec![[0.0; 3]; axes[2].count];
         for _ in 0..ROUNDS {
-            errors.values = errors.by_place(&held);
+            errors.values = errors.by_place(&held, &layers);
+            errors.factors = errors.by_band(&held);
+            let more = errors.by_layer(&held);
+            let added = layers.as_flattened_mut().iter_mut().zip(more.as_flattened());
+            added.for_each(|(layer, more)| *layer += more);
+            for column in errors.values.chunks_mut(more.len()) {
+                let added = column.as_flattened_mut().iter_mut().zip(more.as_flattened());
+                added.for_each(|(value, more)| *value += *more as f32);
+            }
             errors.factors = errors.by_band(&held);
         }
         errors
     }
 
-    /// The root mean squares of what is missed of orbits without their bands' factors, at the middles of the cells between those of a column.
-    fn by_place(&self, held: &[Option<Held>]) -> Vec<[f32; 3]> {
-        let mean = |held: &Held, of: usize| {
-            // What a trapped star misses of actions and angles tells nothing of its place.
-            let here = held.points.iter().filter(|(_, near)| near.band > 0 || of == 2);
-            let squares: Vec<f64> = here
-                .map(|(miss, near)| (2.0 * (miss[of] - self.factors[near.band][of])).exp())
-                .collect();
-            (!squares.is_empty()).then(|| 0.5 * (squares.iter().sum::<f64>() / squares.len() as f64).ln())
-        };
+    /// What 68 % of the points of an orbit miss at most, without the factors of their bands and layers, at the middles of the cells between
+    /// those of a column; with the layers' factors.
+    fn by_place(&self, held: &[Option<Held>], layers: &[Misses]) -> Vec<[f32; 3]> {
         let tilts = self.axes[2];
+        let layer = |y: f64, of: usize| {
+            let (k, t) = tilts.cell(y);
+            layers[k][of] * (1.0 - t) + layers[k + 1][of] * t
+        };
+        let most = |held: &Held, of: usize| {
+            let here = held.points.iter().filter(|(_, near)| near.tells_of_place(of));
+            let misses = here
+                .map(|(miss, near)| miss[of] - self.factors[near.band][of])
+                .collect();
+            covering(misses).map(|most| most - layer(held.y, of))
+        };
         let column = |column: &[Option<Held>]| {
             let of = |of: usize| {
                 let mut known: Vec<(f64, f64)> = Vec::with_capacity(tilts.count);
                 for (k, held) in column.iter().enumerate() {
                     match held {
-                        Some(held) => known.extend(mean(held, of).map(|mean| (held.y, mean))),
+                        Some(held) => known.extend(most(held, of).map(|most| (held.y, most))),
                         // Of one that could not be told everything may be wrong.
-                        None => known.push((tilts.at(k), LARGE.ln())),
+                        None => known.push((tilts.at(k), LARGE.ln() - layers[k][of])),
                     }
                 }
                 known.sort_by(|a, b| a.0.total_cmp(&b.0));
-                (0..tilts.count).map(move |k| between(&known, tilts.at(k)) as f32)
+                (0..tilts.count).map(move |k| (between(&known, tilts.at(k)) + layers[k][of]) as f32)
             };
             let [actions, angles, frequencies] = [0, 1, 2].map(of);
             actions
@@ -211,6 +236,30 @@ impl Errors {
                 .collect::<Vec<_>>()
         };
         held.chunks(tilts.count).flat_map(column).collect()
+    }
+
+    /// What the errors of each layer of cells of the same α are to be multiplied by, that 68 % of its points keep what the columns around
+    /// theirs say: towards planar and shell orbits some are far worse than most, in others all are alike.
+    fn by_layer(&self, held: &[Option<Held>]) -> Vec<Misses> {
+        let tilts = self.axes[2];
+        let mut ratios: Vec<[Vec<f64>; 3]> = vec![Default::default(); tilts.count];
+        for (at, held) in held.iter().enumerate() {
+            let Some(held) = held else { continue };
+            let around = self.around(at / tilts.count, held.y);
+            let (k, t) = tilts.cell(held.y);
+            let layer = if t < 0.5 { k } else { k + 1 };
+            for (miss, near) in &held.points {
+                let base = near.base(around);
+                for of in (0..3).filter(|&of| near.tells_of_place(of)) {
+                    ratios[layer][of].push(miss[of] - base[of] - self.factors[near.band][of]);
+                }
+            }
+        }
+        let factor = |ratios: Vec<f64>| {
+            let is_enough = ratios.len() >= ENOUGH;
+            covering(ratios).filter(|_| is_enough).unwrap_or(0.0)
+        };
+        ratios.into_iter().map(|layer| layer.map(factor)).collect()
     }
 
     /// The factor of every band: what 68 % of its points keep beside what the columns around theirs say.
@@ -228,12 +277,7 @@ impl Errors {
         }
         let found = ratios.map(|band| {
             let is_enough = band[0].len() >= ENOUGH;
-            is_enough.then(|| {
-                band.map(|mut ratios| {
-                    ratios.sort_by(f64::total_cmp);
-                    ratios[(COVERED * ratios.len() as f64) as usize]
-                })
-            })
+            is_enough.then(|| band.map(|ratios| covering(ratios).unwrap_or(0.0)))
         });
         // The first is measured in something else.
         let nearest = |band: usize| {
@@ -314,7 +358,7 @@ fn between(known: &[(f64, f64)], at: f64) -> f64 {
 fn held_out<P: Potential>(finder: &Finder<P>, integrals: &Integrals, shell: f64, alpha: f64) -> Option<Held> {
     let potential = finder.potential();
     let start = launch(potential, integrals, shell, alpha);
-    let rate = epicycle(potential, integrals.circle.ln_radius.exp()).radial;
+    let rate = epicycle(potential, integrals.circle.radius).radial;
     let track = Track::follow(potential, &start, rate, PERIODS)?;
     let column = finder.column(integrals);
     let node = Node::of(&finder.fudge, &finder.plane, &track, integrals, &column)?;

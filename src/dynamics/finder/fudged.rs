@@ -26,12 +26,15 @@ impl Fudged {
         integrals: &Integrals,
         column: &Column,
     ) -> Option<Self> {
-        let focus2 = column.focus2 * (2.0 * integrals.circle.ln_radius).exp();
+        let focus2 = column.focus2 * integrals.circle.radius.powi(2);
         let found = fudge.actions_with_focus2(point, focus2).ok()?;
         let (actions, angles) = (found.actions, found.angles);
         let both = actions.r + actions.z;
         let psi = if both > 0.0 { actions.z / both } else { 0.5 };
-        let wave = |angle: f64| [angle.cos(), angle.sin()];
+        let wave = |angle: f64| {
+            let (sin, cos) = angle.sin_cos();
+            [cos, sin]
+        };
         Some(Self {
             psi,
             u: wave(angles.r),

@@ -1,5 +1,6 @@
-//! Actions, angles and frequencies of stars from a table of orbits of their potential, with an error and a class, at about the cost of the Stäckel fudge,
-//! or actions alone at an eighth of it. Most median errors are below a tenth of the fudge's; next to resonances they are like its own, and say so.
+//! Actions, angles and frequencies of stars from a table of orbits of their potential, with an error and a class, at one and a half times the cost of
+//! the Stäckel fudge, or actions alone at less than a tenth of it. Most median errors are below a tenth of the fudge's; next to resonances they are like
+//! its own, and say so.
 //!
 //! E and L_z of a star are known exactly. What is left is a third integral and two angles; the table corrects guesses ψ and ϑ of these, the fudge's (module
 //! `fudged`) or cheap ones (module `coordinates`: two evaluations of the potential and no quadrature), by Fourier series along the torus,
@@ -11,7 +12,7 @@
 //! theory a_n goes like 1/(n·Ω) and b_n like 1/(n·Ω)²: the table holds the smooth products, and a star divides by its own n·Ω.
 //!
 //! Next to a resonance a star is a pendulum, whose separatrix is known from the same coefficients (module `resonance`): it tells which
-//! stars are trapped. These have the actions of their resonance, about which their own swing.
+//! stars are trapped. These have the actions of their resonance, about which their own swing, and the action of that libration.
 //!
 //! The error of a star is what the table misses of orbits that it was not made from (module `errors`).
 //!
@@ -23,9 +24,11 @@ mod column;
 mod coordinates;
 mod errors;
 mod fudged;
+mod interpolate;
 mod modes;
 mod orbit;
 mod plane;
+mod quarter;
 mod resonance;
 mod shell;
 mod stored;
@@ -37,12 +40,14 @@ use crate::potential::{Potential, WrongSymmetry};
 use crate::staeckel::StaeckelFudge;
 use coordinates::{Column, Integrals, Place};
 use errors::Errors;
+use fearless_simd::{Level, Simd, dispatch};
 use fudged::Fudged;
-use modes::{MODES, PADDED, Waves};
+use interpolate::Line;
+use modes::{Detuned, PADDED, Waves};
 use plane::Plane;
 use resonance::{Here, Resonance};
 pub use stored::{RestoreError, Stored};
-use table::{Axis, GHOSTS, HEAD, NUMBERS_OF_NODE, Stencil, Table};
+use table::{Axis, GHOSTS, HEAD, Stencil, Table};
 
 /// How fine a table is, and how far it reaches.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -117,6 +122,20 @@ pub struct Found {
     /// Resonant where the nearest resonance traps the star, chaotic where it is outside of two that overlap; else regular, if the nearest orbit in the
     /// table is no worse.
     pub class: Class,
+    /// Of a star whose class is resonant: how it swings about its resonance, whose actions are in `action_angle`.
+    pub libration: Option<Libration>,
+}
+
+/// How a trapped star swings about the resonance n_r Ω_r + n_z Ω_z = 0 of its class, at fixed E and L_z.
+///
+/// Its J_r and J_z move along (n_r, n_z), back and forth, and so two other actions are its own: that of the libration, and what stays of J_r and J_z.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Libration {
+    /// J_l = ∮ (J_r dθ_r + J_z dθ_z)/2π around the island's middle, km/s kpc: 0 in the middle, greatest on the separatrix. By the resonance's pendulum, whose
+    /// energy and half width are known: the area of an island on the surface of section z = 0, v_z > 0 in R and v_R, over 2π, is the same.
+    pub action: f64,
+    /// J_s = J_z + |n_z|/n_r J_r, km/s kpc, which does not swing.
+    pub sharp: f64,
 }
 
 /// An action finder.
@@ -129,6 +148,7 @@ pub struct Finder<P> {
     /// Of the orbits of the table, tilt fastest, without ghosts.
     classes: Vec<Class>,
     errors: Errors,
+    level: Level,
 }
 
 /// A star that was looked up.
@@ -140,6 +160,8 @@ struct Star {
     scale: f64,
     /// The resonances whose separatrices are nearest.
     resonances: [Option<Resonance>; 2],
+    /// About the first, if it is trapped.
+    libration: Option<Libration>,
 }
 
 impl<P: Potential> Finder<P> {
@@ -160,8 +182,8 @@ impl<P: Potential> Finder<P> {
     /// The coordinates of the orbits with these integrals.
     fn column(&self, integrals: &Integrals) -> Column {
         let radius = self.table.radii.cubic(integrals.circle.ln_radius);
-        let sigma = self.table.sigmas.cubic(table::x_of(integrals.sigma));
-        self.table.column(&radius, &sigma)
+        let sigma = self.table.sigmas.cubic(integrals.x);
+        self.table.column::<4>(&radius, &sigma)
     }
 
     /// The star's integrals, if the table has orbits like its.
@@ -200,67 +222,80 @@ impl<P: Potential> Finder<P> {
 
     fn look_up_at(&self, star: &PhaseSpace, integrals: &Integrals) -> Option<Star> {
         let table = &self.table;
-        let x = table::x_of(integrals.sigma);
-        let (radius, sigma) = (table.radii.cubic(integrals.circle.ln_radius), table.sigmas.cubic(x));
-        let column = table.column(&radius, &sigma);
-        let place = Fudged::new(&self.fudge, star, integrals, &column)?;
+        let radius = table.radii.cubic(integrals.circle.ln_radius);
+        let sigma = table.sigmas.cubic(integrals.x);
+        let place = Fudged::new(&self.fudge, star, integrals, &table.column::<4>(&radius, &sigma))?;
+        let level = self.level;
+        Some(dispatch!(level, simd => simd.vectorize(
+            #[inline(always)]
+            || self.corrected(integrals, &place, &radius, &sigma)
+        )))
+    }
+
+    /// A star by what the table adds to the fudge's coordinates of it.
+    #[inline(always)]
+    fn corrected(&self, integrals: &Integrals, place: &Fudged, radius: &Stencil, sigma: &Stencil) -> Star {
+        let alphas = &self.table.alphas;
         let waves = Waves::new(place.u, place.v);
+        let mut line = Line::new(&self.table, radius, sigma);
+        let at = |psi: f64| alphas.cubic(table::y_of_psi(psi));
         // Coefficients belong to ψ̄, which is not known before they are.
-        let head = |psi: f64| table.cubic::<HEAD>(&[radius, sigma, table.alphas.cubic(table::y_of_psi(psi))]);
-        let near = corrected(place.psi, &head(place.psi), &waves);
-        let here = head(near);
+        let near = corrected(place.psi, &line.head(&at(place.psi)), &waves);
+        let here = line.head(&at(near));
+        let ends = [-NEXT, NEXT].map(|step| (near + step).clamp(0.0, 1.0));
+        let [below, above] = ends.map(|psi| line.numbers(&at(psi)));
+        let width = ends[1] - ends[0];
         let resonances = Here {
-            modes: &here[..MODES],
+            modes: modes_of(&here),
             waves: &waves,
             guess: place.psi,
             psi: near,
             ratio: f64::from(here[PADDED + 3] / here[PADDED + 2]),
-            slope: self.slope(&radius, &sigma, near),
+            slope: (above[3] / above[2] - below[3] / below[2]) / width,
         }
         .nearest();
         let psi = corrected(place.psi, &here, &waves);
         let trap = resonances[0].filter(Resonance::is_trapping);
         let psi = trap.map_or(psi, |trap| trap.middle.clamp(0.0, 1.0));
         let y = table::y_of_psi(psi);
-        let numbers = table.cubic::<NUMBERS_OF_NODE>(&[radius, sigma, table.alphas.cubic(y)]);
-        let detuned = detunings(&numbers);
+        let alpha = alphas.cubic(y);
+        let head = line.head(&alpha);
+        let angles = line.angles(&alpha);
+        let (angles, _) = angles.as_chunks::<PADDED>();
+        let square = Detuned::new(head[PADDED + 3] / head[PADDED + 2]).square;
         let flat = table::flatness(psi) as f32;
-        let [theta_r, theta_z, theta_phi]: [f64; 3] = std::array::from_fn(|i| {
-            let modes = &numbers[HEAD + i * PADDED..];
-            let terms = (0..MODES).map(|k| {
+        let mut theta = place.angles;
+        for (i, (theta, modes)) in theta.iter_mut().zip(angles).enumerate() {
+            *theta += modes::total(|k| {
                 let share = if table::vanishes(i, k) { flat } else { 1.0 };
-                share * modes[k] * waves.sin[k] / (detuned[k] * detuned[k])
+                share * modes[k] * waves.sin[k] / square[k]
             });
-            f64::from(terms.sum::<f32>())
+        }
+        let [theta_r, theta_z, theta_phi] = theta;
+        let actions = actions(integrals, psi, &head);
+        let libration = trap.map(|trap| {
+            let (n_r, n_z) = trap.order();
+            // dJ_z/dψ.
+            let climb = integrals.scale() * (above[1] * ends[1] - below[1] * ends[0]) / width;
+            Libration {
+                action: climb.abs() / n_z * trap.swing(),
+                sharp: actions.z + n_z / n_r * actions.r,
+            }
         });
-        let rate = integrals.circle.momentum * (-2.0 * integrals.circle.ln_radius).exp();
-        let [omega_r, omega_z, omega_phi] = [2, 3, 4].map(|i| f64::from(numbers[PADDED + i]) * rate);
+        let rate = integrals.circle.momentum / integrals.circle.radius.powi(2);
+        let [omega_r, omega_z, omega_phi] = [2, 3, 4].map(|i| f64::from(head[PADDED + i]) * rate);
         let turning = sense(integrals.lz);
-        Some(Star {
+        Star {
             found: ActionAngle {
-                actions: actions(integrals, psi, &numbers),
-                angles: Angles::from_rzphi([
-                    place.angles[0] + theta_r,
-                    place.angles[1] + theta_z,
-                    turning * (place.angles[2] + theta_phi),
-                ]),
+                actions,
+                angles: Angles::from_rzphi([theta_r, theta_z, turning * theta_phi]),
                 frequencies: Frequencies::from_rzphi([omega_r, omega_z, turning * omega_phi]),
             },
-            place: [integrals.circle.ln_radius, x, y],
+            place: [integrals.circle.ln_radius, integrals.x, y],
             scale: integrals.scale(),
             resonances,
-        })
-    }
-
-    /// The slope of Ω_z/Ω_r in ψ̄.
-    fn slope(&self, radius: &Stencil, sigma: &Stencil, psi: f64) -> f64 {
-        let ends = [-NEXT, NEXT].map(|step| (psi + step).clamp(0.0, 1.0));
-        let ratios = ends.map(|psi| {
-            let alpha = self.table.alphas.cubic(table::y_of_psi(psi));
-            let [omega_r, omega_z] = self.table.rates(&[*radius, *sigma, alpha]);
-            f64::from(omega_z / omega_r)
-        });
-        (ratios[1] - ratios[0]) / (ends[1] - ends[0])
+            libration,
+        }
     }
 
     fn look_up(&self, star: &PhaseSpace) -> Option<Star> {
@@ -280,7 +315,7 @@ impl<P: Potential> Finder<P> {
             place,
             scale,
             resonances,
-            ..
+            libration,
         } = self.look_up_at(star, &integrals).ok_or(NotFound::Rough)?;
         let rates = found.frequencies;
         let turns = rates.r > 0.0 && rates.z > 0.0 && rates.phi * sense(found.actions.phi) > 0.0;
@@ -290,16 +325,18 @@ impl<P: Potential> Finder<P> {
         }
         let [actions, angles, frequencies] = self.errors.at(place, resonances[0].as_ref());
         let J { r, z, phi } = J::of(&found.actions);
+        let class = if phi < NEAR_VERTICAL * (r + z) {
+            Class::NearVertical
+        } else {
+            self.class_at(place, &resonances)
+        };
         Ok(Found {
             action_angle: found,
             action_error: actions * scale,
             angle_error: angles,
             frequency_error: frequencies,
-            class: if phi < NEAR_VERTICAL * (r + z) {
-                Class::NearVertical
-            } else {
-                self.class_at(place, &resonances)
-            },
+            class,
+            libration: libration.filter(|_| matches!(class, Class::Resonant { .. })),
         })
     }
 
@@ -365,15 +402,21 @@ impl<P: Potential> Finder<P> {
     /// **Units**, failures: those of [`find`](Self::find).
     pub fn actions(&self, star: &PhaseSpace) -> Result<Actions, NotFound> {
         let integrals = self.integrals(star)?;
-        let table = &self.table;
-        let radius = table.radii.linear(integrals.circle.ln_radius);
-        let sigma = table.sigmas.linear(table::x_of(integrals.sigma));
-        let column = table.column(&radius, &sigma);
-        let place = Place::new(self.potential(), &self.plane, star, &integrals, &column);
-        let stencils = [radius, sigma, table.alphas.linear(table::y_of_psi(place.psi))];
-        let head = table.linear(&stencils);
-        let psi = corrected(place.psi, &head, &Waves::new(place.u, place.v));
-        Ok(actions(&integrals, psi, &head))
+        let level = self.level;
+        Ok(dispatch!(level, simd => simd.vectorize(
+            #[inline(always)]
+            || {
+                let table = &self.table;
+                let radius = table.radii.linear(integrals.circle.ln_radius);
+                let sigma = table.sigmas.linear(integrals.x);
+                let column = table.column::<2>(&radius, &sigma);
+                let place = Place::new(self.potential(), &self.plane, star, &integrals, &column);
+                let alpha = table.alphas.linear(table::y_of_psi(place.psi));
+                let head = table.linear(&[radius, sigma, alpha]);
+                let psi = corrected(place.psi, &head, &Waves::new(place.u, place.v));
+                actions(&integrals, psi, &head)
+            }
+        )))
     }
 }
 
@@ -400,17 +443,20 @@ impl J {
     }
 }
 
-/// n·Ω/Ω_r, softened, with the frequencies of a node.
-fn detunings(head: &[f32]) -> [f32; MODES] {
-    modes::detunings(f64::from(head[PADDED + 3] / head[PADDED + 2])).map(|w| w as f32)
+/// The modes of ψ.
+#[inline(always)]
+fn modes_of(head: &[f32; HEAD]) -> &[f32; PADDED] {
+    const { assert!(PADDED < HEAD) };
+    head.first_chunk().unwrap_or(&[0.0; PADDED])
 }
 
 /// ψ̄ of ψ: modes are tabulated in parts of ψ̄.
+#[inline(always)]
 fn corrected(psi: f64, head: &[f32; HEAD], waves: &Waves) -> f64 {
     const LEAST: f64 = 0.1;
-    let detuned = detunings(head);
-    let sum: f32 = (0..MODES).map(|k| head[k] * waves.cos[k] / detuned[k]).sum();
-    (psi / (1.0 - f64::from(sum)).max(LEAST)).clamp(0.0, 1.0)
+    let detuned = Detuned::new(head[PADDED + 3] / head[PADDED + 2]);
+    let sum = modes::total(|k| head[k] * waves.cos[k] / detuned.root[k]);
+    (psi / (1.0 - sum).max(LEAST)).clamp(0.0, 1.0)
 }
 
 /// J_r and J_z with L_z.

@@ -66,18 +66,37 @@ pub(super) fn each(u: [f64; 2], v: [f64; 2], mut mode: impl FnMut(usize, f64, f6
 }
 
 impl Waves {
+    #[inline(always)]
     pub fn new(u: [f64; 2], v: [f64; 2]) -> Self {
-        let mut waves = Self {
-            cos: [0.0; PADDED],
-            sin: [0.0; PADDED],
-        };
-        each(u, v, |i, cos, sin| {
-            waves.cos[i] = cos as f32;
-            waves.sin[i] = sin as f32;
-        });
-        waves
+        const ZERO: usize = MOST_A;
+        let by_u = powers::<{ MOST_A + 1 }>(u);
+        let by_v = powers::<{ MOST_B + 1 }>([v[0] * v[0] - v[1] * v[1], 2.0 * v[0] * v[1]]);
+        // Of a from the least, and nothing from the most on.
+        let (mut cos_u, mut sin_u) = ([0.0f32; LANES], [0.0f32; LANES]);
+        for (a, wave) in by_u.iter().enumerate() {
+            let [cos, sin] = wave.map(|x| x as f32);
+            (cos_u[ZERO + a], sin_u[ZERO + a]) = (cos, sin);
+            (cos_u[ZERO - a], sin_u[ZERO - a]) = (cos, -sin);
+        }
+        let (mut cos, mut sin) = ([0.0; PADDED], [0.0; PADDED]);
+        cos[..MOST_A].copy_from_slice(&cos_u[ZERO + 1..=ZERO + MOST_A]);
+        sin[..MOST_A].copy_from_slice(&sin_u[ZERO + 1..=ZERO + MOST_A]);
+        // What is beyond a row is of the next, which comes later, or of no mode.
+        for (b, wave) in by_v.iter().enumerate().skip(1) {
+            let [cos_v, sin_v] = wave.map(|x| x as f32);
+            let first = MOST_A + (b - 1) * (2 * MOST_A + 1);
+            for lane in 0..LANES {
+                cos[first + lane] = cos_u[lane] * cos_v - sin_u[lane] * sin_v;
+                sin[first + lane] = sin_u[lane] * cos_v + cos_u[lane] * sin_v;
+            }
+        }
+        Self { cos, sin }
     }
 }
+
+/// Lanes of a row of modes, 2 `MOST_A` + 1 and more.
+const LANES: usize = 16;
+const _: () = assert!(LANES > 2 * MOST_A && MODES - 2 * MOST_A - 1 + LANES <= PADDED);
 
 /// Distance from a resonance within which a mode's coefficients stop growing, in Ω_r.
 pub(super) const SOFTENING: f64 = 0.03;
@@ -85,6 +104,54 @@ pub(super) const SOFTENING: f64 = 0.03;
 /// n·Ω/Ω_r of every mode, softened, for Ω_z/Ω_r.
 pub(super) fn detunings(ratio: f64) -> [f64; MODES] {
     NUMBERS.map(|(a, b)| softened(f64::from(a) + 2.0 * f64::from(b) * ratio))
+}
+
+/// a and 2b of every mode; where there is none, those of no resonance.
+const FACTORS: [[f32; PADDED]; 2] = {
+    let mut factors = [[1.0; PADDED], [0.0; PADDED]];
+    let mut k = 0;
+    while k < MODES {
+        factors[0][k] = NUMBERS[k].0 as f32;
+        factors[1][k] = 2.0 * NUMBERS[k].1 as f32;
+        k += 1;
+    }
+    factors
+};
+
+/// (n·Ω/Ω_r)² softened, and its root with the sign of n·Ω, of every mode.
+pub(super) struct Detuned {
+    pub square: [f32; PADDED],
+    pub root: [f32; PADDED],
+}
+
+impl Detuned {
+    #[inline(always)]
+    pub fn new(ratio: f32) -> Self {
+        let mut detuned = Self {
+            square: [0.0; PADDED],
+            root: [0.0; PADDED],
+        };
+        let [of_r, of_z] = &FACTORS;
+        let both = detuned.square.iter_mut().zip(&mut detuned.root);
+        for ((square, root), (a, b)) in both.zip(of_r.iter().zip(of_z)) {
+            let w = a + b * ratio;
+            *square = w * w + (SOFTENING * SOFTENING) as f32;
+            *root = square.sqrt().copysign(w);
+        }
+        detuned
+    }
+}
+
+/// The sum of a term for every mode, in lanes.
+#[inline(always)]
+pub(super) fn total(term: impl Fn(usize) -> f32) -> f64 {
+    let mut lanes = [0.0f32; LANES];
+    for first in (0..PADDED).step_by(LANES) {
+        for (lane, sum) in lanes.iter_mut().enumerate() {
+            *sum += term(first + lane);
+        }
+    }
+    f64::from(lanes.iter().sum::<f32>())
 }
 
 /// n·Ω/Ω_r softened.

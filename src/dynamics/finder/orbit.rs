@@ -284,7 +284,7 @@ fn section<P: Potential + ?Sized>(
     column: &Column,
     integrals: &Integrals,
 ) -> Vec<[f64; 2]> {
-    let radius_c = integrals.circle.ln_radius.exp();
+    let radius_c = integrals.circle.radius;
     let crossings = track
         .points
         .windows(2)

@@ -7,9 +7,13 @@ use crate::potential::Potential;
 const RANGE: (f64, f64) = (1e-3, 3e3);
 const DENSITY: f64 = 80.0;
 
+/// Equal steps of energy, for each of which it is known which rings have such.
+const STEPS: usize = 4096;
+
 /// What is known at one radius.
-#[derive(Clone, Copy, Debug)]
 struct Ring {
+    /// kpc.
+    radius: f64,
     /// Φ and dΦ/d ln R, (km/s)².
     potential: f64,
     slope: f64,
@@ -26,22 +30,69 @@ struct Ring {
 pub(super) struct Circle {
     /// ln R_c, R_c in kpc.
     pub ln_radius: f64,
+    /// R_c, kpc.
+    pub radius: f64,
     /// L_c, km/s kpc.
     pub momentum: f64,
+}
+
+/// c₀ + c₁ t + c₂ t² + c₃ t³.
+#[derive(Clone, Copy, Debug)]
+struct Cubic([f64; 4]);
+
+impl Cubic {
+    /// Through two values with their slopes times the interval's width, at t = 0 and 1.
+    fn through(values: [f64; 2], slopes: [f64; 2]) -> Self {
+        let rise = values[1] - values[0];
+        let [from, to] = slopes;
+        Self([values[0], from, 3.0 * rise - 2.0 * from - to, from + to - 2.0 * rise])
+    }
+
+    #[inline(always)]
+    fn at(&self, t: f64) -> f64 {
+        let [a, b, c, d] = self.0;
+        a + t * (b + t * (c + t * d))
+    }
+}
+
+/// The circles between two rings, in parts of the interval of their energies.
+#[derive(Clone, Copy, Debug)]
+struct Between {
+    ln_radius: Cubic,
+    radius: Cubic,
+    momentum: Cubic,
+    /// Of the inner ring, (km/s)², and 1 over the interval.
+    energy: f64,
+    per_energy: f64,
 }
 
 /// The table.
 #[derive(Clone, Debug)]
 pub(super) struct Plane {
     first: f64,
-    step: f64,
-    rings: Vec<Ring>,
+    per_step: f64,
+    /// Of the rings.
+    energies: Vec<f64>,
+    momenta: Vec<f64>,
+    /// Of the intervals: Φ, and the circles.
+    potentials: Vec<Cubic>,
+    circles: Vec<Between>,
+    /// How many rings are below each step of energy, and how many steps there are to a (km/s)².
+    below: Vec<usize>,
+    per_energy: f64,
 }
 
 /// Cubic through two values with their slopes times the interval's width, at t in [0, 1].
+#[inline(always)]
 pub(super) fn hermite(t: f64, values: [f64; 2], slopes: [f64; 2]) -> f64 {
     let s = 1.0 - t;
     s * s * (values[0] * (1.0 + 2.0 * t) + slopes[0] * t) + t * t * (values[1] * (1.0 + 2.0 * s) - slopes[1] * s)
+}
+
+/// The step that an energy is in: the first or the last for one that is beyond them.
+#[inline(always)]
+fn step_of(energy: f64, first: f64, per_energy: f64) -> usize {
+    (((energy - first) * per_energy) as usize).min(STEPS - 1)
 }
 
 impl Plane {
@@ -49,7 +100,7 @@ impl Plane {
         let (first, last) = (RANGE.0.ln(), RANGE.1.ln());
         let count = ((last - first) * DENSITY) as usize;
         let step = (last - first) / count as f64;
-        let rings = (0..=count)
+        let rings: Vec<Ring> = (0..=count)
             .map(|i| {
                 let radius = (first + step * i as f64).exp();
                 let value = potential.potential([radius, 0.0, 0.0]);
@@ -58,6 +109,7 @@ impl Plane {
                 // dE/d ln R = κ²R²/2.
                 let climb = 0.5 * (epicycle.radial * radius).powi(2);
                 Ring {
+                    radius,
                     potential: value,
                     slope: square,
                     energy: value + 0.5 * square,
@@ -67,56 +119,83 @@ impl Plane {
                 }
             })
             .collect();
-        Self { first, step, rings }
+        let potentials = rings.windows(2).map(|pair| {
+            let both = |of: fn(&Ring) -> f64| [of(&pair[0]), of(&pair[1])];
+            Cubic::through(
+                both(|ring| ring.potential),
+                both(|ring| ring.slope).map(|slope| slope * step),
+            )
+        });
+        let circles = rings.windows(2).enumerate().map(|(i, pair)| {
+            let both = |of: fn(&Ring) -> f64| [of(&pair[0]), of(&pair[1])];
+            let energy = pair[0].energy;
+            let width = pair[1].energy - energy;
+            let start = first + step * i as f64;
+            Between {
+                ln_radius: Cubic::through(
+                    [start, start + step],
+                    both(|ring| ring.spread).map(|spread| spread * width),
+                ),
+                radius: Cubic::through(
+                    both(|ring| ring.radius),
+                    both(|ring| ring.radius * ring.spread).map(|spread| spread * width),
+                ),
+                // dL_c/dE = 1/Ω_c.
+                momentum: Cubic::through(
+                    both(|ring| ring.momentum),
+                    both(|ring| ring.rate).map(|rate| width / rate),
+                ),
+                energy,
+                per_energy: 1.0 / width,
+            }
+        });
+        let (potentials, circles) = (potentials.collect(), circles.collect());
+        let energies: Vec<f64> = rings.iter().map(|ring| ring.energy).collect();
+        let per_energy = STEPS as f64 / (energies[count] - energies[0]);
+        let below = (0..=STEPS)
+            .map(|at| energies.partition_point(|&energy| step_of(energy, energies[0], per_energy) < at))
+            .collect();
+        Self {
+            first,
+            per_step: 1.0 / step,
+            momenta: rings.iter().map(|ring| ring.momentum).collect(),
+            potentials,
+            circles,
+            below,
+            per_energy,
+            energies,
+        }
     }
 
     /// Φ at radius √`square` in the plane; nothing beyond the table.
+    #[inline]
     pub fn potential(&self, square: f64) -> Option<f64> {
-        let place = (0.5 * square.ln() - self.first) / self.step;
+        let place = (0.5 * square.ln() - self.first) * self.per_step;
         let i = place as usize;
-        let [low, high] = self.rings.get(i..i + 2)? else {
-            return None;
-        };
-        (place >= 0.0).then(|| {
-            hermite(
-                place - i as f64,
-                [low.potential, high.potential],
-                [low.slope, high.slope].map(|slope| slope * self.step),
-            )
-        })
+        let between = self.potentials.get(i)?;
+        (place >= 0.0).then(|| between.at(place - i as f64))
     }
 
     /// L_c at a radius, from the nearest ring, km/s kpc.
     pub fn momentum(&self, ln_radius: f64) -> f64 {
-        let place = ((ln_radius - self.first) / self.step)
+        let place = ((ln_radius - self.first) * self.per_step)
             .round()
-            .clamp(0.0, (self.rings.len() - 1) as f64);
-        self.rings[place as usize].momentum
+            .clamp(0.0, (self.momenta.len() - 1) as f64);
+        self.momenta[place as usize]
     }
 
     /// The circular orbit of an energy; nothing beyond the table.
+    #[inline]
     pub fn circle(&self, energy: f64) -> Option<Circle> {
-        let above = self.rings.partition_point(|ring| ring.energy <= energy);
-        if above == 0 || above == self.rings.len() {
-            return None;
-        }
-        let [low, high] = [self.rings[above - 1], self.rings[above]];
-        let width = high.energy - low.energy;
-        let t = (energy - low.energy) / width;
-        let start = self.first + self.step * (above - 1) as f64;
+        let step = step_of(energy, self.energies[0], self.per_energy);
+        let (from, to) = (self.below[step], self.below[step + 1]);
+        let above = from + self.energies[from..to].partition_point(|&ring| ring <= energy);
+        let between = self.circles.get(above.checked_sub(1)?)?;
+        let t = (energy - between.energy) * between.per_energy;
         Some(Circle {
-            ln_radius: start
-                + hermite(
-                    t,
-                    [0.0, self.step],
-                    [low.spread, high.spread].map(|spread| spread * width),
-                ),
-            // dL_c/dE = 1/Ω_c.
-            momentum: hermite(
-                t,
-                [low.momentum, high.momentum],
-                [low.rate, high.rate].map(|rate| width / rate),
-            ),
+            ln_radius: between.ln_radius.at(t),
+            radius: between.radius.at(t),
+            momentum: between.momentum.at(t),
         })
     }
 }

@@ -57,7 +57,7 @@ fn miss<P: Potential + ?Sized>(potential: &P, energy: f64, lz: f64, radius: f64,
 /// Where the shell orbit crosses the plane, kpc, from a guess.
 pub(super) fn radius<P: Potential + ?Sized>(potential: &P, integrals: &Integrals, guess: f64) -> Option<f64> {
     let Integrals { energy, lz, circle, .. } = *integrals;
-    let size = circle.ln_radius.exp();
+    let size = circle.radius;
     let period = TAU * size * size / circle.momentum;
     let mut at = guess;
     for _ in 0..STEPS {
@@ -87,7 +87,7 @@ pub(super) fn coordinates<P: Potential + ?Sized>(
     focus2: f64,
 ) -> Option<Column> {
     let Integrals { energy, lz, circle, .. } = *integrals;
-    let size = circle.ln_radius.exp();
+    let size = circle.radius;
     let period = TAU * size * size / circle.momentum;
     let start = launch(potential, energy, lz, radius)?;
     let arc = arc(potential, &start, period / DENSITY)?;

@@ -8,6 +8,7 @@ use super::{BuildError, Finder, Settings};
 use crate::o2gf::Class;
 use crate::potential::{Potential, Symmetry, WrongSymmetry};
 use crate::staeckel::StaeckelFudge;
+use fearless_simd::Level;
 
 /// All of a finder but its potential.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,7 +66,7 @@ impl Settings {
             count: self.energies,
         };
         // The first node is half a step from its own mirror, the last that of the least L_z.
-        let step = table::x_of(super::coordinates::sigma(self.least_circularity)) / (self.momenta as f64 - 0.5);
+        let step = table::x_of_circularity(self.least_circularity) / (self.momenta as f64 - 0.5);
         let sigmas = Axis {
             first: 0.5 * step,
             step,
@@ -186,6 +187,7 @@ impl<P: Potential> Finder<P> {
                 values: stored.errors,
                 factors,
             },
+            level: Level::new(),
         })
     }
 }

@@ -1,10 +1,12 @@
 //! The table on a regular grid in (ln R_c, σ, α), and its interpolation.
 
 use super::coordinates::Column;
-use super::modes::{self, MODES, NUMBERS, PADDED};
+use super::modes::{self, MODES, MOST_A, NUMBERS, PADDED};
 use super::orbit::{Node, Shape};
 use super::plane::hermite;
+use super::quarter::Quarter;
 use std::f64::consts::FRAC_PI_2;
+use std::sync::LazyLock;
 
 /// Nodes along one axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,6 +29,7 @@ impl Axis {
     }
 
     /// The node below a place, or the last but one, and how far it is from there to the next; places beyond the ends are those of the ends.
+    #[inline(always)]
     pub fn cell(&self, value: f64) -> (usize, f64) {
         let place = ((value - self.first) / self.step).clamp(0.0, (self.count - 1) as f64);
         let i = (place as usize).min(self.count.saturating_sub(2));
@@ -34,6 +37,7 @@ impl Axis {
     }
 
     /// Cubic, through the nodes; beyond them it extrapolates.
+    #[inline(always)]
     pub fn cubic(&self, value: f64) -> Stencil {
         let place = (value - self.first) / self.step;
         let first = (place - 1.0).clamp(0.0, self.count as f64 - 4.0) as usize;
@@ -46,6 +50,7 @@ impl Axis {
     }
 
     /// Linear: the first two weights.
+    #[inline(always)]
     pub fn linear(&self, value: f64) -> Stencil {
         let place = (value - self.first) / self.step;
         let first = place.clamp(0.0, self.count as f64 - 2.0) as usize;
@@ -57,11 +62,21 @@ impl Axis {
     }
 }
 
+const SHARE: f64 = 0.15;
+const SIGMA: f64 = 0.05;
+
 /// x of σ, in which nodes are equally spaced: densest at small σ, where orbits leave a thin disc. Odd, so that x = 0 is a mirror as σ = 0 is.
 pub(super) fn x_of(sigma: f64) -> f64 {
-    const SHARE: f64 = 0.15;
-    const SIGMA: f64 = 0.05;
     sigma + SHARE * (sigma / SIGMA).asinh()
+}
+
+/// x of |L_z|/L_c = cos²σ; what rounding brings above 1 is 1.
+#[inline]
+pub(super) fn x_of_circularity(circularity: f64) -> f64 {
+    static X: LazyLock<Quarter> =
+        LazyLock::new(|| Quarter::new(x_of, |sigma| 1.0 + SHARE / (SIGMA * SIGMA + sigma * sigma).sqrt()));
+    let cos2 = circularity.abs().min(1.0);
+    X.at((1.0 - cos2).sqrt(), cos2.sqrt())
 }
 
 /// σ of x.
@@ -82,8 +97,11 @@ pub(super) fn alpha_of(y: f64) -> f64 {
 }
 
 /// y of ψ = sin²α.
+#[inline(always)]
 pub(super) fn y_of_psi(psi: f64) -> f64 {
-    y_of(psi.clamp(0.0, 1.0).sqrt().asin())
+    static Y: LazyLock<Quarter> = LazyLock::new(|| Quarter::new(y_of, |alpha| 1.0 + CROWDING * (2.0 * alpha).cos()));
+    let sin2 = psi.clamp(0.0, 1.0);
+    Y.at(sin2.sqrt(), (1.0 - sin2).sqrt())
 }
 
 /// Numbers of a node: modes of ψ, with J_r and J_z in L_c sin²σ cos²α and L_c sin²σ sin²α and Ω_r, Ω_z, |Ω_φ| in L_c/R_c²; then those of θ_r, θ_z, θ_φ.
@@ -150,7 +168,8 @@ fn is_odd(number: usize) -> bool {
 
 /// Whether a mode of θ_r, θ_z or θ_φ (`angle` 0 to 2) vanishes on planar orbits, where ϑ_v has no meaning.
 pub(super) fn vanishes(angle: usize, mode: usize) -> bool {
-    angle != 1 && NUMBERS[mode].1 != 0
+    // Those of b = 0 are the first.
+    angle != 1 && mode >= MOST_A
 }
 
 /// What such modes are tabulated in parts of: like ψ where it is small.
@@ -389,62 +408,5 @@ impl Table {
             columns,
             nodes,
         })
-    }
-
-    /// The column of a place.
-    pub fn column(&self, radius: &Stencil, sigma: &Stencil) -> Column {
-        let mut sum = [0.0; Column::NUMBERS];
-        for (i, wi) in radius.weights.iter().enumerate() {
-            for (j, wj) in sigma.weights.iter().enumerate() {
-                let weight = wi * wj;
-                if weight != 0.0 {
-                    let column = self.columns[(radius.first + i) * self.sigmas.count + sigma.first + j];
-                    for (sum, value) in sum.iter_mut().zip(column.to_array()) {
-                        *sum += weight * value;
-                    }
-                }
-            }
-        }
-        Column::from_array(sum)
-    }
-
-    /// The first `N` numbers of a place, between the 64 nodes around it.
-    pub fn cubic<const N: usize>(&self, stencils: &[Stencil; 3]) -> [f32; N] {
-        self.between::<N, 4>(&self.nodes.full, NUMBERS_OF_NODE, 0, stencils)
-    }
-
-    /// Ω_r and Ω_z of a place, in L_c/R_c².
-    pub fn rates(&self, stencils: &[Stencil; 3]) -> [f32; 2] {
-        self.between::<2, 4>(&self.nodes.full, NUMBERS_OF_NODE, PADDED + 2, stencils)
-    }
-
-    /// Those of the quick look-up, between the 8 nodes around it.
-    pub fn linear(&self, stencils: &[Stencil; 3]) -> [f32; HEAD] {
-        self.between::<HEAD, 2>(&self.nodes.quick, HEAD, 0, stencils)
-    }
-
-    #[inline(always)]
-    fn between<const N: usize, const W: usize>(
-        &self,
-        nodes: &[f32],
-        width: usize,
-        from: usize,
-        [radius, sigma, alpha]: &[Stencil; 3],
-    ) -> [f32; N] {
-        let mut sum = [0.0f32; N];
-        for i in 0..W {
-            for j in 0..W {
-                let place =
-                    ((radius.first + i) * self.sigmas.count + sigma.first + j) * self.alphas.count + alpha.first;
-                for k in 0..W {
-                    let weight = (radius.weights[i] * sigma.weights[j] * alpha.weights[k]) as f32;
-                    let start = (place + k) * width + from;
-                    for (sum, value) in sum.iter_mut().zip(&nodes[start..start + N]) {
-                        *sum += weight * value;
-                    }
-                }
-            }
-        }
-        sum
     }
 }

@@ -129,6 +129,14 @@ impl Disc {
         acceleration[2] -= radial * x[2] + sigma * v.slope;
     }
 
+    /// Φ₀ alone: the same as [`add_force`](Self::add_force) adds.
+    #[inline]
+    pub(crate) fn potential(&self, z: f64, r: f64) -> f64 {
+        let hole = self.hole_radius * (1.0 / r);
+        let sigma = 4.0 * PI * G * self.surface_density * (-hole - r / self.scale_length).exp();
+        sigma * self.vertical(z).value
+    }
+
     /// Adds the second derivatives of Φ₀.
     pub(crate) fn add_hessian(&self, x: [f64; 3], r: f64, hessian: &mut [[f64; 3]; 3]) {
         let s = self.surface(r);

@@ -148,7 +148,9 @@ fn radius(x: [f64; 3]) -> f64 {
 
 impl Potential for Galaxy {
     fn potential(&self, x: [f64; 3]) -> f64 {
-        self.potential_and_acceleration(x).0
+        let r = radius(x);
+        let table = self.table.potential(x[2], r);
+        self.discs.iter().fold(table, |sum, disc| sum + disc.potential(x[2], r))
     }
 
     fn acceleration(&self, x: [f64; 3]) -> [f64; 3] {

@@ -123,3 +123,23 @@ fn the_mass_is_the_components() {
         assert!((found / mass - 1.0).abs() < 3e-4, "{found} instead of {mass} at {r}");
     }
 }
+
+#[test]
+fn the_potential_alone_is_the_one_with_the_force() {
+    for galaxy in [Galaxy::piffl_14().unwrap(), Galaxy::dehnen_binney_98_1().unwrap()] {
+        for i in 0..400 {
+            // From within the table to beyond it.
+            let (r, u) = (1e-7 * 1.09f64.powi(i), (0.618 * f64::from(i)).fract());
+            let x = [
+                0.6 * r * (1.0 - u * u).sqrt(),
+                -0.8 * r * (1.0 - u * u).sqrt(),
+                r * (2.0 * u - 1.0),
+            ];
+            assert_eq!(galaxy.potential(x), galaxy.potential_and_acceleration(x).0, "{x:?}");
+        }
+        assert_eq!(
+            galaxy.potential([0.0; 3]),
+            galaxy.potential_and_acceleration([0.0; 3]).0
+        );
+    }
+}

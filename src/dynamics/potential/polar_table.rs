@@ -217,6 +217,32 @@ impl PolarTable {
         out
     }
 
+    /// f alone, summed as [`first_order`](Self::first_order) does.
+    #[inline(always)]
+    fn value(&self, x: f64, u: f64) -> f64 {
+        let (node, s, t, width) = self.locate(x, u);
+        let (radial, mut angular) = (basis(s), basis(t));
+        for b in [1, 2, 4, 5] {
+            angular[b] *= width;
+        }
+        for b in [2, 5] {
+            angular[b] *= width;
+        }
+        let mut sum = 0.0;
+        for side in 0..2 {
+            let start = node + side * self.angles.len();
+            let (near, far) = (&self.nodes[start], &self.nodes[start + 1]);
+            for a in 0..3 {
+                let mut value = 0.0;
+                for b in 0..3 {
+                    value += near[3 * a + b] * angular[b] + far[3 * a + b] * angular[3 + b];
+                }
+                sum += radial[3 * side + a] * value;
+            }
+        }
+        sum
+    }
+
     fn second_order(&self, x: f64, u: f64) -> Local {
         let (node, s, t, width) = self.locate(x, u);
         let radial = [basis(s), basis_first(s), basis_second(s)];
@@ -298,6 +324,19 @@ impl PolarTable {
         acceleration[0] -= radial * x[0];
         acceleration[1] -= radial * x[1];
         acceleration[2] -= radial * x[2] + (local.u * inverse).copysign(x[2] * local.u);
+    }
+
+    /// The potential at height `z` and |x| = `r` > 0: the same as [`add_force`](Self::add_force) adds.
+    #[inline]
+    pub(crate) fn potential(&self, z: f64, r: f64) -> f64 {
+        let u = (z.abs() * (1.0 / r)).min(1.0);
+        let ln_r = r.ln();
+        let f = if self.inside(ln_r) {
+            self.value(ln_r, u)
+        } else {
+            self.extrapolate(ln_r, self.first_order(ln_r, u)).f
+        };
+        f + self.centre.0
     }
 
     /// Adds the second derivatives at `x`, |x| = `r` > 0.

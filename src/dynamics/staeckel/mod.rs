@@ -30,6 +30,8 @@ use motion::{Motion, NoMotion, Scale, Star};
 #[derive(Clone, Debug)]
 pub struct StaeckelFudge<P> {
     potential: P,
+    /// Φ at the centre.
+    centre: f64,
     foci: Foci,
 }
 
@@ -48,7 +50,12 @@ impl<P: Potential> StaeckelFudge<P> {
     pub fn new(potential: P) -> Result<Self, WrongSymmetry> {
         WrongSymmetry::check("the Stäckel fudge", Symmetry::Axisymmetric, potential.symmetry())?;
         let foci = Foci::new(&potential);
-        Ok(Self { potential, foci })
+        let centre = potential.potential([0.0; 3]);
+        Ok(Self {
+            potential,
+            centre,
+            foci,
+        })
     }
 
     /// The potential.
@@ -133,7 +140,7 @@ impl<P: Potential> StaeckelFudge<P> {
 
     fn solve(&self, point: &PhaseSpace, integrals: &Integrals, focus2: f64) -> Result<ActionAngle, NoActions> {
         // What it has above Φ at the centre is rounding. A field with a hill there has orbits around it, of lower energies.
-        let centre = self.potential.potential([0.0; 3]);
+        let centre = self.centre;
         if (integrals.energy - centre).abs() <= 1e-12 * centre.abs() {
             return Err(NoActions::AtRest);
         }

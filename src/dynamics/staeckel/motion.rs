@@ -385,7 +385,9 @@ impl<'a, P: Potential + ?Sized> Motion<'a, P> {
     /// Every orbit that keeps close to the axis inside the foci has next to no p_v² at v = 0: there it is on the border only if it
     /// comes so far.
     fn borders(&self, limits: &RadialLimits, limit: &VerticalLimit) -> bool {
-        let momentum2 = self.scale.momentum.powi(2);
+        if !(self.focus2 > 0.0 && self.lz * self.lz < BORDER * self.scale.momentum.powi(2)) {
+            return false;
+        }
         let [foci, middle] = [0.0, self.focus2.min(0.5 * limits.q2)].map(|q| self.radial_momentum2(q));
         let [axis, plane] = [(1.0, 0.0), (0.0, 1.0)].map(|(y, sine2)| self.vertical_momentum2(y, sine2));
         let on_axis = if limit.sine2 < BORDER_SINE2 {
@@ -393,9 +395,7 @@ impl<'a, P: Potential + ?Sized> Motion<'a, P> {
         } else {
             BORDER_ROUNDING
         };
-        self.focus2 > 0.0
-            && self.lz * self.lz < BORDER * momentum2
-            && (foci.abs() < BORDER * middle.abs() || axis.abs() < on_axis * plane.abs())
+        foci.abs() < BORDER * middle.abs() || axis.abs() < on_axis * plane.abs()
     }
 
     /// Where f(y) vanishes above the star, at 1 or below.

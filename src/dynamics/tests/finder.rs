@@ -1,17 +1,18 @@
 //! The action finder: exact where the truth is known, better than the fudge in a galaxy, the same for any number of threads, and lawful.
 #![allow(clippy::unwrap_used)]
 
-use dynamics::finder::{BuildError, Finder, Found, NotFound, RestoreError, Settings};
+use dynamics::finder::{BuildError, Finder, Found, Libration, NotFound, RestoreError, Settings};
 use dynamics::methods::laws::{Broken, Entry, Law, agreement, try_method};
 use dynamics::methods::stars::trials;
 use dynamics::methods::{Answer, COARSE, Method, finder};
 use dynamics::o2gf::{self, Class};
+use dynamics::orbit::dense;
 use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::{Composite, Isochrone, Logarithmic, Potential, Symmetry};
 use dynamics::sample;
 use dynamics::staeckel::StaeckelFudge;
 use dynamics::statistics::median;
-use dynamics::units::wrap_difference;
+use dynamics::units::{Gyr, wrap_difference};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// A sphere that says less of itself than it is.
@@ -125,6 +126,40 @@ fn in_a_galaxy_it_is_better_than_the_fudge_and_its_errors_hold() {
     let (ours, theirs) = (median(misses).unwrap(), median(fudged).unwrap());
     assert!(ours < 0.7 * theirs, "{ours} and {theirs} of {count} stars");
     assert!(3 * within > count, "{within} of {count} within their errors");
+}
+
+/// What a trapped star's action of libration is at one place of its orbit, it is at all others, as well as so coarse a table tells; and the more it
+/// swings the greater it is.
+#[test]
+fn a_trapped_star_keeps_the_action_of_its_libration() {
+    let galaxy = Composite::milky_way_like().unwrap();
+    let settings = Settings {
+        radii: (6.0, 11.0),
+        energies: 5,
+        least_circularity: 0.5,
+        momenta: 8,
+        tilts: 12,
+    };
+    let finder = Finder::build(&galaxy, &settings, &|_| {}).unwrap();
+    let mut before = 0.0;
+    for v in [[20.0, 180.0, 85.0], [60.0, 190.0, 85.0], [80.0, 180.0, 85.0]] {
+        let star = PhaseSpace::new([8.0, 0.0, 0.0], v);
+        let times: Vec<Gyr> = (0..100).map(|i| Gyr(0.0731 * f64::from(i))).collect();
+        let orbit = dense::integrate(&galaxy, &star, &times, 1e-10).unwrap().points;
+        let along: Vec<Libration> = orbit
+            .iter()
+            .filter_map(|point| finder.find(point).unwrap().libration)
+            .collect();
+        assert_eq!(along.len(), orbit.len(), "{v:?} is not always trapped");
+        let usual = median(along.iter().map(|libration| libration.action).collect()).unwrap();
+        let close = along.iter().filter(|now| (now.action / usual - 1.0).abs() < 0.25);
+        let close = close.count();
+        assert!(close > 68, "{v:?}: {close} of 100 are near {usual}");
+        let sharp = along[0].sharp;
+        assert!(along.iter().all(|now| (now.sharp / sharp - 1.0).abs() < 1e-3), "{v:?}");
+        assert!(usual > before, "{v:?}: {usual} after {before}");
+        before = usual;
+    }
 }
 
 #[test]
