@@ -163,6 +163,20 @@ fn stars_that_the_table_does_not_know_are_set_aside_or_have_the_fallbacks_action
             .zip(labels.i64("stars", "n_r"))
             .all(|(class, n_r)| (*class == "resonant") == (n_r != 0))
     );
+    // Trapped stars, and they alone, have the action of their libration.
+    let many: Vec<[f64; 6]> = (0..120)
+        .map(|i| [8.0, 0.0, 0.1, 8.0 * f64::from(i / 10), 170.0, 12.0 * f64::from(i % 10)])
+        .collect();
+    let finder: EstimateActions = stage(json!({ "method": { "finder": { "potential": potential } } }));
+    let trapped = run_with(&finder, &[("stars", &stars(&many, 1))], &[("finder", &built)], &[]).completed();
+    let (actions, sharp) = (trapped.f64("stars", "J_libration"), trapped.f64("stars", "J_sharp"));
+    let classes = trapped.texts("stars", "class");
+    let is_trapped: Vec<bool> = classes.iter().map(|class| class == "resonant").collect();
+    println!("{classes:?} {actions:?}");
+    assert!(is_trapped.contains(&true) && is_trapped.contains(&false));
+    for ((is_trapped, action), sharp) in is_trapped.into_iter().zip(actions).zip(sharp) {
+        assert_eq!(is_trapped, action >= 0.0 && sharp > 0.0, "{action} {sharp}");
+    }
     // A table of another potential, and a file that is none.
     let other = find(json!({ "potential": { "dehnen": { "mass": 1e11, "scale": 4.0, "inner_slope": 1.0 } } }));
     assert!(
@@ -170,7 +184,6 @@ fn stars_that_the_table_does_not_know_are_set_aside_or_have_the_fallbacks_action
         "{}",
         other.error()
     );
-    let finder: EstimateActions = stage(json!({ "method": { "finder": { "potential": potential } } }));
     let broken = run_with(&finder, &[("stars", &stars(&numbers, 1))], &[("finder", b"PK")], &[]);
     assert!(broken.error().contains("input finder"), "{}", broken.error());
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use dynamics::finder::{self, Finder};
+use dynamics::finder::{self, Finder, Libration};
 use dynamics::o2gf::{self, Class, Label};
 use dynamics::phase_space::{ActionAngle, Actions, PhaseSpace};
 use dynamics::potential::{Isochrone, Potential};
@@ -41,6 +41,8 @@ pub struct Quality {
     pub angle_error: f64,
     /// The orbit's class.
     pub class: Named,
+    /// Of a trapped star, where the method tells it.
+    pub libration: Option<Libration>,
 }
 
 /// A class as tables have it.
@@ -263,6 +265,7 @@ impl From<finder::Found> for Estimate {
                 window_error: found.action_error,
                 angle_error: found.angle_error,
                 class: found.class.into(),
+                libration: found.libration,
             }),
             spread: None,
         }
@@ -278,6 +281,7 @@ impl From<&Label> for Estimate {
                 window_error: label.window_error,
                 angle_error: label.angle_error,
                 class: label.class.into(),
+                libration: None,
             }),
             spread: None,
         }
