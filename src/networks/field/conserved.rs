@@ -98,11 +98,19 @@ impl Form<'_> {
         sum / count.max(1) as f64
     }
 
-    /// The field with the ridge that predicts left-out streams best.
+    /// The field with a ridge.
+    pub fn fit_with(&self, streams: &[Rows], ridge: f64) -> Result<Expansion, Error> {
+        let all: Vec<&Rows> = streams.iter().collect();
+        self.field(self.solve(&all, &[ridge])?.pop().unwrap_or_default())
+    }
+
+    /// The field with the ridge that predicts left-out streams best; where it is near to another field, with the greatest that is no worse as
+    /// far as they tell.
     pub fn fit(&self, streams: &[Rows]) -> Result<Chosen, Error> {
         let ridges = ridges();
         let folds = FOLDS.min(streams.len());
-        let mut spreads = vec![0.0; ridges.len()];
+        // Of each fold, for each ridge.
+        let mut spreads = Vec::new();
         let mut of_folds = Vec::new();
         for fold in 0..folds {
             let part = |is_out: bool| {
@@ -111,14 +119,25 @@ impl Form<'_> {
             };
             let (out, kept) = (part(true), part(false));
             let solutions = self.solve(&kept, &ridges)?;
-            for (spread, solution) in spreads.iter_mut().zip(&solutions) {
-                *spread += self.spread(&out, solution) / folds as f64;
-            }
+            let found = solutions.iter().map(|solution| self.spread(&out, solution));
+            spreads.push(found.collect::<Vec<f64>>());
             of_folds.push(solutions);
         }
-        let chosen = (0..ridges.len())
-            .min_by(|&i, &j| spreads[i].total_cmp(&spreads[j]))
+        let mean = |i: usize| spreads.iter().map(|fold| fold[i] / folds as f64).sum::<f64>();
+        let best = (0..ridges.len())
+            .min_by(|&i, &j| mean(i).total_cmp(&mean(j)))
             .unwrap_or(0);
+        let chosen = match self.mean {
+            // The greatest ridge, which comes first, that is worse by no more than the standard error of that (Breiman et al. 1984).
+            Some(_) => (0..best)
+                .find(|&i| {
+                    let worse = mean(i) - mean(best);
+                    let squares = spreads.iter().map(|fold| (fold[i] - fold[best] - worse).powi(2)).sum::<f64>();
+                    worse <= (squares / (folds * (folds - 1).max(1)) as f64).sqrt()
+                })
+                .unwrap_or(best),
+            None => best,
+        };
         let all: Vec<&Rows> = streams.iter().collect();
         let mut solutions = self.solve(&all, &ridges[chosen..=chosen])?;
         let others = of_folds

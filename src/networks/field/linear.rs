@@ -162,10 +162,15 @@ pub fn fit_linear(streams: &[Vec<Known>], asked: Asked) -> Result<Fitted, Error>
     if has_errors {
         form.with_momentum = asked.axisymmetric;
         let mut latent = Latent::new(&streams);
-        for _ in 0..ITERATIONS {
+        for iteration in 0..ITERATIONS {
             let stars = latent.linearised(&chosen.field)?;
             let rows: Vec<Rows> = stars.iter().map(|stream| form.rows(stream)).collect();
-            chosen = form.fit(&rows)?;
+            // The ridge settles at once.
+            if iteration == 0 || iteration + 1 == ITERATIONS {
+                chosen = form.fit(&rows)?;
+            } else {
+                chosen.field = form.fit_with(&rows, chosen.ridge)?;
+            }
             latent.settle(&stars, &chosen.field, form.with_momentum);
             let of = |stream: &Vec<Star>| stream.iter().map(Star::deviation).collect::<Vec<f64>>();
             deviations = Some(stars.iter().map(of).collect::<Vec<_>>());
