@@ -135,7 +135,9 @@ impl Errors {
     /// What is wrong with them.
     pub(crate) fn faults(&self) -> Vec<Fault> {
         let of = [("errors.distance", self.distance), ("errors.parallax", self.parallax)];
-        of.into_iter().filter_map(|(at, value)| not_negative(at, value)).collect()
+        of.into_iter()
+            .filter_map(|(at, value)| not_negative(at, value))
+            .collect()
     }
 }
 

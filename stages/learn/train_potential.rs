@@ -52,8 +52,7 @@ impl Default for Network {
 pub struct Linear {
     /// Symmetry imposed on Φ.
     pub symmetry: FieldSymmetry,
-    /// Errors of the stars, one standard deviation: of what the columns of errors (`distance_error`, `v_los_error`, …) do not tell, or
-    /// instead of them.
+    /// Errors of the stars, one standard deviation, beside the columns of errors (`distance_error`, `v_los_error`, …).
     pub errors: Errors,
 }
 
@@ -65,13 +64,13 @@ pub struct Smooth {
     pub width: Option<u32>,
 }
 
-/// Gaussian errors of what was measured of the stars, or of their positions and velocities, the same in every direction.
+/// Gaussian errors of what was measured of the stars, and of their positions and velocities.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Errors {
-    /// Of positions, kpc.
+    /// Of positions, the same in every direction, kpc: beside what was measured, how wide streams are.
     pub position: Kpc<FROM_ZERO>,
-    /// Of velocities, km/s.
+    /// Of velocities likewise, km/s.
     pub velocity: KmPerSecond<FROM_ZERO>,
     /// Of distances from the Sun, as a fraction of them.
     #[serde(skip_serializing_if = "is_zero")]
@@ -97,11 +96,6 @@ fn is_fixed(value: &MasPerYear<FROM_ZERO>) -> bool {
 }
 
 impl Errors {
-    /// Whether they are of positions and velocities.
-    pub fn are_of_points(&self) -> bool {
-        self.position.get() > 0.0 || self.velocity.get() > 0.0
-    }
-
     /// Whether they are of what was measured from the Sun.
     pub fn are_measured(&self) -> bool {
         self.distance > 0.0 || self.v_los.get() > 0.0 || self.proper_motion.get() > 0.0
@@ -156,10 +150,6 @@ impl Stage for TrainPotential {
                 faults.extend(self.training.of_solved("linear"));
                 let errors = &own.errors;
                 faults.extend(not_negative("network.linear.errors.distance", errors.distance));
-                if errors.are_of_points() && errors.are_measured() {
-                    let message = "are of positions and velocities, or of what was measured from the Sun, not of both";
-                    faults.push(Fault::new("network.linear.errors", message));
-                }
             }
             Network::Smooth(own) => faults.extend(positive("network.smooth.width", own.width)),
         }

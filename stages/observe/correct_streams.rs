@@ -3,7 +3,9 @@
 use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::Expansion;
 use dynamics::sky::{Observables, Sun};
-use dynamics::streams::{Corrected, Distance, FitError, Settings, Sight, Star, TrackPoint, correct, first_guess, settings};
+use dynamics::streams::{
+    Corrected, Distance, FitError, Settings, Sight, Star, TrackPoint, correct, first_guess, settings,
+};
 use dynamics::units;
 use runner::arrow_schema::Schema;
 use runner::context::StageContext;
@@ -71,17 +73,33 @@ impl Default for CorrectStreams {
 
 /// What is added to what is seen, in the frame of the stream's own great circle.
 const OFFSETS: [Column; 6] = [
-    heliocentric("phi1_offset", "deg", "orbit less stream: along the stream's great circle"),
+    heliocentric(
+        "phi1_offset",
+        "deg",
+        "orbit less stream: along the stream's great circle",
+    ),
     heliocentric("phi2_offset", "deg", "orbit less stream: across it"),
     heliocentric("distance_offset", "kpc", "orbit less stream: distance from the Sun"),
     heliocentric("v_los_offset", "km/s", "orbit less stream: line-of-sight velocity"),
-    heliocentric("mu_phi1_offset", "mas/yr", "orbit less stream: proper motion along phi1, times cos phi2"),
-    heliocentric("mu_phi2_offset", "mas/yr", "orbit less stream: proper motion along phi2"),
+    heliocentric(
+        "mu_phi1_offset",
+        "mas/yr",
+        "orbit less stream: proper motion along phi1, times cos phi2",
+    ),
+    heliocentric(
+        "mu_phi2_offset",
+        "mas/yr",
+        "orbit less stream: proper motion along phi2",
+    ),
 ];
 
 /// The mean of a stream.
 const MEANS: [Column; 6] = [
-    heliocentric("phi1", "deg", "longitude along the stream's great circle, 0 in the middle of its stars"),
+    heliocentric(
+        "phi1",
+        "deg",
+        "longitude along the stream's great circle, 0 in the middle of its stars",
+    ),
     heliocentric("phi2", "deg", "latitude about it"),
     heliocentric("distance", "kpc", "distance from the Sun"),
     heliocentric("v_los", "km/s", "line-of-sight velocity relative to the Sun"),
@@ -127,7 +145,9 @@ fn of_stars(input: &Schema) -> Layout<Row> {
                 .number(PARALLAX, |row| 1.0 / row.seen.distance)
                 .number(ERRORS[1], |row| row.depth_error(true))
         })
-        .when(!is_parallax, |layout| layout.number(ERRORS[0], |row| row.depth_error(false)))
+        .when(!is_parallax, |layout| {
+            layout.number(ERRORS[0], |row| row.depth_error(false))
+        })
         .number(ERRORS[5], |row| row.motion_error(0))
         .number(ERRORS[6], |row| row.motion_error(1))
         .number(ERRORS[7], |row| row.star.v_los.map_or(0.0, |own| own.error))
@@ -137,7 +157,11 @@ fn of_stars(input: &Schema) -> Layout<Row> {
 /// Columns of the input that say of the star as it was what the output says of it as it is now, and their errors.
 fn replaced(input: &Schema) -> Vec<&'static str> {
     let is_parallax = input.column_with_name("distance").is_none();
-    let of_depth = if is_parallax { [ERRORS[0]; 2] } else { [PARALLAX, ERRORS[1]] };
+    let of_depth = if is_parallax {
+        [ERRORS[0]; 2]
+    } else {
+        [PARALLAX, ERRORS[1]]
+    };
     let others = [DISTANCE_MODULUS, ERRORS[2]];
     of_depth.iter().chain(&others).map(|column| column.name).collect()
 }
@@ -150,9 +174,14 @@ struct OffsetRow {
 
 fn of_offsets() -> Layout<OffsetRow> {
     Layout::of_streams(|row: &OffsetRow| row.stream)
-        .number(("psi", "rad", "angle about the galaxy's centre along the progenitor's orbit"), |row| {
-            row.point.angle
-        })
+        .number(
+            (
+                "psi",
+                "rad",
+                "angle about the galaxy's centre along the progenitor's orbit",
+            ),
+            |row| row.point.angle,
+        )
         .numbers(&MEANS, |row| row.point.stream)
         .numbers(&OFFSETS, |row| row.point.offset)
 }
@@ -162,13 +191,24 @@ fn of_streams() -> Layout<Corrected> {
         .count("stars", "its stars that are corrected", |row| {
             row.stars.iter().flatten().count() as i64
         })
-        .number(("chi", "", "root of the mean chi squared of an observable, over its stars by membership"), |row| {
-            row.fitted.chi
+        .number(
+            (
+                "chi",
+                "",
+                "root of the mean chi squared of an observable, over its stars by membership",
+            ),
+            |row| row.fitted.chi,
+        )
+        .number(("ln_likelihood", "", "ln of the likelihood of its stars"), |row| {
+            row.fitted.ln_likelihood
         })
-        .number(("ln_likelihood", "", "ln of the likelihood of its stars"), |row| row.fitted.ln_likelihood)
         .number(("mass", "M_sun", "mass of the progenitor"), |row| row.fitted.mass)
         .number(
-            ("lead", "", "how far the progenitor is ahead of the middle of the stars, in radial periods"),
+            (
+                "lead",
+                "",
+                "how far the progenitor is ahead of the middle of the stars, in radial periods",
+            ),
             |row| row.fitted.lead,
         )
 }
@@ -205,7 +245,10 @@ impl Stage for CorrectStreams {
         let sun = sun::agreed("stars", input, self.sun)?;
         if connected_schema(connected, "stars").is_some() {
             unusable("stars", input, &self.errors).map_or(Ok(()), Err)?;
-            if let Some(lacking) = OBSERVABLES[3..].iter().find(|column| input.column_with_name(column.name).is_none()) {
+            if let Some(lacking) = OBSERVABLES[3..]
+                .iter()
+                .find(|column| input.column_with_name(column.name).is_none())
+            {
                 return Err(format!("stars: needs a column {} ({})", lacking.name, lacking.unit));
             }
         }
@@ -235,7 +278,9 @@ impl Stage for CorrectStreams {
         let table = context.read_table("stars")?;
         let sun = sun::agreed("stars", table.schema_ref(), self.sun).map_err(StageError::failed)?;
         let sun = Sun::from(&sun);
-        let given = context.has_input("field").then(|| learned_field::read(context.input("field")?));
+        let given = context
+            .has_input("field")
+            .then(|| learned_field::read(context.input("field")?));
         let given = given.transpose()?;
         let galaxy = match &given {
             Some(field) => field.expansion.clone(),
@@ -266,7 +311,12 @@ impl Stage for CorrectStreams {
                 let row = found.as_ref().map_err(ToString::to_string).and_then(|found| {
                     let seen = sun.observe(&found.now).map_err(|error| error.to_string())?;
                     let (now, offset) = (found.now, found.offset);
-                    Ok(Row { now, seen, offset, star })
+                    Ok(Row {
+                        now,
+                        seen,
+                        offset,
+                        star,
+                    })
                 });
                 match row {
                     Ok(row) => rows.push((id, row)),
@@ -279,7 +329,9 @@ impl Stage for CorrectStreams {
             return Ok(set_aside::all_set_aside(table.num_rows(), "stars"));
         }
         doubt(context, &corrected)?;
-        let extent = rows.iter().map(|(_, row)| row.now.x.iter().map(|c| c * c).sum::<f64>().sqrt());
+        let extent = rows
+            .iter()
+            .map(|(_, row)| row.now.x.iter().map(|c| c * c).sum::<f64>().sqrt());
         let field = given.unwrap_or(LearnedField {
             extent: extent.fold(0.0, f64::max),
             expansion: galaxy,
@@ -378,7 +430,10 @@ mod tests {
             let (from, to) = (before(name), ran.f64("stars", name));
             let offset = offset.map(|offset| ran.f64("stars", offset));
             for (row, (stream, star)) in streams.iter().zip(&stars).enumerate() {
-                let place = places[&StarId { stream: *stream, star: *star }];
+                let place = places[&StarId {
+                    stream: *stream,
+                    star: *star,
+                }];
                 let expected = from[place] + offset.as_ref().map_or(0.0, |offset| offset[row]);
                 assert!((to[row] - expected).abs() < 1e-9, "{name}: {} {expected}", to[row]);
             }
@@ -401,9 +456,15 @@ mod tests {
         let few = ::tables::take_rows(&sky(), &rows).unwrap();
         let ran = run(&small(), &[("stars", &few)], &[]).completed();
         assert_eq!(ran.i64("streams", "stream"), [0, 1]);
-        assert!(ran.texts("set_aside", "reason").contains(&"in its stream there are 3 stars; at least 8 are needed"));
+        assert!(
+            ran.texts("set_aside", "reason")
+                .contains(&"in its stream there are 3 stars; at least 8 are needed")
+        );
         let wrong = planned(&small(), &[("stars", std::sync::Arc::new(columns::stars(&[])))]);
         assert!(wrong.is_err_and(|why| why.contains("distance")));
-        assert_eq!(faults::<CorrectStreams>(json!({ "releases": 0, "errors": { "distance": -1.0 } })).len(), 2);
+        assert_eq!(
+            faults::<CorrectStreams>(json!({ "releases": 0, "errors": { "distance": -1.0 } })).len(),
+            2
+        );
     }
 }

@@ -54,15 +54,23 @@ pub(crate) fn condensed(field: &Expansion, (inner, outer): (f64, f64), tolerance
             // What is left of a column that the chosen ones make up is rounding.
             (length > 1e-7 * lengths[k]).then(|| (dot(&rest, &left[k]) / length).abs())
         };
-        let gains = (0..count).filter(|k| !chosen.contains(k)).filter_map(|k| Some((k, gain(k)?)));
-        let Some((best, _)) = gains.max_by(|a, b| a.1.total_cmp(&b.1)).filter(|_| 2 * chosen.len() < count) else {
+        let gains = (0..count)
+            .filter(|k| !chosen.contains(k))
+            .filter_map(|k| Some((k, gain(k)?)));
+        let Some((best, _)) = gains
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .filter(|_| 2 * chosen.len() < count)
+        else {
             return field.clone();
         };
         let length = dot(&left[best], &left[best]).sqrt();
         let direction: Vec<f64> = left[best].iter().map(|value| value / length).collect();
         for column in left.iter_mut().chain([&mut rest]) {
             let along = dot(column, &direction);
-            column.iter_mut().zip(&direction).for_each(|(value, of)| *value -= along * of);
+            column
+                .iter_mut()
+                .zip(&direction)
+                .for_each(|(value, of)| *value -= along * of);
         }
         chosen.push(best);
         directions.push(direction);

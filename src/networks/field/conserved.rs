@@ -1,7 +1,7 @@
 //! Least squares for what is conserved along streams: E = ½v² + Φ(x), and L_z where the field has that symmetry.
 
-use dynamics::potential::expansion::{Expansion, Term};
 use dynamics::potential::Potential;
+use dynamics::potential::expansion::{Expansion, Term};
 use tch::Tensor;
 
 use super::latent::Star;
@@ -53,12 +53,23 @@ impl Form<'_> {
         let [energy, mut momentum] = own;
         let along = dot(&energy, &momentum) / dot(&energy, &energy);
         momentum.iter_mut().zip(&energy).for_each(|(to, of)| *to -= along * of);
-        let used = if self.with_momentum { vec![energy, momentum] } else { vec![energy] };
+        let used = if self.with_momentum {
+            vec![energy, momentum]
+        } else {
+            vec![energy]
+        };
         for direction in used {
             let square = dot(&direction, &direction);
             for column in 0..=count {
-                let along = rows.iter().zip(&direction).map(|(row, of)| row[column] * of).sum::<f64>() / square;
-                rows.iter_mut().zip(&direction).for_each(|(row, of)| row[column] -= along * of);
+                let along = rows
+                    .iter()
+                    .zip(&direction)
+                    .map(|(row, of)| row[column] * of)
+                    .sum::<f64>()
+                    / square;
+                rows.iter_mut()
+                    .zip(&direction)
+                    .for_each(|(row, of)| row[column] -= along * of);
             }
         }
         Rows {
@@ -104,8 +115,7 @@ impl Form<'_> {
         self.field(self.solve(&all, &[ridge])?.pop().unwrap_or_default())
     }
 
-    /// The field with the ridge that predicts left-out streams best; where it is near to another field, with the greatest that is no worse as
-    /// far as they tell.
+    /// The field with the ridge that predicts left-out streams best.
     pub fn fit(&self, streams: &[Rows]) -> Result<Chosen, Error> {
         let ridges = ridges();
         let folds = FOLDS.min(streams.len());
@@ -114,7 +124,10 @@ impl Form<'_> {
         let mut of_folds = Vec::new();
         for fold in 0..folds {
             let part = |is_out: bool| {
-                let of = streams.iter().enumerate().filter(|(number, _)| (number % folds == fold) == is_out);
+                let of = streams
+                    .iter()
+                    .enumerate()
+                    .filter(|(number, _)| (number % folds == fold) == is_out);
                 of.map(|(_, rows)| rows).collect::<Vec<&Rows>>()
             };
             let (out, kept) = (part(true), part(false));
@@ -124,20 +137,9 @@ impl Form<'_> {
             of_folds.push(solutions);
         }
         let mean = |i: usize| spreads.iter().map(|fold| fold[i] / folds as f64).sum::<f64>();
-        let best = (0..ridges.len())
+        let chosen = (0..ridges.len())
             .min_by(|&i, &j| mean(i).total_cmp(&mean(j)))
             .unwrap_or(0);
-        let chosen = match self.mean {
-            // The greatest ridge, which comes first, that is worse by no more than the standard error of that (Breiman et al. 1984).
-            Some(_) => (0..best)
-                .find(|&i| {
-                    let worse = mean(i) - mean(best);
-                    let squares = spreads.iter().map(|fold| (fold[i] - fold[best] - worse).powi(2)).sum::<f64>();
-                    worse <= (squares / (folds * (folds - 1).max(1)) as f64).sqrt()
-                })
-                .unwrap_or(best),
-            None => best,
-        };
         let all: Vec<&Rows> = streams.iter().collect();
         let mut solutions = self.solve(&all, &ridges[chosen..=chosen])?;
         let others = of_folds

@@ -20,8 +20,8 @@ use crate::error::Error;
 pub enum Known {
     /// Position and velocity, with errors that are the same in every direction.
     Point(PhaseSpace, Errors),
-    /// What was measured of it.
-    Seen(Measured, Sun),
+    /// What was measured of it; and how far stars of its stream are from one orbit, the same in every direction.
+    Seen(Measured, Sun, Errors),
 }
 
 /// Standard normal deviates of a star.
@@ -41,8 +41,10 @@ impl Known {
     pub fn has_errors(&self) -> bool {
         match self {
             Self::Point(_, errors) => *errors != Errors::default(),
-            Self::Seen(measured, _) => {
-                measured.v_los_error > 0.0 || measured.covariance.deviations.iter().any(|deviation| *deviation > 0.0)
+            Self::Seen(measured, _, width) => {
+                *width != Errors::default()
+                    || measured.v_los_error > 0.0
+                    || measured.covariance.deviations.iter().any(|deviation| *deviation > 0.0)
             }
         }
     }
@@ -54,7 +56,7 @@ impl Known {
                 x: [0, 1, 2].map(|i| point.x[i] + errors.position * deviates[i]),
                 v: [0, 1, 2].map(|i| point.v[i] + errors.velocity * deviates[3 + i]),
             }),
-            Self::Seen(measured, sun) => {
+            Self::Seen(measured, sun, _) => {
                 let draws = measured.draws(sun, &Priors::default()).ok()?;
                 Some(sun.locate(&draws.at(deviates)?))
             }
@@ -106,20 +108,31 @@ impl Star {
         }
         let dot = |a: &Deviates, b: &Deviates| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         let momentum = point.angular_momentum()[2];
-        // ∂E/∂v = v, ∂L_z/∂v = (−y, x, 0).
-        let spread = [
-            [2.0 * point.kinetic_energy(), momentum],
-            [momentum, point.x[0].powi(2) + point.x[1].powi(2)],
-        ];
+        let width = match known {
+            Known::Point(..) => Errors::default(),
+            Known::Seen(_, _, width) => *width,
+        };
+        // ∂E/∂v = v, ∂E/∂x = −a, ∂L_z/∂v = (−y, x, 0), ∂L_z/∂x = (vy, −vx, 0).
+        let [pull, [x, y, _], [vx, vy, _]] = [field.acceleration(point.x), point.x, point.v];
+        let turning = pull[1] * vx - pull[0] * vy;
+        let square = |a: [f64; 3]| a.iter().map(|a| a * a).sum::<f64>();
+        let by_velocity = [[square(point.v), momentum], [momentum, x * x + y * y]];
+        let by_position = [[square(pull), turning], [turning, vx * vx + vy * vy]];
         let covariance = |i: usize, j: usize| {
             let least = if i == j { 1e-6 } else { 0.0 };
-            dot(&slopes[i], &slopes[j]) + DISPERSION.powi(2) * spread[i][j] + least
+            dot(&slopes[i], &slopes[j])
+                + (DISPERSION.powi(2) + width.velocity.powi(2)) * by_velocity[i][j]
+                + width.position.powi(2) * by_position[i][j]
+                + least
         };
         Some(Self {
             place: point.x,
             kinetic: point.kinetic_energy() - dot(&slopes[0], deviates),
             momentum: momentum - dot(&slopes[1], deviates),
-            covariance: [[covariance(0, 0), covariance(0, 1)], [covariance(1, 0), covariance(1, 1)]],
+            covariance: [
+                [covariance(0, 0), covariance(0, 1)],
+                [covariance(1, 0), covariance(1, 1)],
+            ],
             slopes,
         })
     }
@@ -199,7 +212,10 @@ fn common(stars: &[Star], values: &[[f64; 2]], with_momentum: bool) -> [f64; 2] 
         let [[e, mixed], [_, l]] = star.covariance;
         let inverse = if with_momentum {
             let determinant = e * l - mixed * mixed;
-            [[l / determinant, -mixed / determinant], [-mixed / determinant, e / determinant]]
+            [
+                [l / determinant, -mixed / determinant],
+                [-mixed / determinant, e / determinant],
+            ]
         } else {
             [[1.0 / e, 0.0], [0.0, 1.0]]
         };
@@ -212,5 +228,8 @@ fn common(stars: &[Star], values: &[[f64; 2]], with_momentum: bool) -> [f64; 2] 
     }
     let [[a, b], [c, d]] = weights;
     let determinant = a * d - b * c;
-    [(d * sums[0] - b * sums[1]) / determinant, (a * sums[1] - c * sums[0]) / determinant]
+    [
+        (d * sums[0] - b * sums[1]) / determinant,
+        (a * sums[1] - c * sums[0]) / determinant,
+    ]
 }

@@ -184,7 +184,7 @@ fn observed(streams: &Streams, seed: u64) -> Vec<Vec<Known>> {
         let drawn = star.draws(&sun, &Priors::default()).unwrap().draw(&mut random).unwrap();
         star.depth = Depth::Distance(drawn.distance);
         (star.mu_l_cosb, star.mu_b, star.v_los) = (drawn.mu_l_cosb, drawn.mu_b, Some(drawn.v_los));
-        Known::Seen(star, sun)
+        Known::Seen(star, sun, Errors::default())
     };
     let points = streams.points().unwrap();
     points
@@ -228,7 +228,10 @@ fn errors_in_variables_leave_the_force_as_it_is() {
 #[test]
 fn a_field_is_shrunk_to_the_one_that_it_is_near() {
     let good = halo_streams(40, 6, 1);
-    let right = fit(&halo_streams(200, 6, 3), true, Errors::default()).unwrap().field.expansion;
+    let right = fit(&halo_streams(200, 6, 3), true, Errors::default())
+        .unwrap()
+        .field
+        .expansion;
     let wrong = Expansion::new(
         right.terms().to_vec(),
         right.coefficients().iter().map(|c| 0.9 * c).collect(),

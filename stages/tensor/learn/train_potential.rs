@@ -14,9 +14,9 @@ use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
 use stages::common::io::{self, TableContext};
+use stages::common::learned_field;
 use stages::common::measured::{ERRORS, MeasuredStars};
 use stages::common::sun::{self, SunParameters};
-use stages::common::learned_field;
 use stages::learn::train_actions::Inputs;
 use stages::learn::train_potential::{self, Linear, Network, Smooth, TrainPotential};
 use tables::RecordBatch;
@@ -93,19 +93,23 @@ fn known(table: &RecordBatch, errors: &train_potential::Errors) -> Result<Vec<Ve
         velocity: errors.velocity.get(),
     };
     let has = |name: &str| table.column_by_name(name).is_some();
-    let is_seen = ["distance", "l", "b", "mu_l_cosb", "mu_b", "v_los"].iter().all(|name| has(name));
+    let is_seen = ["distance", "l", "b", "mu_l_cosb", "mu_b", "v_los"]
+        .iter()
+        .all(|name| has(name));
     let has_errors = is_seen && ERRORS.iter().any(|column| has(column.name));
     let measured = has_errors.then(|| MeasuredStars::new(table)).transpose()?;
     let sun = sun::agreed("train", table.schema_ref(), None).map_err(StageError::failed)?;
     let sun = Sun::from(&sun);
     let mut streams: BTreeMap<i64, Vec<Known>> = BTreeMap::new();
     for ((row, id), point) in io::star_ids(table)?.into_iter().enumerate().zip(points) {
-        let columns = measured.as_ref().filter(|_| !errors.are_of_points());
+        let columns = measured.as_ref();
         let star = if columns.is_none() && !errors.are_measured() {
             Known::Point(point, of_points)
         } else {
             let seen = || {
-                let seen = sun.observe(&point).map_err(|error| StageError::failed(format!("row {row}: {error}")));
+                let seen = sun
+                    .observe(&point)
+                    .map_err(|error| StageError::failed(format!("row {row}: {error}")));
                 seen.map(|seen| Measured::exact(&seen))
             };
             let mut star = columns.map_or_else(seen, |columns| Ok(columns.star(row)))?;
@@ -121,7 +125,7 @@ fn known(table: &RecordBatch, errors: &train_potential::Errors) -> Result<Vec<Ve
             or(along, errors.proper_motion.get());
             or(up, errors.proper_motion.get());
             or(&mut star.v_los_error, errors.v_los.get());
-            Known::Seen(star, sun)
+            Known::Seen(star, sun, of_points)
         };
         streams.entry(id.stream).or_default().push(star);
     }
