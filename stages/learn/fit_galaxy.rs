@@ -514,7 +514,7 @@ impl FitGalaxy {
 }
 
 /// Whether a figure is above a limit, or is no number.
-fn is_above(figure: f64, limit: f64) -> bool {
+pub(crate) fn is_above(figure: f64, limit: f64) -> bool {
     figure > limit || figure.is_nan()
 }
 

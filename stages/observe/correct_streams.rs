@@ -24,7 +24,7 @@ use crate::common::networks;
 use crate::common::parameters::{Gyr, SolarMasses, positive};
 use crate::common::set_aside::{self, OnFailure};
 use crate::common::sun::{self, SunParameters};
-use crate::learn::fit_galaxy::{CHI, Errors, PLACE, Streams, unusable};
+use crate::learn::fit_galaxy::{CHI, Errors, PLACE, Streams, is_above, unusable};
 
 /// `correct_streams`
 ///
@@ -377,7 +377,7 @@ fn doubt(context: &StageContext, corrected: &[Corrected]) -> Result<(), StageErr
     context.metric("ln_likelihood", sum, "");
     let chi = dynamics::statistics::rms(corrected.iter().map(|one| one.fitted.chi));
     context.metric("chi", chi.unwrap_or(f64::NAN), "");
-    let bad = |one: &&Corrected| !(one.fitted.chi <= CHI);
+    let bad = |one: &&Corrected| is_above(one.fitted.chi, CHI);
     let worst = corrected.iter().max_by(|a, b| a.fitted.chi.total_cmp(&b.fitted.chi));
     if let Some(worst) = worst.filter(bad) {
         context.finding(format!(
