@@ -20,6 +20,7 @@ use stages::learn::train_acceleration::TrainAcceleration;
 use stages::learn::train_actions::TrainActions;
 use stages::learn::train_inverse::TrainInverse;
 use stages::learn::train_potential::TrainPotential;
+use stages::observe::correct_streams::CorrectStreams;
 use stages::observe::observe::Observe;
 use stages::observe::select_orbits::SelectOrbits;
 use stages::observe::select_stars::SelectStars;
@@ -45,6 +46,7 @@ pub fn catalog() -> Catalog {
         .with::<SelectOrbits>()
         .with::<SelectStars>()
         .with::<Split>()
+        .with::<CorrectStreams>()
         .with::<EstimateActions>()
         .with::<EstimateAccelerations>()
         .with::<BuildFinder>()

@@ -213,6 +213,20 @@ pub struct Draws<'a> {
 }
 
 impl Measured {
+    /// Observables that are known without errors.
+    pub fn exact(seen: &Observables) -> Self {
+        Self {
+            l: seen.l,
+            b: seen.b,
+            depth: Depth::Distance(seen.distance),
+            mu_l_cosb: seen.mu_l_cosb,
+            mu_b: seen.mu_b,
+            v_los: Some(seen.v_los),
+            covariance: Covariance::default(),
+            v_los_error: 0.0,
+        }
+    }
+
     /// What was measured itself; none where something was not, or where the distance is not positive.
     pub fn observables(&self) -> Option<Observables> {
         Some(Observables {
@@ -264,6 +278,23 @@ impl Measured {
 impl Draws<'_> {
     /// One star; none where its distance would not be positive. Takes the same number of random numbers in any case.
     pub fn draw<R: Rng + ?Sized>(&self, random: &mut R) -> Option<Observables> {
+        let uniform: f64 = random.random();
+        let mut normals: [f64; 6] = [0; 6].map(|_| random.sample(StandardNormal));
+        // What the parallax is off by, if its distance is drawn with a prior, says where the other deviates are drawn around.
+        let drawn = self.distances.as_ref().map(|posterior| posterior.quantile(uniform));
+        if let (Some(distance), Depth::Parallax(parallax)) = (drawn, self.star.depth) {
+            normals[0] = (1.0 / distance - parallax) / self.star.covariance.deviations[2];
+        }
+        self.off_by(&normals, drawn)
+    }
+
+    /// The star if it is off by these standard normal deviates, of the depth first and of `v_los` last: what was measured itself for zeros. None
+    /// where its distance would not be positive. Priors of distances are not asked.
+    pub fn at(&self, deviates: &[f64; 6]) -> Option<Observables> {
+        self.off_by(deviates, None)
+    }
+
+    fn off_by(&self, normals: &[f64; 6], distance: Option<f64>) -> Option<Observables> {
         let Measured {
             l,
             b,
@@ -273,19 +304,12 @@ impl Draws<'_> {
             v_los,
             ..
         } = *self.star;
-        let uniform: f64 = random.random();
-        let mut normals: [f64; 6] = [0; 6].map(|_| random.sample(StandardNormal));
         let sd = self.star.covariance.deviations;
-        // What the parallax is off by, if its distance is drawn with a prior, says where the other deviates are drawn around.
-        let drawn = self.distances.as_ref().map(|posterior| posterior.quantile(uniform));
-        if let (Some(distance), Depth::Parallax(parallax)) = (drawn, depth) {
-            normals[0] = (1.0 / distance - parallax) / sd[2];
-        }
         let mut off = [0.0; 5];
         for (place, row) in DEPTH_FIRST.into_iter().zip(&self.factor) {
-            off[place] = sd[place] * row.iter().zip(&normals).map(|(a, b)| a * b).sum::<f64>();
+            off[place] = sd[place] * row.iter().zip(normals).map(|(a, b)| a * b).sum::<f64>();
         }
-        let distance = drawn.or_else(|| depth.moved(off[2]).distance())?;
+        let distance = distance.or_else(|| depth.moved(off[2]).distance())?;
         let (l, b) = moved(l, b, off[0], off[1]);
         let mut seen = Observables {
             distance,

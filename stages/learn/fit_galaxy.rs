@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use dynamics::sky::Sun;
 use dynamics::streams::{Correction, Fit, FitError, Settings, Source, Stream, fit, fit_as};
 use dynamics::units;
+use runner::arrow_schema::Schema;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::ports::{Connected, InputPort, OutputPort};
@@ -15,7 +16,7 @@ use runner::stage::{Fault, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::read::Streams;
+pub(crate) use self::read::Streams;
 #[cfg(test)]
 pub use self::tables::galaxy_table;
 
@@ -25,7 +26,7 @@ use crate::common::io::{TableContext, called};
 use crate::common::learned_field::{self, LearnedField};
 use crate::common::networks;
 use crate::common::parameters::{
-    Degrees, FROM_ZERO, FieldSymmetry, Gyr, KmPerSecond, Kpc, MasPerYear, SolarMasses, positive,
+    Degrees, FROM_ZERO, FieldSymmetry, Gyr, KmPerSecond, Kpc, MasPerYear, SolarMasses, not_negative, positive,
 };
 use crate::common::set_aside::{self, OnFailure};
 use crate::common::sun::{self, SunParameters};
@@ -130,6 +131,16 @@ pub struct Errors {
     pub across: Degrees<FROM_ZERO>,
 }
 
+impl Errors {
+    /// What is wrong with them.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let of = [("errors.distance", self.distance), ("errors.parallax", self.parallax)];
+        of.into_iter()
+            .filter_map(|(at, value)| not_negative(at, value))
+            .collect()
+    }
+}
+
 impl Default for Errors {
     fn default() -> Self {
         Self {
@@ -143,13 +154,13 @@ impl Default for Errors {
 }
 
 /// A stream whose χ is above this does not fit.
-const CHI: f64 = 1.5;
+pub(crate) const CHI: f64 = 1.5;
 
 /// Streams that disagree with each other by more than this many times their errors make these doubtful.
 const MISFIT: f64 = 2.0;
 
 /// Sky positions, which every star needs.
-const PLACE: [(&str, &str); 4] = [("stream", ""), ("star", ""), ("l", "deg"), ("b", "deg")];
+pub(crate) const PLACE: [(&str, &str); 4] = [("stream", ""), ("star", ""), ("l", "deg"), ("b", "deg")];
 
 /// Observables that may be there, with their units.
 const OBSERVABLES: [(&str, &str); 5] = [
@@ -159,6 +170,27 @@ const OBSERVABLES: [(&str, &str); 5] = [
     ("mu_l_cosb", "mas/yr"),
     ("mu_b", "mas/yr"),
 ];
+
+/// Why the streams of a table at `port` cannot be fitted, as far as its columns tell.
+pub(crate) fn unusable(port: &str, schema: &Schema, errors: &Errors) -> Option<String> {
+    let has = |name: &str| schema.column_with_name(name).is_some();
+    match (has("distance"), has("parallax")) {
+        (false, false) => return Some(format!("{port}: needs a column distance (kpc) or parallax (mas)")),
+        (true, true) if *errors != Errors::default() && !has("distance_error") && !has("parallax_error") => {
+            return Some(format!(
+                "{port}: has both distance and parallax, without a column of errors of either"
+            ));
+        }
+        _ => {}
+    }
+    OBSERVABLES.iter().find_map(|(name, unit)| {
+        [(*name).to_owned(), format!("{name}_error")].iter().find_map(|name| {
+            let (_, field) = schema.column_with_name(name)?;
+            let found = runner::ports::unit_of(field);
+            (found != *unit).then(|| format!("{port}: {name} must be in {unit}, not {found}"))
+        })
+    })
+}
 
 impl Stage for FitGalaxy {
     const KIND: &'static str = "fit_galaxy";
@@ -173,27 +205,8 @@ impl Stage for FitGalaxy {
     fn outputs(&self, connected: &Connected) -> Result<Vec<OutputPort>, String> {
         if let Some(schema) = runner::ports::connected_schema(connected, "stars") {
             sun::agreed("stars", schema, self.sun)?;
-            let has = |name: &str| schema.column_with_name(name).is_some();
-            match (has("distance"), has("parallax")) {
-                (false, false) => return Err("stars: needs a column distance (kpc) or parallax (mas)".to_owned()),
-                (true, true)
-                    if self.errors != Errors::default() && !has("distance_error") && !has("parallax_error") =>
-                {
-                    return Err(
-                        "stars: has both distance and parallax, without a column of errors of either".to_owned(),
-                    );
-                }
-                _ => {}
-            }
-            for (name, unit) in OBSERVABLES {
-                for name in [name.to_owned(), format!("{name}_error")] {
-                    let found = schema
-                        .column_with_name(&name)
-                        .map(|(_, field)| runner::ports::unit_of(field));
-                    if let Some(found) = found.filter(|found| *found != unit) {
-                        return Err(format!("stars: {name} must be in {unit}, not {found}"));
-                    }
-                }
+            if let Some(why) = unusable("stars", schema, &self.errors) {
+                return Err(why);
             }
         }
         let outputs = vec![
@@ -225,15 +238,8 @@ impl Stage for FitGalaxy {
             fault.hint = Some("such as `held_out: 4`".to_owned());
             faults.push(fault);
         }
-        for (at, value) in [
-            ("discs", self.discs),
-            ("errors.distance", self.errors.distance),
-            ("errors.parallax", self.errors.parallax),
-        ] {
-            if !(value >= 0.0 && value.is_finite()) {
-                faults.push(Fault::new(at, format!("must not be negative, not {value}")));
-            }
-        }
+        faults.extend(not_negative("discs", self.discs));
+        faults.extend(self.errors.faults());
         if self.scales > 12 {
             faults.push(Fault::new("scales", format!("at most 12, not {}", self.scales)));
         }
@@ -508,7 +514,7 @@ impl FitGalaxy {
 }
 
 /// Whether a figure is above a limit, or is no number.
-fn is_above(figure: f64, limit: f64) -> bool {
+pub(crate) fn is_above(figure: f64, limit: f64) -> bool {
     figure > limit || figure.is_nan()
 }
 

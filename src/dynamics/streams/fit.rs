@@ -140,7 +140,7 @@ pub fn fit_as(
     )
 }
 
-fn fit_model(
+pub(crate) fn fit_model(
     model: Model,
     observed: Vec<Observed>,
     radii: (f64, f64),

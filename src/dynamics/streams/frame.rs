@@ -92,6 +92,13 @@ impl Seen {
         let ((sin_1, cos_1), (sin_2, cos_2)) = (self.along.sin_cos(), self.values[0].sin_cos());
         [cos_1 * cos_2, sin_1 * cos_2, sin_2]
     }
+
+    /// Its proper motion as a vector in the frame's axes, mas/yr; not finite where it was not observed.
+    pub fn motion(&self) -> [f64; 3] {
+        let ((sin_1, cos_1), (sin_2, cos_2)) = (self.along.sin_cos(), self.values[0].sin_cos());
+        let (east, north) = ([-sin_1, cos_1, 0.0], [-cos_1 * sin_2, -sin_1 * sin_2, cos_2]);
+        [0, 1, 2].map(|i| self.values[3] * east[i] + self.values[4] * north[i])
+    }
 }
 
 /// A frame whose equator is a stream's great circle, as the Sun sees it.
@@ -243,14 +250,19 @@ impl Frame {
 
     /// The point of phase space that is seen so; the inverse of [`Self::observe`].
     pub fn locate(&self, along: f64, [latitude, ln_d, v_los, mu_1, mu_2]: [f64; OBSERVED]) -> PhaseSpace {
-        let (sun, motion) = (self.sun.position(), self.sun.velocity());
         let ((sin_1, cos_1), (sin_2, cos_2)) = (along.sin_cos(), latitude.sin_cos());
+        let sight = [cos_1 * cos_2, sin_1 * cos_2, sin_2];
+        let (east, north) = ([-sin_1, cos_1, 0.0], [-cos_1 * sin_2, -sin_1 * sin_2, cos_2]);
+        self.place(sight, ln_d, v_los, [0, 1, 2].map(|i| mu_1 * east[i] + mu_2 * north[i]))
+    }
+
+    /// The point of phase space that [`Self::sight`] sees so: direction, ln d, v_los and proper motion.
+    pub fn place(&self, sight: [f64; 3], ln_d: f64, v_los: f64, proper_motion: [f64; 3]) -> PhaseSpace {
+        let (sun, motion) = (self.sun.position(), self.sun.velocity());
         let distance = ln_d.exp();
         let fast = distance * KM_S_PER_KPC_MAS_YR;
         let turned = |vector: [f64; 3], i: usize| (0..3).map(|k| self.axes[k][i] * vector[k]).sum::<f64>();
-        let sight = [cos_1 * cos_2, sin_1 * cos_2, sin_2];
-        let (east, north) = ([-sin_1, cos_1, 0.0], [-cos_1 * sin_2, -sin_1 * sin_2, cos_2]);
-        let velocity = [0, 1, 2].map(|i| v_los * sight[i] + fast * (mu_1 * east[i] + mu_2 * north[i]));
+        let velocity = [0, 1, 2].map(|i| v_los * sight[i] + fast * proper_motion[i]);
         PhaseSpace {
             x: [0, 1, 2].map(|i| sun[i] + distance * turned(sight, i)),
             v: [0, 1, 2].map(|i| motion[i] + turned(velocity, i)),

@@ -56,6 +56,8 @@ pub struct Model {
     discs: Vec<f64>,
     scales: Vec<f64>,
     orders: Vec<usize>,
+    /// The galaxy, where it is not free at all.
+    held: Option<Expansion>,
 }
 
 /// Unit of the correction's coefficients, (km/s)². One of l = 0 changes v_c² by at most 0.385 of it, at √2 times its scale.
@@ -115,6 +117,19 @@ impl Model {
             discs,
             scales,
             orders,
+            held: None,
+        }
+    }
+
+    /// A galaxy as it is, without parameters.
+    pub fn held(galaxy: Expansion) -> Self {
+        Self {
+            parameters: Vec::new(),
+            exponential: false,
+            discs: Vec::new(),
+            scales: Vec::new(),
+            orders: Vec::new(),
+            held: Some(galaxy),
         }
     }
 
@@ -130,6 +145,9 @@ impl Model {
 
     /// The galaxy of these values of the parameters; none if one of them is not finite.
     pub fn galaxy(&self, values: &[f64]) -> Option<Expansion> {
+        if let Some(held) = &self.held {
+            return Some(held.clone());
+        }
         let (&[mass, a, b, velocity, core, flattening], rest) = values.split_first_chunk::<BASE>()?;
         let (a, b) = (a.exp(), b.exp());
         let parts = match self.disc {

@@ -201,6 +201,11 @@ impl Made {
         ])
     }
 
+    /// The track in the coordinates of the orbit's plane; none where the orbit stands for the stream.
+    pub fn track(&self) -> Option<&Curve> {
+        self.cloud.as_ref().map(|cloud| &cloud.track)
+    }
+
     /// ψ of the point of the track nearest to a star.
     pub fn angle(&self, star: &Seen) -> Option<f64> {
         self.nearest(star.towards()).map(|found| found.angle)

@@ -15,6 +15,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod condensed;
+mod corrected;
 mod disc_form;
 mod fit;
 mod frame;
@@ -40,6 +42,7 @@ mod members_tests;
 #[cfg(test)]
 mod nbody_tests;
 
+pub use corrected::{Corrected, CorrectedStar, NotCorrected, Sight, TrackPoint, correct, first_guess, settings};
 pub use fit::{Fit, FittedStream, fit, fit_as};
 pub use frame::{Distance, Measured, Star};
 pub use galaxy::{Correction, Model, Parameter};

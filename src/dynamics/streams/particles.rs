@@ -199,11 +199,7 @@ pub(crate) fn stripped(
 ) -> Option<Made> {
     let [.., lead, ln_mass] = *own;
     let start = through(frame, own);
-    let plane = Plane::new(&start);
-    let points: Vec<Particle> = (around(&trial.galaxy, start).iter())
-        .map(|point| plane.coordinates(point))
-        .collect();
-    let orbit = Curve::new(&points, ORBIT_POINTS)?;
+    let (plane, orbit) = orbit_of(&trial.galaxy, frame, own)?;
     let periods = plan.periods * trial.age_factor;
     let path = Path::new(&trial.galaxy, start, plan.period / plan.steps, |period| {
         (((periods - lead) * period).max(0.0), (lead * period).max(0.0))
@@ -272,6 +268,16 @@ pub(crate) fn around(galaxy: &Expansion, start: PhaseSpace) -> Vec<PhaseSpace> {
     points.push(start);
     points.extend(side(1.0));
     points
+}
+
+/// The plane of the progenitor's orbit at φ1 = 0, and the orbit about there.
+pub(crate) fn orbit_of(galaxy: &Expansion, frame: &Frame, own: &[f64; OWN]) -> Option<(Plane, Curve)> {
+    let start = through(frame, own);
+    let plane = Plane::new(&start);
+    let points: Vec<Particle> = (around(galaxy, start).iter())
+        .map(|point| plane.coordinates(point))
+        .collect();
+    Some((plane, Curve::new(&points, ORBIT_POINTS)?))
 }
 
 /// The same as it is seen.

@@ -135,38 +135,30 @@ pub struct Energies {
 }
 
 impl Energies {
-    /// Adds streams; `deviation` is σ_E of a star, (km/s)², where it is known.
-    pub fn add(
-        &mut self,
-        field: &(impl Potential + ?Sized),
-        streams: &[Vec<PhaseSpace>],
-        deviation: Option<&dyn Fn(&PhaseSpace) -> f64>,
-    ) {
-        for stream in streams {
-            let weights: Vec<f64> = stream
+    /// Adds a stream; `deviations` are σ_E of its stars, (km/s)², where they are known.
+    pub fn add(&mut self, field: &(impl Potential + ?Sized), stream: &[PhaseSpace], deviations: Option<&[f64]>) {
+        let weights: Vec<f64> = (0..stream.len())
+            .map(|star| deviations.map_or(1.0, |deviations| deviations[star].powi(-2)))
+            .collect();
+        let total: f64 = weights.iter().sum();
+        let mean = |values: &[f64]| {
+            values
                 .iter()
-                .map(|star| deviation.map_or(1.0, |deviation| deviation(star).powi(-2)))
-                .collect();
-            let total: f64 = weights.iter().sum();
-            let mean = |values: &[f64]| {
-                values
-                    .iter()
-                    .zip(&weights)
-                    .map(|(value, weight)| value * weight)
-                    .sum::<f64>()
-                    / total
-            };
-            let energies: Vec<f64> = stream.iter().map(|star| field.energy(star)).collect();
-            let kinetic: Vec<f64> = stream.iter().map(PhaseSpace::kinetic_energy).collect();
-            let (energy, motion) = (mean(&energies), mean(&kinetic));
-            for ((value, kinetic), weight) in energies.iter().zip(&kinetic).zip(&weights) {
-                self.stars += 1.0;
-                self.deviations += (value - energy).abs();
-                self.squares += (value - energy).powi(2);
-                self.kinetic += kinetic;
-                self.kinetic_squares += (kinetic - motion).powi(2);
-                self.standard += (value - energy).abs() * weight.sqrt();
-            }
+                .zip(&weights)
+                .map(|(value, weight)| value * weight)
+                .sum::<f64>()
+                / total
+        };
+        let energies: Vec<f64> = stream.iter().map(|star| field.energy(star)).collect();
+        let kinetic: Vec<f64> = stream.iter().map(PhaseSpace::kinetic_energy).collect();
+        let (energy, motion) = (mean(&energies), mean(&kinetic));
+        for ((value, kinetic), weight) in energies.iter().zip(&kinetic).zip(&weights) {
+            self.stars += 1.0;
+            self.deviations += (value - energy).abs();
+            self.squares += (value - energy).powi(2);
+            self.kinetic += kinetic;
+            self.kinetic_squares += (kinetic - motion).powi(2);
+            self.standard += (value - energy).abs() * weight.sqrt();
         }
     }
 

@@ -3,7 +3,7 @@ use dynamics::potential::Isochrone;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::*;
-use crate::field::{Errors, Fitted, fit_linear, linear};
+use crate::field::{Asked, Errors, Fitted, fit_linear, known, linear};
 use crate::random::generator;
 use crate::streams::Streams;
 use crate::test_support::{halo_streams, streams_over};
@@ -30,7 +30,8 @@ fn misplaced(streams: &Streams, measured: impl Fn(f64, f64) -> f64) -> Streams {
 
 /// δa at the true places, and what the streams say.
 fn judged(streams: &Streams, truth: &Streams, errors: Option<Errors>) -> (f64, Fitted, AtStars) {
-    let fitted = fit_linear(streams, false, errors).unwrap();
+    let stars = known(&streams.points().unwrap(), errors.unwrap_or_default());
+    let fitted = fit_linear(&stars, Asked::default()).unwrap();
     let expansion = &fitted.field.expansion;
     let places = |streams: &Streams| -> Vec<[f64; 3]> {
         let stars = streams.points().unwrap();

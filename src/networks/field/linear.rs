@@ -1,11 +1,12 @@
 //! Φ as a sum of simple potentials: ½v² + Φ(x) = constant along a stream is a linear problem.
 
 use dynamics::phase_space::PhaseSpace;
-use dynamics::potential::Potential;
 use dynamics::potential::expansion::{Expansion, HARMONICS, Term};
 use tch::Tensor;
 
+use super::conserved::{Form, Rows};
 use super::evidence::{Energies, scatter};
+use super::latent::{Known, Latent, Star};
 use super::{Errors, extent};
 use crate::error::Error;
 use crate::map::NetworkKind;
@@ -89,56 +90,6 @@ pub(crate) fn basis(length: f64, axisymmetric: bool) -> Vec<Term> {
     terms
 }
 
-/// Equations Σ_k c_k (φ_k − ⟨φ_k⟩) = −(½v² − ⟨½v²⟩) of the stars of some streams, each divided by its standard deviation.
-struct Equations {
-    /// [stars, terms].
-    left: Vec<f64>,
-    right: Vec<f64>,
-    terms: usize,
-}
-
-impl Equations {
-    /// `deviation(point)` is that of the star's energy, (km/s)².
-    fn new(terms: &[Term], streams: &[&[PhaseSpace]], deviation: impl Fn(&PhaseSpace) -> f64) -> Self {
-        let count = terms.len();
-        let (mut left, mut right) = (Vec::new(), Vec::new());
-        for stream in streams {
-            let weights: Vec<f64> = stream.iter().map(|point| deviation(point).powi(-2)).collect();
-            let total: f64 = weights.iter().sum();
-            let mut rows: Vec<Vec<f64>> = stream
-                .iter()
-                .map(|point| {
-                    let values = terms.iter().map(|term| term.value(point.x).0);
-                    values.chain([-point.kinetic_energy()]).collect()
-                })
-                .collect();
-            for column in 0..=count {
-                let sum: f64 = rows
-                    .iter()
-                    .zip(&weights)
-                    .map(|(row, weight)| row[column] * weight)
-                    .sum();
-                rows.iter_mut().for_each(|row| row[column] -= sum / total);
-            }
-            for (row, weight) in rows.iter().zip(&weights) {
-                left.extend(row[..count].iter().map(|value| value * weight.sqrt()));
-                right.push(row[count] * weight.sqrt());
-            }
-        }
-        Self {
-            left,
-            right,
-            terms: count,
-        }
-    }
-
-    /// Solutions for every ridge (relative to the largest singular value squared), from one singular value decomposition.
-    fn solve(&self, ridges: &[f64]) -> Result<Vec<Vec<f64>>, Error> {
-        let left = Tensor::from_slice(&self.left).view([-1, self.terms as i64]);
-        ridge_solutions(&left, &Tensor::from_slice(&self.right), ridges)
-    }
-}
-
 /// Least-squares solutions of `left` [rows, terms] c = `right` [rows] for every ridge (relative to the largest singular value
 /// squared), from one singular value decomposition.
 pub(crate) fn ridge_solutions(left: &Tensor, right: &Tensor, ridges: &[f64]) -> Result<Vec<Vec<f64>>, Error> {
@@ -162,89 +113,82 @@ pub(crate) fn ridges() -> Vec<f64> {
     (4..=28).map(|power| 10.0_f64.powf(-f64::from(power))).collect()
 }
 
+/// What is asked of a field.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked<'a> {
+    /// Whether it is axisymmetric: then L_z is conserved along a stream, which tells of stars with errors where they are.
+    pub axisymmetric: bool,
+    /// A field that it is near to: the ridge shrinks to it, or to none.
+    pub near: Option<&'a Expansion>,
+}
+
 /// Φ by least squares over the energies of the stars of each stream, with the ridge that predicts left-out streams best.
 ///
-/// Where the stars have `errors`, each star weighs as its energy is known: σ_E² = v²σ_v² + a²σ_x² + (0.1 km/s · |v|)², with a
-/// from a fit without weights.
+/// Stars that are `known` with errors are where the energies of their streams make them likeliest to be; see [`super::latent`].
 ///
-/// **Fails when** no stream has two stars.
-pub fn fit_linear(streams: &Streams, axisymmetric: bool, errors: Option<Errors>) -> Result<Fitted, Error> {
-    let streams: Vec<Vec<PhaseSpace>> = streams
-        .points()?
-        .into_iter()
-        .filter(|stream| stream.len() > 1)
-        .collect();
-    if streams.len() < 2 {
+/// **Fails when** there are no two streams of two stars.
+pub fn fit_linear(streams: &[Vec<Known>], asked: Asked) -> Result<Fitted, Error> {
+    let seen = |star: &Known| {
+        star.at(&[0.0; 6])
+            .ok_or_else(|| Error::Data("a star has no positive distance, or no v_los".to_owned()))
+    };
+    let streams: Vec<&Vec<Known>> = streams.iter().filter(|stream| stream.len() > 1).collect();
+    let points = streams
+        .iter()
+        .map(|stream| stream.iter().map(seen).collect::<Result<Vec<_>, _>>());
+    let points: Vec<Vec<PhaseSpace>> = points.collect::<Result<_, _>>()?;
+    if points.len() < 2 {
         let message = "a field needs at least two streams of at least two stars each";
         return Err(Error::Data(message.to_owned()));
     }
-    let mut distances: Vec<f64> = streams
+    let mut distances: Vec<f64> = points
         .iter()
         .flatten()
         .map(|point| point.x.iter().map(|c| c * c).sum::<f64>().sqrt())
         .collect();
     distances.sort_by(f64::total_cmp);
-    let terms = basis(distances[distances.len() / 2], axisymmetric);
-    let first = fit_weighted(&terms, &streams, None)?;
-    let Some(errors) = errors else { return Ok(first) };
-    let deviation = |point: &PhaseSpace| {
-        let square = |y: [f64; 3]| y.iter().map(|c| c * c).sum::<f64>();
-        let speed2 = errors.velocity.powi(2) + 0.01;
-        let pull = first.field.expansion.acceleration(point.x);
-        (square(point.v) * speed2 + square(pull) * errors.position.powi(2) + 1e-6).sqrt()
+    let terms = basis(distances[distances.len() / 2], asked.axisymmetric);
+    let has_errors = streams.iter().copied().flatten().any(Known::has_errors);
+    let mut form = Form {
+        terms: &terms,
+        mean: asked.near,
+        with_momentum: false,
     };
-    fit_weighted(&terms, &streams, Some(&deviation))
-}
-
-fn fit_weighted(
-    terms: &[Term],
-    streams: &[Vec<PhaseSpace>],
-    known: Option<&dyn Fn(&PhaseSpace) -> f64>,
-) -> Result<Fitted, Error> {
-    let ridges = ridges();
-    let deviation: &dyn Fn(&PhaseSpace) -> f64 = known.unwrap_or(&|_| 1.0);
-    let field = |coefficients: Vec<f64>| {
-        let what = "the field's coefficients".to_owned();
-        Expansion::new(terms.to_vec(), coefficients).ok_or(Error::NotFinite { what })
-    };
-    let mut spreads = vec![0.0; ridges.len()];
-    let folds = FOLDS.min(streams.len());
-    let mut of_folds = Vec::new();
-    for fold in 0..folds {
-        let (mut kept, mut out) = (Vec::new(), Vec::new());
-        for (number, stream) in streams.iter().enumerate() {
-            if number % folds == fold {
-                out.push(stream.clone());
+    let exact = points
+        .iter()
+        .map(|stream| form.rows(&stream.iter().map(Star::exact).collect::<Vec<_>>()));
+    let mut chosen = form.fit(&exact.collect::<Vec<_>>())?;
+    let mut deviations = None;
+    if has_errors {
+        form.with_momentum = asked.axisymmetric;
+        let mut latent = Latent::new(&streams);
+        for iteration in 0..ITERATIONS {
+            let stars = latent.linearised(&chosen.field)?;
+            let rows: Vec<Rows> = stars.iter().map(|stream| form.rows(stream)).collect();
+            // The ridge settles at once.
+            if iteration == 0 || iteration + 1 == ITERATIONS {
+                chosen = form.fit(&rows)?;
             } else {
-                kept.push(stream.as_slice());
+                chosen.field = form.fit_with(&rows, chosen.ridge)?;
             }
+            latent.settle(&stars, &chosen.field, form.with_momentum);
+            let of = |stream: &Vec<Star>| stream.iter().map(Star::deviation).collect::<Vec<f64>>();
+            deviations = Some(stars.iter().map(of).collect::<Vec<_>>());
         }
-        let solutions = Equations::new(terms, &kept, deviation).solve(&ridges)?;
-        let fields: Vec<Expansion> = solutions.into_iter().map(field).collect::<Result<_, _>>()?;
-        for (spread, field) in spreads.iter_mut().zip(&fields) {
-            *spread += weighted_spread(field, &out, deviation) / folds as f64;
-        }
-        of_folds.push((fields, out));
     }
-    let chosen = (0..ridges.len())
-        .min_by(|&i, &j| spreads[i].total_cmp(&spreads[j]))
-        .unwrap_or(0);
-    let all: Vec<&[PhaseSpace]> = streams.iter().map(Vec::as_slice).collect();
-    let mut solutions = Equations::new(terms, &all, deviation).solve(&ridges[chosen..=chosen])?;
-    let expansion = field(solutions.pop().unwrap_or_default())?;
     let mut held_out = Energies::default();
-    let mut others = Vec::new();
-    for (mut fields, out) in of_folds {
-        let field = fields.swap_remove(chosen);
-        held_out.add(&field, &out, known);
-        others.push(field);
+    let folds = chosen.others.len();
+    for (fold, field) in chosen.others.iter().enumerate() {
+        for (number, stream) in points.iter().enumerate().skip(fold).step_by(folds) {
+            held_out.add(field, stream, deviations.as_ref().map(|all| all[number].as_slice()));
+        }
     }
-    let places: Vec<[f64; 3]> = streams.iter().flatten().map(|point| point.x).collect();
+    let places: Vec<[f64; 3]> = points.iter().flatten().map(|point| point.x).collect();
     Ok(Fitted {
-        scatter: scatter(&expansion, &others, &places),
+        scatter: scatter(&chosen.field, &chosen.others, &places),
         field: LinearField {
-            expansion,
-            ridge: ridges[chosen],
+            expansion: chosen.field,
+            ridge: chosen.ridge,
             held_out_spread: held_out.spread(),
             extent: extent(&places),
         },
@@ -252,24 +196,13 @@ fn fit_weighted(
     })
 }
 
-/// Mean absolute deviation of the energy from the streams' means, in units of each star's deviation.
-fn weighted_spread(field: &Expansion, streams: &[Vec<PhaseSpace>], deviation: &dyn Fn(&PhaseSpace) -> f64) -> f64 {
-    let (mut sum, mut count) = (0.0, 0);
-    for stream in streams {
-        let stars: Vec<(f64, f64)> = stream
-            .iter()
-            .map(|point| (field.energy(point), deviation(point)))
-            .collect();
-        let (mean, total) = stars.iter().fold((0.0, 0.0), |(mean, total), (energy, deviation)| {
-            (mean + energy / deviation.powi(2), total + deviation.powi(-2))
-        });
-        sum += stars
-            .iter()
-            .map(|(energy, deviation)| ((energy - mean / total) / deviation).abs())
-            .sum::<f64>();
-        count += stars.len();
-    }
-    sum / count.max(1) as f64
+/// Times that stars and field are found in turn.
+const ITERATIONS: usize = 8;
+
+/// Streams of stars without errors, and of stars that have the same.
+pub fn known(streams: &[Vec<PhaseSpace>], errors: Errors) -> Vec<Vec<Known>> {
+    let of = |stream: &Vec<PhaseSpace>| stream.iter().map(|&point| Known::Point(point, errors)).collect();
+    streams.iter().map(of).collect()
 }
 
 /// Streams with Gaussian errors added, for tests of what errors do.

@@ -5,7 +5,9 @@
 //!
 //! **Units** Φ in (km/s)², lengths in kpc, velocities in km/s.
 
+mod conserved;
 pub mod evidence;
+pub mod latent;
 pub mod linear;
 pub mod mlp;
 pub mod synthetic;
@@ -19,7 +21,8 @@ use crate::map::NetworkKind;
 use crate::weights::Weights;
 
 pub use evidence::{AtStars, Energies};
-pub use linear::{Fitted, LinearField, fit_linear};
+pub use latent::Known;
+pub use linear::{Asked, Fitted, LinearField, fit_linear, known};
 pub use mlp::{MlpField, train_mlp};
 pub use synthetic::{Synthetic, synthetic_streams};
 
@@ -108,7 +111,9 @@ pub(crate) fn extent(places: &[[f64; 3]]) -> f64 {
 /// Mean absolute deviation of ½v² + Φ from the streams' means, (km/s)².
 pub fn energy_spread(potential: &(impl Potential + ?Sized), streams: &[Vec<PhaseSpace>]) -> f64 {
     let mut energies = Energies::default();
-    energies.add(potential, streams, None);
+    for stream in streams {
+        energies.add(potential, stream, None);
+    }
     energies.spread()
 }
 

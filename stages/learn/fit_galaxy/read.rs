@@ -43,7 +43,7 @@ impl Observable {
 
 /// Streams in order of their numbers, with their stars in order of the rows.
 #[derive(Default)]
-pub(super) struct Streams {
+pub(crate) struct Streams {
     pub streams: Vec<Stream>,
     /// Which rows of the table the stars are.
     pub ids: Vec<Vec<StarId>>,

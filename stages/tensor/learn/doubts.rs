@@ -29,7 +29,7 @@ pub fn of_energies(context: &StageContext, energies: &Energies, set: &str, with_
         context.metric(&format!("{set}_chi"), chi, "");
     }
     let is_unexplained = unexplained > UNEXPLAINED || unexplained.is_nan();
-    if is_unexplained {
+    if is_unexplained && !with_errors {
         let text = if unexplained < 1.0 {
             let share = percent(unexplained);
             format!(
@@ -46,7 +46,8 @@ pub fn of_energies(context: &StageContext, energies: &Energies, set: &str, with_
             ));
     } else if with_errors && is_unexplained {
         context.finding(format!(
-            "a χ of {chi:.2} flatters: errors that large hide what the field does along a stream"
+            "errors make {} of the variance of ½v² along streams, and hide what the field does there; a χ of {chi:.2} flatters",
+            percent(unexplained)
         ));
     }
 }
