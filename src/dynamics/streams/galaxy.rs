@@ -125,7 +125,7 @@ impl Model {
     pub fn held(galaxy: Expansion) -> Self {
         Self {
             parameters: Vec::new(),
-            exponential: false,
+            disc: Disc::Exponential,
             discs: Vec::new(),
             scales: Vec::new(),
             orders: Vec::new(),

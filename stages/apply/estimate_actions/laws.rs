@@ -171,7 +171,7 @@ fn stars_that_the_table_does_not_know_are_set_aside_or_have_the_fallbacks_action
     let trapped = run_with(&finder, &[("stars", &stars(&many, 1))], &[("finder", &built)], &[]).completed();
     let (actions, sharp) = (trapped.f64("stars", "J_libration"), trapped.f64("stars", "J_sharp"));
     let classes = trapped.texts("stars", "class");
-    let is_trapped: Vec<bool> = classes.iter().map(|class| class == "resonant").collect();
+    let is_trapped: Vec<bool> = classes.iter().map(|class| *class == "resonant").collect();
     println!("{classes:?} {actions:?}");
     assert!(is_trapped.contains(&true) && is_trapped.contains(&false));
     for ((is_trapped, action), sharp) in is_trapped.into_iter().zip(actions).zip(sharp) {
