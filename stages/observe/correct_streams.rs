@@ -33,7 +33,8 @@ use crate::learn::fit_galaxy::{CHI, Errors, PLACE, Streams, is_above, unusable};
 /// keeps its errors and the stream's own width. Learn a field from it with `train_potential`, and correct the streams again in that (Ibata et al.
 /// 2021, footnote 1).
 ///
-/// The output `field` is the field itself, to which `train_potential` may shrink the next one. Left out, it is a disc of Miyamoto & Nagai of 5e10 M_sun (3 and 0.3 kpc) in a logarithmic halo of 180 km/s (core 5 kpc, q = 0.95).
+/// The output `field` is the field itself, to which `train_potential` may shrink the next one. Left out, it is an exponential disc of 5e10 M_sun
+/// (R_d = 2.6 kpc, b = 0.3 kpc) in a logarithmic halo of 180 km/s (core 5 kpc, q = 0.95).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CorrectStreams {

@@ -78,7 +78,7 @@ pub struct Corrected {
     pub track: Vec<TrackPoint>,
 }
 
-/// A galaxy to begin with: Miyamoto & Nagai's disc of 5e10 M_sun, a = 3 and b = 0.3 kpc in a logarithmic halo of 180 km/s, core 5 kpc and
+/// A galaxy to begin with: an exponential disc of 5e10 M_sun, R_d = 2.6 and b = 0.3 kpc in a logarithmic halo of 180 km/s, core 5 kpc and
 /// q = 0.95, which are the middles of the priors of [`super::fit`].
 pub fn first_guess() -> Option<Expansion> {
     let settings = Settings {
