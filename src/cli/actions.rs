@@ -33,7 +33,7 @@ pub struct Args {
 enum Method {
     /// The Stäckel fudge: fast, a few per cent
     Fudge,
-    /// By a table of orbits, built first in a minute or two: half as fast as the fudge, with an error and a class
+    /// By a table of orbits, built first in a minute or two: two thirds as fast as the fudge, with an error and a class
     Finder,
     /// From each star's orbit: slow, with an error of its own
     O2gf,

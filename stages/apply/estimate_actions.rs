@@ -62,7 +62,7 @@ pub enum Method {
     /// From the orbit through the star, in an axisymmetric potential (Sanders & Binney 2014): slow, and with an estimate
     /// of its own error.
     O2gf(O2gfParameters),
-    /// By the table of `build_finder` that is connected to the input `finder`, in its potential: about half as fast as the Stäckel fudge, with an error and a
+    /// By the table of `build_finder` that is connected to the input `finder`, in its potential: about two thirds as fast as the Stäckel fudge, with an error and a
     /// class of each star.
     Finder(FinderParameters),
 }

@@ -3,7 +3,7 @@
 use super::frame::{OBSERVED, Seen};
 use std::f64::consts::TAU;
 
-/// Degrees of freedom of Student's t that members follow: a track's scatter has tails.
+/// Degrees of freedom of Student's t that members and the field follow: a track's scatter has tails.
 const FREEDOM: f64 = 6.0;
 
 type Square = [[f64; OBSERVED]; OBSERVED];
@@ -66,6 +66,15 @@ fn ln_gamma(x: f64) -> f64 {
         .fold(0.999_999_999_999_809_9, |sum, (k, c)| sum + c / (x + k as f64 + 1.0));
     let t = x + 7.5;
     0.5 * TAU.ln() + (x + 0.5) * t.ln() - t + sum.ln()
+}
+
+/// ln of Student's t of n dimensions at χ², whose matrix of scale has that ln of its determinant.
+fn ln_student(n: f64, ln_determinant: f64, chi2: f64) -> f64 {
+    ln_gamma(0.5 * (FREEDOM + n))
+        - ln_gamma(0.5 * FREEDOM)
+        - 0.5 * n * (0.5 * TAU * FREEDOM).ln()
+        - 0.5 * ln_determinant
+        - 0.5 * (FREEDOM + n) * (chi2 / FREEDOM).ln_1p()
 }
 
 /// The inverse of the rows and columns of `matrix` that are `known`, and ln of its determinant; none if it is not positive definite.
@@ -153,18 +162,15 @@ pub(crate) fn judge(
         .sum();
     let observables = known.iter().filter(|known| **known).count();
     let n = observables as f64;
-    let member = ln_gamma(0.5 * (FREEDOM + n))
-        - ln_gamma(0.5 * FREEDOM)
-        - 0.5 * n * (0.5 * TAU * FREEDOM).ln()
-        - 0.5 * ln_determinant
-        - 0.5 * (FREEDOM + n) * (chi2 / FREEDOM).ln_1p();
-    let other: f64 = (0..OBSERVED)
-        .filter(|&k| known[k])
-        .map(|k| {
-            let variance = spread[k] * spread[k] + seen.errors[k][k];
-            -0.5 * ((seen.values[k] - middle[k]).powi(2) / variance + (TAU * variance).ln())
-        })
-        .sum();
+    let member = ln_student(n, ln_determinant, chi2);
+    // The field has the same tails: a star that is far from both is not taken for a member.
+    let (mut of_field, mut ln_spread) = (0.0, 0.0);
+    for k in (0..OBSERVED).filter(|&k| known[k]) {
+        let variance = spread[k] * spread[k] + seen.errors[k][k];
+        of_field += (seen.values[k] - middle[k]).powi(2) / variance;
+        ln_spread += variance.ln();
+    }
+    let other = ln_student(n, ln_spread, of_field);
     let (one, two) = ((1.0 - outliers).ln() + member, outliers.max(1e-300).ln() + other);
     let most = one.max(two);
     let ln_likelihood = most + ((one - most).exp() + (two - most).exp()).ln();
@@ -256,7 +262,7 @@ mod tests {
     fn likelihoods_are_normalised() {
         // Over one observable at a time, by a sum on a fine grid.
         let mut seen = star(false, [false, false, true, false, false]);
-        let sum: f64 = (-40_000..40_000)
+        let sum: f64 = (-200_000..200_000)
             .map(|i| {
                 seen.values[2] = 30.0 + f64::from(i) * 0.02;
                 0.02 * judge(&seen, &[0.0, 2.5, 30.0, 1.0, -0.5], &scatter(), 0.2, &FIELD)
@@ -274,6 +280,9 @@ mod tests {
         let track = [0.0, 2.5, 30.0, 1.0, -0.5];
         assert!(judge(&seen, &track, &scatter(), 0.1, &FIELD).unwrap().membership > 0.99);
         seen.values[2] = 130.0;
+        assert!(judge(&seen, &track, &scatter(), 0.1, &FIELD).unwrap().membership < 1e-3);
+        // Far from the stream, and from most of the field: there too.
+        (seen.values[2], seen.values[3]) = (1500.0, 25.0);
         assert!(judge(&seen, &track, &scatter(), 0.1, &FIELD).unwrap().membership < 1e-3);
         assert!((ln_gamma(5.5) - 3.957_813_967_618_716_5).abs() < 1e-12);
     }
