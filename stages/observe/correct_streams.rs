@@ -401,11 +401,11 @@ mod tests {
     use crate::sample::spray_streams::SprayStreams;
     use crate::testing::{faults, planned, run, stage};
 
-    /// Three streams of 24 stars in the galaxy that is the first guess, with errors.
+    /// Three streams of 24 stars in a galaxy like the first guess, with errors.
     fn sky() -> ::tables::RecordBatch {
         let spray = stage::<SprayStreams>(json!({
             "potential": { "composite": [{ "miyamoto_nagai": { "mass": 5e10, "radius": 3.0, "height": 0.3 } },
-                { "logarithmic": { "velocity": 180.0, "core": 5.0, "flattening": 0.95 } }] },
+                { "logarithmic": { "velocity": 180.0, "core": 5.0, "axes": [1.0, 1.0, 0.95] } }] },
             "streams": 3, "stars": 24, "age": 1.0, "progenitors": { "radius": [12.0, 20.0], "mass": [2e4, 2e4] }, "seed": 2,
         }));
         let stars = run(&spray, &[], &[]).completed();

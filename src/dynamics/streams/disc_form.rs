@@ -105,8 +105,8 @@ mod tests {
         };
         let mean = places.iter().map(|x| off(*x)).sum::<f64>() / places.len() as f64;
         assert!(mean < 5e-3, "{mean}");
-        let change = circular_speed(&other, 9.0) / circular_speed(&galaxy, 9.0) - 1.0;
-        assert!(change.abs() > mean && change.abs() < 0.03, "{change} {mean}");
+        let change = circular_speed(&other, 6.0) / circular_speed(&galaxy, 6.0) - 1.0;
+        assert!(change.abs() > 5.0 * mean && change.abs() < 0.1, "{change} {mean}");
         let same = alike(&model, &galaxy, &places, &model.means()).unwrap();
         assert!((circular_speed(&same, 9.0) / circular_speed(&galaxy, 9.0) - 1.0).abs() < 1e-6);
     }
