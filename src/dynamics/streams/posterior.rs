@@ -31,12 +31,16 @@ pub struct Posterior {
 /// Part of the noise that is given back at a time.
 const NOISE_STEP: f64 = 0.25;
 
+/// The least part of what noisy slopes say of a direction that is taken for information: less is lost in what the noise is uncertain by, and bars
+/// by it would be without end.
+const LEAST_PART: f64 = 0.1;
+
 impl Posterior {
     /// `drawn` says whether slopes are of finitely many particles, whose noise adds to the uncertainty.
     pub(crate) fn new(mut equations: Vec<Equations>, parameters: &[Parameter], drawn: bool) -> Option<Self> {
         let n = parameters.len();
         // Products of independent draws need not be positive in directions that the streams do not see: of the noise no more is given back than
-        // makes them so, first for each stream's own parameters, then for what they share.
+        // makes them so, first for each stream's own parameters, then for what they share; there with a margin.
         let mut given = vec![0.0; equations.len()];
         let (factor, mut total, reduced) = loop {
             let mut reduced: Vec<Reduced> = Vec::with_capacity(equations.len());
@@ -60,14 +64,19 @@ impl Posterior {
                     .zip(&one.hessian)
                     .for_each(|(sum, value)| *sum += value);
             }
-            let mut matrix = Symmetric::zeros(n);
-            for (i, parameter) in parameters.iter().enumerate() {
-                for j in 0..=i {
-                    *matrix.at(i, j) = total[i * n + j];
+            let noise = noise_of(&equations, n)?;
+            let with_prior = |part: f64| {
+                let mut matrix = Symmetric::zeros(n);
+                for (i, parameter) in parameters.iter().enumerate() {
+                    for j in 0..=i {
+                        *matrix.at(i, j) = (1.0 - part) * total[i * n + j] - part * noise[i * n + j];
+                    }
+                    *matrix.at(i, i) += (1.0 - part) * parameter.deviation.powi(-2);
                 }
-                *matrix.at(i, i) += parameter.deviation.powi(-2);
-            }
-            if let Some(factor) = matrix.factor(|_| 1e-9) {
+                matrix
+            };
+            let is_known = with_prior(LEAST_PART).factor(|_| 1e-9).is_some() || given.iter().all(|given| *given >= 1.0);
+            if let Some(factor) = with_prior(0.0).factor(|_| 1e-9).filter(|_| is_known) {
                 break (factor, total, reduced);
             }
             if given.iter().all(|given| *given >= 1.0) {
@@ -88,12 +97,11 @@ impl Posterior {
             }
         }
         // Slopes J̄ of finitely many particles solve J̄ᵀ W r = 0, whose left side has the covariance H + N, N that of their noise.
-        let mut noise = vec![0.0; n * n];
-        for one in equations.iter().filter(|_| drawn) {
-            for (sum, value) in noise.iter_mut().zip(one.reduced_noise(1e-6)?) {
-                *sum += value;
-            }
-        }
+        let noise = if drawn {
+            noise_of(&equations, n)?
+        } else {
+            vec![0.0; n * n]
+        };
         total.iter_mut().zip(&noise).for_each(|(sum, value)| *sum += value);
         // Σ_s g_sᵀ Σ g_s is tr(Σ (H + N)) where scores have the variance that the likelihood and that noise say.
         let mut sum = 0.0;
@@ -142,6 +150,17 @@ impl Posterior {
         }
         drawn
     }
+}
+
+/// Covariance that the noise of the draws gives the gradients of `n` shared parameters.
+fn noise_of(equations: &[Equations], n: usize) -> Option<Vec<f64>> {
+    let mut noise = vec![0.0; n * n];
+    for one in equations {
+        for (sum, value) in noise.iter_mut().zip(one.reduced_noise(1e-6)?) {
+            *sum += value;
+        }
+    }
+    Some(noise)
 }
 
 /// L of L Lᵀ, row-major.
