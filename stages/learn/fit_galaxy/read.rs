@@ -7,8 +7,10 @@ use runner::error::StageError;
 use tables::RecordBatch;
 
 use super::Errors;
+use crate::common::columns::Column;
 use crate::common::io::{self, star_ids};
 use crate::common::layout::StarId;
+use crate::common::measured::{DISTANCE_MODULUS, ERRORS, PARALLAX};
 use crate::common::set_aside::SetAside;
 
 /// One observable of all stars, with errors.
@@ -56,7 +58,24 @@ impl Streams {
     /// them streams that cannot be fitted.
     pub fn read(table: &RecordBatch, errors: &Errors) -> Result<Self, StageError> {
         let (l, b) = (io::column(table, "l")?, io::column(table, "b")?);
-        let distance = Observable::read(table, "distance", |value| errors.distance * value)?;
+        let has = |column: &Column| table.column_by_name(column.name).is_some();
+        let [distance_error, parallax_error, modulus_error, ..] = ERRORS.each_ref().map(has);
+        // What was measured is what has errors; a distance beside it is what follows from that.
+        let is_parallax = has(&PARALLAX) && parallax_error && !distance_error;
+        let modulus = if has(&DISTANCE_MODULUS) && modulus_error && !distance_error {
+            tables::optional_f64_column(table, ERRORS[2].name).map_err(StageError::failed)?
+        } else {
+            None
+        };
+        let mut distance =
+            Observable::read(table, "distance", |value| errors.distance * value)?.filter(|_| !is_parallax);
+        if let Some((distance, modulus)) = distance.as_mut().zip(modulus) {
+            // d = 10^(μ/5) · 10 pc.
+            let of = distance.values.iter().zip(modulus);
+            let of = of.map(|(value, error)| Some(value.as_ref()? * std::f64::consts::LN_10 / 5.0 * error?));
+            let errors = of.zip(&distance.errors).map(|(own, usual)| own.unwrap_or(*usual));
+            distance.errors = errors.collect();
+        }
         let parallax = Observable::read(table, "parallax", |_| errors.parallax)?;
         let v_los = Observable::read(table, "v_los", |_| errors.v_los.get())?;
         let motions = [
@@ -107,6 +126,49 @@ impl Streams {
         self.streams.remove(place);
         for id in self.ids.remove(place) {
             self.set_aside.push(id, why.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+    use crate::observe::observe::Observe;
+    use crate::sample::spray_streams::SprayStreams;
+    use crate::testing::{run, stage};
+
+    /// A distance that follows from a parallax or a modulus is as uncertain as these.
+    #[test]
+    fn what_was_measured_of_a_distance_is_what_has_errors() {
+        let spray = stage::<SprayStreams>(json!({ "potential": "mcmillan_17", "streams": 1, "stars": 12, "age": 1.0 }));
+        let sprayed = run(&spray, &[], &[]).completed();
+        let read = |errors: serde_json::Value| {
+            let observe = stage::<Observe>(json!({ "errors": errors }));
+            let seen = run(&observe, &[("stars", &sprayed.tables["stars"])], &[]).completed();
+            let mut read = Streams::read(&seen.tables["stars"], &Errors::default()).unwrap();
+            read.streams.remove(0).stars
+        };
+        for star in read(json!({ "parallax": 0.001, "v_los": 1.0 })) {
+            assert!(
+                matches!(star.distance, Some(Distance::Parallax(parallax)) if parallax.error == 0.001),
+                "{:?}",
+                star.distance
+            );
+        }
+        for star in read(json!({ "distance_modulus": 0.1, "v_los": 1.0 })) {
+            let Some(Distance::Kpc(distance)) = star.distance else {
+                panic!("{:?}", star.distance)
+            };
+            assert!((distance.error / distance.value - 0.1 * 10_f64.ln() / 5.0).abs() < 1e-12);
+        }
+        for star in read(json!({ "distance": 0.1 })) {
+            let Some(Distance::Kpc(distance)) = star.distance else {
+                panic!("{:?}", star.distance)
+            };
+            assert!(distance.error > 0.05 * distance.value);
         }
     }
 }
