@@ -49,6 +49,17 @@ impl Known {
         }
     }
 
+    /// Whether it is somewhere, and places next to it are, which slopes are found from.
+    pub fn has_place(&self) -> bool {
+        (0..6).all(|k| {
+            [-STEP, 0.0, STEP].into_iter().all(|by| {
+                let mut deviates = [0.0; 6];
+                deviates[k] = by;
+                self.at(&deviates).is_some()
+            })
+        })
+    }
+
     /// The star if it is off by these deviates; none where its distance would not be positive.
     pub fn at(&self, deviates: &Deviates) -> Option<PhaseSpace> {
         match self {

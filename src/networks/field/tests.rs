@@ -243,3 +243,24 @@ fn a_field_that_is_near_is_mended() {
     let mended = fit_linear(&stars, asked).unwrap().field.expansion;
     assert!(acceleration_error(&wrong, &good) > 0.09 && acceleration_error(&mended, &good) < 5e-3);
 }
+
+/// A parallax of 0.05 mas that is known to 5 mas may be nowhere; one of its neighbours' errors is somewhere.
+#[test]
+fn a_star_whose_errors_leave_it_no_distance_has_no_place() {
+    use dynamics::measured::{Depth, Measured};
+    let sun = dynamics::sky::Sun::default();
+    let seen = sun
+        .observe(&PhaseSpace::new([3.0, 15.0, 9.0], [80.0, -120.0, 60.0]))
+        .unwrap();
+    let at = |error: f64| {
+        let mut star = Measured::exact(&seen);
+        star.depth = Depth::Parallax(0.05);
+        star.covariance.deviations[2] = error;
+        Known::Seen(star, sun, Errors::default())
+    };
+    assert!(at(0.0).has_place() && at(0.01).has_place());
+    assert!(!at(5.0).has_place());
+    let mut nowhere = Measured::exact(&seen);
+    nowhere.depth = Depth::Parallax(-0.01);
+    assert!(!Known::Seen(nowhere, sun, Errors::default()).has_place());
+}

@@ -13,13 +13,14 @@ use runner::context::StageContext;
 use runner::error::StageError;
 use runner::stage::Outcome;
 use serde_json::Value;
+use stages::common::columns::OBSERVABLES;
 use stages::common::io::{self, TableContext};
+use stages::common::layout::StarId;
 use stages::common::learned_field;
 use stages::common::measured::{ERRORS, MeasuredStars};
 use stages::common::sun::{self, SunParameters};
 use stages::learn::train_actions::Inputs;
 use stages::learn::train_potential::{self, Linear, Network, Smooth, TrainPotential};
-use tables::RecordBatch;
 
 use crate::common::sample::Sample;
 use crate::common::{LearnedFrom, StageWatcher, checkpoint, failed, parameters, prepare, save, write_history};
@@ -64,7 +65,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
 }
 
 fn linear(own: &Linear, context: &StageContext) -> Result<Field, StageError> {
-    let streams = known(&context.read_table("train")?, &own.errors)?;
+    let streams = known(context, &own.errors)?;
     let near = context
         .has_input("field")
         .then(|| learned_field::read(context.input("field")?))
@@ -85,51 +86,87 @@ fn linear(own: &Linear, context: &StageContext) -> Result<Field, StageError> {
     Ok(Field::Linear(field))
 }
 
-/// What a table says of its stars, by stream.
-fn known(table: &RecordBatch, errors: &train_potential::Errors) -> Result<Vec<Vec<Known>>, StageError> {
-    let points: Vec<PhaseSpace> = io::quantity(table)?;
+/// What a table says of its stars, by stream. Stars whose errors leave them no place are left out, and a note counts them.
+fn known(context: &StageContext, errors: &train_potential::Errors) -> Result<Vec<Vec<Known>>, StageError> {
+    let table = context.read_table("train")?;
+    let points: Vec<PhaseSpace> = io::quantity(&table)?;
     let of_points = Errors {
         position: errors.position.get(),
         velocity: errors.velocity.get(),
     };
-    let has = |name: &str| table.column_by_name(name).is_some();
-    let is_seen = ["distance", "l", "b", "mu_l_cosb", "mu_b", "v_los"]
+    let lacking = OBSERVABLES
         .iter()
-        .all(|name| has(name));
-    let has_errors = is_seen && ERRORS.iter().any(|column| has(column.name));
-    let measured = has_errors.then(|| MeasuredStars::new(table)).transpose()?;
+        .find(|column| table.column_by_name(column.name).is_none());
+    let given = ERRORS.iter().find(|column| table.column_by_name(column.name).is_some());
+    let measured = match (lacking, given) {
+        (None, Some(_)) => Some(MeasuredStars::new(&table)?),
+        (Some(lacking), Some(given)) => {
+            context.finding(format!(
+                "the column {} is not used, for the table has no {}: stars count as if they were exact but for `errors`",
+                given.name, lacking.name
+            ));
+            None
+        }
+        (_, None) => None,
+    };
     let sun = sun::agreed("train", table.schema_ref(), None).map_err(StageError::failed)?;
     let sun = Sun::from(&sun);
     let mut streams: BTreeMap<i64, Vec<Known>> = BTreeMap::new();
-    for ((row, id), point) in io::star_ids(table)?.into_iter().enumerate().zip(points) {
-        let columns = measured.as_ref();
-        let star = if columns.is_none() && !errors.are_measured() {
-            Known::Point(point, of_points)
-        } else {
-            let seen = || {
-                let seen = sun
-                    .observe(&point)
-                    .map_err(|error| StageError::failed(format!("row {row}: {error}")));
-                seen.map(|seen| Measured::exact(&seen))
-            };
-            let mut star = columns.map_or_else(seen, |columns| Ok(columns.star(row)))?;
-            let [_, _, depth, along, up] = &mut star.covariance.deviations;
-            let or = |error: &mut f64, stated: f64| {
-                if *error == 0.0 {
-                    *error = stated;
-                }
-            };
-            if let Depth::Distance(distance) = star.depth {
-                or(depth, errors.distance * distance);
+    let mut lost: Vec<StarId> = Vec::new();
+    for ((row, id), point) in io::star_ids(&table)?.into_iter().enumerate().zip(points) {
+        let star = match &measured {
+            None if !errors.are_measured() => Known::Point(point, of_points),
+            measured => {
+                let star = match measured {
+                    Some(columns) => columns.star(row),
+                    None => Measured::exact(
+                        &sun.observe(&point)
+                            .map_err(|error| StageError::failed(format!("row {row}: {error}")))?,
+                    ),
+                };
+                Known::Seen(with_stated(star, errors), sun, of_points)
             }
-            or(along, errors.proper_motion.get());
-            or(up, errors.proper_motion.get());
-            or(&mut star.v_los_error, errors.v_los.get());
-            Known::Seen(star, sun, of_points)
         };
-        streams.entry(id.stream).or_default().push(star);
+        if star.has_place() {
+            streams.entry(id.stream).or_default().push(star);
+        } else {
+            lost.push(id);
+        }
+    }
+    if let Some(first) = lost.first() {
+        context.note(format!(
+            "{} of {} stars are left out, first stream {}, star {}: with their errors they may have no positive distance",
+            lost.len(),
+            table.num_rows(),
+            io::called(context, first.stream)?,
+            first.star
+        ));
     }
     Ok(streams.into_values().collect())
+}
+
+/// A star with the errors that are stated, where it has none of its own.
+fn with_stated(mut star: Measured, errors: &train_potential::Errors) -> Measured {
+    let [_, _, depth, along, up] = &mut star.covariance.deviations;
+    // Of a fraction of the distance, in what was measured of it: dϖ = ϖ dd/d, dμ = 5/ln 10 · dd/d.
+    let of_depth = errors.distance
+        * match star.depth {
+            Depth::Distance(value) | Depth::Parallax(value) => value.abs(),
+            Depth::Modulus(_) => 5.0 / std::f64::consts::LN_10,
+        };
+    let motion = errors.proper_motion.get();
+    let stated = [
+        (depth, of_depth),
+        (along, motion),
+        (up, motion),
+        (&mut star.v_los_error, errors.v_los.get()),
+    ];
+    for (error, stated) in stated {
+        if *error == 0.0 {
+            *error = stated;
+        }
+    }
+    star
 }
 
 fn smooth(
