@@ -15,5 +15,6 @@ pub(crate) mod room;
 pub mod set_aside;
 pub mod spread;
 pub mod sun;
+pub(crate) mod tidal_streams;
 pub mod training;
 pub mod units;

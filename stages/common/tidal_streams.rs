@@ -1,17 +1,130 @@
-//! The streams of a table, without what cannot be fitted.
+//! Tidal streams as tables have them: what they must have, and those that can be fitted.
 
 use std::collections::BTreeMap;
 
-use dynamics::streams::{Distance, Measured, Star, Stream};
+use dynamics::streams::{Distance, FittedStream, Measured, Star, Stream};
+use runner::arrow_schema::Schema;
 use runner::error::StageError;
+use runner::stage::Fault;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tables::RecordBatch;
 
-use super::Errors;
 use crate::common::columns::Column;
 use crate::common::io::{self, star_ids};
-use crate::common::layout::StarId;
+use crate::common::layout::{Layout, StarId};
 use crate::common::measured::{DISTANCE_MODULUS, ERRORS, PARALLAX};
+use crate::common::parameters::{Degrees, FROM_ZERO, KmPerSecond, MasPerYear, not_negative};
 use crate::common::set_aside::SetAside;
+
+/// Standard deviations of observables without a column of errors.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Errors {
+    /// Of distances, as a fraction of them.
+    pub distance: f64,
+    /// Of parallaxes, mas.
+    pub parallax: f64,
+    /// Of line-of-sight velocities, km/s.
+    pub v_los: KmPerSecond<FROM_ZERO>,
+    /// Of each proper motion, mas/yr.
+    pub proper_motion: MasPerYear<FROM_ZERO>,
+    /// Of places across a stream, degrees: for points of a track; stars are where they are.
+    pub across: Degrees<FROM_ZERO>,
+}
+
+impl Errors {
+    /// What is wrong with them.
+    pub fn faults(&self) -> Vec<Fault> {
+        let of = [("errors.distance", self.distance), ("errors.parallax", self.parallax)];
+        of.into_iter()
+            .filter_map(|(at, value)| not_negative(at, value))
+            .collect()
+    }
+}
+
+impl Default for Errors {
+    fn default() -> Self {
+        Self {
+            distance: 0.0,
+            parallax: 0.0,
+            v_los: KmPerSecond(0.0),
+            proper_motion: MasPerYear(0.0),
+            across: Degrees(0.0),
+        }
+    }
+}
+
+/// A stream whose χ is above this does not fit.
+pub const CHI: f64 = 1.5;
+
+/// Whether a figure is above a limit, or is no number.
+pub fn is_above(figure: f64, limit: f64) -> bool {
+    figure > limit || figure.is_nan()
+}
+
+/// Sky positions, which every star needs.
+pub const PLACE: [(&str, &str); 4] = [("stream", ""), ("star", ""), ("l", "deg"), ("b", "deg")];
+
+/// Observables that may be there, with their units.
+const OBSERVABLES: [(&str, &str); 5] = [
+    ("distance", "kpc"),
+    ("parallax", "mas"),
+    ("v_los", "km/s"),
+    ("mu_l_cosb", "mas/yr"),
+    ("mu_b", "mas/yr"),
+];
+
+/// Why the streams of a table at `port` cannot be fitted, as far as its columns tell.
+pub fn unusable(port: &str, schema: &Schema, errors: &Errors) -> Option<String> {
+    let has = |name: &str| schema.column_with_name(name).is_some();
+    match (has("distance"), has("parallax")) {
+        (false, false) => return Some(format!("{port}: needs a column distance (kpc) or parallax (mas)")),
+        (true, true) if *errors != Errors::default() && !has("distance_error") && !has("parallax_error") => {
+            return Some(format!(
+                "{port}: has both distance and parallax, without a column of errors of either"
+            ));
+        }
+        _ => {}
+    }
+    OBSERVABLES.iter().find_map(|(name, unit)| {
+        [(*name).to_owned(), format!("{name}_error")].iter().find_map(|name| {
+            let (_, field) = schema.column_with_name(name)?;
+            let found = runner::ports::unit_of(field);
+            (found != *unit).then(|| format!("{port}: {name} must be in {unit}, not {found}"))
+        })
+    })
+}
+
+/// How well a stream is fitted.
+pub fn of_likelihood<R: 'static>(layout: Layout<R>, fitted: fn(&R) -> &FittedStream) -> Layout<R> {
+    layout
+        .number(
+            (
+                "chi",
+                "",
+                "root of the mean chi squared of an observable, over its stars by membership",
+            ),
+            move |row| fitted(row).chi,
+        )
+        .number(("ln_likelihood", "", "ln of the likelihood of its stars"), move |row| {
+            fitted(row).ln_likelihood
+        })
+}
+
+/// The progenitor that was found.
+pub fn of_progenitor<R: 'static>(layout: Layout<R>, fitted: fn(&R) -> &FittedStream) -> Layout<R> {
+    layout
+        .number(("mass", "M_sun", "mass of the progenitor"), move |row| fitted(row).mass)
+        .number(
+            (
+                "lead",
+                "",
+                "how far the progenitor is ahead of the middle of the stars, in radial periods",
+            ),
+            move |row| fitted(row).lead,
+        )
+}
 
 /// One observable of all stars, with errors.
 struct Observable {
@@ -45,7 +158,7 @@ impl Observable {
 
 /// Streams in order of their numbers, with their stars in order of the rows.
 #[derive(Default)]
-pub(crate) struct Streams {
+pub struct Streams {
     pub streams: Vec<Stream>,
     /// Which rows of the table the stars are.
     pub ids: Vec<Vec<StarId>>,

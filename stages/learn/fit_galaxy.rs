@@ -1,6 +1,5 @@
 //! Fits a galaxy to tidal streams as they are observed.
 
-mod read;
 mod tables;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use dynamics::sky::Sun;
 use dynamics::streams::{Correction, Fit, FitError, Settings, Source, Stream, fit, fit_as};
 use dynamics::units;
-use runner::arrow_schema::Schema;
 use runner::context::StageContext;
 use runner::error::StageError;
 use runner::ports::{Connected, InputPort, OutputPort};
@@ -16,7 +14,6 @@ use runner::stage::{Fault, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::read::Streams;
 #[cfg(test)]
 pub use self::tables::galaxy_table;
 
@@ -25,11 +22,10 @@ use crate::common::columns;
 use crate::common::io::{TableContext, called};
 use crate::common::learned_field::{self, LearnedField};
 use crate::common::networks;
-use crate::common::parameters::{
-    Degrees, FROM_ZERO, FieldSymmetry, Gyr, KmPerSecond, Kpc, MasPerYear, SolarMasses, not_negative, positive,
-};
+use crate::common::parameters::{FieldSymmetry, Gyr, Kpc, SolarMasses, not_negative, positive};
 use crate::common::set_aside::{self, OnFailure};
 use crate::common::sun::{self, SunParameters};
+use crate::common::tidal_streams::{CHI, Errors, PLACE, Streams, is_above, unusable};
 
 /// `fit_galaxy`
 ///
@@ -115,82 +111,8 @@ pub enum StreamsAre {
     Orbits,
 }
 
-/// Standard deviations of observables without a column of errors.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Errors {
-    /// Of distances, as a fraction of them.
-    pub distance: f64,
-    /// Of parallaxes, mas.
-    pub parallax: f64,
-    /// Of line-of-sight velocities, km/s.
-    pub v_los: KmPerSecond<FROM_ZERO>,
-    /// Of each proper motion, mas/yr.
-    pub proper_motion: MasPerYear<FROM_ZERO>,
-    /// Of places across a stream, degrees: for points of a track; stars are where they are.
-    pub across: Degrees<FROM_ZERO>,
-}
-
-impl Errors {
-    /// What is wrong with them.
-    pub(crate) fn faults(&self) -> Vec<Fault> {
-        let of = [("errors.distance", self.distance), ("errors.parallax", self.parallax)];
-        of.into_iter()
-            .filter_map(|(at, value)| not_negative(at, value))
-            .collect()
-    }
-}
-
-impl Default for Errors {
-    fn default() -> Self {
-        Self {
-            distance: 0.0,
-            parallax: 0.0,
-            v_los: KmPerSecond(0.0),
-            proper_motion: MasPerYear(0.0),
-            across: Degrees(0.0),
-        }
-    }
-}
-
-/// A stream whose χ is above this does not fit.
-pub(crate) const CHI: f64 = 1.5;
-
 /// Streams that disagree with each other by more than this many times their errors make these doubtful.
 const MISFIT: f64 = 2.0;
-
-/// Sky positions, which every star needs.
-pub(crate) const PLACE: [(&str, &str); 4] = [("stream", ""), ("star", ""), ("l", "deg"), ("b", "deg")];
-
-/// Observables that may be there, with their units.
-const OBSERVABLES: [(&str, &str); 5] = [
-    ("distance", "kpc"),
-    ("parallax", "mas"),
-    ("v_los", "km/s"),
-    ("mu_l_cosb", "mas/yr"),
-    ("mu_b", "mas/yr"),
-];
-
-/// Why the streams of a table at `port` cannot be fitted, as far as its columns tell.
-pub(crate) fn unusable(port: &str, schema: &Schema, errors: &Errors) -> Option<String> {
-    let has = |name: &str| schema.column_with_name(name).is_some();
-    match (has("distance"), has("parallax")) {
-        (false, false) => return Some(format!("{port}: needs a column distance (kpc) or parallax (mas)")),
-        (true, true) if *errors != Errors::default() && !has("distance_error") && !has("parallax_error") => {
-            return Some(format!(
-                "{port}: has both distance and parallax, without a column of errors of either"
-            ));
-        }
-        _ => {}
-    }
-    OBSERVABLES.iter().find_map(|(name, unit)| {
-        [(*name).to_owned(), format!("{name}_error")].iter().find_map(|name| {
-            let (_, field) = schema.column_with_name(name)?;
-            let found = runner::ports::unit_of(field);
-            (found != *unit).then(|| format!("{port}: {name} must be in {unit}, not {found}"))
-        })
-    })
-}
 
 impl Stage for FitGalaxy {
     const KIND: &'static str = "fit_galaxy";
@@ -511,11 +433,6 @@ impl FitGalaxy {
         rows.sort_by_key(|row| row.id);
         context.write_rows("members", &of_members(), &rows)
     }
-}
-
-/// Whether a figure is above a limit, or is no number.
-pub(crate) fn is_above(figure: f64, limit: f64) -> bool {
-    figure > limit || figure.is_nan()
 }
 
 fn failed(context: &StageContext, error: FitError) -> StageError {

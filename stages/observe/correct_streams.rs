@@ -7,6 +7,7 @@ use dynamics::streams::{
     Corrected, Distance, FitError, Settings, Sight, Star, TrackPoint, correct, first_guess, settings,
 };
 use dynamics::units;
+use dynamics::vector::norm;
 use runner::arrow_schema::Schema;
 use runner::context::StageContext;
 use runner::error::StageError;
@@ -24,7 +25,7 @@ use crate::common::networks;
 use crate::common::parameters::{Gyr, SolarMasses, positive};
 use crate::common::set_aside::{self, OnFailure};
 use crate::common::sun::{self, SunParameters};
-use crate::learn::fit_galaxy::{CHI, Errors, PLACE, Streams, is_above, unusable};
+use crate::common::tidal_streams::{self, CHI, Errors, PLACE, Streams, is_above, unusable};
 
 /// `correct_streams`
 ///
@@ -102,8 +103,8 @@ const MEANS: [Column; 6] = [
         "longitude along the stream's great circle, 0 in the middle of its stars",
     ),
     heliocentric("phi2", "deg", "latitude about it"),
-    heliocentric("distance", "kpc", "distance from the Sun"),
-    heliocentric("v_los", "km/s", "line-of-sight velocity relative to the Sun"),
+    OBSERVABLES[0],
+    OBSERVABLES[3],
     heliocentric("mu_phi1", "mas/yr", "proper motion along phi1, times cos phi2"),
     heliocentric("mu_phi2", "mas/yr", "proper motion along phi2"),
 ];
@@ -188,30 +189,11 @@ fn of_offsets() -> Layout<OffsetRow> {
 }
 
 fn of_streams() -> Layout<Corrected> {
-    Layout::of_streams(|row: &Corrected| row.fitted.stream)
-        .count("stars", "its stars that are corrected", |row| {
-            row.stars.iter().flatten().count() as i64
-        })
-        .number(
-            (
-                "chi",
-                "",
-                "root of the mean chi squared of an observable, over its stars by membership",
-            ),
-            |row| row.fitted.chi,
-        )
-        .number(("ln_likelihood", "", "ln of the likelihood of its stars"), |row| {
-            row.fitted.ln_likelihood
-        })
-        .number(("mass", "M_sun", "mass of the progenitor"), |row| row.fitted.mass)
-        .number(
-            (
-                "lead",
-                "",
-                "how far the progenitor is ahead of the middle of the stars, in radial periods",
-            ),
-            |row| row.fitted.lead,
-        )
+    let stars = |row: &Corrected| row.stars.iter().flatten().count() as i64;
+    let layout =
+        Layout::of_streams(|row: &Corrected| row.fitted.stream).count("stars", "its stars that are corrected", stars);
+    let layout = tidal_streams::of_likelihood(layout, |row| &row.fitted);
+    tidal_streams::of_progenitor(layout, |row| &row.fitted)
 }
 
 impl CorrectStreams {
@@ -330,9 +312,7 @@ impl Stage for CorrectStreams {
             return Ok(set_aside::all_set_aside(table.num_rows(), "stars"));
         }
         doubt(context, &corrected)?;
-        let extent = rows
-            .iter()
-            .map(|(_, row)| row.now.x.iter().map(|c| c * c).sum::<f64>().sqrt());
+        let extent = rows.iter().map(|(_, row)| norm(row.now.x));
         let field = given.unwrap_or(LearnedField {
             extent: extent.fold(0.0, f64::max),
             expansion: galaxy,

@@ -2,12 +2,15 @@
 //! galaxy, such as piffl_14, builds a table and judges it by every file of labels: lines of x … vz, J_r, J_z, J_φ, θ_r, θ_z, θ_φ, Ω_r, Ω_z, Ω_φ, the
 //! label's error and its class, as `examples/finder_labels.rs` writes them. Labels worse than 0.15 km/s kpc are left out and counted.
 
-use dynamics::finder::{Finder, Settings};
+mod finder_arguments;
+
+use dynamics::finder::Finder;
 use dynamics::o2gf::Class;
 use dynamics::phase_space::{Actions, PhaseSpace};
-use dynamics::potential::{MilkyWay, Potential};
+use dynamics::potential::Potential;
 use dynamics::staeckel::StaeckelFudge;
 use dynamics::units::wrap_difference;
+use finder_arguments::Asked;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -42,23 +45,18 @@ fn misses(actions: &Actions, label: &[f64]) -> [f64; 2] {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (model, rest) = arguments.split_first().ok_or("which model?")?;
-    let galaxy = MilkyWay::named(model).ok_or("no such galaxy")?.build()?;
-    let (numbers, files) = rest.split_at_checked(6).ok_or("which settings?")?;
-    let settings = Settings {
-        radii: (numbers[0].parse()?, numbers[1].parse()?),
-        energies: numbers[2].parse()?,
-        least_circularity: numbers[3].parse()?,
-        momenta: numbers[4].parse()?,
-        tilts: numbers[5].parse()?,
-    };
+    let Asked {
+        model,
+        galaxy,
+        settings,
+        files,
+    } = Asked::read()?;
     let start = Instant::now();
     let finder = Finder::build(galaxy.as_ref(), &settings, &|_| {})?;
     println!("{model}: built in {:.1} s", start.elapsed().as_secs_f64());
     let fudge = StaeckelFudge::new(galaxy.as_ref())?;
     for file in files {
-        judge(file, &finder, &fudge)?;
+        judge(&file, &finder, &fudge)?;
     }
     Ok(())
 }

@@ -2,12 +2,15 @@
 //! `examples/finder.rs` reads. The orbit of every star that the table calls trapped is followed, and where it crosses z = 0 upwards it draws islands
 //! in R and v_R, each of 2π times the action of the libration. What does not swing, J_z + |n_z|/n_r J_r, is put beside the label's.
 
-use dynamics::finder::{Finder, Settings};
+mod finder_arguments;
+
+use dynamics::finder::Finder;
 use dynamics::o2gf::Class;
 use dynamics::orbit::dense;
 use dynamics::phase_space::PhaseSpace;
-use dynamics::potential::{MilkyWay, Potential};
+use dynamics::potential::Potential;
 use dynamics::units::Gyr;
+use finder_arguments::Asked;
 use std::f64::consts::TAU;
 
 /// Radial periods, and points in each.
@@ -92,19 +95,14 @@ fn area(section: &[[f64; 2]], islands: usize) -> Option<f64> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (model, rest) = arguments.split_first().ok_or("which model?")?;
-    let galaxy = MilkyWay::named(model).ok_or("no such galaxy")?.build()?;
-    let (numbers, files) = rest.split_at_checked(6).ok_or("which settings?")?;
-    let settings = Settings {
-        radii: (numbers[0].parse()?, numbers[1].parse()?),
-        energies: numbers[2].parse()?,
-        least_circularity: numbers[3].parse()?,
-        momenta: numbers[4].parse()?,
-        tilts: numbers[5].parse()?,
-    };
+    let Asked {
+        model,
+        galaxy,
+        settings,
+        files,
+    } = Asked::read()?;
     let finder = Finder::build(galaxy.as_ref(), &settings, &|_| {})?;
-    println!("n_r n_z, by O2GF | J_l, the island's | J_s, O2GF's");
+    println!("{model}: n_r n_z, by O2GF | J_l, the island's | J_s, O2GF's");
     for file in files {
         for line in std::fs::read_to_string(file)?.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();

@@ -7,7 +7,7 @@
 //! **Source**: Ibata et al. (2021), footnote 1.
 
 use super::condensed::condensed;
-use super::fit::{FittedStream, fit_model};
+use super::fit::{self, FittedStream, fit_model};
 use super::frame::{Distance, Frame, OBSERVED, Seen, Star};
 use super::galaxy::Model;
 use super::lanes::Pull;
@@ -111,25 +111,18 @@ pub fn correct(
     settings: &Settings,
     go_on: &(dyn Fn(usize) -> bool + Sync),
 ) -> Result<Vec<Corrected>, FitError> {
-    let observed = streams
-        .iter()
-        .map(|stream| Observed::new(stream, sun, settings.progenitor, settings.mass.ln()));
-    let observed = observed.collect::<Result<Vec<_>, _>>()?;
-    if observed.is_empty() {
-        return Err(FitError::NoStreams);
-    }
-    let radii = observed.iter().map(|one| one.radii);
-    let (inner, outer) = radii.fold((f64::INFINITY, 0.0_f64), |a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let observed = fit::observed(streams, sun, settings)?;
+    let (inner, outer) = Observed::radii(&observed);
     let galaxy = &condensed(galaxy, (BEYOND.recip() * inner, BEYOND * outer), CLOSE);
     let model = Model::held(galaxy.clone());
-    let fit = fit_model(model, observed.clone(), (0.0, 0.0), settings, None, true, go_on)?;
+    let fitted = fit_model(model, observed.clone(), (0.0, 0.0), settings, None, true, go_on)?;
     let trial = Trial {
         pull: Pull::new(galaxy),
         galaxy: galaxy.clone(),
         kicks: Kicks::default(),
         age_factor: 1.0,
     };
-    let all = (fit.streams.into_par_iter().enumerate())
+    let all = (fitted.streams.into_par_iter().enumerate())
         .map(|(number, fitted)| of_stream(&trial, number, &streams[number], &observed[number], fitted, settings));
     all.collect()
 }

@@ -101,14 +101,8 @@ pub fn fit(
     hold: bool,
     go_on: &(dyn Fn(usize) -> bool + Sync),
 ) -> Result<Fit, FitError> {
-    let observed = streams
-        .iter()
-        .map(|stream| Observed::new(stream, sun, settings.progenitor, settings.mass.ln()));
-    let observed = observed.collect::<Result<Vec<_>, _>>()?;
-    let radii = observed.iter().map(|one| one.radii);
-    let radii = radii
-        .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
-        .ok_or(FitError::NoStreams)?;
+    let observed = observed(streams, sun, settings)?;
+    let radii = Observed::radii(&observed);
     let model = Model::new(radii.0.max(1.0), radii.1.max(2.0), settings);
     fit_model(model, observed, radii, settings, begin, hold, go_on)
 }
@@ -122,13 +116,7 @@ pub fn fit_as(
     hold: bool,
     go_on: &(dyn Fn(usize) -> bool + Sync),
 ) -> Result<Fit, FitError> {
-    let observed = streams
-        .iter()
-        .map(|stream| Observed::new(stream, sun, settings.progenitor, settings.mass.ln()));
-    let observed = observed.collect::<Result<Vec<_>, _>>()?;
-    if observed.is_empty() {
-        return Err(FitError::NoStreams);
-    }
+    let observed = observed(streams, sun, settings)?;
     fit_model(
         like.model.clone(),
         observed,
@@ -138,6 +126,13 @@ pub fn fit_as(
         hold,
         go_on,
     )
+}
+
+/// The streams of a fit, as they are seen; there must be some.
+pub(crate) fn observed(streams: &[Stream], sun: &Sun, settings: &Settings) -> Result<Vec<Observed>, FitError> {
+    let one = |stream| Observed::new(stream, sun, settings.progenitor, settings.mass.ln());
+    let all = streams.iter().map(one).collect::<Result<Vec<_>, _>>()?;
+    (!all.is_empty()).then_some(all).ok_or(FitError::NoStreams)
 }
 
 pub(crate) fn fit_model(

@@ -86,17 +86,26 @@ pub(crate) struct Seen {
     pub is_parallax: bool,
 }
 
+/// The line of sight at a place of a frame, and where φ1 and φ2 grow there.
+fn directions(along: f64, latitude: f64) -> [[f64; 3]; 3] {
+    let ((sin_1, cos_1), (sin_2, cos_2)) = (along.sin_cos(), latitude.sin_cos());
+    [
+        [cos_1 * cos_2, sin_1 * cos_2, sin_2],
+        [-sin_1, cos_1, 0.0],
+        [-cos_1 * sin_2, -sin_1 * sin_2, cos_2],
+    ]
+}
+
 impl Seen {
     /// Its direction, in the frame's axes.
     pub fn towards(&self) -> [f64; 3] {
-        let ((sin_1, cos_1), (sin_2, cos_2)) = (self.along.sin_cos(), self.values[0].sin_cos());
-        [cos_1 * cos_2, sin_1 * cos_2, sin_2]
+        let [sight, ..] = directions(self.along, self.values[0]);
+        sight
     }
 
     /// Its proper motion as a vector in the frame's axes, mas/yr; not finite where it was not observed.
     pub fn motion(&self) -> [f64; 3] {
-        let ((sin_1, cos_1), (sin_2, cos_2)) = (self.along.sin_cos(), self.values[0].sin_cos());
-        let (east, north) = ([-sin_1, cos_1, 0.0], [-cos_1 * sin_2, -sin_1 * sin_2, cos_2]);
+        let [_, east, north] = directions(self.along, self.values[0]);
         [0, 1, 2].map(|i| self.values[3] * east[i] + self.values[4] * north[i])
     }
 }
@@ -250,9 +259,7 @@ impl Frame {
 
     /// The point of phase space that is seen so; the inverse of [`Self::observe`].
     pub fn locate(&self, along: f64, [latitude, ln_d, v_los, mu_1, mu_2]: [f64; OBSERVED]) -> PhaseSpace {
-        let ((sin_1, cos_1), (sin_2, cos_2)) = (along.sin_cos(), latitude.sin_cos());
-        let sight = [cos_1 * cos_2, sin_1 * cos_2, sin_2];
-        let (east, north) = ([-sin_1, cos_1, 0.0], [-cos_1 * sin_2, -sin_1 * sin_2, cos_2]);
+        let [sight, east, north] = directions(along, latitude);
         self.place(sight, ln_d, v_los, [0, 1, 2].map(|i| mu_1 * east[i] + mu_2 * north[i]))
     }
 

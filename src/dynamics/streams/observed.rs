@@ -193,6 +193,12 @@ fn value_at_zero(points: &[(f64, f64, f64)]) -> Option<f64> {
 }
 
 impl Observed {
+    /// Least and greatest distance from the centre of the stars of some streams, kpc.
+    pub fn radii(all: &[Self]) -> (f64, f64) {
+        let each = all.iter().map(|one| one.radii);
+        each.fold((f64::INFINITY, 0.0), |a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
     /// `progenitor` is the prior standard deviation of the progenitor's place along the orbit, in radial periods.
     pub fn new(stream: &Stream, sun: &Sun, progenitor: f64, ln_mass: f64) -> Result<Self, StreamError> {
         let unfit = |why| StreamError {

@@ -42,7 +42,7 @@ impl Posterior {
         // Products of independent draws need not be positive in directions that the streams do not see: of the noise no more is given back than
         // makes them so, first for each stream's own parameters, then for what they share; there with a margin.
         let mut given = vec![0.0; equations.len()];
-        let (factor, mut total, reduced) = loop {
+        let (factor, mut total, reduced, noise) = loop {
             let mut reduced: Vec<Reduced> = Vec::with_capacity(equations.len());
             for (one, given) in equations.iter_mut().zip(&mut given) {
                 let found = loop {
@@ -77,7 +77,7 @@ impl Posterior {
             };
             let is_known = with_prior(LEAST_PART).factor(|_| 1e-9).is_some() || given.iter().all(|given| *given >= 1.0);
             if let Some(factor) = with_prior(0.0).factor(|_| 1e-9).filter(|_| is_known) {
-                break (factor, total, reduced);
+                break (factor, total, reduced, noise);
             }
             if given.iter().all(|given| *given >= 1.0) {
                 return None;
@@ -97,11 +97,7 @@ impl Posterior {
             }
         }
         // Slopes J̄ of finitely many particles solve J̄ᵀ W r = 0, whose left side has the covariance H + N, N that of their noise.
-        let noise = if drawn {
-            noise_of(&equations, n)?
-        } else {
-            vec![0.0; n * n]
-        };
+        let noise = if drawn { noise } else { vec![0.0; n * n] };
         total.iter_mut().zip(&noise).for_each(|(sum, value)| *sum += value);
         // Σ_s g_sᵀ Σ g_s is tr(Σ (H + N)) where scores have the variance that the likelihood and that noise say.
         let mut sum = 0.0;

@@ -3,6 +3,7 @@
 use dynamics::streams::{AtRadius, FittedStream};
 
 use crate::common::layout::{Layout, StarId};
+use crate::common::tidal_streams::{of_likelihood, of_progenitor};
 
 /// A stream, and its χ in a galaxy of others.
 pub(super) struct StreamRow {
@@ -12,32 +13,13 @@ pub(super) struct StreamRow {
 
 /// The table `streams`.
 pub(super) fn of_streams() -> Layout<StreamRow> {
-    Layout::of_streams(|row: &StreamRow| row.fitted.stream)
-        .count("stars", "its stars", |row| row.fitted.stars as i64)
-        .number(
-            (
-                "chi",
-                "",
-                "root of the mean chi squared of an observable, over its stars by membership",
-            ),
-            |row| row.fitted.chi,
-        )
-        .number(("ln_likelihood", "", "ln of the likelihood of its stars"), |row| {
-            row.fitted.ln_likelihood
-        })
-        .number(
-            ("outliers", "", "part of its stars that belong to something else"),
-            |row| row.fitted.outliers,
-        )
-        .number(("mass", "M_sun", "mass of the progenitor"), |row| row.fitted.mass)
-        .number(
-            (
-                "lead",
-                "",
-                "how far the progenitor is ahead of the middle of the stars, in radial periods",
-            ),
-            |row| row.fitted.lead,
-        )
+    let layout = Layout::of_streams(|row: &StreamRow| row.fitted.stream)
+        .count("stars", "its stars", |row| row.fitted.stars as i64);
+    let layout = of_likelihood(layout, |row| &row.fitted).number(
+        ("outliers", "", "part of its stars that belong to something else"),
+        |row| row.fitted.outliers,
+    );
+    of_progenitor(layout, |row| &row.fitted)
         .number_or_none(("held_out_chi", "", "chi in a galaxy of other streams"), |row| {
             row.held_out
         })
