@@ -150,7 +150,7 @@ fn of_stream(
     let no_orbit = FitError::NoOrbit { stream: stream.stream };
     let (frame, own) = (&observed.frame, &fitted.own);
     let age = Natural::from(settings.age).0;
-    let plan = plan(&trial.galaxy, observed, own, None, age, settings.window).ok_or(no_orbit.clone())?;
+    let plan = plan(trial, observed, own, age, settings.window).ok_or(no_orbit.clone())?;
     let (plane, orbit) = orbit_of(&trial.galaxy, frame, own).ok_or(no_orbit)?;
     let made: Vec<Made> = (0..DRAWS)
         .filter_map(|draw| {

@@ -251,7 +251,10 @@ pub(crate) fn fit_model(
             Source::Orbit => settled,
         };
         let part = if iteration < full { 1.0 } else { 0.5 };
-        let most = problem.step_factor().max(0.5);
+        let most = match settings.source {
+            Source::Spray => 1.0,
+            Source::Orbit => 0.5,
+        };
         for ((value, step), parameter) in values.iter_mut().zip(&steps.shared).zip(&problem.parameters) {
             *value += part * step.clamp(-2.0 * most * parameter.step, 2.0 * most * parameter.step);
         }

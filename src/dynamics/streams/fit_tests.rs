@@ -112,7 +112,7 @@ fn what_tells_less_counts_less() {
     let streams = streams(&galaxy, 3);
     let bound = |settings: &Settings, streams: &[Stream]| {
         let found = fit(streams, &Sun::default(), settings, None, false, &|_| true).unwrap();
-        found.at_radii(&[16.0], 1)[0].enclosed_mass.bound
+        found.at_radii(&[16.0], 1)[0].flattening.bound
     };
     // Of many looks, so that their noise does not decide.
     let many = || Settings {

@@ -3,6 +3,7 @@
 use super::frame::{Frame, OBSERVED, SIGHT, Seen};
 use super::track::{Curve, OWN_SHARE, Particle, Plane, Range, Square, covariance, floor, local_mean};
 use crate::phase_space::PhaseSpace;
+use crate::units::wrap_difference;
 use crate::vector::{cross, difference, dot, norm};
 
 /// A point of a track on the sky.
@@ -26,7 +27,10 @@ struct Nearest {
 #[derive(Clone, Debug)]
 struct Cloud {
     plane: Plane,
-    /// The track in the plane's coordinates.
+    /// The progenitor's orbit in the plane's coordinates, and the track relative to it.
+    orbit: Curve,
+    mean: Curve,
+    /// The track: their sum.
     track: Curve,
     /// Relative to the track.
     particles: Vec<Particle>,
@@ -51,6 +55,24 @@ const NODES: (f64, usize) = (4.0, 4);
 
 /// A track is longer than its stars by so many standard deviations of its window, to each side.
 const MARGIN: f64 = 2.0;
+
+/// `count` equal parts of the angles between `low` and `high`.
+fn places(low: f64, high: f64, count: usize) -> impl Iterator<Item = f64> {
+    (0..=count).map(move |i| low + (high - low) * i as f64 / count as f64)
+}
+
+fn sum(one: [f64; OBSERVED], other: [f64; OBSERVED]) -> [f64; OBSERVED] {
+    std::array::from_fn(|k| one[k] + other[k])
+}
+
+/// A track in the plane's coordinates as it is seen.
+fn on_the_sky(frame: &Frame, plane: &Plane, track: &[Particle]) -> Vec<Node> {
+    let node = |&(angle, values): &Particle| Node {
+        angle,
+        sight: frame.sight(&plane.point(angle, values)),
+    };
+    track.iter().map(node).collect()
+}
 
 /// A direction's unit vectors of increasing φ1 and φ2.
 fn tangents([x, y, z]: [f64; 3]) -> [[f64; 3]; 2] {
@@ -95,7 +117,7 @@ impl Made {
     pub fn of_particles(
         frame: &Frame,
         plane: Plane,
-        orbit: &Curve,
+        orbit: Curve,
         particles: &[Particle],
         range: Range,
         width: f64,
@@ -106,33 +128,65 @@ impl Made {
             (range.1 + MARGIN * width).min(last),
         );
         let coarse = (NODES.0 * (high - low) / width).ceil().max(4.0) as usize;
-        let places = |count: usize| (0..=count).map(move |i| low + (high - low) * i as f64 / count as f64);
-        let (mean, noise): (Vec<Particle>, Vec<(f64, f64)>) = places(coarse)
+        let (mean, noise): (Vec<Particle>, Vec<(f64, f64)>) = (places(low, high, coarse))
             .filter_map(|angle| {
                 let (mean, variance) = local_mean(particles, angle, width)?;
                 Some(((angle, mean), (angle, variance)))
             })
             .unzip();
         let mean = Curve::through(mean)?;
-        let track: Vec<Particle> = places(NODES.1 * coarse)
-            .map(|angle| {
-                let (orbit, off) = (orbit.at(angle), mean.at(angle));
-                (angle, std::array::from_fn(|k| orbit[k] + off[k]))
-            })
+        let track: Vec<Particle> = (places(low, high, NODES.1 * coarse))
+            .map(|angle| (angle, sum(orbit.at(angle), mean.at(angle))))
             .collect();
-        let nodes = track.iter().map(|&(angle, values)| Node {
-            angle,
-            sight: frame.sight(&plane.point(angle, values)),
-        });
         Some(Self {
-            nodes: nodes.collect(),
+            nodes: on_the_sky(frame, &plane, &track),
             cloud: Some(Cloud {
                 plane,
                 particles: particles.iter().map(|&particle| mean.relative(particle)).collect(),
+                orbit,
+                mean,
                 track: Curve::through(track)?,
                 noise,
                 width,
             }),
+        })
+    }
+
+    /// The track alone, as it is seen, after its stars have gone a little way `from` where they are `to` elsewhere: it moves by the local mean of
+    /// how far they went across it. Most of the noise of finitely many stars is in both places, and not in the difference.
+    ///
+    /// With y the place across the track and ψ along it, ∂m/∂p = E[dy/dp − m' dψ/dp | ψ]; what the covariance of y and dψ/dp changes along the track,
+    /// which is of the order of its width, is left out.
+    pub fn moved(&self, frame: &Frame, from: &[PhaseSpace], to: &[PhaseSpace]) -> Option<Self> {
+        let cloud = self.cloud.as_ref()?;
+        let (first, last) = cloud.orbit.ends();
+        let across = |particle: Particle| cloud.mean.relative(cloud.orbit.relative(particle)).1;
+        let gone: Vec<Particle> = (from.iter().zip(to))
+            .filter_map(|(from, to)| {
+                let (here, there) = (cloud.plane.coordinates(from), cloud.plane.coordinates(to));
+                let next = here.0 + wrap_difference(there.0 - here.0);
+                let inside = |angle: f64| (first..=last).contains(&angle);
+                (inside(here.0) && inside(next)).then(|| {
+                    let (before, after) = (across(here), across((next, there.1)));
+                    (here.0, std::array::from_fn(|k| after[k] - before[k]))
+                })
+            })
+            .collect();
+        let (low, high) = cloud.track.ends();
+        let coarse = (self.nodes.len() - 1) / NODES.1;
+        let change = (places(low, high, coarse))
+            .filter_map(|angle| Some((angle, local_mean(&gone, angle, cloud.width)?.0)))
+            .collect();
+        let change = Curve::through(change)?;
+        let track: Vec<Particle> = (self.nodes.iter())
+            .map(|node| {
+                let angle = node.angle;
+                (angle, sum(cloud.track.at(angle), change.at(angle)))
+            })
+            .collect();
+        Some(Self {
+            nodes: on_the_sky(frame, &cloud.plane, &track),
+            cloud: None,
         })
     }
 
@@ -335,7 +389,15 @@ mod tests {
     fn a_track_is_seen_where_its_particles_are() {
         let (plane, orbit, frame) = orbit();
         let mean = [0.3, -0.1, 4.0, -3.0, 2.0];
-        let made = Made::of_particles(&frame, plane, &orbit, &particles(mean, 0.0, 300), (-1.0, 1.0), 0.14).unwrap();
+        let made = Made::of_particles(
+            &frame,
+            plane,
+            orbit.clone(),
+            &particles(mean, 0.0, 300),
+            (-1.0, 1.0),
+            0.14,
+        )
+        .unwrap();
         for angle in [-0.93, -0.31, -0.04, 0.11, 0.52, 0.97] {
             let values = orbit.at(angle);
             let star = seen(
@@ -354,6 +416,36 @@ mod tests {
         }
     }
 
+    /// Stars that run along the orbit and go aside move their track by what they go aside, whatever their scatter about it.
+    #[test]
+    fn a_track_moves_by_what_its_stars_go_aside() {
+        let (plane, orbit, frame) = orbit();
+        let particles = particles([0.2, 0.0, 3.0, -2.0, 1.0], 1.0, 300);
+        let aside = [0.02, -0.01, 0.4, 0.3, -0.2];
+        let stars = |along: f64, aside: [f64; OBSERVED]| -> Vec<PhaseSpace> {
+            let at = |&(angle, off): &Particle| {
+                let angle: f64 = angle + along;
+                plane.point(angle, sum(orbit.at(angle), sum(off, aside)))
+            };
+            particles.iter().map(at).collect()
+        };
+        let made = Made::of_particles(&frame, plane, orbit.clone(), &particles, (-1.0, 1.0), 0.14).unwrap();
+        let moved = made
+            .moved(&frame, &stars(0.0, [0.0; OBSERVED]), &stars(0.01, aside))
+            .unwrap();
+        let track = made.track().unwrap();
+        for angle in [-0.8, -0.1, 0.5, 0.9] {
+            let star = seen(&frame, &plane.point(angle, sum(track.at(angle), aside)));
+            let (before, after) = (made.predicted(&star).unwrap(), moved.predicted(&star).unwrap());
+            for k in 0..OBSERVED {
+                // A twentieth of the way; a mean of these stars is uncertain by as much as all of it.
+                let (way, left) = (star.values[k] - before[k], star.values[k] - after[k]);
+                let least = [1e-4, 2e-4, 0.05, 1e-3, 1e-3][k];
+                assert!(left.abs() < 0.05 * way.abs() + least, "{k} at {angle}: {left} of {way}");
+            }
+        }
+    }
+
     /// The scatter that is seen is that of many stars about the track, near the Sun and far from it.
     #[test]
     fn stars_scatter_as_it_is_said() {
@@ -361,7 +453,7 @@ mod tests {
         let made = Made::of_particles(
             &frame,
             plane,
-            &orbit,
+            orbit.clone(),
             &particles([0.0; 5], 1.0, 3000),
             (-1.0, 1.0),
             0.14,

@@ -4,6 +4,8 @@ use super::frame::{Frame, OBSERVED};
 use super::lanes::{Batch, LANES, Pull};
 use super::made::Made;
 use super::observed::Observed;
+use super::pace::Pace;
+use super::path::Path;
 use super::release::{DEVIATES, Kicks, Tail, Tide};
 use super::spray::advance;
 use super::track::{Curve, Particle, Plane, Range};
@@ -28,15 +30,20 @@ pub(crate) struct Trial {
     pub age_factor: f64,
 }
 
-/// Number of steps and radial periods, which stay when the galaxy changes: a release keeps its phase on the orbit.
+impl Trial {
+    /// Steps for an orbit through a point, and for what is stripped from it: as if its speed were what escapes from a halo there.
+    fn pace(&self, point: &PhaseSpace) -> Pace {
+        let pull = self.galaxy.acceleration(point.x);
+        let square = -dot(pull, point.x);
+        Pace::new((2.0 * square.max(0.0)).sqrt(), self.pull.height())
+    }
+}
+
+/// What stays when the galaxy changes: a release keeps its phase on the orbit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
-    /// Radial period in kpc/(km/s), where the plan was made.
-    pub period: f64,
     /// Age in radial periods.
     pub periods: f64,
-    /// Steps a radial period.
-    pub steps: f64,
     /// Where the stars are along the orbit.
     pub range: Range,
     /// Standard deviation of the track's window, rad of ψ.
@@ -79,111 +86,17 @@ pub(crate) fn releases(seed: u64, stream: u64, count: usize) -> Vec<Release> {
         .collect()
 }
 
-/// The orbit through a point, both ways, a step apart.
-struct Path {
-    step: f64,
-    ahead: Vec<PhaseSpace>,
-    back: Vec<PhaseSpace>,
-    period: Option<f64>,
-}
-
-/// No orbit is followed for more steps.
-const MOST_STEPS: usize = 30_000;
-
-/// Apsides that a radial period is the mean of.
-const APSIDES: usize = 9;
-
-impl Path {
-    fn new(galaxy: &Expansion, start: PhaseSpace, step: f64, reach: impl Fn(f64) -> (f64, f64)) -> Self {
-        let mut back = vec![start];
-        let (mut point, mut a) = (start, galaxy.acceleration(start.x));
-        let mut apsides = Vec::new();
-        let mut before = dot(point.x, point.v);
-        let mut period = None;
-        let mut needed = f64::INFINITY;
-        while back.len() < MOST_STEPS && (back.len() as f64) * step < needed + step {
-            advance(galaxy, &mut point, &mut a, -step);
-            back.push(point);
-            if period.is_none() {
-                let now = dot(point.x, point.v);
-                if (now > 0.0) != (before > 0.0) {
-                    apsides.push(((back.len() - 2) as f64 + before / (before - now)) * step);
-                }
-                before = now;
-                if let (Some(first), Some(last), true) = (apsides.first(), apsides.last(), apsides.len() == APSIDES) {
-                    let found = 2.0 * (last - first) / (APSIDES - 1) as f64;
-                    period = Some(found);
-                    needed = reach(found).0;
-                }
-            }
-        }
-        let mut ahead = vec![start];
-        if let Some(period) = period {
-            let (mut point, mut a) = (start, galaxy.acceleration(start.x));
-            while (ahead.len() as f64) * step < reach(period).1 + step && ahead.len() < MOST_STEPS {
-                advance(galaxy, &mut point, &mut a, step);
-                ahead.push(point);
-            }
-        }
-        Self {
-            step,
-            ahead,
-            back,
-            period,
-        }
-    }
-
-    /// The point `time` after the start, or before it where that is negative.
-    fn at(&self, galaxy: &Expansion, time: f64) -> PhaseSpace {
-        let (points, sign) = if time < 0.0 {
-            (&self.back, -1.0)
-        } else {
-            (&self.ahead, 1.0)
-        };
-        let place = (time.abs() / self.step).clamp(0.0, (points.len() - 1) as f64);
-        let index = place as usize;
-        let mut point = points[index];
-        let mut a = galaxy.acceleration(point.x);
-        advance(
-            galaxy,
-            &mut point,
-            &mut a,
-            sign * (time.abs() - index as f64 * self.step),
-        );
-        point
-    }
-}
-
-/// The first guess of a plan: the radial period of the orbit through φ1 = 0, and steps short enough for its pericentre.
-pub(crate) fn plan(
-    galaxy: &Expansion,
-    observed: &Observed,
-    own: &[f64; OWN],
-    before: Option<Plan>,
-    age: f64,
-    window: f64,
-) -> Option<Plan> {
+/// A plan: the radial period of the orbit through φ1 = 0, and where the stars are along it.
+pub(crate) fn plan(trial: &Trial, observed: &Observed, own: &[f64; OWN], age: f64, window: f64) -> Option<Plan> {
     let start = through(&observed.frame, own);
-    let orbit = on_orbit(galaxy, &observed.frame, own)?;
+    let orbit = on_orbit(&trial.galaxy, &observed.frame, own)?;
     let angles: Vec<f64> = observed.seen.iter().filter_map(|star| orbit.angle(star)).collect();
     let of = |part: f64| quantile(angles.clone(), part);
     let range = (of(0.0)?, of(1.0)?);
     let length = of(0.98)? - of(0.02)?;
-
-    let step = before.map_or(0.02 * norm(start.x) / norm(start.v).max(1.0), |plan| {
-        plan.period / plan.steps
-    });
-    let path = Path::new(galaxy, start, step, |_| (0.0, 0.0));
-    let period = path.period?;
-    let nearest = path
-        .back
-        .iter()
-        .map(|point| norm(point.x) / norm(point.v))
-        .fold(f64::INFINITY, f64::min);
+    let period = Path::new(&trial.galaxy, trial.pace(&start), start, |_| (0.0, 0.0)).period?;
     Some(Plan {
-        period,
         periods: age / period,
-        steps: (period / (0.15 * nearest)).clamp(64.0, 400.0).ceil(),
         range,
         width: window * length.max(1e-3),
     })
@@ -197,26 +110,47 @@ pub(crate) fn stripped(
     plan: &Plan,
     releases: &[Release],
 ) -> Option<Made> {
+    seen(trial, frame, own, plan, &stars(trial, frame, own, plan, releases)?)
+}
+
+/// The same of stars that are known already.
+pub(crate) fn seen(trial: &Trial, frame: &Frame, own: &[f64; OWN], plan: &Plan, stars: &[PhaseSpace]) -> Option<Made> {
+    let (plane, orbit) = orbit_of(&trial.galaxy, frame, own)?;
+    let ends = orbit.ends();
+    let particles: Vec<Particle> = (stars.iter())
+        .map(|star| orbit.relative(plane.coordinates(star)))
+        .filter(|(angle, _)| (ends.0..=ends.1).contains(angle))
+        .collect();
+    Made::of_particles(frame, plane, orbit, &particles, plan.range, plan.width)
+}
+
+/// The stars of the stream `own` now, as many of each release in the same order; none where the orbit has no radial period.
+pub(crate) fn stars(
+    trial: &Trial,
+    frame: &Frame,
+    own: &[f64; OWN],
+    plan: &Plan,
+    releases: &[Release],
+) -> Option<Vec<PhaseSpace>> {
     let [.., lead, ln_mass] = *own;
     let start = through(frame, own);
-    let (plane, orbit) = orbit_of(&trial.galaxy, frame, own)?;
     let periods = plan.periods * trial.age_factor;
-    let path = Path::new(&trial.galaxy, start, plan.period / plan.steps, |period| {
+    let pace = trial.pace(&start);
+    let path = Path::new(&trial.galaxy, pace, start, |period| {
         (((periods - lead) * period).max(0.0), (lead * period).max(0.0))
     });
     let period = path.period?;
     let age = periods * period;
     let mass = ln_mass.exp();
-    let mut particles = Vec::with_capacity(2 * releases.len());
+    let mut found = Vec::with_capacity(2 * releases.len());
     for chunk in releases.chunks(LANES) {
         // Lanes without a release of their own repeat the last one.
         let release = |i: usize| &chunk[i.min(chunk.len() - 1)];
         let moments: [(PhaseSpace, Tide); LANES] = std::array::from_fn(|i| {
-            let point = path.at(&trial.galaxy, lead * period - release(i).part * age);
+            let point = path.at(lead * period - release(i).part * age);
             (point, Tide::at(&trial.galaxy, &point, mass))
         });
-        let steps = (release(LANES - 1).part * periods * plan.steps).ceil().max(1.0);
-        let step: [f64; LANES] = std::array::from_fn(|i| release(i).part * age / steps);
+        let times: [f64; LANES] = std::array::from_fn(|i| release(i).part * age);
         for (tail, which) in [(Tail::Leading, 0), (Tail::Trailing, 1)] {
             let starts: [PhaseSpace; LANES] = std::array::from_fn(|i| {
                 let (point, tide) = &moments[i];
@@ -227,16 +161,14 @@ pub(crate) fn stripped(
                 x: [0, 1, 2].map(|k| std::array::from_fn(|i| starts[i].x[k])),
                 v: [0, 1, 2].map(|k| std::array::from_fn(|i| starts[i].v[k])),
             };
-            trial.pull.advance(&mut batch, &step, steps as usize);
-            particles.extend((0..chunk.len()).map(|i| {
-                let star = PhaseSpace::new([0, 1, 2].map(|k| batch.x[k][i]), [0, 1, 2].map(|k| batch.v[k][i]));
-                orbit.relative(plane.coordinates(&star))
-            }));
+            trial.pull.advance(&mut batch, &times, &pace);
+            found.extend(
+                (0..chunk.len())
+                    .map(|i| PhaseSpace::new([0, 1, 2].map(|k| batch.x[k][i]), [0, 1, 2].map(|k| batch.v[k][i]))),
+            );
         }
     }
-    let ends = orbit.ends();
-    particles.retain(|(angle, _)| (ends.0..=ends.1).contains(angle));
-    Made::of_particles(frame, plane, &orbit, &particles, plan.range, plan.width)
+    Some(found)
 }
 
 /// Points of an orbit on the sky, to each side.

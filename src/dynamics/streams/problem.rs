@@ -5,11 +5,12 @@ use super::galaxy::{Model, Parameter};
 use super::likelihood::{Judged, judge, predicted};
 use super::made::Made;
 use super::observed::Observed;
-use super::particles::{OWN, Plan, Trial, on_orbit, plan, releases, stripped};
+use super::particles::{OWN, Plan, Release, Trial, on_orbit, plan, releases, seen, stars};
 use super::release::Kicks;
 use super::settings::{FitError, Settings, Source};
 use super::system::DAMPING;
 use super::track::{Square, floor};
+use crate::phase_space::PhaseSpace;
 use crate::units::Natural;
 use rayon::prelude::*;
 
@@ -45,8 +46,16 @@ pub(crate) struct Problem<'a> {
 /// Difference steps of a stream's own parameters.
 pub(crate) const OWN_STEPS: [f64; OWN] = [4e-3, 8e-3, 1.2, 0.03, 0.03, 2e-3, 0.2];
 
-/// Orbits have no noise of particles, and their differences are this much shorter.
+/// By how much differences are shorter than that for particles, whose noise grows as they shrink, and for orbits, which have none.
+const SPRAY_STEPS: f64 = 0.3;
 const ORBIT_STEPS: f64 = 0.2;
+
+/// A stream of one draw of kicks, and its stars.
+struct Drawn {
+    made: Made,
+    /// None where an orbit stands for the stream.
+    stars: Vec<PhaseSpace>,
+}
 
 /// The track at every star, where there is one.
 pub(crate) type Tracks = Vec<Option<[f64; OBSERVED]>>;
@@ -69,7 +78,7 @@ impl Problem<'_> {
 
     pub fn step_factor(&self) -> f64 {
         match self.settings.source {
-            Source::Spray => 1.0,
+            Source::Spray => SPRAY_STEPS,
             Source::Orbit => ORBIT_STEPS,
         }
     }
@@ -89,12 +98,45 @@ impl Problem<'_> {
         })
     }
 
+    fn releases(&self, stream: usize, seed: u64) -> Vec<Release> {
+        releases(self.settings.seed, (seed << 32) + stream as u64, self.settings.releases)
+    }
+
     pub fn made(&self, trial: &Trial, stream: usize, own: &[f64; OWN], plan: &Plan, seed: u64) -> Option<Made> {
+        self.drawn(trial, stream, own, plan, seed).map(|drawn| drawn.made)
+    }
+
+    fn drawn(&self, trial: &Trial, stream: usize, own: &[f64; OWN], plan: &Plan, seed: u64) -> Option<Drawn> {
         let frame = &self.observed[stream].frame;
         match self.settings.source {
             Source::Spray => {
-                let releases = releases(self.settings.seed, (seed << 32) + stream as u64, self.settings.releases);
-                stripped(trial, frame, own, plan, &releases)
+                let stars = stars(trial, frame, own, plan, &self.releases(stream, seed))?;
+                let made = seen(trial, frame, own, plan, &stars)?;
+                Some(Drawn { made, stars })
+            }
+            Source::Orbit => {
+                let made = on_orbit(&trial.galaxy, frame, own)?;
+                let stars = Vec::new();
+                Some(Drawn { made, stars })
+            }
+        }
+    }
+
+    /// The stream of the same draw in another trial galaxy, or on another orbit.
+    fn moved(
+        &self,
+        trial: &Trial,
+        stream: usize,
+        own: &[f64; OWN],
+        plan: &Plan,
+        before: &Drawn,
+        seed: u64,
+    ) -> Option<Made> {
+        let frame = &self.observed[stream].frame;
+        match self.settings.source {
+            Source::Spray => {
+                let stars = stars(trial, frame, own, plan, &self.releases(stream, seed))?;
+                before.made.moved(frame, &before.stars, &stars)
             }
             Source::Orbit => on_orbit(&trial.galaxy, frame, own),
         }
@@ -136,11 +178,9 @@ impl Problem<'_> {
         for (stream, state) in states.iter_mut().enumerate() {
             let (observed, window) = (&self.observed[stream], self.settings.window);
             state.plan = match self.settings.source {
-                Source::Spray => plan(&base.galaxy, observed, &state.own, state.plan, age, window).or(state.plan),
+                Source::Spray => plan(&base, observed, &state.own, age, window).or(state.plan),
                 Source::Orbit => Some(Plan {
-                    period: 1.0,
                     periods: 1.0,
-                    steps: 1.0,
                     range: (0.0, 0.0),
                     width: 0.0,
                 }),
@@ -165,44 +205,54 @@ impl Problem<'_> {
             Source::Spray => self.settings.draws.max(1),
             Source::Orbit => 1,
         };
-        let tasks: Vec<(usize, usize)> = (0..states.len())
-            .flat_map(|stream| (0..draws + columns).map(move |task| (stream, task)))
-            .collect();
         let states = &*states;
-        let mut found: Vec<(Option<Made>, Tracks)> = tasks
-            .into_par_iter()
-            .map(|(stream, task)| {
-                let column = task.checked_sub(draws);
+        let pairs = |count: usize| -> Vec<(usize, usize)> {
+            (0..states.len())
+                .flat_map(|stream| (0..count).map(move |task| (stream, task)))
+                .collect()
+        };
+        let mut bases: Vec<(Option<Drawn>, Tracks)> = (pairs(draws).into_par_iter())
+            .map(|(stream, draw)| {
+                let state = &states[stream];
+                let made = (state.plan.as_ref()).and_then(|plan| {
+                    self.drawn(&base, stream, &state.own, plan, (iteration + draw * DRAWS_APART) as u64)
+                });
+                let tracks = self.tracks(stream, made.as_ref().map(|drawn| &drawn.made));
+                (made.filter(|_| draw == 0), tracks)
+            })
+            .collect();
+        let mut moved: Vec<Tracks> = (pairs(columns).into_par_iter())
+            .map(|(stream, column)| {
                 let state = &states[stream];
                 let mut own = state.own;
-                let trial = match column {
-                    None => Some(&base),
-                    Some(column) if column < self.shared => trials[column].as_ref(),
+                let trial = match column.checked_sub(self.shared) {
+                    None => trials[column].as_ref(),
                     Some(column) => {
-                        own[column - self.shared] += sign * OWN_STEPS[column - self.shared];
+                        own[column] += sign * OWN_STEPS[column];
                         Some(&base)
                     }
                 };
-                let made = trial.zip(state.plan.as_ref()).and_then(|(trial, plan)| {
-                    let draw = if column.is_none() { task } else { 0 };
-                    self.made(trial, stream, &own, plan, (iteration + draw * DRAWS_APART) as u64)
+                let before = bases[stream * draws].0.as_ref();
+                let made = trial.zip(state.plan.as_ref()).zip(before);
+                let made = made.and_then(|((trial, plan), before)| {
+                    self.moved(trial, stream, &own, plan, before, iteration as u64)
                 });
-                let tracks = self.tracks(stream, made.as_ref());
-                (made.filter(|_| task == 0), tracks)
+                self.tracks(stream, made.as_ref())
             })
             .collect();
         let mut looks = Vec::with_capacity(states.len());
         for stream in (0..states.len()).rev() {
-            let moved = found.split_off(stream * (columns + draws) + draws);
-            let bases = found.split_off(stream * (columns + draws));
+            let moved = moved.split_off(stream * columns);
+            let bases = bases.split_off(stream * draws);
             let all: Vec<&Tracks> = bases.iter().map(|(_, tracks)| tracks).collect();
             let mean = mean_tracks(&all);
-            let Some((made, tracks)) = bases.into_iter().next() else {
+            let Some((drawn, tracks)) = bases.into_iter().next() else {
                 continue;
             };
+            let made = drawn.map(|drawn| drawn.made);
             let seen = &self.observed[stream].seen;
             let mut slopes = vec![[0.0; OBSERVED]; seen.len() * columns];
-            for (column, (_, moved)) in moved.iter().enumerate() {
+            for (column, moved) in moved.iter().enumerate() {
                 let step = match column.checked_sub(self.shared) {
                     None => self.parameters[column].step,
                     Some(own) => OWN_STEPS[own],
