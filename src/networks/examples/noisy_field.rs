@@ -32,12 +32,21 @@ fn galaxy(name: &str) -> Result<Arc<dyn Potential>, Failure> {
     Ok(known.build()?.into())
 }
 
-fn orbits(potential: &dyn Potential, count: usize, stars: usize, duration: f64, seed: u64) -> Result<Vec<Vec<PhaseSpace>>, Failure> {
+fn orbits(
+    potential: &dyn Potential,
+    count: usize,
+    stars: usize,
+    duration: f64,
+    seed: u64,
+) -> Result<Vec<Vec<PhaseSpace>>, Failure> {
     let one = |stream: usize| {
         let mut random = generator(seed, stream as u64);
-        let start = bound(potential, || halo_start(&mut random)).ok_or("nothing is bound")?.0;
+        let start = bound(potential, || halo_start(&mut random))
+            .ok_or("nothing is bound")?
+            .0;
         let times = times(&mut generator(seed, stream as u64 + (1 << 63)), stars, duration);
-        let orbit = dense::integrate_to_tolerance(potential, &start, &Gyr::all(&times), 1e-7).map_err(|error| error.to_string())?;
+        let orbit = dense::integrate_to_tolerance(potential, &start, &Gyr::all(&times), 1e-7)
+            .map_err(|error| error.to_string())?;
         Ok(orbit.points)
     };
     (0..count).map(one).collect()
@@ -52,14 +61,20 @@ fn observed(orbits: &[Vec<PhaseSpace>], errors: f64, stated: f64, seed: u64) -> 
             star.covariance.deviations = [0.0, 0.0, 0.03 * distance * errors, 0.02 * errors, 0.02 * errors];
         }
         star.v_los_error = errors;
-        let drawn = star.draws(&sun, &Priors::default())?.draw(&mut random).ok_or("no draw")?;
+        let drawn = star
+            .draws(&sun, &Priors::default())?
+            .draw(&mut random)
+            .ok_or("no draw")?;
         star.depth = Depth::Distance(drawn.distance);
         star.covariance.deviations.iter_mut().for_each(|error| *error *= stated);
         star.v_los_error *= stated;
         (star.mu_l_cosb, star.mu_b, star.v_los) = (drawn.mu_l_cosb, drawn.mu_b, Some(drawn.v_los));
         Ok(Known::Seen(star, sun, Errors::default()))
     };
-    orbits.iter().map(|stream| stream.iter().map(&mut seen).collect()).collect()
+    orbits
+        .iter()
+        .map(|stream| stream.iter().map(&mut seen).collect())
+        .collect()
 }
 
 /// Mean |Δa|/|a| and of a·a_true/a_true² − 1 at these places.
@@ -85,7 +100,10 @@ fn main() -> Result<(), Failure> {
             .find_map(|argument| argument.strip_prefix(&format!("{name}=")))
     };
     let number = |name: &str, usual: f64| option(name).map_or(Ok(usual), str::parse::<f64>);
-    let (name, seeds) = (arguments.first().ok_or("which galaxy?")?, arguments.get(1).ok_or("which seeds?")?);
+    let (name, seeds) = (
+        arguments.first().ok_or("which galaxy?")?,
+        arguments.get(1).ok_or("which seeds?")?,
+    );
     let (streams, stars) = (number("streams", 256.0)? as usize, number("stars", 8.0)? as usize);
     let errors = number("errors", 1.0)?;
     let axisymmetric = option("symmetry") == Some("axisymmetric");
@@ -99,17 +117,29 @@ fn main() -> Result<(), Failure> {
             None => None,
             Some(factor) => {
                 // Another galaxy by its name, or the true one times a number.
-                let (factor, other_galaxy) = factor.parse().map_or((1.0, galaxy(factor)), |factor: f64| (factor, Ok(truth.clone())));
+                let (factor, other_galaxy) = factor
+                    .parse()
+                    .map_or((1.0, galaxy(factor)), |factor: f64| (factor, Ok(truth.clone())));
                 let exact = orbits(&*other_galaxy?, 256, 8, 0.1, 2_000)?;
-                let asked = Asked { axisymmetric: name != "triaxial", near: None };
+                let asked = Asked {
+                    axisymmetric: name != "triaxial",
+                    near: None,
+                };
                 let exact = fit_linear(&known(&exact, Errors::default()), asked)?.field.expansion;
                 println!("near: {:.3?} %", judged(&exact, &*truth, &other));
                 let coefficients = exact.coefficients().iter().map(|c| factor * c).collect();
                 Some(Expansion::new(exact.terms().to_vec(), coefficients).ok_or("not finite")?)
             }
         };
-        let asked = Asked { axisymmetric, near: near.as_ref() };
-        let stars = if errors > 0.0 { observed(&train, errors, number("stated", 1.0)?, seed)? } else { known(&train, Errors::default()) };
+        let asked = Asked {
+            axisymmetric,
+            near: near.as_ref(),
+        };
+        let stars = if errors > 0.0 {
+            observed(&train, errors, number("stated", 1.0)?, seed)?
+        } else {
+            known(&train, Errors::default())
+        };
         let begun = Instant::now();
         let fitted = fit_linear(&stars, asked)?;
         let [force, strong] = judged(&fitted.field.expansion, &*truth, &other);
