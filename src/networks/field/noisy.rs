@@ -19,6 +19,9 @@ const WITHOUT_MOMENTUM: usize = 2;
 /// A spread of L_z, in units of |L|, by which L_z says nothing.
 const LOOSE: f64 = 10.0;
 
+/// A spread that is larger is no normal one: orbits of many turns are lost track of, and their L_z biases a field. Then it says nothing.
+const MOST_SPREAD: f64 = 0.1;
+
 /// The least spread, next to no other error.
 const LEAST_SPREAD: f64 = 1e-4;
 
@@ -46,6 +49,17 @@ impl Scales {
         scales.widths[..groups].copy_from_slice(&free[..groups]);
         if let (Some(spreads), [near, far]) = (&mut scales.spreads, &free[groups..]) {
             *spreads = [*near, *far];
+        }
+        scales
+    }
+
+    /// Without the spreads that are too large to be believed.
+    fn believed(&self) -> Self {
+        let mut scales = self.clone();
+        for spread in scales.spreads.iter_mut().flatten() {
+            if *spread > MOST_SPREAD.log10() {
+                *spread = LOOSE.log10();
+            }
         }
         scales
     }
@@ -123,8 +137,9 @@ pub(super) fn settle(
             DECADES,
         );
         scales = scales.with(&free, groups);
-        let chosen = form.fit_within(&rows(&scales), &scales.of(form.terms))?;
-        latent.settle(&loosened(&scales), &chosen.field, form.terms.len(), form.with_momentum);
+        let used = scales.believed();
+        let chosen = form.fit_within(&rows(&used), &used.of(form.terms))?;
+        latent.settle(&loosened(&used), &chosen.field, form.terms.len(), form.with_momentum);
         let of = |stream: &Vec<Star>| stream.iter().map(Star::deviation).collect();
         field = chosen.field.clone();
         settled = Some(Settled {

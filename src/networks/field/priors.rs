@@ -107,3 +107,7 @@ pub(super) fn descend(mut f: impl FnMut(&[f64]) -> f64, start: &[f64], first: f6
     }
     place
 }
+
+#[cfg(test)]
+#[path = "priors_tests.rs"]
+mod tests;

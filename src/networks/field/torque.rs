@@ -147,3 +147,7 @@ impl Path {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "torque_tests.rs"]
+mod tests;
