@@ -272,8 +272,8 @@ fn noisy_stars_need_no_symmetry_to_be_imposed() {
     let found = fit_linear(&observed(&train, 1), Asked::default()).unwrap();
     let error = acceleration_error(&found.field.expansion, &test);
     println!("force {error:e}");
-    // 0.9 % measured; 7.8 % with a ridge that left-out streams choose.
-    assert!(error < 1.5e-2, "{error:e}");
+    // 0.71 % measured, and some for another processor.
+    assert!(error < 1e-2, "{error:e}");
 }
 
 /// A field that is right and given stays as it is, however few stars and however large their errors; a wrong one does no harm.

@@ -22,8 +22,8 @@ fn torques_are_what_angular_momentum_gains() {
     };
     let (gained, left) = (most(&momentum) - least(&momentum), most(&conserved) - least(&conserved));
     println!("gained {gained}, left {left}");
-    // Trapezoids of a tenth of a radian.
-    assert!(gained > 50.0 && left < 0.02 * gained, "{gained} {left}");
+    // 0.11 % measured: trapezoids of a tenth of a radian.
+    assert!(gained > 50.0 && left < 3e-3 * gained, "{gained} {left}");
     assert!(found.iter().all(|along| !along.is_far()));
 }
 
