@@ -16,7 +16,8 @@ use crate::learn::tables;
 /// ½v² + Φ(x) is the same for all stars of a stream: a static potential is assumed, and nothing else. No labels are read.
 ///
 /// Where stars have errors, `network: linear` finds field and stars in turn: a star is where the energy of its stream makes it likeliest to
-/// be. In an axisymmetric field L_z is conserved, too, and tells more of where it is. The errors are those of the columns `distance_error`,
+/// be. So does L_z, which is conserved but for its torque; the stars' likelihood says how well. It also says how wide the priors of the sum's
+/// coefficients are. The errors are those of the columns `distance_error`,
 /// `v_los_error` and so on, as `observe` and `import_streams` write them, or the parameter `errors`. An input `field`, such as a fitted galaxy,
 /// is what Φ is near to: a correction to it is learned.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,7 +35,7 @@ pub struct TrainPotential {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Network {
-    /// A sum of Miyamoto–Nagai discs and multipoles by least squares, its ridge chosen on streams left out.
+    /// A sum of Miyamoto–Nagai discs and multipoles by least squares; its ridge is chosen on streams left out, of stars with errors by likelihood.
     Linear(Linear),
     /// A small smooth network of the position.
     Smooth(Smooth),
@@ -117,7 +118,7 @@ impl Default for Errors {
 impl Stage for TrainPotential {
     const KIND: &'static str = "train_potential";
     const ABOUT: &'static str = "Learn the gravitational field from streams by conservation of energy";
-    const REVISION: u32 = 6;
+    const REVISION: u32 = 7;
     const ROLE: Role = Role::Learn;
     const PLACE: Place = Place::Worker;
 

@@ -164,7 +164,8 @@ impl Term {
         }
     }
 
-    fn is_axisymmetric(&self) -> bool {
+    /// Whether rotations about the z axis and the reflection z → −z leave it as it is.
+    pub fn is_axisymmetric(&self) -> bool {
         match self {
             Self::Disc { .. } | Self::Halo { .. } => true,
             Self::Multipole { order, .. } => *order == AXISYMMETRIC,

@@ -6,6 +6,7 @@ use tch::Tensor;
 
 use super::latent::Star;
 use super::linear::{FOLDS, ridge_solutions, ridges};
+use super::priors::Normal;
 use crate::error::Error;
 
 /// What a field is made of, and what it is near to.
@@ -20,8 +21,12 @@ pub(super) struct Form<'a> {
 /// Equations Σ_k c_k φ_k = E_s − ½v² − Φ_mean of the stars of a stream, each divided by its standard deviation, without what E_s and L_s say.
 pub(super) struct Rows {
     /// [rows, terms].
-    left: Vec<f64>,
-    right: Vec<f64>,
+    pub left: Vec<f64>,
+    pub right: Vec<f64>,
+    /// Equations less unknowns that are the stream's own.
+    pub free: usize,
+    /// Σ ln det V of the stars, and ln det of what the stream's own unknowns are known by.
+    pub determinant: f64,
 }
 
 impl Form<'_> {
@@ -31,22 +36,28 @@ impl Form<'_> {
         let mut rows = Vec::new();
         // The columns of E_s and L_s.
         let mut own: [Vec<f64>; 2] = Default::default();
+        let mut determinant = 0.0;
         for star in stars {
             let [[e, mixed], [_, l]] = star.covariance;
             let part = if self.with_momentum { mixed / l } else { 0.0 };
             let weight = 1.0 / (e - part * mixed).sqrt();
             let mean = self.mean.map_or(0.0, |mean| mean.potential(star.place));
-            let right = -(star.kinetic + mean) + part * star.momentum;
-            let values = self.terms.iter().map(|term| term.value(star.place).0);
+            // The torques are of the terms, and of the mean behind them.
+            let torque = |column: usize| star.along.torques.get(column).copied().unwrap_or(0.0);
+            let momentum = star.momentum - torque(count);
+            let right = -(star.kinetic + mean) + part * momentum;
+            let values = self.terms.iter().enumerate();
+            let values = values.map(|(column, term)| term.value(star.place).0 + part * torque(column));
             rows.push(values.chain([right]).map(|value| value * weight).collect::<Vec<f64>>());
             own[0].push(weight);
             own[1].push(-part * weight);
+            determinant -= 2.0 * weight.ln();
             if self.with_momentum {
-                let mut row = vec![0.0; count + 1];
-                row[count] = -star.momentum / l.sqrt();
-                rows.push(row);
+                let row = (0..count).map(|column| -torque(column)).chain([-momentum]);
+                rows.push(row.map(|value| value / l.sqrt()).collect());
                 own[0].push(0.0);
                 own[1].push(1.0 / l.sqrt());
+                determinant += l.ln();
             }
         }
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
@@ -58,8 +69,10 @@ impl Form<'_> {
         } else {
             vec![energy]
         };
+        let free = rows.len() - used.len();
         for direction in used {
             let square = dot(&direction, &direction);
+            determinant += square.ln();
             for column in 0..=count {
                 let along = rows
                     .iter()
@@ -75,6 +88,8 @@ impl Form<'_> {
         Rows {
             left: rows.iter().flat_map(|row| row[..count].iter().copied()).collect(),
             right: rows.iter().map(|row| row[count]).collect(),
+            free,
+            determinant,
         }
     }
 
@@ -109,10 +124,22 @@ impl Form<'_> {
         sum / count.max(1) as f64
     }
 
-    /// The field with a ridge.
-    pub fn fit_with(&self, streams: &[Rows], ridge: f64) -> Result<Expansion, Error> {
-        let all: Vec<&Rows> = streams.iter().collect();
-        self.field(self.solve(&all, &[ridge])?.pop().unwrap_or_default())
+    /// The field with these widths, and those without a part of the streams.
+    pub fn fit_within(&self, streams: &[Rows], widths: &[f64]) -> Result<Chosen, Error> {
+        let folds = FOLDS.min(streams.len());
+        let without = |fold: Option<usize>| {
+            let of = streams
+                .iter()
+                .enumerate()
+                .filter(|(number, _)| Some(number % folds) != fold);
+            let kept: Vec<&Rows> = of.map(|(_, rows)| rows).collect();
+            self.field(Normal::of(&kept, self.terms.len()).solve(widths)?)
+        };
+        Ok(Chosen {
+            field: without(None)?,
+            ridge: 0.0,
+            others: (0..folds).map(|fold| without(Some(fold))).collect::<Result<_, _>>()?,
+        })
     }
 
     /// The field with the ridge that predicts left-out streams best.

@@ -2,17 +2,19 @@
 //!
 //! A star is where it was seen, off by six standard normal deviates w; its energy E(w) is that of its stream, and so is L_z(w) in an
 //! axisymmetric field. The likeliest w is found by linearising E and L_z at the last one: with G their slopes,
-//! w = Gᵀ V⁻¹ (E_s − E(w) + G w, …), V = G Gᵀ. The field's own functions are taken where the star is likeliest, not where it was seen: there
+//! w = Gᵀ V⁻¹ (E_s − E(w) + G w, …), V = G Gᵀ. In other fields it is so for L_z less what a torque gave it ([`super::torque`]), whose spread is
+//! added to V. The field's own functions are taken where the star is likeliest, not where it was seen: there
 //! their errors would make the force too weak.
 //!
 //! **Source**: generalised least squares with errors in all variables, as in Britt & Luecke (1973).
 
 use dynamics::measured::{Measured, Priors};
 use dynamics::phase_space::PhaseSpace;
-use dynamics::potential::Potential;
+use dynamics::potential::{Expansion, Potential};
 use dynamics::sky::Sun;
 
 use super::Errors;
+use super::torque::Along;
 use crate::error::Error;
 
 /// What is known of where a star is.
@@ -87,6 +89,10 @@ pub(super) struct Star {
     /// Variances of energy and L_z and their covariance.
     pub covariance: [[f64; 2]; 2],
     slopes: [Deviates; 2],
+    /// |L|, km/s kpc.
+    turning: f64,
+    /// Where it is along its stream, where torques matter.
+    pub along: Along,
 }
 
 impl Star {
@@ -98,7 +104,16 @@ impl Star {
             momentum: point.angular_momentum()[2],
             covariance: [[1.0, 0.0], [0.0, 1.0]],
             slopes: [[0.0; 6]; 2],
+            turning: 0.0,
+            along: Along::default(),
         }
+    }
+
+    /// The same where L_z is the stream's but for a part of |L|: the first where the star is next to its stream's path, or else the second.
+    pub fn loosened(&self, spreads: [f64; 2]) -> Self {
+        let mut star = self.clone();
+        star.covariance[1][1] += (spreads[usize::from(self.along.is_far())] * self.turning).powi(2);
+        star
     }
 
     /// Linearised about `deviates` in a field.
@@ -145,7 +160,18 @@ impl Star {
                 [covariance(1, 0), covariance(1, 1)],
             ],
             slopes,
+            turning: point.angular_momentum().iter().map(|l| l * l).sum::<f64>().sqrt(),
+            along: Along::default(),
         })
+    }
+
+    /// L_z less what it gained since the stream's middle in a sum of terms with these coefficients.
+    pub fn first_momentum(&self, coefficients: &[f64]) -> f64 {
+        let gained = |torques: &[f64]| -> f64 {
+            let of = coefficients.iter().chain([&1.0]).zip(torques);
+            of.map(|(a, b)| a * b).sum()
+        };
+        self.momentum - gained(&self.along.torques)
     }
 
     /// Standard deviation of its energy, (km/s)².
@@ -201,12 +227,27 @@ impl<'a> Latent<'a> {
             .collect()
     }
 
+    /// Where stars are likeliest, those of each stream.
+    pub fn points(&self) -> Vec<Vec<PhaseSpace>> {
+        let streams = self.streams.iter().zip(&self.deviates);
+        let of = |(known, deviates): (&Known, &Deviates)| known.at(deviates).or_else(|| known.at(&[0.0; 6]));
+        streams
+            .map(|(stream, deviates)| stream.iter().zip(deviates).filter_map(of).collect())
+            .collect()
+    }
+
     /// Moves stars to where a field makes them likeliest.
-    pub fn settle(&mut self, stars: &[Vec<Star>], field: &(impl Potential + ?Sized), with_momentum: bool) {
+    pub fn settle(&mut self, stars: &[Vec<Star>], field: &Expansion, terms: usize, with_momentum: bool) {
+        let coefficients = &field.coefficients()[..terms];
         for (stars, deviates) in stars.iter().zip(&mut self.deviates) {
             let values: Vec<[f64; 2]> = stars
                 .iter()
-                .map(|star| [field.potential(star.place) + star.kinetic, star.momentum])
+                .map(|star| {
+                    [
+                        field.potential(star.place) + star.kinetic,
+                        star.first_momentum(coefficients),
+                    ]
+                })
                 .collect();
             let mean = common(stars, &values, with_momentum);
             for ((star, values), deviates) in stars.iter().zip(&values).zip(deviates) {

@@ -4,9 +4,10 @@ use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::expansion::{Expansion, HARMONICS, Term};
 use tch::Tensor;
 
-use super::conserved::{Form, Rows};
+use super::conserved::Form;
 use super::evidence::{Energies, scatter};
-use super::latent::{Known, Latent, Star};
+use super::latent::{Known, Star};
+use super::noisy::settle;
 use super::{Errors, extent};
 use crate::error::Error;
 use crate::map::NetworkKind;
@@ -18,7 +19,7 @@ use crate::weights::Weights;
 pub struct LinearField {
     /// The field itself.
     pub expansion: Expansion,
-    /// The ridge chosen; 0 of a field that was fitted otherwise.
+    /// The ridge chosen; 0 of a field that was fitted otherwise, as those of stars with errors are.
     pub ridge: f64,
     /// Mean absolute deviation of the energy on streams left out of the fit, (km/s)². Of a field from the rates of the actions, their mean
     /// absolute rate there, (km/s)². 0 of a field of `fit_galaxy`, which judges streams by their likelihood.
@@ -116,15 +117,17 @@ pub(crate) fn ridges() -> Vec<f64> {
 /// What is asked of a field.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Asked<'a> {
-    /// Whether it is axisymmetric: then L_z is conserved along a stream, which tells of stars with errors where they are.
+    /// Whether it is axisymmetric: then L_z is conserved along a stream, which tells of stars with errors where they are. If not, it is but
+    /// for its torque, and for a spread that the stars' likelihood chooses.
     pub axisymmetric: bool,
-    /// A field that it is near to: the ridge shrinks to it, or to none.
+    /// A field that it is near to: it is shrunk to this one, or to none.
     pub near: Option<&'a Expansion>,
 }
 
 /// Φ by least squares over the energies of the stars of each stream, with the ridge that predicts left-out streams best.
 ///
-/// Stars that are `known` with errors are where the energies of their streams make them likeliest to be; see [`super::latent`].
+/// Stars that are `known` with errors are where the energies of their streams make them likeliest to be; see [`super::latent`]. Then the
+/// coefficients have priors as wide as makes the stars likeliest, in place of the ridge; see [`super::priors`].
 ///
 /// **Fails when** there are no two streams of two stars.
 pub fn fit_linear(streams: &[Vec<Known>], asked: Asked) -> Result<Fitted, Error> {
@@ -160,21 +163,11 @@ pub fn fit_linear(streams: &[Vec<Known>], asked: Asked) -> Result<Fitted, Error>
     let mut chosen = form.fit(&exact.collect::<Vec<_>>())?;
     let mut deviations = None;
     if has_errors {
-        form.with_momentum = asked.axisymmetric;
-        let mut latent = Latent::new(&streams);
-        for iteration in 0..ITERATIONS {
-            let stars = latent.linearised(&chosen.field)?;
-            let rows: Vec<Rows> = stars.iter().map(|stream| form.rows(stream)).collect();
-            // The ridge settles at once.
-            if iteration == 0 || iteration + 1 == ITERATIONS {
-                chosen = form.fit(&rows)?;
-            } else {
-                chosen.field = form.fit_with(&rows, chosen.ridge)?;
-            }
-            latent.settle(&stars, &chosen.field, form.with_momentum);
-            let of = |stream: &Vec<Star>| stream.iter().map(Star::deviation).collect::<Vec<f64>>();
-            deviations = Some(stars.iter().map(of).collect::<Vec<_>>());
-        }
+        form.with_momentum = true;
+        let first = asked.near.cloned().unwrap_or(chosen.field);
+        let settled = settle(&streams, &form, asked.axisymmetric, first)?;
+        chosen = settled.chosen;
+        deviations = Some(settled.deviations);
     }
     let mut held_out = Energies::default();
     let folds = chosen.others.len();
@@ -195,9 +188,6 @@ pub fn fit_linear(streams: &[Vec<Known>], asked: Asked) -> Result<Fitted, Error>
         held_out,
     })
 }
-
-/// Times that stars and field are found in turn.
-const ITERATIONS: usize = 8;
 
 /// Streams of stars without errors, and of stars that have the same.
 pub fn known(streams: &[Vec<PhaseSpace>], errors: Errors) -> Vec<Vec<Known>> {

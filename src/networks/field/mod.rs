@@ -10,7 +10,10 @@ pub mod evidence;
 pub mod latent;
 pub mod linear;
 pub mod mlp;
+mod noisy;
+mod priors;
 pub mod synthetic;
+mod torque;
 
 use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::{Potential, Symmetry};

@@ -80,7 +80,9 @@ fn linear(own: &Linear, context: &StageContext) -> Result<Field, StageError> {
         held_out,
         scatter,
     } = fit_linear(&streams, asked).map_err(failed)?;
-    context.metric("ridge", field.ridge, "");
+    if !with_errors {
+        context.metric("ridge", field.ridge, "");
+    }
     doubts::of_energies(context, &held_out, "held_out", with_errors);
     doubts::of_scatter(context, scatter);
     Ok(Field::Linear(field))

@@ -1,0 +1,35 @@
+#![allow(clippy::unwrap_used)]
+use rand_distr::{Distribution, StandardNormal};
+
+use super::*;
+
+/// Equations of coefficients drawn with a known width, and the width that makes them likeliest.
+#[test]
+fn the_likeliest_width_is_the_one_that_coefficients_were_drawn_with() {
+    let mut random = crate::random::generator(3, "widths", 0);
+    let mut normal = || -> f64 { StandardNormal.sample(&mut random) };
+    let (terms, equations) = (200, 1000);
+    for (noise, width) in [(1.0, 3.0), (0.2, 0.5)] {
+        let coefficients: Vec<f64> = (0..terms).map(|_| width * normal()).collect();
+        let left: Vec<f64> = (0..terms * equations).map(|_| normal()).collect();
+        let right = left.chunks(terms).map(|row| {
+            let exact: f64 = row.iter().zip(&coefficients).map(|(a, c)| a * c).sum();
+            exact + noise * normal()
+        });
+        let rows = Rows {
+            right: right.collect(),
+            left,
+            free: equations,
+            determinant: 0.0,
+        };
+        let whole = Normal::of(&[&rows], terms);
+        let widths = |free: &[f64]| vec![10f64.powf(free[0]); terms];
+        let found = descend(|free| whole.unlikeliness(&widths(free)), &[0.0], 1.0, 0.01);
+        // In units of the noise, which is found beside it. 200 coefficients know their width to 5 %, 0.02 decades.
+        let expected = (width / noise).log10();
+        assert!((found[0] - expected).abs() < 0.06, "{} {expected}", found[0]);
+        let solved = whole.solve(&widths(&found)).unwrap();
+        let off: f64 = solved.iter().zip(&coefficients).map(|(a, b)| (a - b).powi(2)).sum();
+        assert!((off / terms as f64).sqrt() < 2.0 * noise / (equations as f64).sqrt());
+    }
+}
