@@ -2,7 +2,7 @@
 //!
 //! A star is where it was seen, off by six standard normal deviates w; its energy E(w) is that of its stream, and so is L_z(w) in an
 //! axisymmetric field. The likeliest w is found by linearising E and L_z at the last one: with G their slopes,
-//! w = Gᵀ V⁻¹ (E_s − E(w) + G w, …), V = G Gᵀ. In other fields it is so for L_z less what a torque gave it ([`super::torque`]), whose spread is
+//! w = Gᵀ V⁻¹ (E_s − E(w) + G w, …), V = G Gᵀ. In other fields it is so for L_z less what a torque gave it (the module `torque`), whose spread is
 //! added to V. The field's own functions are taken where the star is likeliest, not where it was seen: there
 //! their errors would make the force too weak.
 //!

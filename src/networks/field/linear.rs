@@ -127,7 +127,7 @@ pub struct Asked<'a> {
 /// Φ by least squares over the energies of the stars of each stream, with the ridge that predicts left-out streams best.
 ///
 /// Stars that are `known` with errors are where the energies of their streams make them likeliest to be; see [`super::latent`]. Then the
-/// coefficients have priors as wide as makes the stars likeliest, in place of the ridge; see [`super::priors`].
+/// coefficients have priors as wide as makes the stars likeliest, in place of the ridge; see the module `priors`.
 ///
 /// **Fails when** there are no two streams of two stars.
 pub fn fit_linear(streams: &[Vec<Known>], asked: Asked) -> Result<Fitted, Error> {
