@@ -16,6 +16,7 @@ use dynamics::potential::{Composite, Expansion, Logarithmic, MilkyWay, MiyamotoN
 use dynamics::sample::{bound, generator, halo_start, times};
 use dynamics::sky::Sun;
 use dynamics::units::Gyr;
+use dynamics::vector::{dot, norm};
 use networks::field::{Asked, Errors, Known, fit_linear, known};
 
 type Failure = Box<dyn std::error::Error>;
@@ -79,13 +80,11 @@ fn observed(orbits: &[Vec<PhaseSpace>], errors: f64, stated: f64, seed: u64) -> 
 
 /// Mean |Δa|/|a| and of a·a_true/a_true² − 1 at these places.
 fn judged(field: &impl Potential, truth: &dyn Potential, orbits: &[Vec<PhaseSpace>]) -> [f64; 2] {
-    let dot = |a: [f64; 3], b: [f64; 3]| (0..3).map(|i| a[i] * b[i]).sum::<f64>();
     let mut sums = [0.0; 2];
     let mut count = 0.0;
     for star in orbits.iter().flatten() {
         let (a, exact) = (field.acceleration(star.x), truth.acceleration(star.x));
-        let off = [0, 1, 2].map(|i| a[i] - exact[i]);
-        sums[0] += (dot(off, off) / dot(exact, exact)).sqrt();
+        sums[0] += norm([0, 1, 2].map(|i| a[i] - exact[i])) / norm(exact);
         sums[1] += dot(a, exact) / dot(exact, exact) - 1.0;
         count += 1.0;
     }

@@ -44,10 +44,15 @@ impl Normal {
         }
     }
 
+    /// W AᵀA W, and W.
+    fn scaled(&self, widths: &[f64]) -> (Tensor, Tensor) {
+        let widths = Tensor::from_slice(widths);
+        (&self.matrix * widths.unsqueeze(0) * widths.unsqueeze(1), widths)
+    }
+
     /// L of 1 + W AᵀA W = L Lᵀ, and W.
     fn factor(&self, widths: &[f64]) -> Result<(Tensor, Tensor), Error> {
-        let widths = Tensor::from_slice(widths);
-        let scaled = &self.matrix * widths.unsqueeze(0) * widths.unsqueeze(1);
+        let (scaled, widths) = self.scaled(widths);
         let whole = scaled + Tensor::eye(widths.size()[0], (Kind::Double, tch::Device::Cpu));
         Ok((whole.f_linalg_cholesky(false)?, widths))
     }
@@ -72,11 +77,36 @@ impl Normal {
     }
 
     /// The likeliest coefficients.
+    ///
+    /// **Fails when** the equations are not finite.
     pub fn solve(&self, widths: &[f64]) -> Result<Vec<f64>, Error> {
-        let (factor, widths) = self.factor(widths)?;
-        let side = (&self.right * &widths).unsqueeze(1);
-        let found = side.f_cholesky_solve(&factor, false)?.squeeze_dim(1) * widths;
+        let found = match self.factor(widths) {
+            Ok((factor, widths)) => {
+                let side = (&self.right * &widths).unsqueeze(1);
+                side.f_cholesky_solve(&factor, false)?.squeeze_dim(1) * widths
+            }
+            Err(_) => self.solve_wide(widths)?,
+        };
         Ok(Vec::try_from(found)?)
+    }
+
+    /// The same where few equations let the widths grow until 1 + W AᵀA W, whose eigenvalues are not below 1, is not positive to rounding.
+    fn solve_wide(&self, widths: &[f64]) -> Result<Tensor, Error> {
+        let (scaled, widths) = self.scaled(widths);
+        let side = &self.right * &widths;
+        if !(scaled.sum(Kind::Double) + side.sum(Kind::Double))
+            .double_value(&[])
+            .is_finite()
+        {
+            let what = "the equations of stars with errors".to_owned();
+            return Err(Error::NotFinite { what });
+        }
+        let (values, vectors) = scaled.f_linalg_eigh("L")?;
+        // Directions that the equations say nothing of have eigenvalues of rounding alone, and nothing in them.
+        let rounding = values.max() * (f64::EPSILON * widths.size()[0] as f64);
+        let told = values.gt_tensor(&rounding).to_kind(Kind::Double);
+        let along = told * vectors.tr().matmul(&side) / (values.clamp_min(0.0) + 1.0);
+        Ok(vectors.matmul(&along) * widths)
     }
 }
 

@@ -33,3 +33,33 @@ fn the_likeliest_width_is_the_one_that_coefficients_were_drawn_with() {
         assert!((off / terms as f64).sqrt() < 2.0 * noise / (equations as f64).sqrt());
     }
 }
+
+/// Few equations of many terms of one kind: their widths may be without bound, and the coefficients are those that solve the equations.
+#[test]
+fn priors_without_bound_leave_a_solution() {
+    let mut random = crate::random::generator(4, "wide", 0);
+    let mut normal = || -> f64 { StandardNormal.sample(&mut random) };
+    let (terms, equations) = (40, 6);
+    let left: Vec<f64> = (0..equations)
+        .flat_map(|_| (0..terms).map(|_| normal()).collect::<Vec<f64>>())
+        .collect();
+    let right: Vec<f64> = (0..equations).map(|_| normal()).collect();
+    let rows = |right: &[f64]| Rows {
+        left: left.clone(),
+        right: right.to_vec(),
+        free: equations,
+        determinant: 0.0,
+    };
+    let whole = Normal::of(&[&rows(&right)], terms);
+    let widths = vec![1e12; terms];
+    assert!(whole.factor(&widths).is_err() && whole.unlikeliness(&widths).is_infinite());
+    let found = whole.solve(&widths).unwrap();
+    // The shortest solution of six equations of forty coefficients; other directions stay empty.
+    assert!(found.iter().all(|c| c.abs() < 1.0), "{found:?}");
+    for (row, right) in left.chunks(terms).zip(&right) {
+        let sum: f64 = row.iter().zip(&found).map(|(a, c)| a * c).sum();
+        assert!((sum - right).abs() < 1e-6, "{sum} {right}");
+    }
+    let lost = Normal::of(&[&rows(&[f64::NAN; 6])], terms).solve(&widths);
+    assert!(matches!(lost, Err(Error::NotFinite { .. })));
+}
