@@ -1,6 +1,6 @@
 //! Many particles at once in the field of an [`Expansion`].
 
-use super::pace::{Pace, next_rate, quintic};
+use super::pace::{MOST_STEPS, Pace, next_rate, quintic};
 use crate::potential::Expansion;
 use crate::potential::expansion::Term;
 use fearless_simd::{Level, Simd, dispatch};
@@ -147,7 +147,7 @@ impl Pull {
         a
     }
 
-    /// Advances every lane by its own time, kpc/(km/s), in steps of their own.
+    /// Advances every lane by its own time, kpc/(km/s), in steps of their own; a lane that would need more than [`MOST_STEPS`] is not a number.
     pub fn advance(&self, batch: &mut Batch, times: &Lanes, pace: &Pace) {
         let level = Level::new();
         dispatch!(level, simd => self.advance_with(simd, batch, times, pace));
@@ -199,6 +199,10 @@ impl Pull {
         }
         let (from, to) = (self.acceleration(&before.x), self.acceleration(&batch.x));
         for i in 0..LANES {
+            if time[i] < times[i] {
+                (0..3).for_each(|k| (batch.x[k][i], batch.v[k][i]) = (f64::NAN, f64::NAN));
+                continue;
+            }
             let step = time[i] - since[i];
             if step > 0.0 {
                 for k in 0..3 {
@@ -214,9 +218,6 @@ impl Pull {
         }
     }
 }
-
-/// No particle makes more steps.
-const MOST_STEPS: usize = 100_000;
 
 /// `to` += `by` · `of`, lane by lane.
 #[inline(always)]
@@ -288,6 +289,22 @@ mod tests {
             let gained = (field.energy(&there) - field.energy(star)) / dot(star.x, field.acceleration(star.x));
             // Stars leave with energies that differ by some 1e-2 of v_c² = −x·a, and streams are some 0.1 kpc wide.
             assert!(off < 0.1 && gained.abs() < 2e-3, "{i}: {off} kpc, {gained:e}");
+        }
+    }
+
+    /// A lane that cannot get to its time in so many steps is nowhere, and the others are not touched by it.
+    #[test]
+    fn a_lane_that_takes_too_many_steps_is_nowhere() {
+        let pull = Pull::new(&field());
+        let star = sample::halo(&mut sample::generator(4, 0), 1)[0];
+        let mut batch = Batch {
+            x: star.x.map(|x| [x; LANES]),
+            v: star.v.map(|v| [v; LANES]),
+        };
+        let times: [f64; LANES] = std::array::from_fn(|i| if i == 3 { 1e9 } else { 0.3 });
+        pull.advance(&mut batch, &times, &Pace::new(250.0, 0.3));
+        for i in 0..LANES {
+            assert_eq!(batch.x[0][i].is_nan() && batch.v[2][i].is_nan(), i == 3, "{i}");
         }
     }
 }

@@ -15,12 +15,15 @@ const HEIGHTS: (f64, f64) = (0.05, 1.0);
 /// Least distance from the centre that steps are made for, kpc.
 const NEAREST: f64 = 0.1;
 
+/// No particle and no orbit makes more steps: what needs more is nowhere.
+pub(crate) const MOST_STEPS: usize = 100_000;
+
 /// How long steps are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     /// km/s.
     speed: f64,
-    /// Squares of the part of the centre, and of what is passed at the disc.
+    /// Square of the disc's height, kpc².
     height2: f64,
 }
 

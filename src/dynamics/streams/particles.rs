@@ -31,11 +31,12 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    /// Steps for an orbit through a point, and for what is stripped from it: as if its speed were what escapes from a halo there.
+    /// Steps for an orbit through a point, and for what is stripped from it: as if its speed were √2 times the circular one there, or half of
+    /// its own where that is more, as where the galaxy hardly attracts.
     fn pace(&self, point: &PhaseSpace) -> Pace {
-        let pull = self.galaxy.acceleration(point.x);
-        let square = -dot(pull, point.x);
-        Pace::new((2.0 * square.max(0.0)).sqrt(), self.pull.height())
+        let circular = -dot(self.galaxy.acceleration(point.x), point.x);
+        let square = (2.0 * circular).max(0.25 * dot(point.v, point.v));
+        Pace::new(square.sqrt(), self.pull.height())
     }
 }
 

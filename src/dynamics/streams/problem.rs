@@ -53,8 +53,9 @@ const ORBIT_STEPS: f64 = 0.2;
 /// A stream of one draw of kicks, and its stars.
 struct Drawn {
     made: Made,
-    /// None where an orbit stands for the stream.
+    /// None where an orbit stands for the stream, and no releases.
     stars: Vec<PhaseSpace>,
+    releases: Vec<Release>,
 }
 
 /// The track at every star, where there is one.
@@ -98,10 +99,6 @@ impl Problem<'_> {
         })
     }
 
-    fn releases(&self, stream: usize, seed: u64) -> Vec<Release> {
-        releases(self.settings.seed, (seed << 32) + stream as u64, self.settings.releases)
-    }
-
     pub fn made(&self, trial: &Trial, stream: usize, own: &[f64; OWN], plan: &Plan, seed: u64) -> Option<Made> {
         self.drawn(trial, stream, own, plan, seed).map(|drawn| drawn.made)
     }
@@ -110,32 +107,28 @@ impl Problem<'_> {
         let frame = &self.observed[stream].frame;
         match self.settings.source {
             Source::Spray => {
-                let stars = stars(trial, frame, own, plan, &self.releases(stream, seed))?;
-                let made = seen(trial, frame, own, plan, &stars)?;
-                Some(Drawn { made, stars })
+                let releases = releases(self.settings.seed, (seed << 32) + stream as u64, self.settings.releases);
+                let stars = stars(trial, frame, own, plan, &releases)?;
+                Some(Drawn {
+                    made: seen(trial, frame, own, plan, &stars)?,
+                    stars,
+                    releases,
+                })
             }
-            Source::Orbit => {
-                let made = on_orbit(&trial.galaxy, frame, own)?;
-                let stars = Vec::new();
-                Some(Drawn { made, stars })
-            }
+            Source::Orbit => Some(Drawn {
+                made: on_orbit(&trial.galaxy, frame, own)?,
+                stars: Vec::new(),
+                releases: Vec::new(),
+            }),
         }
     }
 
     /// The stream of the same draw in another trial galaxy, or on another orbit.
-    fn moved(
-        &self,
-        trial: &Trial,
-        stream: usize,
-        own: &[f64; OWN],
-        plan: &Plan,
-        before: &Drawn,
-        seed: u64,
-    ) -> Option<Made> {
+    fn moved(&self, trial: &Trial, stream: usize, own: &[f64; OWN], plan: &Plan, before: &Drawn) -> Option<Made> {
         let frame = &self.observed[stream].frame;
         match self.settings.source {
             Source::Spray => {
-                let stars = stars(trial, frame, own, plan, &self.releases(stream, seed))?;
+                let stars = stars(trial, frame, own, plan, &before.releases)?;
                 before.made.moved(frame, &before.stars, &stars)
             }
             Source::Orbit => on_orbit(&trial.galaxy, frame, own),
@@ -234,9 +227,7 @@ impl Problem<'_> {
                 };
                 let before = bases[stream * draws].0.as_ref();
                 let made = trial.zip(state.plan.as_ref()).zip(before);
-                let made = made.and_then(|((trial, plan), before)| {
-                    self.moved(trial, stream, &own, plan, before, iteration as u64)
-                });
+                let made = made.and_then(|((trial, plan), before)| self.moved(trial, stream, &own, plan, before));
                 self.tracks(stream, made.as_ref())
             })
             .collect();
