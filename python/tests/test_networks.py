@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -145,3 +146,15 @@ def test_files_that_are_no_networks(run: af.Run, tmp_path: Path) -> None:
     (tmp_path / "other.safetensors").write_bytes(whole.replace(b'"smooth"', b'"wooden"'))
     with pytest.raises(af.ResultsError, match="this file holds actions wooden"):
         af.open_network(tmp_path / "other.safetensors")
+
+
+@pytest.mark.parametrize(("key", "text"), [("toy.stretch", "{}"), ("features", '{"resonances":[{}]}')])
+def test_what_is_not_evaluated_here_is_refused(run: af.Run, tmp_path: Path, key: str, text: str) -> None:
+    whole = run.path("actions.network").read_bytes()
+    length = int.from_bytes(whole[:8], "little")
+    header = json.loads(whole[8 : 8 + length])
+    header["__metadata__"][key] = text
+    edited = json.dumps(header).encode()
+    (tmp_path / "map.safetensors").write_bytes(len(edited).to_bytes(8, "little") + edited + whole[8 + length :])
+    with pytest.raises(af.ResultsError, match="by `actionfinder predict` alone"):
+        af.open_network(tmp_path / "map.safetensors")

@@ -13,6 +13,16 @@ const TOY: &str = "isochrone Phi = -GM/(b + sqrt(b^2 + r^2)), GM = toy.gm in kpc
     J_r = GM/sqrt(-2E) - (L + sqrt(L^2 + 4 GM b))/2; theta_r = 0 at pericentre, theta_z = 0 at the ascending node of an orbit \
     at its pericentre's phase, theta_phi as in Binney & Tremaine (2008), section 3.5.2";
 
+/// What a stretch of radii in front of the toy is.
+pub(crate) const STRETCH: &str = "the toy is given (x~, v~) = (k x, (v + x (x.v)/r^2 (1/g - 1))/k) in place of (x, v); ln k = a + b t + c t^2 + d t^3 \
+    with (a, b, c, d) of the piece number i of `toy.stretch`, t = (ln r - start)/step - i, straight beyond its ends; g = 1 + d ln k/d ln r";
+
+/// What terms of resonances are.
+pub(crate) const RESONANCES: &str = "for each of `resonances` of `features` one feature w/sqrt(w^2 + e^2) after the others, and after the other c_k two: \
+    s w/(w^2 + e^2)/unit sin(n.theta), and the same with cos (left out where time_reversal); n = order in phi, z, r, e = softening, \
+    s = (J_r/T)^(|n_r|/2) (J_z/T)^(|n_z|/2); w = sum of coefficients times u_1^i u_2^j u_3^k, i + j + k <= 6, k fastest, then j, with \
+    u = (ln T, sqrt(J_z/T), sqrt(J_r/T)) less the first of `scales`, over the second, no less than -3 and no more than 3";
+
 /// The multilayer perceptron of the smooth networks.
 const PERCEPTRON: &str = "o(f): y = (f - centre)/width; for each layer k: y = y W + b with W = parameters.2k (inputs x outputs) and \
     b = parameters.(2k+1), then y = y/(1 + exp(-y)) after all layers but the last";

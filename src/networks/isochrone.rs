@@ -4,12 +4,19 @@
 //! for positions and velocities, (φ, z, r) for actions, angles and frequencies; all other dimensions are free.
 //! Everything can be differentiated, also with respect to mass and scale.
 
+use dynamics::phase_space::PhaseSpace;
+use dynamics::potential::{Isochrone as PlainIsochrone, Potential};
 pub use dynamics::units::GRAVITATIONAL_CONSTANT as G;
 use tch::{Device, Kind, Tensor};
 
+use crate::about;
 use crate::autograd::rows_of_jacobian;
 use crate::error::Error;
+use crate::point_transformation::PointTransformation;
 use crate::weights::Weights;
+
+/// Where a file has the stretch of its toy.
+const STRETCH: &str = "toy.stretch";
 
 /// An isochrone Φ = −GM / (b + √(b² + r²)) (Hénon 1959).
 #[derive(Debug)]
@@ -18,6 +25,31 @@ pub struct Isochrone {
     pub gm: Tensor,
     /// Scale b, kpc; a scalar.
     pub scale: Tensor,
+    /// A stretch of radii in front of it: angles and actions are those of the stretched point.
+    pub stretch: Option<PointTransformation>,
+}
+
+/// The toy for single stars, without tensors.
+#[derive(Debug, Clone)]
+pub struct PlainToy {
+    isochrone: PlainIsochrone,
+    stretch: Option<PointTransformation>,
+}
+
+impl PlainToy {
+    fn own(&self, star: &PhaseSpace) -> PhaseSpace {
+        self.stretch.as_ref().map_or(*star, |stretch| stretch.stretched(star))
+    }
+
+    /// Energy per mass, (km/s)².
+    pub fn energy(&self, star: &PhaseSpace) -> f64 {
+        self.isochrone.energy(&self.own(star))
+    }
+
+    /// Ω_r of the toy's orbit, where there is one.
+    pub(crate) fn radial_frequency(&self, star: &PhaseSpace) -> Option<f64> {
+        Some(self.isochrone.actions(&self.own(star)).ok()?.frequencies.r)
+    }
 }
 
 /// Actions, angles in [0, 2π) and frequencies.
@@ -47,6 +79,7 @@ impl Clone for Isochrone {
         Self {
             gm: self.gm.shallow_clone(),
             scale: self.scale.shallow_clone(),
+            stretch: self.stretch.clone(),
         }
     }
 }
@@ -105,9 +138,18 @@ pub(crate) fn floored(actions: &Tensor) -> Tensor {
 
 impl Isochrone {
     /// Puts the toy into a network's file.
-    pub(crate) fn save(&self, weights: &mut Weights) {
+    pub(crate) fn save(&self, weights: &mut Weights) -> Result<(), Error> {
         weights.insert("toy.gm", &self.gm);
         weights.insert("toy.scale", &self.scale);
+        match &self.stretch {
+            Some(stretch) => {
+                weights
+                    .metadata
+                    .insert("stretch_is".to_owned(), about::STRETCH.to_owned());
+                weights.insert_json(STRETCH, stretch)
+            }
+            None => Ok(()),
+        }
     }
 
     /// The toy of a network's file.
@@ -115,6 +157,10 @@ impl Isochrone {
         Ok(Self {
             gm: weights.shaped("toy.gm", &[])?.to_device(device),
             scale: weights.shaped("toy.scale", &[])?.to_device(device),
+            stretch: match weights.metadata.contains_key(STRETCH) {
+                true => Some(weights.json::<PointTransformation>(STRETCH)?.checked()?),
+                false => None,
+            },
         })
     }
 
@@ -124,7 +170,26 @@ impl Isochrone {
         Self {
             gm: scalar(G * mass),
             scale: scalar(scale),
+            stretch: None,
         }
+    }
+
+    /// The stretch of radii by which circular orbits of `field`, between two radii, kpc, become those of this toy.
+    pub fn stretch_for(
+        &self,
+        field: &(impl Potential + ?Sized),
+        radii: [f64; 2],
+    ) -> Result<PointTransformation, Error> {
+        PointTransformation::between(field, &self.plain()?.isochrone, radii)
+    }
+
+    /// The same for single stars.
+    pub fn plain(&self) -> Result<PlainToy, Error> {
+        let isochrone = PlainIsochrone::new(self.mass(), self.scale_kpc());
+        Ok(PlainToy {
+            isochrone: isochrone.map_err(|error| Error::Data(error.to_string()))?,
+            stretch: self.stretch.clone(),
+        })
     }
 
     /// The mass, M_sun.
@@ -137,8 +202,28 @@ impl Isochrone {
         self.scale.double_value(&[])
     }
 
-    /// Energy per mass ½v² + Φ, (km/s)².
+    /// Energy per mass ½v² + Φ, (km/s)², of the stretched point where there is a stretch.
     pub fn energy(&self, x: &Tensor, v: &Tensor) -> Tensor {
+        match &self.stretch {
+            Some(stretch) => {
+                let (x, v) = stretch.forward(x, v);
+                self.own_energy(&x, &v)
+            }
+            None => self.own_energy(x, v),
+        }
+    }
+
+    /// Φ, (km/s)², such that a star with ½v² + Φ < 0 is bound whichever way it moves. **Shape** […, 3] → […].
+    pub fn escape(&self, x: &Tensor) -> Tensor {
+        let own = self.energy(x, &Tensor::zeros_like(x));
+        match &self.stretch {
+            Some(stretch) => own * stretch.least_square(x),
+            None => own,
+        }
+    }
+
+    /// ½v² + Φ of a point that is stretched already.
+    fn own_energy(&self, x: &Tensor, v: &Tensor) -> Tensor {
         let s = (dot(x, x) + self.scale.square()).sqrt();
         dot(v, v) * 0.5 - &self.gm / (&self.scale + s)
     }
@@ -151,12 +236,7 @@ impl Isochrone {
 
     /// Row numbers, over all points in order, of those with E ≥ 0 (or not a number): they have no actions.
     pub fn unbound(&self, x: &Tensor, v: &Tensor) -> Result<Vec<usize>, Error> {
-        let bound = tch::no_grad(|| self.energy(x, v).lt(0.0))
-            .to_device(Device::Cpu)
-            .contiguous()
-            .view(-1);
-        let unbound: Vec<i64> = Vec::try_from(&bound.logical_not().nonzero().view(-1))?;
-        Ok(unbound.into_iter().map(|row| row as usize).collect())
+        positive(&tch::no_grad(|| self.energy(x, v)))
     }
 
     /// Actions, angles and frequencies of (x, v).
@@ -171,7 +251,18 @@ impl Isochrone {
     /// J_z = 0, and the gradients of θ grow like 1/e and 1/sin i; the values there are those of atan2(0, 0) = 0.
     /// **Fails when** a point is unbound: [`Error::Unbound`] with the rows.
     pub fn from_cartesian(&self, x: &Tensor, v: &Tensor) -> Result<ActionAngles, Error> {
-        let rows = self.unbound(x, v)?;
+        match &self.stretch {
+            Some(stretch) => {
+                let (x, v) = stretch.forward(x, v);
+                self.from_own(&x, &v)
+            }
+            None => self.from_own(x, v),
+        }
+    }
+
+    /// [`from_cartesian`](Self::from_cartesian) of points that are stretched already.
+    fn from_own(&self, x: &Tensor, v: &Tensor) -> Result<ActionAngles, Error> {
+        let rows = positive(&tch::no_grad(|| self.own_energy(x, v)))?;
         if !rows.is_empty() {
             return Err(Error::Unbound {
                 rows,
@@ -190,7 +281,7 @@ impl Isochrone {
 
         let r2 = dot(x, x);
         let s = (&r2 + b.square()).sqrt();
-        let w = (self.energy(x, v) * -2.0).rsqrt();
+        let w = (self.own_energy(x, v) * -2.0).rsqrt();
         let a = gm * w.square();
         let m = (l.square() + b * gm * 4.0).sqrt();
         let actions = Tensor::stack(&[l3.shallow_clone(), planar / &tilt, gm * &w - (&l + &m) * 0.5], -1);
@@ -226,18 +317,25 @@ impl Isochrone {
     ///
     /// dθ/dt = Ω + ∂θ/∂v·δa, dJ/dt = ∂J/∂v·δa.
     ///
-    /// The sum ∂θ/∂x·v + ∂θ/∂v·a is the same but for rounding: next to the z axis its terms grow like 1/R.
+    /// The sum ∂θ/∂x·v + ∂θ/∂v·a is the same but for rounding: next to the z axis its terms grow like 1/R. Stretched points move with
+    /// another velocity than their momentum says: δv = dx̃/dt − ṽ then counts, too, with ∂θ/∂x̃ and ∂J/∂x̃.
     ///
     /// **Shape** [stars, 3], without a graph. **Fails when** a point is unbound.
     pub fn motion(&self, x: &Tensor, v: &Tensor, a: &Tensor) -> Result<Motion, Error> {
-        let (x, v) = (x.detach(), v.detach().set_requires_grad(true));
-        let (at, by_velocity) = tch::with_grad(|| {
-            let at = self.from_cartesian(&x, &v)?;
-            let rows = rows_of_jacobian(&Tensor::cat(&[&at.angles, &at.actions], -1), &[&v]);
-            Ok::<_, Error>((at, rows))
-        })?;
-        let excess = (a - tch::no_grad(|| self.acceleration(&x))).unsqueeze(-1);
-        let change = by_velocity.matmul(&excess).squeeze_dim(-1);
+        let (at, change) = match &self.stretch {
+            None => {
+                let (x, v) = (x.detach(), v.detach().set_requires_grad(true));
+                let excess = a - tch::no_grad(|| self.acceleration(&x));
+                self.changes(&x, &v, &[&v], &excess)?
+            }
+            Some(stretch) => {
+                let ((own_x, own_v), (of_x, of_v)) = tch::no_grad(|| (stretch.forward(x, v), stretch.rates(x, v, a)));
+                let of_v = of_v - tch::no_grad(|| self.acceleration(&own_x));
+                let excess = Tensor::cat(&[of_x - &own_v, of_v], -1);
+                let (own_x, own_v) = (own_x.set_requires_grad(true), own_v.set_requires_grad(true));
+                self.changes(&own_x, &own_v, &[&own_x, &own_v], &excess)?
+            }
+        };
         let at = ActionAngles {
             actions: at.actions.detach(),
             angles: at.angles.detach(),
@@ -250,6 +348,22 @@ impl Isochrone {
         })
     }
 
+    /// Angles and actions of a stretched point, and how they change where the coordinates `by` change by `excess`.
+    fn changes(
+        &self,
+        x: &Tensor,
+        v: &Tensor,
+        by: &[&Tensor],
+        excess: &Tensor,
+    ) -> Result<(ActionAngles, Tensor), Error> {
+        let (at, rows) = tch::with_grad(|| {
+            let at = self.from_own(x, v)?;
+            let rows = rows_of_jacobian(&Tensor::cat(&[&at.angles, &at.actions], -1), by);
+            Ok::<_, Error>((at, rows))
+        })?;
+        Ok((at, rows.matmul(&excess.unsqueeze(-1)).squeeze_dim(-1)))
+    }
+
     /// (x, v) of angles and actions: the inverse of [`Isochrone::from_cartesian`].
     ///
     /// Kepler's equation θ_r = η − (ε/a) sin η is solved by Newton's method without a graph; two more steps with a graph
@@ -259,6 +373,15 @@ impl Isochrone {
     /// **Fails when** J_r or J_z is negative: the result is not a number. At J_r = 0 or J_z = 0 the gradient with
     /// respect to that action is infinite by nature (it is a polar coordinate's).
     pub fn to_cartesian(&self, angles: &Tensor, actions: &Tensor) -> (Tensor, Tensor) {
+        let (x, v) = self.to_own(angles, actions);
+        match &self.stretch {
+            Some(stretch) => stretch.backward(&x, &v),
+            None => (x, v),
+        }
+    }
+
+    /// The stretched point of angles and actions.
+    pub(crate) fn to_own(&self, angles: &Tensor, actions: &Tensor) -> (Tensor, Tensor) {
         let (gm, b) = (&self.gm, &self.scale);
         let (j_phi, j_z, j_r) = (part(actions, 0), part(actions, 1), part(actions, 2));
         let (theta_phi, theta_z, theta_r) = (part(angles, 0), part(angles, 1), part(angles, 2));
@@ -308,7 +431,7 @@ impl Isochrone {
     }
 
     /// ∂(x, v)/∂θ at fixed actions, in closed form: the flow that the action J_i generates,
-    /// ∂x/∂θ_i = ∂J_i/∂v, ∂v/∂θ_i = −∂J_i/∂x.
+    /// ∂x/∂θ_i = ∂J_i/∂v, ∂v/∂θ_i = −∂J_i/∂x; of points that are stretched already.
     ///
     /// **Shape** two tensors […, 3 (φ, z, r), 3 (x, y, z)].
     pub fn flows(&self, x: &Tensor, v: &Tensor) -> (Tensor, Tensor) {
@@ -319,7 +442,7 @@ impl Isochrone {
         let sense = sign(&part(&momentum, 2)).unsqueeze(-1);
         let s = (dot(x, x) + b.square()).sqrt().unsqueeze(-1);
         let gradient = gm * x / (&s * (b + &s).square());
-        let per_energy = gm * (self.energy(x, v) * -2.0).pow_tensor_scalar(-1.5).unsqueeze(-1);
+        let per_energy = gm * (self.own_energy(x, v) * -2.0).pow_tensor_scalar(-1.5).unsqueeze(-1);
         let per_momentum = (&l / (l.square() + b * gm * 4.0).sqrt() + 1.0) * 0.5;
         let turn = |y: &Tensor| {
             let zero = Tensor::zeros_like(&part(y, 0));
@@ -333,6 +456,13 @@ impl Isochrone {
         let flow_v = Tensor::stack(&[turn_v.shallow_clone(), spin_v - sense * turn_v, along_v], -2);
         (flow_x, flow_v)
     }
+}
+
+/// Row numbers of energies that are not below zero.
+fn positive(energies: &Tensor) -> Result<Vec<usize>, Error> {
+    let bound = energies.lt(0.0).to_device(Device::Cpu).contiguous().view(-1);
+    let unbound: Vec<i64> = Vec::try_from(&bound.logical_not().nonzero().view(-1))?;
+    Ok(unbound.into_iter().map(|row| row as usize).collect())
 }
 
 /// η of η − κ sin η = M for 0 ≤ κ < 1, in the branch of M in (−π, π].

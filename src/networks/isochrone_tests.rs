@@ -108,6 +108,7 @@ fn gradients_with_respect_to_mass_and_scale_agree_with_central_differences() {
     let toy = |parameters: &Tensor| Isochrone {
         gm: parameters.get(0),
         scale: parameters.get(1),
+        stretch: None,
     };
     let parameters = Tensor::from_slice(&[G * 3.334e11, 5.0]);
     assert_gradient(&parameters, 1e-4, 1e-7, |parameters| {

@@ -14,6 +14,7 @@ pub mod map;
 pub mod optimiser;
 pub mod paper;
 pub mod perceptron;
+pub mod point_transformation;
 pub mod random;
 pub mod region;
 pub mod sky;

@@ -94,6 +94,22 @@ impl Perceptron {
         }
     }
 
+    /// The same with more inputs and outputs, whose weights are zero.
+    pub fn widened(&self, [inputs, outputs]: [i64; 2]) -> Self {
+        let mut layers = self.parameters();
+        let last = layers.len() - 2;
+        let zeros = |rows: i64, of: &Tensor| Tensor::zeros([rows, of.size()[1]], (of.kind(), of.device()));
+        layers[0] = Tensor::cat(&[&layers[0], &zeros(inputs, &layers[0])], 0);
+        let weight = layers[last].tr();
+        layers[last] = Tensor::cat(&[&weight, &zeros(outputs, &weight)], 0).tr().contiguous();
+        let bias = &layers[last + 1];
+        layers[last + 1] = Tensor::cat(&[bias, &Tensor::zeros([outputs], (bias.kind(), bias.device()))], 0);
+        let trained = |layer: Tensor| layer.detach().set_requires_grad(true);
+        Self {
+            layers: layers.into_iter().map(trained).collect(),
+        }
+    }
+
     /// Weight and bias of each layer in turn: everything that is trained.
     pub fn parameters(&self) -> Vec<Tensor> {
         self.layers.iter().map(Tensor::shallow_clone).collect()

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::columns::{self, CARTESIAN, Column, OBSERVABLES};
 use crate::common::networks;
-use crate::common::parameters::{Kpc, dropout, not_negative, positive};
+use crate::common::parameters::{KmPerSecondKpc, Kpc, dropout, not_negative, positive};
 use crate::common::potentials::{self, MassAndScale, PotentialParameters};
 use crate::common::set_aside::{self, OnFailure};
 use crate::common::sun::{self, SunParameters};
@@ -71,6 +71,18 @@ pub struct Smooth {
     pub symmetry: Symmetry,
     /// Whether the map is made odd under time reversal.
     pub time_reversal: bool,
+    /// Whether radii are stretched in front of the toy, so that circular orbits of the field at the input `field` become those of the toy.
+    /// For discs: nearly circular orbits have no angles in a toy of another circular speed. For halos it makes things worse.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub point_transformation: bool,
+    /// Resonances [n_r, n_z] of which the map has terms of their own, that grow as 1/(n·Ω): [2, -2] for discs. Where they are is told by the
+    /// network at the input `start`, which is gone on from, in the field at the input `field`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resonances: Vec<[i64; 2]>,
+    /// Spread of the actions along a stream, km/s kpc, from which on it counts by its logarithm only; left out, every stream counts by its spread. Trapped
+    /// and chaotic orbits have no sharp actions, and take the steps from all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saturation: Option<KmPerSecondKpc>,
     /// Streams made in the learned field at the input `field`, to train on besides those given.
     pub synthetic: Synthetic,
     /// Lets mean |dJ/dt| along orbits count in the loss: Ibata et al. (2021), section 7.
@@ -305,6 +317,7 @@ impl Stage for TrainActions {
                 if flow.is_some() && !connected.contains_key("field") {
                     return Err("network.smooth.flow: needs a potential, or a field at the input `field`".to_owned());
                 }
+                own.connected(connected)?;
                 "km/s kpc"
             }
             Network::Paper(own) => match own.loss {
@@ -363,9 +376,38 @@ impl Stage for TrainActions {
     }
 }
 
+/// Greatest |n| of a resonance.
+const MOST: i64 = 20;
+
 impl Smooth {
+    /// What its parameters need at the inputs.
+    fn connected(&self, connected: &Connected) -> Result<(), String> {
+        let has = |port| connected.contains_key(port);
+        if self.point_transformation && !has("field") && !has("start") {
+            return Err("network.smooth.point_transformation: needs a field at the input `field`".to_owned());
+        }
+        if !self.resonances.is_empty() && !(has("field") && has("start")) {
+            let needs = "needs a network at the input `start`, which tells where they are, and a field at `field`";
+            return Err(format!("network.smooth.resonances: {needs}"));
+        }
+        Ok(())
+    }
+
     fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
+        for (number, order) in self.resonances.iter().enumerate() {
+            let place = format!("network.smooth.resonances[{number}]");
+            if order.iter().any(|n| *n == 0 || n.abs() > MOST) {
+                let message = format!("n_r and n_z must be from 1 to {MOST}, or from -{MOST} to -1");
+                faults.push(Fault::new(&place, message));
+            } else if self.resonances[..number].contains(order) {
+                faults.push(Fault::new(&place, "is there twice".to_owned()));
+            }
+        }
+        if self.symmetry == Symmetry::Spherical && !self.resonances.is_empty() {
+            let message = "is not for `symmetry: spherical`, where J_z is not corrected";
+            faults.push(Fault::new("network.smooth.resonances", message));
+        }
         faults.extend(positive("network.smooth.width", self.width));
         faults.extend(positive("network.smooth.depth", self.depth));
         let Synthetic {

@@ -254,3 +254,63 @@ fn a_training_goes_on_from_another_network() {
     assert_eq!(gave.code, 4, "{}", gave.err);
     assert!(gave.err.contains("input start: has"), "{}", gave.err);
 }
+
+/// Radii stretched by the learned field, then resonances where the first map says that they are; each needs its inputs.
+#[test]
+fn a_training_takes_up_resonances_of_the_field() {
+    let pipeline = "\
+pipeline: resonant
+about: A map with terms of resonances
+stages:
+  orbits:
+    integrate_orbits:
+      with:
+        potential: { miyamoto_nagai: { mass: 1.0e11, radius: 3.0, height: 0.5 } }
+        sample: halo
+        halo: { within: 40 }
+        streams: 48
+        stars: 8
+        duration: 2
+        seed: 1
+  sets: { split: { from: { stars: orbits }, with: { train: 0.75, seed: 1 } } }
+  field: { train_potential: { from: { train: sets.train } } }
+  first:
+    train_actions:
+      from: { train: sets.train, validation: sets.test, field: field }
+      with:
+        network: { smooth: { width: 8, depth: 2, point_transformation: true, saturation: 5, synthetic: { copies: 1 } } }
+        unbound: set_aside
+        training: { epochs: 6 }
+  actions:
+    train_actions:
+      from: { train: sets.train, validation: sets.test, field: field, start: first.network }
+      with:
+        network: { smooth: { resonances: [[3, -4], [20, -1]], synthetic: { copies: 1 } } }
+        unbound: set_aside
+        training: { epochs: 3 }
+  found: { predict: { from: { network: actions.network, stars: sets.test } } }
+";
+    let place = Place::with(pipeline);
+    let told = place.well(&["run", "p.yaml", "--log", "plain"]);
+    let said = format!("{}{}", told.out, told.err);
+    assert!(said.contains("radii are stretched by "), "{said}");
+    assert!(said.contains("hardly an orbit comes near n_r = 20, n_z = -1"), "{said}");
+    assert!(!said.contains("near n_r = 3,"), "{said}");
+    let spread = place.well(&["show", "p.yaml", "actions.spread"]).out;
+    assert!(spread.contains("network"), "{spread}");
+
+    let refused = |from: &str, to: &str| {
+        let edited = pipeline.replace(from, to);
+        assert_ne!(edited, pipeline);
+        let gave = Place::with(&edited).run(&["plan", "p.yaml"]);
+        assert_eq!(gave.code, 2, "{}{}", gave.out, gave.err);
+        gave.err
+    };
+    let without = refused(", field: field, start: first.network", ", field: field");
+    assert!(without.contains("needs a network at the input `start`"), "{without}");
+    let without = refused("validation: sets.test, field: field }", "validation: sets.test }");
+    assert!(without.contains("point_transformation: needs a field"), "{without}");
+    assert!(refused("[20, -1]", "[20, 0]").contains("n_r and n_z must be from 1 to 20"));
+    assert!(refused("[20, -1]", "[3, -4]").contains("is there twice"));
+    assert!(refused("saturation: 5", "saturation: -5").contains("saturation"));
+}

@@ -96,6 +96,8 @@ impl Model {
         let toy = Isochrone {
             gm: toy.gm.detach(),
             scale: toy.scale.detach(),
+            // Only its force is used.
+            stretch: None,
         };
         let mut random = generator(seed, "weights", 0);
         let (units, parts) = match form {
@@ -226,7 +228,7 @@ impl Model {
         weights.insert_list("parameters", &self.parameters());
         weights.insert("centre", &self.centre);
         weights.insert("width", &self.width);
-        self.toy.save(&mut weights);
+        self.toy.save(&mut weights)?;
         NetworkKind::FreeField.write(&mut weights);
         weights.insert_json("form", &self.form)?;
         weights.insert_json("units", &self.units)?;

@@ -2,11 +2,13 @@
 //! function is periodic in θ by construction.
 
 mod dual;
+mod resonance;
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use self::dual::Dual;
+pub use self::resonance::Resonance;
 use crate::isochrone::{Isochrone, magnitude, part};
 use crate::perceptron::Inputs;
 
@@ -24,7 +26,7 @@ pub enum Symmetry {
 }
 
 /// Which features there are, and their scales.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Features {
     /// Symmetry of G.
     pub symmetry: Symmetry,
@@ -37,6 +39,9 @@ pub struct Features {
     /// Height above the plane at which |z| is softened, in units of `length`.
     #[serde(default = "usual_softening")]
     pub height: f64,
+    /// Resonances that G has terms of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resonances: Vec<Resonance>,
 }
 
 fn usual_softening() -> f64 {
@@ -58,10 +63,12 @@ impl Features {
         self.height < SOFTENING
     }
 
-    /// How many outputs the network has: G = p·o₁ + q·o₂ + o₃ with p ∝ x·v, q ∝ z v_z.
+    /// How many outputs the network has: G = p·o₁ + q·o₂ + o₃ with p ∝ x·v, q ∝ z v_z, and two terms for each resonance; those that are even
+    /// under time reversal are left out where G is odd.
     pub fn outputs(&self) -> i64 {
         let odd = if self.symmetry == Symmetry::Spherical { 1 } else { 2 };
-        odd + i64::from(!self.time_reversal)
+        let resonances = self.resonances.len() as i64;
+        odd + resonances + (1 + resonances) * i64::from(!self.time_reversal)
     }
 
     /// How many features a point has.
@@ -73,15 +80,15 @@ impl Features {
 
     /// Features at the toy points of (θ, J'), by plain tensors: differentiate with autograd.
     pub fn at(&self, toy: &Isochrone, angles: &Tensor, actions: &Tensor) -> Inputs {
-        let (x, v) = toy.to_cartesian(angles, actions);
+        let (x, v) = toy.to_own(angles, actions);
         let components = |y: &Tensor| [0, 1, 2].map(|axis| Dual::constant(part(y, axis)));
-        self.collect(&components(&x), &components(&v), actions)
+        self.collect(&components(&x), &components(&v), angles, actions)
     }
 
     /// Features at the toy points of (θ, J') and their derivatives by θ, in closed form; no graph is made.
     pub fn with_tangents(&self, toy: &Isochrone, angles: &Tensor, actions: &Tensor) -> Inputs {
         tch::no_grad(|| {
-            let (x, v) = toy.to_cartesian(angles, actions);
+            let (x, v) = toy.to_own(angles, actions);
             let (flow_x, flow_v) = toy.flows(&x, &v);
             let components = |y: &Tensor, flow: &Tensor| {
                 [0, 1, 2].map(|axis| Dual {
@@ -89,11 +96,12 @@ impl Features {
                     tangent: Some(part(flow, axis)),
                 })
             };
-            self.collect(&components(&x, &flow_x), &components(&v, &flow_v), actions)
+            self.collect(&components(&x, &flow_x), &components(&v, &flow_v), angles, actions)
         })
     }
 
-    fn collect(&self, [x, y, z]: &[Dual; 3], [vx, vy, vz]: &[Dual; 3], actions: &Tensor) -> Inputs {
+    fn collect(&self, [x, y, z]: &[Dual; 3], [vx, vy, vz]: &[Dual; 3], angles: &Tensor, actions: &Tensor) -> Inputs {
+        let with_tangents = x.tangent.is_some();
         let (h, u) = (1.0 / self.length, 1.0 / self.speed);
         let ([x, y, z], [vx, vy, vz]) = ([x, y, z].map(|a| a.scale(h)), [vx, vy, vz].map(|a| a.scale(u)));
         let plane = x.square().add(&y.square());
@@ -143,6 +151,14 @@ impl Features {
         }
         if !self.time_reversal {
             factors.push(Dual::constant(Tensor::ones_like(&total)));
+        }
+        for resonance in &self.resonances {
+            let terms = resonance.terms(angles, actions, with_tangents);
+            features.push(terms.side);
+            factors.push(terms.sine);
+            if !self.time_reversal {
+                factors.push(terms.cosine);
+            }
         }
         let (values, tangents) = stack(&features);
         let (factors, factor_tangents) = stack(&factors);

@@ -2,7 +2,7 @@
 
 use dynamics::orbit::dense;
 use dynamics::phase_space::PhaseSpace;
-use dynamics::potential::{Isochrone as PlainIsochrone, Potential};
+use dynamics::potential::Potential;
 use dynamics::units::{Gyr, Natural};
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -70,7 +70,7 @@ pub fn synthetic_streams(
 ) -> Result<Synthetic, Error> {
     let plain = streams.points()?;
     let stars: Vec<PhaseSpace> = plain.iter().flatten().copied().collect();
-    let toy = PlainIsochrone::new(toy.mass(), toy.scale_kpc()).map_err(|error| Error::Data(error.to_string()))?;
+    let toy = toy.plain()?;
     let square = |y: [f64; 3]| y.iter().map(|c| c * c).sum::<f64>();
     let farthest = stars.iter().map(|star| square(star.x)).fold(0.0, f64::max).sqrt();
     let component = (stars.iter().map(|star| square(star.v)).sum::<f64>() / (3.0 * stars.len().max(1) as f64)).sqrt();
@@ -92,7 +92,7 @@ pub fn synthetic_streams(
             }
         };
         let phase = options.periods * std::f64::consts::TAU;
-        let span = Gyr::from(Natural::of_phase(phase, toy.actions(&start).ok()?.frequencies.r)).0;
+        let span = Gyr::from(Natural::of_phase(phase, toy.radial_frequency(&start)?)).0;
         let mut times: Vec<f64> = (0..options.stars).map(|_| random.random_range(0.0..span)).collect();
         times.sort_by(f64::total_cmp);
         let orbit = dense::integrate(field, &start, &Gyr::all(&times), options.tolerance).ok()?;

@@ -131,6 +131,7 @@ impl InverseModel {
                     length,
                     speed,
                     height: SOFTENING,
+                    resonances: Vec::new(),
                 };
                 let values = features.at(&toy, theta, &floored(action)).values;
                 let size = size(*values.size().last().unwrap_or(&1), width, depth);
@@ -259,7 +260,7 @@ impl InverseModel {
         let mut weights = Weights::default();
         NetworkKind::Inverse.write(&mut weights);
         weights.insert_json("form", &self.form)?;
-        self.toy.save(&mut weights);
+        self.toy.save(&mut weights)?;
         weights.insert_list("parameters", &self.parameters());
         if let Body::Smooth {
             features,

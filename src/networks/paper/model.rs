@@ -48,6 +48,7 @@ impl PaperModel {
         Isochrone {
             gm: self.log_gm.exp(),
             scale: self.log_scale.exp(),
+            stretch: None,
         }
     }
 
@@ -101,7 +102,7 @@ impl PaperModel {
             weights.insert(name, &tensor);
         }
         let toy = tch::no_grad(|| self.toy());
-        toy.save(&mut weights);
+        toy.save(&mut weights)?;
         NetworkKind::Paper.write(&mut weights);
         weights.insert_json("architecture", &self.map.architecture())?;
         weights.insert_json("free", &self.free)?;

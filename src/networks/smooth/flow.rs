@@ -2,7 +2,7 @@
 
 use dynamics::orbit::dense;
 use dynamics::phase_space::PhaseSpace;
-use dynamics::potential::{Isochrone as PlainIsochrone, Potential};
+use dynamics::potential::Potential;
 use dynamics::units::Natural;
 use rayon::prelude::*;
 use tch::{Kind, Tensor};
@@ -44,9 +44,9 @@ impl Flow {
     ) -> Result<Self, Error> {
         let everyone = Streams::new(streams.x.shallow_clone(), streams.v.shallow_clone());
         let stars: Vec<PhaseSpace> = everyone.points()?.into_iter().flatten().collect();
-        let toy = PlainIsochrone::new(toy.mass(), toy.scale_kpc()).map_err(|error| Error::Data(error.to_string()))?;
+        let toy = toy.plain()?;
         let moved = |star: &PhaseSpace, side: f64| -> Option<PhaseSpace> {
-            let time = Natural::of_phase(side * PHASE, toy.actions(star).ok()?.frequencies.r);
+            let time = Natural::of_phase(side * PHASE, toy.radial_frequency(star)?);
             let orbit = dense::integrate(field, star, &[time.into()], TOLERANCE).ok()?;
             let point = *orbit.points.first()?;
             (toy.energy(&point) < 0.0).then_some(point)
@@ -104,6 +104,7 @@ mod tests {
     use crate::test_support::{halo_streams, paper_isochrone};
     use crate::training::Unwatched;
     use crate::weights::Checkpoint;
+    use dynamics::potential::Isochrone as PlainIsochrone;
 
     fn field() -> PlainIsochrone {
         PlainIsochrone::new(3.334e11, 5.0).unwrap()

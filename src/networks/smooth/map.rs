@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
+use crate::about;
 use crate::error::Error;
-use crate::features::{Features, Symmetry, height, median_height};
+use crate::features::{Features, Resonance, Symmetry, height, median_height};
 use crate::isochrone::{Isochrone, floored};
 use crate::map::NetworkKind;
 use crate::perceptron::{Inputs, Perceptron, Size, Start};
@@ -87,13 +88,11 @@ impl SmoothMap {
                 time_reversal: shape.time_reversal,
                 length,
                 speed,
+                resonances: Vec::new(),
                 height: softening.map_or_else(|| height(median_height(x) / length), |softening| softening / length),
             };
             let found = toy.from_cartesian(x, v)?;
-            let values = features.at(&toy, &found.angles, &floored(&found.actions)).values;
-            let values = values.view([-1, *values.size().last().unwrap_or(&1)]);
-            let centre = values.mean_dim(0, false, Kind::Double);
-            let width = values.std_dim(0, true, false).clamp_min(1e-6);
+            let (centre, width) = moments(&features.at(&toy, &found.angles, &floored(&found.actions)).values);
             let size = shape.size(centre.size1()?, &features);
             let perceptron = Perceptron::new(size, Start::Zero, &mut generator(seed, "weights", 0), x.device());
             Ok(Self {
@@ -107,13 +106,50 @@ impl SmoothMap {
         })
     }
 
+    /// The same map with terms of `resonances` in G, which are zero until they are trained. `actions` are J' by which their features are
+    /// standardised, [any, 3].
+    ///
+    /// **Fails when** it has such terms already.
+    pub fn with_resonances(self, resonances: Vec<Resonance>, actions: &Tensor) -> Result<Self, Error> {
+        if !self.features.resonances.is_empty() {
+            return Err(Error::Data(
+                "the network to start from has terms of resonances already".to_owned(),
+            ));
+        }
+        let outputs = self.features.outputs();
+        let features = Features {
+            resonances,
+            ..self.features
+        };
+        tch::no_grad(|| {
+            let angles = Tensor::zeros_like(actions);
+            let (centre, width) = moments(&features.at(&self.toy, &angles, &floored(actions)).values);
+            let known = self.centre.size1()?;
+            let after = |own: &Tensor, all: Tensor| Tensor::cat(&[own, &all.slice(0, known, None, 1)], 0);
+            let (centre, width) = (after(&self.centre, centre), after(&self.width, width));
+            let more = [centre.size1()? - known, features.outputs() - outputs];
+            Ok(Self {
+                perceptron: self.perceptron.widened(more),
+                features,
+                centre,
+                width,
+                ..self
+            })
+        })
+    }
+
+    /// The resonances that G has terms of.
+    pub fn resonances(&self) -> &[Resonance] {
+        &self.features.resonances
+    }
+
     /// Form of G.
     pub fn shape(&self) -> Shape {
         self.shape
     }
 
     /// What actions of the data are like: median distance times median speed, km/s kpc.
-    pub(crate) fn action_scale(&self) -> f64 {
+    pub fn action_scale(&self) -> f64 {
         self.features.length * self.features.speed
     }
 
@@ -188,10 +224,14 @@ impl SmoothMap {
         self.perceptron.save(&mut weights);
         weights.insert("centre", &self.centre);
         weights.insert("width", &self.width);
-        self.toy.save(&mut weights);
+        self.toy.save(&mut weights)?;
         NetworkKind::Smooth.write(&mut weights);
         weights.insert_json("shape", &self.shape)?;
         weights.insert_json("features", &self.features)?;
+        if !self.resonances().is_empty() {
+            let text = about::RESONANCES.to_owned();
+            weights.metadata.insert("resonances_are".to_owned(), text);
+        }
         Ok(weights)
     }
 
@@ -201,6 +241,7 @@ impl SmoothMap {
         let get = |name: &str, size: &[i64]| weights.shaped(name, size).map(|tensor| tensor.to_device(device));
         let shape: Shape = weights.json("shape")?;
         let features: Features = weights.json("features")?;
+        features.resonances.iter().try_for_each(Resonance::check)?;
         let toy = Isochrone::read(weights, device)?;
         let inputs = features.count(&toy);
         Ok(Self {
@@ -212,4 +253,11 @@ impl SmoothMap {
             features,
         })
     }
+}
+
+/// Mean and standard deviation of each feature over all points.
+fn moments(values: &Tensor) -> (Tensor, Tensor) {
+    let values = values.view([-1, *values.size().last().unwrap_or(&1)]);
+    let width = values.std_dim(0, true, false).clamp_min(1e-6);
+    (values.mean_dim(0, false, Kind::Double), width)
 }

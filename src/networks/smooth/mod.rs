@@ -6,11 +6,13 @@ pub mod exact;
 pub mod flow;
 pub mod jacobian;
 pub mod map;
+mod resonances;
 pub mod train;
 
 pub use flow::Flow;
 pub use jacobian::Jacobian;
 pub use map::{Shape, SmoothMap};
+pub use resonances::find_resonances;
 pub use train::{Options, Trained, train, train_from};
 
 #[cfg(test)]

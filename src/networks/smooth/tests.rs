@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::*;
 use crate::error::Error;
-use crate::features::{Features, Symmetry, height};
+use crate::features::{Features, Resonance, Symmetry, height};
 use crate::isochrone::{Isochrone, floored};
 use crate::streams::{Streams, ToyPoints};
 use crate::test_support::{
@@ -117,12 +117,110 @@ fn usual_features(length: f64, speed: f64) -> Features {
         length,
         speed,
         height: height(1.0),
+        resonances: Vec::new(),
     }
 }
 
 #[test]
 fn the_map_of_random_weights_is_canonical() {
+    assert_canonical(&random_map(Symmetry::None, false));
+}
+
+#[test]
+fn the_map_with_a_stretched_toy_and_resonances_is_canonical() {
+    assert_canonical(&resonant_map(true));
+}
+
+/// A map with random weights, with terms of the resonances 5 Ω_r = 8 Ω_z and 3 Ω_r = 5 Ω_z of the toy itself, whose radii may be stretched.
+fn resonant_map(is_stretched: bool) -> SmoothMap {
     let map = random_map(Symmetry::None, false);
+    let (x, v) = halo_points(2000, 12);
+    let found = map.toy.from_cartesian(&x, &v).unwrap();
+    let of = |order| {
+        Resonance::of(order, &found.actions, &found.frequencies)
+            .unwrap()
+            .unwrap()
+    };
+    let resonances = vec![of([0, -8, 5]), of([0, -5, 3])];
+    let mut map = map.with_resonances(resonances, &found.actions).unwrap();
+    if is_stretched {
+        let wrong = dynamics::potential::Logarithmic::new(180.0, 3.0, [1.0; 3]).unwrap();
+        map.toy.stretch = Some(map.toy.stretch_for(&wrong, [1.0, 12.0]).unwrap());
+    }
+    bend(&map, 0.05);
+    map
+}
+
+/// The slope is the gradient with resonances, too, and a file gives the same map.
+#[test]
+fn terms_of_resonances_are_differentiated_and_kept() {
+    let map = resonant_map(true);
+    let points = points(50, 1);
+    let actions = floored(&points.actions);
+    let angles = points.angles.detach().set_requires_grad(true);
+    let sum = map.generating_function(&angles, &actions).sum(Kind::Double);
+    let gradient = Tensor::run_backward(&[sum], &[&angles], false, false);
+    let slope = map.slope(&points.angles, &actions);
+    let size = gradient[0].abs().max().double_value(&[]);
+    assert!(size > 1.0 && distance(&gradient[0], &slope) < 1e-9 * size);
+    let again = SmoothMap::from_weights(&map.to_weights().unwrap(), Device::Cpu).unwrap();
+    assert_eq!(again.resonances(), map.resonances());
+    assert_eq!(again.toy.stretch, map.toy.stretch);
+    assert_eq!(distance(&again.slope(&points.angles, &actions), &slope), 0.0);
+    let damaged = |from: &str, to: &str| {
+        let mut weights = map.to_weights().unwrap();
+        for text in weights.metadata.values_mut() {
+            *text = text.replace(from, to);
+        }
+        SmoothMap::from_weights(&weights, Device::Cpu).unwrap_err().to_string()
+    };
+    assert!(damaged("\"coefficients\":[", "\"coefficients\":[1.0,").contains("damaged resonance"));
+    assert!(damaged("\"step\":", "\"step\":-").contains("damaged stretch"));
+}
+
+/// What a resonance adds is zero until it is trained.
+#[test]
+fn a_map_with_new_resonances_is_the_same_map() {
+    let before = random_map(Symmetry::None, false);
+    let (x, v) = halo_points(2000, 12);
+    let found = before.toy.from_cartesian(&x, &v).unwrap();
+    let resonance = Resonance::of([0, -5, 3], &found.actions, &found.frequencies)
+        .unwrap()
+        .unwrap();
+    let points = points(50, 1);
+    let slope = before.slope(&points.angles, &points.actions);
+    let after = before.with_resonances(vec![resonance], &found.actions).unwrap();
+    // Sums of more terms, of which the new ones are zero.
+    assert!(distance(&slope, &after.slope(&points.angles, &points.actions)) < 1e-12);
+    assert!(after.with_resonances(Vec::new(), &found.actions).is_err());
+}
+
+/// In its own field the exact toy has the resonances where its frequencies say.
+#[test]
+fn resonances_are_found_where_they_are() {
+    let toy = paper_isochrone();
+    let field = dynamics::potential::Isochrone::new(toy.mass(), toy.scale_kpc()).unwrap();
+    let streams = halo_streams(400, 4, 2);
+    let map = SmoothMap::new(toy, quick(1).shape, &streams.x, &streams.v, 1).unwrap();
+    let (found, actions) = find_resonances(&map, &field, &streams, &[[3, -5], [5, -1]]).unwrap();
+    // Ω_z/Ω_r of an isochrone is between 1/2 and 1.
+    let [resonance] = found.as_slice() else {
+        panic!("{} resonances", found.len())
+    };
+    assert_eq!((resonance.order(), actions.size()), ([3, -5], vec![400, 3]));
+    let (x, v) = halo_points(500, 9);
+    let other = map.toy.from_cartesian(&x, &v).unwrap();
+    let exact = other.frequencies.select(-1, 1) / other.frequencies.select(-1, 2) * -5.0 + 3.0;
+    let miss = (resonance.ratio(&other.actions) - &exact).abs();
+    let near = miss.masked_select(&exact.abs().lt(0.05));
+    assert!(
+        near.numel() > 20 && near.median().double_value(&[]) < 2e-3,
+        "{}",
+        near.median().double_value(&[])
+    );
+}
+
+fn assert_canonical(map: &SmoothMap) {
     let stars = 4;
     let (x, v) = halo_points(stars, 7);
     let point = Tensor::cat(&[x, v], -1);
@@ -133,7 +231,7 @@ fn the_map_of_random_weights_is_canonical() {
     let shifts = eye.view([6, 1, 1, 6]) * Tensor::from_slice(&steps).view([1, 6, 1, 1]);
     let moved = (point + shifts).view([-1, 1, 6]);
     let streams = Streams::new(moved.narrow(-1, 0, 3), moved.narrow(-1, 3, 3));
-    let (angles, actions) = image(&map, &streams.toy_points(&map.toy).unwrap());
+    let (angles, actions) = image(map, &streams.toy_points(&map.toy).unwrap());
     let shape = [6, 6, stars as i64, 3];
     let (angles, actions) = (angles.view(shape), actions.view(shape));
     let turn = std::f64::consts::TAU;

@@ -34,6 +34,9 @@ pub struct Options {
     /// Deviation at which the loss passes from square to absolute, in the same units. Absolute deviations, far below any that are
     /// left, are learned best: 5e-4 gives three times the errors, in the median and by the worst streams.
     pub robust: f64,
+    /// Mean deviation of a stream, in the same units, from which on it counts by its logarithm; every stream by its deviation where none is
+    /// given. Trapped and chaotic orbits have no sharp actions, and would rule the steps.
+    pub saturation: Option<f64>,
     /// Epochs between two refreshes of J', which are also when the validation set is looked at.
     pub refresh: usize,
     /// How many stars of each stream are looked at between two refreshes, drawn anew each time; all where none is given.
@@ -59,6 +62,7 @@ impl Options {
             weight_decay: 1e-4,
             clip: 0.025,
             robust: 2e-6,
+            saturation: None,
             refresh: 10,
             stars: None,
             single: true,
@@ -336,6 +340,14 @@ impl Task for Spread<'_> {
     }
 }
 
+/// s ⟨ln(1 + d/s)⟩ over the streams, d being the mean absolute deviation of each and s the saturation.
+fn saturated(deviation: Tensor, weights: &Tensor, saturation: f64) -> Tensor {
+    let kind = deviation.kind();
+    let over = |values: &Tensor| values.sum_dim_intlist([-2, -1].as_slice(), false, kind);
+    let each = over(&(deviation.abs() * weights)) / (over(weights) * 3.0);
+    (each / saturation).log1p().mean(kind) * saturation
+}
+
 /// The loss of the streams `batch`, in units of `unit`, and their mean absolute deviation, km/s kpc.
 fn loss(network: &Perceptron, set: &Set, batch: &Tensor, unit: f64, options: &Options) -> (Tensor, f64) {
     let pick = |tensor: &Tensor| tensor.index_select(0, batch);
@@ -346,9 +358,13 @@ fn loss(network: &Perceptron, set: &Set, batch: &Tensor, unit: f64, options: &Op
         let robust = ((deviation / (options.robust * unit)).square() + 1.0).sqrt() - 1.0;
         (robust * &weights).sum(kind) * options.robust / &count
     };
+    let total = |deviation: &Tensor| match options.saturation {
+        None => size(deviation),
+        Some(saturation) => saturated(deviation / unit, &weights, saturation),
+    };
     let actions = pick(&set.deviations) - network.slope(&set.inputs.each(&pick));
     let deviation = &actions - mean(&actions, &weights);
-    let mut loss = size(&deviation);
+    let mut loss = total(&deviation);
     if let Some(flow) = &set.flow {
         let slopes = flow.inputs.each_ref().map(|inputs| network.slope(&inputs.each(&pick)));
         loss += size(&(pick(&flow.rate) - rate(&slopes))) * flow.weight;

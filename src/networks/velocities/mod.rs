@@ -130,7 +130,7 @@ pub fn steps() -> usize {
 /// Middle and half width of the velocities along the line of sight that are searched; half width 0 where none binds the star.
 fn bounds(map: &SmoothMap, stars: &Sightlines) -> Result<(Vec<f64>, Vec<f64>), Error> {
     tch::no_grad(|| {
-        let potential = map.toy.energy(&stars.x, &Tensor::zeros_like(&stars.v));
+        let potential = map.toy.escape(&stars.x);
         let middle = -dot(&stars.v, &stars.along);
         let square = middle.square() - dot(&stars.v, &stars.v) - potential * 2.0;
         Ok((numbers(&middle)?, numbers(&(square.clamp_min(0.0).sqrt() * PART))?))

@@ -4,13 +4,14 @@
 use networks::field::evidence::{AtStars, CHI, Energies, RATES, SCATTER, STRANGE, UNEXPLAINED};
 use runner::context::StageContext;
 
-/// A share as whole per cents, or as it is where it is small.
+/// A share as whole per cents, or as it is where it is small; one star at the centre can make it any number.
 fn percent(share: f64) -> String {
     let percent = 100.0 * share;
-    if percent < 10.0 {
-        format!("{percent:.1} %")
-    } else {
-        format!("{percent:.0} %")
+    match percent {
+        _ if percent.is_nan() => "an unknown part".to_owned(),
+        _ if percent < 10.0 => format!("{percent:.1} %"),
+        _ if percent <= 1000.0 => format!("{percent:.0} %"),
+        _ => "more than 1000 %".to_owned(),
     }
 }
 
@@ -104,5 +105,24 @@ pub fn of_places(context: &StageContext, found: &AtStars, hollow: f64) {
         if share > limit {
             context.finding(format!("{before} {} {after}", percent(share)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent;
+
+    #[test]
+    fn shares_are_told_in_two_digits_or_as_out_of_bounds() {
+        let told = [0.012, 0.5, 9.99, 5.5e20, f64::INFINITY, f64::NAN].map(percent);
+        let expected = [
+            "1.2 %",
+            "50 %",
+            "999 %",
+            "more than 1000 %",
+            "more than 1000 %",
+            "an unknown part",
+        ];
+        assert_eq!(told, expected.map(str::to_owned));
     }
 }

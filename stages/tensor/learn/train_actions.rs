@@ -1,12 +1,13 @@
 //! Body of `train_actions`.
 
+use dynamics::vector::norm;
 use networks::features::Symmetry as Imposed;
 use networks::field::synthetic::Options as SyntheticOptions;
 use networks::field::{Field, synthetic_streams};
 use networks::isochrone::Isochrone;
 use networks::map::{self, CanonicalMap};
 use networks::paper::model::PaperModel;
-use networks::smooth::{self, Flow, Shape, SmoothMap};
+use networks::smooth::{self, Flow, Shape, SmoothMap, find_resonances};
 use networks::streams::Streams;
 use networks::toy;
 use networks::weights::Weights;
@@ -47,8 +48,13 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     };
     let start = start(context)?;
     let toy = match &start {
-        Some(start) => map::load(start, device).map_err(damaged)?.toy(),
-        None => first_toy(context, &with, &train, validation.as_ref(), device)?,
+        Some(start) => toy_to_go_on_with(&with, map::load(start, device).map_err(damaged)?.toy())?,
+        None => stretched(
+            context,
+            &with,
+            first_toy(context, &with, &train, validation.as_ref(), device)?,
+            &train,
+        )?,
     };
     let mut sets = vec![("training", &train)];
     sets.extend(validation.as_ref().map(|set| ("validation", set)));
@@ -91,7 +97,10 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
                 Some(start) => {
                     let map = SmoothMap::from_weights(start, device).map_err(damaged)?;
                     options.shape = same_shape((own.width, own.depth), options.shape, map.shape())?;
-                    map
+                    match &field {
+                        Some(field) => with_resonances(context, own, map, field, learning)?,
+                        None => map,
+                    }
                 }
                 None => {
                     let softening = own.softening.map(stages::common::parameters::Kpc::get);
@@ -99,6 +108,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
                     SmoothMap::softened(toy.clone(), options.shape, softening, x, v, with.seed).map_err(failed)?
                 }
             };
+            options.saturation = own.saturation.map(|spread| spread.get() / map.action_scale());
             let flow = flow(own, context, field.as_ref(), learning, &toy)?;
             let mut watcher = StageWatcher::new(context, options.epochs, "km/s kpc");
             let trained = smooth::train_from(
@@ -183,6 +193,71 @@ fn same_shape((width, depth): (Option<u32>, Option<u32>), asked: Shape, found: S
         format!("input start: has {found:?}, not {wanted:?}"),
         "leave out width and depth, and give symmetry and time_reversal as they were",
     ))
+}
+
+/// The toy of the network to go on from, which must have what is asked for.
+fn toy_to_go_on_with(with: &TrainActions, toy: Isochrone) -> Result<Isochrone, StageError> {
+    let Network::Smooth(own) = &with.network else {
+        return Ok(toy);
+    };
+    if own.point_transformation && toy.stretch.is_none() {
+        return Err(StageError::with_hint(
+            "input start: its toy has no point transformation",
+            "give the network to start from one, or leave it out here",
+        ));
+    }
+    Ok(toy)
+}
+
+/// The toy with radii stretched to the field's circular orbits, where that is asked for.
+fn stretched(
+    context: &StageContext,
+    with: &TrainActions,
+    toy: Isochrone,
+    train: &Sample,
+) -> Result<Isochrone, StageError> {
+    let Network::Smooth(own) = &with.network else {
+        return Ok(toy);
+    };
+    let Some(field) = field(context)?.filter(|_| own.point_transformation) else {
+        return Ok(toy);
+    };
+    let stars = train.streams.points().map_err(failed)?;
+    let radii = stars.iter().flatten().map(|star| norm(star.x)).filter(|r| *r > 0.0);
+    let range = radii.fold([f64::INFINITY, 0.0], |[least, most], r| [r.min(least), r.max(most)]);
+    let stretch = toy.stretch_for(&field, range).map_err(failed)?;
+    let [least, most] = stretch.range();
+    context.note(format!(
+        "radii are stretched by {least:.3} to {most:.3}, so that circular orbits are circular in the toy"
+    ));
+    Ok(Isochrone {
+        stretch: Some(stretch),
+        ..toy
+    })
+}
+
+/// The map with terms of the resonances that are asked for and that orbits come near.
+fn with_resonances(
+    context: &StageContext,
+    own: &Smooth,
+    map: SmoothMap,
+    field: &Field,
+    learning: &Streams,
+) -> Result<SmoothMap, StageError> {
+    if own.resonances.is_empty() {
+        return Ok(map);
+    }
+    let (found, actions) = find_resonances(&map, field, learning, &own.resonances).map_err(failed)?;
+    let is_missing = |order: &&[i64; 2]| !found.iter().any(|resonance| resonance.order() == **order);
+    for [n_r, n_z] in own.resonances.iter().filter(is_missing) {
+        context.note(format!(
+            "hardly an orbit comes near n_r = {n_r}, n_z = {n_z}: the map has no terms of it"
+        ));
+    }
+    match found.is_empty() {
+        true => Ok(map),
+        false => map.with_resonances(found, &actions).map_err(failed),
+    }
 }
 
 /// The learned field that is connected, if one is.

@@ -1,0 +1,53 @@
+//! Where in the actions of a map the resonances of a field are.
+
+use dynamics::potential::Potential;
+use tch::{Kind, Tensor};
+
+use super::map::SmoothMap;
+use crate::error::Error;
+use crate::features::Resonance;
+use crate::map::CanonicalMap;
+use crate::streams::{Streams, mean};
+
+/// The resonances of `orders` (n_r, n_z) that orbits of `field` come near, with their places in the map's J'; and the J' of the orbits [orbits, 3].
+///
+/// The frequencies of an orbit are the mean over its stars of dθ'/dt in the field (Ibata et al. 2021, Eq. 16).
+pub fn find_resonances(
+    map: &SmoothMap,
+    field: &(impl Potential + ?Sized),
+    orbits: &Streams,
+    orders: &[[i64; 2]],
+) -> Result<(Vec<Resonance>, Tensor), Error> {
+    let common = map.common_actions(orbits)?;
+    let flat = |tensor: &Tensor| tensor.contiguous().view([-1, 3]);
+    let (x, v) = (flat(&orbits.x), flat(&orbits.v));
+    let own = flat(&common.actions.unsqueeze(1).expand_as(&orbits.x));
+    let places = Vec::<f64>::try_from(x.to_device(tch::Device::Cpu).contiguous().view(-1))?;
+    let pulls: Vec<f64> = places
+        .chunks_exact(3)
+        .flat_map(|x| field.acceleration([x[0], x[1], x[2]]))
+        .collect();
+    let pulls = Tensor::from_slice(&pulls).view([-1, 3]).to_device(x.device());
+    let rates = map.frequencies(&x, &v, &pulls, &own)?.view(orbits.x.size().as_slice());
+    let frequencies = mean(&rates, &orbits.weights).squeeze_dim(1);
+    let open = Tensor::from_slice(&common.open).to_device(x.device());
+    let is_known = frequencies
+        .isfinite()
+        .all_dim(-1, false)
+        .logical_and(&part_positive(&frequencies))
+        .logical_and(&open.logical_not());
+    let known = is_known.nonzero().squeeze_dim(-1).to_kind(Kind::Int64);
+    let (actions, frequencies) = (
+        common.actions.index_select(0, &known),
+        frequencies.index_select(0, &known),
+    );
+    let found: Result<Vec<Option<Resonance>>, Error> = orders
+        .iter()
+        .map(|&[r, z]| Resonance::of([0, z, r], &actions, &frequencies))
+        .collect();
+    Ok((found?.into_iter().flatten().collect(), actions))
+}
+
+fn part_positive(frequencies: &Tensor) -> Tensor {
+    frequencies.select(-1, 2).gt(0.0)
+}
