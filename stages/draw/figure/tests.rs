@@ -10,6 +10,7 @@ use super::action_space::{ActionSpace, SetNames};
 use super::actions_along_orbits::{ActionsAlongOrbits, Along, tracks};
 use super::agreement::Agreement;
 use super::axis::{Axis, Ticks};
+use super::convergence::Convergence;
 use super::field::Field;
 use super::integrals::Integrals;
 use super::layout::{Item, Placed, Words, drawn as laid_out, numbers, placed};
@@ -79,6 +80,19 @@ fn drawn() -> Vec<(Draw, Vec<(&'static str, RecordBatch)>)> {
             vec![("galaxy", galaxy_table())],
         ),
         (Draw::Field(Field {}), vec![("meridian", meridian_table())]),
+        (
+            Draw::Convergence(Convergence::default()),
+            vec![
+                ("turns", turn_table(2.5)),
+                ("turns_2", turn_table(1.4)),
+                ("turns_3", turn_table(1.1)),
+                ("beside", turn_table(1.0)),
+            ],
+        ),
+        (
+            Draw::Convergence(Convergence::default()),
+            vec![("turns", turn_table(1.0))],
+        ),
         (
             Draw::Methods(stream(3)),
             vec![
