@@ -214,7 +214,7 @@ fn every_axis_says_what_it_shows_and_in_which_unit() {
         for panel in picture.panels() {
             for axis in [&panel.x, &panel.y].into_iter().chain(&panel.colours) {
                 assert!(!axis.quantity.is_empty(), "{draw:?}: {}", panel.name);
-                let is_pure = ["epoch", "stars", "star"].contains(&axis.quantity.text().as_str());
+                let is_pure = ["epoch", "stars", "star", "field", "χ", "ln L"].contains(&axis.quantity.text().as_str());
                 assert!(is_pure || !axis.unit.is_empty(), "{draw:?}: {}", axis.quantity.text());
             }
         }
