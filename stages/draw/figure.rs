@@ -4,6 +4,7 @@ mod action_space;
 mod actions_along_orbits;
 mod agreement;
 mod axis;
+mod convergence;
 mod data;
 mod field;
 mod integrals;
@@ -69,6 +70,9 @@ pub enum Draw {
     RotationCurve(rotation_curve::RotationCurve),
     /// Acceleration in the meridional plane and its errors, from the table `meridian` of `tabulate_field`.
     Field(field::Field),
+    /// How well streams that are simulated in one field after the other agree with those that are seen, from the tables `streams` of
+    /// `correct_streams`, a list of up to eight at `turns`, and from one of `correct_streams` or `fit_galaxy` at `beside`.
+    Convergence(convergence::Convergence),
 }
 
 /// The tables that are connected, in the order of the ports, with their names.
@@ -101,13 +105,14 @@ impl Draw {
             Self::Agreement(drawing) => drawing,
             Self::RotationCurve(drawing) => drawing,
             Self::Field(drawing) => drawing,
+            Self::Convergence(drawing) => drawing,
         }
     }
 }
 
 impl Stage for Figure {
     const KIND: &'static str = "figure";
-    const ABOUT: &'static str = "Draw loss curves, residuals, orbits, actions, actions along orbits or against the truth, energies, rotation curves, or a field";
+    const ABOUT: &'static str = "Draw loss curves, residuals, orbits, actions, actions along orbits or against the truth, energies, rotation curves, a field, or how turns converge";
     const REVISION: u32 = 8;
     const ROLE: Role = Role::Draw;
 

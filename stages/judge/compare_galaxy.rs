@@ -211,7 +211,9 @@ mod tests {
         let known = |value, error| Known {
             value,
             error,
+            form: 0.0,
             bound: error,
+            parametric: error,
         };
         let rows = [8.0, 20.0].map(|radius| {
             let at = AtRadius {

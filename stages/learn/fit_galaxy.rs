@@ -117,7 +117,7 @@ const MISFIT: f64 = 2.0;
 impl Stage for FitGalaxy {
     const KIND: &'static str = "fit_galaxy";
     const ABOUT: &'static str = "Fit a galaxy to tidal streams, with error bars";
-    const REVISION: u32 = 5;
+    const REVISION: u32 = 6;
     const ROLE: Role = Role::Learn;
 
     fn inputs(&self) -> Vec<InputPort> {

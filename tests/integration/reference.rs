@@ -94,6 +94,7 @@ fn pages_say_what_depends_on_a_choice_and_on_the_input() {
         ("agreement", &["predicted", "truth"]),
         ("rotation_curve", &["free", "potential", "energy", "galaxy"]),
         ("field", &["meridian"]),
+        ("convergence", &["turns", "beside"]),
     ] {
         for port in ports {
             assert!(

@@ -27,7 +27,7 @@ macro_rules! small {
 small! {
     arcs: ["streams=32", "seed=1", "symmetry=none", "epochs=2", "copies=1", "galaxy.tori=48", "galaxy.validation_streams=8", "galaxy.test_streams=8"];
     clusters: [];
-    corrected_streams: ["streams=2", "stars=20"];
+    corrected_streams: ["streams=2", "stars=20", "probes=2", "copies=8", "epochs=2"];
     every_draw: ["row=\"DB98 halo, S = 16\"", "seed=1", "draws=6", "learned.tori=32", "learned.validation_streams=8", "learned.test_streams=8", "learned.epochs=2", "learned.copies=1"];
     fixed_potential: ["seed=1", "streams=16", "galaxy.tori=32", "galaxy.validation_streams=8", "galaxy.test_streams=8"];
     inverse: ["streams=32", "validation_streams=8", "tori=8", "epochs=2", "inverse_epochs=2"];

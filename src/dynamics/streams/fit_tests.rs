@@ -1,11 +1,14 @@
 //! Galaxies recovered from small streams.
 #![allow(clippy::unwrap_used)]
+use super::frame::Seen;
+use super::observed::Observed;
 use super::*;
 use crate::orbit::circular::circular_speed;
 use crate::phase_space::PhaseSpace;
 use crate::potential::{Composite, Potential};
 use crate::sample::{generator, isotropic};
-use crate::sky::Sun;
+use crate::sky::{Observables, Sun};
+use crate::statistics::median;
 use crate::units::Gyr;
 use crate::vector::{cross, norm};
 use rand::Rng;
@@ -88,6 +91,9 @@ fn a_galaxy_is_recovered_and_threads_do_not_matter() {
         assert!(off.abs() < 0.03, "{off} at {}", row.radius);
         // Errors are there, and neither nothing nor everything.
         assert!((0.1..20.0).contains(&row.circular_speed.error), "{row:?}");
+        // What is free costs; draws of both are as noisy as two hundred of them.
+        let [free, held] = [row.circular_speed.bound, row.circular_speed.parametric];
+        assert!(held > 0.0 && held < 1.1 * free, "{row:?}");
     }
     assert!(
         found.streams[0].membership[3] < 0.05,
@@ -177,4 +183,41 @@ fn what_cannot_be_fitted_is_said() {
     streams[0].stars[2].b = f64::NAN;
     let what = "the place on the sky";
     assert_eq!(why(&streams), unfit(0, Unfit::NotFinite { star: 2, what }));
+}
+
+/// Where the search for a stream's orbit begins, its own stars are: stars of the field along its line of sight do not move it.
+#[test]
+fn stars_of_the_field_do_not_say_where_to_begin() {
+    let galaxy = Composite::milky_way_like().unwrap();
+    let sun = Sun::default();
+    let mut random = generator(5, 0);
+    for (number, mut stream) in streams(&galaxy, 12).into_iter().enumerate() {
+        // Every fifth star is one of the halo on the same line of sight.
+        let is_field = |star: usize| star % 5 == number % 5;
+        for star in (0..stream.stars.len()).filter(|star| is_field(*star)) {
+            let seen = sun.observe(&PhaseSpace::new(
+                sun.locate(&Observables {
+                    l: stream.stars[star].l,
+                    b: stream.stars[star].b,
+                    distance: 10f64.powf(random.random_range(0.2..1.4)),
+                    v_los: 0.0,
+                    mu_l_cosb: 0.0,
+                    mu_b: 0.0,
+                })
+                .x,
+                [0; 3].map(|_| 120.0 * random.sample::<f64, _>(StandardNormal)),
+            ));
+            stream.stars[star] = observed(&sun.locate(&seen.unwrap()), &mut random);
+        }
+        let ready = Observed::new(&stream, &sun, 0.03, 2e4_f64.ln()).unwrap();
+        let mut own: Vec<&Seen> = (ready.seen.iter().enumerate())
+            .filter_map(|(star, seen)| (!is_field(star)).then_some(seen))
+            .collect();
+        own.sort_by(|a, b| a.along.abs().total_cmp(&b.along.abs()));
+        for (k, most) in [(1, 0.15), (2, 25.0), (3, 0.5), (4, 0.5)] {
+            let there = median(own[..5].iter().map(|seen| seen.values[k]).collect()).unwrap();
+            let off = ready.start[k] - there;
+            assert!(off.abs() < most, "stream {number}, observable {k}: {off}");
+        }
+    }
 }

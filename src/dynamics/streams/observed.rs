@@ -4,7 +4,7 @@ use super::frame::{Distance, Frame, OBSERVED, Seen, Star};
 use super::particles::OWN;
 use crate::sky::Sun;
 use crate::statistics::{median, quantile};
-use crate::vector::{cross, dot, norm, solve3};
+use crate::vector::{cross, difference, dot, norm, solve3};
 
 /// The stars of one stream.
 #[derive(Clone, Debug)]
@@ -116,6 +116,44 @@ fn distance_of_parallaxes(stars: &[Star]) -> Option<f64> {
     (weights > 0.0).then(|| (weights / sum.max(1e-12 * weights)).clamp(0.1, 200.0))
 }
 
+/// How many of a star's neighbours on the sky say what is usual there.
+const NEIGHBOURS: usize = 15;
+
+/// A star that is off their median by so many standard deviations, by the median of their own distances from it, is another one.
+const UNUSUAL: f64 = 6.0;
+
+/// Which stars are as their neighbours on the sky: stars of the field in front of a stream are not, and tell nothing of where its orbit may be.
+/// All of them where fewer than half would be left.
+fn typical(stars: &[Star], sun: &Sun) -> Vec<bool> {
+    let frame = Frame::new(stars, Frame::towards(&stars[0]), sun);
+    let seen: Vec<Seen> = stars.iter().map(|star| frame.seen(star)).collect();
+    let directions: Vec<[f64; 3]> = stars.iter().map(Frame::towards).collect();
+    let is_typical = |star: usize| {
+        let off = |other: &usize| norm(difference(directions[*other], directions[star]));
+        let mut others: Vec<usize> = (0..stars.len()).filter(|other| *other != star).collect();
+        let count = NEIGHBOURS.min(others.len());
+        if count < others.len() {
+            others.select_nth_unstable_by(count, |a, b| off(a).total_cmp(&off(b)));
+        }
+        let one = &seen[star];
+        let alike = |other: &&usize| seen[**other].is_parallax == one.is_parallax;
+        (0..OBSERVED).all(|k| {
+            let there = others[..count].iter().filter(alike).map(|&other| seen[other].values[k]);
+            let there: Vec<f64> = there.filter(|value| value.is_finite()).collect();
+            let Some(middle) = median(there.clone()).filter(|_| one.values[k].is_finite()) else {
+                return true;
+            };
+            let spread = 1.4826 * median(there.iter().map(|value| (value - middle).abs()).collect()).unwrap_or(0.0);
+            (one.values[k] - middle).abs() <= UNUSUAL * spread.hypot(one.errors[k][k].sqrt()).max(f64::MIN_POSITIVE)
+        })
+    };
+    let typical: Vec<bool> = (0..stars.len()).map(is_typical).collect();
+    match 2 * typical.iter().filter(|typical| **typical).count() >= stars.len() {
+        true => typical,
+        false => vec![true; stars.len()],
+    }
+}
+
 /// The direction of the star in the middle of a stream as the centre of the galaxy sees it, and the radii that it reaches.
 fn middle(stars: &[Star], usual: f64, sun: &Sun) -> ([f64; 3], (f64, f64)) {
     let places: Vec<[f64; 3]> = stars
@@ -209,7 +247,9 @@ impl Observed {
             return Err(unfit(why));
         }
         let usual = stream.usual_distance().ok_or_else(|| unfit(Unfit::NoDistance))?;
-        let (towards, radii) = middle(&stream.stars, usual, sun);
+        let typical = typical(&stream.stars, sun);
+        let chosen = stream.stars.iter().zip(&typical).filter(|(_, typical)| **typical);
+        let (towards, radii) = middle(&chosen.map(|(star, _)| *star).collect::<Vec<_>>(), usual, sun);
         let frame = Frame::new(&stream.stars, towards, sun);
         let seen: Vec<Seen> = stream.stars.iter().map(|star| frame.seen(star)).collect();
         let along = |fraction: f64| quantile(seen.iter().map(|star| star.along).collect(), fraction).unwrap_or(0.0);
@@ -221,8 +261,8 @@ impl Observed {
             [0.0; 3],
         ));
         for k in 0..OBSERVED {
-            let points = seen
-                .iter()
+            let points = (seen.iter().zip(&typical))
+                .filter_map(|(star, typical)| typical.then_some(star))
                 .filter(|star| star.values[k].is_finite() && !(k == 1 && star.is_parallax));
             let points: Vec<(f64, f64, f64)> = points
                 .map(|star| {

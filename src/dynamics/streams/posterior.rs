@@ -1,9 +1,9 @@
 //! How well a galaxy is known.
 
 use super::fit::Fit;
-use super::galaxy::Parameter;
+use super::galaxy::{Model, Parameter};
 use super::system::{Equations, Reduced};
-use crate::linear_algebra::Symmetric;
+use crate::linear_algebra::{Factor, Symmetric};
 use crate::numerics::{gauss_legendre_of, root};
 use crate::orbit::circular::circular_speed;
 use crate::potential::{Expansion, Potential};
@@ -24,8 +24,10 @@ pub struct Posterior {
     pub misfit: f64,
     /// Lower triangle of the covariance's root, row-major.
     root: Vec<f64>,
-    /// The same of the bound of Cramér and Rao.
+    /// The same of the bound of Cramér and Rao, with what the priors say.
     bound: Vec<f64>,
+    /// The same where the correction is nothing and known to be.
+    parametric: Vec<f64>,
 }
 
 /// Part of the noise that is given back at a time.
@@ -35,6 +37,9 @@ const NOISE_STEP: f64 = 0.25;
 /// by it would be without end.
 const LEAST_PART: f64 = 0.1;
 
+/// Standard deviation of a coefficient of a correction that is known to be nothing, (km/s)² by [`super::galaxy::UNIT`].
+const HELD: f64 = 1e-5;
+
 impl Posterior {
     /// `drawn` says whether slopes are of finitely many particles, whose noise adds to the uncertainty.
     pub(crate) fn new(mut equations: Vec<Equations>, parameters: &[Parameter], drawn: bool) -> Option<Self> {
@@ -42,7 +47,7 @@ impl Posterior {
         // Products of independent draws need not be positive in directions that the streams do not see: of the noise no more is given back than
         // makes them so, first for each stream's own parameters, then for what they share; there with a margin.
         let mut given = vec![0.0; equations.len()];
-        let (factor, mut total, reduced, noise) = loop {
+        let (factor, without, mut total, reduced, noise) = loop {
             let mut reduced: Vec<Reduced> = Vec::with_capacity(equations.len());
             for (one, given) in equations.iter_mut().zip(&mut given) {
                 let found = loop {
@@ -65,19 +70,22 @@ impl Posterior {
                     .for_each(|(sum, value)| *sum += value);
             }
             let noise = noise_of(&equations, n)?;
-            let with_prior = |part: f64| {
+            let with_prior = |part: f64, corrected: bool| {
                 let mut matrix = Symmetric::zeros(n);
                 for (i, parameter) in parameters.iter().enumerate() {
                     for j in 0..=i {
                         *matrix.at(i, j) = (1.0 - part) * total[i * n + j] - part * noise[i * n + j];
                     }
-                    *matrix.at(i, i) += (1.0 - part) * parameter.deviation.powi(-2);
+                    let held = !corrected && Model::corrects(parameter);
+                    let deviation = if held { HELD } else { parameter.deviation };
+                    *matrix.at(i, i) += (1.0 - part) * deviation.powi(-2);
                 }
                 matrix
             };
-            let is_known = with_prior(LEAST_PART).factor(|_| 1e-9).is_some() || given.iter().all(|given| *given >= 1.0);
-            if let Some(factor) = with_prior(0.0).factor(|_| 1e-9).filter(|_| is_known) {
-                break (factor, total, reduced, noise);
+            let is_known =
+                with_prior(LEAST_PART, true).factor(|_| 1e-9).is_some() || given.iter().all(|given| *given >= 1.0);
+            if let Some(factor) = with_prior(0.0, true).factor(|_| 1e-9).filter(|_| is_known) {
+                break (factor, with_prior(0.0, false).factor(|_| 1e-9)?, total, reduced, noise);
             }
             if given.iter().all(|given| *given >= 1.0) {
                 return None;
@@ -87,15 +95,7 @@ impl Posterior {
                 one.noisier(NOISE_STEP);
             }
         };
-        let mut covariance = vec![0.0; n * n];
-        for j in 0..n {
-            let mut column = vec![0.0; n];
-            column[j] = 1.0;
-            factor.solve(&mut column);
-            for i in 0..n {
-                covariance[i * n + j] = column[i];
-            }
-        }
+        let mut covariance = inverse(&factor, n);
         // Slopes J̄ of finitely many particles solve J̄ᵀ W r = 0, whose left side has the covariance H + N, N that of their noise.
         let noise = if drawn { noise } else { vec![0.0; n * n] };
         total.iter_mut().zip(&noise).for_each(|(sum, value)| *sum += value);
@@ -129,6 +129,7 @@ impl Posterior {
             covariance,
             misfit,
             bound,
+            parametric: cholesky(&inverse(&without, n), n)?,
         })
     }
 
@@ -146,6 +147,20 @@ impl Posterior {
         }
         drawn
     }
+}
+
+/// The inverse of a factored matrix of `n` rows, row-major.
+fn inverse(factor: &Factor, n: usize) -> Vec<f64> {
+    let mut inverse = vec![0.0; n * n];
+    for j in 0..n {
+        let mut column = vec![0.0; n];
+        column[j] = 1.0;
+        factor.solve(&mut column);
+        for i in 0..n {
+            inverse[i * n + j] = column[i];
+        }
+    }
+    inverse
 }
 
 /// Covariance that the noise of the draws gives the gradients of `n` shared parameters.
@@ -213,8 +228,13 @@ pub struct Known {
     pub value: f64,
     /// Standard deviation, with what a disc of another form, which the streams do not tell from it, would change; not finite where the galaxy was held.
     pub error: f64,
-    /// The bound of Cramér and Rao on it, were the streams of the model, their errors as stated and particles without number.
+    /// What of that a disc of another form is.
+    pub form: f64,
+    /// The least that the error could be, were the streams of the model, their errors as stated and particles without number: the bound of
+    /// Cramér & Rao with what the priors say (van Trees 1968).
     pub bound: f64,
+    /// The same for a galaxy that has no correction: the bound of the parametric model.
+    pub parametric: f64,
 }
 
 /// A row of what is known of a galaxy at one radius.
@@ -255,6 +275,7 @@ impl Fit {
     pub fn at_radii(&self, radii: &[f64], seed: u64) -> Vec<AtRadius> {
         let draws = self.draws(DRAWS, seed);
         let within = self.drawn(DRAWS, seed, |posterior| &posterior.bound);
+        let parametric = self.drawn(DRAWS, seed, |posterior| &posterior.parametric);
         let known = |of: &dyn Fn(&Expansion) -> Option<f64>| {
             let spread = |galaxies: &[Expansion]| {
                 let drawn: Vec<f64> = galaxies.iter().filter_map(of).collect();
@@ -268,7 +289,9 @@ impl Fit {
             Known {
                 value,
                 error: spread(&draws).hypot(form),
+                form: form.abs(),
                 bound: spread(&within),
+                parametric: spread(&parametric),
             }
         };
         radii
@@ -318,6 +341,7 @@ mod tests {
         let posterior = Posterior {
             root: cholesky(&covariance, 2).unwrap(),
             bound: cholesky(&covariance, 2).unwrap(),
+            parametric: cholesky(&covariance, 2).unwrap(),
             covariance,
             misfit: 1.0,
         };

@@ -10,6 +10,7 @@ use super::action_space::{ActionSpace, SetNames};
 use super::actions_along_orbits::{ActionsAlongOrbits, Along, tracks};
 use super::agreement::Agreement;
 use super::axis::{Axis, Ticks};
+use super::convergence::Convergence;
 use super::field::Field;
 use super::integrals::Integrals;
 use super::layout::{Item, Placed, Words, drawn as laid_out, numbers, placed};
@@ -79,6 +80,19 @@ fn drawn() -> Vec<(Draw, Vec<(&'static str, RecordBatch)>)> {
             vec![("galaxy", galaxy_table())],
         ),
         (Draw::Field(Field {}), vec![("meridian", meridian_table())]),
+        (
+            Draw::Convergence(Convergence::default()),
+            vec![
+                ("turns", turn_table(2.5)),
+                ("turns_2", turn_table(1.4)),
+                ("turns_3", turn_table(1.1)),
+                ("beside", turn_table(1.0)),
+            ],
+        ),
+        (
+            Draw::Convergence(Convergence::default()),
+            vec![("turns", turn_table(1.0))],
+        ),
         (
             Draw::Methods(stream(3)),
             vec![
@@ -200,7 +214,7 @@ fn every_axis_says_what_it_shows_and_in_which_unit() {
         for panel in picture.panels() {
             for axis in [&panel.x, &panel.y].into_iter().chain(&panel.colours) {
                 assert!(!axis.quantity.is_empty(), "{draw:?}: {}", panel.name);
-                let is_pure = ["epoch", "stars", "star"].contains(&axis.quantity.text().as_str());
+                let is_pure = ["epoch", "stars", "star", "field", "χ", "ln L"].contains(&axis.quantity.text().as_str());
                 assert!(is_pure || !axis.unit.is_empty(), "{draw:?}: {}", axis.quantity.text());
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! `streams FILE exact|errors [KEY=VALUE...]`: a CSV file with the columns stream, x y z, ax ay az (the truth), l b, distance v_los mu_l_cosb
 //! mu_b, and of the last four also `_observed` and `_error`. `streams GALAXY [KEY=VALUE...]`: streams of our own in `milky_way_like`,
-//! `dehnen_binney_98_1`, `piffl_14`, `flattened` (q = 0.7) or `triaxial`. Keys: source, correction, scales, shrinkage, discs, releases, looks,
+//! `dehnen_binney_98_1`, `piffl_14`, `flattened` (q = 0.7), `triaxial` or `fitted` (of the form that is fitted). Keys: source, correction, scales, shrinkage, discs, releases, looks,
 //! again, draws, width (of the track's window), iterations, seed (of the kicks), progenitor, age, independent, held (folds that are held out); across (deg) for a file; parallax (an error in mas, in place of distances); for our own also sample (its seed), recipe, window (deg), stars,
 //! interlopers (a part), errors (a factor), lead (deg).
 //!
@@ -118,8 +118,10 @@ fn coverage(name: &str, with: &Options) -> Result<(), Failure> {
     let potential = galaxy(name)?;
     let (first, seeds) = (with.number("first", 1.0) as u64, with.number("seeds", 20.0) as u64);
     let sun = Sun::default();
-    // By radius and quantity: (found − true)/true, and the same in bars and in bounds.
-    let mut off: Vec<[Vec<[f64; 3]>; 3]> = vec![Default::default(); RADII.len()];
+    // By radius and quantity: (found − true)/true, and the same in bars, in bounds, and in those of disc and halo alone.
+    let mut off: Vec<[Vec<[f64; 4]>; 3]> = vec![Default::default(); RADII.len()];
+    // By radius and quantity, relative to the truth: the bounds, the bar, and what of it the form of the disc is.
+    let mut sizes: Vec<[Vec<[f64; 4]>; 3]> = vec![Default::default(); RADII.len()];
     let mut forces = Vec::new();
     for seed in first..first + seeds {
         let (streams, places) = made(potential.as_ref(), seed, with)?;
@@ -131,16 +133,20 @@ fn coverage(name: &str, with: &Options) -> Result<(), Failure> {
             "seed {seed}: force {force:.2} % radial {radial:+.2} % lnL {:.0} misfit {misfit:.2}; v_c off in bars",
             found.ln_likelihood
         );
-        for (row, of) in found.at_radii(&RADII, 1).iter().zip(&mut off) {
-            for ((known, truth), of) in known(row)
-                .iter()
-                .zip(truth(potential.as_ref(), row.radius))
-                .zip(of.iter_mut())
-            {
+        for ((row, of), sizes) in found.at_radii(&RADII, 1).iter().zip(&mut off).zip(&mut sizes) {
+            let truths = truth(potential.as_ref(), row.radius);
+            for (k, (known, truth)) in known(row).iter().zip(truths).enumerate() {
                 let off = known.value - truth;
-                of.push([off / truth, off / known.error, off / known.bound]);
+                of[k].push([
+                    off / truth,
+                    off / known.error,
+                    off / known.bound,
+                    off / known.parametric,
+                ]);
+                let all = [known.parametric, known.bound, known.error, known.form];
+                sizes[k].push(all.map(|size| 100.0 * size / truth));
             }
-            let [off, bars, _] = of[0].last().copied().unwrap_or([f64::NAN; 3]);
+            let [off, bars, ..] = of[0].last().copied().unwrap_or([f64::NAN; 4]);
             print!(" {bars:+.2} ({:+.2} %)", 100.0 * off);
         }
         println!();
@@ -161,12 +167,24 @@ fn coverage(name: &str, with: &Options) -> Result<(), Failure> {
             all[1] += of.len() as f64;
             let mean = part(0).iter().sum::<f64>() / of.len() as f64;
             print!(
-                " | {name}: {within} of {} within a bar, rms {:.2} bars, {:.2} bounds; off {:+.2} % (rms {:.2})",
+                " | {name}: {within} of {} within a bar, rms {:.2} bars, {:.2} bounds, {:.2} without correction; off {:+.2} % (rms {:.2})",
                 of.len(),
                 rms(&part(1)),
                 rms(&part(2)),
+                rms(&part(3)),
                 100.0 * mean,
                 100.0 * rms(&part(0))
+            );
+        }
+        println!();
+    }
+    for (radius, sizes) in RADII.iter().zip(&sizes) {
+        print!("  {radius} kpc, in % (rms)");
+        for (name, of) in ["v_c", "q", "M"].iter().zip(sizes) {
+            let [parametric, bound, bar, form] =
+                [0, 1, 2, 3].map(|k| rms(&of.iter().map(|sizes| sizes[k]).collect::<Vec<f64>>()));
+            print!(
+                " | {name}: bounds {parametric:.3} without correction, {bound:.3}; bar {bar:.3}, of which form {form:.3}"
             );
         }
         println!();

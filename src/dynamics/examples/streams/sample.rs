@@ -8,7 +8,7 @@ use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::{Composite, Disc, Galaxy, Logarithmic, MiyamotoNagai, Plummer, Potential, Spheroid};
 use dynamics::sample::{generator, isotropic};
 use dynamics::sky::Sun;
-use dynamics::streams::{Distance, Measured, Progenitor, Recipe, Spray, Star, Stream};
+use dynamics::streams::{Distance, Measured, Model, Progenitor, Recipe, Settings, Source, Spray, Star, Stream};
 use dynamics::units::Gyr;
 use dynamics::vector::{cross, dot, norm};
 use rand::Rng;
@@ -103,6 +103,16 @@ pub fn galaxy(name: &str) -> Result<Arc<dyn Potential>, Failure> {
             Arc::new(MiyamotoNagai::new(6.8e10, 3.0, 0.28)?),
             Arc::new(Logarithmic::new(175.0, 8.0, [1.0, 0.93, 0.85])?),
         ])?),
+        "fitted" => {
+            let settings = Settings {
+                scales: 0,
+                ..Settings::of(Source::Spray)
+            };
+            // Not at the middle of the priors: the fit begins there.
+            let values = [6e10, 2.9, 0.25, 175.0, 6.5, 0.9].map(f64::ln);
+            let galaxy = Model::new(9.0, 28.0, &settings).galaxy(&values);
+            Arc::new(galaxy.ok_or("the values are not finite")?)
+        }
         other => return Err(format!("no galaxy {other}").into()),
     })
 }

@@ -230,6 +230,24 @@ pub fn galaxy_table() -> RecordBatch {
     )
 }
 
+/// The table `streams` of streams that were simulated in a field, of this χ.
+pub fn turn_table(chi: f64) -> RecordBatch {
+    let number = |name| runner::ports::column(name, DataType::Float64, "", "", "");
+    let stream = runner::ports::column("stream", DataType::Int64, "", "", "");
+    let chis: Vec<f64> = noise(16, 0.2).iter().map(|off| chi * (1.0 + off)).collect();
+    table(
+        Schema::new(vec![stream, number("chi"), number("ln_likelihood")]),
+        vec![
+            ("stream", (0..16i64).collect::<Vec<_>>().into()),
+            (
+                "ln_likelihood",
+                chis.iter().map(|chi| 900.0 - 100.0 * chi).collect::<Vec<_>>().into(),
+            ),
+            ("chi", chis.into()),
+        ],
+    )
+}
+
 /// The same stars with times, and with actions that are off by as much as a method might be.
 pub fn along_table(scale: f64) -> RecordBatch {
     let stars = star_table();
