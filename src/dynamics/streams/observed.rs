@@ -122,15 +122,19 @@ const NEIGHBOURS: usize = 15;
 /// A star that is off their median by so many standard deviations, by the median of their own distances from it, is another one.
 const UNUSUAL: f64 = 6.0;
 
+/// Neighbours are looked for among so many stars, evenly spread over the table: what is usual needs no more.
+const LOOKED_AT: usize = 2000;
+
 /// Which stars are as their neighbours on the sky: stars of the field in front of a stream are not, and tell nothing of where its orbit may be.
 /// All of them where fewer than half would be left.
 fn typical(stars: &[Star], sun: &Sun) -> Vec<bool> {
     let frame = Frame::new(stars, Frame::towards(&stars[0]), sun);
     let seen: Vec<Seen> = stars.iter().map(|star| frame.seen(star)).collect();
     let directions: Vec<[f64; 3]> = stars.iter().map(Frame::towards).collect();
+    let step = stars.len().div_ceil(LOOKED_AT);
     let is_typical = |star: usize| {
         let off = |other: &usize| norm(difference(directions[*other], directions[star]));
-        let mut others: Vec<usize> = (0..stars.len()).filter(|other| *other != star).collect();
+        let mut others: Vec<usize> = (0..stars.len()).step_by(step).filter(|other| *other != star).collect();
         let count = NEIGHBOURS.min(others.len());
         if count < others.len() {
             others.select_nth_unstable_by(count, |a, b| off(a).total_cmp(&off(b)));
