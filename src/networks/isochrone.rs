@@ -254,14 +254,14 @@ impl Isochrone {
         match &self.stretch {
             Some(stretch) => {
                 let (x, v) = stretch.forward(x, v);
-                self.from_own(&x, &v)
+                self.angles_of_own(&x, &v)
             }
-            None => self.from_own(x, v),
+            None => self.angles_of_own(x, v),
         }
     }
 
     /// [`from_cartesian`](Self::from_cartesian) of points that are stretched already.
-    fn from_own(&self, x: &Tensor, v: &Tensor) -> Result<ActionAngles, Error> {
+    fn angles_of_own(&self, x: &Tensor, v: &Tensor) -> Result<ActionAngles, Error> {
         let rows = positive(&tch::no_grad(|| self.own_energy(x, v)))?;
         if !rows.is_empty() {
             return Err(Error::Unbound {
@@ -357,7 +357,7 @@ impl Isochrone {
         excess: &Tensor,
     ) -> Result<(ActionAngles, Tensor), Error> {
         let (at, rows) = tch::with_grad(|| {
-            let at = self.from_own(x, v)?;
+            let at = self.angles_of_own(x, v)?;
             let rows = rows_of_jacobian(&Tensor::cat(&[&at.angles, &at.actions], -1), by);
             Ok::<_, Error>((at, rows))
         })?;

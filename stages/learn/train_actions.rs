@@ -386,7 +386,8 @@ impl Smooth {
         if self.point_transformation && !has("field") && !has("start") {
             return Err("network.smooth.point_transformation: needs a field at the input `field`".to_owned());
         }
-        if !self.resonances.is_empty() && !(has("field") && has("start")) {
+        let is_told = has("field") && has("start");
+        if !self.resonances.is_empty() && !is_told {
             let needs = "needs a network at the input `start`, which tells where they are, and a field at `field`";
             return Err(format!("network.smooth.resonances: {needs}"));
         }
