@@ -10,7 +10,7 @@ pub use dynamics::units::GRAVITATIONAL_CONSTANT as G;
 use tch::{Device, Kind, Tensor};
 
 use crate::about;
-use crate::autograd::rows_of_jacobian;
+use crate::autograd::{implicit, rows_of_jacobian};
 use crate::error::Error;
 use crate::point_transformation::PointTransformation;
 use crate::weights::Weights;
@@ -472,24 +472,15 @@ fn kepler(mean: &Tensor, kappa: &Tensor) -> Tensor {
     let newton = |eta: &Tensor, mean: &Tensor, kappa: &Tensor| {
         eta - (eta - kappa * eta.sin() - mean) / (1.0 - kappa * eta.cos())
     };
-    let mut eta = tch::no_grad(|| {
-        let (mean, kappa) = (mean.detach(), kappa.detach());
-        // From ±π Newton's method for this convex-then-concave function converges monotonically.
-        let mut eta = mean.sign() * pi;
-        for _ in 0..60 {
-            let next = newton(&eta, &mean, &kappa);
-            let change = (&next - &eta).abs().max().double_value(&[]);
-            eta = next;
-            if change.is_nan() || change < 1e-13 {
-                break;
-            }
-        }
-        eta
-    });
-    for _ in 0..2 {
-        eta = newton(&eta, &mean, kappa);
-    }
-    eta
+    // From ±π Newton's method for this convex-then-concave function converges monotonically.
+    let begin = tch::no_grad(|| mean.detach().sign() * pi);
+    let (flat_mean, flat_kappa) = (mean.detach(), kappa.detach());
+    implicit(
+        begin,
+        1e-13,
+        |eta| newton(eta, &flat_mean, &flat_kappa),
+        |eta| newton(eta, &mean, kappa),
+    )
 }
 
 #[cfg(test)]

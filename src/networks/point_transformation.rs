@@ -9,6 +9,7 @@ use dynamics::potential::{Isochrone as PlainIsochrone, Potential};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
+use crate::autograd::implicit;
 use crate::error::Error;
 use crate::isochrone::dot;
 
@@ -139,7 +140,12 @@ impl PointTransformation {
         let last = self.pieces.len() as i64 - 1;
         let s = (place - self.start) / self.step;
         let inside = s.clamp(0.0, (last + 1) as f64);
-        let number = inside.detach().floor().clamp(0.0, last as f64);
+        // What is not a number has no piece, and stays what it is.
+        let number = inside
+            .detach()
+            .floor()
+            .clamp(0.0, last as f64)
+            .nan_to_num(0.0, None::<f64>, None::<f64>);
         let t = &inside - &number;
         let rows = table.index_select(0, &number.to_kind(tch::Kind::Int64).view(-1));
         let coefficient = |column: i64| rows.select(1, column).view(place.size().as_slice());
@@ -187,22 +193,13 @@ impl PointTransformation {
             let [shift, slope, _] = self.evaluate(place);
             place - (place + shift - known) / (slope + 1.0)
         };
-        let mut place = tch::no_grad(|| {
-            let known = known.detach();
-            let mut place = &known - &self.evaluate(&known)[0];
-            for _ in 0..60 {
-                let next = newton(&place, &known);
-                let change = (&next - &place).abs().max().double_value(&[]);
-                place = next;
-                if change.is_nan() || change < 1e-14 {
-                    break;
-                }
-            }
-            place
-        });
-        for _ in 0..2 {
-            place = newton(&place, &known);
-        }
+        let begin = tch::no_grad(|| &known - &self.evaluate(&known)[0]);
+        let place = implicit(
+            begin,
+            1e-14,
+            |place| newton(place, &known.detach()),
+            |place| newton(place, &known),
+        );
         let [shift, slope, _] = self.evaluate(&place);
         let k = shift.exp();
         let outward = dot(x, v).unsqueeze(-1) / square;

@@ -208,3 +208,22 @@ fn fields_without_circular_orbits_and_damaged_files_are_refused() {
         assert!(damaged.checked().unwrap_err().to_string().contains("damaged"));
     }
 }
+
+/// What is not a number comes out as that, and its neighbours come out as without it.
+#[test]
+fn a_star_that_is_not_a_number_harms_no_other() {
+    let (stretch, (x, v)) = (stretch(), stars());
+    let both = |(x, v): (Tensor, Tensor)| Tensor::cat(&[x, v], -1);
+    for map in [PointTransformation::forward, PointTransformation::backward] {
+        let whole = both(map(&stretch, &x, &v));
+        for wrong in [f64::NAN, f64::INFINITY] {
+            let broken = x.copy();
+            let _ = broken.get(3).fill_(wrong);
+            let found = both(map(&stretch, &broken, &v));
+            assert_eq!(found.get(3).isfinite().all().int64_value(&[]), 0);
+            for row in [0, 2, 4, 39] {
+                assert!(distance(&found.get(row), &whole.get(row)) < 1e-9, "{row}");
+            }
+        }
+    }
+}

@@ -73,11 +73,8 @@ const MIYAMOTO_NAGAI_LENGTH: f64 = 3.0;
 /// Up to which b/R_d the polynomials of Smith et al. (2015) hold.
 const WIDEST: f64 = 3.0;
 
-/// How names of the coefficients of the correction begin.
-const CORRECTIONS: [&str; 3] = ["disc_", "sphere_", "multipole_"];
-
-/// Parameters without the correction.
-const BASE: usize = 6;
+/// Parameters without the correction, which come first.
+pub(super) const BASE: usize = 6;
 
 impl Model {
     /// A model for stars between the radii `inner` and `outer` kpc.
@@ -178,11 +175,6 @@ impl Model {
         Expansion::new(terms, coefficients)
     }
 
-    /// Whether a parameter is a coefficient of the correction.
-    pub(crate) fn corrects(parameter: &Parameter) -> bool {
-        CORRECTIONS.iter().any(|kind| parameter.name.starts_with(kind))
-    }
-
     /// The prior's means.
     pub fn means(&self) -> Vec<f64> {
         self.parameters.iter().map(|parameter| parameter.mean).collect()
@@ -239,7 +231,14 @@ mod tests {
     #[test]
     fn the_correction_acts_where_it_should() {
         let model = model_of(5, 0.0, Correction::Axisymmetric);
-        let corrects: Vec<bool> = model.parameters.iter().map(Model::corrects).collect();
+        let corrects = |name: &str| {
+            ["disc_", "sphere_", "multipole_"]
+                .iter()
+                .any(|kind| name.starts_with(kind))
+        };
+        let corrects: Vec<bool> = (model.parameters.iter())
+            .map(|parameter| corrects(&parameter.name))
+            .collect();
         assert_eq!(corrects, [[false; BASE].as_slice(), &[true; 10]].concat());
         let plain = model.galaxy(&model.means()).unwrap();
         let mut values = model.means();

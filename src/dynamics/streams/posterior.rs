@@ -1,7 +1,7 @@
 //! How well a galaxy is known.
 
 use super::fit::Fit;
-use super::galaxy::{Model, Parameter};
+use super::galaxy::{BASE, Parameter};
 use super::system::{Equations, Reduced};
 use crate::linear_algebra::{Factor, Symmetric};
 use crate::numerics::{gauss_legendre_of, root};
@@ -76,7 +76,7 @@ impl Posterior {
                     for j in 0..=i {
                         *matrix.at(i, j) = (1.0 - part) * total[i * n + j] - part * noise[i * n + j];
                     }
-                    let held = !corrected && Model::corrects(parameter);
+                    let held = !corrected && i >= BASE;
                     let deviation = if held { HELD } else { parameter.deviation };
                     *matrix.at(i, i) += (1.0 - part) * deviation.powi(-2);
                 }

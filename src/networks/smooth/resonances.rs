@@ -6,6 +6,7 @@ use tch::{Device, Kind, Tensor};
 use super::map::SmoothMap;
 use crate::error::Error;
 use crate::features::Resonance;
+use crate::isochrone::part;
 use crate::map::CanonicalMap;
 use crate::streams::{Streams, mean};
 
@@ -32,7 +33,7 @@ pub fn find_resonances(
     let is_known = frequencies
         .isfinite()
         .all_dim(-1, false)
-        .logical_and(&part_positive(&frequencies))
+        .logical_and(&part(&frequencies, 2).gt(0.0))
         .logical_and(&open.logical_not());
     let known = is_known.nonzero().squeeze_dim(-1).to_kind(Kind::Int64);
     let (actions, frequencies) = (
@@ -55,8 +56,4 @@ fn accelerations(field: &(impl Potential + ?Sized), x: &Tensor) -> Result<Tensor
     Ok(Tensor::from_slice(&pulls.collect::<Vec<f64>>())
         .view([-1, 3])
         .to_device(x.device()))
-}
-
-fn part_positive(frequencies: &Tensor) -> Tensor {
-    frequencies.select(-1, 2).gt(0.0)
 }

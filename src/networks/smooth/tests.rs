@@ -59,24 +59,26 @@ fn wrong_toy() -> Isochrone {
     Isochrone::new(3.334e11 * 1.1, 5.5, Device::Cpu)
 }
 
+/// The slope at points is the gradient of G there, which is returned.
+fn assert_slope(map: &SmoothMap, points: &ToyPoints, what: &str) -> Tensor {
+    let actions = floored(&points.actions);
+    let angles = points.angles.detach().set_requires_grad(true);
+    let sum = map.generating_function(&angles, &actions).sum(Kind::Double);
+    let gradient = Tensor::run_backward(&[sum], &[&angles], false, false);
+    let slope = map.slope(&points.angles, &actions);
+    // The toy point is found through Kepler's equation on both ways; slopes are of order 10 to 100.
+    let size = gradient[0].abs().max().double_value(&[]);
+    assert!(size > 1.0);
+    assert!(distance(&gradient[0], &slope) < 1e-9 * size, "{what}");
+    slope
+}
+
 #[test]
 fn the_slope_is_the_gradient_of_the_generating_function() {
     for symmetry in SYMMETRIES {
         for time_reversal in [false, true] {
             let map = random_map(symmetry, time_reversal);
-            let points = points(50, 1);
-            let actions = floored(&points.actions);
-            let angles = points.angles.detach().set_requires_grad(true);
-            let sum = map.generating_function(&angles, &actions).sum(Kind::Double);
-            let gradient = Tensor::run_backward(&[sum], &[&angles], false, false);
-            let slope = map.slope(&points.angles, &actions);
-            // The toy point is found through Kepler's equation on both ways; slopes are of order 10 to 100.
-            let size = gradient[0].abs().max().double_value(&[]);
-            assert!(size > 1.0);
-            assert!(
-                distance(&gradient[0], &slope) < 1e-9 * size,
-                "{symmetry:?} {time_reversal}"
-            );
+            let _ = assert_slope(&map, &points(50, 1), &format!("{symmetry:?} {time_reversal}"));
         }
     }
 }
@@ -96,13 +98,7 @@ fn thin_discs_are_seen_with_finer_heights() {
     assert_eq!(inputs(&map), inputs(&random_map(Symmetry::None, false)) + 3);
     bend(&map, 0.05);
     let points = Streams::new(x, v).toy_points(&paper_isochrone()).unwrap();
-    let actions = floored(&points.actions);
-    let angles = points.angles.detach().set_requires_grad(true);
-    let sum = map.generating_function(&angles, &actions).sum(Kind::Double);
-    let gradient = Tensor::run_backward(&[sum], &[&angles], false, false);
-    let slope = map.slope(&points.angles, &actions);
-    let size = gradient[0].abs().max().double_value(&[]);
-    assert!(size > 1.0 && distance(&gradient[0], &slope) < 1e-9 * size);
+    let _ = assert_slope(&map, &points, "thin");
 
     let old = r#"{"symmetry":"none","time_reversal":false,"length":8.0,"speed":200.0}"#;
     let old: Features = serde_json::from_str(old).unwrap();
@@ -156,13 +152,8 @@ fn resonant_map(is_stretched: bool) -> SmoothMap {
 fn terms_of_resonances_are_differentiated_and_kept() {
     let map = resonant_map(true);
     let points = points(50, 1);
+    let slope = assert_slope(&map, &points, "resonances");
     let actions = floored(&points.actions);
-    let angles = points.angles.detach().set_requires_grad(true);
-    let sum = map.generating_function(&angles, &actions).sum(Kind::Double);
-    let gradient = Tensor::run_backward(&[sum], &[&angles], false, false);
-    let slope = map.slope(&points.angles, &actions);
-    let size = gradient[0].abs().max().double_value(&[]);
-    assert!(size > 1.0 && distance(&gradient[0], &slope) < 1e-9 * size);
     let again = SmoothMap::from_weights(&map.to_weights().unwrap(), Device::Cpu).unwrap();
     assert_eq!(again.resonances(), map.resonances());
     assert_eq!(again.toy.stretch, map.toy.stretch);

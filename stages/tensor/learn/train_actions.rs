@@ -216,10 +216,8 @@ fn stretched(
     toy: Isochrone,
     train: &Sample,
 ) -> Result<Isochrone, StageError> {
-    let Network::Smooth(own) = &with.network else {
-        return Ok(toy);
-    };
-    let Some(field) = field(context)?.filter(|_| own.point_transformation) else {
+    let is_wanted = matches!(&with.network, Network::Smooth(own) if own.point_transformation);
+    let Some(field) = (if is_wanted { field(context)? } else { None }) else {
         return Ok(toy);
     };
     let stars = train.streams.points().map_err(failed)?;
