@@ -2,6 +2,7 @@
 
 mod doubts;
 pub mod spread;
+mod stretch;
 pub mod train_acceleration;
 pub mod train_actions;
 pub mod train_fourier;

@@ -1,6 +1,5 @@
 //! Body of `train_actions`.
 
-use dynamics::vector::norm;
 use networks::features::Symmetry as Imposed;
 use networks::field::synthetic::Options as SyntheticOptions;
 use networks::field::{Field, synthetic_streams};
@@ -29,6 +28,7 @@ use stages::learn::train_actions::{
 use crate::common::sample::Sample;
 use crate::common::{LearnedFrom, StageWatcher, checkpoint, failed, load, parameters, prepare, save, write_history};
 use crate::learn::spread::{self, Measured};
+use crate::learn::stretch;
 use crate::learn::unbound::{Unbound, usable};
 
 /// Trains a network and writes it with its history.
@@ -48,8 +48,8 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     };
     let start = start(context)?;
     let toy = match &start {
-        Some(start) => toy_to_go_on_with(&with, map::load(start, device).map_err(damaged)?.toy())?,
-        None => stretched(
+        Some(start) => stretch::to_go_on_with(&with, map::load(start, device).map_err(damaged)?.toy())?,
+        None => stretch::stretched(
             context,
             &with,
             first_toy(context, &with, &train, validation.as_ref(), device)?,
@@ -78,7 +78,7 @@ pub fn run(value: Value, context: &mut StageContext) -> Result<Outcome, StageErr
     let validation_streams = validation.as_ref().map(|sample| &sample.streams);
     let (network, history, region): (Box<dyn CanonicalMap>, _, _) = match &with.network {
         Network::Smooth(own) => {
-            let field = field(context)?;
+            let field = learned_field(context)?;
             let synthetic = field
                 .as_ref()
                 .filter(|_| own.synthetic.train == Along::Orbits)
@@ -195,45 +195,6 @@ fn same_shape((width, depth): (Option<u32>, Option<u32>), asked: Shape, found: S
     ))
 }
 
-/// The toy of the network to go on from, which must have what is asked for.
-fn toy_to_go_on_with(with: &TrainActions, toy: Isochrone) -> Result<Isochrone, StageError> {
-    let Network::Smooth(own) = &with.network else {
-        return Ok(toy);
-    };
-    if own.point_transformation && toy.stretch.is_none() {
-        return Err(StageError::with_hint(
-            "input start: its toy has no point transformation",
-            "give the network to start from one, or leave it out here",
-        ));
-    }
-    Ok(toy)
-}
-
-/// The toy with radii stretched to the field's circular orbits, where that is asked for.
-fn stretched(
-    context: &StageContext,
-    with: &TrainActions,
-    toy: Isochrone,
-    train: &Sample,
-) -> Result<Isochrone, StageError> {
-    let is_wanted = matches!(&with.network, Network::Smooth(own) if own.point_transformation);
-    let Some(field) = (if is_wanted { field(context)? } else { None }) else {
-        return Ok(toy);
-    };
-    let stars = train.streams.points().map_err(failed)?;
-    let radii = stars.iter().flatten().map(|star| norm(star.x)).filter(|r| *r > 0.0);
-    let range = radii.fold([f64::INFINITY, 0.0], |[least, most], r| [r.min(least), r.max(most)]);
-    let stretch = toy.stretch_for(&field, range).map_err(failed)?;
-    let [least, most] = stretch.range();
-    context.note(format!(
-        "radii are stretched by {least:.3} to {most:.3}, so that circular orbits are circular in the toy"
-    ));
-    Ok(Isochrone {
-        stretch: Some(stretch),
-        ..toy
-    })
-}
-
 /// The map with terms of the resonances that are asked for and that orbits come near.
 fn with_resonances(
     context: &StageContext,
@@ -259,7 +220,7 @@ fn with_resonances(
 }
 
 /// The learned field that is connected, if one is.
-fn field(context: &StageContext) -> Result<Option<Field>, StageError> {
+pub fn learned_field(context: &StageContext) -> Result<Option<Field>, StageError> {
     if !context.has_input("field") {
         return Ok(None);
     }
