@@ -54,7 +54,7 @@ impl PointTransformation {
         let [least, most] = radii.map(f64::ln);
         if !(least < most && least.is_finite() && most.is_finite()) {
             return Err(Error::Data(format!(
-                "no radii between {} and {} kpc",
+                "radii cannot be stretched: there are none between {:.3} and {:.3} kpc",
                 radii[0], radii[1]
             )));
         }
