@@ -21,7 +21,7 @@ def run() -> af.Run:
 
 
 def test_a_run_is_found_by_its_file_or_its_name(run: af.Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run.pipeline == "small" and "predicted" in run and len(run) == 16
+    assert run.pipeline == "small" and "predicted" in run and len(run) == 24
     monkeypatch.chdir(EXAMPLES / "results")
     assert dict(af.open_run("small")) == dict(run)
     monkeypatch.setenv("ACTIONFINDER_RESULTS", str(EXAMPLES / "results"))
