@@ -10,14 +10,19 @@ import pytest
 from reference import angle_between
 
 import actionfinder as af
+from actionfinder.networks.jets import variables
 
 RESULTS = Path(__file__).parents[1] / "examples" / "results"
 
 MAPS = [
     ("actions", "sets.test", "predicted.predictions"),
     ("disc_actions", "disc_sets.test", "disc_predicted.predictions"),
+    ("disc_resonant", "disc_sets.test", "disc_resonant_predicted.predictions"),
+    ("resonant", "disc_sets.test", "resonant_predicted.predictions"),
+    ("resonant", "sets.test", "resonant_outside.predictions"),
     ("paper", "sets.test", "paper_predicted.predictions"),
 ]
+SMOOTH = [("actions", "sets.test"), ("disc_resonant", "disc_sets.test"), ("resonant", "disc_sets.test")]
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +37,8 @@ def map_of(run: af.Run, stage: str) -> af.networks.CanonicalMap:
     return network
 
 
-def smooth(run: af.Run) -> af.networks.SmoothMap:
-    network = run.network("actions")
+def smooth(run: af.Run, stage: str = "actions") -> af.networks.SmoothMap:
+    network = run.network(stage)
     assert isinstance(network, af.networks.SmoothMap)
     return network
 
@@ -64,12 +69,17 @@ def test_a_potential_gives_the_accelerations(run: af.Run) -> None:
         map_of(run, "paper").predict(given.xv, stream=given["stream"])
 
 
-def test_streams_share_their_actions(run: af.Run) -> None:
-    network, given, theirs = smooth(run), run.table("sets.test"), run.table("together.predictions")
+@pytest.mark.parametrize(
+    ("stage", "stars", "predictions"),
+    [("actions", "sets.test", "together.predictions"), ("resonant", "disc_sets.test", "resonant_together.predictions")],
+)
+def test_streams_share_their_actions(run: af.Run, stage: str, stars: str, predictions: str) -> None:
+    network, given, theirs = smooth(run, stage), run.table(stars), run.table(predictions)
     found = network.predict(given.xv, stream=given["stream"])
     total = np.abs(theirs.actions).sum(axis=1, keepdims=True)
     assert (np.abs(found.actions - theirs.actions) / total).max() < 1e-10
     assert np.abs(angle_between(found.angles, theirs.angles)).max() < 1e-10
+    assert (found.converged == theirs["converged"]).all()
     # In another order they are the same.
     mixed = np.random.default_rng(1).permutation(len(given))
     again = network.predict(given.xv[mixed], stream=given["stream"][mixed])
@@ -93,8 +103,9 @@ def test_derivatives_are_those_of_the_map(run: af.Run, stage: str, stars: str) -
         assert (np.abs(ours - theirs) / largest).max() < 1e-5
 
 
-def test_the_map_is_canonical(run: af.Run) -> None:
-    network, given = smooth(run), run.table("sets.test")
+@pytest.mark.parametrize(("stage", "stars"), SMOOTH)
+def test_the_map_is_canonical(run: af.Run, stage: str, stars: str) -> None:
+    network, given = smooth(run, stage), run.table(stars)
     slopes = network.derivatives(given.xv)
     matrix = np.concatenate([slopes.of_angles, slopes.of_actions], axis=1)
     form = np.block([[np.zeros((3, 3)), np.eye(3)], [-np.eye(3), np.zeros((3, 3))]])
@@ -103,12 +114,26 @@ def test_the_map_is_canonical(run: af.Run) -> None:
     assert np.abs(away[:, :3, 3:]).max() < 1e-9
 
 
-def test_generating_function_has_the_slopes_that_it_is_used_with(run: af.Run) -> None:
-    network = smooth(run)
-    theta, J, h = np.array([0.3, 1.0, 2.0]), np.array([900.0, 300.0, 500.0]), 1e-4
-    steps = h * np.eye(3)
-    slope = (network.generating_function(theta + steps, np.tile(J, (3, 1))) - network.generating_function(theta - steps, np.tile(J, (3, 1)))) / (2 * h)
-    assert np.allclose(network._slope(theta[None], J[None])[0], slope, rtol=1e-6, atol=1e-6 * np.abs(slope).max())
+@pytest.mark.parametrize(
+    ("stage", "J"),
+    # Of the last a variable of the polynomial w is beyond its reach.
+    [
+        ("actions", (900.0, 300.0, 500.0)),
+        ("disc_resonant", (-1900.0, 8.0, 40.0)),
+        ("resonant", (-1900.0, 8.0, 40.0)),
+        ("resonant", (900.0, 300.0, 500.0)),
+    ],
+)
+def test_generating_function_has_the_slopes_that_it_is_used_with(run: af.Run, stage: str, J: tuple[float, float, float]) -> None:
+    network, theta = smooth(run, stage), np.array([0.3, 1.0, 2.0])
+    of_angles, of_actions = np.repeat([[*theta]], 6, axis=0), np.repeat([[*J]], 6, axis=0)
+    h = 1e-4
+    steps = h * np.concatenate([np.eye(3), -np.eye(3)])
+    by_angle = network.generating_function(of_angles + steps, of_actions)
+    by_action = network.generating_function(of_angles, of_actions + steps) - network.generating_function(0.0 * of_angles, of_actions + steps)
+    for values, ours in ((by_angle, network._slope), (by_action, network._angle_shift)):
+        slope = (values[:3] - values[3:]) / (2 * h)
+        assert np.allclose(ours(of_angles[:1], of_actions[:1])[0], slope, rtol=1e-6, atol=1e-6 * np.abs(slope).max())
 
 
 def test_unbound_stars_are_named(run: af.Run) -> None:
@@ -122,6 +147,16 @@ def test_unbound_stars_are_named(run: af.Run) -> None:
     assert set(together.reasons) == set(np.flatnonzero(streams == streams[5]))
     with pytest.raises(af.RowError, match="row 5 has no actions: it is unbound in the network's toy"):
         network.predict(xv, errors="raise")
+
+
+def test_stars_are_bound_where_their_stretched_points_are(run: af.Run) -> None:
+    network = smooth(run, "resonant")
+    assert network.stretch is not None
+    place = network.stretch.stretched([np.array([number]) for number in (8.0, 0.0, 0.0, 0.0, 1.0, 0.0)])
+    k, toy = place[0][0] / 8.0, network.toy
+    escape = k * np.sqrt(2.0 * toy.gm / (toy.scale + np.hypot(toy.scale, 8.0 * k)))
+    found = network.predict([[8.0, 0.0, 0.0, 0.0, escape * (1.0 + side), 0.1] for side in (-1e-6, 1e-6)])
+    assert set(found.reasons) == {1} and np.isfinite(found.actions[0]).all()
 
 
 def test_series_give_the_actions_of_their_orbits(run: af.Run) -> None:
@@ -148,13 +183,71 @@ def test_files_that_are_no_networks(run: af.Run, tmp_path: Path) -> None:
         af.open_network(tmp_path / "other.safetensors")
 
 
-@pytest.mark.parametrize(("key", "text"), [("toy.stretch", "{}"), ("features", '{"resonances":[{}]}')])
-def test_what_is_not_evaluated_here_is_refused(run: af.Run, tmp_path: Path, key: str, text: str) -> None:
+def edited(run: af.Run, folder: Path, key: str, text: str) -> Path:
+    """The network `actions` where its file says something else."""
     whole = run.path("actions.network").read_bytes()
     length = int.from_bytes(whole[:8], "little")
     header = json.loads(whole[8 : 8 + length])
     header["__metadata__"][key] = text
-    edited = json.dumps(header).encode()
-    (tmp_path / "map.safetensors").write_bytes(len(edited).to_bytes(8, "little") + edited + whole[8 + length :])
-    with pytest.raises(af.ResultsError, match="by `actionfinder predict` alone"):
-        af.open_network(tmp_path / "map.safetensors")
+    changed = json.dumps(header).encode()
+    (folder / "map.safetensors").write_bytes(len(changed).to_bytes(8, "little") + changed + whole[8 + length :])
+    return folder / "map.safetensors"
+
+
+RESONANCE = dict(order=[0, -2, 2], softening=0.01, scales=[[7.0, 1.0], [0.1, 0.1], [0.1, 0.1]], coefficients=[0.0] * 84, unit=1.0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        None,
+        dict(unit=0.0),
+        dict(coefficients=[0.0] * 83),
+        dict(softening=float("nan")),
+        dict(scales=[[7.0, 1.0], [0.1, 0.0], [0.1, 0.1]]),
+        dict(order=[2, -2]),
+    ],
+)
+def test_damaged_resonances_are_told(run: af.Run, tmp_path: Path, wrong: dict[str, object] | None) -> None:
+    features = json.loads(smooth(run).metadata["features"])
+    one = {} if wrong is None else {**RESONANCE, **wrong}
+    with pytest.raises(af.ResultsError, match="map.safetensors: the network file holds a damaged resonance"):
+        af.open_network(edited(run, tmp_path, "features", json.dumps({**features, "resonances": [one]})))
+    whole = af.open_network(edited(run, tmp_path, "features", json.dumps({**features, "resonances": [RESONANCE]})))
+    assert isinstance(whole, af.networks.SmoothMap) and whole.features.resonances[0].order == [0, -2, 2]
+
+
+@pytest.mark.parametrize("wrong", [None, dict(step=0.0), dict(pieces=[]), dict(pieces=[[0.0] * 3]), dict(start=float("nan"))])
+def test_damaged_stretches_are_told(run: af.Run, tmp_path: Path, wrong: dict[str, object] | None) -> None:
+    one = {} if wrong is None else {**dict(start=1.0, step=0.1, pieces=[[0.0] * 4]), **wrong}
+    with pytest.raises(af.ResultsError, match="map.safetensors: the network file holds a damaged stretch of radii"):
+        af.open_network(edited(run, tmp_path, "toy.stretch", json.dumps(one)))
+
+
+def test_nothing_is_stretched_where_the_spline_vanishes(run: af.Run, tmp_path: Path) -> None:
+    given = run.table("sets.test")
+    none = dict(start=1.0, step=0.1, pieces=[[0.0] * 4] * 2)
+    same = af.open_network(edited(run, tmp_path, "toy.stretch", json.dumps(none)))
+    assert isinstance(same, af.networks.SmoothMap) and same.stretch is not None
+    accelerations = run.table("predicted.predictions").rows("ax", "ay", "az")
+    ours, theirs = (one.predict(given.xv, acceleration=accelerations) for one in (same, smooth(run)))
+    assert np.allclose(ours.actions, theirs.actions, rtol=1e-11) and np.allclose(ours.frequencies, theirs.frequencies, rtol=1e-11)
+
+
+def test_stretched_stars_are_canonical_at_any_radius(run: af.Run) -> None:
+    stretch = smooth(run, "resonant").stretch
+    assert stretch is not None
+    # Within the knots, which reach from 5 to 13 kpc, and beyond both ends.
+    xv = np.outer([0.01, 1.0, 6.0, 8.0, 12.0, 30.0, 300.0], [0.6, -0.7, 0.2, 0.0, 0.0, 0.0]) + [0.0, 0.0, 0.0, 150.0, 120.0, -30.0]
+    slopes = np.stack([column.first for column in stretch.stretched([*variables(xv, second=False)])]).transpose(2, 0, 1)
+    form = np.block([[np.zeros((3, 3)), np.eye(3)], [-np.eye(3), np.zeros((3, 3))]])
+    assert np.abs(slopes @ form @ np.swapaxes(slopes, 1, 2) - form)[:, :3].max() < 1e-10
+    own = np.stack(stretch.stretched([*xv.T]), axis=-1)
+    assert np.allclose(np.cross(own[:, :3], own[:, 3:]), np.cross(xv[:, :3], xv[:, 3:]), rtol=1e-12)
+    assert (np.abs(own / xv - 1.0).max(axis=1) > 1e-3).all()
+    h = 1e-6 * np.diag([1.0] * 3 + [100.0] * 3)
+    ends = [np.stack(stretch.stretched([*np.moveaxis(xv[1:, None] + step, -1, 0)]), axis=-1) for step in (h, -h)]
+    differences = np.swapaxes((ends[0] - ends[1]) / (2 * h.sum(axis=1)[:, None]), 1, 2)
+    assert np.allclose(slopes[1:], differences, rtol=1e-6, atol=1e-6)
+    centre = np.stack(stretch.stretched([*np.array([[0.0, 0.0, 0.0, 10.0, 20.0, 30.0]]).T]), axis=-1)
+    assert np.isfinite(centre).all() and (centre[:, :3] == 0.0).all()

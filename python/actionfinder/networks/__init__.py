@@ -24,7 +24,7 @@ _READERS: dict[tuple[str | None, str | None], Callable[[NetworkFile], Network]] 
 def open_network(path: str | os.PathLike[str]) -> Network:
     """The network of a safetensors file of `train_actions` (``network: smooth``, ``paper`` or ``fourier``).
 
-    **Fails when** the file is no network, another kind of one, or one with a point transformation or resonances: `ResultsError`.
+    **Fails when** the file is no network, another kind of one, or damaged: `ResultsError`.
     """
     file = NetworkFile.read(path)
     kind = (file.metadata.get("map"), file.metadata.get("network"))
@@ -32,9 +32,6 @@ def open_network(path: str | os.PathLike[str]) -> Network:
     if reader is None:
         said = " ".join(word for word in kind if word) or "nothing"
         raise ResultsError(f"{os.fspath(path)}: networks smooth, paper and fourier are evaluated here; this file holds {said}")
-    if "toy.stretch" in file.metadata or '"resonances"' in file.metadata.get("features", ""):
-        what = "stretched radii and terms of resonances are evaluated by `actionfinder predict` alone"
-        raise ResultsError(f"{os.fspath(path)}: {what}")
     return reader(file)
 
 

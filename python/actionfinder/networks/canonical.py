@@ -14,7 +14,8 @@ from ..errors import Errors, told
 from ..sky import Sun
 from ..units import Array, stars, vectors
 from .file import NetworkFile
-from .jets import value, variables
+from .jets import Number, along, stack, value, variables
+from .point_transformation import PointTransformation
 from .region import Region
 from .roots import Flags, Rows
 from .toy import Toy, wrapped
@@ -101,6 +102,8 @@ class CanonicalMap(ABC):
         """What the file says of itself in words and JSON: formula, units, training."""
         self.toy = Toy.read(file)
         """The toy isochrone."""
+        self.stretch = PointTransformation.read(file)
+        """The stretch of radii in front of the toy, if it has one: toy angles and actions are those of stretched points."""
         self.region = Region.read(file)
         """The region of toy actions that it was trained in, if the file has it."""
         self.inputs: str = file.json("inputs") if "inputs" in file.metadata else "cartesian"
@@ -140,7 +143,7 @@ class CanonicalMap(ABC):
         streams = None if stream is None else np.asarray(stream).reshape(-1)
         if streams is not None and len(streams) != len(rows):
             raise ValueError(f"{len(rows)} stars have {len(streams)} numbers of streams")
-        bound = self.toy.energy(rows) < 0.0
+        bound = self._is_bound(rows)
         lost = {int(row): UNBOUND for row in np.flatnonzero(~bound)}
         if streams is not None and lost:
             without = np.isin(streams, streams[~bound])
@@ -173,11 +176,11 @@ class CanonicalMap(ABC):
         NaN where the toy does not bind a star. Circular orbits, and those in the plane, have no derivatives.
         """
         rows, lead = stars(xv)
-        bound = self.toy.energy(rows) < 0.0
+        bound = self._is_bound(rows)
         told("derivatives", len(rows), [(int(row), UNBOUND) for row in np.flatnonzero(~bound)], errors)
         of_actions, of_angles = np.full((2, len(rows), 3, 6), np.nan)
         for piece, groups in pieces(np.flatnonzero(bound), None):
-            actions, angles, _ = self.toy.actions(list(variables(rows[piece], second=False)))
+            actions, angles, _ = self.toy.actions(self._stretched(list(variables(rows[piece], second=False))))
             slopes = [np.stack([part.first for part in three], axis=0).transpose(2, 0, 1) for three in (actions, angles)]
             toy_actions, toy_angles = (np.stack([part.value for part in three], axis=-1) for three in (actions, angles))
             toy_angles = wrapped(toy_angles)
@@ -186,8 +189,15 @@ class CanonicalMap(ABC):
             of_actions[piece], of_angles[piece] = self._pulled(toy_angles, toy_actions, refined, by)
         return Derivatives(of_actions.reshape(*lead, 3, 6), of_angles.reshape(*lead, 3, 6))
 
+    def _stretched(self, columns: list[Number]) -> list[Number]:
+        """Where stars are for the toy, as six columns."""
+        return columns if self.stretch is None else self.stretch.stretched(columns)
+
+    def _is_bound(self, rows: Array) -> Flags:
+        return np.asarray(self.toy.energy(np.stack(self._stretched(list(rows.T)), axis=-1)) < 0.0)
+
     def _toy(self, rows: Array) -> tuple[Array, Array]:
-        actions, angles, _ = self.toy.actions(list(rows.T))
+        actions, angles, _ = self.toy.actions(self._stretched(list(rows.T)))
         return np.stack(actions, axis=-1), wrapped(np.stack(angles, axis=-1))
 
     def _accelerations(self, rows: Array, acceleration: Any) -> Array | None:
@@ -202,10 +212,16 @@ class CanonicalMap(ABC):
         return found
 
     def _rates(self, rows: Array, a: Array) -> tuple[Array, Array]:
-        """Rates of the toy's angles and actions in another field: dθ/dt = Ω + ∂θ/∂v·δa, dJ/dt = ∂J/∂v·δa with δa = a − a_toy."""
-        columns = [*rows[:, :3].T, *variables(np.ascontiguousarray(rows[:, 3:]), second=False)]
-        actions, angles, frequencies = self.toy.actions(columns)
-        excess = a - self.toy.acceleration(rows[:, :3])
-        change = [np.stack([(part.first.T * excess).sum(axis=-1) for part in three], axis=-1) for three in (actions, angles)]
-        own = np.stack([value(part) for part in frequencies], axis=-1)
-        return own + change[1], change[0]
+        """Rates of the toy's angles and actions in another field: Ω and 0, and their derivatives along the difference of both motions.
+
+        That is a − a_toy in the velocities. A stretched point moves with another velocity than its ṽ, too.
+        """
+        if self.stretch is None:
+            moving = [*rows[:, :3].T, *along(rows[:, 3:], a - self.toy.acceleration(rows[:, :3]))]
+        else:
+            at = stack(self.stretch.stretched([*along(rows, np.hstack([rows[:, 3:], a]))]))
+            own = np.hstack([at.value[:, 3:], self.toy.acceleration(at.value[:, :3])])
+            moving = [*along(at.value, at.first[0] - own)]
+        actions, angles, frequencies = self.toy.actions(moving)
+        change = [np.stack([part.first[0] for part in three], axis=-1) for three in (actions, angles)]
+        return np.stack([value(part) for part in frequencies], axis=-1) + change[1], change[0]

@@ -7,7 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from .file import NetworkFile
 from .jets import Number, log, sqrt, square, stack, value
+from .resonance import Resonance
 from .toy import Toy, magnitude
 
 SOFTENING = 0.05
@@ -27,6 +29,15 @@ class Features:
     """Typical speed, km/s."""
     height: float = SOFTENING
     """Softening of |z|, in units of ``length``."""
+    resonances: tuple[Resonance, ...] = ()
+    """Resonances that G has terms of."""
+
+    @classmethod
+    def read(cls, file: NetworkFile) -> Features:
+        """Those of a network's file."""
+        said = file.json("features")
+        resonances = tuple(Resonance.read(one, file.path) for one in said.get("resonances", []))
+        return cls(**{**said, "resonances": resonances})
 
     def at(self, toy: Toy, angles: list[Number], actions: list[Number]) -> tuple[Number, Number]:
         """Features, and what the network's outputs are multiplied with, in the last dimension."""
@@ -63,6 +74,10 @@ class Features:
             factors.append(q)
         if not self.time_reversal:
             factors.append(np.ones_like(value(total)))
+        for resonance in self.resonances:
+            side, sine, cosine = resonance.terms(angles, actions)
+            features.append(side)
+            factors += [sine] if self.time_reversal else [sine, cosine]
         return stack(features), stack(factors)
 
 

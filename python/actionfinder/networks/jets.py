@@ -92,6 +92,11 @@ def variables(columns: Array, second: bool) -> list[Jet]:
     return [Jet(columns[:, n], np.broadcast_to(units[n][:, None], (count, rows)), flat) for n in range(count)]
 
 
+def along(columns: Array, change: Array) -> list[Jet]:
+    """The columns of an array (rows, n) as numbers with derivatives by one variable, ``change`` (rows, n)."""
+    return [Jet(column, rate[None]) for column, rate in zip(columns.T, change.T, strict=True)]
+
+
 def square(a: Number) -> Number:
     """a²."""
     return a * a
@@ -111,6 +116,20 @@ def log(a: Number) -> Number:
         return np.log(a)
     inverse = 1.0 / a.value
     return a.map(np.log(a.value), inverse, -(inverse**2))
+
+
+def exp(a: Number) -> Number:
+    """e^a."""
+    found = np.exp(value(a))
+    return a.map(found, found, found) if isinstance(a, Jet) else found
+
+
+def power(a: Number, exponent: float) -> Number:
+    """a^exponent, a > 0 where derivatives are asked for."""
+    if not isinstance(a, Jet):
+        return a**exponent
+    slope = exponent * a.value ** (exponent - 1.0)
+    return a.map(a.value**exponent, slope, exponent * (exponent - 1.0) * a.value ** (exponent - 2.0))
 
 
 def sin(a: Number) -> Number:

@@ -37,11 +37,11 @@ class _Second:
 
 class SmoothMap(CanonicalMap):
     """G(θ, J') = A Σ_k c_k o_k − (its value at θ = 0): o is a perceptron with SiLU of features at the toy point of (θ, J'), and
-    c = (p, q, 1) with p ∝ x·v, q ∝ z v_z."""
+    c = (p, q, 1) with p ∝ x·v, q ∝ z v_z, and two more for each resonance (`Resonance`)."""
 
     def __init__(self, file: NetworkFile) -> None:
         super().__init__(file)
-        self.features = Features(**file.json("features"))
+        self.features = Features.read(file)
         self._centre, self._width = file.array("centre"), file.array("width")
         depth = int(file.json("shape")["depth"])
         self._layers = [(file.array(f"parameters.{2 * n}"), file.array(f"parameters.{2 * n + 1}")) for n in range(depth + 1)]
