@@ -114,10 +114,13 @@ pub enum StreamsAre {
 /// Streams that disagree with each other by more than this many times their errors make these doubtful.
 const MISFIT: f64 = 2.0;
 
+/// χ² of an asymmetric term, in the mean over all of them, above which the galaxy is not symmetric: of seven terms, one sample in 20 000 has more by chance.
+const ASYMMETRY: f64 = 4.5;
+
 impl Stage for FitGalaxy {
     const KIND: &'static str = "fit_galaxy";
     const ABOUT: &'static str = "Fit a galaxy to tidal streams, with error bars";
-    const REVISION: u32 = 6;
+    const REVISION: u32 = 7;
     const ROLE: Role = Role::Learn;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -385,6 +388,16 @@ impl FitGalaxy {
             }
         } else {
             context.finding("the streams do not say how well they know the galaxy: there are no error bars");
+        }
+        if let Some(asymmetry) = &found.asymmetry {
+            context.metric("asymmetry_chi2", asymmetry.chi2, "");
+            context.metric("asymmetry_force", asymmetry.force, "");
+            if is_above(asymmetry.chi2, ASYMMETRY * asymmetry.terms as f64) {
+                context.finding(format!(
+                    "the streams speak against the symmetry: {} terms that it rules out would lower χ² by {:.0}; take `symmetry: none`",
+                    asymmetry.terms, asymmetry.chi2
+                ));
+            }
         }
         let held: Vec<f64> = held.iter().flatten().copied().collect();
         if let Some(chi) = dynamics::statistics::rms(held.iter().copied()) {

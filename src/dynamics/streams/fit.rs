@@ -4,6 +4,7 @@
 //! the galaxy and each stream's own seven numbers move by a Gauss–Newton step. Each iteration draws new kicks, which residuals and
 //! differences share; slopes are averaged over iterations.
 
+use super::asymmetry::Asymmetry;
 use super::disc_form::alike;
 use super::frame::OBSERVED;
 use super::galaxy::{Model, Parameter};
@@ -11,7 +12,7 @@ use super::likelihood::Judged;
 use super::observed::{Observed, Stream};
 use super::particles::OWN;
 use super::posterior::Posterior;
-use super::problem::{Mean, OWN_STEPS, Problem, STRIPPING, State, Tracks, burn_in, mean_tracks, tempered};
+use super::problem::{OWN_STEPS, Problem, STRIPPING, State, Tracks, burn_in, mean_tracks, tempered};
 use super::release::Kicks;
 use super::settings::{FitError, Settings, Source};
 use super::system::{Equations, Shares};
@@ -59,6 +60,8 @@ pub struct Fit {
     /// Two galaxies whose accelerations where the streams are are alike: of the model, and of one with a disc of another form; none for orbits
     /// and where it was held.
     pub alike: Option<[Expansion; 2]>,
+    /// What speaks against its symmetry; none where it has none, and where it was held.
+    pub asymmetry: Option<Asymmetry>,
     /// Its uncertainty; none where it was held.
     pub posterior: Option<Posterior>,
     /// Every stream, in the order given.
@@ -169,8 +172,12 @@ pub(crate) fn fit_model(
     }
     let problem = Problem {
         settings,
-        model,
         parameters,
+        watched: match shared {
+            0 => Vec::new(),
+            _ => model.missing(),
+        },
+        model,
         observed,
         shared,
     };
@@ -183,7 +190,6 @@ pub(crate) fn fit_model(
     let last = settings.averaged.clamp(1, settings.iterations.max(1));
     let mut sums = vec![0.0; values.len()];
     let mut own_sums = vec![[0.0; OWN]; states.len()];
-    let mut kept: Vec<Vec<Mean>> = vec![Vec::new(); states.len()];
     let iterations = settings.iterations.max(1);
     let settled = burn_in(settings.source);
     for iteration in 0..iterations {
@@ -233,15 +239,13 @@ pub(crate) fn fit_model(
             one.damping = state.damping;
             equations.push(one);
             moving.push(stays);
+            if settings.keeps(iteration) {
+                state.keep(&look);
+            }
             if second.contains(&iteration) {
-                state.refresh(&look.slopes);
+                state.refresh();
             } else if looked && apart {
                 state.average(&look.slopes, iteration);
-            }
-            if let Some(batch) = settings.batch(iteration) {
-                let batches = &mut kept[stream];
-                batches.resize_with(batches.len().max(batch + 1), Mean::default);
-                batches[batch].add(&look.slopes);
             }
         }
         let steps = Equations::solve(&equations, &problem.parameters[..shared], &values)
@@ -283,7 +287,7 @@ pub(crate) fn fit_model(
     for (state, own) in states.iter_mut().zip(own_sums) {
         state.own = own;
     }
-    finish(&problem, values, &states, &kept, radii)
+    finish(&problem, values, &states, radii)
 }
 
 /// From this iteration on a step that makes a stream much less likely is taken back; before it the scatter still falls too fast.
@@ -301,7 +305,7 @@ fn rescue(
     radii: (f64, f64),
     go_on: &(dyn Fn(usize) -> bool + Sync),
 ) -> Result<(), FitError> {
-    let now = finish(problem, values.to_vec(), states, &vec![Vec::new(); states.len()], radii)?;
+    let now = finish(problem, values.to_vec(), states, radii)?;
     let settings = Settings {
         iterations: RESCUE,
         looks: RESCUE,
@@ -346,13 +350,7 @@ const RESCUE: usize = 9;
 const LAST_DRAWS: usize = 16;
 
 /// Likelihood, streams and uncertainty at the end of a fit.
-fn finish(
-    problem: &Problem,
-    values: Vec<f64>,
-    states: &[State],
-    kept: &[Vec<Mean>],
-    radii: (f64, f64),
-) -> Result<Fit, FitError> {
+fn finish(problem: &Problem, values: Vec<f64>, states: &[State], radii: (f64, f64)) -> Result<Fit, FitError> {
     let iteration = problem.settings.iterations;
     let trial = problem.trial(&values).ok_or(FitError::Singular { iteration })?;
     let columns = problem.shared + problem.own_columns();
@@ -379,7 +377,7 @@ fn finish(
         })
         .collect();
     let mut streams = Vec::with_capacity(states.len());
-    let mut equations = Vec::new();
+    let (mut equations, mut asked) = (Vec::new(), Vec::new());
     for (stream, (state, (judged, _))) in states.iter().zip(&all).enumerate() {
         let one = &problem.observed[stream];
         let known = judged.iter().flatten();
@@ -406,7 +404,12 @@ fn finish(
             prior: (&one.start, &one.deviations),
             own: &state.own,
         };
-        equations.push(Equations::of_draws(&shares, &kept[stream], &tempered(judged)));
+        let judged = tempered(judged);
+        equations.push(Equations::of_draws(&shares, state.kept.all(), &judged));
+        if state.watched.len() > 0 && !problem.watched.is_empty() {
+            let (fitted, watched) = (state.kept.mean(), state.watched.mean());
+            asked.push(Equations::with_watched(&shares, &fitted, &watched, &judged));
+        }
     }
     let posterior = (problem.shared > 0)
         .then(|| {
@@ -414,6 +417,7 @@ fn finish(
             Posterior::new(equations, &problem.parameters[..problem.shared], drawn)
         })
         .flatten();
+    let free = &problem.parameters[..problem.shared];
     let places: Vec<[f64; 3]> = all.iter().flat_map(|(_, places)| places.iter().copied()).collect();
     let base = &values[..problem.model.parameters.len()];
     let like = |model: &Model| alike(model, &trial.galaxy, &places, base);
@@ -423,6 +427,14 @@ fn finish(
         .then(pair)
         .flatten();
     Ok(Fit {
+        asymmetry: Asymmetry::new(
+            &asked,
+            free,
+            &values,
+            &problem.watched,
+            problem.settings.shrinkage,
+            (&trial.galaxy, &places),
+        ),
         alike,
         galaxy: trial.galaxy,
         ln_likelihood: streams.iter().map(|stream| stream.ln_likelihood).sum(),

@@ -5,7 +5,7 @@ use super::observed::Observed;
 use super::*;
 use crate::orbit::circular::circular_speed;
 use crate::phase_space::PhaseSpace;
-use crate::potential::{Composite, Potential};
+use crate::potential::{Composite, Logarithmic, MiyamotoNagai, Potential};
 use crate::sample::{generator, isotropic};
 use crate::sky::{Observables, Sun};
 use crate::statistics::median;
@@ -13,6 +13,7 @@ use crate::units::Gyr;
 use crate::vector::{cross, norm};
 use rand::Rng;
 use rand_distr::StandardNormal;
+use std::sync::Arc;
 
 /// A star with errors of 1 % in distance, 0.5 km/s and 0.01 mas/yr.
 fn observed<R: Rng>(star: &PhaseSpace, random: &mut R) -> Star {
@@ -141,6 +142,40 @@ fn what_tells_less_counts_less() {
         .flat_map(|one| &mut one.stars)
         .for_each(|star| star.across = 3.0);
     assert!(bound(&many(), &vague) > 1.1 * all);
+}
+
+/// Streams of a triaxial halo speak against an axisymmetric galaxy, those of an axisymmetric one do not. χ² of seven terms is 7 ± 4 by chance.
+#[test]
+fn a_galaxy_that_is_not_axisymmetric_is_told() {
+    let settings = Settings {
+        iterations: 30,
+        averaged: 10,
+        ..small()
+    };
+    let chi2 = |axes: [f64; 3]| {
+        let disc = MiyamotoNagai::new(6.8e10, 3.0, 0.28).unwrap();
+        let halo = Logarithmic::new(175.0, 8.0, axes).unwrap();
+        let galaxy = Composite::new(vec![Arc::new(disc), Arc::new(halo)]).unwrap();
+        let found = fit(&streams(&galaxy, 8), &Sun::default(), &settings, None, false, &|_| true).unwrap();
+        let asymmetry = found.asymmetry.unwrap();
+        println!("{asymmetry:?} {:?}", found.posterior.map(|posterior| posterior.misfit));
+        assert_eq!(asymmetry.terms, 7);
+        asymmetry.chi2
+    };
+    let (round, triaxial) = (chi2([1.0, 1.0, 0.85]), chi2([1.0, 0.9, 0.85]));
+    assert!(round < 20.0, "{round}");
+    assert!(triaxial > 40.0, "{triaxial}");
+    // Where nothing is symmetric there is nothing to ask, and where nothing is free.
+    let free = Settings {
+        correction: Correction::Free,
+        iterations: 2,
+        ..small()
+    };
+    let streams = streams(&Composite::milky_way_like().unwrap(), 2);
+    let found = fit(&streams, &Sun::default(), &free, None, false, &|_| true).unwrap();
+    assert_eq!(found.asymmetry, None);
+    let held = fit_as(&found, &streams, &Sun::default(), &small(), true, &|_| true).unwrap();
+    assert_eq!(held.asymmetry, None);
 }
 
 #[test]

@@ -56,6 +56,8 @@ pub struct Model {
     discs: Vec<f64>,
     scales: Vec<f64>,
     orders: Vec<usize>,
+    /// A scale among the outer stars, kpc.
+    outer: f64,
     /// The galaxy, where it is not free at all.
     held: Option<Expansion>,
 }
@@ -117,6 +119,7 @@ impl Model {
             discs,
             scales,
             orders,
+            outer: high,
             held: None,
         }
     }
@@ -129,6 +132,7 @@ impl Model {
             discs: Vec::new(),
             scales: Vec::new(),
             orders: Vec::new(),
+            outer: 1.0,
             held: Some(galaxy),
         }
     }
@@ -173,6 +177,24 @@ impl Model {
         }
         coefficients.extend(rest.iter().map(|c| c * UNIT));
         Expansion::new(terms, coefficients)
+    }
+
+    /// Multipoles that no galaxy of the model has, as it is symmetric: one of each kind, on the scale of the outer stars.
+    pub(crate) fn missing(&self) -> Vec<Term> {
+        let missing = (0..HARMONICS).filter(|order| self.held.is_none() && !self.orders.contains(order));
+        let of = |order| Term::Multipole {
+            scale: self.outer,
+            order,
+        };
+        missing.map(of).filter(|term| !term.is_axisymmetric()).collect()
+    }
+
+    /// The galaxy of these values with one more term, whose coefficient is in units of [`UNIT`].
+    pub(crate) fn with(&self, values: &[f64], term: Term, coefficient: f64) -> Option<Expansion> {
+        let galaxy = self.galaxy(values)?;
+        let terms = galaxy.terms().iter().copied().chain([term]);
+        let coefficients = galaxy.coefficients().iter().copied().chain([coefficient * UNIT]);
+        Expansion::new(terms.collect(), coefficients.collect())
     }
 
     /// The prior's means.

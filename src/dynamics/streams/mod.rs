@@ -15,6 +15,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod asymmetry;
 mod condensed;
 mod corrected;
 mod disc_form;
@@ -33,6 +34,7 @@ mod posterior;
 mod problem;
 mod release;
 mod settings;
+mod slopes;
 mod spray;
 mod system;
 mod track;
@@ -44,6 +46,7 @@ mod members_tests;
 #[cfg(test)]
 mod nbody_tests;
 
+pub use asymmetry::Asymmetry;
 pub use corrected::{Corrected, CorrectedStar, NotCorrected, Sight, TrackPoint, correct, first_guess, settings};
 pub use fit::{Fit, FittedStream, fit, fit_as};
 pub use frame::{Distance, Measured, Star};

@@ -8,9 +8,12 @@ use super::observed::Observed;
 use super::particles::{OWN, Plan, Release, Trial, on_orbit, plan, releases, seen, stars};
 use super::release::Kicks;
 use super::settings::{FitError, Settings, Source};
+use super::slopes::{Looks, Slopes};
 use super::system::DAMPING;
 use super::track::{Square, floor};
 use crate::phase_space::PhaseSpace;
+use crate::potential::Expansion;
+use crate::potential::expansion::Term;
 use crate::units::Natural;
 use rayon::prelude::*;
 
@@ -25,13 +28,14 @@ pub(crate) struct State {
     pub scatter: Vec<Square>,
     pub outliers: f64,
     /// Means over iterations of the slopes, a row for each star and column.
-    pub slopes: Vec<[f64; OBSERVED]>,
+    pub slopes: Slopes,
+    /// Slopes for the uncertainty, and those of what is watched.
+    pub kept: Looks,
+    pub watched: Looks,
     /// Where it was likeliest, and how likely; not yet known again where it has gone back there.
     best: ([f64; OWN], Option<f64>),
     /// Marquardt's addition to the diagonal.
     pub damping: f64,
-    /// Mean of the second looks.
-    fresh: Mean,
 }
 
 pub(crate) struct Problem<'a> {
@@ -41,6 +45,8 @@ pub(crate) struct Problem<'a> {
     pub observed: Vec<Observed>,
     /// How many of the parameters are free.
     pub shared: usize,
+    /// Terms that the galaxy does not have, which are looked at but not fitted.
+    pub watched: Vec<Term>,
 }
 
 /// Difference steps of a stream's own parameters.
@@ -49,6 +55,9 @@ pub(crate) const OWN_STEPS: [f64; OWN] = [4e-3, 8e-3, 1.2, 0.03, 0.03, 2e-3, 0.2
 /// By how much differences are shorter than that for particles, whose noise grows as they shrink, and for orbits, which have none.
 const SPRAY_STEPS: f64 = 0.3;
 const ORBIT_STEPS: f64 = 0.2;
+
+/// The same of the coefficient of a term that is watched.
+const WATCHED_STEP: f64 = 0.3;
 
 /// A stream of one draw of kicks, and its stars.
 struct Drawn {
@@ -85,8 +94,12 @@ impl Problem<'_> {
     }
 
     pub fn trial(&self, values: &[f64]) -> Option<Trial> {
-        let (galaxy, stripping) = values.split_at(values.len() - STRIPPING);
-        let galaxy = self.model.galaxy(galaxy)?;
+        self.trial_of(values, |model, values| model.galaxy(values))
+    }
+
+    fn trial_of(&self, values: &[f64], galaxy: impl Fn(&Model, &[f64]) -> Option<Expansion>) -> Option<Trial> {
+        let (values, stripping) = values.split_at(values.len() - STRIPPING);
+        let galaxy = galaxy(&self.model, values)?;
         Some(Trial {
             pull: super::lanes::Pull::new(&galaxy),
             galaxy,
@@ -191,8 +204,17 @@ impl Problem<'_> {
             moved[column] += sign * self.parameters[column].step;
             self.trial(&moved)
         });
-        let trials: Vec<Option<Trial>> = moved.collect();
-        let columns = if looks { self.shared + self.own_columns() } else { 0 };
+        let watched: &[Term] = match self.settings.keeps(iteration) {
+            true => &self.watched,
+            false => &[],
+        };
+        let added = watched
+            .iter()
+            .map(|term| self.trial_of(values, |model, values| model.with(values, *term, sign * WATCHED_STEP)));
+        let trials: Vec<Option<Trial>> = moved.chain(added).collect();
+        // Of the parameters that streams share, of their own, and of what is watched.
+        let fitted = if looks { self.shared + self.own_columns() } else { 0 };
+        let columns = fitted + watched.len();
         // The base and each column share one draw of kicks; the base has some more.
         let draws = match self.settings.source {
             Source::Spray => self.settings.draws.max(1),
@@ -220,6 +242,7 @@ impl Problem<'_> {
                 let mut own = state.own;
                 let trial = match column.checked_sub(self.shared) {
                     None => trials[column].as_ref(),
+                    Some(_) if column >= fitted => trials[self.shared + column - fitted].as_ref(),
                     Some(column) => {
                         own[column] += sign * OWN_STEPS[column];
                         Some(&base)
@@ -242,16 +265,22 @@ impl Problem<'_> {
             };
             let made = drawn.map(|drawn| drawn.made);
             let seen = &self.observed[stream].seen;
-            let mut slopes = vec![[0.0; OBSERVED]; seen.len() * columns];
+            let mut slopes = vec![[0.0; OBSERVED]; seen.len() * fitted];
+            let mut of_watched = vec![[0.0; OBSERVED]; seen.len() * watched.len()];
             for (column, moved) in moved.iter().enumerate() {
                 let step = match column.checked_sub(self.shared) {
                     None => self.parameters[column].step,
+                    Some(_) if column >= fitted => WATCHED_STEP,
                     Some(own) => OWN_STEPS[own],
                 };
                 for (star, (track, moved)) in tracks.iter().zip(moved).enumerate() {
                     if let (Some(track), Some(moved)) = (track, moved) {
                         let (from, to) = (predicted(&seen[star], *track), predicted(&seen[star], *moved));
-                        slopes[star * columns + column] = std::array::from_fn(|k| (to[k] - from[k]) / (sign * step));
+                        let slope = std::array::from_fn(|k| (to[k] - from[k]) / (sign * step));
+                        match column.checked_sub(fitted) {
+                            None => slopes[star * fitted + column] = slope,
+                            Some(column) => of_watched[star * watched.len() + column] = slope,
+                        }
                     }
                 }
             }
@@ -259,6 +288,7 @@ impl Problem<'_> {
                 made,
                 tracks: mean,
                 slopes,
+                watched: of_watched,
             });
         }
         looks.reverse();
@@ -303,28 +333,13 @@ const SHORTER: f64 = 10.0;
 /// Second looks that are enough to use.
 const ENOUGH: usize = 2;
 
-/// A mean of slopes, row by row, as it grows.
-#[derive(Clone, Default)]
-pub(crate) struct Mean {
-    pub rows: Vec<[f64; OBSERVED]>,
-    count: usize,
-}
-
-impl Mean {
-    pub fn add(&mut self, slopes: &[[f64; OBSERVED]]) {
-        self.rows.resize(slopes.len(), [0.0; OBSERVED]);
-        self.count += 1;
-        for (mean, new) in self.rows.iter_mut().flatten().zip(slopes.iter().flatten()) {
-            *mean += (new - *mean) / self.count as f64;
-        }
-    }
-}
-
 /// What an iteration sees of a stream.
 pub(crate) struct Look {
     pub made: Option<Made>,
     pub tracks: Tracks,
-    pub slopes: Vec<[f64; OBSERVED]>,
+    pub slopes: Slopes,
+    /// The same of what is watched.
+    pub watched: Slopes,
 }
 
 /// A scatter to begin with: φ2, ln d, v_los, μ1, μ2.
@@ -344,9 +359,10 @@ impl State {
             scatter: vec![scatter; observed.seen.len()],
             outliers: 0.0,
             slopes: Vec::new(),
+            kept: Looks::default(),
+            watched: Looks::default(),
             best: (observed.start, None),
             damping: DAMPING,
-            fresh: Mean::default(),
         }
     }
 
@@ -386,11 +402,16 @@ impl State {
         self.best = (self.own, None);
     }
 
-    /// Adds a second look's slopes to their mean, which takes the place of the first ones when it is of [`ENOUGH`].
-    pub fn refresh(&mut self, slopes: &[[f64; OBSERVED]]) {
-        self.fresh.add(slopes);
-        if self.fresh.count >= ENOUGH {
-            self.slopes.clone_from(&self.fresh.rows);
+    /// Keeps slopes for the uncertainty.
+    pub fn keep(&mut self, look: &Look) {
+        self.kept.add(&look.slopes);
+        self.watched.add(&look.watched);
+    }
+
+    /// Takes the mean of the slopes that are kept, second looks, in place of the first ones when it is of [`ENOUGH`].
+    pub fn refresh(&mut self) {
+        if self.kept.len() >= ENOUGH {
+            self.slopes = self.kept.mean();
         }
     }
 

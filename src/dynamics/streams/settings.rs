@@ -111,27 +111,25 @@ impl Settings {
     }
 
     /// Iterations whose slopes the uncertainty is told by: the second looks, or where there are none the last of the first ones.
-    pub(crate) fn kept(&self) -> std::ops::Range<usize> {
+    fn kept(&self) -> std::ops::Range<usize> {
         let (second, first) = (self.second_looks(), self.looks.min(self.iterations));
         match second.is_empty() {
-            true => first.saturating_sub(BATCHES / 2)..first,
+            true => first.saturating_sub(KEPT)..first,
             false => second,
         }
     }
 
-    /// Which of the independent means of slopes an iteration belongs to; none where its slopes are not kept.
-    pub(crate) fn batch(&self, iteration: usize) -> Option<usize> {
-        let kept = self.kept();
-        let place = iteration.checked_sub(kept.start).filter(|_| iteration < kept.end)?;
-        Some(place * kept.len().min(BATCHES) / kept.len())
+    /// Whether an iteration's slopes are kept for the uncertainty.
+    pub(crate) fn keeps(&self, iteration: usize) -> bool {
+        self.kept().contains(&iteration)
     }
 }
 
 /// Iterations in which the streams' own scatter is learned, at the beginning and with the second looks.
 const LEARNING: usize = 8;
 
-/// Most means of slopes that are kept apart for the uncertainty.
-const BATCHES: usize = 12;
+/// Of the first looks, where there are no second ones, so many are kept.
+const KEPT: usize = 6;
 
 /// Iterations between the first looks and the second ones.
 const AGAIN_AFTER: usize = 5;

@@ -4,7 +4,7 @@ use super::frame::OBSERVED;
 use super::galaxy::Parameter;
 use super::likelihood::Judged;
 use super::particles::OWN;
-use super::problem::Mean;
+use super::slopes::{Slopes, mean};
 use crate::linear_algebra::{Factor, Symmetric};
 
 /// Marquardt's addition to the diagonal, relative, where nothing goes wrong.
@@ -58,24 +58,19 @@ impl Equations {
     }
 
     /// Fisher's information from slopes of several independent draws: products of two different ones only, whose noise has no mean.
-    pub fn of_draws(shares: &Shares, draws: &[Mean], judged: &[Option<Judged>]) -> Self {
+    pub fn of_draws(shares: &Shares, draws: &[Slopes], judged: &[Option<Judged>]) -> Self {
         let mut equations = Self::empty(shares);
         let count = draws.len() as f64;
-        let Some(first) = draws.first() else { return equations };
-        let mut mean = vec![[0.0; OBSERVED]; first.rows.len()];
-        for draw in draws {
-            for (mean, row) in mean.iter_mut().zip(&draw.rows) {
-                mean.iter_mut()
-                    .zip(row)
-                    .for_each(|(mean, value)| *mean += value / count);
-            }
+        if draws.is_empty() {
+            return equations;
         }
+        let mean = mean(draws);
         if draws.len() > 1 {
             // Σ_{a≠b} J_aᵀ W J_b / (K(K−1)) = J̄ᵀ W J̄ − Σ_a (J_a − J̄)ᵀ W (J_a − J̄) / (K(K−1)).
             for draw in draws {
                 let off = mean
                     .iter()
-                    .zip(&draw.rows)
+                    .zip(draw)
                     .map(|(mean, row)| std::array::from_fn(|k| row[k] - mean[k]));
                 let off = off.collect::<Vec<_>>();
                 equations.add(&off, judged, 1.0 / (count * (count - 1.0)), |star| star.information);
@@ -88,6 +83,28 @@ impl Equations {
         }
         equations.gradient(&mean, judged);
         equations.expect(shares);
+        equations
+    }
+
+    /// The same with slopes of watched terms, as parameters after those that are shared, and with the noise of all slopes in it.
+    pub fn with_watched(shares: &Shares, fitted: &Slopes, watched: &Slopes, judged: &[Option<Judged>]) -> Self {
+        let count = watched.len() / judged.len().max(1);
+        let rows = fitted.chunks_exact(shares.columns).zip(watched.chunks_exact(count));
+        let slopes: Vec<[f64; OBSERVED]> = rows
+            .flat_map(|(fitted, watched)| {
+                let (shared, own) = fitted.split_at(shares.shared);
+                [shared, watched, own].concat()
+            })
+            .collect();
+        let shares = Shares {
+            shared: shares.shared + count,
+            columns: shares.columns + count,
+            ..*shares
+        };
+        let mut equations = Self::empty(&shares);
+        equations.add(&slopes, judged, 1.0, |star| star.information);
+        equations.gradient(&slopes, judged);
+        equations.expect(&shares);
         equations
     }
 
@@ -335,10 +352,9 @@ mod tests {
                         own: &own[s],
                     };
                     let one = Equations::new(&shares, &slopes[s], &judged);
-                    let mut mean = Mean::default();
-                    mean.add(&slopes[s]);
                     // Two equal draws have the same products as one.
-                    let two = Equations::of_draws(&shares, &[mean.clone(), mean.clone()], &judged);
+                    let draw = &slopes[s];
+                    let two = Equations::of_draws(&shares, &[draw.clone(), draw.clone()], &judged);
                     assert!(
                         one.hessian
                             .iter()

@@ -36,6 +36,9 @@ pub const RATES: f64 = 0.5;
 /// Scatter of energies that may be, in units of what their stated errors make.
 pub const CHI: f64 = 2.0;
 
+/// Part of |L| by which L_z of stars without errors may differ along a stream where the field is to be axisymmetric.
+pub const TURNED: f64 = 0.01;
+
 /// Slopes d ln|a_r| / d ln r of galaxies, with a margin: −2 around a point mass, a little less above the rim of a disc, 1 in a
 /// homogeneous core. Outside of them the epicyclic frequency is imaginary, or density rises outwards.
 const SLOPES: std::ops::RangeInclusive<f64> = -3.0..=2.0;
@@ -179,6 +182,48 @@ impl Energies {
     }
 
     /// Mean |E − Ē|/σ_E over √(2/π), which is 1 where the stated errors are right, normal, and all there is.
+    pub fn chi(&self) -> f64 {
+        self.standard / self.stars.max(1.0) / std::f64::consts::FRAC_2_PI.sqrt()
+    }
+}
+
+/// How constant L_z is along streams, as sums over stars: in an axisymmetric field it is, whatever the field.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Momenta {
+    stars: f64,
+    /// Σ|L_z − its mean|
+    deviations: f64,
+    /// Σ|L|
+    sizes: f64,
+    /// Σ|L_z − its mean|/σ
+    standard: f64,
+}
+
+impl Momenta {
+    /// Adds a stream; `errors` are the standard deviations of L_z of its stars, km/s kpc, where they are known.
+    pub fn add(&mut self, stream: &[PhaseSpace], errors: Option<&[f64]>) {
+        let momenta: Vec<[f64; 3]> = stream.iter().map(PhaseSpace::angular_momentum).collect();
+        let weight = |star: usize| errors.map_or(1.0, |errors| errors[star].powi(-2));
+        let total: f64 = (0..stream.len()).map(weight).sum();
+        let mean = (momenta.iter().enumerate())
+            .map(|(star, momentum)| weight(star) * momentum[2])
+            .sum::<f64>()
+            / total;
+        for (star, momentum) in momenta.iter().enumerate() {
+            let off = (momentum[2] - mean).abs();
+            self.stars += 1.0;
+            self.deviations += off;
+            self.sizes += norm(*momentum);
+            self.standard += off * weight(star).sqrt();
+        }
+    }
+
+    /// Mean |L_z − its mean| in units of the mean |L|.
+    pub fn relative(&self) -> f64 {
+        self.deviations / self.sizes.max(f64::MIN_POSITIVE)
+    }
+
+    /// The same in units of its error, over √(2/π): 1 where the errors are right, normal, and all there is.
     pub fn chi(&self) -> f64 {
         self.standard / self.stars.max(1.0) / std::f64::consts::FRAC_2_PI.sqrt()
     }

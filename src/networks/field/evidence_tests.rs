@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
-use dynamics::potential::Isochrone;
+use dynamics::orbit::leapfrog::integrate;
+use dynamics::potential::{Isochrone, Logarithmic};
+use dynamics::units::Gyr;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::*;
@@ -180,4 +182,41 @@ fn a_field_that_repels_is_hollow_and_one_with_waves_is_rough() {
         waves.repelled == 0.0 && waves.rough > 0.5 && waves.hollow > 0.2,
         "{waves:?}"
     );
+}
+
+/// L_z is the same along streams of an axisymmetric galaxy, with errors as far as these say; of a triaxial one it is not.
+#[test]
+fn streams_of_a_triaxial_galaxy_have_no_constant_momentum() {
+    let made = |axes: [f64; 3]| -> Vec<Vec<PhaseSpace>> {
+        let galaxy = Logarithmic::new(190.0, 4.0, axes).unwrap();
+        let mut random = generator(2, "momenta", 0);
+        let times: Vec<Gyr> = (0..8).map(|star| Gyr(0.06 * f64::from(star))).collect();
+        let starts = dynamics::sample::halo(&mut random, 24);
+        let orbits = starts.iter().map(|start| integrate(&galaxy, start, &times, Gyr(2e-4)));
+        orbits.map(|orbit| orbit.unwrap().points).collect()
+    };
+    let errors = Errors {
+        position: 0.1,
+        velocity: 2.0,
+    };
+    let momenta = |axes: [f64; 3], errors: Errors| {
+        let streams = Streams::of_points(&made(axes)).unwrap();
+        let noisy = linear::with_errors(&streams, errors, 4).unwrap();
+        let asked = Asked {
+            axisymmetric: true,
+            near: None,
+        };
+        let stars = known(&noisy.points().unwrap(), errors);
+        fit_linear(&stars, asked).unwrap().momenta.unwrap()
+    };
+    let (round, triaxial) = ([1.0, 1.0, 0.85], [1.0, 0.93, 0.85]);
+    let exact = momenta(round, Errors::default());
+    assert!(exact.relative() < 1e-9, "{exact:?}");
+    let turned = momenta(triaxial, Errors::default());
+    assert!(turned.relative() > TURNED, "{turned:?}");
+    let noisy = momenta(round, errors);
+    // Eight stars have a mean of their own.
+    assert!((noisy.chi() - 1.0).abs() < 0.15, "{}", noisy.chi());
+    let turned = momenta(triaxial, errors);
+    assert!(turned.chi() > CHI, "{}", turned.chi());
 }

@@ -5,7 +5,7 @@ use dynamics::potential::expansion::{Expansion, HARMONICS, Term};
 use tch::Tensor;
 
 use super::conserved::Form;
-use super::evidence::{Energies, scatter};
+use super::evidence::{Energies, Momenta, scatter};
 use super::latent::{Known, Star};
 use super::noisy::settle;
 use super::{Errors, extent};
@@ -35,6 +35,8 @@ pub struct Fitted {
     pub field: LinearField,
     /// Energies along each stream in the field that was found without it.
     pub held_out: Energies,
+    /// L_z along each stream, where the field is to be axisymmetric.
+    pub momenta: Option<Momenta>,
     /// How much the acceleration at the stars depends on which streams were learned from, relative; see [`scatter`].
     pub scatter: f64,
 }
@@ -176,8 +178,17 @@ pub fn fit_linear(streams: &[Vec<Known>], asked: Asked) -> Result<Fitted, Error>
             held_out.add(field, stream, deviations.as_ref().map(|all| all[number].as_slice()));
         }
     }
+    let mut momenta = asked.axisymmetric.then(Momenta::default);
+    if let Some(momenta) = &mut momenta {
+        for (stream, points) in streams.iter().zip(&points) {
+            let known = stream.iter().map(|star| momentum_error(star, &chosen.field));
+            let errors = has_errors.then(|| known.collect::<Option<Vec<f64>>>()).flatten();
+            momenta.add(points, errors.as_deref());
+        }
+    }
     let places: Vec<[f64; 3]> = points.iter().flatten().map(|point| point.x).collect();
     Ok(Fitted {
+        momenta,
         scatter: scatter(&chosen.field, &chosen.others, &places),
         field: LinearField {
             expansion: chosen.field,
@@ -187,6 +198,11 @@ pub fn fit_linear(streams: &[Vec<Known>], asked: Asked) -> Result<Fitted, Error>
         },
         held_out,
     })
+}
+
+/// Standard deviation of L_z of a star as it was seen, km/s kpc.
+fn momentum_error(star: &Known, field: &Expansion) -> Option<f64> {
+    Some(Star::new(star, &[0.0; 6], field)?.covariance[1][1].sqrt())
 }
 
 /// Streams of stars without errors, and of stars that have the same.

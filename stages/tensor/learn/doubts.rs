@@ -1,7 +1,7 @@
 //! What a learned field's own stars say against it, as metrics, and as sentences where a limit is passed. The limits and what they are
 //! set against: [`networks::field::evidence`].
 
-use networks::field::evidence::{AtStars, CHI, Energies, RATES, SCATTER, STRANGE, UNEXPLAINED};
+use networks::field::evidence::{AtStars, CHI, Energies, Momenta, RATES, SCATTER, STRANGE, TURNED, UNEXPLAINED};
 use runner::context::StageContext;
 
 /// A share as whole per cents, or as it is where it is small; one star at the centre can make it any number.
@@ -49,6 +49,25 @@ pub fn of_energies(context: &StageContext, energies: &Energies, set: &str, with_
         context.finding(format!(
             "errors make {} of the variance of ½v² along streams, and hide what the field does there; a χ of {chi:.2} flatters",
             percent(unexplained)
+        ));
+    }
+}
+
+/// L_z along streams that an axisymmetric field is learned from.
+pub fn of_momenta(context: &StageContext, momenta: &Momenta, with_errors: bool) {
+    context.metric("momentum_spread", 100.0 * momenta.relative(), "%");
+    if with_errors {
+        let chi = momenta.chi();
+        context.metric("momentum_chi", chi, "");
+        if chi > CHI || chi.is_nan() {
+            context.finding(format!(
+                "L_z differs along streams {chi:.1} times as much as its errors let it: the field is not axisymmetric, or a stream is not one orbit"
+            ));
+        }
+    } else if momenta.relative() > TURNED || momenta.relative().is_nan() {
+        context.finding(format!(
+            "L_z differs along streams by {} of |L|: the field is not axisymmetric, or a stream is not one orbit",
+            percent(momenta.relative())
         ));
     }
 }

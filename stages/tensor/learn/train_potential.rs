@@ -78,12 +78,16 @@ fn linear(own: &Linear, context: &StageContext) -> Result<Field, StageError> {
     let Fitted {
         field,
         held_out,
+        momenta,
         scatter,
     } = fit_linear(&streams, asked).map_err(failed)?;
     if !with_errors {
         context.metric("ridge", field.ridge, "");
     }
     doubts::of_energies(context, &held_out, "held_out", with_errors);
+    if let Some(momenta) = &momenta {
+        doubts::of_momenta(context, momenta, with_errors);
+    }
     doubts::of_scatter(context, scatter);
     Ok(Field::Linear(field))
 }

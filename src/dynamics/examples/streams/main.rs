@@ -130,8 +130,9 @@ fn coverage(name: &str, with: &Options) -> Result<(), Failure> {
         forces.push(force);
         let misfit = found.posterior.as_ref().map_or(f64::NAN, |posterior| posterior.misfit);
         print!(
-            "seed {seed}: force {force:.2} % radial {radial:+.2} % lnL {:.0} misfit {misfit:.2}; v_c off in bars",
-            found.ln_likelihood
+            "seed {seed}: force {force:.2} % radial {radial:+.2} % lnL {:.0} misfit {misfit:.2} asymmetry {:.1}; v_c off in bars",
+            found.ln_likelihood,
+            found.asymmetry.as_ref().map_or(f64::NAN, |asked| asked.chi2)
         );
         for ((row, of), sizes) in found.at_radii(&RADII, 1).iter().zip(&mut off).zip(&mut sizes) {
             let truths = truth(potential.as_ref(), row.radius);
@@ -230,6 +231,14 @@ fn main() -> Result<(), Failure> {
         "{what} {rest:?}: force {force:.2} radial {radial:+.2} lnL {:.0} misfit {misfit:.2} seconds {seconds:.0}",
         found.ln_likelihood
     );
+    if let Some(asked) = &found.asymmetry {
+        println!(
+            "  asymmetry: chi2 {:.1} of {} terms, {:.2} % of the force",
+            asked.chi2,
+            asked.terms,
+            100.0 * asked.force
+        );
+    }
     for (row, of_file) in found.at_radii(&RADII, 1).iter().zip(OF_FILES) {
         let truth = own.as_ref().map_or([of_file, f64::NAN, f64::NAN], |potential| {
             truth(potential.as_ref(), row.radius)
