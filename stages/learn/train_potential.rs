@@ -51,7 +51,7 @@ impl Default for Network {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Linear {
-    /// Symmetry imposed on Φ.
+    /// Symmetry imposed on Φ; that L_z differs along streams speaks against it, and is a finding.
     pub symmetry: FieldSymmetry,
     /// Errors of the stars, one standard deviation, beside the columns of errors (`distance_error`, `v_los_error`, …).
     pub errors: Errors,

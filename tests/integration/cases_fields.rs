@@ -126,3 +126,36 @@ fn a_field_that_repels_says_so_and_holds_no_star() {
     // None has absurd actions: none has any.
     assert!((left - 320.0).abs() < 0.5, "{left}");
 }
+
+/// L_z of a triaxial galaxy differs along a stream, and no axisymmetric field says otherwise: with errors and without.
+#[test]
+fn an_axisymmetric_field_of_a_triaxial_galaxy_is_not_believed() {
+    let place = Place::new();
+    let run = |axes: &str| {
+        place.write(
+            "p.yaml",
+            &format!(
+                "\
+pipeline: halo
+about: An axisymmetric field
+stages:
+  streams:
+    integrate_orbits:
+      with: {{ potential: {{ logarithmic: {{ velocity: 190, core: 4, axes: {axes} }} }}, sample: halo, streams: 48, stars: 8, duration: 1, energy_tolerance: 1.0e-4 }}
+  seen: {{ observe: {{ from: {{ stars: streams }}, with: {{ errors: {{ distance: 0.03, v_los: 1, mu_l_cosb: 0.02, mu_b: 0.02 }} }} }} }}
+  exact: {{ train_potential: {{ from: {{ train: streams }}, with: {{ network: {{ linear: {{ symmetry: axisymmetric }} }} }} }} }}
+  noisy: {{ train_potential: {{ from: {{ train: seen }}, with: {{ network: {{ linear: {{ symmetry: axisymmetric }} }} }} }} }}
+"
+            ),
+        );
+        let gave = place.well(&["run", "p.yaml"]);
+        let said = findings(&gave.err);
+        said.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let of_momentum = |said: Vec<String>| said.into_iter().filter(|said| said.contains("L_z")).collect::<Vec<_>>();
+    assert_eq!(of_momentum(run("[1, 1, 0.85]")), Vec::<String>::new());
+    let said = of_momentum(run("[1, 0.93, 0.85]"));
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said.iter().any(|said| said.contains("of |L|")), "{said:?}");
+    assert!(said.iter().any(|said| said.contains("errors let it")), "{said:?}");
+}

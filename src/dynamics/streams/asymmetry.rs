@@ -10,7 +10,8 @@ use crate::vector::norm;
 /// What streams say of multipoles that the fitted galaxy does not have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Asymmetry {
-    /// χ² of all of them together: how much −2 ln L would fall with them, where their slopes hold.
+    /// χ² of all of them together: how much −2 ln L would fall with them, where their slopes hold. Where streams disagree more than their errors let
+    /// them, these count as that much larger.
     pub chi2: f64,
     /// How many they are; the mean of χ² where there is nothing.
     pub terms: usize,
@@ -83,6 +84,14 @@ impl Asymmetry {
             terms: count,
             force: changes.sum::<f64>() / places.len().max(1) as f64,
         })
+    }
+}
+
+impl Asymmetry {
+    /// The same where streams have this [`Posterior::misfit`](super::Posterior::misfit).
+    pub(crate) fn beside(mut self, misfit: f64) -> Self {
+        self.chi2 /= misfit.max(1.0).powi(2);
+        self
     }
 }
 

@@ -426,15 +426,17 @@ fn finish(problem: &Problem, values: Vec<f64>, states: &[State], radii: (f64, f6
     let alike = (posterior.is_some() && problem.settings.source == Source::Spray)
         .then(pair)
         .flatten();
+    let asymmetry = Asymmetry::new(
+        &asked,
+        free,
+        &values,
+        &problem.watched,
+        problem.settings.shrinkage,
+        (&trial.galaxy, &places),
+    );
+    let misfit = posterior.as_ref().map_or(1.0, |posterior| posterior.misfit);
     Ok(Fit {
-        asymmetry: Asymmetry::new(
-            &asked,
-            free,
-            &values,
-            &problem.watched,
-            problem.settings.shrinkage,
-            (&trial.galaxy, &places),
-        ),
+        asymmetry: asymmetry.map(|asymmetry| asymmetry.beside(misfit)),
         alike,
         galaxy: trial.galaxy,
         ln_likelihood: streams.iter().map(|stream| stream.ln_likelihood).sum(),
