@@ -212,7 +212,7 @@ impl CorrectStreams {
 impl Stage for CorrectStreams {
     const KIND: &'static str = "correct_streams";
     const ABOUT: &'static str = "Move the stars of tidal streams onto their progenitors' orbits in a field";
-    const REVISION: u32 = 4;
+    const REVISION: u32 = 3;
     const ROLE: Role = Role::Observe;
 
     fn inputs(&self) -> Vec<InputPort> {

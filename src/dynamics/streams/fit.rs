@@ -243,7 +243,7 @@ pub(crate) fn fit_model(
                 state.keep(&look);
             }
             if second.contains(&iteration) {
-                state.refresh();
+                state.refresh(&look.slopes);
             } else if looked && apart {
                 state.average(&look.slopes, iteration);
             }

@@ -3,7 +3,6 @@
 use super::frame::{Frame, OBSERVED, SIGHT, Seen};
 use super::track::{Curve, OWN_SHARE, Particle, Plane, Range, Square, covariance, floor, local_mean};
 use crate::phase_space::PhaseSpace;
-use crate::statistics::median;
 use crate::units::wrap_difference;
 use crate::vector::{cross, difference, dot, norm};
 
@@ -93,22 +92,6 @@ fn motion(sight: &[f64; SIGHT]) -> [f64; 3] {
     [sight[3], sight[4], sight[5]]
 }
 
-/// Particles further from a curve than so many standard deviations, by their median, are far.
-const FAR: f64 = 8.0;
-
-/// Particles that are not far from a curve: those that have been next to the centre go anywhere, and would be most of a mean.
-fn near(particles: Vec<Particle>, curve: &Curve) -> Vec<Particle> {
-    let off: Vec<[f64; OBSERVED]> = particles.iter().map(|&particle| curve.relative(particle).1).collect();
-    let limits: [f64; OBSERVED] = std::array::from_fn(|k| {
-        let of = off.iter().map(|off| off[k].abs()).collect();
-        FAR * 1.4826 * median(of).unwrap_or(0.0)
-    });
-    let is_near = |off: &[f64; OBSERVED]| off.iter().zip(limits).all(|(off, limit)| off.abs() <= limit);
-    let all = particles.into_iter().zip(off);
-    all.filter_map(|(particle, off)| is_near(&off).then_some(particle))
-        .collect()
-}
-
 impl Cloud {
     /// Variance of the track at the next point after ψ = `angle` that is known, where that of a particle is one.
     fn noise(&self, angle: f64) -> f64 {
@@ -191,11 +174,10 @@ impl Made {
             .collect();
         let (low, high) = cloud.track.ends();
         let coarse = (self.nodes.len() - 1) / NODES.1;
-        let change = |gone: &[Particle]| {
-            let mean = |angle| Some((angle, local_mean(gone, angle, cloud.width)?.0));
-            Curve::through(places(low, high, coarse).filter_map(mean).collect())
-        };
-        let change = change(&near(gone.clone(), &change(&gone)?)).or_else(|| change(&gone))?;
+        let change = (places(low, high, coarse))
+            .filter_map(|angle| Some((angle, local_mean(&gone, angle, cloud.width)?.0)))
+            .collect();
+        let change = Curve::through(change)?;
         let track: Vec<Particle> = (self.nodes.iter())
             .map(|node| {
                 let angle = node.angle;

@@ -36,6 +36,8 @@ pub(crate) struct State {
     best: ([f64; OWN], Option<f64>),
     /// Marquardt's addition to the diagonal.
     pub damping: f64,
+    /// Mean of the second looks.
+    fresh: Slopes,
 }
 
 pub(crate) struct Problem<'a> {
@@ -363,6 +365,7 @@ impl State {
             watched: Looks::default(),
             best: (observed.start, None),
             damping: DAMPING,
+            fresh: Slopes::new(),
         }
     }
 
@@ -408,10 +411,15 @@ impl State {
         self.watched.add(&look.watched);
     }
 
-    /// Takes the mean of the slopes that are kept, second looks, in place of the first ones when it is of [`ENOUGH`].
-    pub fn refresh(&mut self) {
-        if self.kept.len() >= ENOUGH {
-            self.slopes = self.kept.mean();
+    /// Adds a second look's slopes, which are kept by now, to their mean; it takes the place of the first ones when it is of [`ENOUGH`].
+    pub fn refresh(&mut self, slopes: &Slopes) {
+        let count = self.kept.len();
+        self.fresh.resize(slopes.len(), [0.0; OBSERVED]);
+        for (mean, new) in self.fresh.iter_mut().flatten().zip(slopes.iter().flatten()) {
+            *mean += (new - *mean) / count as f64;
+        }
+        if count >= ENOUGH {
+            self.slopes.clone_from(&self.fresh);
         }
     }
 

@@ -22,7 +22,8 @@ impl Looks {
         self.0.push(slopes.to_vec());
     }
 
-    /// All of them, as they are: their noise has no mean.
+    /// All of them, as they are: their noise has no mean. A fit goes by these; tamed ones made it likelier in three of six samples and less likely
+    /// in the others.
     pub fn all(&self) -> &[Slopes] {
         &self.0
     }
