@@ -224,6 +224,12 @@ def test_damaged_stretches_are_told(run: af.Run, tmp_path: Path, wrong: dict[str
         af.open_network(edited(run, tmp_path, "toy.stretch", json.dumps(one)))
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", '{"unknown": 1}'])
+def test_damaged_features_are_told(run: af.Run, tmp_path: Path, text: str) -> None:
+    with pytest.raises(af.ResultsError, match="map.safetensors: the network file holds a damaged"):
+        af.open_network(edited(run, tmp_path, "features", text))
+
+
 def test_nothing_is_stretched_where_the_spline_vanishes(run: af.Run, tmp_path: Path) -> None:
     given = run.table("sets.test")
     none = dict(start=1.0, step=0.1, pieces=[[0.0] * 4] * 2)

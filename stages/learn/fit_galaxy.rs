@@ -334,6 +334,11 @@ impl FitGalaxy {
         sun: &Sun,
         settings: &Settings,
     ) -> Result<(f64, Vec<Option<f64>>), StageError> {
+        // Of galaxies that judge, nothing more is asked.
+        let settings = &Settings {
+            asks: false,
+            ..settings.clone()
+        };
         let parts = (self.held_out as usize).min(streams.len());
         let go_on = |_| !context.cancel.is_cancelled();
         let (mut sum, mut chi) = (0.0, vec![None; streams.len()]);
@@ -398,6 +403,8 @@ impl FitGalaxy {
                     asymmetry.terms, asymmetry.chi2
                 ));
             }
+        } else if self.symmetry == FieldSymmetry::Axisymmetric {
+            context.finding("the streams do not say whether the galaxy has the symmetry that it was given");
         }
         let held: Vec<f64> = held.iter().flatten().copied().collect();
         if let Some(chi) = dynamics::statistics::rms(held.iter().copied()) {

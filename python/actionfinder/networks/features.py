@@ -36,8 +36,9 @@ class Features:
     def read(cls, file: NetworkFile) -> Features:
         """Those of a network's file."""
         said = file.json("features")
-        resonances = tuple(Resonance.read(one, file.path) for one in said.get("resonances", []))
-        return cls(**{**said, "resonances": resonances})
+        with file.whole("description of features"):
+            resonances = tuple(Resonance.read(one, file) for one in said.get("resonances", []))
+            return cls(**{**said, "resonances": resonances})
 
     def at(self, toy: Toy, angles: list[Number], actions: list[Number]) -> tuple[Number, Number]:
         """Features, and what the network's outputs are multiplied with, in the last dimension."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,4 +61,13 @@ class NetworkFile:
         """The metadata of this key."""
         if key not in self.metadata:
             raise ResultsError(f"{self.path}: the network says nothing of {key}")
-        return json.loads(self.metadata[key])
+        with self.whole(key):
+            return json.loads(self.metadata[key])
+
+    @contextmanager
+    def whole(self, what: str) -> Iterator[None]:
+        """Where ``what`` is read: that it is not what it should be is told."""
+        try:
+            yield
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise ResultsError(f"{self.path}: the network file holds a damaged {what}") from None

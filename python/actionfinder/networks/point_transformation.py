@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import ResultsError
 from ..units import Array
 from .file import NetworkFile
 from .jets import Jet, Number, exp, log, square, value, where
@@ -34,16 +33,13 @@ class PointTransformation:
         """That of a network's file, if it has one."""
         if "toy.stretch" not in file.metadata:
             return None
-        try:
-            said = file.json("toy.stretch")
+        said = file.json("toy.stretch")
+        with file.whole("stretch of radii"):
             found = cls(float(said["start"]), float(said["step"]), np.array(said["pieces"], dtype=np.float64))
             is_whole = found.pieces.ndim == 2 and found.pieces.shape[0] > 0 and found.pieces.shape[1] == 4
-            is_whole = is_whole and np.isfinite([found.start, found.step, *found.pieces.flat]).all() and found.step > 0.0
-        except (KeyError, TypeError, ValueError):
-            is_whole = False
-        if not is_whole:
-            raise ResultsError(f"{file.path}: the network file holds a damaged stretch of radii")
-        return found
+            if not (is_whole and np.isfinite([found.start, found.step, *found.pieces.flat]).all() and found.step > 0.0):
+                raise ValueError
+            return found
 
     def stretched(self, xv: list[Number]) -> list[Number]:
         """Where stars are for the toy, given and returned as six columns, with first derivatives."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ResultsError
+from .file import NetworkFile
 from .jets import Number, cos, log, power, sin, sqrt, square, value, where
 from .toy import magnitude
 
@@ -38,20 +38,17 @@ class Resonance:
     """What the terms are divided by."""
 
     @classmethod
-    def read(cls, said: Any, path: str) -> Resonance:
-        """One of the network's file ``path``."""
-        try:
+    def read(cls, said: Any, file: NetworkFile) -> Resonance:
+        """One of a network's file."""
+        with file.whole("resonance"):
             found = cls(**said)
             widths = [width for _, width in found.scales]
-            numbers = [*found.coefficients, *(number for pair in found.scales for number in pair), found.softening, found.unit]
+            numbers = [*found.order, *found.coefficients, *(number for pair in found.scales for number in pair), found.softening, found.unit]
             count = (_DEGREE + 1) * (_DEGREE + 2) * (_DEGREE + 3) // 6
             is_whole = len(found.order) == len(widths) == 3 and len(found.coefficients) == count
-            is_whole = is_whole and bool(np.isfinite(numbers).all()) and min(found.unit, *widths) > 0.0
-        except (TypeError, ValueError):
-            is_whole = False
-        if not is_whole:
-            raise ResultsError(f"{path}: the network file holds a damaged resonance")
-        return found
+            if not (is_whole and np.isfinite(numbers).all() and min(found.unit, *widths) > 0.0):
+                raise ValueError
+            return found
 
     def terms(self, angles: list[Number], actions: list[Number]) -> tuple[Number, Number, Number]:
         """w/√(w² + ε²), and s w/(w² + ε²) with sin n·θ and with cos n·θ."""

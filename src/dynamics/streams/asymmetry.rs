@@ -1,7 +1,7 @@
 //! Whether streams ask for a galaxy without the symmetry that it was given.
 
 use super::galaxy::{Parameter, UNIT};
-use super::system::{Equations, Reduced};
+use super::system::{Equations, Reduced, Shares};
 use crate::linear_algebra::Symmetric;
 use crate::potential::expansion::Term;
 use crate::potential::{Expansion, Potential};
@@ -19,13 +19,13 @@ pub struct Asymmetry {
     pub force: f64,
 }
 
-/// Slopes of a stream's own numbers are noisy; its block is damped by this.
+/// What follows is damped by this, relative.
 const DAMPING: f64 = 1e-6;
 
 impl Asymmetry {
     /// A score test: the gradient of ln L by the terms where they are nothing, once all that is fitted has followed (Rao 1948).
     ///
-    /// `equations` have the terms after the `parameters`, whose values are `values`; `shrinkage` is the prior deviation of a term's coefficient, and
+    /// `equations` have the terms before the `parameters`, whose values are `values`; `shrinkage` is the prior deviation of a term's coefficient, and
     /// the stars are at the places beside the galaxy.
     pub(crate) fn new(
         equations: &[Equations],
@@ -39,28 +39,21 @@ impl Asymmetry {
         if equations.is_empty() || count == 0 {
             return None;
         }
-        let n = known + count;
-        let mut sum = Reduced {
-            hessian: vec![0.0; n * n],
-            gradient: vec![0.0; n],
+        // First each stream's own parameters follow, then those that all of them share.
+        let reduced = equations.iter().map(|one| one.reduce(DAMPING));
+        let reduced = reduced.collect::<Option<Vec<Reduced>>>()?;
+        let of = |what: fn(&Parameter) -> f64| parameters.iter().map(what).collect::<Vec<f64>>();
+        let shares = Shares {
+            shared: count,
+            columns: count + known,
+            prior: (&of(|parameter| parameter.mean), &of(|parameter| parameter.deviation)),
+            own: values,
         };
-        for one in equations {
-            let one = one.reduce(DAMPING)?;
-            sum.hessian
-                .iter_mut()
-                .zip(&one.hessian)
-                .for_each(|(sum, value)| *sum += value);
-            sum.gradient
-                .iter_mut()
-                .zip(&one.gradient)
-                .for_each(|(sum, value)| *sum += value);
+        let Reduced { hessian, gradient } = Equations::of_reduced(&shares, &reduced).reduce(DAMPING)?;
+        // No star was judged: nothing is said for the symmetry, either.
+        if gradient.iter().all(|slope| *slope == 0.0) {
+            return None;
         }
-        for (i, parameter) in parameters.iter().enumerate() {
-            let weight = parameter.deviation.powi(-2);
-            sum.hessian[i * n + i] += weight;
-            sum.gradient[i] += weight * (parameter.mean - values[i]);
-        }
-        let (hessian, gradient) = left(&sum, known)?;
         let solved = |weight: f64| {
             let mut matrix = Symmetric::zeros(count);
             for i in 0..count {
@@ -85,37 +78,10 @@ impl Asymmetry {
             force: changes.sum::<f64>() / places.len().max(1) as f64,
         })
     }
-}
 
-impl Asymmetry {
     /// The same where streams have this [`Posterior::misfit`](super::Posterior::misfit).
     pub(crate) fn beside(mut self, misfit: f64) -> Self {
         self.chi2 /= misfit.max(1.0).powi(2);
         self
     }
-}
-
-/// Hessian and gradient of what follows the first `known` parameters, once these have followed.
-fn left(of: &Reduced, known: usize) -> Option<(Vec<f64>, Vec<f64>)> {
-    let n = of.gradient.len();
-    let mut matrix = Symmetric::zeros(known);
-    for i in 0..known {
-        for j in 0..=i {
-            *matrix.at(i, j) = of.hessian[i * n + j];
-        }
-    }
-    let factor = matrix.factor(|_| DAMPING)?;
-    let count = n - known;
-    let (mut hessian, mut gradient) = (vec![0.0; count * count], of.gradient[known..].to_vec());
-    for j in 0..count {
-        let mut coupled: Vec<f64> = (0..known).map(|i| of.hessian[i * n + known + j]).collect();
-        factor.solve(&mut coupled);
-        let dot = |other: &[f64]| coupled.iter().zip(other).map(|(a, b)| a * b).sum::<f64>();
-        gradient[j] -= dot(&of.gradient[..known]);
-        for i in 0..count {
-            let row = &of.hessian[(known + i) * n..(known + i) * n + known];
-            hessian[i * count + j] = of.hessian[(known + i) * n + known + j] - dot(row);
-        }
-    }
-    Some((hessian, gradient))
 }

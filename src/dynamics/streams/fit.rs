@@ -173,9 +173,9 @@ pub(crate) fn fit_model(
     let problem = Problem {
         settings,
         parameters,
-        watched: match shared {
-            0 => Vec::new(),
-            _ => model.missing(),
+        watched: match settings.asks && shared > 0 {
+            true => model.missing(),
+            false => Vec::new(),
         },
         model,
         observed,
@@ -407,7 +407,7 @@ fn finish(problem: &Problem, values: Vec<f64>, states: &[State], radii: (f64, f6
         let judged = tempered(judged);
         equations.push(Equations::of_draws(&shares, state.kept.all(), &judged));
         if state.watched.len() > 0 && !problem.watched.is_empty() {
-            let (fitted, watched) = (state.kept.mean(), state.watched.mean());
+            let (fitted, watched) = (state.kept.robust_mean(), state.watched.robust_mean());
             asked.push(Equations::with_watched(&shares, &fitted, &watched, &judged));
         }
     }

@@ -61,6 +61,14 @@ const ORBIT_STEPS: f64 = 0.2;
 /// The same of the coefficient of a term that is watched.
 const WATCHED_STEP: f64 = 0.3;
 
+/// What a slope is by: a parameter that streams share, one of a stream's own, or a term that is watched.
+#[derive(Clone, Copy)]
+enum Column {
+    Shared(usize),
+    Own(usize),
+    Watched(usize),
+}
+
 /// A stream of one draw of kicks, and its stars.
 struct Drawn {
     made: Made,
@@ -179,6 +187,28 @@ impl Problem<'_> {
             .collect()
     }
 
+    /// By what slopes are looked for at an iteration.
+    fn columns(&self, iteration: usize) -> Vec<Column> {
+        let (mut columns, settings) = (Vec::new(), self.settings);
+        if settings.looks_at(iteration) {
+            columns.extend((0..self.shared).map(Column::Shared));
+            columns.extend((0..self.own_columns()).map(Column::Own));
+        }
+        if settings.keeps(iteration) {
+            columns.extend((0..self.watched.len()).map(Column::Watched));
+        }
+        columns
+    }
+
+    /// Difference step of a column, before it is shortened.
+    fn step(&self, column: Column) -> f64 {
+        match column {
+            Column::Shared(place) => self.parameters[place].step,
+            Column::Own(place) => OWN_STEPS[place],
+            Column::Watched(_) => WATCHED_STEP,
+        }
+    }
+
     /// One iteration's tracks: for every stream the base, and where slopes are looked for one for each column.
     pub fn look(&self, values: &[f64], states: &mut [State], iteration: usize) -> Result<Vec<Look>, FitError> {
         let base = self.trial(values).ok_or(FitError::Singular { iteration })?;
@@ -200,23 +230,22 @@ impl Problem<'_> {
         }
         // Differences forwards and backwards in turn, so that their means are central.
         let sign = if iteration.is_multiple_of(2) { 1.0 } else { -1.0 } * self.step_factor();
-        let looks = self.settings.looks_at(iteration);
-        let moved = (0..if looks { self.shared } else { 0 }).map(|column| {
-            let mut moved = values.to_vec();
-            moved[column] += sign * self.parameters[column].step;
-            self.trial(&moved)
-        });
-        let watched: &[Term] = match self.settings.keeps(iteration) {
-            true => &self.watched,
-            false => &[],
-        };
-        let added = watched
-            .iter()
-            .map(|term| self.trial_of(values, |model, values| model.with(values, *term, sign * WATCHED_STEP)));
-        let trials: Vec<Option<Trial>> = moved.chain(added).collect();
-        // Of the parameters that streams share, of their own, and of what is watched.
-        let fitted = if looks { self.shared + self.own_columns() } else { 0 };
-        let columns = fitted + watched.len();
+        let columns = self.columns(iteration);
+        // None where it is that of the base.
+        let trials: Vec<Option<Trial>> = (columns.iter())
+            .map(|column| match *column {
+                Column::Shared(place) => {
+                    let mut moved = values.to_vec();
+                    moved[place] += sign * self.step(*column);
+                    self.trial(&moved)
+                }
+                Column::Watched(place) => {
+                    let (term, by) = (self.watched[place], sign * self.step(*column));
+                    self.trial_of(values, |model, values| model.with(values, term, by))
+                }
+                Column::Own(_) => None,
+            })
+            .collect();
         // The base and each column share one draw of kicks; the base has some more.
         let draws = match self.settings.source {
             Source::Spray => self.settings.draws.max(1),
@@ -238,15 +267,14 @@ impl Problem<'_> {
                 (made.filter(|_| draw == 0), tracks)
             })
             .collect();
-        let mut moved: Vec<Tracks> = (pairs(columns).into_par_iter())
-            .map(|(stream, column)| {
+        let mut moved: Vec<Tracks> = (pairs(columns.len()).into_par_iter())
+            .map(|(stream, number)| {
                 let state = &states[stream];
                 let mut own = state.own;
-                let trial = match column.checked_sub(self.shared) {
-                    None => trials[column].as_ref(),
-                    Some(_) if column >= fitted => trials[self.shared + column - fitted].as_ref(),
-                    Some(column) => {
-                        own[column] += sign * OWN_STEPS[column];
+                let trial = match columns[number] {
+                    Column::Shared(_) | Column::Watched(_) => trials[number].as_ref(),
+                    Column::Own(place) => {
+                        own[place] += sign * self.step(columns[number]);
                         Some(&base)
                     }
                 };
@@ -258,7 +286,7 @@ impl Problem<'_> {
             .collect();
         let mut looks = Vec::with_capacity(states.len());
         for stream in (0..states.len()).rev() {
-            let moved = moved.split_off(stream * columns);
+            let moved = moved.split_off(stream * columns.len());
             let bases = bases.split_off(stream * draws);
             let all: Vec<&Tracks> = bases.iter().map(|(_, tracks)| tracks).collect();
             let mean = mean_tracks(&all);
@@ -267,30 +295,26 @@ impl Problem<'_> {
             };
             let made = drawn.map(|drawn| drawn.made);
             let seen = &self.observed[stream].seen;
-            let mut slopes = vec![[0.0; OBSERVED]; seen.len() * fitted];
-            let mut of_watched = vec![[0.0; OBSERVED]; seen.len() * watched.len()];
-            for (column, moved) in moved.iter().enumerate() {
-                let step = match column.checked_sub(self.shared) {
-                    None => self.parameters[column].step,
-                    Some(_) if column >= fitted => WATCHED_STEP,
-                    Some(own) => OWN_STEPS[own],
-                };
-                for (star, (track, moved)) in tracks.iter().zip(moved).enumerate() {
-                    if let (Some(track), Some(moved)) = (track, moved) {
-                        let (from, to) = (predicted(&seen[star], *track), predicted(&seen[star], *moved));
-                        let slope = std::array::from_fn(|k| (to[k] - from[k]) / (sign * step));
-                        match column.checked_sub(fitted) {
-                            None => slopes[star * fitted + column] = slope,
-                            Some(column) => of_watched[star * watched.len() + column] = slope,
-                        }
+            let (mut slopes, mut watched) = (Slopes::new(), Slopes::new());
+            for (star, track) in tracks.iter().enumerate() {
+                for (column, moved) in columns.iter().zip(&moved) {
+                    let by = sign * self.step(*column);
+                    let slope = track.zip(moved[star]).map(|(track, moved)| {
+                        let (from, to) = (predicted(&seen[star], track), predicted(&seen[star], moved));
+                        std::array::from_fn(|k| (to[k] - from[k]) / by)
+                    });
+                    match column {
+                        Column::Shared(_) | Column::Own(_) => &mut slopes,
+                        Column::Watched(_) => &mut watched,
                     }
+                    .push(slope.unwrap_or([0.0; OBSERVED]));
                 }
             }
             looks.push(Look {
                 made,
                 tracks: mean,
                 slopes,
-                watched: of_watched,
+                watched,
             });
         }
         looks.reverse();

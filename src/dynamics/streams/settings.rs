@@ -49,6 +49,8 @@ pub struct Settings {
     pub progenitor: f64,
     /// Middle of the prior of the progenitors' masses, M_sun.
     pub mass: f64,
+    /// Whether streams are asked about what the galaxy's symmetry rules out.
+    pub asks: bool,
     /// Seed of the kicks.
     pub seed: u64,
 }
@@ -82,6 +84,7 @@ impl Settings {
             age: Gyr(3.0),
             progenitor: 0.03,
             mass: 2e4,
+            asks: true,
             seed: 0,
         }
     }

@@ -17,9 +17,9 @@ pub(crate) struct Shares<'a> {
     /// All columns: those, then the stream's own.
     pub columns: usize,
     /// Means and standard deviations of the stream's own.
-    pub prior: (&'a [f64; OWN], &'a [f64; OWN]),
+    pub prior: (&'a [f64], &'a [f64]),
     /// Where they are.
-    pub own: &'a [f64; OWN],
+    pub own: &'a [f64],
 }
 
 /// One stream's part: H (second derivatives of −ln L) and g (first derivatives of ln L), with the prior of its own parameters.
@@ -86,16 +86,11 @@ impl Equations {
         equations
     }
 
-    /// The same with slopes of watched terms, as parameters after those that are shared, and with the noise of all slopes in it.
+    /// The same with slopes of watched terms, as shared parameters before the others, and with the noise of all slopes in it.
     pub fn with_watched(shares: &Shares, fitted: &Slopes, watched: &Slopes, judged: &[Option<Judged>]) -> Self {
         let count = watched.len() / judged.len().max(1);
         let rows = fitted.chunks_exact(shares.columns).zip(watched.chunks_exact(count));
-        let slopes: Vec<[f64; OBSERVED]> = rows
-            .flat_map(|(fitted, watched)| {
-                let (shared, own) = fitted.split_at(shares.shared);
-                [shared, watched, own].concat()
-            })
-            .collect();
+        let slopes: Vec<[f64; OBSERVED]> = rows.flat_map(|(fitted, watched)| [watched, fitted].concat()).collect();
         let shares = Shares {
             shared: shares.shared + count,
             columns: shares.columns + count,
@@ -105,6 +100,18 @@ impl Equations {
         equations.add(&slopes, judged, 1.0, |star| star.information);
         equations.gradient(&slopes, judged);
         equations.expect(&shares);
+        equations
+    }
+
+    /// What is left of all streams together, where other parameters than theirs are eliminated next.
+    pub fn of_reduced(shares: &Shares, all: &[Reduced]) -> Self {
+        let mut equations = Self::empty(shares);
+        for one in all {
+            let hessian = equations.hessian.iter_mut().zip(&one.hessian);
+            let gradient = equations.gradient.iter_mut().zip(&one.gradient);
+            hessian.chain(gradient).for_each(|(sum, value)| *sum += value);
+        }
+        equations.expect(shares);
         equations
     }
 

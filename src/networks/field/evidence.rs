@@ -121,58 +121,85 @@ fn evenly(places: &[[f64; 3]]) -> Vec<[f64; 3]> {
     chosen.filter(|&place| norm(place) > 0.0).collect()
 }
 
+/// How far a quantity is from its means along streams, as sums over stars.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Deviations {
+    stars: f64,
+    /// Σ|q − q̄|
+    sum: f64,
+    /// Σ|q − q̄|/σ
+    standard: f64,
+}
+
+impl Deviations {
+    /// Adds a stream, where each star has a weight, σ⁻² where that is known; the stream's mean.
+    fn add(&mut self, values: &[f64], weights: &[f64]) -> f64 {
+        let mean = mean(values, weights);
+        for (value, weight) in values.iter().zip(weights) {
+            self.stars += 1.0;
+            self.sum += (value - mean).abs();
+            self.standard += (value - mean).abs() * weight.sqrt();
+        }
+        mean
+    }
+
+    fn join(&mut self, other: Self) {
+        self.stars += other.stars;
+        self.sum += other.sum;
+        self.standard += other.standard;
+    }
+
+    /// Mean |q − q̄|/σ over √(2/π), which is 1 where the stated errors are right, normal, and all there is.
+    fn chi(&self) -> f64 {
+        self.standard / self.stars.max(1.0) / std::f64::consts::FRAC_2_PI.sqrt()
+    }
+}
+
+fn mean(values: &[f64], weights: &[f64]) -> f64 {
+    let weighed = values.iter().zip(weights).map(|(value, weight)| value * weight);
+    weighed.sum::<f64>() / weights.iter().sum::<f64>()
+}
+
+/// σ⁻² of `count` stars, or 1 where no errors are known.
+fn weights(count: usize, errors: Option<&[f64]>) -> Vec<f64> {
+    let of = |star: usize| errors.map_or(1.0, |errors| errors[star].powi(-2));
+    (0..count).map(of).collect()
+}
+
 /// How constant ½v² + Φ is along streams that a field has not seen, as sums over stars.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Energies {
-    stars: f64,
-    /// Σ|E − Ē|
-    deviations: f64,
+    deviations: Deviations,
     /// Σ(E − Ē)²
     squares: f64,
     /// Σ½v²
     kinetic: f64,
     /// Σ(½v² − its mean along the stream)²
     kinetic_squares: f64,
-    /// Σ|E − Ē|/σ_E
-    standard: f64,
 }
 
 impl Energies {
     /// Adds a stream; `deviations` are σ_E of its stars, (km/s)², where they are known.
     pub fn add(&mut self, field: &(impl Potential + ?Sized), stream: &[PhaseSpace], deviations: Option<&[f64]>) {
-        let weights: Vec<f64> = (0..stream.len())
-            .map(|star| deviations.map_or(1.0, |deviations| deviations[star].powi(-2)))
-            .collect();
-        let total: f64 = weights.iter().sum();
-        let mean = |values: &[f64]| {
-            values
-                .iter()
-                .zip(&weights)
-                .map(|(value, weight)| value * weight)
-                .sum::<f64>()
-                / total
-        };
+        let weights = weights(stream.len(), deviations);
         let energies: Vec<f64> = stream.iter().map(|star| field.energy(star)).collect();
         let kinetic: Vec<f64> = stream.iter().map(PhaseSpace::kinetic_energy).collect();
-        let (energy, motion) = (mean(&energies), mean(&kinetic));
-        for ((value, kinetic), weight) in energies.iter().zip(&kinetic).zip(&weights) {
-            self.stars += 1.0;
-            self.deviations += (value - energy).abs();
+        let (energy, motion) = (self.deviations.add(&energies, &weights), mean(&kinetic, &weights));
+        for (value, kinetic) in energies.iter().zip(&kinetic) {
             self.squares += (value - energy).powi(2);
             self.kinetic += kinetic;
             self.kinetic_squares += (kinetic - motion).powi(2);
-            self.standard += (value - energy).abs() * weight.sqrt();
         }
     }
 
     /// Mean |E − Ē|, (km/s)².
     pub fn spread(&self) -> f64 {
-        self.deviations / self.stars.max(1.0)
+        self.deviations.sum / self.deviations.stars.max(1.0)
     }
 
     /// The same in units of the mean ½v².
     pub fn relative(&self) -> f64 {
-        self.deviations / self.kinetic.max(f64::MIN_POSITIVE)
+        self.deviations.sum / self.kinetic.max(f64::MIN_POSITIVE)
     }
 
     /// Share of the variance of ½v² along the streams that the field does not explain: 1 without any field, more where it is worse than
@@ -183,49 +210,38 @@ impl Energies {
 
     /// Mean |E − Ē|/σ_E over √(2/π), which is 1 where the stated errors are right, normal, and all there is.
     pub fn chi(&self) -> f64 {
-        self.standard / self.stars.max(1.0) / std::f64::consts::FRAC_2_PI.sqrt()
+        self.deviations.chi()
     }
 }
 
 /// How constant L_z is along streams, as sums over stars: in an axisymmetric field it is, whatever the field.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Momenta {
-    stars: f64,
-    /// Σ|L_z − its mean|
-    deviations: f64,
-    /// Σ|L|
-    sizes: f64,
-    /// Σ|L_z − its mean|/σ
-    standard: f64,
+    deviations: Deviations,
+    /// Σ|L_z − its mean| in units of the mean |L| of the star's stream: one stream far out says no more than another.
+    shares: f64,
 }
 
 impl Momenta {
     /// Adds a stream; `errors` are the standard deviations of L_z of its stars, km/s kpc, where they are known.
     pub fn add(&mut self, stream: &[PhaseSpace], errors: Option<&[f64]>) {
         let momenta: Vec<[f64; 3]> = stream.iter().map(PhaseSpace::angular_momentum).collect();
-        let weight = |star: usize| errors.map_or(1.0, |errors| errors[star].powi(-2));
-        let total: f64 = (0..stream.len()).map(weight).sum();
-        let mean = (momenta.iter().enumerate())
-            .map(|(star, momentum)| weight(star) * momentum[2])
-            .sum::<f64>()
-            / total;
-        for (star, momentum) in momenta.iter().enumerate() {
-            let off = (momentum[2] - mean).abs();
-            self.stars += 1.0;
-            self.deviations += off;
-            self.sizes += norm(*momentum);
-            self.standard += off * weight(star).sqrt();
-        }
+        let along: Vec<f64> = momenta.iter().map(|momentum| momentum[2]).collect();
+        let mut own = Deviations::default();
+        own.add(&along, &weights(stream.len(), errors));
+        let size = momenta.iter().map(|momentum| norm(*momentum)).sum::<f64>();
+        self.shares += own.stars * own.sum / size.max(f64::MIN_POSITIVE);
+        self.deviations.join(own);
     }
 
-    /// Mean |L_z − its mean| in units of the mean |L|.
+    /// Mean |L_z − its mean| in units of the mean |L| of the stream.
     pub fn relative(&self) -> f64 {
-        self.deviations / self.sizes.max(f64::MIN_POSITIVE)
+        self.shares / self.deviations.stars.max(1.0)
     }
 
     /// The same in units of its error, over √(2/π): 1 where the errors are right, normal, and all there is.
     pub fn chi(&self) -> f64 {
-        self.standard / self.stars.max(1.0) / std::f64::consts::FRAC_2_PI.sqrt()
+        self.deviations.chi()
     }
 }
 

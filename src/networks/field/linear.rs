@@ -6,7 +6,7 @@ use tch::Tensor;
 
 use super::conserved::Form;
 use super::evidence::{Energies, Momenta, scatter};
-use super::latent::{Known, Star};
+use super::latent::{Known, Latent, Star};
 use super::noisy::settle;
 use super::{Errors, extent};
 use crate::error::Error;
@@ -35,7 +35,7 @@ pub struct Fitted {
     pub field: LinearField,
     /// Energies along each stream in the field that was found without it.
     pub held_out: Energies,
-    /// L_z along each stream, where the field is to be axisymmetric.
+    /// L_z along each stream, where it is to be the same.
     pub momenta: Option<Momenta>,
     /// How much the acceleration at the stars depends on which streams were learned from, relative; see [`scatter`].
     pub scatter: f64,
@@ -126,6 +126,16 @@ pub struct Asked<'a> {
     pub near: Option<&'a Expansion>,
 }
 
+impl Asked<'_> {
+    /// Whether L_z is the same along a stream: all of the field is axisymmetric, with what it is near to.
+    pub(super) fn conserves_momentum(&self) -> bool {
+        self.axisymmetric
+            && self
+                .near
+                .is_none_or(|near| near.terms().iter().all(Term::is_axisymmetric))
+    }
+}
+
 /// Φ by least squares over the energies of the stars of each stream, with the ridge that predicts left-out streams best.
 ///
 /// Stars that are `known` with errors are where the energies of their streams make them likeliest to be; see [`super::latent`]. Then the
@@ -167,7 +177,7 @@ pub fn fit_linear(streams: &[Vec<Known>], asked: Asked) -> Result<Fitted, Error>
     if has_errors {
         form.with_momentum = true;
         let first = asked.near.cloned().unwrap_or(chosen.field);
-        let settled = settle(&streams, &form, asked.axisymmetric, first)?;
+        let settled = settle(&streams, &form, asked, first)?;
         chosen = settled.chosen;
         deviations = Some(settled.deviations);
     }
@@ -178,14 +188,10 @@ pub fn fit_linear(streams: &[Vec<Known>], asked: Asked) -> Result<Fitted, Error>
             held_out.add(field, stream, deviations.as_ref().map(|all| all[number].as_slice()));
         }
     }
-    let mut momenta = asked.axisymmetric.then(Momenta::default);
-    if let Some(momenta) = &mut momenta {
-        for (stream, points) in streams.iter().zip(&points) {
-            let known = stream.iter().map(|star| momentum_error(star, &chosen.field));
-            let errors = has_errors.then(|| known.collect::<Option<Vec<f64>>>()).flatten();
-            momenta.add(points, errors.as_deref());
-        }
-    }
+    let momenta = match asked.conserves_momentum() {
+        true => Some(momenta(&streams, &points, has_errors.then_some(&chosen.field))?),
+        false => None,
+    };
     let places: Vec<[f64; 3]> = points.iter().flatten().map(|point| point.x).collect();
     Ok(Fitted {
         momenta,
@@ -200,9 +206,16 @@ pub fn fit_linear(streams: &[Vec<Known>], asked: Asked) -> Result<Fitted, Error>
     })
 }
 
-/// Standard deviation of L_z of a star as it was seen, km/s kpc.
-fn momentum_error(star: &Known, field: &Expansion) -> Option<f64> {
-    Some(Star::new(star, &[0.0; 6], field)?.covariance[1][1].sqrt())
+/// L_z along the streams as they were seen; with a field of stars that have errors.
+fn momenta(streams: &[&Vec<Known>], points: &[Vec<PhaseSpace>], noisy: Option<&Expansion>) -> Result<Momenta, Error> {
+    let mut momenta = Momenta::default();
+    let stars = noisy.map(|field| Latent::new(streams).linearised(field)).transpose()?;
+    for (number, points) in points.iter().enumerate() {
+        let error = |star: &Star| star.covariance[1][1].sqrt();
+        let errors: Option<Vec<f64>> = stars.as_ref().map(|all| all[number].iter().map(error).collect());
+        momenta.add(points, errors.as_deref());
+    }
+    Ok(momenta)
 }
 
 /// Streams of stars without errors, and of stars that have the same.

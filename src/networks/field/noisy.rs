@@ -6,6 +6,7 @@ use dynamics::potential::expansion::Term;
 
 use super::conserved::{Chosen, Form, Rows};
 use super::latent::{Known, Latent, Star};
+use super::linear::Asked;
 use super::priors::{Normal, descend};
 use super::torque::along;
 use crate::error::Error;
@@ -80,17 +81,10 @@ pub(super) struct Settled {
 ///
 /// Coefficients are normal about 0, so that the field is near `form.mean`; widths, of discs and of multipoles, are those that make the stars
 /// likeliest. Where nothing is known of a symmetry, so is the part of |L| that L_z is not conserved by beside its torque; see [`super::torque`].
-pub(super) fn settle(
-    streams: &[&Vec<Known>],
-    form: &Form,
-    axisymmetric: bool,
-    first: Expansion,
-) -> Result<Settled, Error> {
+pub(super) fn settle(streams: &[&Vec<Known>], form: &Form, asked: Asked, first: Expansion) -> Result<Settled, Error> {
+    let axisymmetric = asked.axisymmetric;
     let groups = if axisymmetric { 1 } else { 2 };
-    let is_turned = !axisymmetric
-        || form
-            .mean
-            .is_some_and(|mean| !mean.terms().iter().all(Term::is_axisymmetric));
+    let is_turned = !asked.conserves_momentum();
     let mut latent = Latent::new(streams);
     let mut scales = Scales {
         widths: [2.0, 1.0],

@@ -148,4 +148,12 @@ fn a_symmetry_that_streams_speak_against_is_a_finding() {
     assert!(!speaks(&found.told), "{:?}", found.told);
     let free = of(triaxial, "none");
     assert!(!format!("{:?}", free.told).contains("symmetry"), "{:?}", free.told);
+    // Twenty times one star is no stream, and says nothing.
+    let one = ::tables::take_rows(&sky(), &[0; 20]).unwrap();
+    let none = run(&small(json!({})), &[("stars", &one)], &[]).completed();
+    assert!(
+        format!("{:?}", none.told).contains("do not say whether the galaxy has the symmetry"),
+        "{:?}",
+        none.told
+    );
 }
