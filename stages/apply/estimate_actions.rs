@@ -7,7 +7,7 @@ mod hold;
 mod methods;
 mod one_orbit;
 
-use dynamics::finder::Libration;
+use dynamics::o2gf::Libration;
 use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::{Potential, Symmetry};
 use runner::arrow_schema::Schema;
@@ -165,25 +165,30 @@ const N_Z: (&str, &str) = ("n_z", "the same for Ω_z");
 const J_LIBRATION: (&str, &str, &str) = (
     "J_libration",
     "km/s kpc",
-    "action of the libration about the resonance that the star is trapped in, none elsewhere",
+    "action of the libration about the resonance that the star is trapped in, none elsewhere or where it is not known",
 );
 const J_SHARP: (&str, &str, &str) = (
     "J_sharp",
     "km/s kpc",
     "J_z + |n_z|/n_r J_r of such a star, which does not swing",
 );
+const J_LIBRATION_ERROR: (&str, &str, &str) = (
+    "J_libration_error",
+    "km/s kpc",
+    "estimated error of both, none by the table of finder",
+);
 
 fn resonance(row: &Estimate, of: usize) -> i64 {
     row.quality.map_or(0, |quality| i64::from(quality.class.resonance[of]))
 }
 
-fn libration(row: &Estimate, of: fn(&Libration) -> f64) -> Option<f64> {
-    row.quality?.libration.as_ref().map(of)
+fn libration(row: &Estimate, of: fn(&Libration) -> Option<f64>) -> Option<f64> {
+    row.quality?.libration.as_ref().and_then(of)
 }
 
-/// What is written beside the columns of the input; `is_judged`, with the opinion that a method has of itself; `is_of_pendulums`, with the
-/// libration of trapped stars; with what errors of measurement make of it.
-fn layout(is_judged: bool, is_of_pendulums: bool, spread: Option<Written>) -> Layout<Estimate> {
+/// What is written beside the columns of the input; `is_judged`, with the opinion that a method has of itself and the libration of trapped
+/// stars; with what errors of measurement make of it.
+fn layout(is_judged: bool, spread: Option<Written>) -> Layout<Estimate> {
     let classes = "regular, resonant, chaotic, near-vertical or unconverged";
     let of_angles = ("theta_error", "rad", "estimated error of the angles");
     let error = |row: &Estimate, of: fn(&Quality) -> f64| row.quality.as_ref().map_or(0.0, of);
@@ -197,11 +202,9 @@ fn layout(is_judged: bool, is_of_pendulums: bool, spread: Option<Written>) -> La
             })
             .count(N_R.0, N_R.1, |row| resonance(row, 0))
             .count(N_Z.0, N_Z.1, |row| resonance(row, 1))
-    });
-    let layout = layout.when(is_of_pendulums, |layout| {
-        layout
-            .number_or_none(J_LIBRATION, |row| libration(row, |libration| libration.action))
-            .number_or_none(J_SHARP, |row| libration(row, |libration| libration.sharp))
+            .number_or_none(J_LIBRATION, |row| libration(row, |libration| Some(libration.action)))
+            .number_or_none(J_SHARP, |row| libration(row, |libration| Some(libration.sharp)))
+            .number_or_none(J_LIBRATION_ERROR, |row| libration(row, |libration| libration.error))
     });
     match spread {
         Some(written) => written.layout(layout, |row| row.spread.as_deref()),
@@ -257,18 +260,14 @@ impl Method {
 impl EstimateActions {
     fn layout(&self) -> Layout<Estimate> {
         let spread = self.errors.map(|errors| errors.written(true));
-        layout(
-            self.method.judges_itself(),
-            matches!(self.method, Method::Finder(_)),
-            spread,
-        )
+        layout(self.method.judges_itself(), spread)
     }
 }
 
 impl Stage for EstimateActions {
     const KIND: &'static str = "estimate_actions";
     const ABOUT: &'static str = "Compute actions, angles and frequencies in a given potential";
-    const REVISION: u32 = 20;
+    const REVISION: u32 = 21;
     const ROLE: Role = Role::Apply;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -296,7 +295,7 @@ impl Stage for EstimateActions {
             return Err(reason);
         }
         // Whatever another method left there goes.
-        let all = layout(true, true, Some(Written::ALL)).schema();
+        let all = layout(true, Some(Written::ALL)).schema();
         let names: Vec<&str> = all.fields().iter().map(|field| field.name().as_str()).collect();
         let schema = self.layout().beside(input, &names);
         let outputs = vec![OutputPort::table("stars", schema), set_aside::port()];

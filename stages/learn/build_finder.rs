@@ -83,7 +83,7 @@ impl BuildFinder {
 impl Stage for BuildFinder {
     const KIND: &'static str = "build_finder";
     const ABOUT: &'static str = "Build a table of orbits that turns positions and velocities into actions at once";
-    const REVISION: u32 = 3;
+    const REVISION: u32 = 4;
     const ROLE: Role = Role::Learn;
 
     fn inputs(&self) -> Vec<InputPort> {

@@ -31,6 +31,7 @@ small! {
     every_draw: ["row=\"DB98 halo, S = 16\"", "seed=1", "draws=6", "learned.tori=32", "learned.validation_streams=8", "learned.test_streams=8", "learned.epochs=2", "learned.copies=1"];
     every_draw_field: ["row=\"DB98 halo, S = 1024\"", "seed=1", "streams=32", "draws=4", "sample.tori=48", "sample.validation_streams=8", "sample.test_streams=8"];
     every_draw_resonances: ["row=\"DB98 halo, S = 1024\"", "seed=1", "streams=32", "draws=6", "copies=1", "first_epochs=2", "epochs=2", "sample.tori=48", "sample.validation_streams=8", "sample.test_streams=8"];
+    finder_field: ["seed=1", "streams=32", "energies=4", "momenta=4", "tilts=6", "sample.tori=48", "sample.validation_streams=8", "sample.test_streams=8"];
     fixed_potential: ["seed=1", "streams=16", "galaxy.tori=32", "galaxy.validation_streams=8", "galaxy.test_streams=8"];
     inverse: ["streams=32", "validation_streams=8", "tori=8", "epochs=2", "inverse_epochs=2"];
     isochrone: ["seed=1", "orbits=80", "streams=32", "validation_streams=8", "test_streams=40"];

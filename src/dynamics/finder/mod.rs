@@ -34,7 +34,7 @@ mod shell;
 mod stored;
 mod table;
 
-use crate::o2gf::Class;
+use crate::o2gf::{Class, Libration};
 use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace, Unbound, sense};
 use crate::potential::{Potential, WrongSymmetry};
 use crate::staeckel::StaeckelFudge;
@@ -124,18 +124,6 @@ pub struct Found {
     pub class: Class,
     /// Of a star whose class is resonant: how it swings about its resonance, whose actions are in `action_angle`.
     pub libration: Option<Libration>,
-}
-
-/// How a trapped star swings about the resonance n_r Ω_r + n_z Ω_z = 0 of its class, at fixed E and L_z.
-///
-/// Its J_r and J_z move along (n_r, n_z), back and forth, and so two other actions are its own: that of the libration, and what stays of J_r and J_z.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Libration {
-    /// J_l = ∮ (J_r dθ_r + J_z dθ_z)/2π around the island's middle, km/s kpc: 0 in the middle, greatest on the separatrix. By the resonance's pendulum, whose
-    /// energy and half width are known: the area of an island on the surface of section z = 0, v_z > 0 in R and v_R, over 2π, is the same.
-    pub action: f64,
-    /// J_s = J_z + |n_z|/n_r J_r, km/s kpc, which does not swing.
-    pub sharp: f64,
 }
 
 /// An action finder.
@@ -280,6 +268,7 @@ impl<P: Potential> Finder<P> {
             Libration {
                 action: climb.abs() / n_z * trap.swing(),
                 sharp: actions.z + n_z / n_r * actions.r,
+                error: None,
             }
         });
         let rate = integrals.circle.momentum / integrals.circle.radius.powi(2);

@@ -16,12 +16,14 @@
 //! known from two windows better than they are defined: across toys they differ by more, and the label says both.
 //!
 //! The module keeps the name of the method of Sanders & Binney (2014), MNRAS 441, 3284 (orbit integration, toy angles,
-//! generating function by least squares), which the average over a libration still is.
+//! generating function by least squares), which the average over a libration still is. The actions of the torus that a trapped orbit does have,
+//! J_s and J_l, come from its own spectrum (module `island`).
 //!
 //! **Source**: Binney & Spergel (1984), MNRAS 206, 159 (actions from spectra); Das et al. (2017), Nonlinearity 30, 4111
 //! (weighted means along orbits).
 
 mod fourier;
+mod island;
 mod lattice;
 mod libration;
 mod near_circular;
@@ -38,6 +40,7 @@ use crate::orbit::{OrbitError, dense};
 use crate::phase_space::{ActionAngle, Actions, Angles, Frequencies, PhaseSpace, Unbound};
 use crate::potential::{Potential, Symmetry, WrongSymmetry};
 use crate::units::{Gyr, wrap_difference};
+pub use island::Libration;
 use rayon::prelude::*;
 use spectrum::{Extent, Samples};
 use track::{Track, reach};
@@ -116,6 +119,8 @@ pub struct Label {
     pub energy_error: f64,
     /// What kind of orbit the point is on.
     pub class: Class,
+    /// Of one whose class is resonant, where it was followed for long enough: the actions of its own torus.
+    pub libration: Option<Libration>,
 }
 
 impl Label {
@@ -317,7 +322,35 @@ fn followed<P: Potential + ?Sized>(potential: &P, track: &mut Track, settings: &
         None if label.frequency_error > DRIFT => Class::Chaotic,
         None => Class::Unconverged,
     };
+    if let Class::Resonant { n_r, n_z } = label.class {
+        label.libration = libration_about(potential, track, settings, (n_r, n_z))?;
+    }
     Ok(label)
+}
+
+/// How the orbit librates, from windows that grow until it is known.
+fn libration_about<P: Potential + ?Sized>(
+    potential: &P,
+    track: &mut Track,
+    settings: &Settings,
+    resonance: (i32, i32),
+) -> Result<Option<Libration>, O2gfError> {
+    let error = |found: &Option<Libration>| found.and_then(|found| found.error).unwrap_or(f64::INFINITY);
+    let mut found = None;
+    for periods in LIBRATION_WINDOWS {
+        if !track.affords(periods) {
+            break;
+        }
+        track.extend(potential, periods, settings.orbit_tolerance)?;
+        let next = island::libration(&track.samples()?, resonance);
+        if error(&next) < error(&found) || found.is_none() {
+            found = next;
+        }
+        if error(&found) < settings.target {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 /// |J_φ| below this part of J_r + J_z makes an orbit nearly vertical: it passes the centre so closely that no toy follows it.
@@ -410,7 +443,9 @@ pub fn label_sampled(orbit: &[PhaseSpace], step: Gyr, settings: &Settings) -> Re
     let mut label = spectral(&samples, Extent { r: 32, z: 12 });
     label.periods = periods;
     if label.action_error >= settings.tolerance {
-        label.class = match locked(&label, &samples) {
+        let resonance = locked(&label, &samples);
+        label.libration = resonance.and_then(|resonance| island::libration(&samples, resonance));
+        label.class = match resonance {
             Some((n_r, n_z)) => Class::Resonant { n_r, n_z },
             None => Class::Unconverged,
         };
@@ -470,6 +505,7 @@ fn spectral(samples: &Samples, extent: Extent) -> Label {
         modes: sums.lines,
         energy_error: 0.0,
         class: Class::Regular,
+        libration: None,
     }
 }
 

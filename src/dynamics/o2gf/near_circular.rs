@@ -164,5 +164,6 @@ fn regular(found: ActionAngle, action_error: f64, angle_error: f64, frequency_er
         modes: 1,
         energy_error: 0.0,
         class: Class::Regular,
+        libration: None,
     }
 }

@@ -163,6 +163,7 @@ pub(crate) fn label<P: Potential + ?Sized>(potential: &P, point: &PhaseSpace, ha
         modes: 1,
         energy_error: TOLERANCE,
         class: Class::Regular,
+        libration: None,
     })
 }
 

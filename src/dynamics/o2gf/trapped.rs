@@ -19,10 +19,8 @@ const HIGHEST: i32 = 16;
 /// The resonance n_r Ω_r + n_z Ω_z = 0 of the lowest order, n_z even, about which the orbit librates: in the mean over pieces, n·θ stays within
 /// a turn over the whole window, and turns back at least twice.
 pub(super) fn libration(samples: &Samples) -> Option<(i32, i32)> {
-    let theta = &samples.theta;
-    let turns = (theta.last()?[0] - theta.first()?[0]) / TAU;
-    let per_piece = (PIECE * theta.len() as f64 / turns) as usize;
-    let means = means(theta, per_piece);
+    let length = piece(&samples.theta, PIECE)?;
+    let means = means(&samples.theta, length, length / 2);
     lowest(|n_r, n_z| {
         let angle: Vec<f64> = means.iter().map(|[r, z]| n_r * r + n_z * z).collect();
         swings(&angle)
@@ -37,8 +35,14 @@ pub(super) fn lowest(holds: impl Fn(f64, f64) -> bool) -> Option<(i32, i32)> {
         .min_by_key(|&(n_r, n_z): &(i32, i32)| n_r + n_z.abs())
 }
 
-/// Means of θ_r and θ_z over pieces that overlap by half, with weights that vanish at the ends of each.
-fn means(theta: &[[f64; 3]], length: usize) -> Vec<[f64; 2]> {
+/// Samples in so many radial periods.
+pub(super) fn piece(theta: &[[f64; 3]], periods: f64) -> Option<usize> {
+    let turns = (theta.last()?[0] - theta.first()?[0]) / TAU;
+    Some((periods * theta.len() as f64 / turns) as usize)
+}
+
+/// Means of θ_r and θ_z over pieces that begin every `step` samples, with weights that vanish at the ends of each.
+pub(super) fn means(theta: &[[f64; 3]], length: usize, step: usize) -> Vec<[f64; 2]> {
     if !(2..=theta.len()).contains(&length) {
         return Vec::new();
     }
@@ -48,7 +52,7 @@ fn means(theta: &[[f64; 3]], length: usize) -> Vec<[f64; 2]> {
     let sum: f64 = weights.iter().sum();
     theta
         .windows(length)
-        .step_by(length / 2)
+        .step_by(step)
         .map(|piece| {
             [0, 1].map(|k| {
                 let weighted = piece.iter().zip(&weights).map(|(theta, w)| w * theta[k]);
@@ -104,7 +108,7 @@ mod tests {
         assert!(!of(&|t| 3.0 * TAU * t + 0.9 * (3.0 * TAU * t).sin()));
         assert!(!of(&|t| 5.0 * t + 0.3 * (40.0 * t).sin()));
         // Nor is there anything to be told of an orbit that does not go round, or hardly.
-        assert!(means(&[[0.0; 3]; 100], usize::MAX).is_empty() && means(&[[0.0; 3]; 100], 101).is_empty());
+        assert!(means(&[[0.0; 3]; 100], usize::MAX, 1).is_empty() && means(&[[0.0; 3]; 100], 101, 1).is_empty());
         // Half a libration tells nothing.
         assert!(!of(&|t| (0.5 * TAU * t).cos()));
         assert!(!of(&|_| f64::NAN));

@@ -8,11 +8,16 @@ pub(crate) const BETA: f64 = 27.0;
 
 /// `n` weights of sum 1, symmetric.
 pub(crate) fn weights(n: usize) -> Vec<f64> {
+    weights_of(BETA, n)
+}
+
+/// The same of another shape β.
+pub(crate) fn weights_of(beta: f64, n: usize) -> Vec<f64> {
     let half = 0.5 * n as f64;
     let mut weights: Vec<f64> = (0..n)
         .map(|i| {
             let x = (i as f64 + 0.5 - half) / half;
-            bessel_i0(BETA * (1.0 - x * x).max(0.0).sqrt())
+            bessel_i0(beta * (1.0 - x * x).max(0.0).sqrt())
         })
         .collect();
     let sum: f64 = weights.iter().sum();

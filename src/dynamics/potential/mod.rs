@@ -23,6 +23,7 @@ mod polar_table;
 mod power_law_cutoff;
 mod spherical;
 mod spheroid;
+mod tabulated;
 mod turned;
 
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub use plummer::Plummer;
 pub use power_law_cutoff::PowerLawCutoff;
 pub use spherical::SphericalProfile;
 pub use spheroid::Spheroid;
+pub use tabulated::Tabulated;
 pub use turned::Turned;
 
 use crate::phase_space::PhaseSpace;
@@ -276,6 +278,10 @@ fn entries() -> Vec<(&'static str, Option<Box<dyn Potential>>)> {
         (
             "expansion",
             Expansion::with_reflections().map(|potential| Box::new(potential) as Box<dyn Potential>),
+        ),
+        (
+            "tabulated",
+            Tabulated::of_thin_discs().map(|potential| Box::new(potential) as Box<dyn Potential>),
         ),
     ];
     let models = MilkyWay::ALL.map(|model| (model.name(), model.build().ok()));

@@ -1,10 +1,11 @@
 //! Axisymmetric potential as one smooth function: quintic Hermite patches in (ln r, |cos θ|).
 //!
 //! Every node holds f and its derivatives up to second order in each coordinate, taken exactly from a multipole
-//! expansion, so the interpolant is twice continuously differentiable; force and Hessian are its own derivatives, and
-//! the cost does not depend on the highest multipole.
+//! expansion or a sum of many terms, so the interpolant is twice continuously differentiable; force and Hessian are its
+//! own derivatives, and the cost does not depend on the number of multipoles or terms.
 
 use super::multipole::{Multipole, even_legendre};
+use rayon::prelude::*;
 
 /// The table. Immutable; about 1 MB at the default resolution.
 #[derive(Debug, Clone)]
@@ -13,6 +14,7 @@ pub struct PolarTable {
     step: f64,
     inverse_step: f64,
     intervals: usize,
+    spacing: Spacing,
     /// |cos θ| of the nodes.
     angles: Vec<f64>,
     /// Per node: ∂^(a+b) f / ∂x^a ∂u^b · step^a at index 3a + b.
@@ -34,29 +36,57 @@ struct Local {
     uu: f64,
 }
 
-/// Place of u among the angular nodes, 0 to 1: they cluster towards the plane, where discs are thin, and towards the
-/// pole, where a multipole turns fastest in u.
-#[inline(always)]
-fn place(u: f64) -> f64 {
-    const PLANE: f64 = 0.35;
-    const POLE: f64 = 0.1;
-    const SHARE: f64 = 0.7;
-    let (a, b) = (u + PLANE, 1.0 + POLE - u);
-    u * (SHARE * (1.0 + PLANE) * b + (1.0 - SHARE) * POLE * a) / (a * b)
+/// Where the angular nodes are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Spacing {
+    /// Closer towards the plane, and towards the pole, where a multipole turns fastest in u.
+    Multipoles,
+    /// Even in asinh(u / δ): as close as δ at the plane, for discs that are as thin.
+    ThinDiscs,
 }
 
-/// The u at a [`place`].
-fn unplace(tau: f64) -> f64 {
-    let (mut low, mut high) = (0.0, 1.0);
-    for _ in 0..60 {
-        let middle = 0.5 * (low + high);
-        if place(middle) < tau {
-            low = middle
-        } else {
-            high = middle
+/// δ of [`Spacing::ThinDiscs`] is 1/sinh of this: 0.005, where discs of learned fields are flattened to 0.01.
+const PLANE_DEPTH: f64 = 6.0;
+
+impl Spacing {
+    /// Place of u among the angular nodes, 0 to 1.
+    #[inline(always)]
+    fn place(self, u: f64) -> f64 {
+        match self {
+            Self::Multipoles => {
+                const PLANE: f64 = 0.35;
+                const POLE: f64 = 0.1;
+                const SHARE: f64 = 0.7;
+                let (a, b) = (u + PLANE, 1.0 + POLE - u);
+                u * (SHARE * (1.0 + PLANE) * b + (1.0 - SHARE) * POLE * a) / (a * b)
+            }
+            Self::ThinDiscs => {
+                // 1/δ.
+                const STEEPNESS: f64 = 201.713_157_370_279_2;
+                let scaled = STEEPNESS * u;
+                (scaled + (scaled * scaled + 1.0).sqrt()).ln() / PLANE_DEPTH
+            }
         }
     }
-    0.5 * (low + high)
+
+    /// `count` values of u from 0 to 1, evenly in their places.
+    fn angles(self, count: usize) -> Vec<f64> {
+        let at = |tau: f64| {
+            let (mut low, mut high) = (0.0, 1.0);
+            for _ in 0..60 {
+                let middle = 0.5 * (low + high);
+                if self.place(middle) < tau {
+                    low = middle
+                } else {
+                    high = middle
+                }
+            }
+            0.5 * (low + high)
+        };
+        let mut angles: Vec<f64> = (0..count).map(|j| at(j as f64 / (count - 1) as f64)).collect();
+        (angles[0], angles[count - 1]) = (0.0, 1.0);
+        angles
+    }
 }
 
 /// Damping of the multipole l = f·l_max at |cos θ| = u.
@@ -122,8 +152,7 @@ impl PolarTable {
     /// Tabulates an expansion at `angular_nodes` values of |cos θ|.
     pub fn new(multipole: &Multipole, angular_nodes: usize) -> Self {
         let count = angular_nodes.max(4);
-        let mut angles: Vec<f64> = (0..count).map(|j| unplace(j as f64 / (count - 1) as f64)).collect();
-        (angles[0], angles[count - 1]) = (0.0, 1.0);
+        let angles = Spacing::Multipoles.angles(count);
         let legendre: Vec<Vec<[f64; 3]>> = angles
             .iter()
             .map(|&u| {
@@ -160,11 +189,51 @@ impl PolarTable {
             step: multipole.step,
             inverse_step: 1.0 / multipole.step,
             intervals: multipole.radii - 1,
+            spacing: Spacing::Multipoles,
             angles,
             nodes,
             centre: (multipole.centre, first[1] / (first[0] - multipole.centre)),
             outer_slope: last[1] / last[0],
         }
+    }
+
+    /// Tabulates a potential with thin discs, whose `nodes` are its Taylor coefficients ∂^(a+b) Φ / ∂x^a ∂u^b / (a! b!) at index 3a + b, over
+    /// the `intervals` of `step` in x = ln r from `first` on. It says nothing beyond them.
+    pub fn of_thin_discs(
+        (first, step, intervals): (f64, f64, usize),
+        angular_nodes: usize,
+        nodes: impl Fn(f64, f64) -> [f64; 9] + Sync,
+    ) -> Self {
+        let angles = Spacing::ThinDiscs.angles(angular_nodes.max(4));
+        let row = |i: usize| {
+            let x = first + step * i as f64;
+            let scaled = |u: f64| {
+                let node = nodes(x, u);
+                std::array::from_fn(|k| {
+                    let factorials = if k / 3 == 2 { 2.0 } else { 1.0 } * if k % 3 == 2 { 2.0 } else { 1.0 };
+                    factorials * step.powi(k as i32 / 3) * node[k]
+                })
+            };
+            angles.iter().map(|&u| scaled(u)).collect::<Vec<[f64; 9]>>()
+        };
+        let rows: Vec<Vec<[f64; 9]>> = (0..=intervals).into_par_iter().map(row).collect();
+        Self {
+            first,
+            step,
+            inverse_step: 1.0 / step,
+            intervals,
+            spacing: Spacing::ThinDiscs,
+            nodes: rows.concat(),
+            angles,
+            centre: (0.0, 0.0),
+            outer_slope: 0.0,
+        }
+    }
+
+    /// The middles of its cells in x and u, row by row.
+    pub fn middles(&self) -> impl Iterator<Item = (f64, Vec<f64>)> {
+        let between: Vec<f64> = self.angles.windows(2).map(|pair| 0.5 * (pair[0] + pair[1])).collect();
+        (0..self.intervals).map(move |i| (self.first + self.step * (i as f64 + 0.5), between.clone()))
     }
 
     /// Cell and position in it.
@@ -173,7 +242,7 @@ impl PolarTable {
         let depth = ((x - self.first) * self.inverse_step).clamp(0.0, self.intervals as f64);
         let i = (depth as usize).min(self.intervals - 1);
         let cells = self.angles.len() - 1;
-        let j = ((place(u) * cells as f64) as usize).min(cells - 1);
+        let j = ((self.spacing.place(u) * cells as f64) as usize).min(cells - 1);
         let width = self.angles[j + 1] - self.angles[j];
         let t = (u - self.angles[j]) / width;
         (i * self.angles.len() + j, depth - i as f64, t, width)

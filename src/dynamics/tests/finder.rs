@@ -1,11 +1,11 @@
 //! The action finder: exact where the truth is known, better than the fudge in a galaxy, the same for any number of threads, and lawful.
 #![allow(clippy::unwrap_used)]
 
-use dynamics::finder::{BuildError, Finder, Found, Libration, NotFound, RestoreError, Settings};
+use dynamics::finder::{BuildError, Finder, Found, NotFound, RestoreError, Settings};
 use dynamics::methods::laws::{Broken, Entry, Law, agreement, try_method};
 use dynamics::methods::stars::trials;
 use dynamics::methods::{Answer, COARSE, Method, finder};
-use dynamics::o2gf::{self, Class};
+use dynamics::o2gf::{self, Class, Libration};
 use dynamics::orbit::dense;
 use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::{Composite, Isochrone, Logarithmic, Potential, Symmetry};
@@ -159,6 +159,12 @@ fn a_trapped_star_keeps_the_action_of_its_libration() {
         assert!(along.iter().all(|now| (now.sharp / sharp - 1.0).abs() < 1e-3), "{v:?}");
         assert!(usual > before, "{v:?}: {usual} after {before}");
         before = usual;
+        // The orbit's own spectrum, which knows of no pendulum.
+        let label = o2gf::label(&galaxy, &star, &o2gf::Settings::default()).unwrap();
+        let own = label.libration.unwrap();
+        assert!(own.error.unwrap() < 0.05, "{v:?}: {own:?}");
+        assert!((usual / own.action - 1.0).abs() < 0.25, "{v:?}: {usual} beside {own:?}");
+        assert!((sharp / own.sharp - 1.0).abs() < 1e-2, "{v:?}: {sharp} beside {own:?}");
     }
 }
 

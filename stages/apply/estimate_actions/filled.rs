@@ -3,12 +3,13 @@
 //! Stars of a disc say nothing of the field within their least radius, and there a sum of discs and multipoles may as well repel.
 //! No orbit of theirs gets there, but methods ask for circular orbits from the centre outwards.
 
-use dynamics::potential::{Expansion, Potential, Symmetry, poisson_density};
+use dynamics::potential::{Expansion, Potential, Symmetry, Tabulated, poisson_density};
 use dynamics::vector::{difference, dot, norm, scaled, sum};
 
-/// Radii in the plane that are looked at, evenly in ln R from the innermost, in units of the distance of the farthest star.
+use super::hold::{INNERMOST, REACH};
+
+/// Radii in the plane that are looked at, evenly in ln R from the innermost.
 const RADII: usize = 256;
-const INNERMOST: f64 = 1e-3;
 
 /// Within the radius r_c of its core a field is
 /// Φ(x) = Φ̄ + (r/r_c)² (Φ(r_c x/r) − Φ̄) + ½ g (r² − r_c²)/r_c,
@@ -16,7 +17,7 @@ const INNERMOST: f64 = 1e-3;
 /// a field attracts everywhere it has no core, and is itself.
 #[derive(Debug)]
 pub struct Filled {
-    field: Expansion,
+    field: Tabulated,
     core: Option<Core>,
 }
 
@@ -34,6 +35,7 @@ impl Filled {
     /// Of an axisymmetric field that was learned from stars out to `extent` kpc: its core ends where, on the way in, the energy of
     /// circular orbits no longer falls.
     pub fn new(field: Expansion, extent: f64) -> Self {
+        let field = Tabulated::new(field, (INNERMOST * extent, REACH * extent));
         let ratio = INNERMOST.powf(1.0 / (RADII - 1) as f64);
         let mut outer = f64::INFINITY;
         let mut core = None;
@@ -79,7 +81,7 @@ struct Above {
 }
 
 impl Core {
-    fn above(&self, field: &Expansion, x: [f64; 3]) -> Above {
+    fn above(&self, field: &Tabulated, x: [f64; 3]) -> Above {
         let r = norm(x);
         let direction = if r > 0.0 { scaled(x, 1.0 / r) } else { [1.0, 0.0, 0.0] };
         let place = scaled(direction, self.radius);
@@ -97,7 +99,10 @@ impl Core {
 
 impl Potential for Filled {
     fn potential(&self, x: [f64; 3]) -> f64 {
-        self.potential_and_acceleration(x).0
+        match self.inside(x) {
+            Some(_) => self.potential_and_acceleration(x).0,
+            None => self.field.potential(x),
+        }
     }
 
     fn acceleration(&self, x: [f64; 3]) -> [f64; 3] {

@@ -5,11 +5,13 @@ use dynamics::phase_space::{ActionAngle, PhaseSpace};
 use dynamics::potential::Potential;
 
 /// How far an orbit may go, in units of the distance of the farthest star that the field was learned from.
-const REACH: f64 = 3.0;
+pub(super) const REACH: f64 = 3.0;
 
-/// Spheres, evenly in ln r from the innermost, in units of the farthest star's distance.
+/// Spheres, evenly in ln r from the innermost.
 const SPHERES: usize = 128;
-const INNERMOST: f64 = 1e-3;
+
+/// The innermost radius that is looked at, in units of the farthest star's distance.
+pub(super) const INNERMOST: f64 = 1e-3;
 
 /// Places on each sphere from the axis to the plane.
 const LATITUDES: usize = 32;

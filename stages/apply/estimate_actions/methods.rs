@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use dynamics::finder::{self, Finder, Libration};
-use dynamics::o2gf::{self, Class, Label};
+use dynamics::finder::{self, Finder};
+use dynamics::o2gf::{self, Class, Label, Libration};
 use dynamics::phase_space::{ActionAngle, Actions, PhaseSpace};
 use dynamics::potential::{Isochrone, Potential};
 use dynamics::spherical::SphericalActions;
@@ -281,7 +281,7 @@ impl From<&Label> for Estimate {
                 window_error: label.window_error,
                 angle_error: label.angle_error,
                 class: label.class.into(),
-                libration: None,
+                libration: label.libration,
             }),
             spread: None,
         }
@@ -329,6 +329,7 @@ pub fn rows_of_streams(stream: &[i64]) -> Vec<Vec<usize>> {
 pub struct Classes {
     counts: BTreeMap<&'static str, usize>,
     better: [usize; 3],
+    of_own_torus: [usize; 3],
     better_window: usize,
 }
 
@@ -340,8 +341,11 @@ impl Classes {
     pub fn add<'e>(&mut self, estimates: impl IntoIterator<Item = &'e Estimate>) {
         for quality in estimates.into_iter().filter_map(|star| star.quality.as_ref()) {
             *self.counts.entry(quality.class.name).or_default() += 1;
-            for (count, limit) in self.better.iter_mut().zip(LIMITS) {
-                *count += usize::from(quality.action_error < limit);
+            let of_libration = quality.libration.and_then(|libration| libration.error);
+            let of_own_torus = quality.action_error.min(of_libration.unwrap_or(f64::INFINITY));
+            for (k, limit) in LIMITS.into_iter().enumerate() {
+                self.better[k] += usize::from(quality.action_error < limit);
+                self.of_own_torus[k] += usize::from(of_own_torus < limit);
             }
             self.better_window += usize::from(quality.window_error < 0.5);
         }
@@ -354,6 +358,10 @@ impl Classes {
         }
         for (count, limit) in self.better.into_iter().zip(LIMITS) {
             context.metric(&format!("J_error_below_{limit}"), count as f64, "");
+        }
+        // Of J_r and J_z, or of a trapped star's J_sharp and J_libration.
+        for (count, limit) in self.of_own_torus.into_iter().zip(LIMITS) {
+            context.metric(&format!("torus_known_to_{limit}"), count as f64, "");
         }
         context.metric("J_window_error_below_0.5", self.better_window as f64, "");
     }

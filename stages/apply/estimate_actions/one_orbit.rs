@@ -193,6 +193,9 @@ fn widened(mut label: Label, departure: &Departure) -> Label {
     let [energy, momentum] = departure.actions;
     let off = (energy / rates.r.min(rates.z)).max(momentum);
     label.action_error = label.action_error.max(off);
+    if let Some(libration) = &mut label.libration {
+        libration.error = libration.error.map(|error| error.max(off));
+    }
     label.angle_error = label.angle_error.max(departure.relative);
     label
 }
