@@ -52,14 +52,14 @@ pub(super) fn libration(samples: &Samples, (n_r, n_z): (i32, i32)) -> Option<Lib
     let omega = swing.frequencies(samples, [a.into(), b.into()])?;
     // Lines further off than half of ω are as near to the next multiple of it: where both are in place of one another, only the nearer ones count.
     let near = ((0.5 * omega[0] / omega[1]) as usize).clamp(1, SLOW);
-    let all = Lines {
+    let all = Spectrum {
         omega,
         turns: (a as usize, b as usize),
         slow: SLOW,
     };
     let mut found = all.libration(samples);
     if found.error.is_none_or(|error| error > DOUBTFUL) && near < SLOW {
-        let other = Lines { slow: near, ..all }.libration(samples);
+        let other = Spectrum { slow: near, ..all }.libration(samples);
         if other.error.is_some() && (found.error.is_none() || other.error < found.error) {
             found = other;
         }
@@ -143,7 +143,7 @@ fn slope(values: impl ExactSizeIterator<Item = f64>, beta: f64) -> f64 {
 
 /// Which lines there are.
 #[derive(Clone, Copy)]
-struct Lines {
+struct Spectrum {
     /// ω, ω_l and Ω_φ.
     omega: [f64; 3],
     /// a and b.
@@ -160,7 +160,7 @@ struct Found {
     sums: Sums,
 }
 
-impl Lines {
+impl Spectrum {
     /// The libration by all samples, with its error.
     fn libration(&self, samples: &Samples) -> Libration {
         let n = samples.x.len();

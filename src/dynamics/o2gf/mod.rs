@@ -208,6 +208,8 @@ pub fn label<P: Potential + ?Sized>(
             0.0 => 0.0,
             lift => label.action_angle.actions.z / (lift * lift),
         };
+        // That of an enlarged motion is not the star's.
+        label.libration = label.libration.filter(|_| track.lift == 1.0);
         label
     });
     if label.as_ref().is_ok_and(|label| label.class == Class::Regular) || pilot.thickness > 2.0 * THIN {
