@@ -31,7 +31,7 @@ impl Told {
 }
 
 /// What `lines` says of a kind: of `stage`, with the least parameters, and of the others.
-pub fn told(kind: &Kind, stage: &dyn AnyStage, lines: fn(&dyn AnyStage) -> Vec<String>) -> Told {
+pub fn told(kind: &Kind, stage: &dyn AnyStage, lines: impl Fn(&dyn AnyStage) -> Vec<String>) -> Told {
     let variants: Vec<(Variant, Vec<String>)> = kind
         .variants()
         .into_iter()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use runner::arrow_schema::{DataType, Field, Schema};
 use runner::catalog::Kind;
-use runner::ports::{Accepts, Artifact, Connected, InputPort, column, unit_of};
+use runner::ports::{Accepts, Artifact, Connected, InputPort, OutputPort, column, unit_of};
 use runner::stage::{AnyStage, Place};
 
 use super::choices::told;
@@ -41,11 +41,32 @@ pub fn page(kind: &Kind) -> String {
     }
     text.push_str("\n## Parameters (`with`)\n\n");
     Walk::new(kind.parameters(), "").inside(kind.parameters(), 0, &mut text);
-    if let Some(outputs) = example.as_deref().and_then(outputs) {
+    if let Some(stage) = example.as_deref()
+        && let Some(ports) = outputs(stage)
+    {
         text.push_str("\n## Outputs\n\n");
-        text.push_str(&outputs);
+        ports.iter().for_each(|port| text.push_str(&output(port)));
+        let usual = columns_of(&ports);
+        told(kind, stage, |stage| {
+            let columns = outputs(stage).map(|ports| columns_of(&ports)).unwrap_or_default();
+            columns.into_iter().filter(|column| !usual.contains(column)).collect()
+        })
+        .write(&mut text);
     }
     text
+}
+
+/// The lines of all columns, with their ports.
+fn columns_of(ports: &[OutputPort]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for port in ports {
+        if let Artifact::Table(schema) = &port.artifact {
+            let text = columns(schema);
+            let of_port = text.lines().filter_map(|line| line.trim().strip_prefix("- `"));
+            lines.extend(of_port.map(|line| format!("- `{}.{line}\n", port.name)));
+        }
+    }
+    lines
 }
 
 fn input(port: &InputPort) -> String {
@@ -110,26 +131,26 @@ const OTHERS: [(&str, DataType, &str); 2] = [
 ];
 
 /// With what must be connected, or else all, connected to tables and networks of the least that they accept, or of a little more.
-fn outputs(stage: &dyn AnyStage) -> Option<String> {
+fn outputs(stage: &dyn AnyStage) -> Option<Vec<OutputPort>> {
     let made = |all: bool, others: bool, usual: &&[_]| stage.outputs(&connected(stage, all, others, usual)?).ok();
     let ways = [(false, true), (true, true), (false, false), (true, false)];
-    let ports = ways
-        .into_iter()
-        .find_map(|(all, others)| USUAL.iter().find_map(|usual| made(all, others, usual)))?;
-    let mut text = String::new();
-    for port in ports {
-        let what = match &port.artifact {
-            Artifact::Table(_) => "table".to_owned(),
-            Artifact::Network(of) => format!("network of type `{of}`"),
-            Artifact::Figure => "figure (SVG)".to_owned(),
-            Artifact::File(ending) => format!("file (.{ending})"),
-        };
-        text.push_str(&format!("- `{}`: {what}\n", port.name));
-        if let Artifact::Table(schema) = &port.artifact {
-            text.push_str(&columns(schema));
-        }
+    ways.into_iter()
+        .find_map(|(all, others)| USUAL.iter().find_map(|usual| made(all, others, usual)))
+}
+
+/// The line of an output, and of its columns.
+fn output(port: &OutputPort) -> String {
+    let what = match &port.artifact {
+        Artifact::Table(_) => "table".to_owned(),
+        Artifact::Network(of) => format!("network of type `{of}`"),
+        Artifact::Figure => "figure (SVG)".to_owned(),
+        Artifact::File(ending) => format!("file (.{ending})"),
+    };
+    let mut text = format!("- `{}`: {what}\n", port.name);
+    if let Artifact::Table(schema) = &port.artifact {
+        text.push_str(&columns(schema));
     }
-    Some(text)
+    text
 }
 
 /// The columns of a table, a line each; those that stand for others as what they stand for.
