@@ -122,7 +122,8 @@ pub struct Found {
     /// Resonant where the nearest resonance traps the star, chaotic where it is outside of two that overlap; else regular, if the nearest orbit in the
     /// table is no worse.
     pub class: Class,
-    /// Of a star whose class is resonant: how it swings about its resonance, whose actions are in `action_angle`.
+    /// Of a star whose class is resonant: how it swings about its resonance, whose actions are in `action_angle`; by the resonance's pendulum, whose
+    /// energy and half width are known.
     pub libration: Option<Libration>,
 }
 

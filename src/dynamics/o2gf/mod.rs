@@ -325,34 +325,34 @@ fn followed<P: Potential + ?Sized>(potential: &P, track: &mut Track, settings: &
         None => Class::Unconverged,
     };
     if let Class::Resonant { n_r, n_z } = label.class {
-        label.libration = libration_about(potential, track, settings, (n_r, n_z))?;
+        label.libration = libration_about(potential, track, settings, (n_r, n_z));
     }
     Ok(label)
 }
 
-/// How the orbit librates, from windows that grow until it is known.
+/// How the orbit librates, from windows that grow until it is known: what a longer one does not give, the label does not need.
 fn libration_about<P: Potential + ?Sized>(
     potential: &P,
     track: &mut Track,
     settings: &Settings,
     resonance: (i32, i32),
-) -> Result<Option<Libration>, O2gfError> {
+) -> Option<Libration> {
     let error = |found: &Option<Libration>| found.and_then(|found| found.error).unwrap_or(f64::INFINITY);
     let mut found = None;
     for periods in LIBRATION_WINDOWS {
-        if !track.affords(periods) {
+        let extended = track.affords(periods) && track.extend(potential, periods, settings.orbit_tolerance).is_ok();
+        let Some(samples) = extended.then(|| track.samples().ok()).flatten() else {
             break;
-        }
-        track.extend(potential, periods, settings.orbit_tolerance)?;
-        let next = island::libration(&track.samples()?, resonance);
-        if error(&next) < error(&found) || found.is_none() {
+        };
+        let next = island::libration(&samples, resonance);
+        if error(&next) < error(&found) {
             found = next;
         }
         if error(&found) < settings.target {
             break;
         }
     }
-    Ok(found)
+    found
 }
 
 /// |J_φ| below this part of J_r + J_z makes an orbit nearly vertical: it passes the centre so closely that no toy follows it.
