@@ -170,6 +170,49 @@ impl Factor {
     }
 }
 
+/// Eigenvalues of a symmetric matrix of `n` rows with their eigenvectors, by the rotations of Jacobi (1846).
+pub(crate) fn eigen(mut matrix: Vec<f64>, n: usize) -> Vec<(f64, Vec<f64>)> {
+    const SWEEPS: usize = 30;
+    let mut vectors = vec![0.0; n * n];
+    for i in 0..n {
+        vectors[i * n + i] = 1.0;
+    }
+    let size: f64 = matrix.iter().map(|value| value * value).sum();
+    for _ in 0..SWEEPS {
+        let off: f64 = (0..n)
+            .flat_map(|i| (0..i).map(move |j| (i, j)))
+            .map(|(i, j)| matrix[i * n + j] * matrix[i * n + j])
+            .sum();
+        if off <= 1e-30 * size {
+            break;
+        }
+        for p in 0..n {
+            for q in p + 1..n {
+                let between = matrix[p * n + q];
+                if between == 0.0 {
+                    continue;
+                }
+                let half = 0.5 * (matrix[q * n + q] - matrix[p * n + p]) / between;
+                let tan = half.signum() / (half.abs() + half.hypot(1.0));
+                let cos = 1.0 / tan.hypot(1.0);
+                let sin = tan * cos;
+                for k in 0..n {
+                    let (a, b) = (matrix[k * n + p], matrix[k * n + q]);
+                    (matrix[k * n + p], matrix[k * n + q]) = (cos * a - sin * b, sin * a + cos * b);
+                }
+                for of in [&mut matrix, &mut vectors] {
+                    for k in 0..n {
+                        let (a, b) = (of[p * n + k], of[q * n + k]);
+                        (of[p * n + k], of[q * n + k]) = (cos * a - sin * b, sin * a + cos * b);
+                    }
+                }
+            }
+        }
+    }
+    let pair = |i: usize| (matrix[i * n + i], vectors[i * n..(i + 1) * n].to_vec());
+    (0..n).map(pair).collect()
+}
+
 /// Sums of products of each of `R` rows with each of two others, of one length, in four lanes: the same bits on every processor.
 #[inline(always)]
 fn products<S: Simd, const R: usize>(simd: S, a: [&[f64]; R], b: [&[f64]; 2]) -> [[f64; 2]; R] {
@@ -237,5 +280,23 @@ mod tests {
         *singular.at(1, 0) = -2.0;
         *singular.at(1, 1) = 1.0;
         assert!(!singular.solve(|_| 0.0, &mut [vec![1.0, 1.0]]));
+    }
+
+    #[test]
+    fn eigenvectors_make_the_matrix() {
+        let n = 12;
+        let entry =
+            |at: usize| 1.0 / (1.0 + (at / n).abs_diff(at % n) as f64) + if at == 5 * n + 5 { 4.0 } else { 0.0 };
+        let matrix: Vec<f64> = (0..n * n).map(entry).collect();
+        let pairs = eigen(matrix.clone(), n);
+        for (at, expected) in matrix.iter().enumerate() {
+            let of = |power: i32| -> f64 {
+                let term = |(value, vector): &(f64, Vec<f64>)| value.powi(power) * vector[at / n] * vector[at % n];
+                pairs.iter().map(term).sum()
+            };
+            let unit = if at / n == at % n { 1.0 } else { 0.0 };
+            assert!((of(1) - expected).abs() < 1e-13 && (of(0) - unit).abs() < 1e-13);
+        }
+        assert!(eigen(Vec::new(), 0).is_empty());
     }
 }

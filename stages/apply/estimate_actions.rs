@@ -1,13 +1,14 @@
 //! Actions, angles and frequencies of stars in a given potential, or in a learned field, without a network.
 
 mod draws;
+mod field_errors;
 pub(crate) mod field_part;
 mod filled;
 mod hold;
+mod layout;
 mod methods;
 mod one_orbit;
 
-use dynamics::o2gf::Libration;
 use dynamics::phase_space::PhaseSpace;
 use dynamics::potential::{Potential, Symmetry};
 use runner::arrow_schema::Schema;
@@ -19,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tables::{RecordBatch, take_rows};
 
-use crate::common::columns::{self, CARTESIAN, J_ERROR, TIME};
+use crate::common::columns::{self, CARTESIAN, TIME};
 use crate::common::doubts::Doubts;
 use crate::common::io::{self, PieceWriter, TableContext, identity, quantity, star_ids};
 use crate::common::layout::Layout;
@@ -30,7 +31,10 @@ use crate::common::potentials::{self, MassAndScale, PotentialParameters};
 use crate::common::set_aside::{self, OnFailure, SetAside};
 use crate::common::spread::Written;
 use draws::Draws;
-use methods::{Classes, Estimate, Find, Found, Guard, Quality};
+use field_part::LeftOut;
+use hold::Hold;
+use layout::layout;
+use methods::{Classes, Estimate, Find, Found, Guard};
 
 /// `estimate_actions`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +49,10 @@ pub struct EstimateActions {
     /// and correlations. Stars are then where their observables say; left out, where x y z vx vy vz say, without errors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errors: Option<ErrorParameters>,
+    /// Whether it is told how well results are known that the input `field` gives: they are found in the other fields, too, that its stars allow, four of
+    /// `train_potential` or eight of `fit_galaxy`, and take as many times longer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub field_errors: bool,
 }
 
 /// How actions are computed.
@@ -154,64 +162,6 @@ fn default_target() -> KmPerSecondKpc {
     KmPerSecondKpc(5e-2)
 }
 
-/// Columns of the resonance n_r Ω_r + n_z Ω_z ≈ 0.
-const N_R: (&str, &str) = (
-    "n_r",
-    "of the resonance n_r Ω_r + n_z Ω_z ≈ 0 that the star is in, 0 without one",
-);
-const N_Z: (&str, &str) = ("n_z", "the same for Ω_z");
-
-/// Columns of a star that a resonance traps.
-const J_LIBRATION: (&str, &str, &str) = (
-    "J_libration",
-    "km/s kpc",
-    "action of the libration about the resonance that the star is trapped in, none elsewhere or where it is not known",
-);
-const J_SHARP: (&str, &str, &str) = (
-    "J_sharp",
-    "km/s kpc",
-    "J_z + |n_z|/n_r J_r of such a star, which does not swing",
-);
-const J_LIBRATION_ERROR: (&str, &str, &str) = (
-    "J_libration_error",
-    "km/s kpc",
-    "estimated error of both, none by the table of finder",
-);
-
-fn resonance(row: &Estimate, of: usize) -> i64 {
-    row.quality.map_or(0, |quality| i64::from(quality.class.resonance[of]))
-}
-
-fn libration(row: &Estimate, of: fn(&Libration) -> Option<f64>) -> Option<f64> {
-    row.quality?.libration.as_ref().and_then(of)
-}
-
-/// What is written beside the columns of the input; `is_judged`, with the opinion that a method has of itself and the libration of trapped
-/// stars; with what errors of measurement make of it.
-fn layout(is_judged: bool, spread: Option<Written>) -> Layout<Estimate> {
-    let classes = "regular, resonant, chaotic, near-vertical or unconverged";
-    let of_angles = ("theta_error", "rad", "estimated error of the angles");
-    let error = |row: &Estimate, of: fn(&Quality) -> f64| row.quality.as_ref().map_or(0.0, of);
-    let layout = Layout::new().action_angle(|row: &Estimate| &row.found);
-    let layout = layout.when(is_judged, |layout| {
-        layout
-            .number(J_ERROR, move |row| error(row, |quality| quality.action_error))
-            .number(of_angles, move |row| error(row, |quality| quality.angle_error))
-            .text("class", classes, |row| {
-                row.quality.as_ref().map_or("", |quality| quality.class.name)
-            })
-            .count(N_R.0, N_R.1, |row| resonance(row, 0))
-            .count(N_Z.0, N_Z.1, |row| resonance(row, 1))
-            .number_or_none(J_LIBRATION, |row| libration(row, |libration| Some(libration.action)))
-            .number_or_none(J_SHARP, |row| libration(row, |libration| Some(libration.sharp)))
-            .number_or_none(J_LIBRATION_ERROR, |row| libration(row, |libration| libration.error))
-    });
-    match spread {
-        Some(written) => written.layout(layout, |row| row.spread.as_deref()),
-        None => layout,
-    }
-}
-
 impl Method {
     /// The potential; `None` for the field that is connected.
     fn potential(&self) -> Option<PotentialParameters> {
@@ -260,14 +210,15 @@ impl Method {
 impl EstimateActions {
     fn layout(&self) -> Layout<Estimate> {
         let spread = self.errors.map(|errors| errors.written(true));
-        layout(self.method.judges_itself(), spread)
+        let layout = layout(self.method.judges_itself(), spread);
+        layout.when(self.field_errors, field_errors::layout)
     }
 }
 
 impl Stage for EstimateActions {
     const KIND: &'static str = "estimate_actions";
     const ABOUT: &'static str = "Compute actions, angles and frequencies in a given potential";
-    const REVISION: u32 = 21;
+    const REVISION: u32 = 22;
     const ROLE: Role = Role::Apply;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -295,7 +246,7 @@ impl Stage for EstimateActions {
             return Err(reason);
         }
         // Whatever another method left there goes.
-        let all = layout(true, Some(Written::ALL)).schema();
+        let all = field_errors::layout(layout(true, Some(Written::ALL))).schema();
         let names: Vec<&str> = all.fields().iter().map(|field| field.name().as_str()).collect();
         let schema = self.layout().beside(input, &names);
         let outputs = vec![OutputPort::table("stars", schema), set_aside::port()];
@@ -323,6 +274,17 @@ impl Stage for EstimateActions {
         let needs = (self.method.name(), self.method.symmetry());
         faults.extend(potentials::misfit(found, &place, needs));
         faults.extend(self.errors.and_then(|errors| errors.fault()));
+        if self.field_errors && self.method.potential().is_some() {
+            faults.push(Fault::new(
+                "field_errors",
+                "are of a learned field: leave out `potential`, and connect the input `field`",
+            ));
+        } else if self.field_errors && matches!(self.method, Method::Finder(_)) {
+            faults.push(Fault::new(
+                "field_errors",
+                "are not known to a table, which is of one field; take `o2gf`",
+            ));
+        }
         if let Method::O2gf(with) = &self.method {
             if with.one_orbit_per_stream && self.errors.is_some() {
                 faults.push(Fault::new("errors", "are of single stars, not of one_orbit_per_stream"));
@@ -351,32 +313,43 @@ impl Stage for EstimateActions {
 
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let rows = io::count_rows(context, "stars")?;
-        let (potential, hold, mut left_out): (Box<dyn Potential>, _, _) = match self.method.potential() {
+        let (potential, parts) = match self.method.potential() {
             Some(potential) => {
                 let method = (self.method.name(), self.method.symmetry());
                 let built = potentials::build_for(&potential, context, &self.method.place(), method)?;
-                (built, None, None)
+                (Some(built), None)
             }
-            None => {
-                let (part, hold, left_out) = field_part::read(context)?;
-                (Box::new(part), Some(hold), Some(left_out))
-            }
+            None => (None, Some(field_part::read(context, self.field_errors)?)),
         };
-        let at_work = AtWork {
-            with: self,
-            context,
-            find: self.method.finder(potential.as_ref(), context)?,
-            guard: Guard::new(potential.as_ref(), hold.as_ref()),
-            progress: context.progress(rows as u64, "stars"),
+        let fields = 1 + parts.as_ref().map_or(0, |parts| parts.others.len());
+        let progress = context.progress((fields * rows) as u64, "stars");
+        let at_work = |potential, hold| AtWork::new(self, context, potential, hold, &progress);
+        let at_work: Vec<AtWork> = match (&potential, &parts) {
+            (Some(potential), _) => vec![at_work(potential.as_ref(), None)?],
+            (None, Some(parts)) => std::iter::once(&parts.part)
+                .chain(&parts.others)
+                .map(|part| at_work(&part.potential, Some(&part.hold)))
+                .collect::<Result<_, _>>()?,
+            (None, None) => Vec::new(),
         };
+        let mut left_out = parts.as_ref().map(|parts| LeftOut::of(&parts.whole));
+        let errors = parts.as_ref().and_then(|parts| parts.errors.as_ref());
         let is_whole = matches!(&self.method, Method::O2gf(with) if with.one_orbit_per_stream);
         let at_once = if is_whole { rows.max(1) } else { ROWS };
         let mut written = Output::default();
         for table in io::pieces(context, "stars", &[], at_once)? {
             let table = table?;
-            let found = at_work.estimate(&table)?;
-            if let Some(left_out) = &mut left_out {
-                left_out.count(potential.as_ref(), &found.stars);
+            let mut pieces = at_work.iter().map(|at_work| at_work.estimate(&table));
+            let Some(found) = pieces.next() else { continue };
+            let mut found = found?;
+            let others: Vec<Vec<Found>> = pieces
+                .map(|piece| Ok(piece?.estimates))
+                .collect::<Result<_, StageError>>()?;
+            if let Some(errors) = errors {
+                field_errors::add(&mut found.estimates, &others, errors);
+            }
+            if let (Some(left_out), Some(parts)) = (&mut left_out, &parts) {
+                left_out.count(&parts.part.potential, &found.stars);
             }
             written.add(self, context, &table, found.estimates)?;
         }
@@ -396,7 +369,7 @@ struct AtWork<'a> {
     context: &'a StageContext,
     find: Find<'a>,
     guard: Guard<'a>,
-    progress: Progress,
+    progress: &'a Progress,
 }
 
 /// What was found for the rows of a piece.
@@ -405,7 +378,23 @@ struct Piece {
     estimates: Vec<Found>,
 }
 
-impl AtWork<'_> {
+impl<'a> AtWork<'a> {
+    fn new(
+        with: &'a EstimateActions,
+        context: &'a StageContext,
+        potential: &'a dyn Potential,
+        hold: Option<&'a Hold>,
+        progress: &'a Progress,
+    ) -> Result<Self, StageError> {
+        Ok(Self {
+            with,
+            context,
+            find: with.method.finder(potential, context)?,
+            guard: Guard::new(potential, hold),
+            progress,
+        })
+    }
+
     fn estimate(&self, table: &RecordBatch) -> Result<Piece, StageError> {
         let Self {
             with,
@@ -458,6 +447,7 @@ struct Output {
     without: SetAside,
     classes: Classes,
     doubts: Doubts,
+    of_field: field_errors::Tally,
 }
 
 impl Output {
@@ -486,6 +476,7 @@ impl Output {
             return Ok(());
         }
         self.classes.add(&found);
+        self.of_field.add(&found);
         let rows = take_rows(table, &there).map_err(StageError::failed)?;
         self.append(with, context, &rows, &found)
     }
@@ -518,6 +509,11 @@ impl Output {
         }
         if with.method.judges_itself() {
             self.classes.tell(context);
+        }
+        if with.field_errors {
+            self.of_field.tell(context);
+        } else if with.method.judges_itself() && with.method.potential().is_none() {
+            context.note("J_error is of the method alone: what the learned field is off by is not in it; o2gf with `field_errors` tells");
         }
         Ok(Outcome::Complete)
     }

@@ -6,16 +6,54 @@ use dynamics::potential::Expansion;
 use dynamics::potential::expansion::Term;
 use runner::error::StageError;
 use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
 
 use crate::common::networks::{self, LINEAR_FIELD};
 
 /// A sum of simple potentials, learned from stars.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LearnedField {
     /// The field.
     pub expansion: Expansion,
     /// Distance of the farthest star that it was learned from, kpc.
     pub extent: f64,
+    /// Other fields that its stars allow; none where nobody knows.
+    pub others: Option<Others>,
+}
+
+/// Fields by which another one is known to be uncertain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Others {
+    /// The fields.
+    pub fields: Vec<Expansion>,
+    /// Where they come from.
+    pub are: OthersAre,
+    /// By how much errors by them are too small, as left-out streams say.
+    pub understated: f64,
+}
+
+/// Where other fields come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OthersAre {
+    /// Each was learned without one part of the streams, which are divided into as many: a jackknife (Tukey 1958).
+    LeftOut,
+    /// They are drawn from a posterior.
+    Drawn,
+}
+
+impl Others {
+    /// The standard deviation of a number that differs in these from what the field itself gives: √((K − 1)/K Σ d²) of fields without a part, √(Σ d²/K) of
+    /// draws, as many times as large as they understate.
+    pub fn deviation(&self, differences: &[f64]) -> f64 {
+        let count = differences.len() as f64;
+        let squares: f64 = differences.iter().map(|difference| difference * difference).sum();
+        let variance = match self.are {
+            OthersAre::LeftOut => squares * (count - 1.0) / count,
+            OthersAre::Drawn => squares / count,
+        };
+        self.understated * variance.sqrt()
+    }
 }
 
 /// Reads the field in the file at the input `field`, a network of type [`LINEAR_FIELD`].
@@ -31,42 +69,107 @@ pub fn read(path: &Path) -> Result<LearnedField, StageError> {
         return Err(networks::foreign("field", LINEAR_FIELD, of));
     }
     let file = SafeTensors::deserialize(&bytes).map_err(whole)?;
-    let terms: Option<Vec<Term>> = numbers(&file, "terms")?
-        .chunks(3)
-        .map(|row| Term::from_row([*row.first()?, *row.get(1)?, *row.get(2)?]))
-        .collect();
-    let coefficients = numbers(&file, "coefficients")?;
     let extent = header.metadata().as_ref().and_then(|metadata| metadata.get("extent"));
     let extent = extent
         .and_then(|text| text.parse().ok())
         .filter(|extent: &f64| *extent > 0.0);
     let extent = extent.ok_or_else(|| StageError::failed("input field: does not say how far its stars reach"))?;
-    let field = terms.and_then(|terms| Expansion::new(terms, coefficients));
-    let expansion = field.ok_or_else(|| StageError::failed("input field: its terms and coefficients do not fit"))?;
-    Ok(LearnedField { expansion, extent })
+    let expansion = fields(&numbers(&file, "terms")?, &numbers(&file, "coefficients")?, 1)?;
+    let others = match says("others") {
+        Some(are) => {
+            let are = serde_json::from_str(are)
+                .map_err(|_| StageError::failed(format!("input field: no others are known that are {are}")))?;
+            let count = file.tensor("other_coefficients").ok();
+            let count = count.and_then(|tensor| tensor.shape().first().copied()).unwrap_or(0);
+            let (terms, coefficients) = (numbers(&file, "other_terms")?, numbers(&file, "other_coefficients")?);
+            let fields = fields(&terms, &coefficients, count)?;
+            let understated = says("understated").and_then(|text| text.parse().ok()).unwrap_or(1.0);
+            Some(Others {
+                fields,
+                are,
+                understated,
+            })
+        }
+        None => None,
+    };
+    let expansion = expansion.into_iter().next().ok_or_else(unfit)?;
+    Ok(LearnedField {
+        expansion,
+        extent,
+        others,
+    })
+}
+
+fn unfit() -> StageError {
+    StageError::failed("input field: its terms and coefficients do not fit")
+}
+
+/// `count` fields of as many terms each.
+fn fields(terms: &[f64], coefficients: &[f64], count: usize) -> Result<Vec<Expansion>, StageError> {
+    let each = coefficients.len() / count.max(1);
+    if each == 0 || each * count != coefficients.len() || terms.len() != 3 * coefficients.len() {
+        return Err(unfit());
+    }
+    let field = |(terms, coefficients): (&[f64], &[f64])| {
+        let rows = terms.chunks_exact(3);
+        let terms: Option<Vec<Term>> = rows.map(|row| Term::from_row([row[0], row[1], row[2]])).collect();
+        Expansion::new(terms?, coefficients.to_vec())
+    };
+    let all = terms.chunks_exact(3 * each).zip(coefficients.chunks_exact(each));
+    all.map(|of| field(of).ok_or_else(unfit)).collect()
+}
+
+/// Whether a field is read as it is written: its scales are neither zero nor without end.
+pub fn is_readable(field: &Expansion) -> bool {
+    field
+        .terms()
+        .iter()
+        .all(|term| Term::from_row(term.to_row()).as_ref() == Some(term))
 }
 
 /// Writes a field as `train_potential` does, to the file at the output `field`; `extent` is the distance of the farthest star, kpc.
 pub fn write(path: &Path, field: &LearnedField) -> Result<(), StageError> {
-    let terms: Vec<f64> = field.expansion.terms().iter().flat_map(|term| term.to_row()).collect();
-    let coefficients = field.expansion.coefficients();
-    let (split, end) = (8 * coefficients.len(), 8 * (coefficients.len() + terms.len()));
-    let header = serde_json::json!({
-        "__metadata__": {
-            "extent": serde_json::json!(field.extent).to_string(),
-            "held_out_spread": "0.0",
-            "map": "field",
-            "network": "linear_field",
-            "ridge": "0.0",
-        },
-        "coefficients": { "dtype": "F64", "shape": [coefficients.len()], "data_offsets": [0, split] },
-        "terms": { "dtype": "F64", "shape": [terms.len() / 3, 3], "data_offsets": [split, end] },
+    let rows = |field: &Expansion| {
+        field
+            .terms()
+            .iter()
+            .flat_map(|term| term.to_row())
+            .collect::<Vec<f64>>()
+    };
+    let coefficients = field.expansion.coefficients().to_vec();
+    let mut tensors = vec![
+        ("coefficients", vec![coefficients.len()], coefficients),
+        ("terms", vec![field.expansion.terms().len(), 3], rows(&field.expansion)),
+    ];
+    let mut metadata = serde_json::json!({
+        "extent": serde_json::json!(field.extent).to_string(),
+        "held_out_spread": "0.0",
+        "map": "field",
+        "network": "linear_field",
+        "ridge": "0.0",
     });
+    if let Some(others) = field.others.as_ref().filter(|others| !others.fields.is_empty()) {
+        let (count, each) = (others.fields.len(), others.fields[0].terms().len());
+        let coefficients = others.fields.iter().flat_map(|field| field.coefficients().to_vec());
+        tensors.push(("other_coefficients", vec![count, each], coefficients.collect()));
+        let terms = others.fields.iter().flat_map(rows).collect();
+        tensors.push(("other_terms", vec![count, each, 3], terms));
+        metadata["others"] = serde_json::json!(serde_json::json!(others.are).to_string());
+        metadata["understated"] = serde_json::json!(serde_json::json!(others.understated).to_string());
+    }
+    let mut header = serde_json::json!({ "__metadata__": metadata });
+    let mut end = 0;
+    for (name, shape, numbers) in &tensors {
+        let start = end;
+        end += 8 * numbers.len();
+        header[*name] = serde_json::json!({ "dtype": "F64", "shape": shape, "data_offsets": [start, end] });
+    }
     let mut header = header.to_string().into_bytes();
     header.resize(header.len().next_multiple_of(8), b' ');
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header);
-    bytes.extend(coefficients.iter().chain(&terms).flat_map(|value| value.to_le_bytes()));
+    let numbers = tensors.iter().flat_map(|(_, _, numbers)| numbers);
+    bytes.extend(numbers.flat_map(|value| value.to_le_bytes()));
     std::fs::write(path, bytes).map_err(|source| StageError::io(path, source))
 }
 
@@ -133,13 +236,53 @@ mod tests {
             Term::Multipole { scale: 5.0, order: 7 },
         ];
         let written = LearnedField {
-            expansion: Expansion::new(terms, vec![5e4, 3e4, -200.0]).unwrap(),
+            expansion: Expansion::new(terms.clone(), vec![5e4, 3e4, -200.0]).unwrap(),
             extent: 31.25,
+            others: None,
+        };
+        let others = |are| Others {
+            fields: vec![
+                Expansion::new(terms.clone(), vec![5.1e4, 3e4, -210.0]).unwrap(),
+                Expansion::new(terms.iter().rev().copied().collect(), vec![1.0, 2.0, 3.0]).unwrap(),
+            ],
+            are,
+            understated: 1.25,
         };
         let file = tempfile::NamedTempFile::new().unwrap();
-        write(file.path(), &written).unwrap();
-        let found = read(file.path()).unwrap();
-        assert_eq!((found.expansion, found.extent), (written.expansion, written.extent));
+        let fields = [None, Some(others(OthersAre::LeftOut)), Some(others(OthersAre::Drawn))];
+        for others in fields {
+            let written = LearnedField {
+                others,
+                ..written.clone()
+            };
+            write(file.path(), &written).unwrap();
+            assert_eq!(read(file.path()).unwrap(), written);
+        }
+    }
+
+    #[test]
+    fn a_galaxy_without_a_core_is_not_readable() {
+        let of = |core: f64| {
+            let halo = Term::Halo { core, flattening: 0.9 };
+            Expansion::new(vec![halo], vec![3e4]).is_some_and(|field| is_readable(&field))
+        };
+        assert_eq!([of(4.0), of(0.0), of(f64::INFINITY)], [true, false, false]);
+    }
+
+    /// Two parts: a mean of halves m₁ and m₂ has the variance (m₁ − m₂)²/4, and each half is off by (m₁ − m₂)/2.
+    #[test]
+    fn a_jackknife_of_halves_is_that_of_a_mean() {
+        let others = |are, understated| Others {
+            fields: Vec::new(),
+            are,
+            understated,
+        };
+        assert_eq!(others(OthersAre::LeftOut, 1.0).deviation(&[3.0, -3.0]), 3.0);
+        assert_eq!(others(OthersAre::LeftOut, 2.0).deviation(&[3.0, -3.0]), 6.0);
+        assert_eq!(
+            others(OthersAre::Drawn, 1.0).deviation(&[3.0, -3.0, 0.0]),
+            6.0_f64.sqrt()
+        );
     }
 
     #[test]

@@ -50,7 +50,8 @@ pub fn action_angle([j_phi, j_z, j_r, phi, z, r, omega_phi, omega_z, omega_r]: N
     }
 }
 
-const fn is_angle(place: usize) -> bool {
+/// Whether the number at this place is an angle.
+pub const fn is_angle(place: usize) -> bool {
     place >= 3 && place < 6
 }
 

@@ -128,10 +128,7 @@ impl Stage for BuildFinder {
     fn run(&self, context: &mut StageContext) -> Result<Outcome, StageError> {
         let potential: Box<dyn Potential> = match &self.potential {
             Some(potential) => potentials::build_for(potential, context, "potential", FINDER)?,
-            None => {
-                let (part, ..) = field_part::read(context)?;
-                Box::new(part)
-            }
+            None => Box::new(field_part::read(context, false)?.part.potential),
         };
         let settings = self.settings();
         let progress = context.progress(settings.work() as u64, "columns of orbits");

@@ -20,7 +20,7 @@ pub use self::tables::galaxy_table;
 use self::tables::{Member, RadiusRow, StreamRow, of_galaxy, of_members, of_streams};
 use crate::common::columns;
 use crate::common::io::{TableContext, called};
-use crate::common::learned_field::{self, LearnedField};
+use crate::common::learned_field::{self, LearnedField, Others, OthersAre};
 use crate::common::networks;
 use crate::common::parameters::{FieldSymmetry, Gyr, Kpc, SolarMasses, not_negative, positive};
 use crate::common::set_aside::{self, OnFailure};
@@ -111,6 +111,9 @@ pub enum StreamsAre {
     Orbits,
 }
 
+/// Galaxies drawn from the posterior that the field has beside it.
+const DRAWN: usize = 8;
+
 /// Streams that disagree with each other by more than this many times their errors make these doubtful.
 const MISFIT: f64 = 2.0;
 
@@ -120,7 +123,7 @@ const ASYMMETRY: f64 = 4.5;
 impl Stage for FitGalaxy {
     const KIND: &'static str = "fit_galaxy";
     const ABOUT: &'static str = "Fit a galaxy to tidal streams, with error bars";
-    const REVISION: u32 = 7;
+    const REVISION: u32 = 8;
     const ROLE: Role = Role::Learn;
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -428,9 +431,17 @@ impl FitGalaxy {
         (_, found): &(Source, Fit),
         held: &[Option<f64>],
     ) -> Result<(), StageError> {
+        let fields = found.draws(DRAWN, self.seed);
+        // Where next to nothing is known, some that are drawn are no galaxies.
+        let is_known = fields.len() == DRAWN && fields.iter().all(learned_field::is_readable);
         let field = LearnedField {
             extent: found.radii.1,
             expansion: found.galaxy.clone(),
+            others: is_known.then_some(Others {
+                fields,
+                are: OthersAre::Drawn,
+                understated: 1.0,
+            }),
         };
         learned_field::write(context.output("field")?, &field)?;
         let rows = found.streams.iter().zip(held).map(|(fitted, &held_out)| StreamRow {

@@ -118,7 +118,7 @@ impl Default for Errors {
 impl Stage for TrainPotential {
     const KIND: &'static str = "train_potential";
     const ABOUT: &'static str = "Learn the gravitational field from streams by conservation of energy";
-    const REVISION: u32 = 8;
+    const REVISION: u32 = 9;
     const ROLE: Role = Role::Learn;
     const PLACE: Place = Place::Worker;
 

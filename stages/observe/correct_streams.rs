@@ -316,6 +316,7 @@ impl Stage for CorrectStreams {
         let field = given.unwrap_or(LearnedField {
             extent: extent.fold(0.0, f64::max),
             expansion: galaxy,
+            others: None,
         });
         learned_field::write(context.output("field")?, &field)?;
         let places = rows_by_star("stars", &table)?;

@@ -14,7 +14,9 @@ use super::particles::OWN;
 use super::posterior::Posterior;
 use super::problem::{OWN_STEPS, Problem, STRIPPING, State, Tracks, burn_in, mean_tracks, tempered};
 use super::release::Kicks;
+use super::reliability::learn;
 use super::settings::{FitError, Settings, Source};
+use super::slopes::mean;
 use super::system::{Equations, Shares};
 use crate::phase_space::PhaseSpace;
 use crate::potential::Expansion;
@@ -204,6 +206,7 @@ pub(crate) fn fit_model(
         let heat = heat(settings.source, iteration);
         let mut equations = Vec::with_capacity(states.len());
         let mut moving = Vec::with_capacity(states.len());
+        let mut all = Vec::with_capacity(states.len());
         for (stream, (state, look)) in states.iter_mut().zip(looks).enumerate() {
             let one = &problem.observed[stream];
             if settings.learns_at(iteration) {
@@ -235,9 +238,13 @@ pub(crate) fn fit_model(
             // A stream that goes back to where it was says nothing this time.
             let silent = || judged.iter().map(|_| None).collect::<Vec<_>>();
             let judged = if stays { judged } else { silent() };
-            let mut one = Equations::new(&shares, &state.slopes, &judged);
+            let mut one = match &state.reliability {
+                Some(parts) => Equations::of_draws(&shares, state.kept.all(), &judged, parts),
+                None => Equations::new(&shares, &state.slopes, &judged),
+            };
             one.damping = state.damping;
             equations.push(one);
+            all.push(judged);
             moving.push(stays);
             if settings.keeps(iteration) {
                 state.keep(&look);
@@ -247,6 +254,10 @@ pub(crate) fn fit_model(
             } else if looked && apart {
                 state.average(&look.slopes, iteration);
             }
+        }
+        if second.contains(&iteration) {
+            learn(&mut states, &equations, &all, &problem.parameters[..shared], &values)
+                .ok_or(FitError::Singular { iteration })?;
         }
         let steps = Equations::solve(&equations, &problem.parameters[..shared], &values)
             .ok_or(FitError::Singular { iteration })?;
@@ -405,17 +416,25 @@ fn finish(problem: &Problem, values: Vec<f64>, states: &[State], radii: (f64, f6
             own: &state.own,
         };
         let judged = tempered(judged);
-        equations.push(Equations::of_draws(&shares, state.kept.all(), &judged));
+        let draws = state.kept.all();
+        equations.push(match problem.settings.source {
+            Source::Spray => {
+                let of = |parts: &[f64]| Equations::of_draws(&shares, draws, &judged, parts);
+                let all = of(&vec![1.0; judged.len()]);
+                match &state.reliability {
+                    Some(parts) => of(parts).informed_by(all),
+                    None => all,
+                }
+            }
+            Source::Orbit => Equations::exact(&shares, &mean(draws), &judged),
+        });
         if state.watched.len() > 0 && !problem.watched.is_empty() {
             let (fitted, watched) = (state.kept.robust_mean(), state.watched.robust_mean());
             asked.push(Equations::with_watched(&shares, &fitted, &watched, &judged));
         }
     }
     let posterior = (problem.shared > 0)
-        .then(|| {
-            let drawn = problem.settings.source == Source::Spray;
-            Posterior::new(equations, &problem.parameters[..problem.shared], drawn)
-        })
+        .then(|| Posterior::new(&equations, &problem.parameters[..problem.shared]))
         .flatten();
     let free = &problem.parameters[..problem.shared];
     let places: Vec<[f64; 3]> = all.iter().flat_map(|(_, places)| places.iter().copied()).collect();

@@ -17,10 +17,10 @@ use std::f64::consts::TAU;
 /// The Gaussian about the values of a fit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Posterior {
-    /// Covariance of the shared parameters, row-major: that of the bound, and what the noise of finitely many particles in the slopes adds to it.
+    /// Covariance of the shared parameters, row-major: the inverse of what slopes of finitely many particles convey, and the priors.
     pub covariance: Vec<f64>,
-    /// By how much the streams disagree more than their own errors and that noise let them, in standard deviations: 1 where they agree. The
-    /// covariance holds its square where it is above 1.
+    /// By how much the streams disagree more than their own errors and the noise of those slopes let them, in standard deviations: 1 where they agree.
+    /// The covariance holds its square where it is above 1.
     pub misfit: f64,
     /// Lower triangle of the covariance's root, row-major.
     root: Vec<f64>,
@@ -30,106 +30,42 @@ pub struct Posterior {
     parametric: Vec<f64>,
 }
 
-/// Part of the noise that is given back at a time.
-const NOISE_STEP: f64 = 0.25;
-
-/// The least part of what noisy slopes say of a direction that is taken for information: less is lost in what the noise is uncertain by, and bars
-/// by it would be without end.
-const LEAST_PART: f64 = 0.1;
+/// Added to the scaled diagonal of a stream's own block.
+const RIDGE: f64 = 1e-6;
 
 /// Standard deviation of a coefficient of a correction that is known to be nothing, (km/s)² by [`super::galaxy::UNIT`].
 const HELD: f64 = 1e-5;
 
 impl Posterior {
-    /// `drawn` says whether slopes are of finitely many particles, whose noise adds to the uncertainty.
-    pub(crate) fn new(mut equations: Vec<Equations>, parameters: &[Parameter], drawn: bool) -> Option<Self> {
+    pub(crate) fn new(equations: &[Equations], parameters: &[Parameter]) -> Option<Self> {
         let n = parameters.len();
-        // Products of independent draws need not be positive in directions that the streams do not see: of the noise no more is given back than
-        // makes them so, first for each stream's own parameters, then for what they share; there with a margin.
-        let mut given = vec![0.0; equations.len()];
-        let (factor, without, mut total, reduced, noise) = loop {
-            let mut reduced: Vec<Reduced> = Vec::with_capacity(equations.len());
-            for (one, given) in equations.iter_mut().zip(&mut given) {
-                let found = loop {
-                    if let Some(found) = one.reduce(1e-6) {
-                        break found;
-                    }
-                    if *given >= 1.0 {
-                        return None;
-                    }
-                    *given += NOISE_STEP;
-                    one.noisier(NOISE_STEP);
-                };
-                reduced.push(found);
-            }
-            let mut total = vec![0.0; n * n];
-            for one in &reduced {
-                total
-                    .iter_mut()
-                    .zip(&one.hessian)
-                    .for_each(|(sum, value)| *sum += value);
-            }
-            let noise = noise_of(&equations, n)?;
-            let with_prior = |part: f64, corrected: bool| {
-                let mut matrix = Symmetric::zeros(n);
-                for (i, parameter) in parameters.iter().enumerate() {
-                    for j in 0..=i {
-                        *matrix.at(i, j) = (1.0 - part) * total[i * n + j] - part * noise[i * n + j];
-                    }
-                    let held = !corrected && i >= BASE;
-                    let deviation = if held { HELD } else { parameter.deviation };
-                    *matrix.at(i, i) += (1.0 - part) * deviation.powi(-2);
-                }
-                matrix
-            };
-            let is_known =
-                with_prior(LEAST_PART, true).factor(|_| 1e-9).is_some() || given.iter().all(|given| *given >= 1.0);
-            if let Some(factor) = with_prior(0.0, true).factor(|_| 1e-9).filter(|_| is_known) {
-                break (factor, with_prior(0.0, false).factor(|_| 1e-9)?, total, reduced, noise);
-            }
-            if given.iter().all(|given| *given >= 1.0) {
-                return None;
-            }
-            for (one, given) in equations.iter_mut().zip(&mut given).filter(|(_, given)| **given < 1.0) {
-                *given += NOISE_STEP;
-                one.noisier(NOISE_STEP);
-            }
-        };
+        let of =
+            |reduce: &dyn Fn(&Equations) -> Option<Reduced>| equations.iter().map(reduce).collect::<Option<Vec<_>>>();
+        let streams = of(&|one| one.reduce(RIDGE))?;
+        let conveyed = together(&streams, n);
+        let factor = with_priors(&conveyed, parameters, true)?;
         let mut covariance = inverse(&factor, n);
-        // Slopes J̄ of finitely many particles solve J̄ᵀ W r = 0, whose left side has the covariance H + N, N that of their noise.
-        let noise = if drawn { noise } else { vec![0.0; n * n] };
-        total.iter_mut().zip(&noise).for_each(|(sum, value)| *sum += value);
-        // Σ_s g_sᵀ Σ g_s is tr(Σ (H + N)) where scores have the variance that the likelihood and that noise say.
+        // Σ_s g_sᵀ Σ g_s is tr(Σ H) where scores have the variance that they should have.
         let mut sum = 0.0;
-        for one in &reduced {
+        for one in &streams {
             let mut solved = one.gradient.clone();
             factor.solve(&mut solved);
             sum += solved.iter().zip(&one.gradient).map(|(a, b)| a * b).sum::<f64>();
         }
         let expected: f64 = (0..n)
-            .map(|i| (0..n).map(|j| covariance[i * n + j] * total[j * n + i]).sum::<f64>())
+            .map(|i| (0..n).map(|j| covariance[i * n + j] * conveyed[j * n + i]).sum::<f64>())
             .sum();
-        let misfit = if expected > 0.0 {
-            (sum / expected).max(0.0).sqrt()
-        } else {
-            1.0
-        };
-        let bound = cholesky(&covariance, n)?;
-        let product = |a: &[f64], b: &[f64]| -> Vec<f64> {
-            let entry = |place: usize| (0..n).map(|k| a[place / n * n + k] * b[k * n + place % n]).sum();
-            (0..n * n).map(entry).collect()
-        };
-        let added = product(&product(&covariance, &noise), &covariance);
+        let misfit = if expected > 0.0 { (sum / expected).sqrt() } else { 1.0 };
         let factor = misfit.max(1.0).powi(2);
-        for (value, added) in covariance.iter_mut().zip(added) {
-            *value = factor * (*value + added);
-        }
+        covariance.iter_mut().for_each(|value| *value *= factor);
+        let information = together(&of(&|one| one.reduce_information(RIDGE))?, n);
+        let bound = |corrected: bool| cholesky(&inverse(&with_priors(&information, parameters, corrected)?, n), n);
         Some(Self {
             root: cholesky(&covariance, n)?,
             covariance,
             misfit,
-            bound,
-            parametric: cholesky(&inverse(&without, n), n)?,
+            bound: bound(true)?,
+            parametric: bound(false)?,
         })
     }
 
@@ -149,6 +85,33 @@ impl Posterior {
     }
 }
 
+/// The sum of what streams say of `n` shared parameters.
+fn together(streams: &[Reduced], n: usize) -> Vec<f64> {
+    let mut total = vec![0.0; n * n];
+    for one in streams {
+        total
+            .iter_mut()
+            .zip(&one.hessian)
+            .for_each(|(sum, value)| *sum += value);
+    }
+    total
+}
+
+/// That with the priors, factored; without a correction that is known to be nothing.
+fn with_priors(total: &[f64], parameters: &[Parameter], corrected: bool) -> Option<Factor> {
+    let n = parameters.len();
+    let mut matrix = Symmetric::zeros(n);
+    for (i, parameter) in parameters.iter().enumerate() {
+        for j in 0..=i {
+            *matrix.at(i, j) = total[i * n + j];
+        }
+        let held = !corrected && i >= BASE;
+        let deviation = if held { HELD } else { parameter.deviation };
+        *matrix.at(i, i) += deviation.powi(-2);
+    }
+    matrix.factor(|_| 1e-9)
+}
+
 /// The inverse of a factored matrix of `n` rows, row-major.
 fn inverse(factor: &Factor, n: usize) -> Vec<f64> {
     let mut inverse = vec![0.0; n * n];
@@ -161,17 +124,6 @@ fn inverse(factor: &Factor, n: usize) -> Vec<f64> {
         }
     }
     inverse
-}
-
-/// Covariance that the noise of the draws gives the gradients of `n` shared parameters.
-fn noise_of(equations: &[Equations], n: usize) -> Option<Vec<f64>> {
-    let mut noise = vec![0.0; n * n];
-    for one in equations {
-        for (sum, value) in noise.iter_mut().zip(one.reduced_noise(1e-6)?) {
-            *sum += value;
-        }
-    }
-    Some(noise)
 }
 
 /// L of L Lᵀ, row-major.

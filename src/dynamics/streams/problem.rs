@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub damping: f64,
     /// Mean of the second looks.
     fresh: Slopes,
+    /// The part of each star that counts, once there are looks enough to tell (module `reliability`).
+    pub reliability: Option<Vec<f64>>,
 }
 
 pub(crate) struct Problem<'a> {
@@ -390,6 +392,7 @@ impl State {
             best: (observed.start, None),
             damping: DAMPING,
             fresh: Slopes::new(),
+            reliability: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::frame::OBSERVED;
 use super::galaxy::Parameter;
 use super::likelihood::Judged;
+use super::noisy::told;
 use super::particles::OWN;
 use super::slopes::{Slopes, mean};
 use crate::linear_algebra::{Factor, Symmetric};
@@ -28,8 +29,8 @@ pub(crate) struct Equations {
     columns: usize,
     /// Row-major, all of it.
     hessian: Vec<f64>,
-    /// What the noise of the draws adds to it where it is that of their mean slopes; zero where there is one draw.
-    noise: Vec<f64>,
+    /// Fisher's information, as far as it is known: what `hessian` would be were there no noise of finitely many particles.
+    information: Vec<f64>,
     gradient: Vec<f64>,
     /// Marquardt's addition to the diagonal of the stream's own block, relative.
     pub damping: f64,
@@ -49,39 +50,66 @@ pub(crate) struct Reduced {
 }
 
 impl Equations {
+    /// Of slopes whose noise is not known yet: what a search begins with.
     pub fn new(shares: &Shares, slopes: &[[f64; OBSERVED]], judged: &[Option<Judged>]) -> Self {
+        Self::of_slopes(shares, slopes, judged, |star| star.weight)
+    }
+
+    /// Of slopes without noise.
+    pub fn exact(shares: &Shares, slopes: &[[f64; OBSERVED]], judged: &[Option<Judged>]) -> Self {
+        Self::of_slopes(shares, slopes, judged, |star| star.information)
+    }
+
+    fn of_slopes(
+        shares: &Shares,
+        slopes: &[[f64; OBSERVED]],
+        judged: &[Option<Judged>],
+        weight: impl Fn(&Judged) -> f64,
+    ) -> Self {
         let mut equations = Self::empty(shares);
-        equations.add(slopes, judged, 1.0, |star| star.weight);
-        equations.gradient(slopes, judged);
+        equations.hessian = products(shares.columns, slopes, judged, weight);
+        equations.information.clone_from(&equations.hessian);
+        equations.gradient = gradient(shares.columns, slopes, judged);
         equations.expect(shares);
         equations
     }
 
-    /// Fisher's information from slopes of several independent draws: products of two different ones only, whose noise has no mean.
-    pub fn of_draws(shares: &Shares, draws: &[Slopes], judged: &[Option<Judged>]) -> Self {
+    /// The same equations with Fisher's information of others.
+    pub fn informed_by(self, other: Self) -> Self {
+        let information = other.information;
+        Self { information, ..self }
+    }
+
+    /// Of the mean of slopes of several independent draws, whose noise their scatter tells (module `noisy`). Of each star only the part `parts` counts.
+    pub fn of_draws(shares: &Shares, draws: &[Slopes], judged: &[Option<Judged>], parts: &[f64]) -> Self {
         let mut equations = Self::empty(shares);
-        let count = draws.len() as f64;
         if draws.is_empty() {
             return equations;
         }
+        let (n, count) = (shares.columns, draws.len() as f64);
         let mean = mean(draws);
-        if draws.len() > 1 {
-            // Σ_{a≠b} J_aᵀ W J_b / (K(K−1)) = J̄ᵀ W J̄ − Σ_a (J_a − J̄)ᵀ W (J_a − J̄) / (K(K−1)).
-            for draw in draws {
-                let off = mean
-                    .iter()
-                    .zip(draw)
-                    .map(|(mean, row)| std::array::from_fn(|k| row[k] - mean[k]));
-                let off = off.collect::<Vec<_>>();
-                equations.add(&off, judged, 1.0 / (count * (count - 1.0)), |star| star.information);
-            }
-            std::mem::swap(&mut equations.hessian, &mut equations.noise);
+        let share = |power: i32| -> Vec<Option<Judged>> {
+            let stars = judged.iter().zip(parts);
+            stars
+                .map(|(star, part)| Some(star.clone()?.share(part.powi(power))))
+                .collect()
+        };
+        let judged = share(1);
+        let mut information = products(n, &mean, &judged, |star| star.information);
+        // Products of two different draws alone: Σ_{a≠b} J_aᵀ W J_b / (K(K−1)) = J̄ᵀ W J̄ − Σ_a (J_a − J̄)ᵀ W (J_a − J̄) / (K(K−1)).
+        for draw in draws {
+            let off = mean.iter().zip(draw);
+            let off: Slopes = off
+                .map(|(mean, row)| std::array::from_fn(|k| row[k] - mean[k]))
+                .collect();
+            let noise = products(n, &off, &judged, |star| star.information / (count * (count - 1.0)));
+            information.iter_mut().zip(noise).for_each(|(sum, noise)| *sum -= noise);
         }
-        equations.add(&mean, judged, 1.0, |star| star.information);
-        for (sum, noise) in equations.hessian.iter_mut().zip(&equations.noise) {
-            *sum -= noise;
-        }
-        equations.gradient(&mean, judged);
+        // Scores of a part λ of a star have the variance λ² of it.
+        let spread = products(n, &mean, &share(2), |star| star.information);
+        let told = told(&spread, &information, &gradient(n, &mean, &judged));
+        (equations.hessian, equations.information, equations.gradient) =
+            (told.conveyed, told.information, told.gradient);
         equations.expect(shares);
         equations
     }
@@ -96,11 +124,7 @@ impl Equations {
             columns: shares.columns + count,
             ..*shares
         };
-        let mut equations = Self::empty(&shares);
-        equations.add(&slopes, judged, 1.0, |star| star.information);
-        equations.gradient(&slopes, judged);
-        equations.expect(&shares);
-        equations
+        Self::exact(&shares, &slopes, judged)
     }
 
     /// What is left of all streams together, where other parameters than theirs are eliminated next.
@@ -115,64 +139,14 @@ impl Equations {
         equations
     }
 
-    /// Gives back a part of the noise that was taken off: all of it makes the matrix positive definite.
-    pub fn noisier(&mut self, part: f64) {
-        for (sum, noise) in self.hessian.iter_mut().zip(&self.noise) {
-            *sum += part * noise;
-        }
-    }
-
     fn empty(shares: &Shares) -> Self {
         Self {
             shared: shares.shared,
             columns: shares.columns,
             hessian: vec![0.0; shares.columns * shares.columns],
-            noise: vec![0.0; shares.columns * shares.columns],
+            information: vec![0.0; shares.columns * shares.columns],
             gradient: vec![0.0; shares.columns],
             damping: DAMPING,
-        }
-    }
-
-    /// Adds `factor` · Σ w Jᵀ C⁻¹ J.
-    fn add(
-        &mut self,
-        slopes: &[[f64; OBSERVED]],
-        judged: &[Option<Judged>],
-        factor: f64,
-        weight: impl Fn(&Judged) -> f64,
-    ) {
-        let n = self.columns;
-        for (star, rows) in judged.iter().zip(slopes.chunks_exact(n)) {
-            let Some(star) = star else { continue };
-            for (i, row) in rows.iter().enumerate() {
-                let weighed: [f64; OBSERVED] = std::array::from_fn(|k| {
-                    factor * weight(star) * (0..OBSERVED).map(|l| row[l] * star.inverse[l][k]).sum::<f64>()
-                });
-                for (j, other) in rows.iter().enumerate().take(i + 1) {
-                    self.hessian[i * n + j] += (0..OBSERVED).map(|k| weighed[k] * other[k]).sum::<f64>();
-                }
-            }
-        }
-        for i in 0..n {
-            for j in 0..i {
-                self.hessian[j * n + i] = self.hessian[i * n + j];
-            }
-        }
-    }
-
-    /// Adds Σ w Jᵀ C⁻¹ (observed − predicted).
-    fn gradient(&mut self, slopes: &[[f64; OBSERVED]], judged: &[Option<Judged>]) {
-        for (star, rows) in judged.iter().zip(slopes.chunks_exact(self.columns)) {
-            let Some(star) = star else { continue };
-            let pull: [f64; OBSERVED] = std::array::from_fn(|k| {
-                star.weight
-                    * (0..OBSERVED)
-                        .map(|l| star.inverse[k][l] * star.residual[l])
-                        .sum::<f64>()
-            });
-            for (sum, row) in self.gradient.iter_mut().zip(rows) {
-                *sum += (0..OBSERVED).map(|k| row[k] * pull[k]).sum::<f64>();
-            }
         }
     }
 
@@ -182,26 +156,24 @@ impl Equations {
             let place = self.shared + k;
             let weight = deviation[k].powi(-2);
             self.hessian[place * self.columns + place] += weight;
+            self.information[place * self.columns + place] += weight;
             self.gradient[place] += weight * (mean[k] - shares.own[k]);
         }
     }
 
-    /// The stream's own block, factored, with its coupling to the shared parameters: H_qq, H_qq⁻¹ H_qp (by shared column) and H_qq⁻¹ g_q.
-    fn eliminate(&self, damping: f64) -> Option<(Vec<Vec<f64>>, Vec<f64>)> {
+    /// The stream's own block of a matrix of all columns, factored, with its coupling to the shared parameters: H_qq⁻¹ H_qp (by shared column) and
+    /// H_qq⁻¹ g_q.
+    fn eliminate(&self, matrix: &[f64], damping: f64) -> Option<(Vec<Vec<f64>>, Vec<f64>)> {
         let (n, shared) = (self.columns, self.shared);
         let own = n - shared;
-        let mut matrix = Symmetric::zeros(own);
+        let mut block = Symmetric::zeros(own);
         for i in 0..own {
             for j in 0..=i {
-                *matrix.at(i, j) = self.hessian[(shared + i) * n + shared + j];
+                *block.at(i, j) = matrix[(shared + i) * n + shared + j];
             }
         }
-        let factor: Factor = matrix.factor(|_| damping)?;
-        let column = |place: usize| {
-            (0..own)
-                .map(|i| self.hessian[(shared + i) * n + place])
-                .collect::<Vec<f64>>()
-        };
+        let factor: Factor = block.factor(|_| damping)?;
+        let column = |place: usize| (0..own).map(|i| matrix[(shared + i) * n + place]).collect::<Vec<f64>>();
         let mut coupled: Vec<Vec<f64>> = (0..shared).map(column).collect();
         coupled.iter_mut().for_each(|column| factor.solve(column));
         let mut side = self.gradient[shared..].to_vec();
@@ -209,74 +181,70 @@ impl Equations {
         Some((coupled, side))
     }
 
-    /// Covariance that the noise of the draws gives the gradient that is left for the shared parameters: T N Tᵀ, T = (1, −H_pq H_qq⁻¹).
-    pub fn reduced_noise(&self, damping: f64) -> Option<Vec<f64>> {
-        let (n, shared) = (self.columns, self.shared);
-        let (coupled, _) = self.eliminate(damping)?;
-        let row = |i: usize| (0..n).map(move |k| if k == i { 1.0 } else { 0.0 });
-        let project = |i: usize| -> Vec<f64> {
-            let own = coupled[i].iter().map(|value| -value);
-            row(i).take(shared).chain(own).collect()
+    /// T = (1, −H_pq H_qq⁻¹), which takes what all columns say to what is left for the shared ones, by row.
+    pub fn projection(&self, damping: f64) -> Option<Vec<Vec<f64>>> {
+        let (coupled, _) = self.eliminate(&self.hessian, damping)?;
+        let row = |(i, coupled): (usize, &Vec<f64>)| {
+            let one = (0..self.shared).map(|k| if k == i { 1.0 } else { 0.0 });
+            one.chain(coupled.iter().map(|value| -value)).collect()
         };
-        let rows: Vec<Vec<f64>> = (0..shared).map(project).collect();
-        let mut reduced = vec![0.0; shared * shared];
-        for (i, left) in rows.iter().enumerate() {
-            let times: Vec<f64> = (0..n)
-                .map(|k| {
-                    left.iter()
-                        .enumerate()
-                        .map(|(l, value)| value * self.noise[l * n + k])
-                        .sum()
-                })
-                .collect();
-            for (j, right) in rows.iter().enumerate() {
-                reduced[i * shared + j] = times.iter().zip(right).map(|(a, b)| a * b).sum();
-            }
-        }
-        Some(reduced)
+        Some(coupled.iter().enumerate().map(row).collect())
     }
 
     /// What is left for the shared parameters.
     pub fn reduce(&self, damping: f64) -> Option<Reduced> {
+        self.reduced(&self.hessian, damping)
+    }
+
+    /// The same of Fisher's information, with the gradient of the others.
+    pub fn reduce_information(&self, damping: f64) -> Option<Reduced> {
+        self.reduced(&self.information, damping)
+    }
+
+    fn reduced(&self, matrix: &[f64], damping: f64) -> Option<Reduced> {
         let (n, shared) = (self.columns, self.shared);
-        let (coupled, side) = self.eliminate(damping)?;
+        let (coupled, side) = self.eliminate(matrix, damping)?;
         let mut hessian = vec![0.0; shared * shared];
         let mut gradient = self.gradient[..shared].to_vec();
         for i in 0..shared {
-            let row = &self.hessian[i * n + shared..(i + 1) * n];
+            let row = &matrix[i * n + shared..(i + 1) * n];
             let dot = |other: &[f64]| row.iter().zip(other).map(|(a, b)| a * b).sum::<f64>();
             gradient[i] -= dot(&side);
             for j in 0..shared {
-                hessian[i * shared + j] = self.hessian[i * n + j] - dot(&coupled[j]);
+                hessian[i * shared + j] = matrix[i * n + j] - dot(&coupled[j]);
             }
         }
         Some(Reduced { hessian, gradient })
     }
 
-    /// The step of all parameters from `values`; none if a matrix is not positive definite.
-    pub fn solve(all: &[Self], parameters: &[Parameter], values: &[f64]) -> Option<Steps> {
+    /// What all streams say of the shared parameters at `values`, with the priors: the factored matrix, and the gradient.
+    pub fn together(all: &[Self], parameters: &[Parameter], values: &[f64]) -> Option<(Factor, Vec<f64>)> {
         let shared = parameters.len();
-        let mut step = vec![0.0; shared];
-        if shared > 0 {
-            let mut matrix = Symmetric::zeros(shared);
-            for (i, parameter) in parameters.iter().enumerate() {
-                let weight = parameter.deviation.powi(-2);
-                *matrix.at(i, i) += weight;
-                step[i] += weight * (parameter.mean - values[i]);
-            }
-            for one in all {
-                let reduced = one.reduce(one.damping)?;
-                for (i, step) in step.iter_mut().enumerate() {
-                    *step += reduced.gradient[i];
-                    for j in 0..=i {
-                        *matrix.at(i, j) += reduced.hessian[i * shared + j];
-                    }
+        let mut gradient = vec![0.0; shared];
+        let mut matrix = Symmetric::zeros(shared);
+        for (i, parameter) in parameters.iter().enumerate() {
+            let weight = parameter.deviation.powi(-2);
+            *matrix.at(i, i) += weight;
+            gradient[i] += weight * (parameter.mean - values[i]);
+        }
+        for one in all {
+            let reduced = one.reduce(one.damping)?;
+            for (i, gradient) in gradient.iter_mut().enumerate() {
+                *gradient += reduced.gradient[i];
+                for j in 0..=i {
+                    *matrix.at(i, j) += reduced.hessian[i * shared + j];
                 }
             }
-            matrix.factor(|_| DAMPING)?.solve(&mut step);
         }
+        Some((matrix.factor(|_| DAMPING)?, gradient))
+    }
+
+    /// The step of all parameters from `values`; none if a matrix is not positive definite.
+    pub fn solve(all: &[Self], parameters: &[Parameter], values: &[f64]) -> Option<Steps> {
+        let (factor, mut step) = Self::together(all, parameters, values)?;
+        factor.solve(&mut step);
         let own = all.iter().map(|one| {
-            let (coupled, side) = one.eliminate(one.damping)?;
+            let (coupled, side) = one.eliminate(&one.hessian, one.damping)?;
             Some(std::array::from_fn(|k| {
                 let back = |step: &f64, column: &Vec<f64>| step * column.get(k).copied().unwrap_or(0.0);
                 side.get(k).copied().unwrap_or(0.0)
@@ -292,6 +260,49 @@ impl Equations {
             shared: step,
         })
     }
+}
+
+/// Σ w Jᵀ C⁻¹ J, row-major.
+fn products(
+    columns: usize,
+    slopes: &[[f64; OBSERVED]],
+    judged: &[Option<Judged>],
+    weight: impl Fn(&Judged) -> f64,
+) -> Vec<f64> {
+    let n = columns;
+    let mut sums = vec![0.0; n * n];
+    for (star, rows) in judged.iter().zip(slopes.chunks_exact(n)) {
+        let Some(star) = star else { continue };
+        for (i, row) in rows.iter().enumerate() {
+            let weighed: [f64; OBSERVED] =
+                std::array::from_fn(|k| weight(star) * (0..OBSERVED).map(|l| row[l] * star.inverse[l][k]).sum::<f64>());
+            for (j, other) in rows.iter().enumerate().take(i + 1) {
+                sums[i * n + j] += (0..OBSERVED).map(|k| weighed[k] * other[k]).sum::<f64>();
+            }
+        }
+    }
+    for i in 0..n {
+        for j in 0..i {
+            sums[j * n + i] = sums[i * n + j];
+        }
+    }
+    sums
+}
+
+/// Σ w Jᵀ C⁻¹ (observed − predicted).
+fn gradient(columns: usize, slopes: &[[f64; OBSERVED]], judged: &[Option<Judged>]) -> Vec<f64> {
+    let mut sums = vec![0.0; columns];
+    for (star, rows) in judged.iter().zip(slopes.chunks_exact(columns)) {
+        let Some(star) = star else { continue };
+        let pull: [f64; OBSERVED] = std::array::from_fn(|k| {
+            let all = star.inverse[k].iter().zip(&star.residual);
+            star.weight * all.map(|(inverse, residual)| inverse * residual).sum::<f64>()
+        });
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            *sum += (0..OBSERVED).map(|k| row[k] * pull[k]).sum::<f64>();
+        }
+    }
+    sums
 }
 
 #[cfg(test)]
@@ -359,15 +370,17 @@ mod tests {
                         own: &own[s],
                     };
                     let one = Equations::new(&shares, &slopes[s], &judged);
-                    // Two equal draws have the same products as one.
+                    // Two equal draws tell what one does; and so does half of each star, as halves have a quarter of the variance.
                     let draw = &slopes[s];
-                    let two = Equations::of_draws(&shares, &[draw.clone(), draw.clone()], &judged);
-                    assert!(
-                        one.hessian
-                            .iter()
-                            .zip(&two.hessian)
-                            .all(|(a, b)| (a - b).abs() < 1e-6 * (1.0 + a.abs()))
-                    );
+                    for part in [1.0, 0.5] {
+                        let draws = [draw.clone(), draw.clone()];
+                        let two = Equations::of_draws(&shares, &draws, &judged, &vec![part; stars]);
+                        let same = |one: &[f64], two: &[f64]| {
+                            let mut pairs = one.iter().zip(two);
+                            pairs.all(|(a, b)| (a - b).abs() < 1e-6 * (1.0 + a.abs()))
+                        };
+                        assert!(same(&one.hessian, &two.hessian) && same(&one.gradient, &two.gradient));
+                    }
                     one
                 })
                 .collect();

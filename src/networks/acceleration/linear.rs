@@ -118,5 +118,7 @@ pub fn fit_potential(equations: &Equations, axisymmetric: bool) -> Result<Linear
         ridge,
         held_out_spread,
         extent,
+        others: Vec::new(),
+        understated: 1.0,
     })
 }

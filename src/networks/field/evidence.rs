@@ -268,6 +268,43 @@ pub fn scatter(field: &impl Potential, fields: &[impl Potential], places: &[[f64
     all.get(all.len() / 2).copied().unwrap_or(0.0)
 }
 
+/// By how much the jackknife of `fields`, of which each lacks one part of the `streams`, understates what `field` is off by: energies along a stream in the
+/// field that lacks it deviate by more than that says where all fields are off alike, as those of one ridge and one basis are. The median over
+/// streams of √(Σ(E − Ē)²/Σσ²), σ² = K/(K − 1) times the jackknife's variance of Φ less its mean along the stream, for that field has fewer streams;
+/// one at least.
+pub fn understated(field: &impl Potential, fields: &[impl Potential], streams: &[Vec<PhaseSpace>]) -> f64 {
+    let parts = fields.len();
+    let centred = |values: Vec<f64>| -> Vec<f64> {
+        let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
+        values.into_iter().map(|value| value - mean).collect()
+    };
+    let squares = |values: &[f64]| values.iter().map(|value| value * value).sum::<f64>();
+    let ratio = |(number, stream): (usize, &Vec<PhaseSpace>)| {
+        let without = &fields[number % parts];
+        let missed = centred(stream.iter().map(|star| without.energy(star)).collect());
+        let said: f64 = (fields.iter())
+            .map(|other| {
+                let apart = stream
+                    .iter()
+                    .map(|star| other.potential(star.x) - field.potential(star.x));
+                squares(&centred(apart.collect()))
+            })
+            .sum();
+        (squares(&missed) / said).sqrt()
+    };
+    if parts < 2 {
+        return 1.0;
+    }
+    let mut ratios: Vec<f64> = streams
+        .iter()
+        .enumerate()
+        .map(ratio)
+        .filter(|ratio| ratio.is_finite())
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios.get(ratios.len() / 2).map_or(1.0, |ratio| ratio.max(1.0))
+}
+
 fn norm(y: [f64; 3]) -> f64 {
     dot(y, y).sqrt()
 }

@@ -5,7 +5,7 @@ use dynamics::potential::expansion::{Expansion, HARMONICS, Term};
 use tch::Tensor;
 
 use super::conserved::Form;
-use super::evidence::{Energies, Momenta, scatter};
+use super::evidence::{Energies, Momenta, scatter, understated};
 use super::latent::{Known, Latent, Star};
 use super::noisy::settle;
 use super::{Errors, extent};
@@ -26,6 +26,10 @@ pub struct LinearField {
     pub held_out_spread: f64,
     /// Distance of the farthest star that it was learned from, kpc.
     pub extent: f64,
+    /// Fields that each lack one part of the streams, by which a jackknife tells how well this one is known; none of a field that was fitted otherwise.
+    pub others: Vec<Expansion>,
+    /// By how much what these say is too little; see [`understated`].
+    pub understated: f64,
 }
 
 /// A field with what its streams say of it.
@@ -44,10 +48,32 @@ pub struct Fitted {
 impl LinearField {
     /// The file's content.
     pub(super) fn to_weights(&self) -> Result<Weights, Error> {
-        let rows: Vec<f64> = self.expansion.terms().iter().flat_map(|term| term.to_row()).collect();
+        let rows = |field: &Expansion| {
+            field
+                .terms()
+                .iter()
+                .flat_map(|term| term.to_row())
+                .collect::<Vec<f64>>()
+        };
         let mut weights = Weights::default();
-        weights.insert("terms", &Tensor::from_slice(&rows).view([-1, 3]));
+        weights.insert("terms", &Tensor::from_slice(&rows(&self.expansion)).view([-1, 3]));
         weights.insert("coefficients", &Tensor::from_slice(self.expansion.coefficients()));
+        if !self.others.is_empty() {
+            let count = self.others.len() as i64;
+            let terms: Vec<f64> = self.others.iter().flat_map(rows).collect();
+            let coefficients: Vec<f64> = self
+                .others
+                .iter()
+                .flat_map(|field| field.coefficients().to_vec())
+                .collect();
+            weights.insert("other_terms", &Tensor::from_slice(&terms).view([count, -1, 3]));
+            weights.insert(
+                "other_coefficients",
+                &Tensor::from_slice(&coefficients).view([count, -1]),
+            );
+            weights.insert_json("others", &"left_out")?;
+            weights.insert_json("understated", &self.understated)?;
+        }
         NetworkKind::LinearField.write(&mut weights);
         weights.insert_json("ridge", &self.ridge)?;
         weights.insert_json("held_out_spread", &self.held_out_spread)?;
@@ -56,15 +82,32 @@ impl LinearField {
     }
 
     pub(super) fn from_weights(weights: &Weights) -> Result<Self, Error> {
-        let rows = Vec::<f64>::try_from(weights.tensor("terms")?.contiguous().view(-1))?;
-        let coefficients = Vec::<f64>::try_from(weights.tensor("coefficients")?.contiguous().view(-1))?;
-        let terms: Option<Vec<Term>> = rows
-            .chunks(3)
-            .map(|row| Term::from_row([*row.first()?, *row.get(1)?, *row.get(2)?]))
-            .collect();
-        let expansion = terms.and_then(|terms| Expansion::new(terms, coefficients));
+        let field = |terms: &Tensor, coefficients: &Tensor| {
+            let rows = Vec::<f64>::try_from(terms.contiguous().view(-1))?;
+            let coefficients = Vec::<f64>::try_from(coefficients.contiguous().view(-1))?;
+            let terms: Option<Vec<Term>> = rows
+                .chunks(3)
+                .map(|row| Term::from_row([*row.first()?, *row.get(1)?, *row.get(2)?]))
+                .collect();
+            let expansion = terms.and_then(|terms| Expansion::new(terms, coefficients));
+            expansion.ok_or_else(|| Error::Data("the file holds no linear field".to_owned()))
+        };
+        let mut understated = 1.0;
+        let others = match weights.tensor("other_terms") {
+            Ok(terms) => {
+                understated = weights.json("understated")?;
+                let coefficients = weights.tensor("other_coefficients")?;
+                let count = terms.size().first().copied().unwrap_or(0);
+                (0..count)
+                    .map(|other| field(&terms.f_get(other)?, &coefficients.f_get(other)?))
+                    .collect::<Result<_, Error>>()?
+            }
+            Err(_) => Vec::new(),
+        };
         Ok(Self {
-            expansion: expansion.ok_or_else(|| Error::Data("the file holds no linear field".to_owned()))?,
+            expansion: field(weights.tensor("terms")?, weights.tensor("coefficients")?)?,
+            others,
+            understated,
             ridge: weights.json("ridge")?,
             held_out_spread: weights.json("held_out_spread")?,
             extent: weights.json("extent")?,
@@ -197,10 +240,16 @@ pub fn fit_linear(streams: &[Vec<Known>], asked: Asked) -> Result<Fitted, Error>
         momenta,
         scatter: scatter(&chosen.field, &chosen.others, &places),
         field: LinearField {
+            // Of stars with errors energies deviate by those.
+            understated: match has_errors {
+                true => 1.0,
+                false => understated(&chosen.field, &chosen.others, &points),
+            },
             expansion: chosen.field,
             ridge: chosen.ridge,
             held_out_spread: held_out.spread(),
             extent: extent(&places),
+            others: chosen.others,
         },
         held_out,
     })

@@ -134,6 +134,14 @@ fn a_field_survives_its_file() {
         let read = Field::from_weights(&Weights::load(&file).unwrap()).unwrap();
         let x = [7.0, 3.0, -2.0];
         assert_eq!(read.potential_and_acceleration(x), field.potential_and_acceleration(x));
+        if let (Field::Linear(read), Field::Linear(field)) = (&read, &field) {
+            assert_eq!(read, field);
+            assert!(
+                field.others.len() == 4 && field.understated >= 1.0,
+                "{}",
+                field.understated
+            );
+        }
     }
     assert!(Field::from_weights(&Weights::default()).is_err());
 }

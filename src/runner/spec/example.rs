@@ -23,7 +23,7 @@ pub(crate) fn variants(root: &Value, base: &Value) -> Vec<(Vec<String>, bool, Va
         };
         let found = choices(schema, root);
         if found.is_empty() {
-            let value = of(schema, root, false).filter(|value| !value.is_null());
+            let value = unusual(schema, root).filter(|value| !value.is_null());
             value.into_iter().for_each(|value| put(vec![name.clone()], value));
         }
         for (choice, inner) in found {
@@ -35,7 +35,7 @@ pub(crate) fn variants(root: &Value, base: &Value) -> Vec<(Vec<String>, bool, Va
             put(vec![name.clone(), choice.clone()], json!({ choice.as_str(): value }));
             let inner = resolved(inner, root);
             for (more, schema) in inner.get("properties").and_then(Value::as_object).into_iter().flatten() {
-                let Some(added) = of(schema, root, false).filter(|_| !requires(inner, more)) else {
+                let Some(added) = unusual(schema, root).filter(|_| !requires(inner, more)) else {
                     continue;
                 };
                 let mut value = value.clone();
@@ -46,6 +46,14 @@ pub(crate) fn variants(root: &Value, base: &Value) -> Vec<(Vec<String>, bool, Va
         }
     }
     all
+}
+
+/// A value; of a truth value the one that is not its default, which is false where it has none.
+fn unusual(schema: &Value, root: &Value) -> Option<Value> {
+    match schema.get("type").and_then(Value::as_str) {
+        Some("boolean") => Some(json!(schema.get("default") != Some(&json!(true)))),
+        _ => of(schema, root, false),
+    }
 }
 
 fn requires(schema: &Value, name: &str) -> bool {

@@ -65,6 +65,7 @@ impl Draws {
             found: action_angle(spread.mean),
             quality: worst,
             spread: None,
+            of_field: None,
         });
         Ok(Estimate {
             spread: Some(Box::new(spread)),

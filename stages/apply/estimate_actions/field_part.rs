@@ -7,32 +7,82 @@ use runner::error::StageError;
 
 use super::filled::Filled;
 use super::hold::Hold;
-use crate::common::learned_field::{self, LearnedField};
+use crate::common::learned_field::{self, LearnedField, Others};
 
-/// Reads the field that is connected: its axisymmetric part, filled in where it was learned from no star, what that can hold, and what it
-/// leaves out.
-pub fn read(context: &StageContext) -> Result<(Filled, Hold, LeftOut), StageError> {
-    let LearnedField { expansion, extent } = learned_field::read(context.input("field")?)?;
-    let part = expansion.axisymmetric_part();
-    let part = part.ok_or_else(|| StageError::failed("input field: has no axisymmetric part"))?;
-    let part = Filled::new(part, extent);
-    let hold = Hold::new(&part, part.core(), extent);
-    let left_out = LeftOut {
+/// An axisymmetric part of a field, filled in where it was learned from no star, and what it can hold.
+pub struct Part {
+    /// The potential.
+    pub potential: Filled,
+    /// What it can hold.
+    pub hold: Hold,
+}
+
+/// The parts of the field that is connected.
+pub struct Parts {
+    /// Of the field itself.
+    pub part: Part,
+    /// All of the field itself.
+    pub whole: Expansion,
+    /// Of the other fields that its stars allow.
+    pub others: Vec<Part>,
+    /// How errors follow from those, where they are asked for.
+    pub errors: Option<Others>,
+}
+
+impl Part {
+    fn new(field: &Expansion, extent: f64) -> Result<Self, StageError> {
+        let part = field.axisymmetric_part();
+        let part = part.ok_or_else(|| StageError::failed("input field: has no axisymmetric part"))?;
+        let potential = Filled::new(part, extent);
+        let hold = Hold::new(&potential, potential.core(), extent);
+        Ok(Self { potential, hold })
+    }
+}
+
+/// Reads the field that is connected; `with_others`, with the other fields that its stars allow.
+///
+/// **Fails when** these are asked for, and the field has none.
+pub fn read(context: &StageContext, with_others: bool) -> Result<Parts, StageError> {
+    let LearnedField {
+        expansion,
+        extent,
+        others,
+    } = learned_field::read(context.input("field")?)?;
+    let others = others.filter(|others| with_others && !others.fields.is_empty());
+    if with_others && others.is_none() {
+        return Err(StageError::failed(
+            "input field: does not say how well it is known, which field_errors needs; fields of train_potential and fit_galaxy do",
+        ));
+    }
+    let fields = others.as_ref().map_or(&[][..], |others| &others.fields);
+    Ok(Parts {
+        part: Part::new(&expansion, extent)?,
+        others: fields
+            .iter()
+            .map(|field| Part::new(field, extent))
+            .collect::<Result<_, _>>()?,
+        errors: others,
         whole: expansion,
-        sum: 0.0,
-        stars: 0,
-    };
-    Ok((part, hold, left_out))
+    })
 }
 
 /// What the part leaves out of the acceleration of stars.
-pub struct LeftOut {
-    whole: Expansion,
+pub struct LeftOut<'a> {
+    whole: &'a Expansion,
     sum: f64,
     stars: usize,
 }
 
-impl LeftOut {
+impl<'a> LeftOut<'a> {
+    /// Of no star yet, in this field.
+    pub fn of(whole: &'a Expansion) -> Self {
+        Self {
+            whole,
+            sum: 0.0,
+            stars: 0,
+        }
+    }
+
     /// Counts `stars` in.
     pub fn count(&mut self, part: &dyn Potential, stars: &[PhaseSpace]) {
         for star in stars {

@@ -3,7 +3,7 @@
 
 use super::{EstimateActions, Method};
 use crate::learn::build_finder::BuildFinder;
-use crate::testing::{run, run_with, stage, stars};
+use crate::testing::{faults, run, run_with, stage, stars};
 use dynamics::methods::laws::{Entry, try_method};
 use dynamics::methods::stars::{Kind, trials};
 use dynamics::methods::{Answer, COARSE, Method as Known};
@@ -218,6 +218,7 @@ fn a_table_of_a_learned_field_finds_what_the_fudge_does_in_it() {
     let field = LearnedField {
         expansion: Expansion::new(terms, vec![5e4, 3e4]).unwrap(),
         extent: 60.0,
+        others: None,
     };
     let file = tempfile::NamedTempFile::new().unwrap();
     write(file.path(), &field).unwrap();
@@ -239,5 +240,115 @@ fn a_table_of_a_learned_field_finds_what_the_fudge_does_in_it() {
     for (column, tolerance) in [("J_r", 0.1), ("J_z", 0.1), ("Omega_r", 0.02)] {
         let (a, b) = (ours.f64("stars", column)[0], fudge.f64("stars", column)[0]);
         assert!((a / b - 1.0).abs() < tolerance, "{column} {a}, {b}");
+    }
+}
+
+/// A disc in a halo, each of whose others has a little more or less of both.
+fn field_with_others(are: crate::common::learned_field::OthersAre) -> Vec<crate::common::learned_field::LearnedField> {
+    use crate::common::learned_field::{LearnedField, Others};
+    use dynamics::potential::Expansion;
+    use dynamics::potential::expansion::Term;
+    let halo = Term::Halo {
+        core: 4.0,
+        flattening: 0.9,
+    };
+    let of = |disc: f64, halo_part: f64| {
+        let terms = vec![Term::Disc { a: 3.0, b: 0.3 }, halo];
+        Expansion::new(terms, vec![5e4 * disc, 3e4 * halo_part]).unwrap()
+    };
+    let fields = vec![of(1.01, 1.0), of(0.99, 1.002), of(1.0, 0.997), of(1.004, 1.001)];
+    let alone = |expansion: Expansion, others| LearnedField {
+        expansion,
+        extent: 60.0,
+        others,
+    };
+    let whole = alone(
+        of(1.0, 1.0),
+        Some(Others {
+            fields: fields.clone(),
+            are,
+            understated: 1.5,
+        }),
+    );
+    let others = fields.into_iter().map(|field| alone(field, None));
+    std::iter::once(whole).chain(others).collect()
+}
+
+/// What a field's error makes of results is what they differ by in the other fields that its stars allow.
+#[test]
+fn errors_of_the_field_are_those_of_its_others() {
+    use crate::common::learned_field::{OthersAre, write};
+    let numbers = [
+        [8.0, 0.0, 0.1, 20.0, 210.0, 10.0],
+        [-3.0, 12.0, 4.0, -150.0, 60.0, 90.0],
+    ];
+    for (are, factor) in [(OthersAre::LeftOut, 2.25 * 0.75), (OthersAre::Drawn, 2.25 * 0.25)] {
+        let written = |field: &crate::common::learned_field::LearnedField| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            write(file.path(), field).unwrap();
+            std::fs::read(file.path()).unwrap()
+        };
+        let files: Vec<Vec<u8>> = field_with_others(are).iter().map(written).collect();
+        for method in ["staeckel_fudge", "torus", "o2gf"] {
+            let run = |file: &[u8], field_errors: bool| {
+                let with = json!({ "method": { method: {} }, "field_errors": field_errors });
+                run_with(
+                    &stage::<EstimateActions>(with),
+                    &[("stars", &stars(&numbers, 1))],
+                    &[("field", file)],
+                    &[],
+                )
+                .completed()
+            };
+            let whole = run(&files[0], true);
+            let others: Vec<_> = files[1..].iter().map(|file| run(file, false)).collect();
+            for name in [
+                "J_r",
+                "J_z",
+                "theta_phi",
+                "theta_z",
+                "theta_r",
+                "Omega_phi",
+                "Omega_z",
+                "Omega_r",
+            ] {
+                let said = whole.f64("stars", &format!("{name}_field_error"));
+                for (star, said) in said.iter().enumerate() {
+                    let here = whole.f64("stars", name)[star];
+                    let away = others.iter().map(|other| {
+                        let away = other.f64("stars", name)[star] - here;
+                        if name.starts_with("theta") {
+                            dynamics::units::wrap_difference(away)
+                        } else {
+                            away
+                        }
+                    });
+                    let expected = (factor * away.map(|away| away * away).sum::<f64>()).sqrt();
+                    assert!(
+                        expected > 0.0 && (said - expected).abs() < 1e-9 * expected,
+                        "{method} {name} {star}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Errors of a field are asked of a field that knows them.
+#[test]
+fn errors_of_no_field_are_refused() {
+    use crate::common::learned_field::{OthersAre, write};
+    let file = tempfile::NamedTempFile::new().unwrap();
+    write(file.path(), &field_with_others(OthersAre::Drawn)[1]).unwrap();
+    let field = std::fs::read(file.path()).unwrap();
+    let with = |method: Value| json!({ "method": method, "field_errors": true });
+    let stars = stars(&[[8.0, 0.0, 0.1, 20.0, 210.0, 10.0]], 1);
+    let by_fudge: EstimateActions = stage(with(json!({ "staeckel_fudge": {} })));
+    let why = run_with(&by_fudge, &[("stars", &stars)], &[("field", &field)], &[]).error();
+    assert!(why.contains("does not say how well it is known"), "{why}");
+    let in_a_model = json!({ "staeckel_fudge": { "potential": "piffl_14" } });
+    for method in [in_a_model, json!({ "finder": {} })] {
+        let faults = faults::<EstimateActions>(with(method));
+        assert!(faults.len() == 1 && faults[0].contains("field_errors"), "{faults:?}");
     }
 }

@@ -18,7 +18,7 @@ use super::hold::{Bounds, Hold};
 use super::one_orbit::OneOrbit;
 use super::{Fallback, FinderParameters, Method, O2gfParameters, TorusParameters};
 use crate::common::finder_file;
-use crate::common::spread::Spread;
+use crate::common::spread::{Nine, Spread};
 
 /// What was found for one star.
 pub struct Estimate {
@@ -28,6 +28,8 @@ pub struct Estimate {
     pub quality: Option<Quality>,
     /// What the errors of measurement make of them, where these are known.
     pub spread: Option<Box<Spread>>,
+    /// What the error of the field makes of them, where that is asked for and known.
+    pub of_field: Option<Nine>,
 }
 
 /// A label's own opinion of itself.
@@ -121,6 +123,7 @@ fn plain<'a, E: Display>(find: impl Fn(&PhaseSpace) -> Result<ActionAngle, E> + 
             found,
             quality: None,
             spread: None,
+            of_field: None,
         })
     })
 }
@@ -268,6 +271,7 @@ impl From<finder::Found> for Estimate {
                 libration: found.libration,
             }),
             spread: None,
+            of_field: None,
         }
     }
 }
@@ -284,6 +288,7 @@ impl From<&Label> for Estimate {
                 libration: label.libration,
             }),
             spread: None,
+            of_field: None,
         }
     }
 }

@@ -89,6 +89,7 @@ fn linear(own: &Linear, context: &StageContext) -> Result<Field, StageError> {
         doubts::of_momenta(context, momenta, with_errors);
     }
     doubts::of_scatter(context, scatter);
+    context.metric("scatter_understated", field.understated, "");
     Ok(Field::Linear(field))
 }
 
