@@ -83,7 +83,14 @@ pub fn read(path: &Path) -> Result<LearnedField, StageError> {
             let count = count.and_then(|tensor| tensor.shape().first().copied()).unwrap_or(0);
             let (terms, coefficients) = (numbers(&file, "other_terms")?, numbers(&file, "other_coefficients")?);
             let fields = fields(&terms, &coefficients, count)?;
-            let understated = says("understated").and_then(|text| text.parse().ok()).unwrap_or(1.0);
+            let understated = says("understated").and_then(|text| text.parse().ok());
+            let understated = understated.filter(|factor: &f64| *factor >= 1.0 && factor.is_finite());
+            // One field differs from itself by nothing, and would make every error nothing.
+            let (Some(understated), true) = (understated, fields.len() > 1) else {
+                return Err(StageError::failed(
+                    "input field: does not say how far its other fields are to be believed",
+                ));
+            };
             Some(Others {
                 fields,
                 are,
@@ -258,6 +265,29 @@ mod tests {
             write(file.path(), &written).unwrap();
             assert_eq!(read(file.path()).unwrap(), written);
         }
+    }
+
+    /// One other field makes every error nothing, and so does a factor of none; a factor that is not finite makes none at all.
+    #[test]
+    fn others_that_tell_nothing_are_refused() {
+        let field = Expansion::new(vec![Term::Disc { a: 3.0, b: 0.3 }], vec![5e4]).unwrap();
+        let refused = |count: usize, understated: f64| {
+            let others = Others {
+                fields: vec![field.clone(); count],
+                are: OthersAre::LeftOut,
+                understated,
+            };
+            let written = LearnedField {
+                expansion: field.clone(),
+                extent: 20.0,
+                others: Some(others),
+            };
+            let file = tempfile::NamedTempFile::new().unwrap();
+            write(file.path(), &written).unwrap();
+            read(file.path()).is_err_and(|error| error.to_string().contains("are to be believed"))
+        };
+        assert!(!refused(2, 1.0));
+        assert!(refused(1, 1.0) && refused(4, 0.0) && refused(4, f64::NAN) && refused(4, f64::INFINITY));
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub fn read(context: &StageContext, with_others: bool) -> Result<Parts, StageErr
     let others = others.filter(|others| with_others && !others.fields.is_empty());
     if with_others && others.is_none() {
         return Err(StageError::failed(
-            "input field: does not say how well it is known, which field_errors needs; fields of train_potential and fit_galaxy do",
+            "input field: does not say how well it is known, which field_errors needs; those of train_potential and fit_galaxy do, unless next to nothing is known",
         ));
     }
     let fields = others.as_ref().map_or(&[][..], |others| &others.fields);
